@@ -1,0 +1,40 @@
+/* 10 as two tasks: both calculate at the same time. */
+#include <stdio.h>
+
+#include <mouv/mouv.h>
+
+struct pair {
+    int a, b;
+};
+
+static int mult(void *arg) {
+    struct pair *pair = arg;
+    printf("Calculating multiplication...\n");
+    mouv_sleep_ms(1000);
+    int product = pair->a * pair->b;
+    printf("%d multiplied by %d is %d\n", pair->a, pair->b, product);
+    return product;
+}
+
+static int add(void *arg) {
+    struct pair *pair = arg;
+    printf("Calculating sum...\n");
+    mouv_sleep_ms(1000);
+    int sum = pair->a + pair->b;
+    printf("Sum of %d and %d is %d\n", pair->a, pair->b, sum);
+    return sum;
+}
+
+static int main_task(void *arg) {
+    (void)arg;
+    struct pair pair = {10, 20};
+    mouv_future_t first = mouv_task(mult, &pair);
+    mouv_future_t second = mouv_task(add, &pair);
+    int product = mouv_await(first, NULL);
+    int sum = mouv_await(second, NULL);
+    return product == 200 && sum == 30 ? 0 : 1;
+}
+
+int main(void) {
+    return mouv_main(main_task, NULL);
+}

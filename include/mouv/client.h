@@ -1,0 +1,131 @@
+/*
+ * mouv_client_t: one deployment, its pool of connections and the threads that talk to it.
+ */
+#ifndef MOUV_CLIENT_H
+#define MOUV_CLIENT_H
+
+#include <stdbool.h>
+
+#include <bson/bson.h>
+
+#include <mouv/base.h>
+#include <mouv/error.h>
+#include <mouv/future.h>
+
+typedef struct mouv_client mouv_client_t;
+typedef struct mouv_database mouv_database_t;
+typedef struct mouv_collection mouv_collection_t;
+typedef struct mouv_cursor mouv_cursor_t;
+
+/** Where libmongoc's blocking calls run. */
+typedef enum mouv_executor {
+    MOUV_EXECUTOR_DEFAULT, /**< $MOUV_EXECUTOR ("threads" or "uvpool") if set, else threads */
+    MOUV_EXECUTOR_THREADS, /**< threads of the client's own, started on demand */
+    MOUV_EXECUTOR_UVPOOL   /**< libuv's process-wide pool (UV_THREADPOOL_SIZE, 4 by default) */
+} mouv_executor_t;
+
+/** Options of mouv_client_new(); zero is the default of each. What the URI can say, the URI says. */
+typedef struct mouv_client_opts {
+    mouv_executor_t executor;
+    int64_t queue_wait_ms; /**< longest wait for a free client without a deadline; default 30,000,
+                                or the URI's waitQueueTimeoutMS */
+    uint32_t queue_limit;  /**< most operations that may wait; default 65,536 */
+} mouv_client_opts_t;
+
+MOUV_BEGIN_DECLS
+
+/**
+ * A client for a MongoDB URI. Does no I/O: looking up mongodb+srv names, connecting and
+ * authenticating happen on a worker with the first operation. Every option of libmongoc's URI
+ * works; maxPoolSize (100) limits the connections, and so the operations that run at once.
+ *
+ * Context:   the thread of the runtime it will belong to; use from another thread is refused with
+ *            MOUV_ETHREAD. Never suspends.
+ * Ownership: copies `uri` and `opts` (NULL: defaults). Release with mouv_client_unref().
+ * Returns:   NULL on failure, with `error` filled.
+ * Errors:    MOUV_EINVAL names what is wrong in the URI; MOUV_ENOLOOP; MOUV_ENOMEM.
+ * Like:      mongoc_client_pool_new(); Motor's AsyncIOMotorClient().
+ */
+MOUV_API mouv_client_t *mouv_client_new(const char *uri, const mouv_client_opts_t *opts,
+                                        mouv_error_t *error);
+
+/** Adds a reference and returns the client. */
+MOUV_API mouv_client_t *mouv_client_ref(mouv_client_t *client);
+
+/**
+ * Gives a reference up; the last one closes the client in the background. Takes NULL, returns
+ * NULL. Never suspends: this is what MOUV_AUTO_CLIENT calls.
+ */
+MOUV_API mouv_client_t *mouv_client_unref(mouv_client_t *client);
+
+/**
+ * Closes: new operations fail with MOUV_ECLOSED, queued ones are cancelled, running ones are waited
+ * for, sessions are ended, connections closed. A second call waits for the same end. The pointer
+ * stays valid until mouv_client_unref().
+ *
+ * Context: a coroutine. Errors: MOUV_ENOTCORO, MOUV_ECANCELED (the close itself goes on).
+ */
+MOUV_API MOUV_SUSPENDS int mouv_client_close(mouv_client_t *client, mouv_error_t *error);
+
+/** The twin of mouv_client_close(). */
+MOUV_API mouv_future_t mouv_client_close_future(mouv_client_t *client);
+
+/**
+ * A round trip to the server ({ping: 1} on admin).
+ *
+ * Context:  the client's thread; never suspends (await the future).
+ * Errors:   as every operation: MOUV_ETIMEDOUT, MOUV_ECANCELED, MOUV_ESERVER, MOUV_ENETWORK,
+ *           MOUV_ESELECTION, MOUV_EQUEUE, MOUV_ECLOSED, MOUV_ETHREAD, MOUV_ENOMEM.
+ */
+MOUV_API mouv_future_t mouv_client_ping(mouv_client_t *client);
+
+/**
+ * A handle to a database or collection: interned, valid as long as the client, nothing to release,
+ * never NULL. A bad name fails at the operation. No I/O.
+ */
+MOUV_API mouv_database_t *mouv_client_get_database(mouv_client_t *client, const char *name);
+MOUV_API mouv_collection_t *mouv_client_get_collection(mouv_client_t *client, const char *database,
+                                                       const char *name);
+
+/** The database named in the URI, or `fallback` ("test" if that is NULL too). */
+MOUV_API mouv_database_t *mouv_client_get_default_database(mouv_client_t *client,
+                                                           const char *fallback);
+
+/**
+ * The deployment's databases: `*databases` receives an array document of {name, sizeOnDisk, empty},
+ * the caller's to destroy. `opts`: filter, nameOnly, authorizedDatabases, ...
+ *
+ * Like: mongoc_client_find_databases_with_opts(); Motor's list_databases().
+ */
+MOUV_API mouv_future_t mouv_client_list_databases(mouv_client_t *client, const bson_t *opts,
+                                                  bson_t **databases);
+
+/** Only the names: a NULL-terminated list, release with bson_strfreev(). */
+MOUV_API mouv_future_t mouv_client_list_database_names(mouv_client_t *client, const bson_t *opts,
+                                                       char ***names);
+
+/** What mouv counts on this client since it was made; read on the client's thread. */
+typedef struct mouv_client_stats {
+    uint64_t started;    /**< operations begun */
+    uint64_t completed;  /**< operations ended, in whichever way */
+    uint64_t in_flight;  /**< on a worker now */
+    uint64_t queued;     /**< waiting for a client or a server now */
+    uint64_t late;       /**< given up by their awaiter, worker still busy with them */
+    uint64_t clients;    /**< libmongoc clients in existence */
+    uint64_t timeouts;
+    uint64_t cancels;
+    uint64_t retries;
+} mouv_client_stats_t;
+
+MOUV_API void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats);
+
+/** What MOUV_AUTO_CLIENT calls. */
+MOUV_API void mouv_client_drop(mouv_client_t **client);
+
+MOUV_END_DECLS
+
+#ifdef MOUV_CLEANUP
+#define MOUV_AUTO_CLIENT MOUV_CLEANUP(mouv_client_drop)
+#endif
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * Operations on a database: commands, collections, aggregation.
+ */
+#ifndef MOUV_DATABASE_H
+#define MOUV_DATABASE_H
+
+#include <mouv/client.h>
+
+MOUV_BEGIN_DECLS
+
+MOUV_API const char *mouv_database_name(const mouv_database_t *database);
+MOUV_API mouv_client_t *mouv_database_client(const mouv_database_t *database);
+MOUV_API mouv_collection_t *mouv_database_get_collection(mouv_database_t *database,
+                                                         const char *name);
+
+/*
+ * All operations below and in collection.h:
+ *
+ * Context:   the client's thread; never suspend (await the future). Hot: they run also if nobody
+ *            awaits.
+ * Ownership: inputs are copied. A `bson_t **` output may be NULL; it is set to NULL at once and
+ *            receives, when the future is awaited, a document that is the caller's to destroy.
+ *            `reply` is given whenever the server answered, other outputs only on success.
+ * Deadline:  the nearest timeout scope's or the mouv_await_for()'s, sent on as maxTimeMS.
+ * Cancel:    while queued, nothing is sent; once sent, see mouv_await().
+ * Errors:    MOUV_EINVAL, MOUV_ETIMEDOUT, MOUV_ECANCELED, MOUV_ESERVER, MOUV_ENETWORK,
+ *            MOUV_ESELECTION, MOUV_EQUEUE, MOUV_ECLOSED, MOUV_ETHREAD, MOUV_ENOMEM; writes also
+ *            MOUV_EUNKNOWN.
+ * `opts`:    NULL, or a document with the fields that libmongoc's function of the same name takes;
+ *            fields that mouv does not know are passed on to the server's command.
+ */
+
+/**
+ * Runs any command as it is and gives its whole reply.
+ *
+ * Like: mongoc_database_command_with_opts(); Motor's command().
+ */
+MOUV_API mouv_future_t mouv_database_command(mouv_database_t *database, const bson_t *command,
+                                             const bson_t *opts, bson_t **reply);
+
+/** A cursor over a database-level pipeline ($currentOp, $documents, ...). See cursor.h. */
+MOUV_API mouv_cursor_t *mouv_database_aggregate(mouv_database_t *database, const bson_t *pipeline,
+                                                const bson_t *opts);
+
+/** A cursor over {name, type, options, info, idIndex} of each collection. */
+MOUV_API mouv_cursor_t *mouv_database_list_collections(mouv_database_t *database,
+                                                       const bson_t *opts);
+
+/** Only the names: a NULL-terminated list, release with bson_strfreev(). */
+MOUV_API mouv_future_t mouv_database_list_collection_names(mouv_database_t *database,
+                                                           const bson_t *opts, char ***names);
+
+/** Creates a collection with options, or a view or a time series. Like: Motor's method. */
+MOUV_API mouv_future_t mouv_database_create_collection(mouv_database_t *database, const char *name,
+                                                       const bson_t *opts);
+
+/** Drops the whole database. */
+MOUV_API mouv_future_t mouv_database_drop(mouv_database_t *database, const bson_t *opts);
+
+MOUV_END_DECLS
+
+#endif

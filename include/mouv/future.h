@@ -1,0 +1,112 @@
+/*
+ * mouv_future_t: the value handle of everything that can be awaited.
+ */
+#ifndef MOUV_FUTURE_H
+#define MOUV_FUTURE_H
+
+#include <stdbool.h>
+
+#include <mouv/base.h>
+#include <mouv/error.h>
+
+/**
+ * A handle, not a pointer: copying it copies no reference, and one whose future has gone is
+ * recognised. An operation, a timer, a task, a coroutine not yet started and a gather are all
+ * futures.
+ *
+ * Who owns: a constructor gives one reference with its handle. mouv_future_*() functions borrow
+ * it. Every other function that takes a future consumes the reference, also when it fails (what it
+ * consumed is then cancelled); using the handle afterwards is MOUV_EINVAL "already consumed".
+ * mouv_wait() and mouv_as_completed() borrow.
+ *
+ * Constructors always give a handle. Where they fail it is one that has failed already, so errors
+ * are handled in one place: at the await.
+ *
+ * Context of all functions here: the thread of the future's runtime; none suspends.
+ */
+typedef struct mouv_future {
+    uint64_t id;
+} mouv_future_t;
+
+typedef void (*mouv_future_fn_t)(mouv_future_t future, void *arg);
+
+MOUV_BEGIN_DECLS
+
+/**
+ * A pending future for the caller to complete. The reference is for whoever awaits it; the handle
+ * stays good for mouv_future_set_result() until that await has returned.
+ *
+ * Like: asyncio's loop.create_future().
+ */
+MOUV_API mouv_future_t mouv_future_new(void);
+
+/**
+ * Completes a future of mouv_future_new() with a value (0 or more; a negative one is a failure with
+ * that code). Callbacks and awaiters run on a later tick.
+ *
+ * Errors: MOUV_ESTATE if it is done already (`error` of a second call is not kept), MOUV_EINVAL for
+ * a stale handle or a future of another kind.
+ */
+MOUV_API int mouv_future_set_result(mouv_future_t future, int result);
+
+/** As mouv_future_set_result(), with a failure; `error->code` must be negative. Copies `error`. */
+MOUV_API int mouv_future_set_error(mouv_future_t future, const mouv_error_t *error);
+
+/** Adds one reference and returns the handle: `mouv_gather(f, mouv_future_ref(f))`. */
+MOUV_API mouv_future_t mouv_future_ref(mouv_future_t future);
+
+/**
+ * Gives one reference up. Never cancels: a pending task or operation runs on by itself. A coroutine
+ * that never ran is reported ("was never awaited"), so is a failure that nobody retrieved. A stale
+ * handle does nothing.
+ */
+MOUV_API void mouv_future_unref(mouv_future_t future);
+
+/**
+ * Asks for cancellation. Returns true if the future was pending and had not been asked before. A
+ * task sees MOUV_ECANCELED at its suspensions and settles when its body returns; other futures
+ * settle by themselves.
+ */
+MOUV_API bool mouv_future_cancel(mouv_future_t future);
+
+/** Whether it has completed, in whichever way; true for a stale handle. */
+MOUV_API bool mouv_future_done(mouv_future_t future);
+
+/** Whether it completed with MOUV_ECANCELED. */
+MOUV_API bool mouv_future_cancelled(mouv_future_t future);
+
+/**
+ * The result of a completed future: its value, or its negative code with `error` filled (this
+ * counts as retrieving it). Outputs of operations are not touched: awaiting moves those.
+ *
+ * Errors: MOUV_ESTATE "Result is not set." while pending; MOUV_EINVAL for a stale handle.
+ */
+MOUV_API int mouv_future_result(mouv_future_t future, mouv_error_t *error);
+
+/**
+ * Calls `fn(future, arg)` on a later tick once the future is done, also if it is done already. The
+ * handle is valid inside `fn`. Callbacks run in the order in which they were added.
+ */
+MOUV_API int mouv_future_add_done_callback(mouv_future_t future, mouv_future_fn_t fn, void *arg);
+
+/** Removes all callbacks added with this `fn` and `arg` that have not run; returns how many. */
+MOUV_API int mouv_future_remove_done_callback(mouv_future_t future, mouv_future_fn_t fn,
+                                              void *arg);
+
+/** The name, "Task-7" by default; valid until the next call of mouv on this thread. */
+MOUV_API const char *mouv_future_name(mouv_future_t future);
+
+/** Gives it a name for messages and dumps; copied, cut at 31 bytes. */
+MOUV_API void mouv_future_set_name(mouv_future_t future, const char *name);
+
+/** Cancels the future if it is pending and gives the reference up. What MOUV_AUTO calls. */
+MOUV_API void mouv_future_drop(mouv_future_t *future);
+
+MOUV_END_DECLS
+
+/** `MOUV_AUTO mouv_future_t f = ...;` cancels and drops f at the end of its scope. */
+#ifdef MOUV_CLEANUP
+#define MOUV_AUTO MOUV_CLEANUP(mouv_future_drop)
+#endif
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * The runtime: mouv on a libuv loop, and the three ways into it from plain code.
+ */
+#ifndef MOUV_RUNTIME_H
+#define MOUV_RUNTIME_H
+
+#include <stdbool.h>
+
+#include <mouv/base.h>
+#include <mouv/error.h>
+#include <mouv/future.h>
+
+struct uv_loop_s; /* libuv's uv_loop_t; <uv.h> itself is no strict C99 */
+
+typedef struct mouv_runtime mouv_runtime_t;
+typedef void (*mouv_runtime_close_fn_t)(mouv_runtime_t *runtime, void *arg);
+
+MOUV_BEGIN_DECLS
+
+/**
+ * Makes a loop, runs `fn(arg)` as the main task, cancels and joins what it left behind, closes the
+ * loop. Returns the body's int, or its error.
+ *
+ * Context: a thread without a runtime; blocks it.
+ * Errors:  the body's; MOUV_ESTATE "mouv_run() cannot be called from a running event loop";
+ *          MOUV_ENOMEM, MOUV_ESYSTEM.
+ * Like:    asyncio.run().
+ */
+MOUV_API int mouv_run(mouv_fn_t fn, void *arg, mouv_error_t *error);
+
+/**
+ * mouv_run() for `main()`: prints a failure to stderr and returns an exit status. That is the
+ * body's int if it lies between 0 and 255, else 1; after Ctrl-C or SIGTERM 130 or 143.
+ *
+ * The first Ctrl-C or SIGTERM cancels the main task, which may clean up; the second ends the
+ * process at once.
+ */
+MOUV_API int mouv_main(mouv_fn_t fn, void *arg);
+
+/**
+ * Attaches a runtime to a loop of the caller's, on the thread that runs it. mouv never stops or
+ * closes this loop and keeps it alive only while tasks or operations are pending.
+ *
+ * Ownership: `*runtime` is set on success; mouv_runtime_close() releases it.
+ * Errors:    MOUV_EINVAL for NULL, MOUV_ESTATE if the thread has a runtime already, MOUV_ENOMEM,
+ *            MOUV_ESYSTEM.
+ */
+MOUV_API int mouv_runtime_attach(mouv_runtime_t **runtime, struct uv_loop_s *loop);
+
+/**
+ * Cancels every task, waits for all of them, closes clients and handles, then calls `fn` on the
+ * loop and releases the runtime. After that mouv has nothing on the loop and uv_loop_close()
+ * returns 0, even if a worker thread is still stuck in a call: it is reported and frees its own
+ * job. Tasks that keep awaiting after the cancel are named in a warning and waited for. A second
+ * call is harmless: its `fn` is called too.
+ *
+ * Context: the runtime's thread, from a callback or the plain stack; the loop must run afterwards.
+ * Like:    uv_close().
+ */
+MOUV_API void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_t fn, void *arg);
+
+/**
+ * Runs the loop until the future is done and returns as mouv_await() would. For tests, fixtures and
+ * command lines.
+ *
+ * Context:   the runtime's thread, while its loop is not running; blocks.
+ * Ownership: consumes the future. A cold coroutine becomes a task.
+ * Errors:    the future's; MOUV_ESTATE if the loop is running, or has nothing left to do before the
+ *            future is done (it is cancelled then); MOUV_EINVAL.
+ */
+MOUV_API int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t future, mouv_error_t *error);
+
+/** This thread's runtime, or NULL. */
+MOUV_API mouv_runtime_t *mouv_runtime_current(void);
+
+/** The loop that a runtime is attached to. */
+MOUV_API struct uv_loop_s *mouv_runtime_loop(mouv_runtime_t *runtime);
+
+/** The runtime's monotonic clock in milliseconds (asyncio's loop.time()); 0 without a runtime. */
+MOUV_API int64_t mouv_now_ms(void);
+
+MOUV_END_DECLS
+
+#endif

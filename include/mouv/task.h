@@ -1,0 +1,78 @@
+/*
+ * Coroutines and tasks: starting bodies that may await.
+ */
+#ifndef MOUV_TASK_H
+#define MOUV_TASK_H
+
+#include <stdbool.h>
+
+#include <mouv/base.h>
+#include <mouv/future.h>
+
+/** Options of mouv_task_with(); zero is the default of each. */
+typedef struct mouv_task_opts {
+    const char *name;       /**< copied, cut at 31 bytes; default "Task-N" */
+    size_t stack_size;      /**< bytes; default 256 KiB, at least 16 KiB, reserved and not used */
+    const void *copy;       /**< argument block to copy into the task; `arg` is then ignored */
+    size_t copy_size_bytes; /**< its size */
+} mouv_task_opts_t;
+
+/**
+ * A coroutine: cold until awaited. Awaited, it is a call in the awaiter's own task; in gather, a
+ * group or mouv_wait_for() it becomes a task. One that is never awaited is reported with its file
+ * and line when it is dropped, at the latest when the task that made it ends.
+ *
+ * Context:   a thread with a runtime; never suspends.
+ * Ownership: `arg` is borrowed until the body has returned.
+ * Like:      calling an `async def` function.
+ */
+#define mouv_coro(fn, arg) mouv_coro_at((fn), (arg), #fn, __FILE__, __LINE__)
+
+/**
+ * A task: scheduled now, started at the creator's next suspension, first come first served. The
+ * runtime holds a reference until it has ended.
+ *
+ * Context:   a thread with a runtime; never suspends.
+ * Ownership: `arg` is borrowed until the body has returned; see mouv_task_copy().
+ * Returns:   a future whose result is the body's.
+ * Like:      asyncio.create_task().
+ */
+#define mouv_task(fn, arg) mouv_task_at((fn), (arg), NULL, #fn, __FILE__, __LINE__)
+
+/** As mouv_task(), with `size` bytes at `args` copied into the task; the body gets the copy. */
+#define mouv_task_copy(fn, args, size) \
+    mouv_task_copy_at((fn), (args), (size), #fn, __FILE__, __LINE__)
+
+/** As mouv_task(), with a `const mouv_task_opts_t *`. */
+#define mouv_task_with(fn, arg, opts) mouv_task_at((fn), (arg), (opts), #fn, __FILE__, __LINE__)
+
+MOUV_BEGIN_DECLS
+
+MOUV_API mouv_future_t mouv_coro_at(mouv_fn_t fn, void *arg, const char *fn_name,
+                                    const char *file, int line);
+MOUV_API mouv_future_t mouv_task_at(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
+                                    const char *fn_name, const char *file, int line);
+MOUV_API mouv_future_t mouv_task_copy_at(mouv_fn_t fn, const void *args, size_t size,
+                                         const char *fn_name, const char *file, int line);
+
+/**
+ * The running task, for name, cancel and callbacks; a handle without a reference, so do not await
+ * or unref it. Outside a coroutine: a stale handle.
+ */
+MOUV_API mouv_future_t mouv_current_task(void);
+
+/** Whether the caller runs inside a coroutine and may suspend. Any thread. */
+MOUV_API bool mouv_in_coroutine(void);
+
+/** Whether the running task has been cancelled (and has not called mouv_uncancel()). */
+MOUV_API bool mouv_cancelling(void);
+
+/**
+ * Withdraws the cancellation of the running task, which may then suspend again. Returns whether
+ * there was one. An expired timeout scope stays expired.
+ */
+MOUV_API bool mouv_uncancel(void);
+
+MOUV_END_DECLS
+
+#endif

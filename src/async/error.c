@@ -1,0 +1,69 @@
+/*
+ * Error values: names, texts, labels. What a task remembers of its errors is in task.c.
+ */
+#include <mouv/error.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *mouv_version(void) {
+    return MOUV_VERSION;
+}
+
+const char *mouv_error_name(int code) {
+    switch (code) {
+    case MOUV_OK:
+        return "MOUV_OK";
+#define CASE(name, code, message) \
+    case (code): \
+        return "MOUV_" #name;
+        MOUV_ERROR_MAP(CASE)
+#undef CASE
+    default:
+        return "user error";
+    }
+}
+
+const char *mouv_error_message(int code) {
+    switch (code) {
+    case MOUV_OK:
+        return "no error";
+#define CASE(name, code, message) \
+    case (code): \
+        return message;
+        MOUV_ERROR_MAP(CASE)
+#undef CASE
+    default:
+        return "an error of the program's own";
+    }
+}
+
+int mouv_error_set(mouv_error_t *error, int code, const char *format, ...) {
+    if (error == NULL) return code;
+    va_list args;
+    memset(error, 0, sizeof *error);
+    error->code = code;
+    va_start(args, format);
+    vsnprintf(error->message, sizeof error->message, format, args);
+    va_end(args);
+    return code;
+}
+
+bool mouv_error_has_label(const mouv_error_t *error, const char *label) {
+    if (error == NULL || label == NULL || *label == '\0' || strchr(label, ' ') != NULL)
+        return false;
+    size_t length = strlen(label);
+    for (const char *at = error->labels; (at = strstr(at, label)) != NULL; at += length) {
+        bool starts = at == error->labels || at[-1] == ' ';
+        bool ends = at[length] == ' ' || at[length] == '\0';
+        if (starts && ends) return true;
+    }
+    return false;
+}
+
+bool mouv_error_is_duplicate_key(const mouv_error_t *error) {
+    if (error == NULL || error->code != MOUV_ESERVER) return false;
+    return error->server_code == 11000 || error->server_code == 11001 ||
+           error->server_code == 12582;
+}

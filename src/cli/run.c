@@ -1,0 +1,114 @@
+/*
+ * From a command's body to an exit status. SIGPIPE is ignored meanwhile, so that a closed pipe is
+ * seen as EPIPE, the server's cursor is closed, and only then the process ends in the usual way.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static int body_task(void *arg) {
+    struct cli_run *run = arg;
+    const struct cli_common *common = run->common;
+    mouv_error_t error;
+    int rc = mouv_cli_output_init(&run->output, common->canonical, common->pretty, &error);
+    if (rc == 0) rc = run->body(run, run->arg, &error);
+    if (rc == 0) rc = mouv_cli_output_flush(&run->output, &error);
+    return rc < 0 ? mouv_fail_with(&error) : 0;
+}
+
+static int run_body(struct cli_run *run, mouv_error_t *error) {
+    int64_t timeout_ms = run->common->timeout_ms;
+    if (timeout_ms > 0) return mouv_with_timeout(timeout_ms, body_task, run, error);
+    return mouv_await(mouv_coro(body_task, run), error);
+}
+
+/* The deadline's own message says nothing that the user has not typed. */
+static void name_deadline(const struct cli_run *run, mouv_error_t *error) {
+    if (error->code != MOUV_ETIMEDOUT || run->common->timeout_ms == 0) return;
+    mouv_cli_fail(error, MOUV_ETIMEDOUT, "timed out after %g s", run->common->timeout_ms / 1e3);
+}
+
+static int conclude(const struct cli_run *run, int rc, mouv_error_t *error) {
+    if (run->output.broken == EPIPE) return CLI_FAILED; /* see end_as_cat() */
+    if (run->output.broken) {
+        mouv_cli_complain("write", "%s", strerror(run->output.broken));
+        return CLI_FAILED;
+    }
+    if (rc >= 0) return run->status;
+    error->code = rc;
+    name_deadline(run, error);
+    return mouv_cli_report(run->common->command, error);
+}
+
+/* The error is general ("invalid host string"), the reason has come as a warning. */
+static int no_client(const struct cli_run *run, mouv_error_t *error) {
+    static const char prefix[] = "mouv_client_new: ";
+    char *why = error->message;
+    mouv_cli_hide_password(run->common->uri, why, sizeof error->message);
+    if (strncmp(why, prefix, sizeof prefix - 1) == 0) why += sizeof prefix - 1;
+    mouv_cli_complain("uri", "%s%s%s%s", why, *run->remark ? " (" : "", run->remark,
+                      *run->remark ? ")" : "");
+    return CLI_USAGE;
+}
+
+/* What was begun is ended on the server too (cursors, cancelled queries), if that is quick. The
+ * client's own close is not awaited: libmongoc's monitor takes half a second to end. */
+static void end_quietly(mouv_client_t *client) {
+    enum { LONGEST_MS = 500, STEP_MS = 2 };
+    mouv_client_stats_t stats;
+    mouv_scope_t shield;
+    int rc = mouv_shield_begin(&shield, LONGEST_MS);
+    for (mouv_client_get_stats(client, &stats); rc == 0 && stats.completed < stats.started;
+         mouv_client_get_stats(client, &stats))
+        rc = mouv_sleep_ms(STEP_MS);
+    mouv_scope_leave(&shield);
+    mouv_client_unref(client);
+}
+
+static int main_task(void *arg) {
+    struct cli_run *run = arg;
+    mouv_error_t error = {0};
+    run->client = mouv_client_new(run->common->uri, NULL, &error);
+    if (!run->client) return no_client(run, &error);
+    if (*run->remark) mouv_cli_complain("warning", "%s", run->remark);
+    int rc = run_body(run, &error);
+    mouv_cli_input_close(&run->input);
+    mouv_cli_output_close(&run->output);
+    int status = conclude(run, rc, &error);
+    end_quietly(run->client);
+    return status;
+}
+
+/* Warnings of the library and of libmongoc; the password may stand in one about the URI. */
+static void on_log(mouv_log_level_t level, const char *message, void *arg) {
+    struct cli_run *run = arg;
+    char text[1024];
+    if (level < MOUV_LOG_WARNING) return;
+    snprintf(text, sizeof text, "%s", message);
+    mouv_cli_hide_password(run->common->uri, text, sizeof text);
+    if (!run->client)
+        snprintf(run->remark, sizeof run->remark, "%.*s", (int)sizeof run->remark - 1, text);
+    else
+        mouv_cli_complain(level == MOUV_LOG_WARNING ? "warning" : "error", "%s", text);
+}
+
+/* Where the parent wanted SIGPIPE ignored, cat complains, and so do we. */
+static int end_as_cat(const struct sigaction *inherited) {
+    sigaction(SIGPIPE, inherited, NULL);
+    if (inherited->sa_handler == SIG_DFL) raise(SIGPIPE);
+    mouv_cli_complain("write", "%s", strerror(EPIPE));
+    return CLI_FAILED;
+}
+
+int mouv_cli_run(const struct cli_common *common, cli_body_t body, void *arg) {
+    static struct cli_run run; /* handles in it outlive the tasks, the log hook the loop */
+    struct sigaction inherited, ignore = {.sa_handler = SIG_IGN};
+    run = (struct cli_run){.common = common, .body = body, .arg = arg};
+    sigaction(SIGPIPE, &ignore, &inherited);
+    mouv_log_set_handler(on_log, &run);
+    int status = mouv_main(main_task, &run);
+    return run.output.broken == EPIPE ? end_as_cat(&inherited) : status;
+}

@@ -1,0 +1,65 @@
+/*
+ * Contexts: the switch of each architecture wrapped in what the sanitizers need to know.
+ */
+#include "context.h"
+#include "switch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* The first frame, the entry's own and a margin; anything less is a mistake. */
+#define LEAST_STACK_BYTES 1024
+
+#if !defined(MOUV_CONTEXT_UCONTEXT)
+_Static_assert(offsetof(mouv__context_t, sp) == 0, "the assembly stores the stack pointer at 0");
+#endif
+
+void mouv__context_init_thread(mouv__context_t *ctx) {
+    *ctx = (mouv__context_t){.entry = NULL};
+    mouv__fiber_init_thread(&ctx->fiber);
+}
+
+int mouv__context_init(mouv__context_t *ctx, void *stack_low, size_t stack_size,
+                       mouv__context_entry_fn entry, void *arg) {
+    uintptr_t top = ((uintptr_t)stack_low + stack_size) & ~(uintptr_t)15;
+
+    assert(entry != NULL);
+    if (stack_low == NULL || stack_size < LEAST_STACK_BYTES) {
+        errno = EINVAL;
+        return -1;
+    }
+    ctx->entry = entry;
+    ctx->arg = arg;
+    mouv__fiber_init(&ctx->fiber, stack_low, stack_size);
+    mouv__switch_prepare(ctx, stack_low, (void *)top);
+    return 0;
+}
+
+void mouv__context_switch(mouv__context_t *from, mouv__context_t *to) {
+    assert(from != to);
+    mouv__fiber_leave(&from->fiber, &to->fiber, 0);
+    mouv__switch_jump(from, to);
+    mouv__fiber_arrive(&from->fiber);
+}
+
+_Noreturn void mouv__context_exit(mouv__context_t *from, mouv__context_t *to) {
+    assert(from != to && from->entry != NULL);
+    mouv__fiber_leave(&from->fiber, &to->fiber, 1);
+    mouv__switch_jump(from, to);
+    abort(); /* a context that had exited was switched to */
+}
+
+_Noreturn void mouv__switch_entered(mouv__context_t *ctx) {
+    mouv__fiber_arrive(&ctx->fiber);
+    ctx->entry(ctx->arg);
+    assert(!"a context's entry returned instead of leaving through mouv__context_exit()");
+    abort();
+}
+
+void mouv__context_clear(mouv__context_t *ctx) {
+    if (ctx->entry == NULL) return;
+    mouv__fiber_clear(&ctx->fiber);
+    ctx->entry = NULL;
+}

@@ -1,0 +1,419 @@
+/*
+ * The stack pool: slabs of equal stacks, each slot a guard page with a stack above it.
+ */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include "stack.h"
+
+#include "alloc.h"
+#include "sanitizer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if !defined(MAP_STACK)
+#define MAP_STACK 0
+#endif
+#if !defined(MAP_NORESERVE)
+#define MAP_NORESERVE 0
+#endif
+#if defined(__linux__)
+#define ADVICE_GUARD_INSTALL 102 /* MADV_GUARD_INSTALL; older headers do not have it */
+#define ADVICE_POPULATE_READ 22  /* MADV_POPULATE_READ */
+#endif
+
+#define SLAB_BYTES ((size_t)16 * 1024 * 1024)
+#define SLAB_MOST_STACKS 64
+#define LARGEST_CLASS_BYTES (MOUV__STACK_LEAST_BYTES << (MOUV__STACK_CLASSES - 1))
+#define LARGEST_STACK_BYTES (SIZE_MAX / 4)
+
+#define DEFAULT_MAX_WARM 4096
+#define DEFAULT_MAX_MAP_COUNT 65530 /* the kernel's own default */
+
+/* A put looks at a few words; each so many puts of one stack it asks the kernel instead. */
+#define PUTS_PER_FULL_CHECK 64
+#define PROBE_WORDS 8
+
+#define COLOURS 16
+#define COLOUR_BYTES 128
+
+struct mouv__stack_slab {
+    mouv__stack_slab_t *next;
+    char *base;
+    size_t stride; /* guard and stack */
+    size_t count;
+    size_t carved; /* slots that have a guard and have been handed out at least once */
+    long guards;   /* mappings' worth of PROT_NONE guards, to be given back */
+    mouv__stack_class_t *class_of; /* NULL: one large stack, not pooled */
+    mouv__stack_t stacks[];
+};
+
+/* PROT_NONE guards of the whole process: the limit they use up is the process's. */
+static atomic_long guards_in_process;
+
+static const char *const reason_memory = "out of memory";
+static const char *const reason_size = "the stack size is too large";
+static const char *const reason_mmap =
+    "mmap failed: no memory or address space for a stack, or vm.max_map_count is reached";
+static const char *const reason_mprotect =
+    "mprotect failed for a stack's guard page: vm.max_map_count is reached";
+static const char *const reason_guards =
+    "too many stacks: their guard pages would use up vm.max_map_count; raise it, or use "
+    "Linux 6.13 or later, where guard pages cost no mapping";
+
+static int fail(mouv__stack_pool_t *pool, const char *reason) {
+    pool->reason = reason;
+    errno = ENOMEM;
+    return -1;
+}
+
+static size_t round_up(size_t size, size_t unit) {
+    return (size + unit - 1) / unit * unit;
+}
+
+static size_t kept_bytes(size_t page_size) {
+    return round_up(MOUV__STACK_KEPT_BYTES, page_size);
+}
+
+void mouv__stack_pool_init(mouv__stack_pool_t *pool) {
+    *pool = (mouv__stack_pool_t){
+        .reason = "",
+        .page_size = (size_t)sysconf(_SC_PAGESIZE),
+        .max_warm = DEFAULT_MAX_WARM,
+    };
+}
+
+const char *mouv__stack_pool_reason(const mouv__stack_pool_t *pool) {
+    return pool->reason;
+}
+
+/* --- guards --- */
+
+static long read_max_map_count(void) {
+    char text[32] = "";
+    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    long count = length > 0 ? strtol(text, NULL, 10) : 0;
+
+    if (fd >= 0) close(fd);
+    return count > 0 ? count : DEFAULT_MAX_MAP_COUNT;
+}
+
+/* 45 %: a guard splits a mapping in two, and the program needs mappings for other things. */
+static long max_guards(mouv__stack_pool_t *pool) {
+    if (pool->max_guards == 0)
+        pool->max_guards = (long)((long long)read_max_map_count() * 45 / 100);
+    return pool->max_guards;
+}
+
+#if defined(ADVICE_GUARD_INSTALL)
+/* An emulator may accept any advice and do nothing: this advice fails if the guard is there. */
+static bool guard_is_there(mouv__stack_pool_t *pool, char *page) {
+    return madvise(page, pool->page_size, ADVICE_POPULATE_READ) != 0 && errno == EFAULT;
+}
+#endif
+
+static bool guard_by_madvise(mouv__stack_pool_t *pool, char *page) {
+#if defined(ADVICE_GUARD_INSTALL)
+    if (pool->guard_mode == MOUV__GUARD_MPROTECT) return false;
+    if (madvise(page, pool->page_size, ADVICE_GUARD_INSTALL) != 0) {
+        pool->guard_mode = MOUV__GUARD_MPROTECT;
+        return false;
+    }
+    if (pool->guard_mode == MOUV__GUARD_UNKNOWN)
+        pool->guard_mode = guard_is_there(pool, page) ? MOUV__GUARD_MADVISE : MOUV__GUARD_MPROTECT;
+    return pool->guard_mode == MOUV__GUARD_MADVISE;
+#else
+    (void)page;
+    pool->guard_mode = MOUV__GUARD_MPROTECT;
+    return false;
+#endif
+}
+
+static int guard_install(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab, char *page) {
+    if (guard_by_madvise(pool, page)) return 0;
+    if (atomic_fetch_add(&guards_in_process, 1) >= max_guards(pool)) {
+        atomic_fetch_sub(&guards_in_process, 1);
+        return fail(pool, reason_guards);
+    }
+    if (mprotect(page, pool->page_size, PROT_NONE) != 0) {
+        atomic_fetch_sub(&guards_in_process, 1);
+        return fail(pool, reason_mprotect);
+    }
+    slab->guards++;
+    return 0;
+}
+
+/* --- slabs --- */
+
+static void *map_memory(size_t size) {
+    void *memory;
+
+    if (mouv__alloc_must_fail()) return NULL;
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (memory == MAP_FAILED) return NULL;
+#if defined(MADV_NOHUGEPAGE)
+    /* A page touched shall cost one page. Kernels without huge pages refuse, which is as good. */
+    (void)madvise(memory, size, MADV_NOHUGEPAGE);
+#endif
+    return memory;
+}
+
+static mouv__stack_slab_t *slab_new(mouv__stack_pool_t *pool, size_t stack_size, size_t count) {
+    mouv__stack_slab_t *slab = mouv__alloc(sizeof *slab + count * sizeof slab->stacks[0]);
+
+    if (slab == NULL) {
+        fail(pool, reason_memory);
+        return NULL;
+    }
+    slab->count = count;
+    slab->stride = pool->page_size + stack_size;
+    slab->base = map_memory(slab->stride * count);
+    if (slab->base == NULL) {
+        mouv__free(slab);
+        fail(pool, reason_mmap);
+        return NULL;
+    }
+    slab->next = pool->slabs;
+    atomic_signal_fence(memory_order_release); /* mouv__stack_at() may interrupt us */
+    pool->slabs = slab;
+    return slab;
+}
+
+/* The caller has taken it out of the list. */
+static void slab_unmap(mouv__stack_slab_t *slab) {
+    atomic_fetch_sub(&guards_in_process, slab->guards);
+    munmap(slab->base, slab->stride * slab->count);
+    mouv__free(slab);
+}
+
+static void slab_remove(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab) {
+    mouv__stack_slab_t **link = &pool->slabs;
+
+    while (*link != slab) link = &(*link)->next;
+    *link = slab->next;
+    slab_unmap(slab);
+}
+
+static mouv__stack_t *slab_carve(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab) {
+    mouv__stack_t *stack = &slab->stacks[slab->carved];
+    char *guard = slab->base + slab->carved * slab->stride;
+
+    if (guard_install(pool, slab, guard) != 0) return NULL;
+    stack->low = guard + pool->page_size;
+    stack->size = slab->stride - pool->page_size;
+    stack->colour = slab->carved % COLOURS * COLOUR_BYTES;
+    stack->slab = slab;
+    slab->carved++;
+    return stack;
+}
+
+/* --- get --- */
+
+static mouv__stack_t *take_idle(mouv__stack_pool_t *pool, mouv__stack_class_t *class_of) {
+    mouv__stack_t **list = class_of->warm != NULL ? &class_of->warm : &class_of->cold;
+    mouv__stack_t *stack = *list;
+
+    if (stack == NULL) return NULL;
+    if (list == &class_of->warm) pool->warm_count--;
+    *list = stack->next;
+    return stack;
+}
+
+static mouv__stack_t *take_new(mouv__stack_pool_t *pool, mouv__stack_class_t *class_of,
+                               size_t size) {
+    mouv__stack_slab_t *slab = class_of->slab;
+
+    if (slab == NULL || slab->carved == slab->count) {
+        size_t count = SLAB_BYTES / size;
+
+        slab = slab_new(pool, size, count < SLAB_MOST_STACKS ? count : SLAB_MOST_STACKS);
+        if (slab == NULL) return NULL;
+        slab->class_of = class_of;
+        class_of->slab = slab;
+    }
+    return slab_carve(pool, slab);
+}
+
+static mouv__stack_t *take_pooled(mouv__stack_pool_t *pool, size_t size) {
+    size_t class_size = MOUV__STACK_LEAST_BYTES;
+    mouv__stack_class_t *class_of = pool->classes;
+    mouv__stack_t *stack;
+
+    for (; class_size < size; class_size *= 2) class_of++;
+    stack = take_idle(pool, class_of);
+    return stack != NULL ? stack : take_new(pool, class_of, class_size);
+}
+
+static mouv__stack_t *take_large(mouv__stack_pool_t *pool, size_t size) {
+    mouv__stack_slab_t *slab = slab_new(pool, round_up(size, pool->page_size), 1);
+    mouv__stack_t *stack;
+
+    if (slab == NULL) return NULL;
+    stack = slab_carve(pool, slab);
+    if (stack == NULL) slab_remove(pool, slab);
+    return stack;
+}
+
+int mouv__stack_pool_get(mouv__stack_pool_t *pool, size_t size, mouv__stack_t **out) {
+    mouv__stack_t *stack;
+
+    if (size == 0) size = MOUV__STACK_DEFAULT_BYTES;
+    if (size > LARGEST_STACK_BYTES) return fail(pool, reason_size);
+    if (size < pool->page_size) size = pool->page_size; /* pages larger than the smallest class */
+    stack = size <= LARGEST_CLASS_BYTES ? take_pooled(pool, size) : take_large(pool, size);
+    if (stack == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    stack->idle = false;
+    stack->user = NULL;
+    stack->next = NULL;
+    pool->live++;
+    *out = stack;
+    return 0;
+}
+
+/* --- how much of a stack was touched --- */
+
+/* Index of the lowest resident page in [low, low + size), or the number of pages if none is. */
+static size_t first_resident(char *low, size_t size, size_t page_size) {
+    unsigned char resident[256];
+    size_t pages = size / page_size, at = 0;
+
+    while (at < pages) {
+        size_t some = pages - at < sizeof resident ? pages - at : sizeof resident;
+
+        if (mincore(low + at * page_size, some * page_size, (void *)resident) != 0) return pages;
+        for (size_t i = 0; i < some; i++)
+            if (resident[i] & 1) return at + i;
+        at += some;
+    }
+    return pages;
+}
+
+/* The page that a put reads: just below what is kept. NULL if the whole stack is kept. */
+static char *probe_page(const mouv__stack_t *stack, size_t page_size) {
+    size_t kept = kept_bytes(page_size);
+
+    return stack->size > kept ? (char *)stack->low + stack->size - kept - page_size : NULL;
+}
+
+/* Not instrumented: the page may hold frames that are live, redzones and all. */
+MOUV__UNCHECKED static bool all_zero(const char *page, size_t page_size) {
+    const volatile uintptr_t *words = (const volatile uintptr_t *)page;
+    uintptr_t seen = 0;
+
+    mouv__checks_pause();
+    for (size_t i = 0; i < page_size / sizeof *words; i++) seen |= words[i];
+    mouv__checks_resume();
+    return seen == 0;
+}
+
+size_t mouv__stack_high_water(const mouv__stack_t *stack) {
+    size_t page_size = stack->slab->stride - stack->size;
+    char *low = stack->low, *probe = probe_page(stack, page_size);
+    char *lowest = low + first_resident(low, stack->size, page_size) * page_size;
+
+    /* A put has read that page, which made it resident without anyone's using it. */
+    if (probe != NULL && lowest == probe && all_zero(probe, page_size)) {
+        char *above = probe + page_size;
+
+        lowest = above +
+                 first_resident(above, (size_t)(low + stack->size - above), page_size) * page_size;
+    }
+    return (size_t)(low + stack->size - lowest);
+}
+
+/* --- put --- */
+
+/*
+ * Whether something was written in the page below the kept ones. Reading a page that was never
+ * written maps the kernel's shared page of zeros: one fault in a stack's life, no memory, and no
+ * system call ever. A large local variable can straddle the words unseen; the full check that
+ * comes round every so often finds those.
+ */
+static bool probe_is_dirty(const char *page, size_t page_size) {
+    uintptr_t seen = 0;
+
+    for (size_t i = 1; i <= PROBE_WORDS; i++)
+        seen |=
+            *(const volatile uintptr_t *)(page + i * (page_size / PROBE_WORDS) - sizeof(uintptr_t));
+    return seen != 0;
+}
+
+static bool any_resident(char *low, const char *end, size_t page_size) {
+    size_t size = (size_t)(end - low);
+
+    return first_resident(low, size, page_size) < size / page_size;
+}
+
+static void give_back_deep_pages(mouv__stack_t *stack, size_t page_size) {
+    char *low = stack->low, *probe = probe_page(stack, page_size);
+    bool full_check = ++stack->put_count % PUTS_PER_FULL_CHECK == 0;
+
+    if (probe == NULL) return;
+    if (probe_is_dirty(probe, page_size) || (full_check && any_resident(low, probe, page_size)))
+        madvise(low, (size_t)(probe + page_size - low), MADV_DONTNEED);
+}
+
+static void make_idle(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
+    mouv__stack_class_t *class_of = stack->slab->class_of;
+    bool warm = pool->warm_count < pool->max_warm;
+    mouv__stack_t **list = warm ? &class_of->warm : &class_of->cold;
+
+    if (warm) {
+        pool->warm_count++;
+        give_back_deep_pages(stack, pool->page_size);
+    } else {
+        madvise(stack->low, stack->size, MADV_DONTNEED);
+    }
+    stack->next = *list;
+    *list = stack;
+}
+
+void mouv__stack_pool_put(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
+    assert(!stack->idle && pool->live > 0);
+    pool->live--;
+    stack->idle = true;
+    stack->user = NULL;
+    mouv__fiber_forget_frames(stack->low, stack->size);
+    if (stack->slab->class_of == NULL)
+        slab_remove(pool, stack->slab);
+    else
+        make_idle(pool, stack);
+}
+
+void mouv__stack_pool_clear(mouv__stack_pool_t *pool) {
+    assert(pool->live == 0);
+    while (pool->slabs != NULL) {
+        mouv__stack_slab_t *slab = pool->slabs;
+
+        pool->slabs = slab->next;
+        slab_unmap(slab);
+    }
+    memset(pool->classes, 0, sizeof pool->classes);
+    pool->warm_count = 0;
+}
+
+/* --- whose address --- */
+
+mouv__stack_t *mouv__stack_at(mouv__stack_pool_t *pool, const void *address) {
+    uintptr_t at = (uintptr_t)address;
+
+    for (mouv__stack_slab_t *slab = pool->slabs; slab != NULL; slab = slab->next) {
+        size_t index = (at - (uintptr_t)slab->base) / slab->stride; /* huge if below the base */
+
+        if (at >= (uintptr_t)slab->base && index < slab->carved) return &slab->stacks[index];
+    }
+    return NULL;
+}

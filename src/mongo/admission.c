@@ -1,0 +1,437 @@
+/*
+ * Admission: from SELECTING over QUEUED to a worker.
+ */
+#include "mongo/admission.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+#include "mongo/attempt.h"
+#include "mongo/client.h"
+#include "mongo/connect.h"
+#include "mongo/queue.h"
+#include "mongo/retry.h"
+#include "mongo/state.h"
+
+#define MS_NS INT64_C(1000000)
+
+/* How far behind an operation that cannot go yet others are looked at (other servers' turn). */
+#define LOOK_AHEAD 64
+
+static uint64_t server_bit(uint32_t server_id) {
+    return UINT64_C(1) << (server_id % 64);
+}
+
+/* --- idle carriers --------------------------------------------------------------------------- */
+
+static void idle_push(mouv__admission_t *admission, mouv__carrier_t *carrier) {
+    carrier->prev = NULL;
+    carrier->next = admission->idle;
+    if (admission->idle) admission->idle->prev = carrier;
+    admission->idle = carrier;
+}
+
+static void idle_remove(mouv__admission_t *admission, mouv__carrier_t *carrier) {
+    if (carrier->prev)
+        carrier->prev->next = carrier->next;
+    else
+        admission->idle = carrier->next;
+    if (carrier->next) carrier->next->prev = carrier->prev;
+    carrier->prev = carrier->next = NULL;
+}
+
+/* The one used last among those connected to the server (0: to any). */
+static mouv__carrier_t *idle_connected(const mouv__admission_t *admission, uint32_t server_id) {
+    uint64_t mask = server_id ? server_bit(server_id) : UINT64_MAX;
+    for (mouv__carrier_t *carrier = admission->idle; carrier; carrier = carrier->next)
+        if (carrier->connected & mask) return carrier;
+    return NULL;
+}
+
+/* --- the server ------------------------------------------------------------------------------ */
+
+static bool choose_fixed(mouv_client_t *client, mouv__operation_t *op, uint32_t server_id) {
+    const mouv__server_t *server = mouv__topology_server(client->admission.topology, server_id);
+    op->attempt.server_id = server_id;
+    return server && server->kind != MOUV__SERVER_UNKNOWN;
+}
+
+bool mouv__admission_choose(mouv_client_t *client, mouv__operation_t *op) {
+    if (client->admission.pool_state != MOUV__POOL_READY) return false;
+    if (op->affinity) return choose_fixed(client, op, mouv__affinity_server_id(op->affinity));
+    if (op->server_id) return choose_fixed(client, op, op->server_id);
+    mouv__wish_t wish = mouv__operation_wish(op);
+    return mouv__topology_select(client->admission.topology, &wish, &op->attempt.server_id);
+}
+
+/* --- to the worker --------------------------------------------------------------------------- */
+
+static int32_t lesser(int32_t a, int64_t b) {
+    return a > 0 && a < b ? a : b > INT32_MAX ? INT32_MAX : (int32_t)b;
+}
+
+/* What the server may take: false if nothing is left of the deadline. */
+static bool set_max_time(mouv__operation_t *op) {
+    op->attempt.max_time_ms = op->user_max_time_ms;
+    if (op->deadline_ns == MOUV__NEVER) return true;
+    int64_t rtt_ns = __atomic_load_n(&op->client->pool->least_rtt_ns, __ATOMIC_RELAXED);
+    int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime) - rtt_ns) / MS_NS;
+    if (left_ms < 1) return false;
+    if (op->row->flags & MOUV__OP_MAX_TIME)
+        op->attempt.max_time_ms = lesser(op->user_max_time_ms, left_ms);
+    return true;
+}
+
+static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier_t *carrier,
+                     mouv__executor_t *executor) {
+    if (!set_max_time(op)) {
+        mouv__operation_stop(op, true);
+        return;
+    }
+    mouv__give_txn_number(op);
+    mouv__queue_remove(op);
+    int rc = mouv__attempt_begin(op, carrier, executor);
+    if (rc < 0) {
+        mouv_error_t error = {0};
+        mouv_error_set(&error, rc, "no thread or memory to run it");
+        mouv__operation_fail_waiting(op, &error);
+        return;
+    }
+    mouv__operation_move(op, MOUV__OP_RUNNING);
+    mouv__queue_push(&client->admission.running, op);
+    op->began_ns = mouv__now_ns(client->runtime);
+    if (op->timer.index) mouv__operation_arm(op);
+}
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+static void wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
+    mouv__queue_remove(op);
+    if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
+    mouv__queue_push(&client->admission.selecting, op);
+    op->wait_ns = mouv__deadline_in(client->runtime, client->selection_timeout_ms);
+    mouv__operation_arm(op);
+}
+
+static mouv__carrier_t *bound_carrier(const mouv__operation_t *op) {
+    const mouv__session_t *session =
+        op->affinity ? mouv__affinity_session(op->affinity) : op->attempt.session;
+    return session ? session->carrier : NULL;
+}
+
+static void wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
+    mouv__admission_t *admission = &client->admission;
+    mouv__carrier_t *bound = bound_carrier(op);
+    mouv__queue_remove(op);
+    mouv__operation_move(op, MOUV__OP_QUEUED);
+    if (op->row->flags & MOUV__OP_CLEANUP)
+        mouv__queue_push(&admission->cleanup, op);
+    else
+        mouv__queue_push(bound ? &bound->affine : &admission->ready, op);
+    op->wait_ns = op->deadline_ns == MOUV__NEVER
+                      ? mouv__deadline_in(client->runtime, admission->queue_wait_ms)
+                      : MOUV__NEVER;
+}
+
+/* The next one bound to a carrier goes before all others. */
+static void pump_affine(mouv_client_t *client, mouv__carrier_t *carrier) {
+    while (!carrier->busy && carrier->affine.first) {
+        mouv__operation_t *op = carrier->affine.first;
+        if (!mouv__admission_choose(client, op)) {
+            wait_for_server(client, op);
+            continue;
+        }
+        idle_remove(&client->admission, carrier);
+        dispatch(client, op, carrier, client->admission.executor);
+        if (!carrier->busy) idle_push(&client->admission, carrier);
+    }
+}
+
+static bool is_over_limit(const mouv__admission_t *admission) {
+    return admission->selecting.count + admission->ready.count >= admission->queue_limit;
+}
+
+/* Why an operation may not even wait: 0 or a negative code. */
+static int check_entry(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
+    bool cleanup = (op->row->flags & MOUV__OP_CLEANUP) != 0;
+    if (client->state != MOUV__CLIENT_OPEN && !cleanup)
+        return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
+    if (op->affinity && !mouv__affinity_session(op->affinity))
+        return mouv_error_set(error, MOUV_ECLOSED, "its session has ended with the client");
+    if (!cleanup && is_over_limit(&client->admission))
+        return mouv_error_set(error, MOUV_EQUEUE, "%u operations wait already",
+                              client->admission.queue_limit);
+    return 0;
+}
+
+static void enter(mouv_client_t *client, mouv__operation_t *op) {
+    mouv_error_t error = {0};
+    mouv__operation_move(op, MOUV__OP_SELECTING);
+    op->order = ++client->admission.arrivals;
+    bool chosen = mouv__admission_choose(client, op);
+    if (check_entry(client, op, &error) < 0) {
+        mouv__operation_fail_waiting(op, &error);
+    } else if (chosen) {
+        wait_for_client(client, op);
+        mouv__carrier_t *bound = bound_carrier(op);
+        if (bound) pump_affine(client, bound);
+    } else if (op->row->flags & MOUV__OP_CLEANUP) { /* what it would clean up has gone */
+        mouv_error_set(&error, MOUV_ESELECTION, "the server is not reachable");
+        mouv__operation_fail_waiting(op, &error);
+    } else {
+        wait_for_server(client, op);
+    }
+}
+
+void mouv__admission_enter(mouv_client_t *client, mouv__operation_t *op) {
+    mouv__future_hold(&op->future);
+    enter(client, op);
+    mouv__admission_pump(client);
+    /* most are on a worker by now and need a timer only for a deadline */
+    bool waits = op->state == MOUV__OP_QUEUED;
+    bool runs = op->state == MOUV__OP_RUNNING && op->deadline_ns != MOUV__NEVER;
+    if (waits || runs) mouv__operation_arm(op);
+    mouv__future_let_go(&op->future);
+}
+
+/* --- the pump -------------------------------------------------------------------------------- */
+
+static mouv__carrier_t *new_carrier(mouv__admission_t *admission) {
+    if (admission->carrier_count >= admission->carrier_max) return NULL;
+    mouv__carrier_t *carrier = mouv__carrier_new();
+    if (!carrier) return NULL;
+    admission->carriers[admission->carrier_count++] = carrier;
+    return carrier;
+}
+
+/* Begins one more connection to the operation's server, if that is allowed and of use. */
+static void grow(mouv_client_t *client, const mouv__operation_t *op) {
+    mouv__admission_t *admission = &client->admission;
+    uint32_t server_id = op->attempt.server_id;
+    uint8_t connecting = admission->connecting[server_id % 64];
+    if (connecting >= MOUV__CONNECTING_MAX || connecting >= admission->ready.count) return;
+    mouv__carrier_t *carrier = admission->idle; /* not connected to it, or it would be used */
+    if (carrier)
+        idle_remove(admission, carrier);
+    else
+        carrier = new_carrier(admission);
+    if (!carrier) return;
+    carrier->busy = true;
+    mouv__connect(client, carrier, server_id, op);
+}
+
+/*
+ * First come, first served, but an operation whose server has no free connection does not hold up
+ * those for other servers.
+ */
+static void pump_ready(mouv_client_t *client) {
+    mouv__admission_t *admission = &client->admission;
+    uint64_t blocked = 0;
+    int looked = 0;
+    for (mouv__operation_t *op = admission->ready.first, *next; op && looked < LOOK_AHEAD;
+         op = next) {
+        next = op->next;
+        if (!mouv__admission_choose(client, op)) {
+            wait_for_server(client, op);
+            continue;
+        }
+        mouv__carrier_t *carrier = NULL;
+        if (!(blocked & server_bit(op->attempt.server_id)))
+            carrier = idle_connected(admission, op->attempt.server_id);
+        if (carrier) {
+            idle_remove(admission, carrier);
+            dispatch(client, op, carrier, admission->executor);
+            if (!carrier->busy) idle_push(admission, carrier);
+            continue;
+        }
+        if (!(blocked & server_bit(op->attempt.server_id))) grow(client, op);
+        blocked |= server_bit(op->attempt.server_id);
+        if (!admission->idle) return;
+        looked++;
+    }
+}
+
+static void pump_cleanup(mouv_client_t *client) {
+    mouv__lane_t *lane = &client->admission.cleaner;
+    if (!lane->carrier) lane->carrier = mouv__carrier_new();
+    while (lane->carrier && !lane->busy && client->admission.cleanup.first) {
+        lane->busy = true;
+        dispatch(client, client->admission.cleanup.first, lane->carrier,
+                 client->admission.control);
+        lane->busy = lane->carrier->busy;
+    }
+}
+
+void mouv__admission_reselect(mouv_client_t *client) {
+    mouv__operation_t *next;
+    for (mouv__operation_t *op = client->admission.selecting.first; op; op = next) {
+        next = op->next;
+        if (!mouv__admission_choose(client, op)) continue;
+        wait_for_client(client, op);
+        mouv__operation_arm(op);
+    }
+}
+
+/* Who waits for a certain server (its cursor's) is not helped by selecting another. */
+static const mouv__operation_t *first_seeker(const mouv__admission_t *admission) {
+    const mouv__operation_t *op = admission->selecting.first;
+    while (op && (op->affinity || op->server_id)) op = op->next;
+    return op;
+}
+
+static void pump_selector(mouv_client_t *client) {
+    mouv__admission_t *admission = &client->admission;
+    const mouv__operation_t *seeker = first_seeker(admission);
+    if (!seeker || admission->selector.busy) return;
+    if (admission->pool_state == MOUV__POOL_NONE)
+        mouv__prepare_pool(client);
+    else if (admission->pool_state == MOUV__POOL_READY)
+        mouv__seek_server(client, seeker);
+}
+
+void mouv__admission_pump(mouv_client_t *client) {
+    mouv__admission_t *admission = &client->admission;
+    if (client->state > MOUV__CLIENT_DRAINING) return;
+    if (admission->pool_state == MOUV__POOL_READY) {
+        if (admission->cleanup.first) pump_cleanup(client);
+        if (admission->ready.first) pump_ready(client);
+    }
+    if (admission->selecting.first) pump_selector(client);
+}
+
+void mouv__admission_leave(mouv_client_t *client, mouv__carrier_t *carrier) {
+    carrier->busy = false;
+    idle_push(&client->admission, carrier);
+    pump_affine(client, carrier);
+}
+
+void mouv__admission_leave_lane(mouv_client_t *client, mouv__lane_t *lane) {
+    (void)client;
+    lane->busy = false;
+    if (lane->carrier) lane->carrier->busy = false;
+}
+
+/* --- topology -------------------------------------------------------------------------------- */
+
+/* libmongoc drops the connections to a server that it has lost. */
+static void forget_lost_connections(mouv__admission_t *admission) {
+    uint64_t known = 0;
+    for (uint32_t i = 0; i < admission->topology->count; i++)
+        if (admission->topology->servers[i].kind != MOUV__SERVER_UNKNOWN)
+            known |= server_bit(admission->topology->servers[i].id);
+    for (uint32_t i = 0; i < admission->carrier_count; i++)
+        admission->carriers[i]->connected &= known;
+}
+
+void mouv__admission_topology_changed(void *arg) {
+    mouv_client_t *client = arg;
+    mouv__admission_t *admission = &client->admission;
+    mouv__topology_t *newest = mouv__watch_take(client->pool->watch);
+    if (!newest) return;
+    mouv__free(admission->topology);
+    admission->topology = newest;
+    forget_lost_connections(admission);
+    mouv__client_hold(client);
+    mouv__admission_reselect(client);
+    for (uint32_t i = 0; i < admission->carrier_count; i++)
+        pump_affine(client, admission->carriers[i]);
+    mouv__admission_pump(client);
+    mouv__client_let_go(client);
+}
+
+/* --- failing --------------------------------------------------------------------------------- */
+
+static void fail_queue(mouv__queue_t *queue, const mouv_error_t *error) {
+    while (queue->first) mouv__operation_fail_waiting(queue->first, error);
+}
+
+void mouv__admission_fail_waiting(mouv_client_t *client, const mouv_error_t *error) {
+    mouv__admission_t *admission = &client->admission;
+    mouv__client_hold(client);
+    fail_queue(&admission->selecting, error);
+    fail_queue(&admission->ready, error);
+    for (uint32_t i = 0; i < admission->carrier_count; i++)
+        fail_queue(&admission->carriers[i]->affine, error);
+    mouv__client_let_go(client);
+}
+
+static void explain_selection(mouv_client_t *client, mouv_error_t *error) {
+    char reasons[400];
+    mouv__watch_errors(client->pool->watch, client->admission.topology, reasons, sizeof(reasons));
+    if (!reasons[0])
+        snprintf(reasons, sizeof(reasons), "%s",
+                 client->admission.pool_state == MOUV__POOL_READY
+                     ? "no server of the deployment takes this operation now"
+                     : "the names in the URI are still being looked up");
+    mouv_error_set(error, MOUV_ESELECTION, "no suitable server within %lld ms: %s",
+                   (long long)client->selection_timeout_ms, reasons);
+}
+
+/* By order of arrival, since counting would cost too much where many fail at once. */
+static uint32_t count_ahead(const mouv__operation_t *op) {
+    if (!op->queue) return 0;
+    uint64_t ahead = op->order - op->queue->first->order;
+    return ahead < op->queue->count ? (uint32_t)ahead : op->queue->count - 1;
+}
+
+static void explain_queue(mouv_client_t *client, const mouv__operation_t *op,
+                          mouv_error_t *error) {
+    const mouv__admission_t *admission = &client->admission;
+    uint32_t busy = 0;
+    for (uint32_t i = 0; i < admission->carrier_count; i++) busy += admission->carriers[i]->busy;
+    const mouv__operation_t *oldest = admission->running.first;
+    int64_t age_ns = oldest ? mouv__now_ns(client->runtime) - oldest->began_ns : 0;
+    mouv_error_set(error, MOUV_EQUEUE,
+                   "%u of %u clients busy, %u operations ahead; the oldest runs for %.1f s", busy,
+                   admission->carrier_max, count_ahead(op), (double)age_ns / 1e9);
+}
+
+void mouv__admission_explain(mouv_client_t *client, const mouv__operation_t *op,
+                             mouv_error_t *error) {
+    if (op->state == MOUV__OP_SELECTING)
+        explain_selection(client, error);
+    else if (op->state == MOUV__OP_QUEUED)
+        explain_queue(client, op, error);
+}
+
+/* --- begin and end --------------------------------------------------------------------------- */
+
+static bool wants_uvpool(mouv_executor_t executor) {
+    if (executor != MOUV_EXECUTOR_DEFAULT) return executor == MOUV_EXECUTOR_UVPOOL;
+    const char *name = getenv("MOUV_EXECUTOR");
+    return name && strcmp(name, "uvpool") == 0;
+}
+
+int mouv__admission_init(mouv_client_t *client, const mouv_client_opts_t *opts,
+                         uint32_t max_pool_size) {
+    mouv__admission_t *admission = &client->admission;
+    mouv__mailbox_t *mailbox = mouv__runtime_mailbox(client->runtime);
+    admission->control = mouv__executor_threads_new(mailbox, MOUV__LANES + 1);
+    admission->executor = wants_uvpool(opts->executor)
+                              ? mouv__executor_uvpool_new(mailbox, max_pool_size)
+                              : mouv__executor_threads_new(mailbox, max_pool_size);
+    if (!admission->control || !admission->executor) goto fail;
+    admission->carrier_max = admission->executor->capacity;
+    admission->carriers = mouv__alloc(admission->carrier_max * sizeof(admission->carriers[0]));
+    if (!admission->carriers) goto fail;
+    admission->queue_limit = opts->queue_limit > 0 ? opts->queue_limit : 65536;
+    return 0;
+fail:
+    mouv__admission_clear(client);
+    return MOUV_ENOMEM;
+}
+
+void mouv__admission_clear(mouv_client_t *client) {
+    mouv__admission_t *admission = &client->admission;
+    if (admission->executor) admission->executor->close(admission->executor);
+    if (admission->control) admission->control->close(admission->control);
+    admission->executor = admission->control = NULL;
+    mouv__free(admission->carriers);
+    mouv__free(admission->topology);
+    admission->carriers = NULL;
+    admission->topology = NULL;
+    admission->carrier_count = 0;
+}

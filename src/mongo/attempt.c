@@ -1,0 +1,195 @@
+/*
+ * The worker's side of an operation, and the hand-over to and from it. The worker reads the
+ * operation's command, database and read preference, and owns `attempt` while it is out.
+ */
+#include "mongo/attempt.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include <uv.h>
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+#include "mongo/client.h"
+
+/* How often a retry asks libmongoc for another server than the one that failed. */
+#define OTHER_SERVER_TRIES 5
+
+static mouv__operation_t *operation_of(mouv__job_t *job) {
+    return (mouv__operation_t *)((char *)job - offsetof(mouv__operation_t, attempt.job));
+}
+
+/* --- on the worker --------------------------------------------------------------------------- */
+
+static const mongoc_read_prefs_t *read_prefs_of(const mouv__operation_t *op) {
+    if (op->read_prefs) return op->read_prefs;
+    return op->row->flags & MOUV__OP_READ_PREFERENCE ? op->attempt.pool->read_prefs : NULL;
+}
+
+static bool select_server(mouv__operation_t *op) {
+    mouv__attempt_t *attempt = &op->attempt;
+    bool write = (op->row->flags & MOUV__OP_WRITE) != 0;
+    for (int tries = 0; tries < OTHER_SERVER_TRIES; tries++) {
+        mongoc_server_description_t *server = mongoc_client_select_server(
+            attempt->carrier->client, write, write ? NULL : read_prefs_of(op), &attempt->error);
+        if (!server) return false;
+        attempt->server_id = mongoc_server_description_id(server);
+        mongoc_server_description_destroy(server);
+        if (attempt->server_id != attempt->avoid_id) break;
+    }
+    return true;
+}
+
+static void append_default(bson_t *opts, const mouv__operation_t *op, uint32_t flag,
+                           const bson_t *value, const char *name) {
+    if ((op->row->flags & flag) && value && !bson_has_field(op->command, name))
+        bson_concat(opts, value);
+}
+
+static bool build_opts(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
+    const mouv__attempt_t *attempt = &op->attempt;
+    const mouv__pool_t *pool = attempt->pool;
+    BSON_APPEND_INT32(opts, "serverId", (int32_t)attempt->server_id);
+    if (attempt->max_time_ms > 0) BSON_APPEND_INT32(opts, "maxTimeMS", attempt->max_time_ms);
+    if (attempt->txn_number > 0) BSON_APPEND_INT64(opts, "txnNumber", attempt->txn_number);
+    append_default(opts, op, MOUV__OP_READ_CONCERN, pool->read_concern, "readConcern");
+    append_default(opts, op, MOUV__OP_WRITE_CONCERN, pool->write_concern, "writeConcern");
+    if (!attempt->session->handle) return true; /* a server without sessions */
+    return mongoc_client_session_append(attempt->session->handle, opts, error);
+}
+
+static bool prepare(mouv__operation_t *op, bson_t *opts) {
+    mouv__attempt_t *attempt = &op->attempt;
+    return mouv__carrier_open(attempt->carrier, attempt->pool, &attempt->error) &&
+           mouv__session_begin(attempt->session, &attempt->error) &&
+           (attempt->server_id != 0 || select_server(op)) &&
+           build_opts(op, opts, &attempt->error);
+}
+
+static bool enter_sent(mouv__attempt_t *attempt) {
+    int expected = MOUV__STAGE_PREPARING;
+    return __atomic_compare_exchange_n(&attempt->stage, &expected, MOUV__STAGE_SENT, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Moves a reply that libmongoc has written into a bson_t on the stack into one on the heap, without
+ * copying the bytes. bson_steal() brings the flag "this struct is not malloc's" along, which would
+ * leak it later; what that flag is, two fresh documents tell.
+ */
+static bson_t *move_to_heap(bson_t *reply) {
+    static const bson_t on_stack = BSON_INITIALIZER;
+    bson_t *heap = bson_new();
+    uint32_t not_malloced = on_stack.flags & ~heap->flags;
+    bson_steal(heap, reply);
+    heap->flags &= ~not_malloced;
+    return heap;
+}
+
+static void send_command(mouv__operation_t *op, const bson_t *opts) {
+    mouv__attempt_t *attempt = &op->attempt;
+    bson_t reply;
+    uint64_t began = uv_hrtime();
+    attempt->ok =
+        mongoc_client_command_with_opts(attempt->carrier->client, op->database, op->command,
+                                        read_prefs_of(op), opts, &reply, &attempt->error);
+    if (bson_has_field(&reply, "ok")) {
+        mouv__pool_note_rtt(attempt->pool, (int64_t)(uv_hrtime() - began));
+        attempt->reply = move_to_heap(&reply);
+    } else {
+        bson_destroy(&reply);
+    }
+}
+
+static void attempt_run(mouv__job_t *job) {
+    mouv__operation_t *op = operation_of(job);
+    mouv__attempt_t *attempt = &op->attempt;
+    if (__atomic_load_n(&attempt->stage, __ATOMIC_ACQUIRE) == MOUV__STAGE_STOPPED) return;
+    bson_t opts = BSON_INITIALIZER;
+    if (prepare(op, &opts) && enter_sent(attempt)) send_command(op, &opts);
+    bson_destroy(&opts);
+}
+
+/* --- hand-over ------------------------------------------------------------------------------- */
+
+static void free_memory(mouv__operation_t *op) {
+    bson_destroy(op->command);
+    bson_destroy(op->attempt.reply);
+    mongoc_read_prefs_destroy(op->read_prefs);
+    mouv__free(op);
+}
+
+void mouv__operation_unref_memory(mouv__operation_t *op) {
+    if (__atomic_sub_fetch(&op->memory, 1, __ATOMIC_ACQ_REL) == 0) free_memory(op);
+}
+
+/* The loop has gone, or has left the attempt behind: what it had is freed here. */
+static void attempt_discard(mouv__job_t *job) {
+    mouv__operation_t *op = operation_of(job);
+    mouv__pool_t *pool = op->attempt.pool;
+    mouv__carrier_free(op->attempt.carrier, pool);
+    mouv__pool_unref(pool);
+    mouv__operation_unref_memory(op);
+}
+
+static int take_session(mouv__operation_t *op, mouv__carrier_t *carrier) {
+    mouv__attempt_t *attempt = &op->attempt;
+    if (op->affinity)
+        attempt->session = mouv__affinity_session(op->affinity);
+    else if (!attempt->session)
+        attempt->session = mouv__session_take(carrier, mouv__now_ns(op->client->runtime));
+    return attempt->session ? 0 : MOUV_ENOMEM;
+}
+
+int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
+                        mouv__executor_t *executor) {
+    mouv__attempt_t *attempt = &op->attempt;
+    int rc = take_session(op, carrier);
+    if (rc < 0) return rc;
+    attempt->job =
+        (mouv__job_t){.run = attempt_run, .done = mouv__operation_back, .discard = attempt_discard};
+    attempt->carrier = carrier;
+    attempt->pool = mouv__pool_ref(op->client->pool);
+    attempt->ok = false;
+    attempt->error = (bson_error_t){0};
+    __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);
+    carrier->busy = true;
+    rc = executor->submit(executor, &attempt->job);
+    if (rc < 0) {
+        mouv__attempt_end(op, false);
+        carrier->busy = false;
+    }
+    return rc;
+}
+
+bool mouv__attempt_stop(mouv__operation_t *op) {
+    int expected = MOUV__STAGE_PREPARING;
+    return __atomic_compare_exchange_n(&op->attempt.stage, &expected, MOUV__STAGE_STOPPED, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+           expected == MOUV__STAGE_STOPPED;
+}
+
+bool mouv__attempt_is_sent(const mouv__operation_t *op) {
+    return __atomic_load_n(&op->attempt.stage, __ATOMIC_ACQUIRE) == MOUV__STAGE_SENT;
+}
+
+mouv__carrier_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session) {
+    mouv__attempt_t *attempt = &op->attempt;
+    mouv__carrier_t *carrier = attempt->carrier;
+    if (!keep_session && attempt->session) {
+        if (!attempt->session->affinity)
+            mouv__session_give_back(attempt->session, mouv__now_ns(op->client->runtime));
+        attempt->session = NULL;
+    }
+    attempt->carrier = NULL;
+    mouv__pool_unref(attempt->pool);
+    attempt->pool = NULL;
+    mouv__operation_unref_memory(op); /* never the last: the future has its own */
+    return carrier;
+}
+
+void mouv__attempt_abandon(mouv__operation_t *op) {
+    op->attempt.job.done = attempt_discard;
+}

@@ -1,0 +1,96 @@
+/*
+ * Carriers and their sessions: one libmongoc client each, opened and closed on workers, its lists
+ * kept by the loop.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "context/alloc.h"
+#include "mongo/pool.h"
+
+/* The server forgets a session after 30 minutes; libmongoc would not offer one in its last. */
+#define SESSION_IDLE_NS (25 * 60 * INT64_C(1000000000))
+
+mouv__carrier_t *mouv__carrier_new(void) {
+    return mouv__alloc(sizeof(mouv__carrier_t));
+}
+
+bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error_t *error) {
+    if (!carrier->client) carrier->client = mongoc_client_pool_try_pop(pool->clients);
+    if (!carrier->client)
+        bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "libmongoc's pool has no client left");
+    return carrier->client != NULL;
+}
+
+void mouv__carrier_end_sessions(mouv__carrier_t *carrier) {
+    while (carrier->sessions) {
+        mouv__session_t *session = carrier->sessions;
+        carrier->sessions = session->next;
+        if (session->handle) mongoc_client_session_destroy(session->handle);
+        mouv__free(session);
+    }
+    carrier->free_sessions = NULL;
+}
+
+void mouv__carrier_free(mouv__carrier_t *carrier, mouv__pool_t *pool) {
+    mouv__carrier_end_sessions(carrier);
+    if (carrier->client) mongoc_client_pool_push(pool->clients, carrier->client);
+    mouv__free(carrier);
+}
+
+static mouv__session_t *session_new(mouv__carrier_t *carrier) {
+    mouv__session_t *session = mouv__alloc(sizeof(*session));
+    if (!session) return NULL;
+    session->carrier = carrier;
+    session->next = carrier->sessions;
+    carrier->sessions = session;
+    return session;
+}
+
+mouv__session_t *mouv__session_take(mouv__carrier_t *carrier, int64_t now_ns) {
+    mouv__session_t *session = carrier->free_sessions;
+    if (!session) return session_new(carrier);
+    carrier->free_sessions = session->next_free;
+    /* one that is no longer good is begun anew by the worker that gets it */
+    if (now_ns - session->used_ns > SESSION_IDLE_NS) session->dirty = true;
+    return session;
+}
+
+void mouv__session_give_back(mouv__session_t *session, int64_t now_ns) {
+    assert(!session->affinity);
+    session->used_ns = now_ns;
+    session->parked = session->kills > 0;
+    if (session->parked) return; /* a late killSessions must not meet the next operation */
+    session->next_free = session->carrier->free_sessions;
+    session->carrier->free_sessions = session;
+}
+
+/* A member of a set that has not been initiated yet, say: its commands go without. */
+static bool is_without_sessions(const bson_error_t *error) {
+    return error->domain == MONGOC_ERROR_CLIENT &&
+           error->code == MONGOC_ERROR_CLIENT_SESSION_FAILURE &&
+           strstr(error->message, "does not support sessions");
+}
+
+bool mouv__session_begin(mouv__session_t *session, bson_error_t *error) {
+    if (session->dirty && session->handle) {
+        mongoc_client_session_destroy(session->handle);
+        session->handle = NULL;
+    }
+    session->dirty = false;
+    if (session->handle) return true;
+    mongoc_session_opt_t *opts = mongoc_session_opts_new();
+    mongoc_session_opts_set_causal_consistency(opts, false);
+    session->handle = mongoc_client_start_session(session->carrier->client, opts, error);
+    mongoc_session_opts_destroy(opts);
+    if (!session->handle) return is_without_sessions(error);
+    bson_iter_t iter;
+    bson_subtype_t subtype;
+    uint32_t length = 0;
+    const uint8_t *bytes = NULL;
+    if (bson_iter_init_find(&iter, mongoc_client_session_get_lsid(session->handle), "id") &&
+        BSON_ITER_HOLDS_BINARY(&iter))
+        bson_iter_binary(&iter, &subtype, &length, &bytes);
+    if (length == sizeof(session->lsid)) memcpy(session->lsid, bytes, length);
+    return true;
+}

@@ -1,0 +1,286 @@
+/*
+ * mouv_client_t: made from a URI without any I/O, counted, its handles interned.
+ */
+#include "mongo/client.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+#include "mongo/close.h"
+#include "mongo/operation.h"
+
+/* --- libmongoc, once a process ---------------------------------------------------------------- */
+
+/* While this thread parses a URI, libmongoc's log goes here: it says more than its error does. */
+static _Thread_local char *parse_log;
+#define PARSE_LOG_SIZE 256
+
+/* What matters of libmongoc's log comes back as an operation's error; the rest is for the curious. */
+static void on_mongoc_log(mongoc_log_level_t level, const char *domain, const char *message,
+                          void *arg) {
+    (void)arg;
+    if (parse_log) {
+        snprintf(parse_log, PARSE_LOG_SIZE, "%s", message);
+        return;
+    }
+    bool grave = level == MONGOC_LOG_LEVEL_ERROR || level == MONGOC_LOG_LEVEL_CRITICAL;
+    mouv__log(grave ? MOUV_LOG_WARNING : MOUV_LOG_DEBUG, "libmongoc: %s: %s", domain, message);
+}
+
+static void init_mongoc(void) {
+    mongoc_log_set_handler(on_mongoc_log, NULL);
+    mongoc_init();
+}
+
+static void init_once(void) {
+    static uv_once_t once = UV_ONCE_INIT;
+    uv_once(&once, init_mongoc);
+}
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static mongoc_uri_t *parse_uri(const char *text, mouv_error_t *error) {
+    bson_error_t why = {0};
+    char log[PARSE_LOG_SIZE] = "";
+    parse_log = log;
+    mongoc_uri_t *uri = text ? mongoc_uri_new_with_error(text, &why) : NULL;
+    parse_log = NULL;
+    if (uri) {
+        if (log[0]) mouv__log(MOUV_LOG_WARNING, "the URI: %s", log);
+        return uri;
+    }
+    mouv__raise(error, MOUV_EINVAL, "mouv_client_new: %s%s%s",
+                text ? why.message : "the URI is NULL", log[0] ? ": " : "", log);
+    return NULL;
+}
+
+static uint32_t max_pool_size(const mongoc_uri_t *uri) {
+    int32_t size = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, 100);
+    return size > 0 ? (uint32_t)size : 100;
+}
+
+/* What libmongoc must not do by itself, and room for the lanes. */
+static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
+    client->retry_reads = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
+    client->retry_writes = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
+    client->selection_timeout_ms =
+        mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 30000);
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
+                                   (int32_t)max_pool_size(uri) + MOUV__LANES);
+}
+
+static int64_t queue_wait_ms(const mouv_client_opts_t *opts, const mongoc_uri_t *uri) {
+    if (opts->queue_wait_ms > 0) return opts->queue_wait_ms;
+    int32_t wait = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, 0);
+    return wait > 0 ? wait : 30000;
+}
+
+static void on_runtime_close(mouv__attachment_t *attachment) {
+    mouv_client_t *client =
+        (mouv_client_t *)((char *)attachment - offsetof(mouv_client_t, attachment));
+    mouv__client_begin_close(client, true);
+}
+
+static void free_handles(mouv_client_t *client) {
+    while (client->databases) {
+        mouv_database_t *database = client->databases;
+        client->databases = database->next;
+        while (database->collections) {
+            mouv_collection_t *collection = database->collections;
+            database->collections = collection->next;
+            mouv__free(collection);
+        }
+        mouv__free(database);
+    }
+}
+
+static void client_free(mouv_client_t *client) {
+    free_handles(client);
+    mouv__free(client->default_database);
+    mouv__free(client);
+}
+
+static int remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
+    const char *name = mongoc_uri_get_database(uri);
+    if (!name || !*name) return 0;
+    size_t size = strlen(name) + 1;
+    client->default_database = mouv__alloc(size);
+    if (!client->default_database) return MOUV_ENOMEM;
+    memcpy(client->default_database, name, size);
+    return 0;
+}
+
+/* Consumes `uri`. */
+static int client_init(mouv_client_t *client, mongoc_uri_t *uri, const mouv_client_opts_t *opts) {
+    uint32_t pool_size = max_pool_size(uri);
+    client->admission.queue_wait_ms = queue_wait_ms(opts, uri);
+    mouv__watch_t *watch = mouv__watch_new(mouv__runtime_mailbox(client->runtime),
+                                           mouv__admission_topology_changed, client);
+    if (!watch || remember_database(client, uri) < 0) {
+        if (watch) mouv__watch_unref(watch);
+        mongoc_uri_destroy(uri);
+        return MOUV_ENOMEM;
+    }
+    take_over(client, uri);
+    client->pool = mouv__pool_new(uri, watch);
+    mouv__watch_unref(watch);
+    if (!client->pool) return MOUV_ENOMEM;
+    if (mouv__admission_init(client, opts, pool_size) < 0) {
+        mouv__pool_unref(client->pool);
+        return MOUV_ENOMEM;
+    }
+    mouv__stopper_init(&client->stopper, client);
+    return 0;
+}
+
+mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *opts,
+                               mouv_error_t *error) {
+    static const mouv_client_opts_t defaults;
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (!runtime) {
+        mouv__raise(error, MOUV_ENOLOOP, "mouv_client_new: this thread has no runtime");
+        return NULL;
+    }
+    init_once();
+    mongoc_uri_t *uri = parse_uri(uri_text, error);
+    if (!uri) return NULL;
+    mouv_client_t *client = mouv__alloc(sizeof(*client));
+    if (client) client->runtime = runtime;
+    if (!client || client_init(client, uri, opts ? opts : &defaults) < 0) {
+        if (client)
+            client_free(client);
+        else
+            mongoc_uri_destroy(uri);
+        mouv__raise(error, MOUV_ENOMEM, "mouv_client_new: %s", mouv_error_message(MOUV_ENOMEM));
+        return NULL;
+    }
+    client->users = 1;
+    client->attachment.close = on_runtime_close;
+    mouv__runtime_attach(runtime, &client->attachment);
+    return client;
+}
+
+/* --- references ------------------------------------------------------------------------------- */
+
+int mouv__client_check(const mouv_client_t *client, mouv_error_t *error) {
+    if (!client) return mouv_error_set(error, MOUV_EINVAL, "the client is NULL");
+    if (client->state != MOUV__CLIENT_OPEN)
+        return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (!runtime) return mouv_error_set(error, MOUV_ENOLOOP, "this thread has no runtime");
+    if (runtime != client->runtime)
+        return mouv_error_set(error, MOUV_ETHREAD, "the client belongs to another thread");
+    return 0;
+}
+
+mouv_client_t *mouv_client_ref(mouv_client_t *client) {
+    if (client) client->users++;
+    return client;
+}
+
+static void free_if_unused(mouv_client_t *client) {
+    if (client->users == 0 && client->held == 0 && client->state == MOUV__CLIENT_CLOSED)
+        client_free(client);
+}
+
+mouv_client_t *mouv_client_unref(mouv_client_t *client) {
+    if (!client) return NULL;
+    if (client->runtime && mouv__runtime() != client->runtime) {
+        mouv__log(MOUV_LOG_ERROR, "mouv_client_unref: the client belongs to another thread");
+        return NULL;
+    }
+    if (client->users > 0) client->users--;
+    if (client->users > 0) return NULL;
+    mouv__client_hold(client);
+    mouv__client_begin_close(client, false);
+    mouv__client_let_go(client);
+    return NULL;
+}
+
+void mouv_client_drop(mouv_client_t **client) {
+    *client = mouv_client_unref(*client);
+}
+
+void mouv__client_hold(mouv_client_t *client) {
+    client->held++;
+}
+
+void mouv__client_let_go(mouv_client_t *client) {
+    client->held--;
+    free_if_unused(client);
+}
+
+/* --- handles ---------------------------------------------------------------------------------- */
+
+static mouv_database_t no_database;
+static mouv_collection_t no_collection = {.database = &no_database};
+
+mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name) {
+    if (!client) return &no_database;
+    if (!name) name = "";
+    for (mouv_database_t *database = client->databases; database; database = database->next)
+        if (strcmp(database->name, name) == 0) return database;
+    size_t size = strlen(name) + 1;
+    mouv_database_t *database = mouv__alloc(sizeof(*database) + size);
+    if (!database) return &no_database;
+    memcpy(database->name, name, size);
+    database->client = client;
+    database->next = client->databases;
+    client->databases = database;
+    return database;
+}
+
+mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name) {
+    if (!database || !database->client) return &no_collection;
+    if (!name) name = "";
+    for (mouv_collection_t *each = database->collections; each; each = each->next)
+        if (strcmp(each->name, name) == 0) return each;
+    size_t size = strlen(name) + 1;
+    mouv_collection_t *collection = mouv__alloc(sizeof(*collection) + size);
+    if (!collection) return &no_collection;
+    memcpy(collection->name, name, size);
+    collection->database = database;
+    collection->next = database->collections;
+    database->collections = collection;
+    return collection;
+}
+
+mouv_database_t *mouv_client_get_database(mouv_client_t *client, const char *name) {
+    return mouv__client_database(client, name);
+}
+
+mouv_collection_t *mouv_client_get_collection(mouv_client_t *client, const char *database,
+                                              const char *name) {
+    return mouv__client_collection(mouv__client_database(client, database), name);
+}
+
+mouv_database_t *mouv_client_get_default_database(mouv_client_t *client, const char *fallback) {
+    if (client && client->default_database)
+        return mouv__client_database(client, client->default_database);
+    return mouv__client_database(client, fallback ? fallback : "test");
+}
+
+/* --- figures ---------------------------------------------------------------------------------- */
+
+void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats) {
+    memset(stats, 0, sizeof(*stats));
+    if (!client) return;
+    const mouv__admission_t *admission = &client->admission;
+    *stats = client->stats;
+    stats->queued = admission->selecting.count + admission->ready.count + admission->cleanup.count;
+    for (uint32_t i = 0; i < admission->carrier_count; i++) {
+        stats->queued += admission->carriers[i]->affine.count;
+        stats->clients += admission->carriers[i]->client != NULL;
+    }
+    for (const mouv__operation_t *op = admission->running.first; op; op = op->next) {
+        stats->in_flight++;
+        stats->late += op->state == MOUV__OP_LATE;
+    }
+}

@@ -1,0 +1,77 @@
+/*
+ * mouv_client_t inside: the loop's side of one deployment. What worker threads share with it is
+ * in pool.h; what decides who runs next is in admission.h.
+ */
+#ifndef MOUV_MONGO_CLIENT_H
+#define MOUV_MONGO_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mongoc/mongoc.h>
+
+#include <mouv/client.h>
+
+#include "async/future.h"
+#include "async/runtime.h"
+#include "mongo/admission.h"
+#include "mongo/pool.h"
+#include "mongo/stop.h"
+
+/** Interned by its client and freed with it. `name` is not validated: operations do that. */
+struct mouv_database {
+    mouv_client_t *client;
+    mouv_database_t *next;             /**< the client's list */
+    mouv_collection_t *collections;
+    char name[];
+};
+
+struct mouv_collection {
+    mouv_database_t *database;
+    mouv_collection_t *next;           /**< the database's list */
+    char name[];
+};
+
+/** Only forward. DRAINING waits for operations, DESTROYING for the pool. */
+typedef enum mouv__client_state {
+    MOUV__CLIENT_OPEN,
+    MOUV__CLIENT_DRAINING,
+    MOUV__CLIENT_DESTROYING,
+    MOUV__CLIENT_CLOSED
+} mouv__client_state_t;
+
+struct mouv_client {
+    mouv__attachment_t attachment;
+    mouv_runtime_t *runtime;
+    uint32_t users;    /**< mouv_client_ref(); at 0 it closes in the background */
+    uint32_t held;     /**< inside mouv: unsettled operations, the close itself */
+    uint8_t state;     /**< mouv__client_state_t */
+    bool leaving;      /**< the runtime closes: what is stuck is left behind */
+    mouv__pool_t *pool;
+    mouv__admission_t admission;
+    mouv__stopper_t stopper;
+    mouv_database_t *databases;
+    char *default_database;            /**< named in the URI, or NULL */
+    bool retry_reads, retry_writes;    /**< the user's wish; libmongoc's own are off */
+    int64_t selection_timeout_ms;
+    int64_t txn_number;                /**< the last one given out */
+    mouv__timer_t close_timer;
+    struct mouv__closing *closings;    /**< who waits for the end, see close.c */
+    mouv_client_stats_t stats;
+};
+
+/** An interned handle; an empty stand-in whose operations fail with ENOMEM if there is no memory. */
+mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name);
+mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name);
+
+/** 0, or why a new operation is refused: MOUV_EINVAL (NULL), ETHREAD, ECLOSED. */
+int mouv__client_check(const mouv_client_t *client, mouv_error_t *error);
+
+/** One more, one less reason inside mouv not to free it. Loop thread. */
+void mouv__client_hold(mouv_client_t *client);
+void mouv__client_let_go(mouv_client_t *client);
+
+/** Something has ended: a closing client looks whether it was the last. */
+void mouv__client_quiet(mouv_client_t *client);
+
+#endif

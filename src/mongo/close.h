@@ -1,0 +1,15 @@
+/*
+ * The end of a client: DRAINING waits for what runs, DESTROYING for libmongoc's pool. A runtime
+ * that closes does not wait for long: what is stuck is left behind and frees itself.
+ */
+#ifndef MOUV_MONGO_CLOSE_H
+#define MOUV_MONGO_CLOSE_H
+
+#include <stdbool.h>
+
+#include <mouv/client.h>
+
+/** Begins to close, harmless if it has begun; `leaving`: the runtime closes. */
+void mouv__client_begin_close(mouv_client_t *client, bool leaving);
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * Making the pool, seeking a server, setting up connections: each a step on a worker.
+ */
+#include "mongo/connect.h"
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+#include "mongo/error.h"
+#include "mongo/queue.h"
+#include "mongo/state.h"
+#include "mongo/step.h"
+
+mouv__wish_t mouv__operation_wish(const mouv__operation_t *op) {
+    mouv__wish_t wish = {.write = (op->row->flags & MOUV__OP_WRITE) != 0};
+    if (wish.write) return wish;
+    wish.read_prefs = op->read_prefs;
+    if (!wish.read_prefs && (op->row->flags & MOUV__OP_READ_PREFERENCE))
+        wish.read_prefs = op->client->pool->read_prefs;
+    return wish;
+}
+
+static mouv__step_t *step_for(const mouv__operation_t *op) {
+    mouv__step_t *step = mouv__alloc(sizeof(*step));
+    if (!step) return NULL;
+    mouv__wish_t wish = mouv__operation_wish(op);
+    step->write = wish.write;
+    if (wish.read_prefs) step->read_prefs = mongoc_read_prefs_copy(wish.read_prefs);
+    return step;
+}
+
+/* --- the pool -------------------------------------------------------------------------------- */
+
+static void prepare_run(mouv__job_t *job) {
+    mouv__step_t *step = (mouv__step_t *)job;
+    step->ok = mouv__pool_prepare(step->pool, &step->error) &&
+               mouv__carrier_open(step->carrier, step->pool, &step->error);
+}
+
+static void prepare_ended(mouv__step_t *step) {
+    mouv_client_t *client = step->client;
+    client->admission.pool_state = step->ok ? MOUV__POOL_READY : MOUV__POOL_NONE;
+    mouv__admission_leave_lane(client, &client->admission.selector);
+    if (step->ok) {
+        mouv__admission_reselect(client); /* the picture may have come before the pool was ready */
+        return;
+    }
+    mouv_error_t error = {0};
+    mouv__error_from_driver(&error, &step->error);
+    error.code = MOUV_ESELECTION;
+    mouv__admission_fail_waiting(client, &error);
+}
+
+void mouv__prepare_pool(mouv_client_t *client) {
+    mouv__step_t *step = mouv__alloc(sizeof(*step));
+    if (!step) return; /* the operations run into their limits */
+    client->admission.pool_state = MOUV__POOL_PREPARING;
+    mouv__step_submit(client, step, &client->admission.selector, prepare_run, prepare_ended, NULL);
+}
+
+/* --- server selection ------------------------------------------------------------------------ */
+
+static void seek_run(mouv__job_t *job) {
+    mouv__step_t *step = (mouv__step_t *)job;
+    step->ok = mouv__carrier_open(step->carrier, step->pool, &step->error) &&
+               mouv__step_select_server(step);
+}
+
+/* Success shows in the picture, failure in each operation's own time: nothing to do but go on. */
+static void seek_ended(mouv__step_t *step) {
+    mouv__admission_leave_lane(step->client, &step->client->admission.selector);
+}
+
+void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op) {
+    mouv__step_t *step = step_for(op);
+    if (!step) return;
+    mouv__step_submit(client, step, &client->admission.selector, seek_run, seek_ended, NULL);
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static bool ping(mouv__step_t *step) {
+    bson_t command = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&command, "ping", 1);
+    bool ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin", &command,
+                                                          step->read_prefs, step->server_id, NULL,
+                                                          &step->error);
+    bson_destroy(&command);
+    return ok;
+}
+
+static void connect_run(mouv__job_t *job) {
+    mouv__step_t *step = (mouv__step_t *)job;
+    step->ok = mouv__carrier_open(step->carrier, step->pool, &step->error) &&
+               (step->server_id != 0 || mouv__step_select_server(step)) && ping(step);
+}
+
+static bool any_connected(const mouv__admission_t *admission, uint32_t server_id) {
+    uint64_t mask = server_id ? UINT64_C(1) << (server_id % 64) : UINT64_MAX;
+    for (uint32_t i = 0; i < admission->carrier_count; i++)
+        if (admission->carriers[i]->connected & mask) return true;
+    return false;
+}
+
+/*
+ * A connection could not be set up. Where others exist nobody is worse off. Else whoever waits for
+ * this server has had one failure: a lasting one (wrong password) ends it, others the third time.
+ */
+static void charge_waiting(mouv_client_t *client, uint32_t server_id, const mouv_error_t *error) {
+    if (any_connected(&client->admission, server_id)) return;
+    bool lasting = error->code != MOUV_ENETWORK && error->code != MOUV_ESELECTION;
+    mouv__operation_t *next;
+    for (mouv__operation_t *op = client->admission.ready.first; op; op = next) {
+        next = op->next;
+        if (op->attempt.server_id != server_id) continue;
+        if (lasting || ++op->connects >= MOUV__CONNECTS_MAX) mouv__operation_fail_waiting(op, error);
+    }
+}
+
+typedef struct connect {
+    mouv__step_t step; /* first */
+    uint32_t asked_id; /* what the operations that wait have as their server id */
+} connect_t;
+
+static void connect_ended(mouv__step_t *step) {
+    mouv_client_t *client = step->client;
+    uint32_t asked_id = ((connect_t *)step)->asked_id;
+    client->admission.connecting[asked_id % 64]--;
+    if (step->ok) step->carrier->connected |= UINT64_C(1) << (step->server_id % 64);
+    mouv__admission_leave(client, step->carrier);
+    if (step->ok) return;
+    mouv_error_t error = {0};
+    mouv__error_from_driver(&error, &step->error);
+    charge_waiting(client, asked_id, &error);
+}
+
+void mouv__connect(mouv_client_t *client, mouv__carrier_t *carrier, uint32_t server_id,
+                   const mouv__operation_t *op) {
+    connect_t *connect = mouv__alloc(sizeof(*connect));
+    if (!connect) {
+        mouv__admission_leave(client, carrier);
+        return;
+    }
+    mouv__wish_t wish = mouv__operation_wish(op);
+    connect->asked_id = server_id;
+    connect->step.carrier = carrier;
+    connect->step.server_id = server_id;
+    connect->step.write = wish.write;
+    if (wish.read_prefs) connect->step.read_prefs = mongoc_read_prefs_copy(wish.read_prefs);
+    client->admission.connecting[server_id % 64]++;
+    mouv__step_submit(client, &connect->step, NULL, connect_run, connect_ended, NULL);
+}

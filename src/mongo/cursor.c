@@ -1,0 +1,361 @@
+/*
+ * What a cursor says to the server: its first command, getMore, killCursors; one reply, one batch.
+ */
+#include "mongo/cursor.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+#include "mongo/client.h"
+#include "mongo/reply.h"
+
+/** One command of a cursor. */
+typedef struct exchange {
+    mouv__operation_t operation;
+    mouv_cursor_t *cursor; /**< counted */
+} exchange_t;
+
+
+
+/** What constructors give when there is no memory for more. Never freed, never written. */
+static mouv_cursor_t out_of_memory = {.state = MOUV__CURSOR_FAILED, .references = 1};
+
+/* --- States ---------------------------------------------------------------------------------- */
+
+static void move_to(mouv_cursor_t *cursor, mouv__cursor_state_t state) {
+    assert(cursor->state < state && cursor->state < MOUV__CURSOR_FAILED);
+    cursor->state = (uint8_t)state;
+}
+
+static void drop_batches(mouv_cursor_t *cursor) {
+    bson_destroy(cursor->batch);
+    bson_destroy(cursor->ahead);
+    cursor->batch = cursor->ahead = NULL;
+    cursor->at_hand = false;
+}
+
+/* --- killCursors ---------------------------------------------------------------------------- */
+
+static void kill_cursor(mouv_cursor_t *cursor, int64_t id, uint32_t server_id, const char *collection) {
+    static const mouv__operation_row_t row = {"killCursors", MOUV__OP_CLEANUP};
+    mouv_future_t failed;
+    mouv__operation_t *operation =
+        mouv__operation_new(cursor->client, &row, cursor->database->name, 0, &failed);
+    if (!operation) { /* the client has closed, and its sessions with it */
+        mouv_future_result(failed, NULL);
+        mouv_future_unref(failed);
+        return;
+    }
+    bson_t ids;
+    operation->command = bson_new();
+    BSON_APPEND_UTF8(operation->command, "killCursors", collection);
+    bson_append_array_begin(operation->command, "cursors", -1, &ids);
+    bson_append_int64(&ids, "0", -1, id);
+    bson_append_array_end(operation->command, &ids);
+    operation->server_id = server_id;
+    mouv__operation_start_detached(operation);
+}
+
+/** The server may forget it: hands killCursors to the clean-up lane. */
+static void kill_open(mouv_cursor_t *cursor) {
+    if (cursor->id == 0) return;
+    kill_cursor(cursor, cursor->id, mouv__affinity_server_id(cursor->affinity), cursor->collection);
+    cursor->id = 0;
+}
+
+/* --- References ---------------------------------------------------------------------------- */
+
+void mouv__cursor_hold(mouv_cursor_t *cursor) {
+    cursor->references++;
+}
+
+void mouv__cursor_let_go(mouv_cursor_t *cursor) {
+    if (cursor == &out_of_memory || --cursor->references > 0) return;
+    kill_open(cursor);
+    drop_batches(cursor);
+    mouv__affinity_free(cursor->affinity);
+    bson_destroy(cursor->command);
+    bson_destroy(cursor->comment);
+    mongoc_read_prefs_destroy(cursor->read_prefs);
+    bson_free(cursor->collection);
+    mouv__free(cursor->error);
+    mouv_client_unref(cursor->client);
+    free(cursor);
+}
+
+/* --- Replies -------------------------------------------------------------------------------- */
+
+/** The collection of {ns: "database.collection"}, as getMore wants it. */
+static const char *collection_of(const bson_t *reply) {
+    bson_iter_t field;
+    const char *name = mouv__reply_find(reply, "cursor.ns", &field) ? bson_iter_utf8(&field, NULL)
+                                                                   : NULL;
+    const char *dot = name ? strchr(name, '.') : NULL;
+    return dot ? dot + 1 : "";
+}
+
+/** Points `documents` to the first of a reply's batch. */
+static bool open_batch(const bson_t *reply, bson_iter_t *documents) {
+    bson_iter_t field;
+    return (mouv__reply_find(reply, "cursor.firstBatch", &field) ||
+            mouv__reply_find(reply, "cursor.nextBatch", &field)) &&
+           BSON_ITER_HOLDS_ARRAY(&field) && bson_iter_recurse(&field, documents);
+}
+
+static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
+    mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
+    bson_iter_t documents;
+    if (error->code < 0) return error->code;
+    if (!open_batch(reply, &documents)) {
+        return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
+    }
+    int64_t id = mouv__reply_number(reply, "cursor.id");
+    bool open = id != 0;
+    if (open && !cursor->affinity) {
+        cursor->affinity = mouv__operation_keep_affinity(operation);
+        cursor->collection = bson_strdup(collection_of(reply));
+        if (!cursor->affinity) {
+            return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
+        }
+    }
+    cursor->id = id;
+    if (cursor->state > MOUV__CURSOR_OPEN) {
+        kill_open(cursor); /* closed meanwhile */
+        return 0;
+    }
+    if (!open) move_to(cursor, MOUV__CURSOR_ENDED);
+    cursor->ahead = mouv__operation_take_reply(operation);
+    return 0;
+}
+
+/** It was given up, and then answered after all. */
+static void late(mouv__operation_t *operation, bson_t *reply) {
+    mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
+    int64_t id = mouv__reply_number(reply, "cursor.id");
+    if (id == 0) return;
+    kill_cursor(cursor, id, operation->attempt.server_id, collection_of(reply));
+}
+
+static void release(mouv__operation_t *operation) {
+    mouv__cursor_let_go(((exchange_t *)operation)->cursor);
+}
+
+/* --- Commands ------------------------------------------------------------------------------- */
+
+static mouv__operation_t *new_exchange(mouv_cursor_t *cursor, const mouv__operation_row_t *row,
+                                   mouv_future_t *failed) {
+    mouv__operation_t *operation = mouv__operation_new(
+        cursor->client, row, cursor->database->name, sizeof(exchange_t), failed);
+    if (!operation) return NULL;
+    ((exchange_t *)operation)->cursor = cursor;
+    mouv__cursor_hold(cursor);
+    operation->finish = finish;
+    operation->late = late;
+    operation->release = release;
+    return operation;
+}
+
+static mouv_future_t send_first(mouv_cursor_t *cursor) {
+    mouv_future_t failed;
+    mouv__operation_t *operation = new_exchange(cursor, &cursor->row->operation, &failed);
+    if (!operation) return failed;
+    operation->command = cursor->command;
+    operation->read_prefs = cursor->read_prefs;
+    cursor->command = NULL;
+    cursor->read_prefs = NULL;
+    if (cursor->error) {
+        return mouv__operation_refuse(operation, cursor->error->code, "%s", cursor->error->message);
+    }
+    move_to(cursor, MOUV__CURSOR_OPEN);
+    return mouv__operation_start(operation);
+}
+
+static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
+    static const mouv__operation_row_t get_more = {"getMore", 0};
+    mouv_future_t failed;
+    mouv__operation_t *operation = new_exchange(cursor, &get_more, &failed);
+    if (!operation) return failed;
+    bson_t *command = operation->command = bson_new();
+    bson_append_int64(command, "getMore", -1, cursor->id);
+    BSON_APPEND_UTF8(command, "collection", cursor->collection);
+    if (cursor->batch_size > 0) bson_append_int64(command, "batchSize", -1, cursor->batch_size);
+    if (cursor->await_data && cursor->max_await_time_ms > 0) {
+        bson_append_int64(command, "maxTimeMS", -1, cursor->max_await_time_ms);
+    }
+    if (cursor->comment) bson_concat(command, cursor->comment);
+    operation->affinity = cursor->affinity;
+    return mouv__operation_start(operation);
+}
+
+static void fail(mouv_cursor_t *cursor, const mouv_error_t *error) {
+    if (cursor->state >= MOUV__CURSOR_FAILED) return;
+    /* What the server itself ended with an error it has closed. */
+    if (error->code == MOUV_ESERVER) cursor->id = 0;
+    kill_open(cursor);
+    if (!cursor->error) cursor->error = mouv__alloc(sizeof *cursor->error);
+    if (cursor->error) *cursor->error = *error;
+    move_to(cursor, MOUV__CURSOR_FAILED);
+}
+
+static void on_arrived(mouv__ready_t *ready) {
+    mouv_cursor_t *cursor = (mouv_cursor_t *)((char *)ready - offsetof(mouv_cursor_t, arrived));
+    mouv__future_t *running = cursor->running;
+    mouv_error_t error;
+    cursor->running = NULL;
+    mouv__cursor_hold(cursor); /* the operation's own reference may be the last */
+    if (mouv__future_take(running, &error) < 0) fail(cursor, &error);
+    mouv__future_let_go(running);
+    if (cursor->fetch) mouv__fetch_wake(cursor->fetch);
+    mouv__cursor_let_go(cursor);
+}
+
+static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
+    mouv_cursor_t *cursor = (mouv_cursor_t *)((char *)listener - offsetof(mouv_cursor_t, arrival));
+    mouv__runtime_ready(future->runtime, &cursor->arrived);
+}
+
+static void send_next(mouv_cursor_t *cursor) {
+    mouv_future_t handle = cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor)
+                                                               : send_get_more(cursor);
+    mouv_error_t error;
+    int code = 0;
+    mouv__future_t *future = mouv__future_consume(handle, &code, &error);
+    bool refused = future && mouv__future_is_done(future);
+    if (refused) {
+        mouv__future_take(future, &error);
+        mouv__future_let_go(future);
+    }
+    if (!future || refused) {
+        fail(cursor, &error);
+        return;
+    }
+    cursor->running = future;
+    cursor->arrival.done = on_done;
+    cursor->arrived.run = on_arrived;
+    mouv__future_listen(future, &cursor->arrival);
+}
+
+void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns) {
+    if (!cursor->running && cursor->state <= MOUV__CURSOR_OPEN) send_next(cursor);
+    if (cursor->running) mouv__future_shorten(cursor->running, deadline_ns);
+}
+
+bool mouv__cursor_turn(mouv_cursor_t *cursor) {
+    if (!cursor->ahead) return false;
+    bson_destroy(cursor->batch);
+    cursor->batch = cursor->ahead;
+    cursor->ahead = NULL;
+    cursor->at_hand = open_batch(cursor->batch, &cursor->documents) &&
+                      bson_iter_next(&cursor->documents);
+    if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && !cursor->tailable) {
+        send_next(cursor);
+    }
+    return true;
+}
+
+/* --- Beginning and end ---------------------------------------------------------------------- */
+
+static bson_t *comment_of(const mouv__opts_t *opts) {
+    bson_iter_t iter;
+    if (!opts->given || !bson_iter_init_find(&iter, opts->given, "comment")) return NULL;
+    bson_t *comment = bson_new();
+    bson_append_iter(comment, "comment", -1, &iter);
+    return comment;
+}
+
+/** {cursor: {batchSize}} of commands other than find; one that writes answers with nothing. */
+static void append_cursor(mouv__command_t *command) {
+    bson_t cursor;
+    if (!(command->row->families & MOUV__FAMILY_CURSOR) || mouv__command_failed(command)) return;
+    int64_t batch_size = command->opts.batch_size;
+    bool writes = command->row->operation.flags & MOUV__OP_WRITE;
+    bson_append_document_begin(command->bson, "cursor", -1, &cursor);
+    if (batch_size > 0 || (batch_size == 0 && !writes)) {
+        bson_append_int64(&cursor, "batchSize", -1, batch_size);
+    }
+    bson_append_document_end(command->bson, &cursor);
+}
+
+static void keep_error(mouv_cursor_t *cursor, const mouv_error_t *error) {
+    cursor->error = mouv__alloc(sizeof *cursor->error);
+    if (cursor->error) *cursor->error = *error;
+}
+
+mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
+    mouv_cursor_t *cursor = aligned_alloc(_Alignof(mouv_cursor_t), sizeof *cursor);
+    if (!cursor) {
+        mouv__command_clear(command);
+        return &out_of_memory;
+    }
+    memset(cursor, 0, sizeof *cursor);
+    append_cursor(command);
+    mouv__command_end(command);
+    cursor->references = 1;
+    cursor->row = command->row;
+    cursor->command = command->bson;
+    cursor->read_prefs = command->read_prefs;
+    cursor->database = command->database;
+    cursor->tailable = command->opts.tailable;
+    cursor->await_data = command->opts.await_data;
+    cursor->batch_size = command->opts.batch_size;
+    cursor->max_await_time_ms = command->opts.max_await_time_ms;
+    if (mouv__command_failed(command)) {
+        keep_error(cursor, &command->error);
+        if (!cursor->database) cursor->state = MOUV__CURSOR_FAILED;
+    } else {
+        cursor->comment = comment_of(&command->opts);
+    }
+    if (cursor->database) cursor->client = mouv_client_ref(cursor->database->client);
+    return cursor;
+}
+
+void mouv_cursor_close(mouv_cursor_t *cursor) {
+    if (!cursor || cursor == &out_of_memory || cursor->state == MOUV__CURSOR_CLOSED) return;
+    drop_batches(cursor);
+    if (cursor->state == MOUV__CURSOR_FAILED) return;
+    kill_open(cursor);
+    move_to(cursor, MOUV__CURSOR_CLOSED);
+    if (cursor->running) mouv__future_cancel(cursor->running);
+    if (cursor->fetch) mouv__fetch_wake(cursor->fetch);
+}
+
+mouv_cursor_t *mouv_cursor_unref(mouv_cursor_t *cursor) {
+    if (!cursor || cursor == &out_of_memory) return NULL;
+    mouv_cursor_close(cursor);
+    mouv__cursor_let_go(cursor);
+    return NULL;
+}
+
+void mouv_cursor_drop(mouv_cursor_t **cursor) {
+    *cursor = mouv_cursor_unref(*cursor);
+}
+
+/* --- aggregate ------------------------------------------------------------------------------ */
+
+/** Whether the last stage of the pipeline is $out or $merge. */
+static bool writes(const bson_t *pipeline) {
+    bson_iter_t iter, stage;
+    bool found = false;
+    if (!pipeline || !bson_iter_init(&iter, pipeline)) return false;
+    if (bson_iter_find(&iter, "pipeline")) {
+        if (!bson_iter_recurse(&iter, &iter)) return false;
+    } else {
+        bson_iter_init(&iter, pipeline);
+    }
+    while (bson_iter_next(&iter)) {
+        found = bson_iter_recurse(&iter, &stage) && bson_iter_next(&stage) &&
+                (strcmp(bson_iter_key(&stage), "$out") == 0 ||
+                 strcmp(bson_iter_key(&stage), "$merge") == 0);
+    }
+    return found;
+}
+
+const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline) {
+    static const mouv__row_t read = {{"aggregate", MOUV__READ}, MOUV__FAMILY_CURSOR, NULL};
+    static const mouv__row_t write = {
+        {"aggregate", MOUV__ADMIN | MOUV__OP_READ_CONCERN}, MOUV__FAMILY_CURSOR, NULL};
+    return writes(pipeline) ? &write : &read;
+}

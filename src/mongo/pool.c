@@ -1,0 +1,113 @@
+/*
+ * The libmongoc pool behind a client: made on a worker, destroyed on a thread that may block, by
+ * whoever gives up the last share of it.
+ */
+#include "mongo/pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+
+/* What libmongoc appends by itself only in its helpers. */
+static void read_defaults(mouv__pool_t *pool) {
+    const mongoc_read_prefs_t *prefs = mongoc_uri_get_read_prefs_t(pool->uri);
+    if (prefs && mongoc_read_prefs_get_mode(prefs) != MONGOC_READ_PRIMARY)
+        pool->read_prefs = mongoc_read_prefs_copy(prefs);
+    const mongoc_read_concern_t *read = mongoc_uri_get_read_concern(pool->uri);
+    if (read && !mongoc_read_concern_is_default(read)) {
+        pool->read_concern = bson_new();
+        mongoc_read_concern_append((mongoc_read_concern_t *)read, pool->read_concern);
+    }
+    const mongoc_write_concern_t *write = mongoc_uri_get_write_concern(pool->uri);
+    if (write && !mongoc_write_concern_is_default(write)) {
+        pool->write_concern = bson_new();
+        mongoc_write_concern_append((mongoc_write_concern_t *)write, pool->write_concern);
+    }
+}
+
+mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__watch_t *watch) {
+    mouv__pool_t *pool = mouv__alloc(sizeof(*pool));
+    if (!pool) {
+        mongoc_uri_destroy(uri);
+        return NULL;
+    }
+    pool->shares = 1;
+    pool->loop_thread = uv_thread_self();
+    pool->uri = uri;
+    pool->watch = mouv__watch_ref(watch);
+    read_defaults(pool);
+    return pool;
+}
+
+mouv__pool_t *mouv__pool_ref(mouv__pool_t *pool) {
+    __atomic_add_fetch(&pool->shares, 1, __ATOMIC_RELAXED);
+    return pool;
+}
+
+/*
+ * Pools that are being destroyed on some thread. The process should not run its exit handlers, TLS
+ * libraries' among them, while one of these uses TLS: it waits for them, for a while.
+ */
+#define LINGER_MS 1000
+
+static int lingering; /* atomic */
+
+static void wait_for_lingering(void) {
+    for (int waited_ms = 0; waited_ms < LINGER_MS; waited_ms += 5) {
+        if (__atomic_load_n(&lingering, __ATOMIC_ACQUIRE) == 0) return;
+        uv_sleep(5);
+    }
+}
+
+static void register_wait(void) {
+    atexit(wait_for_lingering);
+}
+
+static void destroy_clients(mouv__pool_t *pool) {
+    static uv_once_t once = UV_ONCE_INIT;
+    bool tls = mongoc_uri_get_tls(pool->uri);
+    if (tls) uv_once(&once, register_wait);
+    if (tls) __atomic_add_fetch(&lingering, 1, __ATOMIC_ACQ_REL);
+    mongoc_client_pool_destroy(pool->clients);
+    if (tls) __atomic_sub_fetch(&lingering, 1, __ATOMIC_ACQ_REL);
+}
+
+static void pool_destroy(void *arg) {
+    mouv__pool_t *pool = arg;
+    if (pool->clients) destroy_clients(pool);
+    mongoc_uri_destroy(pool->uri);
+    mongoc_read_prefs_destroy(pool->read_prefs);
+    bson_destroy(pool->read_concern);
+    bson_destroy(pool->write_concern);
+    mouv__watch_unref(pool->watch);
+    mouv__free(pool);
+}
+
+void mouv__pool_unref(mouv__pool_t *pool) {
+    if (__atomic_sub_fetch(&pool->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
+    uv_thread_t self = uv_thread_self(), thread;
+    bool may_block = !pool->clients || !uv_thread_equal(&self, &pool->loop_thread);
+    if (may_block || uv_thread_create(&thread, pool_destroy, pool) != 0)
+        pool_destroy(pool);
+    else
+        pthread_detach(thread);
+}
+
+bool mouv__pool_prepare(mouv__pool_t *pool, bson_error_t *error) {
+    assert(!pool->clients);
+    mongoc_client_pool_t *clients = mongoc_client_pool_new_with_error(pool->uri, error);
+    if (!clients) return false;
+    mongoc_client_pool_set_error_api(clients, MONGOC_ERROR_API_VERSION_2);
+    mouv__watch_pool(pool->watch, clients);
+    pool->clients = clients;
+    return true;
+}
+
+void mouv__pool_note_rtt(mouv__pool_t *pool, int64_t rtt_ns) {
+    int64_t least = __atomic_load_n(&pool->least_rtt_ns, __ATOMIC_RELAXED);
+    if (least == 0 || rtt_ns < least) /* a lost update of two at once does no harm */
+        __atomic_store_n(&pool->least_rtt_ns, rtt_ns, __ATOMIC_RELAXED);
+}

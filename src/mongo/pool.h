@@ -1,0 +1,92 @@
+/*
+ * What the worker threads share with the loop: the libmongoc pool, made and destroyed on a worker,
+ * and the carriers, the libmongoc clients that mouv schedules itself. Counted, since a worker that
+ * is stuck in a call outlives the client and the loop.
+ */
+#ifndef MOUV_MONGO_POOL_H
+#define MOUV_MONGO_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mongoc/mongoc.h>
+#include <uv.h>
+
+#include "mongo/topology.h"
+#include "mongo/types.h"
+
+/** Carriers beyond maxPoolSize: server selection, killSessions, clean-up. */
+#define MOUV__LANES 3
+
+struct mouv__pool {
+    uint32_t shares;               /**< atomic */
+    uv_thread_t loop_thread;
+    mongoc_uri_t *uri;             /**< as libmongoc gets it */
+    mongoc_client_pool_t *clients; /**< NULL until a worker has made it */
+    mouv__watch_t *watch;          /**< receives the topology events */
+    mongoc_read_prefs_t *read_prefs; /**< the URI's; NULL: primary */
+    bson_t *read_concern;          /**< {readConcern: {...}} of the URI; NULL: the server's */
+    bson_t *write_concern;         /**< {writeConcern: {...}} of the URI; NULL: the server's */
+    int64_t least_rtt_ns;          /**< atomic; the quickest round trip so far, 0: none yet */
+};
+
+/** Loop thread. Takes `uri`, also on failure. NULL: ENOMEM. */
+mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__watch_t *watch);
+
+/** Any thread. The last share destroys libmongoc's pool, which blocks: never on the loop thread,
+ *  where a thread is started for it. */
+mouv__pool_t *mouv__pool_ref(mouv__pool_t *pool);
+void mouv__pool_unref(mouv__pool_t *pool);
+
+/** A worker: makes libmongoc's pool; looks up mongodb+srv names. Once, before all else. */
+bool mouv__pool_prepare(mouv__pool_t *pool, bson_error_t *error);
+
+/** A worker: notes how long a round trip took. */
+void mouv__pool_note_rtt(mouv__pool_t *pool, int64_t rtt_ns);
+
+/** A server session that belongs to one carrier. */
+struct mouv__session {
+    mouv__session_t *next_free; /**< in carrier->free_sessions */
+    mouv__session_t *next;      /**< in carrier->sessions */
+    mouv__carrier_t *carrier;
+    mouv__affinity_t *affinity;      /**< the cursor that keeps it, or NULL */
+    mongoc_client_session_t *handle; /**< NULL until a worker has begun it */
+    uint8_t lsid[16];                /**< set with `handle` */
+    int64_t used_ns;                 /**< when it was given back */
+    uint32_t kills;                  /**< killSessions for it that have not been answered */
+    bool dirty;                      /**< a connection was lost under it: not used again */
+    bool parked;                     /**< given back, waits for `kills` to become 0 */
+};
+
+/**
+ * One mongoc_client_t. The loop decides who uses it and keeps its session lists; the worker that
+ * has it alone touches `client` and the session it was given.
+ */
+struct mouv__carrier {
+    mongoc_client_t *client;        /**< NULL until a worker has popped it */
+    mouv__carrier_t *prev, *next;   /**< in the idle list */
+    mouv__session_t *free_sessions, *sessions;
+    mouv__queue_t affine;           /**< operations that only it can run */
+    uint64_t connected;             /**< bit (server id % 64): a connection has been set up */
+    bool busy;                      /**< a worker has it */
+};
+
+mouv__carrier_t *mouv__carrier_new(void);
+
+/** A worker: has it a client? Pops one. False: the pool has none left (cannot be). */
+bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error_t *error);
+
+/** Not the loop thread, unless it was never opened. */
+void mouv__carrier_end_sessions(mouv__carrier_t *carrier);
+
+/** As above: ends its sessions, gives its client back. */
+void mouv__carrier_free(mouv__carrier_t *carrier, mouv__pool_t *pool);
+
+/** Loop thread: a session that may be used now, new if there is none. NULL: ENOMEM. */
+mouv__session_t *mouv__session_take(mouv__carrier_t *carrier, int64_t now_ns);
+void mouv__session_give_back(mouv__session_t *session, int64_t now_ns);
+
+/** A worker that has the carrier: begins the server session if that is still to do. */
+bool mouv__session_begin(mouv__session_t *session, bson_error_t *error);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * Outcomes and retries.
+ */
+#include "mongo/retry.h"
+
+#include <stdio.h>
+
+#include "context/alloc.h"
+#include "mongo/attempt.h"
+#include "mongo/client.h"
+#include "mongo/error.h"
+
+/* Servers from this wire version on (4.4) label retryable write errors themselves. */
+#define WIRE_VERSION_LABELS 9
+
+static bool is_write(const mouv__operation_t *op) {
+    return (op->row->flags & MOUV__OP_WRITE) != 0;
+}
+
+void mouv__stopped_error(const mouv__operation_t *op, mouv_error_t *error) {
+    if (op->expired)
+        mouv_error_set(error, MOUV_ETIMEDOUT, "timed out");
+    else
+        mouv_error_set(error, MOUV_ECANCELED, "cancelled");
+}
+
+/* --- one attempt ----------------------------------------------------------------------------- */
+
+static void make_unknown(mouv_error_t *error, int cause, const char *why) {
+    char text[sizeof(error->message)];
+    snprintf(text, sizeof(text), "%s: %.400s", why, error->message);
+    snprintf(error->message, sizeof(error->message), "%s", text);
+    error->cause = cause;
+    error->code = MOUV_EUNKNOWN;
+}
+
+/* The server ended it before it was through: because of maxTimeMS, or because mouv asked for it. */
+static bool was_stopped(const mouv__operation_t *op, const mouv_error_t *error) {
+    return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
+           (op->stopped && error->server_code == MOUV__CODE_INTERRUPTED);
+}
+
+static void turn_into_stopped(const mouv__operation_t *op, mouv_error_t *error) {
+    bool timed_out = op->expired || error->server_code == MOUV__CODE_MAX_TIME_EXPIRED;
+    int code = timed_out ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
+    if (is_write(op) && op->multi)
+        make_unknown(error, code, "stopped on the server, some of it may have been done");
+    else
+        error->code = code;
+}
+
+/* ok: 1, but a write may have failed all the same. */
+static void outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
+    const bson_t *reply = op->attempt.reply;
+    bool in_concern;
+    if (!mouv__error_from_write_reply(error, reply, &in_concern)) return;
+    if (in_concern) {
+        if (error->server_code == MOUV__CODE_MAX_TIME_EXPIRED)
+            make_unknown(error, MOUV_ETIMEDOUT, "stored, but not confirmed in time");
+    } else if (was_stopped(op, error) && !mouv__reply_did_something(reply)) {
+        error->code = op->expired || error->server_code == MOUV__CODE_MAX_TIME_EXPIRED
+                          ? MOUV_ETIMEDOUT
+                          : MOUV_ECANCELED;
+    }
+}
+
+void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
+    const mouv__attempt_t *attempt = &op->attempt;
+    if (attempt->ok) {
+        if (is_write(op)) outcome_of_write(op, error);
+        return;
+    }
+    if (!attempt->reply) {
+        mouv__error_from_driver(error, &attempt->error);
+        return;
+    }
+    mouv__error_from_reply(error, attempt->reply);
+    if (was_stopped(op, error)) turn_into_stopped(op, error);
+}
+
+/* --- another attempt ------------------------------------------------------------------------- */
+
+static int32_t wire_version(const mouv__operation_t *op) {
+    const mouv__server_t *server =
+        mouv__topology_server(op->client->admission.topology, op->attempt.server_id);
+    return server ? server->wire_version : WIRE_VERSION_LABELS;
+}
+
+static bool read_may_retry(const mouv_error_t *error) {
+    return error->code == MOUV_ENETWORK ||
+           (error->code == MOUV_ESERVER && mouv__code_is_retryable(error->server_code));
+}
+
+static bool write_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
+    if (error->code == MOUV_ENETWORK || mouv_error_has_label(error, "RetryableWriteError"))
+        return true;
+    return error->code == MOUV_ESERVER && wire_version(op) < WIRE_VERSION_LABELS &&
+           mouv__code_is_retryable(error->server_code);
+}
+
+static bool may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
+    if (!op->retryable || op->retries > 0 || op->stopped) return false;
+    if (is_write(op)) return op->attempt.txn_number > 0 && write_may_retry(op, error);
+    return op->client->retry_reads && read_may_retry(error);
+}
+
+/* Whether libmongoc failed before it had given anything to a connection. */
+static bool was_not_sent(const mouv_error_t *error) {
+    return error->domain == MONGOC_ERROR_STREAM &&
+           (error->server_code == MONGOC_ERROR_STREAM_CONNECT ||
+            error->server_code == MONGOC_ERROR_STREAM_NAME_RESOLUTION ||
+            error->server_code == MONGOC_ERROR_STREAM_NOT_ESTABLISHED);
+}
+
+static void note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
+    if (is_write(op) && error->code == MOUV_ENETWORK && !was_not_sent(error) &&
+        mouv__attempt_is_sent(op))
+        op->maybe_stored = true;
+}
+
+bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
+    note_maybe_stored(op, error);
+    if (!may_retry(op, error)) return false;
+    if (!op->first_error) op->first_error = mouv__alloc(sizeof(*op->first_error));
+    if (op->first_error) *op->first_error = *error;
+    op->retries++;
+    op->client->stats.retries++;
+    op->attempt.avoid_id = op->attempt.server_id;
+    return true;
+}
+
+void mouv__give_txn_number(mouv__operation_t *op) {
+    mouv_client_t *client = op->client;
+    if (!is_write(op) || !op->retryable || !client->retry_writes || op->attempt.txn_number > 0)
+        return;
+    if (mouv__topology_retries_writes(client->admission.topology))
+        op->attempt.txn_number = ++client->txn_number;
+}
+
+/* --- the last word --------------------------------------------------------------------------- */
+
+/* The second attempt never reached a server, or did nothing there: the first error counts. */
+static bool first_counts(const mouv_error_t *error) {
+    return error->code == MOUV_ESELECTION || error->code == MOUV_EQUEUE ||
+           error->code == MOUV_EINVAL || mouv_error_has_label(error, "NoWritesPerformed");
+}
+
+/* Whether this answer also tells what became of an earlier attempt with the same txnNumber. */
+static bool is_definite(const mouv_error_t *error) {
+    return error->code == MOUV_ESERVER && !mouv__code_is_retryable(error->server_code);
+}
+
+void mouv__final_error(mouv__operation_t *op, mouv_error_t *error) {
+    if (error->code >= 0) return;
+    if (op->first_error && first_counts(error)) *error = *op->first_error;
+    if (op->maybe_stored && error->code != MOUV_EUNKNOWN && !is_definite(error))
+        make_unknown(error, error->code, "sent, but the outcome is unknown");
+}

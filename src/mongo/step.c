@@ -1,0 +1,96 @@
+/*
+ * Steps: how blocking work that is no operation goes to a worker and comes back.
+ */
+#include "mongo/step.h"
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+
+static void unlink_step(mouv__step_t *step) {
+    mouv__admission_t *admission = &step->client->admission;
+    if (step->prev)
+        step->prev->next = step->next;
+    else
+        admission->steps = step->next;
+    if (step->next) step->next->prev = step->prev;
+}
+
+static void step_free(mouv__step_t *step) {
+    if (step->clear) step->clear(step);
+    mongoc_read_prefs_destroy(step->read_prefs);
+    if (step->pool) mouv__pool_unref(step->pool);
+    mouv__free(step);
+}
+
+static void step_done(mouv__job_t *job) {
+    mouv__step_t *step = (mouv__step_t *)job;
+    mouv_client_t *client = step->client;
+    mouv__client_hold(client);
+    unlink_step(step);
+    step->ended(step);
+    step_free(step);
+    mouv__admission_pump(client);
+    mouv__client_quiet(client);
+    mouv__client_let_go(client);
+}
+
+static void step_discard(mouv__job_t *job) {
+    mouv__step_t *step = (mouv__step_t *)job;
+    if (step->carrier) mouv__carrier_free(step->carrier, step->pool);
+    step_free(step);
+}
+
+static void take_lane(mouv__step_t *step, mouv__lane_t *lane) {
+    if (!lane->carrier) lane->carrier = mouv__carrier_new();
+    step->carrier = lane->carrier;
+    lane->busy = true;
+}
+
+static void link_step(mouv__step_t *step) {
+    mouv__admission_t *admission = &step->client->admission;
+    step->next = admission->steps;
+    if (admission->steps) admission->steps->prev = step;
+    admission->steps = step;
+}
+
+void mouv__step_submit(mouv_client_t *client, mouv__step_t *step, mouv__lane_t *lane,
+                       void (*run)(mouv__job_t *job), void (*ended)(mouv__step_t *step),
+                       void (*clear)(mouv__step_t *step)) {
+    mouv__admission_t *admission = &client->admission;
+    mouv__executor_t *executor =
+        step->carrier && !lane ? admission->executor : admission->control;
+    step->job = (mouv__job_t){.run = run, .done = step_done, .discard = step_discard};
+    step->client = client;
+    step->pool = mouv__pool_ref(client->pool);
+    step->ended = ended;
+    step->clear = clear;
+    link_step(step);
+    if (lane) take_lane(step, lane);
+    if (lane && !lane->carrier) {
+        bson_set_error(&step->error, MONGOC_ERROR_CLIENT, 0, "out of memory");
+    } else if (executor->submit(executor, &step->job) == 0) {
+        return;
+    } else {
+        bson_set_error(&step->error, MONGOC_ERROR_CLIENT, 0, "no thread can be started");
+    }
+    mouv__executor_send_home(mouv__runtime_mailbox(client->runtime), &step->job);
+}
+
+void mouv__step_abandon_all(mouv_client_t *client) {
+    mouv__admission_t *admission = &client->admission;
+    while (admission->steps) {
+        mouv__step_t *step = admission->steps;
+        unlink_step(step);
+        step->client = NULL;
+        step->job.done = step_discard;
+    }
+}
+
+bool mouv__step_select_server(mouv__step_t *step) {
+    mongoc_server_description_t *server = mongoc_client_select_server(
+        step->carrier->client, step->write, step->read_prefs, &step->error);
+    if (!server) return false;
+    step->server_id = mongoc_server_description_id(server);
+    mongoc_server_description_destroy(server);
+    return true;
+}

@@ -1,0 +1,186 @@
+/*
+ * killSessions for operations that have been given up.
+ *
+ *   NONE --add--> WAITING --flush--> KILLED --again--> WAITING ... --back from the worker--> NONE
+ */
+#include "mongo/stop.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+#include "mongo/attempt.h"
+#include "mongo/client.h"
+#include "mongo/error.h"
+#include "mongo/step.h"
+
+enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
+
+/* A command that was on its way when the kill came needs another: after 10, 40, 160, ... ms. */
+#define KILLS_MAX 6
+#define FIRST_PAUSE_NS (10 * INT64_C(1000000))
+
+/* Most sessions in one command. */
+#define VICTIMS_MAX 1000
+
+/* One killSessions on its way. */
+typedef struct kill {
+    mouv__step_t step; /* first */
+    bson_t *command;
+    uint32_t count;
+    mouv__session_t *sessions[];
+} kill_t;
+
+/* --- the two lists --------------------------------------------------------------------------- */
+
+static void push(mouv__operation_t **list, mouv__operation_t *op, uint8_t state) {
+    op->kill_state = state;
+    op->kill_prev = NULL;
+    op->kill_next = *list;
+    if (*list) (*list)->kill_prev = op;
+    *list = op;
+}
+
+static void pull(mouv__operation_t **list, mouv__operation_t *op) {
+    if (op->kill_prev)
+        op->kill_prev->kill_next = op->kill_next;
+    else
+        *list = op->kill_next;
+    if (op->kill_next) op->kill_next->kill_prev = op->kill_prev;
+    op->kill_prev = op->kill_next = NULL;
+    op->kill_state = KILL_NONE;
+}
+
+void mouv__stopper_add(mouv__operation_t *op) {
+    mouv__stopper_t *stopper = &op->client->stopper;
+    if (op->kill_state != KILL_NONE || stopper->refused) return;
+    push(&stopper->to_kill, op, KILL_WAITING);
+    if (!stopper->flush.queued) mouv__runtime_ready(op->client->runtime, &stopper->flush);
+}
+
+void mouv__stopper_remove(mouv__operation_t *op) {
+    mouv__stopper_t *stopper = &op->client->stopper;
+    if (op->kill_state == KILL_WAITING) pull(&stopper->to_kill, op);
+    if (op->kill_state == KILL_KILLED) pull(&stopper->killed, op);
+    op->kills = 0;
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
+static void kill_run(mouv__job_t *job) {
+    kill_t *kill = (kill_t *)job;
+    mouv__step_t *step = &kill->step;
+    if (!mouv__carrier_open(step->carrier, step->pool, &step->error)) return;
+    step->ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin",
+                                                           kill->command, NULL, step->server_id,
+                                                           NULL, &step->error);
+}
+
+static void kill_free(mouv__step_t *step) {
+    bson_destroy(((kill_t *)step)->command);
+}
+
+static void append_victim(bson_t *sessions, uint32_t index, const mouv__session_t *session) {
+    char buffer[16];
+    const char *key;
+    bson_t lsid;
+    size_t length = bson_uint32_to_string(index, &key, buffer, sizeof(buffer));
+    bson_append_document_begin(sessions, key, (int)length, &lsid);
+    BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, session->lsid, sizeof(session->lsid));
+    bson_append_document_end(sessions, &lsid);
+}
+
+/* Moves every operation that waits on this server to `killed` and into the command. */
+static void collect(mouv__stopper_t *stopper, kill_t *kill) {
+    bson_t sessions;
+    kill->command = bson_new();
+    BSON_APPEND_ARRAY_BEGIN(kill->command, "killSessions", &sessions);
+    for (mouv__operation_t *op = stopper->to_kill, *next; op && kill->count < VICTIMS_MAX;
+         op = next) {
+        next = op->kill_next;
+        if (op->attempt.server_id != kill->step.server_id) continue;
+        append_victim(&sessions, kill->count, op->attempt.session);
+        op->attempt.session->kills++;
+        kill->sessions[kill->count++] = op->attempt.session;
+        op->kills++;
+        pull(&stopper->to_kill, op);
+        push(&stopper->killed, op, KILL_KILLED);
+    }
+    bson_append_array_end(kill->command, &sessions);
+}
+
+/* --- its answer ------------------------------------------------------------------------------ */
+
+static void on_again(mouv__timer_t *timer) {
+    mouv__stopper_t *stopper =
+        (mouv__stopper_t *)((char *)timer - offsetof(mouv__stopper_t, again));
+    for (mouv__operation_t *op = stopper->killed, *next; op; op = next) {
+        next = op->kill_next;
+        if (op->kills >= KILLS_MAX) continue;
+        pull(&stopper->killed, op);
+        push(&stopper->to_kill, op, KILL_WAITING);
+    }
+    if (stopper->to_kill && !stopper->flush.queued)
+        mouv__runtime_ready(stopper->client->runtime, &stopper->flush);
+}
+
+/* Those who are not back yet are killed again after a pause that suits the most impatient. */
+static void plan_again(mouv__stopper_t *stopper) {
+    uint8_t least = KILLS_MAX;
+    for (mouv__operation_t *op = stopper->killed; op; op = op->kill_next)
+        if (op->kills < least) least = op->kills;
+    if (least >= KILLS_MAX || stopper->refused) return;
+    mouv_runtime_t *runtime = stopper->client->runtime;
+    int64_t pause_ns = FIRST_PAUSE_NS << (2 * (least > 0 ? least - 1 : 0));
+    mouv__timer_start(runtime, &stopper->again, mouv__now_ns(runtime) + pause_ns, on_again);
+}
+
+static void note_refusal(mouv__stopper_t *stopper, const bson_error_t *driver) {
+    mouv_error_t error = {0};
+    mouv__error_from_driver(&error, driver);
+    if (error.code != MOUV_ESERVER || mouv__code_is_retryable(error.server_code)) return;
+    stopper->refused = true;
+    mouv__log(MOUV_LOG_DEBUG, "killSessions is refused: %s", error.message);
+}
+
+static void kill_ended(mouv__step_t *step) {
+    kill_t *kill = (kill_t *)step;
+    mouv_client_t *client = step->client;
+    mouv__stopper_t *stopper = &client->stopper;
+    for (uint32_t i = 0; i < kill->count; i++) {
+        mouv__session_t *session = kill->sessions[i];
+        if (--session->kills == 0 && session->parked)
+            mouv__session_give_back(session, mouv__now_ns(client->runtime));
+    }
+    mouv__admission_leave_lane(client, &stopper->lane);
+    if (!step->ok) note_refusal(stopper, &step->error);
+    plan_again(stopper);
+    if (stopper->to_kill && !stopper->flush.queued)
+        mouv__runtime_ready(client->runtime, &stopper->flush);
+}
+
+static void flush(mouv__ready_t *ready) {
+    mouv__stopper_t *stopper =
+        (mouv__stopper_t *)((char *)ready - offsetof(mouv__stopper_t, flush));
+    if (!stopper->to_kill || stopper->lane.busy) return; /* kill_ended() comes back here */
+    kill_t *kill = mouv__alloc(sizeof(*kill) + VICTIMS_MAX * sizeof(kill->sessions[0]));
+    if (!kill) return;
+    kill->step.server_id = stopper->to_kill->attempt.server_id;
+    collect(stopper, kill);
+    mouv__step_submit(stopper->client, &kill->step, &stopper->lane, kill_run, kill_ended,
+                      kill_free);
+}
+
+/* --- */
+
+void mouv__stopper_init(mouv__stopper_t *stopper, mouv_client_t *client) {
+    stopper->client = client;
+    stopper->flush.run = flush;
+}
+
+void mouv__stopper_close(mouv__stopper_t *stopper) {
+    mouv__timer_stop(stopper->client->runtime, &stopper->again);
+    while (stopper->to_kill) pull(&stopper->to_kill, stopper->to_kill);
+    while (stopper->killed) pull(&stopper->killed, stopper->killed);
+}

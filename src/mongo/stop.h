@@ -1,0 +1,41 @@
+/*
+ * Kill first: running operations whose awaiter has left are ended on the server by killSessions,
+ * one command for all of one loop turn, sent on a lane of its own. The worker then comes back with
+ * the server's answer on a kept connection. A command that had not reached the server when the kill
+ * came is killed again, a few times at growing distances. Loop thread.
+ */
+#ifndef MOUV_MONGO_STOP_H
+#define MOUV_MONGO_STOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mouv/client.h>
+
+#include "async/future.h"
+#include "async/timer.h"
+#include "mongo/admission.h"
+#include "mongo/types.h"
+
+typedef struct mouv__stopper {
+    mouv_client_t *client;
+    mouv__ready_t flush;           /**< at the end of the loop turn */
+    mouv__timer_t again;
+    mouv__operation_t *to_kill;    /**< linked by kill_next */
+    mouv__operation_t *killed;     /**< asked for, not back yet */
+    mouv__lane_t lane;
+    bool refused;                  /**< the server does not let us */
+} mouv__stopper_t;
+
+void mouv__stopper_init(mouv__stopper_t *stopper, mouv_client_t *client);
+
+/** Ends an operation whose command has been given to the connection. */
+void mouv__stopper_add(mouv__operation_t *op);
+
+/** It is back, or left behind. Harmless if it was never added. */
+void mouv__stopper_remove(mouv__operation_t *op);
+
+/** The client ends: no timer, no flush. */
+void mouv__stopper_close(mouv__stopper_t *stopper);
+
+#endif

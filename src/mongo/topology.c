@@ -1,0 +1,95 @@
+/*
+ * Choosing by the picture of the deployment; pure functions.
+ */
+#include "mongo/topology.h"
+
+const mouv__server_t *mouv__topology_server(const mouv__topology_t *topology, uint32_t id) {
+    for (uint32_t i = 0; topology && i < topology->count; i++)
+        if (topology->servers[i].id == id) return &topology->servers[i];
+    return NULL;
+}
+
+/* How many servers are of a kind; `*id` is the last of them. */
+static uint32_t count_kind(const mouv__topology_t *topology, mouv__server_kind_t kind,
+                           uint32_t *id) {
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < topology->count; i++) {
+        if (topology->servers[i].kind != kind) continue;
+        *id = topology->servers[i].id;
+        found++;
+    }
+    return found;
+}
+
+/* One of this kind is named, of several a worker chooses. */
+static bool select_kind(const mouv__topology_t *topology, mouv__server_kind_t kind, uint32_t *id) {
+    uint32_t found = count_kind(topology, kind, id);
+    if (found > 1) *id = 0;
+    return found > 0;
+}
+
+static bool select_replica(const mouv__topology_t *topology, const mouv__wish_t *wish,
+                           uint32_t *id) {
+    mongoc_read_mode_t mode = MONGOC_READ_PRIMARY;
+    if (!wish->write && wish->read_prefs) mode = mongoc_read_prefs_get_mode(wish->read_prefs);
+    uint32_t primary = 0, secondary = 0;
+    bool has_primary = count_kind(topology, MOUV__SERVER_PRIMARY, &primary) > 0;
+    bool has_secondary = count_kind(topology, MOUV__SERVER_SECONDARY, &secondary) > 0;
+    /* Tags may rule a secondary out, so a worker asks libmongoc wherever one comes into question. */
+    *id = 0;
+    switch (mode) {
+    case MONGOC_READ_SECONDARY:
+        return has_secondary;
+    case MONGOC_READ_NEAREST:
+    case MONGOC_READ_SECONDARY_PREFERRED:
+        if (!has_secondary) *id = primary;
+        return has_primary || has_secondary;
+    case MONGOC_READ_PRIMARY_PREFERRED:
+        *id = primary;
+        return has_primary || has_secondary;
+    case MONGOC_READ_PRIMARY:
+    default:
+        *id = primary;
+        return has_primary;
+    }
+}
+
+static bool select_single(const mouv__topology_t *topology, uint32_t *id) {
+    for (uint32_t i = 0; i < topology->count; i++) {
+        mouv__server_kind_t kind = topology->servers[i].kind;
+        if (kind == MOUV__SERVER_UNKNOWN) continue;
+        *id = topology->servers[i].id;
+        return true;
+    }
+    return false;
+}
+
+bool mouv__topology_select(const mouv__topology_t *topology, const mouv__wish_t *wish,
+                           uint32_t *id) {
+    *id = 0;
+    if (!topology) return false;
+    switch (topology->kind) {
+    case MOUV__TOPOLOGY_SINGLE:
+        return select_single(topology, id);
+    case MOUV__TOPOLOGY_REPLICA_SET:
+        return select_replica(topology, wish, id);
+    case MOUV__TOPOLOGY_SHARDED:
+        return select_kind(topology, MOUV__SERVER_MONGOS, id);
+    case MOUV__TOPOLOGY_BALANCED:
+        return select_kind(topology, MOUV__SERVER_BALANCER, id);
+    case MOUV__TOPOLOGY_UNKNOWN:
+    default:
+        return false;
+    }
+}
+
+bool mouv__topology_retries_writes(const mouv__topology_t *topology) {
+    if (!topology) return false;
+    if (topology->kind != MOUV__TOPOLOGY_SINGLE) return true;
+    /* a direct connection to a member of a replica set or to a mongos */
+    for (uint32_t i = 0; i < topology->count; i++) {
+        mouv__server_kind_t kind = topology->servers[i].kind;
+        if (kind == MOUV__SERVER_PRIMARY || kind == MOUV__SERVER_MONGOS) return true;
+    }
+    return false;
+}

@@ -1,0 +1,216 @@
+/*
+ * From libmongoc's monitor threads to the loop: pictures of the topology and heartbeat errors. The
+ * callbacks run under libmongoc's topology lock and must not call it back.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "context/alloc.h"
+#include "mongo/topology.h"
+
+/* Hosts whose last heartbeat error is kept. */
+#define FAILURES_MAX 16
+
+typedef struct failure {
+    char host[264];
+    char text[256];
+} failure_t;
+
+struct mouv__watch {
+    mouv__mail_t mail; /* first; in the mailbox while `posted` */
+    mouv__mailbox_t *mailbox;
+    uv_mutex_t lock;
+    uint32_t shares; /* atomic */
+    bool posted;
+    mouv__topology_t *newest;
+    failure_t failures[FAILURES_MAX];
+    uint32_t failure_count;
+    void (*changed)(void *arg); /* loop thread; NULL once stopped */
+    void *arg;
+};
+
+mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch) {
+    __atomic_add_fetch(&watch->shares, 1, __ATOMIC_RELAXED);
+    return watch;
+}
+
+void mouv__watch_unref(mouv__watch_t *watch) {
+    if (__atomic_sub_fetch(&watch->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
+    mouv__mailbox_unref(watch->mailbox);
+    uv_mutex_destroy(&watch->lock);
+    mouv__free(watch->newest);
+    mouv__free(watch);
+}
+
+static void mail_deliver(mouv__mail_t *mail) {
+    mouv__watch_t *watch = (mouv__watch_t *)mail;
+    uv_mutex_lock(&watch->lock);
+    watch->posted = false;
+    uv_mutex_unlock(&watch->lock);
+    if (watch->changed) watch->changed(watch->arg);
+    mouv__watch_unref(watch);
+}
+
+static void mail_discard(mouv__mail_t *mail) {
+    mouv__watch_unref((mouv__watch_t *)mail);
+}
+
+mouv__watch_t *mouv__watch_new(mouv__mailbox_t *mailbox, void (*changed)(void *arg), void *arg) {
+    mouv__watch_t *watch = mouv__alloc(sizeof(*watch));
+    if (!watch) return NULL;
+    if (uv_mutex_init(&watch->lock) != 0) {
+        mouv__free(watch);
+        return NULL;
+    }
+    watch->mail = (mouv__mail_t){.deliver = mail_deliver, .discard = mail_discard};
+    watch->mailbox = mouv__mailbox_ref(mailbox);
+    watch->shares = 1;
+    watch->changed = changed;
+    watch->arg = arg;
+    return watch;
+}
+
+void mouv__watch_stop(mouv__watch_t *watch) {
+    watch->changed = NULL;
+    watch->arg = NULL;
+}
+
+mouv__topology_t *mouv__watch_take(mouv__watch_t *watch) {
+    uv_mutex_lock(&watch->lock);
+    mouv__topology_t *newest = watch->newest;
+    watch->newest = NULL;
+    uv_mutex_unlock(&watch->lock);
+    return newest;
+}
+
+/* --- pictures -------------------------------------------------------------------------------- */
+
+static mouv__topology_kind_t topology_kind(const char *name) {
+    if (strcmp(name, "Single") == 0) return MOUV__TOPOLOGY_SINGLE;
+    if (strncmp(name, "ReplicaSet", 10) == 0) return MOUV__TOPOLOGY_REPLICA_SET;
+    if (strcmp(name, "Sharded") == 0) return MOUV__TOPOLOGY_SHARDED;
+    if (strcmp(name, "LoadBalanced") == 0) return MOUV__TOPOLOGY_BALANCED;
+    return MOUV__TOPOLOGY_UNKNOWN;
+}
+
+static mouv__server_kind_t server_kind(const char *name) {
+    static const struct {
+        const char *name;
+        mouv__server_kind_t kind;
+    } kinds[] = {
+        {"Unknown", MOUV__SERVER_UNKNOWN},     {"PossiblePrimary", MOUV__SERVER_UNKNOWN},
+        {"Standalone", MOUV__SERVER_STANDALONE}, {"Mongos", MOUV__SERVER_MONGOS},
+        {"RSPrimary", MOUV__SERVER_PRIMARY},   {"RSSecondary", MOUV__SERVER_SECONDARY},
+        {"LoadBalancer", MOUV__SERVER_BALANCER},
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(kinds[i].name, name) == 0) return kinds[i].kind;
+    return MOUV__SERVER_OTHER;
+}
+
+static void picture_server(mouv__server_t *server, const mongoc_server_description_t *description) {
+    mongoc_server_description_t *sd = (mongoc_server_description_t *)description; /* 1.x: not const */
+    bson_iter_t iter;
+    server->id = mongoc_server_description_id(sd);
+    server->kind = server_kind(mongoc_server_description_type(sd));
+    snprintf(server->host, sizeof(server->host), "%s",
+             mongoc_server_description_host(sd)->host_and_port);
+    const bson_t *hello = mongoc_server_description_hello_response(sd);
+    if (hello && bson_iter_init_find(&iter, hello, "maxWireVersion"))
+        server->wire_version = (int32_t)bson_iter_as_int64(&iter);
+}
+
+static mouv__topology_t *picture(const mongoc_topology_description_t *description) {
+    mongoc_topology_description_t *td = (mongoc_topology_description_t *)description;
+    size_t count = 0;
+    mongoc_server_description_t **servers = mongoc_topology_description_get_servers(td, &count);
+    mouv__topology_t *topology =
+        mouv__alloc(sizeof(*topology) + count * sizeof(topology->servers[0]));
+    if (topology) {
+        topology->kind = topology_kind(mongoc_topology_description_type(td));
+        topology->count = (uint32_t)count;
+        for (size_t i = 0; i < count; i++) picture_server(&topology->servers[i], servers[i]);
+    }
+    mongoc_server_descriptions_destroy_all(servers, count);
+    return topology;
+}
+
+static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
+    mouv__watch_t *watch = mongoc_apm_topology_changed_get_context(event);
+    mouv__topology_t *topology = picture(mongoc_apm_topology_changed_get_new_description(event));
+    if (!topology) return; /* the next change tells */
+    uv_mutex_lock(&watch->lock);
+    mouv__topology_t *older = watch->newest;
+    watch->newest = topology;
+    bool post = !watch->posted;
+    watch->posted = true;
+    uv_mutex_unlock(&watch->lock);
+    mouv__free(older);
+    if (!post) return;
+    mouv__watch_ref(watch);
+    mouv__mailbox_post(watch->mailbox, &watch->mail);
+}
+
+/* --- heartbeat errors ------------------------------------------------------------------------ */
+
+static failure_t *failure_of(mouv__watch_t *watch, const char *host) {
+    for (uint32_t i = 0; i < watch->failure_count; i++)
+        if (strcmp(watch->failures[i].host, host) == 0) return &watch->failures[i];
+    if (watch->failure_count < FAILURES_MAX) watch->failure_count++;
+    failure_t *failure = &watch->failures[watch->failure_count - 1];
+    snprintf(failure->host, sizeof(failure->host), "%s", host);
+    return failure;
+}
+
+static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
+    mouv__watch_t *watch = mongoc_apm_server_heartbeat_failed_get_context(event);
+    bson_error_t error = {0};
+    mongoc_apm_server_heartbeat_failed_get_error(event, &error);
+    uv_mutex_lock(&watch->lock);
+    failure_t *failure =
+        failure_of(watch, mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port);
+    snprintf(failure->text, sizeof(failure->text), "%.255s", error.message);
+    uv_mutex_unlock(&watch->lock);
+}
+
+static bool is_reachable(const mouv__topology_t *topology, const char *host) {
+    for (uint32_t i = 0; topology && i < topology->count; i++)
+        if (strcmp(topology->servers[i].host, host) == 0)
+            return topology->servers[i].kind != MOUV__SERVER_UNKNOWN;
+    return false;
+}
+
+/* libmongoc's text names the host in most releases and cases, with or without its port. */
+static bool names_host(const failure_t *failure) {
+    char host[sizeof(failure->host)];
+    snprintf(host, sizeof(host), "%s", failure->host);
+    char *port = strrchr(host, ':');
+    if (port) *port = '\0';
+    return strstr(failure->text, host) != NULL;
+}
+
+void mouv__watch_errors(mouv__watch_t *watch, const mouv__topology_t *topology, char *text,
+                        size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    uv_mutex_lock(&watch->lock);
+    for (uint32_t i = 0; i < watch->failure_count && used < size; i++) {
+        const failure_t *failure = &watch->failures[i];
+        if (is_reachable(topology, failure->host)) continue;
+        bool named = names_host(failure);
+        int written = snprintf(text + used, size - used, "%s%s%s%s", used > 0 ? "; " : "",
+                               failure->text, named ? "" : " on ", named ? "" : failure->host);
+        used += written > 0 ? (size_t)written : 0;
+    }
+    uv_mutex_unlock(&watch->lock);
+}
+
+void mouv__watch_pool(mouv__watch_t *watch, mongoc_client_pool_t *pool) {
+    mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
+    mongoc_apm_set_topology_changed_cb(callbacks, on_topology_changed);
+    mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_heartbeat_failed);
+    mongoc_client_pool_set_apm_callbacks(pool, callbacks, watch);
+    mongoc_apm_callbacks_destroy(callbacks);
+}

@@ -1,0 +1,201 @@
+/*
+ * Server, cases and checks of the integration tests.
+ */
+#include "support/support.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- The server ----------------------------------------------------------------------------- */
+
+#define SKIPPED 77
+
+static char uri[512];
+static pid_t sandbox;
+
+const char *test_uri(void) {
+    return uri;
+}
+
+/** Reads lines of the sandbox until one has a URI in it. */
+static bool read_uri(int output) {
+    FILE *lines = fdopen(output, "r");
+    char line[512];
+    while (lines && fgets(line, sizeof line, lines)) {
+        const char *found = strstr(line, "mongodb://");
+        if (!found) continue;
+        snprintf(uri, sizeof uri, "%s", found);
+        uri[strcspn(uri, " \r\n")] = '\0';
+        return true; /* `lines` stays open: the sandbox may go on to print */
+    }
+    return false;
+}
+
+static bool start_sandbox(const char *program) {
+    int ends[2];
+    if (pipe(ends) != 0) return false;
+    sandbox = fork();
+    if (sandbox == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execl(program, program, "sandbox", (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    return sandbox > 0 && read_uri(ends[0]);
+}
+
+int test_group_setup(void **state) {
+    (void)state;
+    const char *given = getenv("MONGODB_URI");
+    const char *program = getenv("MOUV");
+    if (given && *given) {
+        snprintf(uri, sizeof uri, "%s", given);
+        return 0;
+    }
+    if (program && start_sandbox(program)) return 0;
+    fprintf(stderr, "no server: neither MONGODB_URI nor MOUV (the mouv program) gives one\n");
+    exit(SKIPPED);
+}
+
+int test_group_teardown(void **state) {
+    (void)state;
+    if (sandbox > 0) {
+        kill(sandbox, SIGTERM);
+        waitpid(sandbox, NULL, 0);
+    }
+    return 0;
+}
+
+/* --- A case --------------------------------------------------------------------------------- */
+
+typedef struct run {
+    test_t *t;
+    test_fn_t body;
+} run_t;
+
+static void drop_database(test_t *t) {
+    if (mouv_await(mouv_database_drop(t->database, NULL), NULL) == 0) return;
+    /* the body has closed the client: the database goes with another one */
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, NULL);
+    mouv_database_t *database = mouv_client_get_database(client, t->database_name);
+    mouv_await(mouv_database_drop(database, NULL), NULL);
+    mouv_client_close(client, NULL);
+}
+
+static int main_task(void *arg) {
+    run_t *run = arg;
+    test_t *t = run->t;
+    t->client = mouv_client_new(uri, NULL, &t->error);
+    if (!t->client) return test_failed(t, __FILE__, __LINE__, "%s", t->error.message);
+    t->database = mouv_client_get_database(t->client, t->database_name);
+    t->users = mouv_database_get_collection(t->database, "users");
+    run->body(t);
+    drop_database(t);
+    mouv_client_close(t->client, NULL);
+    t->client = mouv_client_unref(t->client);
+    return 0;
+}
+
+void test_run_case(test_fn_t body) {
+    static int count;
+    test_t t = {0};
+    run_t run = {&t, body};
+    mouv_error_t error;
+    snprintf(t.database_name, sizeof t.database_name, "mouv_test_%d_%d", (int)getpid(), ++count);
+    if (mouv_run(main_task, &run, &error) < 0) {
+        test_failed(&t, __FILE__, __LINE__, "mouv_run: %s", error.message);
+    }
+    for (size_t i = 0; i < t.document_count; i++) bson_destroy(t.documents[i]);
+    free(t.documents);
+    assert_false(t.failed);
+}
+
+/* --- Helpers -------------------------------------------------------------------------------- */
+
+const bson_t *json(test_t *t, const char *text) {
+    bson_error_t error;
+    char *quoted = strdup(text);
+    for (char *at = quoted; *at; at++) {
+        if (*at == '\'') *at = '"';
+    }
+    bson_t *document = bson_new_from_json((const uint8_t *)quoted, -1, &error);
+    free(quoted);
+    if (!document) {
+        fprintf(stderr, "test is wrong: %s: %s\n", text, error.message);
+        abort();
+    }
+    t->documents = realloc(t->documents, (t->document_count + 1) * sizeof *t->documents);
+    t->documents[t->document_count++] = document;
+    return document;
+}
+
+int await(test_t *t, mouv_future_t future) {
+    t->error = (mouv_error_t){0};
+    return mouv_await(future, &t->error);
+}
+
+int insert_numbered(test_t *t, int count) {
+    bson_t **documents = calloc((size_t)count, sizeof *documents);
+    for (int i = 0; i < count; i++) documents[i] = BCON_NEW("_id", BCON_INT32(i), "n", BCON_INT32(i));
+    int rc = await(t, mouv_collection_insert_many(t->users, (const bson_t *const *)documents,
+                                                  (size_t)count, NULL, NULL));
+    for (int i = 0; i < count; i++) bson_destroy(documents[i]);
+    free(documents);
+    return rc == count ? 0 : -1;
+}
+
+int open_cursors(test_t *t) {
+    char text[400];
+    AUTO_BSON *list = NULL;
+    snprintf(text, sizeof text,
+             "{'pipeline': [{'$currentOp': {'idleCursors': true, 'localOps': true}},"
+             " {'$match': {'ns': '%s.users', 'cursor': {'$exists': true}}}]}", t->database_name);
+    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
+    MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(admin, json(t, text), NULL);
+    return mouv_cursor_to_list(cursor, 0, &list, &t->error);
+}
+
+int open_cursors_become(test_t *t, int expected) {
+    int open = open_cursors(t);
+    for (int i = 0; i < 100 && open != expected && open >= 0; i++) {
+        mouv_sleep_ms(20);
+        open = open_cursors(t);
+    }
+    return open;
+}
+
+void test_drop_bson(bson_t **document) {
+    bson_destroy(*document);
+}
+
+/* --- Checks --------------------------------------------------------------------------------- */
+
+int test_failed(test_t *t, const char *file, int line, const char *format, ...) {
+    va_list args;
+    fprintf(stderr, "%s:%d: ", file, line);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    if (t->error.code < 0) {
+        fprintf(stderr, " (last error: %s: %s: %s)", mouv_error_name(t->error.code),
+                t->error.operation, t->error.message);
+    }
+    fputc('\n', stderr);
+    t->failed = true;
+    return -1;
+}
+
+int test_differs(test_t *t, const char *file, int line, const char *expression,
+                 const bson_t *document, const char *expected) {
+    if (document && bson_equal(document, json(t, expected))) return 0;
+    char *got = document ? bson_as_canonical_extended_json(document, NULL) : NULL;
+    test_failed(t, file, line, "%s is %s, expected %s", expression, got ? got : "NULL", expected);
+    bson_free(got);
+    return -1;
+}

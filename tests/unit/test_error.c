@@ -1,0 +1,343 @@
+/* Errors: codes, names, values, and how one error stays whole across calls and tasks. */
+#include <limits.h>
+
+#include "../support/async_support.h"
+
+#define LABEL "TransientTransactionError"
+
+static const mouv_error_t rich = {.code = MOUV_ESERVER,
+                                  .cause = MOUV_ENETWORK,
+                                  .domain = 17,
+                                  .server_code = 251,
+                                  .code_name = "NoSuchTransaction",
+                                  .operation = "find shop.users",
+                                  .labels = "RetryableWriteError " LABEL,
+                                  .message = "transaction 7 has been aborted"};
+
+static void check_is_rich(const mouv_error_t *error) {
+    check_int(error->code, rich.code);
+    check_int(error->cause, rich.cause);
+    check_int(error->domain, rich.domain);
+    check_int(error->server_code, rich.server_code);
+    check_str(error->code_name, rich.code_name);
+    check_str(error->operation, rich.operation);
+    check_str(error->labels, rich.labels);
+    check_str(error->message, rich.message);
+}
+
+/* --- Codes ---------------------------------------------------------------------------------- */
+
+static const struct {
+    int code;
+    const char *name, *message;
+} codes[] = {
+#define ROW(name, number, text) {MOUV_##name, "MOUV_" #name, text},
+    MOUV_ERROR_MAP(ROW)
+#undef ROW
+};
+#define CODES (sizeof codes / sizeof *codes)
+
+static void every_code_has_its_name_and_its_message(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CODES; i++) {
+        assert_string_equal(mouv_error_name(codes[i].code), codes[i].name);
+        assert_string_equal(mouv_error_message(codes[i].code), codes[i].message);
+    }
+}
+
+static void codes_differ_and_lie_in_their_range(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CODES; i++) {
+        assert_in_range(-codes[i].code, 20001, 20999);
+        for (size_t j = 0; j < i; j++) assert_int_not_equal(codes[i].code, codes[j].code);
+    }
+}
+
+static void zero_is_ok_and_other_numbers_are_user_errors(void **state) {
+    (void)state;
+    assert_string_equal(mouv_error_name(0), "MOUV_OK");
+    const int users[] = {-1, -5, -20000, -20999, -21000, INT_MIN};
+    for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
+        assert_string_equal(mouv_error_name(users[i]), "user error");
+        assert_non_null(mouv_error_message(users[i]));
+    }
+}
+
+static void version_is_that_of_the_header(void **state) {
+    (void)state;
+    assert_string_equal(mouv_version(), MOUV_VERSION);
+}
+
+/* --- mouv_error_set ------------------------------------------------------------------------- */
+
+static void set_fills_returns_the_code_and_clears_other_fields(void **state) {
+    (void)state;
+    mouv_error_t error = rich;
+    assert_int_equal(mouv_error_set(&error, -7, "no user %d of %s", 3, "us"), -7);
+    mouv_error_t expected = {.code = -7, .message = "no user 3 of us"};
+    assert_string_equal(error.message, expected.message);
+    assert_int_equal(error.code, -7);
+    assert_int_equal(error.cause, 0);
+    assert_int_equal(error.domain, 0);
+    assert_int_equal(error.server_code, 0);
+    assert_string_equal(error.code_name, "");
+    assert_string_equal(error.operation, "");
+    assert_string_equal(error.labels, "");
+}
+
+static void set_accepts_null(void **state) {
+    (void)state;
+    assert_int_equal(mouv_error_set(NULL, MOUV_EINVAL, "%s", "unseen"), MOUV_EINVAL);
+}
+
+static void set_cuts_a_long_message(void **state) {
+    (void)state;
+    char text[2000];
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    mouv_error_t error;
+    mouv_error_set(&error, -1, "%s", text);
+    size_t length = strlen(error.message);
+    assert_in_range(length, 400, sizeof error.message - 1);
+}
+
+/* --- Labels and duplicate keys -------------------------------------------------------------- */
+
+static void label_is_found_wherever_it_stands(void **state) {
+    (void)state;
+    mouv_error_t error = {.code = -1, .labels = "One Two Three"};
+    assert_true(mouv_error_has_label(&error, "One"));
+    assert_true(mouv_error_has_label(&error, "Two"));
+    assert_true(mouv_error_has_label(&error, "Three"));
+}
+
+static void part_of_a_label_is_not_the_label(void **state) {
+    (void)state;
+    mouv_error_t error = {.code = -1, .labels = "OneTwo Three"};
+    const char *parts[] = {"One", "Two", "Thre", "hree", "OneTwo Three", "one", "", " ", "Four"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        assert_false(mouv_error_has_label(&error, parts[i]));
+}
+
+static void label_of_nothing_is_false(void **state) {
+    (void)state;
+    mouv_error_t error = {0};
+    assert_false(mouv_error_has_label(NULL, LABEL));
+    assert_false(mouv_error_has_label(&error, LABEL));
+    assert_false(mouv_error_has_label(&rich, NULL));
+}
+
+static void duplicate_key_is_told_by_three_codes(void **state) {
+    (void)state;
+    const int32_t yes[] = {11000, 11001, 12582}, no[] = {0, 251, 11002};
+    for (size_t i = 0; i < 3; i++) {
+        mouv_error_t error = {.code = MOUV_ESERVER, .server_code = yes[i]};
+        assert_true(mouv_error_is_duplicate_key(&error));
+        error.server_code = no[i];
+        assert_false(mouv_error_is_duplicate_key(&error));
+    }
+    assert_false(mouv_error_is_duplicate_key(NULL));
+}
+
+/* --- mouv_fail ------------------------------------------------------------------------------ */
+
+static void fail_outside_a_coroutine_only_returns_the_code(void **state) {
+    (void)state;
+    assert_int_equal(mouv_fail(-5, "nobody %s", "listens"), -5);
+    assert_int_equal(mouv_fail_with(&rich), rich.code);
+}
+
+static void fail_with_nothing_is_refused(void **state) {
+    (void)state;
+    assert_true(mouv_fail_with(NULL) < 0);
+}
+
+static int no_user(void *id) {
+    return mouv_fail(-5, "no user %d", *(int *)id);
+}
+
+static int fail_rich(void *arg) {
+    (void)arg;
+    return mouv_fail_with(&rich);
+}
+
+static void check_no_user(int rc, const mouv_error_t *error) {
+    check_int(rc, -5);
+    check_int(error->code, -5);
+    check_str(error->message, "no user 7");
+}
+
+CORO_CASE(message_of_fail_reaches_the_awaiter_of_a_coroutine) {
+    int id = 7;
+    mouv_error_t error;
+    check_no_user(mouv_await(mouv_coro(no_user, &id), &error), &error);
+    return 0;
+}
+
+CORO_CASE(message_of_fail_reaches_the_awaiter_of_a_task) {
+    int id = 7;
+    mouv_error_t error;
+    check_no_user(mouv_await(mouv_task(no_user, &id), &error), &error);
+    return 0;
+}
+
+static void message_of_fail_reaches_the_caller_of_run(void **state) {
+    (void)state;
+    int id = 7;
+    mouv_error_t error;
+    check_no_user(mouv_run(no_user, &id, &error), &error);
+}
+
+CORO_CASE(whole_error_survives_fail_with) {
+    mouv_error_t error;
+    check_int(mouv_await(mouv_task(fail_rich, NULL), &error), MOUV_ESERVER);
+    check_is_rich(&error);
+    check(mouv_error_has_label(&error, LABEL));
+    return 0;
+}
+
+/* A body that awaits another with no error of its own in hand and returns the code. */
+static int pass_on_from_task(void *arg) {
+    int rc = mouv_await(mouv_task(fail_rich, arg), NULL);
+    return rc;
+}
+
+static int pass_on_from_coro(void *arg) {
+    return mouv_await(mouv_coro(pass_on_from_task, arg), NULL);
+}
+
+CORO_CASE(whole_error_survives_several_bodies_that_return_its_code) {
+    mouv_error_t error;
+    check_int(mouv_await(mouv_task(pass_on_from_coro, NULL), &error), MOUV_ESERVER);
+    check_is_rich(&error);
+    return 0;
+}
+
+CORO_CASE(whole_error_survives_gather) {
+    mouv_error_t error;
+    mouv_future_t all = mouv_gather(mouv_task(pass_on_from_coro, NULL));
+    check_int(mouv_await(all, &error), MOUV_ESERVER);
+    check_is_rich(&error);
+    return 0;
+}
+
+CORO_CASE(whole_error_survives_wait_for_and_shield) {
+    mouv_error_t error;
+    mouv_future_t one = mouv_wait_for(mouv_task(fail_rich, NULL), 5000);
+    check_int(mouv_await(one, &error), MOUV_ESERVER);
+    check_is_rich(&error);
+    memset(&error, 0, sizeof error);
+    mouv_future_t two = mouv_shield(mouv_task(fail_rich, NULL));
+    check_int(mouv_await_for(two, 5000, &error), MOUV_ESERVER);
+    check_is_rich(&error);
+    return 0;
+}
+
+static int other_error_afterwards(void *arg) {
+    int rc = mouv_await(mouv_task(fail_rich, arg), NULL);
+    mouv_fail(-6, "not this text");
+    return rc;
+}
+
+CORO_CASE(last_error_of_another_code_is_not_taken) {
+    mouv_error_t error = {0};
+    check_int(mouv_await(mouv_task(other_error_afterwards, NULL), &error), MOUV_ESERVER);
+    check_int(error.code, MOUV_ESERVER);
+    check(error.message[0] != '\0');
+    check(!strstr(error.message, "not this text"));
+    return 0;
+}
+
+static int recovers(void *arg) {
+    mouv_await(mouv_task(fail_rich, arg), NULL);
+    return 0;
+}
+
+CORO_CASE(error_is_left_alone_on_success) {
+    mouv_error_t error = {.code = 77, .message = "untouched"};
+    check_int(mouv_await(mouv_task(recovers, NULL), &error), 0);
+    check_int(error.code, 77);
+    check_str(error.message, "untouched");
+    return 0;
+}
+
+static int bare_code(void *code) {
+    return *(int *)code;
+}
+
+CORO_CASE(code_without_a_message_gets_one) {
+    const int all[] = {-5, MOUV_EINVAL, INT_MIN, -20999};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int code = all[i];
+        mouv_error_t error = {0};
+        check_int(mouv_await(mouv_task(bare_code, &code), &error), code);
+        check_int(error.code, code);
+        check(error.message[0] != '\0');
+        check_int(error.server_code, 0);
+        check_str(error.labels, "");
+    }
+    return 0;
+}
+
+CORO_CASE(code_of_mouv_without_a_message_gets_its_standard_text) {
+    int code = MOUV_ECLOSED;
+    mouv_error_t error = {0};
+    check_int(mouv_await(mouv_task(bare_code, &code), &error), MOUV_ECLOSED);
+    check_has(error.message, mouv_error_message(MOUV_ECLOSED));
+    return 0;
+}
+
+CORO_CASE(tasks_do_not_share_their_last_error) {
+    int id = 7, code = -5;
+    mouv_error_t first = {0}, second = {0};
+    mouv_future_t a = mouv_task(no_user, &id), b = mouv_task(bare_code, &code);
+    check_no_user(mouv_await(a, &first), &first);
+    check_int(mouv_await(b, &second), -5);
+    check(!strstr(second.message, "no user"));
+    return 0;
+}
+
+static int await_of_nothing(void *arg) {
+    (void)arg;
+    return mouv_await(stale_zero, NULL);
+}
+
+CORO_CASE(failed_call_of_mouv_is_the_last_error) {
+    mouv_error_t direct = {0}, through = {0};
+    check_int(mouv_await(stale_zero, &direct), MOUV_EINVAL);
+    check_int(mouv_await(mouv_task(await_of_nothing, NULL), &through), MOUV_EINVAL);
+    check_str(through.message, direct.message);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        CASE(every_code_has_its_name_and_its_message),
+        CASE(codes_differ_and_lie_in_their_range),
+        CASE(zero_is_ok_and_other_numbers_are_user_errors),
+        CASE(version_is_that_of_the_header),
+        CASE(set_fills_returns_the_code_and_clears_other_fields),
+        CASE(set_accepts_null),
+        CASE(set_cuts_a_long_message),
+        CASE(label_is_found_wherever_it_stands),
+        CASE(part_of_a_label_is_not_the_label),
+        CASE(label_of_nothing_is_false),
+        CASE(duplicate_key_is_told_by_three_codes),
+        CASE(fail_outside_a_coroutine_only_returns_the_code),
+        CASE(message_of_fail_reaches_the_awaiter_of_a_coroutine),
+        CASE(message_of_fail_reaches_the_awaiter_of_a_task),
+        CASE(message_of_fail_reaches_the_caller_of_run),
+        CASE(whole_error_survives_fail_with),
+        CASE(whole_error_survives_several_bodies_that_return_its_code),
+        CASE(whole_error_survives_gather),
+        CASE(whole_error_survives_wait_for_and_shield),
+        CASE(last_error_of_another_code_is_not_taken),
+        CASE(error_is_left_alone_on_success),
+        CASE(code_without_a_message_gets_one),
+        CASE(code_of_mouv_without_a_message_gets_its_standard_text),
+        CASE(tasks_do_not_share_their_last_error),
+        CASE(failed_call_of_mouv_is_the_last_error),
+        CASE(fail_with_nothing_is_refused),
+    };
+    return RUN_CASES(cases);
+}

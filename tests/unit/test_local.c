@@ -1,0 +1,277 @@
+/* mouv_local_t: values of a task, copied when it is made. */
+#include "../support/async_support.h"
+
+#include "context/alloc.h"
+
+static mouv_local_t name, other;
+
+static int copies, destroyed;
+
+static void *copy_text(void *text) {
+    copies++;
+    return strdup(text);
+}
+
+static void free_text(void *text) {
+    destroyed++;
+    free(text);
+}
+
+static mouv_local_t owned = MOUV_LOCAL_INIT(copy_text, free_text);
+static mouv_local_t shared = MOUV_LOCAL_INIT(NULL, free_text);
+
+static void set(const mouv_local_t *key, const char *text) {
+    check_int(mouv_local_set(key, (void *)text), 0);
+}
+
+static void expect(const mouv_local_t *key, const char *text) {
+    const char *value = mouv_local_get(key);
+    if (text == NULL || value == NULL)
+        check(value == text);
+    else
+        check_str(value, text);
+}
+
+static int say_name(void *arg) {
+    (void)arg;
+    const char *value = mouv_local_get(&name);
+    event("%s", value ? value : "-");
+    return 0;
+}
+
+static int rename_to(void *text) {
+    say_name(NULL);
+    set(&name, text);
+    yield(1);
+    return say_name(NULL);
+}
+
+static void await_ok(mouv_future_t future) {
+    check_int(mouv_await(future, NULL), 0);
+}
+
+CORO_CASE(value_is_null_until_it_is_set) {
+    expect(&name, NULL);
+    set(&name, "a");
+    set(&other, "b");
+    expect(&name, "a");
+    expect(&other, "b");
+    set(&name, "c");
+    expect(&name, "c");
+    expect(&other, "b");
+    set(&name, NULL);
+    expect(&name, NULL);
+    return 0;
+}
+
+CORO_CASE(task_begins_with_its_makers_values_as_they_were) {
+    set(&name, "parent");
+    mouv_future_t task = mouv_task(say_name, NULL);
+    set(&name, "changed");
+    await_ok(task);
+    check_str(events(), "parent");
+    return 0;
+}
+
+CORO_CASE(what_a_task_sets_its_maker_and_its_siblings_do_not_see) {
+    set(&name, "parent");
+    await_ok(mouv_gather(mouv_task(rename_to, "a"), mouv_task(rename_to, "b")));
+    expect(&name, "parent");
+    check_str(events(), "parent parent a b");
+    return 0;
+}
+
+CORO_CASE(awaited_coroutine_shares_its_awaiters_values) {
+    set(&name, "parent");
+    await_ok(mouv_coro(rename_to, "inline"));
+    expect(&name, "inline");
+    check_str(events(), "parent inline");
+    return 0;
+}
+
+CORO_CASE(gathered_coroutine_begins_with_those_of_who_gathers_it) {
+    set(&name, "made");
+    mouv_future_t cold = mouv_coro(rename_to, "child");
+    set(&name, "gathered");
+    await_ok(mouv_gather(cold));
+    expect(&name, "gathered");
+    check_str(events(), "gathered child");
+    return 0;
+}
+
+static int nested(void *depth) {
+    int *left = depth;
+    const char *value = mouv_local_get(&name);
+    event("%s", value);
+    if (--*left == 0) return 0;
+    return mouv_await(mouv_task(nested, left), NULL);
+}
+
+CORO_CASE(values_pass_down_through_generations) {
+    int depth = 3;
+    set(&name, "x");
+    await_ok(mouv_task(nested, &depth));
+    check_str(events(), "x x x");
+    return 0;
+}
+
+static int change_owned(void *arg) {
+    (void)arg;
+    char *text = mouv_local_get(&owned);
+    check_str(text, "one");
+    text[0] = 'X';
+    yield(1);
+    check_str(mouv_local_get(&owned), "Xne");
+    return 0;
+}
+
+CORO_CASE(copied_value_is_the_tasks_own) {
+    copies = destroyed = 0;
+    set(&owned, strdup("one"));
+    mouv_future_t task = mouv_task(change_owned, NULL);
+    check_int(copies, 1);
+    await_ok(task);
+    check_int(destroyed, 1);
+    expect(&owned, "one");
+    set(&owned, strdup("two"));
+    check_int(destroyed, 2);
+    set(&owned, NULL);
+    check_int(destroyed, 3);
+    await_ok(mouv_task(say, "no copy of nothing"));
+    check_int(copies, 1);
+    return 0;
+}
+
+static int look_at_shared(void *arg) {
+    (void)arg;
+    yield(3);
+    expect(&shared, "text");
+    return 0;
+}
+
+CORO_CASE(shared_value_is_destroyed_when_the_last_has_let_it_go) {
+    destroyed = 0;
+    set(&shared, strdup("text"));
+    mouv_future_t task = mouv_task(look_at_shared, NULL);
+    set(&shared, NULL);
+    check_int(destroyed, 0);
+    await_ok(task);
+    check_int(destroyed, 1);
+    return 0;
+}
+
+CORO_CASE(values_of_a_task_that_never_ran_are_destroyed) {
+    copies = destroyed = 0;
+    set(&owned, strdup("text"));
+    mouv_future_t task = mouv_task(say, "ran");
+    mouv_future_cancel(task);
+    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
+    check_int(copies, 1);
+    check_int(destroyed, 1);
+    return 0;
+}
+
+CORO_CASE(task_without_values_allocates_nothing_for_them) {
+    mouv__alloc_fail_at = 2; /* the first is the task itself */
+    mouv_future_t task = mouv_task(say, "ran");
+    check_int(mouv__alloc_fail_at, 1);
+    mouv__alloc_fail_at = -1;
+    await_ok(task);
+    set(&name, "x");
+    mouv__alloc_fail_at = 2;
+    task = mouv_task(say, "ran");
+    check_int(mouv__alloc_fail_at, 1); /* plain values are shared */
+    mouv__alloc_fail_at = -1;
+    await_ok(task);
+    return 0;
+}
+
+CORO_CASE(set_without_memory_keeps_the_old_value) {
+    set(&name, "old");
+    for (int n = 1; n <= 2; n++) {
+        mouv__alloc_fail_at = n;
+        int rc = mouv_local_set(&name, "new");
+        mouv__alloc_fail_at = -1;
+        check_int(rc, MOUV_ENOMEM);
+        expect(&name, "old");
+    }
+    return 0;
+}
+
+CORO_CASE(task_whose_values_cannot_be_copied_does_not_run) {
+    destroyed = 0;
+    set(&name, "plain");
+    set(&owned, strdup("text"));
+    for (int n = 2; n <= 3; n++) {
+        mouv__alloc_fail_at = n;
+        mouv_future_t task = mouv_task(say, "ran");
+        mouv__alloc_fail_at = -1;
+        check_int(mouv_await(task, NULL), MOUV_ENOMEM);
+    }
+    check_str(events(), "");
+    return 0;
+}
+
+CORO_CASE(null_is_an_invalid_key) {
+    check_int(mouv_local_set(NULL, "x"), MOUV_EINVAL);
+    check(mouv_local_get(NULL) == NULL);
+    return 0;
+}
+
+static void base_values_are_where_tasks_begin(void **state) {
+    uv_loop_t loop;
+    mouv_runtime_t *runtime;
+    (void)state;
+    copies = destroyed = 0;
+    assert_int_equal(mouv_local_set(&name, "x"), MOUV_ENOLOOP);
+    assert_null(mouv_local_get(&name));
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(mouv_runtime_attach(&runtime, &loop), 0);
+    assert_null(mouv_local_get(&name));
+    assert_int_equal(mouv_local_set(&name, "base"), 0);
+    assert_int_equal(mouv_local_set(&owned, strdup("base")), 0);
+    assert_string_equal(mouv_local_get(&name), "base");
+    mouv_future_t task = mouv_task(rename_to, "child");
+    assert_int_equal(mouv_local_set(&name, "later"), 0);
+    assert_int_equal(mouv_run_until(runtime, task, NULL), 0);
+    assert_int_equal(mouv_run_until(runtime, mouv_coro(say_name, NULL), NULL), 0);
+    assert_string_equal(events(), "base child later");
+    assert_string_equal(mouv_local_get(&name), "later");
+    mouv_runtime_close(runtime, NULL, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(copies, 2);
+    assert_int_equal(destroyed, 3);
+    assert_int_equal(support_failures, 0);
+}
+
+static int say_in_a_new_run(void *arg) {
+    return say_name(arg);
+}
+
+static void each_runtime_begins_anew(void **state) {
+    (void)state;
+    assert_int_equal(mouv_run(say_in_a_new_run, NULL, NULL), 0);
+    assert_string_equal(events(), "-");
+}
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        CASE(value_is_null_until_it_is_set),
+        CASE(task_begins_with_its_makers_values_as_they_were),
+        CASE(what_a_task_sets_its_maker_and_its_siblings_do_not_see),
+        CASE(awaited_coroutine_shares_its_awaiters_values),
+        CASE(gathered_coroutine_begins_with_those_of_who_gathers_it),
+        CASE(values_pass_down_through_generations),
+        CASE(copied_value_is_the_tasks_own),
+        CASE(shared_value_is_destroyed_when_the_last_has_let_it_go),
+        CASE(values_of_a_task_that_never_ran_are_destroyed),
+        CASE(task_without_values_allocates_nothing_for_them),
+        CASE(set_without_memory_keeps_the_old_value),
+        CASE(task_whose_values_cannot_be_copied_does_not_run),
+        CASE(null_is_an_invalid_key),
+        CASE(base_values_are_where_tasks_begin),
+        CASE(each_runtime_begins_anew),
+    };
+    return RUN_CASES(cases);
+}

@@ -1,0 +1,522 @@
+/* Functions on libuv's pool: results, errors, both contracts of cancelling, closing. */
+#include "../support/async_support.h"
+
+/* A function that says that it has begun and returns when it is let. */
+typedef struct gate {
+    uv_sem_t begun, go;
+    int result;
+    int returned; /* atomic */
+    int freed;    /* atomic */
+} gate_t;
+
+static void gate_open(gate_t *gate, int result) {
+    *gate = (gate_t){.result = result};
+    uv_sem_init(&gate->begun, 0);
+    uv_sem_init(&gate->go, 0);
+}
+
+static void gate_close(gate_t *gate) {
+    uv_sem_destroy(&gate->begun);
+    uv_sem_destroy(&gate->go);
+}
+
+static int pass(void *arg) {
+    gate_t *gate = arg;
+    uv_sem_post(&gate->begun);
+    uv_sem_wait(&gate->go);
+    __atomic_store_n(&gate->returned, 1, __ATOMIC_RELEASE);
+    return gate->result;
+}
+
+static int returned(gate_t *gate) {
+    return __atomic_load_n(&gate->returned, __ATOMIC_ACQUIRE);
+}
+
+static void free_gate(void *arg) {
+    gate_t *gate = arg;
+    __atomic_add_fetch(&gate->freed, 1, __ATOMIC_RELEASE);
+}
+
+static int freed(gate_t *gate) {
+    return __atomic_load_n(&gate->freed, __ATOMIC_ACQUIRE);
+}
+
+static void wait_until_freed(gate_t *gate) {
+    for (int i = 0; i < 5000 && !freed(gate); i++) uv_sleep(1);
+}
+
+/* All threads of the pool stand at gates, so that nothing else can start. */
+enum { THREADS = 4 };
+static gate_t gates[THREADS];
+static mouv_future_t at_gates[THREADS];
+
+static void fill_pool(void) {
+    for (int i = 0; i < THREADS; i++) {
+        gate_open(&gates[i], i);
+        at_gates[i] = mouv_offload(pass, &gates[i]);
+    }
+    for (int i = 0; i < THREADS; i++) uv_sem_wait(&gates[i].begun);
+}
+
+static void empty_pool(void) {
+    for (int i = 0; i < THREADS; i++) uv_sem_post(&gates[i].go);
+    for (int i = 0; i < THREADS; i++) check_int(mouv_await(at_gates[i], NULL), i);
+    for (int i = 0; i < THREADS; i++) gate_close(&gates[i]);
+}
+
+/* --- Results -------------------------------------------------------------------------------- */
+
+static uv_thread_t seen_thread;
+
+static int notes_its_thread(void *arg) {
+    seen_thread = uv_thread_self();
+    check(mouv_runtime_current() == NULL);
+    check(!mouv_in_coroutine());
+    return *(int *)arg;
+}
+
+CORO_CASE(function_runs_on_another_thread_and_gives_its_int) {
+    int seven = 7;
+    uv_thread_t own = uv_thread_self();
+    check_int(mouv_await(mouv_offload(notes_its_thread, &seven), NULL), 7);
+    check(!uv_thread_equal(&own, &seen_thread));
+    return 0;
+}
+
+static int ticker(void *arg) {
+    for (int *ticks = arg; *ticks >= 0 && *ticks < 1000; ++*ticks) mouv_sleep_ms(1);
+    return 0;
+}
+
+CORO_CASE(loop_goes_on_while_functions_run) {
+    int ticks = 0;
+    fill_pool();
+    mouv_future_t counting = mouv_task(ticker, &ticks);
+    mouv_sleep_ms(20);
+    check(ticks > 3);
+    ticks = -1;
+    empty_pool();
+    return mouv_await(counting, NULL) == 0 ? 0 : -1;
+}
+
+CORO_CASE(functions_run_side_by_side) {
+    fill_pool(); /* returns when all four have begun */
+    empty_pool();
+    return 0;
+}
+
+static int adds_one(void *arg) {
+    return ++*(int *)arg;
+}
+
+CORO_CASE(thousand_functions_each_run_once) {
+    enum { COUNT = 1000 };
+    static int values[COUNT];
+    static mouv_future_t futures[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        values[i] = 0;
+        futures[i] = mouv_offload(adds_one, &values[i]);
+    }
+    check_int(mouv_await(mouv_gather_array(futures, COUNT), NULL), 0);
+    for (int i = 0; i < COUNT; i++) check_int(values[i], 1);
+    return 0;
+}
+
+/* --- Errors --------------------------------------------------------------------------------- */
+
+static int fails_with_text(void *arg) {
+    mouv_fail(-9, "an earlier error");
+    return mouv_fail(-5, "no file %s", (char *)arg);
+}
+
+static int fails_silently(void *arg) {
+    mouv_fail(-9, "another error");
+    return *(int *)arg;
+}
+
+CORO_CASE(error_of_the_function_comes_whole) {
+    mouv_error_t error = {0};
+    check_int(mouv_await(mouv_offload(fails_with_text, "here"), &error), -5);
+    check_int(error.code, -5);
+    check_str(error.message, "no file here");
+    return 0;
+}
+
+CORO_CASE(negative_int_without_a_text_names_the_function) {
+    mouv_error_t error = {0};
+    int code = -6;
+    check_int(mouv_await(mouv_offload(fails_silently, &code), &error), -6);
+    check_has(error.message, "fails_silently");
+    code = MOUV_ECLOSED;
+    check_int(mouv_await(mouv_offload(fails_silently, &code), &error), MOUV_ECLOSED);
+    check_str(error.message, mouv_error_message(MOUV_ECLOSED));
+    return 0;
+}
+
+static int awaits(void *arg) {
+    mouv_error_t error = {0};
+    check_int(mouv_sleep_ms(1), MOUV_ENOTCORO);
+    check_int(mouv_await(mouv_sleep_future(1), &error), MOUV_ENOTCORO);
+    mouv_future_unref(mouv_task(say, "never"));
+    return *(int *)arg;
+}
+
+CORO_CASE(offloaded_function_cannot_await) {
+    int two = 2;
+    check_int(mouv_await(mouv_offload(awaits, &two), NULL), 2);
+    check_str(events(), "");
+    return 0;
+}
+
+CORO_CASE(offload_of_nothing_fails_and_frees_its_argument) {
+    gate_t gate = {.freed = 0};
+    check_int(mouv_await(mouv_offload(NULL, NULL), NULL), MOUV_EINVAL);
+    check_int(mouv_await(mouv_offload_detached(NULL, &gate, free_gate), NULL), MOUV_EINVAL);
+    check_int(gate.freed, 1);
+    return 0;
+}
+
+static void offload_without_a_loop_fails(void **state) {
+    (void)state;
+    gate_t gate = {.freed = 0};
+    check_int(mouv_future_result(mouv_offload(adds_one, &gate.result), NULL), MOUV_ENOLOOP);
+    mouv_future_t detached = mouv_offload_detached(adds_one, &gate, free_gate);
+    check_int(mouv_future_result(detached, NULL), MOUV_ENOLOOP);
+    assert_int_equal(gate.freed, 1);
+}
+
+/* --- Cancelling, default: waits for the function -------------------------------------------- */
+
+CORO_CASE(cancel_before_the_start_never_runs_the_function) {
+    int count = 0;
+    fill_pool();
+    mouv_future_t waiting = mouv_offload(adds_one, &count);
+    check(mouv_future_cancel(waiting));
+    check(mouv_future_cancelled(waiting));
+    check_int(mouv_await(waiting, NULL), MOUV_ECANCELED);
+    empty_pool();
+    check_int(count, 0);
+    return 0;
+}
+
+static int awaits_offload(void *gate) {
+    int rc = mouv_await(mouv_offload(pass, gate), NULL);
+    event("%d", rc);
+    check(returned(gate));
+    check_int(mouv_sleep_ms(0), MOUV_ECANCELED); /* the cancel has stayed pending */
+    return rc;
+}
+
+CORO_CASE(cancelled_await_waits_for_the_running_function_and_gives_its_result) {
+    gate_t gate;
+    gate_open(&gate, 8);
+    mouv_future_t task = mouv_task(awaits_offload, &gate);
+    mouv_sleep_ms(0);
+    uv_sem_wait(&gate.begun);
+    mouv_future_cancel(task);
+    mouv_sleep_ms(10);
+    check(!mouv_future_done(task));
+    uv_sem_post(&gate.go);
+    check_int(mouv_await(task, NULL), 8);
+    gate_close(&gate);
+    return 0;
+}
+
+static void let_go(void *gate) {
+    uv_sem_post(&((gate_t *)gate)->go);
+}
+
+CORO_CASE(timeout_waits_for_the_running_function) {
+    gate_t gate;
+    gate_open(&gate, 3);
+    mouv_call_later(60, let_go, &gate, NULL);
+    int64_t began = clock_ms();
+    check_int(mouv_await_for(mouv_offload(pass, &gate), 10, NULL), 3);
+    check(took(began, 60));
+    gate_close(&gate);
+    return 0;
+}
+
+static int offloads_when_cancelled(void *arg) {
+    gate_t gate = {.freed = 0};
+    mouv_sleep_ms(400000);
+    check_int(mouv_await(mouv_offload(adds_one, arg), NULL), MOUV_ECANCELED);
+    check_int(mouv_await(mouv_offload_detached(adds_one, &gate, free_gate), NULL), MOUV_ECANCELED);
+    check_int(gate.freed, 1);
+    return 0;
+}
+
+CORO_CASE(cancelled_task_starts_no_function) {
+    int count = 0;
+    mouv_future_t task = mouv_task(offloads_when_cancelled, &count);
+    mouv_sleep_ms(0);
+    mouv_future_cancel(task);
+    mouv_await(task, NULL);
+    check_int(count, 0);
+    return 0;
+}
+
+/* --- Cancelling, detached: leaves it behind ------------------------------------------------- */
+
+CORO_CASE(detached_function_that_ends_frees_its_argument_before_the_await_returns) {
+    gate_t gate;
+    gate_open(&gate, 4);
+    uv_sem_post(&gate.go);
+    check_int(mouv_await(mouv_offload_detached(pass, &gate, free_gate), NULL), 4);
+    wait_until_freed(&gate);
+    check_int(freed(&gate), 1);
+    gate_close(&gate);
+    return 0;
+}
+
+CORO_CASE(cancelled_detached_function_is_left_at_once_and_freed_at_its_end) {
+    gate_t gate;
+    gate_open(&gate, 4);
+    mouv_future_t future = mouv_offload_detached(pass, &gate, free_gate);
+    uv_sem_wait(&gate.begun);
+    check(mouv_future_cancel(future));
+    check(mouv_future_done(future));
+    check_int(mouv_await(future, NULL), MOUV_ECANCELED);
+    check_int(freed(&gate), 0);
+    uv_sem_post(&gate.go);
+    for (int i = 0; i < 5000 && !freed(&gate); i++) mouv_sleep_ms(1);
+    check_int(freed(&gate), 1);
+    gate_close(&gate);
+    return 0;
+}
+
+CORO_CASE(timeout_leaves_a_detached_function_at_once) {
+    gate_t gate;
+    gate_open(&gate, 4);
+    int64_t began = clock_ms();
+    mouv_future_t future = mouv_offload_detached(pass, &gate, free_gate);
+    check_int(mouv_await_for(future, 20, NULL), MOUV_ETIMEDOUT);
+    check(took(began, 20));
+    uv_sem_post(&gate.go);
+    for (int i = 0; i < 5000 && !freed(&gate); i++) mouv_sleep_ms(1);
+    check_int(freed(&gate), 1);
+    gate_close(&gate);
+    return 0;
+}
+
+CORO_CASE(cancelled_detached_function_that_has_not_begun_is_freed_at_once) {
+    gate_t gate = {.freed = 0};
+    fill_pool();
+    mouv_future_t future = mouv_offload_detached(adds_one, &gate, free_gate);
+    mouv_future_cancel(future);
+    check_int(gate.freed, 1);
+    check_int(mouv_await(future, NULL), MOUV_ECANCELED);
+    empty_pool();
+    check_int(gate.freed, 1);
+    return 0;
+}
+
+CORO_CASE(failure_of_a_function_left_behind_is_not_reported) {
+    gate_t gate;
+    gate_open(&gate, -5);
+    mouv_future_t future = mouv_offload_detached(pass, &gate, free_gate);
+    uv_sem_wait(&gate.begun);
+    mouv_future_drop(&future);
+    uv_sem_post(&gate.go);
+    for (int i = 0; i < 5000 && !freed(&gate); i++) mouv_sleep_ms(1);
+    gate_close(&gate);
+    return 0;
+}
+
+CORO_CASE(failure_that_nobody_retrieves_is_reported) {
+    int code = -5;
+    mouv_future_t future = mouv_offload(fails_silently, &code);
+    while (!mouv_future_done(future)) mouv_sleep_ms(1);
+    mouv_future_unref(future);
+    check_one_warning("fails_silently");
+    return 0;
+}
+
+/* --- Closing the runtime -------------------------------------------------------------------- */
+
+static gate_t left;
+
+static int leaves_a_function(void *arg) {
+    (void)arg;
+    mouv_future_unref(mouv_offload(pass, &left));
+    uv_sem_wait(&left.begun);
+    mouv_call_later(0, let_go, &left, NULL);
+    mouv_sleep_ms(1);
+    return 0;
+}
+
+static void runtime_waits_for_a_running_function_that_borrows(void **state) {
+    (void)state;
+    gate_open(&left, 1);
+    run_body(leaves_a_function);
+    assert_int_equal(returned(&left), 1);
+    gate_close(&left);
+}
+
+static void let_go_later(void *gate) {
+    uv_sleep(30);
+    uv_sem_post(&((gate_t *)gate)->go);
+}
+
+static int ends_before_its_function(void *arg) {
+    mouv_future_unref(mouv_offload(pass, &left));
+    uv_sem_wait(&left.begun);
+    uv_thread_create(arg, let_go_later, &left);
+    return 0;
+}
+
+static void closing_runtime_waits_for_a_running_function_that_borrows(void **state) {
+    (void)state;
+    uv_thread_t thread;
+    gate_open(&left, 1);
+    int64_t began = clock_ms();
+    assert_int_equal(mouv_run(ends_before_its_function, &thread, NULL), 0);
+    assert_int_equal(returned(&left), 1);
+    check(took(began, 30));
+    uv_thread_join(&thread);
+    gate_close(&left);
+}
+
+static int leaves_a_detached_function(void *arg) {
+    (void)arg;
+    mouv_future_unref(mouv_offload_detached(pass, &left, free_gate));
+    uv_sem_wait(&left.begun);
+    return 0;
+}
+
+/* mouv_run() closes its loop and would not return if something pinned it. */
+static void runtime_leaves_a_detached_function_behind_and_names_it(void **state) {
+    (void)state;
+    gate_open(&left, 1);
+    run_body(leaves_a_detached_function);
+    check_one_warning("'pass'");
+    assert_int_equal(returned(&left), 0);
+    assert_int_equal(freed(&left), 0);
+    uv_sem_post(&left.go);
+    wait_until_freed(&left);
+    assert_int_equal(freed(&left), 1);
+    gate_close(&left);
+}
+
+static void on_closed(mouv_runtime_t *runtime, void *arg) {
+    (void)runtime;
+    *(bool *)arg = true;
+}
+
+static void loop_of_the_user_closes_while_a_detached_function_runs(void **state) {
+    (void)state;
+    uv_loop_t loop;
+    mouv_runtime_t *runtime;
+    bool closed = false;
+    gate_open(&left, 1);
+    uv_loop_init(&loop);
+    assert_int_equal(mouv_runtime_attach(&runtime, &loop), 0);
+    mouv_future_t future = mouv_offload_detached(pass, &left, free_gate);
+    uv_sem_wait(&left.begun);
+    mouv_runtime_close(runtime, on_closed, &closed);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_true(closed);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(returned(&left), 0);
+    check(mouv_future_done(future));
+    check_one_warning("left behind");
+    uv_sem_post(&left.go);
+    wait_until_freed(&left);
+    assert_int_equal(freed(&left), 1);
+    gate_close(&left);
+}
+
+static int leaves_waiting_functions(void *arg) {
+    fill_pool();
+    for (int i = 0; i < 10; i++) mouv_future_unref(mouv_offload(adds_one, arg));
+    for (int i = 0; i < THREADS; i++) uv_sem_post(&gates[i].go);
+    for (int i = 0; i < THREADS; i++) mouv_future_unref(at_gates[i]);
+    return 0;
+}
+
+static void functions_that_wait_for_a_thread_are_cancelled_or_run_before_the_end(void **state) {
+    (void)state;
+    int count = 0;
+    assert_int_equal(mouv_run(leaves_waiting_functions, &count, NULL), 0);
+    assert_true(count <= 10);
+    for (int i = 0; i < THREADS; i++) gate_close(&gates[i]);
+}
+
+static int count_to_100(void *out) {
+    for (int i = 0; i < 100; i++)
+        if (mouv_await(mouv_offload(adds_one, out), NULL) != i + 1) return -1;
+    return 0;
+}
+
+static void counts_on_a_thread(void *out) {
+    mouv_run(count_to_100, out, NULL);
+}
+
+static void loops_share_the_pool(void **state) {
+    (void)state;
+    uv_thread_t threads[4];
+    int counts[4] = {0};
+    for (int i = 0; i < 4; i++) uv_thread_create(&threads[i], counts_on_a_thread, &counts[i]);
+    for (int i = 0; i < 4; i++) uv_thread_join(&threads[i]);
+    for (int i = 0; i < 4; i++) assert_int_equal(counts[i], 100);
+}
+
+static int races(void *arg) {
+    gate_t *all = arg;
+    for (int i = 0; i < 200; i++) {
+        gate_open(&all[i], 1);
+        uv_sem_post(&all[i].go);
+        mouv_future_t future = i % 2 ? mouv_offload(pass, &all[i])
+                                     : mouv_offload_detached(pass, &all[i], free_gate);
+        for (int spin = 0; spin < i * 50; spin++) __atomic_load_n(&all[i].returned, __ATOMIC_RELAXED);
+        mouv_future_cancel(future);
+        int rc = mouv_await(future, NULL);
+        check(rc == 1 || rc == MOUV_ECANCELED);
+        if (i % 2 && rc == MOUV_ECANCELED) check(!returned(&all[i]));
+    }
+    return 0;
+}
+
+static void cancel_that_races_with_the_worker_is_always_clean(void **state) {
+    (void)state;
+    static gate_t all[200];
+    assert_int_equal(mouv_run(races, all, NULL), 0);
+    take_log(NULL); /* some may have been left behind */
+    for (int i = 0; i < 200; i += 2) {
+        wait_until_freed(&all[i]);
+        assert_int_equal(freed(&all[i]), 1);
+    }
+    for (int i = 0; i < 200; i++) gate_close(&all[i]);
+}
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        CASE(function_runs_on_another_thread_and_gives_its_int),
+        CASE(loop_goes_on_while_functions_run),
+        CASE(functions_run_side_by_side),
+        CASE(thousand_functions_each_run_once),
+        CASE(error_of_the_function_comes_whole),
+        CASE(negative_int_without_a_text_names_the_function),
+        CASE(offloaded_function_cannot_await),
+        CASE(offload_of_nothing_fails_and_frees_its_argument),
+        CASE(offload_without_a_loop_fails),
+        CASE(cancel_before_the_start_never_runs_the_function),
+        CASE(cancelled_await_waits_for_the_running_function_and_gives_its_result),
+        CASE(timeout_waits_for_the_running_function),
+        CASE(cancelled_task_starts_no_function),
+        CASE(detached_function_that_ends_frees_its_argument_before_the_await_returns),
+        CASE(cancelled_detached_function_is_left_at_once_and_freed_at_its_end),
+        CASE(timeout_leaves_a_detached_function_at_once),
+        CASE(cancelled_detached_function_that_has_not_begun_is_freed_at_once),
+        CASE(failure_of_a_function_left_behind_is_not_reported),
+        CASE(failure_that_nobody_retrieves_is_reported),
+        CASE(runtime_waits_for_a_running_function_that_borrows),
+        CASE(closing_runtime_waits_for_a_running_function_that_borrows),
+        CASE(runtime_leaves_a_detached_function_behind_and_names_it),
+        CASE(loop_of_the_user_closes_while_a_detached_function_runs),
+        CASE(functions_that_wait_for_a_thread_are_cancelled_or_run_before_the_end),
+        CASE(loops_share_the_pool),
+        CASE(cancel_that_races_with_the_worker_is_always_clean),
+    };
+    return RUN_CASES(cases);
+}

@@ -1,0 +1,488 @@
+/* The ways in: mouv_run(), mouv_main(), and what everything says where there is no loop at all. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../support/async_support.h"
+
+static int returns_its_argument(void *value) {
+    check(mouv_in_coroutine());
+    check(mouv_runtime_current() != NULL);
+    return *(int *)value;
+}
+
+static int fails_with_7(void *arg) {
+    (void)arg;
+    return mouv_fail(-5, "no user %d", 7);
+}
+
+/* --- mouv_run ------------------------------------------------------------------------------- */
+
+static void run_returns_the_bodys_int(void **state) {
+    (void)state;
+    const int values[] = {0, 1, 42, 100000};
+    for (int i = 0; i < 4; i++) {
+        int value = values[i];
+        mouv_error_t error = {.code = 77};
+        assert_int_equal(mouv_run(returns_its_argument, &value, &error), value);
+        assert_int_equal(error.code, 77);
+        assert_null(mouv_runtime_current());
+        assert_false(mouv_in_coroutine());
+    }
+}
+
+static void run_returns_the_bodys_error(void **state) {
+    (void)state;
+    mouv_error_t error = {0};
+    assert_int_equal(mouv_run(fails_with_7, NULL, &error), -5);
+    assert_int_equal(error.code, -5);
+    assert_string_equal(error.message, "no user 7");
+    assert_int_equal(mouv_run(fails_with_7, NULL, NULL), -5);
+}
+
+static void run_of_no_body_is_refused(void **state) {
+    (void)state;
+    mouv_error_t error = {0};
+    assert_int_equal(mouv_run(NULL, NULL, &error), MOUV_EINVAL);
+    assert_int_equal(error.code, MOUV_EINVAL);
+    assert_null(mouv_runtime_current());
+}
+
+CORO_CASE(nested_run_is_refused) {
+    mouv_error_t error = {0};
+    mouv_runtime_t *runtime = mouv_runtime_current();
+    check_int(mouv_run(fails_with_7, NULL, &error), MOUV_ESTATE);
+    check_int(error.code, MOUV_ESTATE);
+    check_str(error.message, "mouv_run() cannot be called from a running event loop");
+    check(mouv_runtime_current() == runtime);
+    check_int(mouv_sleep_ms(1), 0);
+    return 0;
+}
+
+static void run_in_a_callback(mouv_future_t future, void *arg) {
+    mouv_error_t error = {0};
+    (void)future, (void)arg;
+    check_int(mouv_run(fails_with_7, NULL, &error), MOUV_ESTATE);
+    check_str(error.message, "mouv_run() cannot be called from a running event loop");
+    event("refused");
+}
+
+CORO_CASE(run_in_a_callback_is_refused) {
+    mouv_then(mouv_sleep_future(0), run_in_a_callback, NULL);
+    mouv_sleep_ms(10);
+    check_str(events(), "refused");
+    return 0;
+}
+
+static int leftover(void *arg) {
+    (void)arg;
+    event("began");
+    int rc = mouv_sleep_ms(400000);
+    event(rc == MOUV_ECANCELED ? "cancelled" : "slept");
+    MOUV_SHIELD_SCOPE(cleanup, 5000);
+    check_int(mouv_sleep_ms(30), 0);
+    event("cleaned");
+    return rc;
+}
+
+static int leaves_tasks(void *arg) {
+    (void)arg;
+    mouv_future_unref(mouv_task(leftover, NULL));
+    mouv_future_unref(mouv_task(leftover, NULL));
+    mouv_sleep_ms(1);
+    event("main");
+    return 3;
+}
+
+static void run_cancels_and_joins_what_the_body_left_behind(void **state) {
+    (void)state;
+    int64_t began = clock_ms();
+    assert_int_equal(mouv_run(leaves_tasks, NULL, NULL), 3);
+    check(took(began, 30));
+    assert_string_equal(events(), "began began main cancelled cancelled cleaned cleaned");
+}
+
+static int leaves_a_task_and_returns(void *arg) {
+    (void)arg;
+    mouv_future_unref(mouv_task(leftover, NULL));
+    return 0;
+}
+
+/* In asyncio the task still takes its first step and is cancelled there. Either is a clean end. */
+static void task_left_before_its_first_step_is_ended_cleanly(void **state) {
+    (void)state;
+    int64_t began = clock_ms();
+    assert_int_equal(mouv_run(leaves_a_task_and_returns, NULL, NULL), 0);
+    check(clock_ms() - began < 5000);
+    if (events()[0]) assert_string_equal(events(), "began cancelled cleaned");
+}
+
+static int leaves_everything(void *arg) {
+    (void)arg;
+    mouv_future_t one = mouv_future_new(), two = mouv_sleep_future(400000);
+    mouv_future_t all = mouv_gather(mouv_sleep_future(400000), mouv_task(leftover, NULL));
+    mouv_future_t limited = mouv_wait_for(mouv_shield(mouv_sleep_future(400000)), 400000);
+    (void)one, (void)two, (void)all, (void)limited;
+    return 0;
+}
+
+static void run_ends_with_futures_of_every_kind_pending(void **state) {
+    (void)state;
+    int64_t began = clock_ms();
+    assert_int_equal(mouv_run(leaves_everything, NULL, NULL), 0);
+    check(clock_ms() - began < 5000);
+}
+
+static int spawns_in_its_cleanup(void *arg) {
+    mouv_sleep_ms(400000);
+    if (arg) mouv_future_unref(mouv_task(spawns_in_its_cleanup, NULL));
+    event("end");
+    return 0;
+}
+
+static int leaves_a_spawner(void *arg) {
+    (void)arg;
+    mouv_future_unref(mouv_task(spawns_in_its_cleanup, "again"));
+    mouv_sleep_ms(1);
+    return 0;
+}
+
+static void run_also_joins_what_a_cleanup_started(void **state) {
+    (void)state;
+    int64_t began = clock_ms();
+    assert_int_equal(mouv_run(leaves_a_spawner, NULL, NULL), 0);
+    check(clock_ms() - began < 5000);
+    assert_true(strncmp(events(), "end", 3) == 0);
+}
+
+static int looks_at_the_clock(void *arg) {
+    (void)arg;
+    int64_t before = mouv_now_ms();
+    mouv_sleep_ms(20);
+    int64_t passed = mouv_now_ms() - before;
+    check(passed >= 19 && passed <= 20 + slack_ms());
+    return 0;
+}
+
+static void clock_is_monotonic_and_zero_without_a_runtime(void **state) {
+    (void)state;
+    assert_int_equal(mouv_now_ms(), 0);
+    run_body(looks_at_the_clock);
+    assert_int_equal(mouv_now_ms(), 0);
+}
+
+static void thousand_runs_leave_nothing_behind(void **state) {
+    (void)state;
+    int value = 1;
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(mouv_run(returns_its_argument, &value, NULL), 1);
+}
+
+static int busy(void *out) {
+    int64_t ms = 5;
+    for (int i = 0; i < 20; i++) {
+        mouv_future_t all = mouv_gather(mouv_coro(sleeper, &ms), mouv_task(sleeper, &ms));
+        if (mouv_await(all, NULL) == 0) ++*(int *)out;
+    }
+    return 0;
+}
+
+static void on_thread(void *out) {
+    mouv_run(busy, out, NULL);
+}
+
+static void threads_run_loops_of_their_own(void **state) {
+    (void)state;
+    uv_thread_t threads[4];
+    int counts[4] = {0};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(uv_thread_create(&threads[i], on_thread, &counts[i]), 0);
+    for (int i = 0; i < 4; i++) uv_thread_join(&threads[i]);
+    for (int i = 0; i < 4; i++) assert_int_equal(counts[i], 20);
+}
+
+/* --- No loop at all ------------------------------------------------------------------------- */
+
+static void on_never(mouv_future_t future, void *arg) {
+    (void)future, (void)arg;
+    event("never");
+}
+
+static void constructors_without_a_loop_give_a_failed_future(void **state) {
+    (void)state;
+    mouv_future_t task = mouv_task(fails_with_7, NULL);
+    mouv_future_t futures[] = {task,
+                               mouv_coro(fails_with_7, NULL),
+                               mouv_task_copy(fails_with_7, "x", 1),
+                               mouv_future_new(),
+                               mouv_sleep_future(10),
+                               mouv_gather(mouv_sleep_future(10)),
+                               mouv_gather_array(NULL, 0),
+                               mouv_gather_all(&task, 1, NULL, NULL),
+                               mouv_wait_for(mouv_sleep_future(10), 10),
+                               mouv_shield(mouv_sleep_future(10))};
+    for (size_t i = 0; i < sizeof futures / sizeof *futures; i++) {
+        mouv_error_t error = {0};
+        check(mouv_future_done(futures[i]));
+        check(!mouv_future_cancelled(futures[i]));
+        check_int(mouv_future_result(futures[i], &error), MOUV_ENOLOOP);
+        check_int(error.code, MOUV_ENOLOOP);
+        check_has(error.message, "no running event loop");
+        check(!mouv_future_cancel(futures[i]));
+        check(mouv_future_name(futures[i]) != NULL);
+        check(mouv_future_set_result(futures[i], 1) < 0);
+        check_int(mouv_await(futures[i], NULL), MOUV_ENOTCORO);
+        mouv_future_unref(futures[i]);
+        mouv_future_unref(futures[i]);
+    }
+    assert_int_equal(support_failures, 0);
+}
+
+static void then_without_a_loop_is_refused(void **state) {
+    (void)state;
+    assert_true(mouv_then(mouv_sleep_future(1), on_never, NULL) < 0);
+    assert_true(mouv_future_add_done_callback(mouv_future_new(), on_never, NULL) < 0);
+    assert_string_equal(events(), "");
+}
+
+static mouv_future_t made_without_a_loop;
+
+static int awaits_what_was_made_without_a_loop(void *arg) {
+    mouv_error_t error = {0};
+    (void)arg;
+    check_int(mouv_await(made_without_a_loop, &error), MOUV_ENOLOOP);
+    check_has(error.message, "no running event loop");
+    check_int(mouv_await(mouv_gather(made_without_a_loop), NULL), MOUV_ENOLOOP);
+    return 0;
+}
+
+static void future_made_without_a_loop_says_so_at_the_await(void **state) {
+    (void)state;
+    made_without_a_loop = mouv_task(fails_with_7, NULL);
+    run_body(awaits_what_was_made_without_a_loop);
+}
+
+static void run_until_without_a_runtime_is_refused(void **state) {
+    (void)state;
+    mouv_error_t error = {0};
+    assert_int_equal(mouv_run_until(NULL, stale_zero, &error), MOUV_EINVAL);
+    assert_true(error.message[0] != '\0');
+}
+
+/* --- mouv_main: exit statuses, in a child process ------------------------------------------- */
+
+struct child {
+    pid_t pid;
+    int text; /* its stderr */
+    int ready; /* where it says that its body has begun */
+};
+
+static int ready_fd;
+
+static void say_ready(void) {
+    if (write(ready_fd, "r", 1) != 1) _exit(99);
+}
+
+static struct child start_main(mouv_fn_t body, void *arg) {
+    int text[2], ready[2];
+    assert_int_equal(pipe(text), 0);
+    assert_int_equal(pipe(ready), 0);
+    struct child child = {fork(), text[0], ready[0]};
+    if (child.pid == 0) {
+        dup2(text[1], STDERR_FILENO);
+        ready_fd = ready[1];
+        close(text[0]);
+        close(ready[0]);
+        mouv_log_set_handler(NULL, NULL);
+        _exit(mouv_main(body, arg) & 0x1ff);
+    }
+    assert_true(child.pid > 0);
+    close(text[1]);
+    close(ready[1]);
+    return child;
+}
+
+static void wait_until_ready(const struct child *child) {
+    char byte;
+    assert_int_equal(read(child->ready, &byte, 1), 1);
+}
+
+/* Its wait status, and what it wrote to stderr. */
+static int finish(struct child *child, const char **text) {
+    static char buffer[4096];
+    size_t used = 0;
+    ssize_t got;
+    int status = 0;
+    while ((got = read(child->text, buffer + used, sizeof buffer - 1 - used)) > 0)
+        used += (size_t)got;
+    buffer[used] = '\0';
+    waitpid(child->pid, &status, 0);
+    close(child->text);
+    close(child->ready);
+    if (text) *text = buffer;
+    return status;
+}
+
+static void check_exit(mouv_fn_t body, void *arg, int expected, const char **text) {
+    struct child child = start_main(body, arg);
+    int status = finish(&child, text);
+    check(WIFEXITED(status));
+    check_int(WEXITSTATUS(status), expected);
+}
+
+static int returns_int_quietly(void *value) {
+    return *(int *)value;
+}
+
+static void main_exits_with_the_bodys_int_from_0_to_255(void **state) {
+    (void)state;
+    const int values[] = {0, 1, 3, 124, 255};
+    for (int i = 0; i < 5; i++) {
+        int value = values[i];
+        const char *text;
+        check_exit(returns_int_quietly, &value, value, &text);
+        assert_string_equal(text, "");
+    }
+}
+
+static void main_exits_with_1_for_other_numbers(void **state) {
+    (void)state;
+    const int values[] = {256, 512, 100000};
+    for (int i = 0; i < 3; i++) {
+        int value = values[i];
+        check_exit(returns_int_quietly, &value, 1, NULL);
+    }
+}
+
+static void main_prints_a_failure_and_exits_with_1(void **state) {
+    (void)state;
+    const char *text;
+    check_exit(fails_with_7, NULL, 1, &text);
+    check_has(text, "no user 7");
+    check(text[0] && text[strlen(text) - 1] == '\n');
+    int code = MOUV_ECLOSED;
+    check_exit(returns_int_quietly, &code, 1, &text);
+    check_has(text, mouv_error_message(MOUV_ECLOSED));
+}
+
+static void main_of_no_body_exits_with_1(void **state) {
+    (void)state;
+    const char *text;
+    check_exit(NULL, NULL, 1, &text);
+    check(text[0] != '\0');
+}
+
+static int cleans_up_after_a_signal(void *arg) {
+    (void)arg;
+    say_ready();
+    int rc = mouv_sleep_ms(60000);
+    MOUV_SHIELD_SCOPE(cleanup, 5000);
+    mouv_sleep_ms(20);
+    fprintf(stderr, "cleaned\n");
+    return rc;
+}
+
+static void check_signal(int signal, int expected) {
+    const char *text;
+    struct child child = start_main(cleans_up_after_a_signal, NULL);
+    wait_until_ready(&child);
+    kill(child.pid, signal);
+    int status = finish(&child, &text);
+    check(WIFEXITED(status));
+    check_int(WEXITSTATUS(status), expected);
+    check_has(text, "cleaned");
+}
+
+static void first_ctrl_c_cancels_the_main_task_which_cleans_up_and_exits_with_130(void **state) {
+    (void)state;
+    check_signal(SIGINT, 130);
+}
+
+static void first_sigterm_cancels_the_main_task_which_cleans_up_and_exits_with_143(void **state) {
+    (void)state;
+    check_signal(SIGTERM, 143);
+}
+
+static int swallows_a_signal(void *arg) {
+    (void)arg;
+    say_ready();
+    mouv_sleep_ms(60000);
+    return 0;
+}
+
+static void swallowed_ctrl_c_still_exits_with_130(void **state) {
+    (void)state;
+    struct child child = start_main(swallows_a_signal, NULL);
+    wait_until_ready(&child);
+    kill(child.pid, SIGINT);
+    int status = finish(&child, NULL);
+    check(WIFEXITED(status));
+    check_int(WEXITSTATUS(status), 130);
+}
+
+static int refuses_to_end(void *arg) {
+    (void)arg;
+    say_ready();
+    int64_t began = clock_ms();
+    while (mouv_sleep_ms(60000) == 0) {}
+    say_ready();
+    while (clock_ms() - began < 20000) mouv_sleep_ms(10);
+    return 0;
+}
+
+static void second_ctrl_c_ends_the_process_at_once(void **state) {
+    (void)state;
+    int64_t began = clock_ms();
+    struct child child = start_main(refuses_to_end, NULL);
+    wait_until_ready(&child);
+    kill(child.pid, SIGINT);
+    wait_until_ready(&child);
+    kill(child.pid, SIGINT);
+    int status = finish(&child, NULL);
+    check(clock_ms() - began < 15000);
+    check((WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) ||
+          (WIFEXITED(status) && WEXITSTATUS(status) == 130));
+}
+
+static int nested_main(void *arg) {
+    (void)arg;
+    return mouv_main(fails_with_7, NULL) == 1 ? 9 : 8;
+}
+
+static void nested_main_is_refused(void **state) {
+    (void)state;
+    const char *text;
+    check_exit(nested_main, NULL, 9, &text);
+    check_has(text, "cannot be called from a running event loop");
+}
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        CASE(run_returns_the_bodys_int),
+        CASE(run_returns_the_bodys_error),
+        CASE(run_of_no_body_is_refused),
+        CASE(nested_run_is_refused),
+        CASE(run_in_a_callback_is_refused),
+        CASE(run_cancels_and_joins_what_the_body_left_behind),
+        CASE(task_left_before_its_first_step_is_ended_cleanly),
+        CASE(run_ends_with_futures_of_every_kind_pending),
+        CASE(run_also_joins_what_a_cleanup_started),
+        CASE(clock_is_monotonic_and_zero_without_a_runtime),
+        CASE(thousand_runs_leave_nothing_behind),
+        CASE(constructors_without_a_loop_give_a_failed_future),
+        CASE(then_without_a_loop_is_refused),
+        CASE(future_made_without_a_loop_says_so_at_the_await),
+        CASE(run_until_without_a_runtime_is_refused),
+        CASE(main_exits_with_the_bodys_int_from_0_to_255),
+        CASE(main_exits_with_1_for_other_numbers),
+        CASE(main_prints_a_failure_and_exits_with_1),
+        CASE(main_of_no_body_exits_with_1),
+        CASE(first_ctrl_c_cancels_the_main_task_which_cleans_up_and_exits_with_130),
+        CASE(first_sigterm_cancels_the_main_task_which_cleans_up_and_exits_with_143),
+        CASE(swallowed_ctrl_c_still_exits_with_130),
+        CASE(second_ctrl_c_ends_the_process_at_once),
+        CASE(nested_main_is_refused),
+        CASE(threads_run_loops_of_their_own),
+    };
+    return RUN_CASES(cases);
+}
