@@ -1,5 +1,6 @@
 /*
- * Operations on a collection. What holds for all of them stands once, in database.h.
+ * Operations on a collection. What holds for all of them stands once, in database.h. A filter of
+ * NULL is everything where documents are read, and refused where they are changed.
  */
 #ifndef MOUV_COLLECTION_H
 #define MOUV_COLLECTION_H

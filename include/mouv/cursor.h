@@ -14,7 +14,8 @@ MOUV_BEGIN_DECLS
  *
  * Context:   a coroutine on the client's thread. One task at a time: MOUV_ESTATE otherwise.
  * Ownership: `*doc` is a view, valid until the next call on this cursor; bson_copy() to keep it.
- * Errors:    as every operation (database.h); after one, every further call gives the same.
+ * Errors:    as every operation (database.h); after one, every further call gives the same. Only
+ *            a refused call (ECANCELED in a cancelled task, ESTATE) does not end the cursor.
  * Like:      mongoc_cursor_next(); Motor's `async for`.
  */
 MOUV_API MOUV_SUSPENDS int mouv_cursor_next(mouv_cursor_t *cursor, const bson_t **doc,

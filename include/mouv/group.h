@@ -67,7 +67,7 @@ typedef struct mouv_group {
 #define mouv_group_start(group, fn, arg) \
     mouv_group_start_at((group), (fn), (arg), #fn, __FILE__, __LINE__)
 
-/** As mouv_group_start(), with `size` bytes at `args` copied into the task; the body gets the copy. */
+/** As mouv_group_start(), with `size` bytes at `args` copied into the task. */
 #define mouv_group_start_copy(group, fn, args, size) \
     mouv_group_start_copy_at((group), (fn), (args), (size), #fn, __FILE__, __LINE__)
 

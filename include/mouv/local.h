@@ -38,8 +38,8 @@ MOUV_BEGIN_DECLS
  * Context:   a thread with a runtime; never suspends.
  * Ownership: on success the value is mouv's if the key has a `destroy`: called when it has been set
  *            anew or its task has ended, and no task that shares it is left.
- * Errors:    MOUV_EINVAL for a NULL key, MOUV_ENOLOOP, MOUV_ENOMEM; MOUV_ECLOSED outside of any task once the
- *            runtime has joined its tasks. The old value then stays.
+ * Errors:    MOUV_EINVAL for a NULL key, MOUV_ENOLOOP, MOUV_ENOMEM; MOUV_ECLOSED outside of any
+ *            task once the runtime has joined its tasks. The old value then stays.
  */
 MOUV_API int mouv_local_set(const mouv_local_t *key, void *value);
 

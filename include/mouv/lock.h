@@ -22,7 +22,7 @@
 typedef struct mouv_lock {
     struct mouv__waiter *waiting, *granted;
     uint64_t owner;
-    bool locked, advancing;
+    bool locked;
 } mouv_lock_t;
 
 /** A lock held until the end of a C scope, see MOUV_LOCKED(). */
@@ -32,8 +32,8 @@ typedef struct mouv_locked {
 } mouv_locked_t;
 
 /*
- * MOUV_LOCKED(name, &lock) acquires the lock and releases it at the end of the enclosing block, also
- * on early return. It suspends as mouv_lock_acquire() does and may fail likewise:
+ * MOUV_LOCKED(name, &lock) acquires the lock and releases it at the end of the enclosing block,
+ * also on early return. It suspends as mouv_lock_acquire() does and may fail likewise:
  *
  *     MOUV_LOCKED(held, &lock);
  *     if (held.code < 0) return held.code;
@@ -89,7 +89,7 @@ MOUV_API int mouv_lock_release(mouv_lock_t *lock);
 /** Whether acquiring would have to wait: it is held, or on its way to one who waited. */
 MOUV_API bool mouv_lock_locked(const mouv_lock_t *lock);
 
-/** Acquires `lock` and sets `*held`, also on failure; returns held->code. What MOUV_LOCKED calls. */
+/** Acquires `lock`; sets `*held`, also on failure; returns held->code. What MOUV_LOCKED calls. */
 MOUV_API MOUV_SUSPENDS int mouv_locked_begin(mouv_locked_t *held, mouv_lock_t *lock);
 
 /** Releases what mouv_locked_begin() acquired, once; nothing if it failed. */

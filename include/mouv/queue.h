@@ -25,7 +25,7 @@ typedef struct mouv_queue {
     void **items;
     size_t maxsize, first, count, capacity, waiters, unfinished;
     void (*destroy)(void *item);
-    bool shut, drained, advancing;
+    bool shut, drained;
 } mouv_queue_t;
 
 MOUV_BEGIN_DECLS
@@ -42,8 +42,8 @@ MOUV_API void mouv_queue_init(mouv_queue_t *queue, size_t maxsize);
 MOUV_API void mouv_queue_clear(mouv_queue_t *queue);
 
 /**
- * What to do with items that nobody will get: those that mouv_queue_clear() or an immediate shutdown
- * finds. Default: nothing. `destroy` must not call mouv.
+ * What to do with items that nobody will get: those that mouv_queue_clear() or an immediate
+ * shutdown finds. Default: nothing. `destroy` must not call mouv.
  */
 MOUV_API void mouv_queue_set_destroy(mouv_queue_t *queue, void (*destroy)(void *item));
 
@@ -107,8 +107,9 @@ MOUV_API MOUV_SUSPENDS int mouv_queue_join(mouv_queue_t *queue);
 MOUV_API mouv_future_t mouv_queue_join_future(mouv_queue_t *queue);
 
 /**
- * Lets no more in: every put fails with MOUV_ESHUTDOWN, also those that wait; so does a get once the
- * queue is empty. `immediate` empties it now: what is in it is destroyed and counts as dealt with.
+ * Lets no more in: every put fails with MOUV_ESHUTDOWN, also those that wait; so does a get once
+ * the queue is empty. `immediate` empties it now: what is in it is destroyed and counts as dealt
+ * with.
  * A second call is harmless, and may be immediate where the first was not.
  *
  * Context: the loop thread, in or outside a coroutine; never suspends.

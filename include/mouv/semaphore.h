@@ -21,12 +21,12 @@
 typedef struct mouv_semaphore {
     struct mouv__waiter *waiting, *granted;
     int value, bound;
-    bool bounded, advancing;
+    bool bounded;
 } mouv_semaphore_t;
 
 /** `static mouv_semaphore_t limit = MOUV_SEMAPHORE_INIT(10);` and the bounded one. */
-#define MOUV_SEMAPHORE_INIT(value) {NULL, NULL, (value), 0, false, false}
-#define MOUV_BOUNDED_SEMAPHORE_INIT(value) {NULL, NULL, (value), (value), true, false}
+#define MOUV_SEMAPHORE_INIT(value) {NULL, NULL, (value), 0, false}
+#define MOUV_BOUNDED_SEMAPHORE_INIT(value) {NULL, NULL, (value), (value), true}
 
 MOUV_BEGIN_DECLS
 

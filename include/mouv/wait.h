@@ -14,7 +14,7 @@
 typedef enum mouv_wait_mode {
     MOUV_ALL_COMPLETED,   /**< when all are done */
     MOUV_FIRST_COMPLETED, /**< when one is done, in whichever way */
-    MOUV_FIRST_EXCEPTION  /**< when one has failed, or all are done; a cancelled one has not failed */
+    MOUV_FIRST_EXCEPTION  /**< when one has failed (not: was cancelled), or all are done */
 } mouv_wait_mode_t;
 
 /** Futures in the order in which they complete. Opaque. */

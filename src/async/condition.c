@@ -77,7 +77,7 @@ static void release(mouv__future_t *future) {
     mouv__waiter_release(future);
 }
 
-/* ---- wait_for without a task: the predicate is the program's, so a tick of its own calls it ---- */
+/* ---- wait_for without a task: the program's predicate is called in a tick of its own ---- */
 
 static void sleep_again(sleeper_t *sleeper) {
     mouv_lock_t *lock = sleeper->waiter.object;

@@ -53,7 +53,7 @@ struct group {
     bool abandoned; /* left without a join: moves no results */
     children_t running, failed, kept; /* kept: they have results to move */
     entrant_t *entrants, *last_entrant;
-    mouv_error_t refused; /* a child that could not be added; always the first error; code 0: none */
+    mouv_error_t refused; /* a child that could not be added, the first error then; code 0: none */
 };
 
 static void set_phase(group_t *group, phase_t phase) {
@@ -584,7 +584,7 @@ static void wait_for_children(mouv__task_t *task, group_t *group) {
     group->future.retrieved = retrieved;
 }
 
-/* The body was refused, so an ECANCELED that it returns stands for what the children failed with. */
+/* The body was refused: an ECANCELED that it returns stands for what the children failed with. */
 static void pass_on(mouv__task_t *task, group_t *group) {
     const mouv_error_t *last = task->last_error;
     bool cancelled = last == NULL || last->code == MOUV_ECANCELED || last->code == task->means;

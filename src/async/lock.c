@@ -22,15 +22,11 @@ bool mouv__lock_held(const mouv_lock_t *lock) {
     return lock->locked && lock->owner == running();
 }
 
-/* A loop and no recursion: a waiter that is granted may pass it on at once. */
 static void advance(mouv_lock_t *lock) {
-    if (lock->advancing) return;
-    lock->advancing = true;
     while (!lock->locked && lock->waiting != NULL) {
         own(lock, lock->waiting->future.id);
         mouv__waiter_grant(lock->waiting, &lock->granted);
     }
-    lock->advancing = false;
 }
 
 void mouv__lock_queue(mouv_lock_t *lock, mouv__waiter_t *waiter) {
@@ -74,9 +70,8 @@ void mouv_lock_init(mouv_lock_t *lock) {
 
 void mouv_lock_clear(mouv_lock_t *lock) {
     if (lock == NULL) return;
-    lock->advancing = true; /* nobody gets it any more */
+    mouv__waiters_close(&lock->granted); /* first: it cannot be passed on any more */
     mouv__waiters_close(&lock->waiting);
-    mouv__waiters_close(&lock->granted);
     mouv_lock_init(lock);
 }
 

@@ -7,6 +7,7 @@
 
 #include "async/future.h"
 #include "async/runtime.h"
+#include "async/scope.h"
 #include "async/timer.h"
 #include "context/alloc.h"
 
@@ -15,7 +16,7 @@ typedef struct proxy {
     mouv__listener_t listener; /* to the inner one */
     mouv__future_t *inner;
     mouv__timer_t timer; /* of wait_for */
-    bool timed_out;
+    int stopped_by; /* what the ECANCELED of the inner one becomes; 0: it stays */
 } proxy_t;
 
 /* ---- both kinds ---- */
@@ -30,10 +31,7 @@ static void settle(proxy_t *proxy) {
         return;
     }
     mouv__future_error(inner, &error);
-    if (error.code == MOUV_ECANCELED && proxy->timed_out) {
-        mouv_error_set(&error, MOUV_ETIMEDOUT, "%s", mouv_error_message(MOUV_ETIMEDOUT));
-        error.cause = MOUV_ECANCELED;
-    }
+    if (proxy->stopped_by != 0) mouv__stopped_by(proxy->stopped_by, &error);
     mouv__future_complete(&proxy->future, error.code, &error);
 }
 
@@ -109,10 +107,14 @@ static const mouv__future_ops_t wait_for_ops = {
     .release = release,
 };
 
+static void stop(proxy_t *proxy, int because) {
+    proxy->stopped_by = because;
+    mouv__future_cancel(proxy->inner);
+}
+
 static void on_timeout(mouv__timer_t *timer) {
     proxy_t *proxy = (proxy_t *) ((char *) timer - offsetof(proxy_t, timer));
-    proxy->timed_out = true;
-    mouv__future_cancel(proxy->inner);
+    stop(proxy, MOUV_ETIMEDOUT);
 }
 
 mouv_future_t mouv_wait_for(mouv_future_t handle, int64_t timeout_ms) {
@@ -122,13 +124,12 @@ mouv_future_t mouv_wait_for(mouv_future_t handle, int64_t timeout_ms) {
     mouv_runtime_t *runtime = proxy->future.runtime;
     int64_t at = mouv__deadline_in(runtime, timeout_ms);
     if (timeout_ms <= 0) {
-        proxy->timed_out = true;
-        mouv__future_cancel(proxy->inner); /* of a cold coroutine the body never runs */
+        stop(proxy, MOUV_ETIMEDOUT); /* of a cold coroutine the body never runs */
     } else {
         mouv__future_start(proxy->inner);
         mouv__future_shorten(proxy->inner, at);
         if (mouv__timer_start(runtime, &proxy->timer, at, on_timeout) != 0)
-            mouv__future_cancel(proxy->inner);
+            stop(proxy, MOUV_ENOMEM);
     }
     return begin(proxy);
 }

@@ -76,10 +76,7 @@ static void admit_putter(mouv_queue_t *queue) {
     mouv__waiter_grant(queue->putters, NULL);
 }
 
-/* A loop and no recursion: a getter who is served may give back at once. */
 static void advance(mouv_queue_t *queue) {
-    if (queue->advancing) return;
-    queue->advancing = true;
     for (;;) {
         if (queue->count > 0 && queue->getters != NULL)
             serve_getter(queue);
@@ -88,7 +85,6 @@ static void advance(mouv_queue_t *queue) {
         else
             break;
     }
-    queue->advancing = false;
 }
 
 static void finish_one(mouv_queue_t *queue) {
@@ -175,11 +171,10 @@ void mouv_queue_set_destroy(mouv_queue_t *queue, void (*destroy)(void *item)) {
 
 void mouv_queue_clear(mouv_queue_t *queue) {
     if (queue == NULL) return;
-    queue->advancing = queue->drained = true; /* what is given back now is discarded */
+    mouv__waiters_close(&queue->granted); /* first: nothing can be given back any more */
     mouv__waiters_close(&queue->getters);
     mouv__waiters_close(&queue->putters);
     mouv__waiters_close(&queue->joiners);
-    mouv__waiters_close(&queue->granted);
     while (queue->count > 0) discard(queue, pop_front(queue));
     mouv__free(queue->items);
     mouv_queue_init(queue, 0);
@@ -278,8 +273,8 @@ mouv_future_t mouv_queue_get_future(mouv_queue_t *queue, void **item) {
 
 int mouv_queue_get_nowait(mouv_queue_t *queue, void **item) {
     int rc = check(queue);
-    if (rc == 0 && item == NULL) rc = mouv__raise(NULL, MOUV_EINVAL, "queue: no place for the item");
     if (rc != 0) return rc;
+    if (item == NULL) return mouv__raise(NULL, MOUV_EINVAL, "queue: no place for the item");
     rc = get_now(queue, item);
     return rc == 0 ? 0 : mouv__raise(NULL, rc, "queue: %s", mouv_error_message(rc));
 }

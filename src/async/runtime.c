@@ -20,12 +20,6 @@
 
 _Thread_local mouv_runtime_t *mouv__thread_runtime __attribute__((tls_model("initial-exec")));
 
-struct mouv__closer {
-    mouv__closer_t *next;
-    mouv_runtime_close_fn_t fn;
-    void *arg;
-};
-
 mouv_runtime_t *mouv__runtime(void) {
     return mouv__thread_runtime;
 }
@@ -193,7 +187,7 @@ static void on_closed(uv_handle_t *handle) {
     while (closer != NULL) {
         mouv__closer_t *next = closer->next;
         if (closer->fn != NULL) closer->fn(runtime, closer->arg);
-        mouv__free(closer);
+        if (closer != &runtime->first_closer) mouv__free(closer);
         closer = next;
     }
     runtime->closed = true;
@@ -259,7 +253,8 @@ static void begin_close(mouv_runtime_t *runtime) {
 
 void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_t fn, void *arg) {
     if (runtime == NULL || runtime != mouv__thread_runtime) return;
-    mouv__closer_t *closer = mouv__alloc(sizeof *closer);
+    mouv__closer_t *closer =
+        runtime->closers == NULL ? &runtime->first_closer : mouv__alloc(sizeof *closer);
     if (closer != NULL) {
         mouv__closer_t **end = &runtime->closers;
         *closer = (mouv__closer_t){.fn = fn, .arg = arg};

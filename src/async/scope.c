@@ -3,6 +3,7 @@
  */
 #include "async/scope.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "async/task.h"
@@ -113,19 +114,25 @@ static bool is_cause(const mouv_scope_t *scope) {
            !mouv__task_refused(scope->task);
 }
 
-static void become_timeout(mouv_error_t *error) {
+void mouv__stopped_by(int code, mouv_error_t *error) {
     if (error == NULL || error->code != MOUV_ECANCELED) return;
-    error->code = MOUV_ETIMEDOUT;
+    const char *plain = mouv_error_message(MOUV_ECANCELED);
+    const char *why = mouv_error_message(code);
+    char text[sizeof error->message];
+    /* what an operation says of how far it got is kept */
+    if (strcmp(error->message, plain) == 0)
+        snprintf(text, sizeof text, "%s", why);
+    else
+        snprintf(text, sizeof text, "%s: %.490s", why, error->message);
+    memcpy(error->message, text, sizeof text);
+    error->code = code;
     error->cause = MOUV_ECANCELED;
-    mouv_error_t standard;
-    mouv_error_set(&standard, MOUV_ETIMEDOUT, "%s", mouv_error_message(MOUV_ETIMEDOUT));
-    memcpy(error->message, standard.message, sizeof error->message);
 }
 
 void mouv_scope_leave(mouv_scope_t *scope) {
     if (!pop(scope) || !is_cause(scope)) return;
     mouv__task_t *task = scope->task;
-    become_timeout(task->last_error);
+    mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
     if (task->means == 0) task->means = MOUV_ETIMEDOUT; /* or else a group inside has failed */
 }
 
@@ -143,7 +150,7 @@ int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
         timeout = *task->last_error;
     else
         mouv_error_set(&timeout, MOUV_ECANCELED, "cancelled");
-    become_timeout(&timeout);
+    mouv__stopped_by(MOUV_ETIMEDOUT, &timeout);
     if (error != NULL) *error = timeout;
     return mouv__record_error(&timeout);
 }

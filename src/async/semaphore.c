@@ -10,15 +10,11 @@
 
 #include "async/waiters.h"
 
-/* A loop and no recursion: a waiter that is granted may give it back at once. */
 static void advance(mouv_semaphore_t *semaphore) {
-    if (semaphore->advancing) return;
-    semaphore->advancing = true;
     while (semaphore->value > 0 && semaphore->waiting != NULL) {
         semaphore->value--;
         mouv__waiter_grant(semaphore->waiting, &semaphore->granted);
     }
-    semaphore->advancing = false;
 }
 
 /* False if it is full. */
@@ -61,9 +57,8 @@ int mouv_semaphore_init_bounded(mouv_semaphore_t *semaphore, int value) {
 
 void mouv_semaphore_clear(mouv_semaphore_t *semaphore) {
     if (semaphore == NULL) return;
-    semaphore->advancing = true; /* nobody gets one any more */
+    mouv__waiters_close(&semaphore->granted); /* first: nothing can be given back any more */
     mouv__waiters_close(&semaphore->waiting);
-    mouv__waiters_close(&semaphore->granted);
     *semaphore = (mouv_semaphore_t){0};
 }
 

@@ -19,7 +19,11 @@ typedef enum mouv__runtime_phase {
 } mouv__runtime_phase_t;
 
 /** Someone who called mouv_runtime_close(). */
-typedef struct mouv__closer mouv__closer_t;
+typedef struct mouv__closer {
+    struct mouv__closer *next;
+    mouv_runtime_close_fn_t fn;
+    void *arg;
+} mouv__closer_t;
 
 /** A signal that is watched, see signal.c. */
 typedef struct mouv__signal mouv__signal_t;
@@ -65,6 +69,7 @@ struct mouv_runtime {
     mouv__signal_t *signals;
     mouv__runtime_phase_t phase;
     mouv__closer_t *closers;
+    mouv__closer_t first_closer; /* so that closing needs no memory */
     void *fault_stack; /* of the overflow report, see stacks.c */
     bool in_tick;
     bool driven; /* by mouv_run_until(), which frees what is `closed` meanwhile */

@@ -38,7 +38,7 @@ struct mouv__task {
     bool sleeping; /* suspended until `timer` fires */
 
     bool cancelled;
-    int means; /* what an ECANCELED of its body stands for: of a scope or group that has ended; or 0 */
+    int means; /* what ECANCELED of its body stands for, by a scope or group that ended; or 0 */
     mouv_scope_t *scopes; /* innermost first */
     bool inherits;        /* deadlines of its awaiter: not if made by mouv_task() */
     int64_t limit_ns;     /* such a deadline, for the operations in it; else MOUV__NEVER */

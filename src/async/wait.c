@@ -195,7 +195,8 @@ static wait_t *make_wait(const mouv_future_t *futures, size_t count, mouv_error_
     int rc = 0;
     for (size_t i = 0; wait != NULL && rc == 0 && i < count; i++)
         rc = borrow_watched(wait, futures, i, error);
-    if (wait == NULL || (rc == 0 && mouv__future_init(&wait->future, &wait_ops, runtime, true) != 0))
+    if (wait == NULL ||
+        (rc == 0 && mouv__future_init(&wait->future, &wait_ops, runtime, true) != 0))
         rc = mouv_error_set(error, MOUV_ENOMEM, "wait: out of memory");
     if (rc == 0) return wait;
     if (wait != NULL) release_watched(wait);

@@ -10,7 +10,7 @@
 
 /**
  * Holds what `futures[index]` stands for; the caller's reference stays his. Release with
- * mouv__future_let_go(). `*future` is NULL, and `*code` set, for one that has failed from the start.
+ * mouv__future_let_go(). `*future` is NULL, and `*code` set, for one that failed from the start.
  * MOUV_EINVAL, with `who` and the index in the message, for an unusable handle.
  */
 int mouv__future_borrow(const char *who, const mouv_future_t *futures, size_t index,

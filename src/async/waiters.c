@@ -45,10 +45,16 @@ void mouv__waiter_leave(mouv__waiter_t *waiter) {
     waiter->list = NULL;
 }
 
+/* Nobody has it any more: its release is under way, which will pass on what it is granted now. */
+static bool is_going(const mouv__waiter_t *waiter) {
+    return waiter->future.owned == 0 && waiter->future.held == 0;
+}
+
 void mouv__waiter_grant(mouv__waiter_t *waiter, mouv__waiter_t **granted) {
     mouv__waiter_leave(waiter);
     waiter->granted = true;
     if (granted != NULL) mouv__waiter_join(waiter, granted);
+    if (is_going(waiter)) return;
     if (ops_of(waiter)->granted != NULL)
         ops_of(waiter)->granted(waiter);
     else

@@ -192,9 +192,9 @@ static int check_same(const struct round *one, const struct round *other) {
 
 static void print_verdict(const struct round *sequence, const struct round *gather) {
     printf("Gathered took %.1f ms, in sequence %.1f ms: %.1f times as fast, with the same answers."
-           "\n* The server waits " WAIT_MS " ms in it (a sleep in JavaScript), as a busy or distant "
-           "one would;\n  the rest is work that the server's processors share. A first, unmeasured "
-           "round has\n  opened the connections.\n\n",
+           "\n* The server waits " WAIT_MS " ms in it (a sleep in JavaScript), as a busy or\n"
+           "  distant one would; the rest is work that the server's processors share.\n"
+           "  A first, unmeasured round has opened the connections.\n\n",
            timeline_ms(gather->took_ns), timeline_ms(sequence->took_ns),
            (double)sequence->took_ns / (double)gather->took_ns);
 }

@@ -169,30 +169,39 @@ static int run_stream(struct stream *stream, mouv_error_t *error) {
 
 /* --- What the query holds -------------------------------------------------------------------- */
 
+/* The elements of an array as documents of their own, `*count` of them: all, unless one is none. */
+static bson_t **copy_elements(const bson_t *array, size_t *count, mouv_error_t *error) {
+    bson_t **documents = bson_malloc0((bson_count_keys(array) + 1) * sizeof(bson_t *));
+    bson_iter_t iter;
+    *count = 0;
+    for (bson_iter_init(&iter, array); bson_iter_next(&iter); (*count)++) {
+        const bson_value_t *value = bson_iter_value(&iter);
+        if (!BSON_ITER_HOLDS_DOCUMENT(&iter)) {
+            mouv_cli_fail(error, CLI_EUSAGE, "documents: element %zu is no document", *count);
+            break;
+        }
+        documents[*count] =
+            bson_new_from_data(value->value.v_doc.data, value->value.v_doc.data_len);
+    }
+    return documents;
+}
+
 static int insert_array(const struct cli_job *job, mouv_collection_t *collection,
                         const bson_t *array, const bson_t *opts, mouv_error_t *error) {
-    size_t count = bson_count_keys(array), i = 0;
-    bson_t *views = calloc(count + 1, sizeof *views), *reply = NULL;
-    const bson_t **documents = calloc(count + 1, sizeof *documents);
-    bson_iter_t iter;
-    int rc = views && documents ? 0 : mouv_cli_fail(error, MOUV_ENOMEM, "out of memory");
-    for (bson_iter_init(&iter, array); rc == 0 && bson_iter_next(&iter); i++) {
-        const bson_value_t *value = bson_iter_value(&iter);
-        documents[i] = &views[i];
-        if (!BSON_ITER_HOLDS_DOCUMENT(&iter) ||
-            !bson_init_static(&views[i], value->value.v_doc.data, value->value.v_doc.data_len))
-            rc = mouv_cli_fail(error, CLI_EUSAGE, "documents: element %zu is no document", i);
-    }
+    size_t count;
+    bson_t *reply = NULL, **documents = copy_elements(array, &count, error);
+    int rc = count == bson_count_keys(array) ? 0 : error->code;
     if (rc == 0)
-        rc = mouv_await(mouv_collection_insert_many(collection, documents, count, opts, &reply),
+        rc = mouv_await(mouv_collection_insert_many(collection, (const bson_t *const *)documents,
+                                                    count, opts, &reply),
                         error);
     if (rc >= 0)
         rc = mouv_cli_job_print(job, reply, error);
     else if (inserted_count(reply) > 0)
         print_inserted(job, inserted_count(reply), NULL);
     bson_destroy(reply);
-    free(documents);
-    free(views);
+    for (size_t i = 0; i < count; i++) bson_destroy(documents[i]);
+    bson_free(documents);
     return rc;
 }
 

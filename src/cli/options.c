@@ -83,10 +83,11 @@ const struct argp mouv_cli_output_argp = {output_options, parse_output, NULL, NU
                                           NULL};
 
 /* getopt() begins its messages with argv[0], "mouv: find"; in "Usage: mouv find" and "Try 'mouv
- * find --help'" argp wants another name and takes it from its own option. The copy stays: options
- * point into it. */
+ * find --help'" argp wants another name and takes it from its own option. The copy stays, as argv
+ * does: the commands point into it. */
 static char **with_name(int argc, char **argv) {
-    char **longer = bson_malloc(((size_t)argc + 2) * sizeof *longer);
+    static char **longer __attribute__((used)); /* or a leak checker would complain */
+    longer = bson_malloc(((size_t)argc + 2) * sizeof *longer);
     const char *command = strncmp(argv[0], "mouv: ", 6) == 0 ? argv[0] + 6 : argv[0];
     longer[0] = argv[0];
     longer[1] = bson_strdup_printf("--program-name=mouv %s", command);

@@ -75,8 +75,8 @@ static bool is_out_of_time(const struct cli_job *job, const mouv_error_t *error)
            !bson_has_field(job->query, "maxTimeMS");
 }
 
-/* Says what is wrong with a line, and that the whole has failed. Of a cancelled one nothing is said,
- * unless the time is up: then people want to know where. */
+/* Says what is wrong with a line, and that the whole has failed. Of a cancelled one nothing is
+ * said, unless the time is up: then people want to know where. */
 static void report_line(const struct cli_job *job, bool out_of_time, mouv_error_t *error) {
     char *place = bson_strdup_printf("%s:%lld", job->run->input.name, (long long)job->line);
     if (out_of_time) {

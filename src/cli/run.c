@@ -1,6 +1,6 @@
 /*
  * From a command's body to an exit status. SIGPIPE is ignored meanwhile, so that a closed pipe is
- * seen as EPIPE, the server's cursor is closed, and only then the process ends in the usual way.
+ * seen as EPIPE and the server's cursor is closed before the process ends.
  */
 #include "run.h"
 
@@ -95,10 +95,10 @@ static void on_log(mouv_log_level_t level, const char *message, void *arg) {
         mouv_cli_complain(level == MOUV_LOG_WARNING ? "warning" : "error", "%s", text);
 }
 
-/* Where the parent wanted SIGPIPE ignored, cat complains, and so do we. */
+/* With the status of a death by SIGPIPE, but in order: libmongoc removes its counters from /dev/shm
+ * at exit. Where the parent wanted SIGPIPE ignored, cat complains, and so do we. */
 static int end_as_cat(const struct sigaction *inherited) {
-    sigaction(SIGPIPE, inherited, NULL);
-    if (inherited->sa_handler == SIG_DFL) raise(SIGPIPE);
+    if (inherited->sa_handler == SIG_DFL) return 128 + SIGPIPE;
     mouv_cli_complain("write", "%s", strerror(EPIPE));
     return CLI_FAILED;
 }

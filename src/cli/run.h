@@ -27,7 +27,7 @@ struct cli_run {
 };
 
 /* Makes a loop and a client and runs the body. Returns the exit status; what went wrong has been
- * said. After a closed pipe the process ends as `cat` does, by SIGPIPE. */
+ * said. After a closed pipe it is that of a death by SIGPIPE, as `cat` ends. */
 int mouv_cli_run(const struct cli_common *common, cli_body_t body, void *arg);
 
 #endif

@@ -112,7 +112,7 @@ static void wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
     mouv__queue_remove(op);
     if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
     mouv__queue_push(&client->admission.selecting, op);
-    op->wait_ns = mouv__deadline_in(client->runtime, client->selection_timeout_ms);
+    op->wait_ns = op->select_ns;
     mouv__operation_arm(op);
 }
 
@@ -171,6 +171,7 @@ static void enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv__operation_move(op, MOUV__OP_SELECTING);
     op->order = ++client->admission.arrivals;
+    op->select_ns = mouv__deadline_in(client->runtime, client->selection_timeout_ms);
     bool chosen = mouv__admission_choose(client, op);
     if (check_entry(client, op, &error) < 0) {
         mouv__operation_fail_waiting(op, &error);

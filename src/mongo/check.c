@@ -8,6 +8,7 @@
 #include "mongo/opts.h"
 
 #define MAX_NAMESPACE 255
+#define MAX_DEPTH 200 /* the server takes 180 */
 
 int mouv__check_collection_name(const char *database, const char *name, mouv_error_t *error) {
     size_t length = name ? strlen(name) : 0;
@@ -28,29 +29,75 @@ int mouv__check_collection_name(const char *database, const char *name, mouv_err
                                  name ? name : "", why);
 }
 
+/* --- Documents ------------------------------------------------------------------------------ */
+
+/* bson_validate() of libbson 1.x stops without an error at the first string that is not UTF-8. */
+
+static const char *problem_in(const bson_iter_t *document, unsigned flags, int depth);
+
+static const char *problem_of_text(const bson_iter_t *iter) {
+    uint32_t length;
+    const char *text = bson_iter_type(iter) == BSON_TYPE_UTF8   ? bson_iter_utf8(iter, &length)
+                       : bson_iter_type(iter) == BSON_TYPE_CODE ? bson_iter_code(iter, &length)
+                                                                : bson_iter_symbol(iter, &length);
+    return bson_utf8_validate(text, length, true) ? NULL : "a string is not UTF-8";
+}
+
+static const char *problem_of_value(const bson_iter_t *iter, unsigned flags, int depth) {
+    bson_iter_t child;
+    switch (bson_iter_type(iter)) {
+    case BSON_TYPE_UTF8:
+    case BSON_TYPE_CODE:
+    case BSON_TYPE_SYMBOL:
+        return flags & BSON_VALIDATE_UTF8 ? problem_of_text(iter) : NULL;
+    case BSON_TYPE_DOCUMENT:
+    case BSON_TYPE_ARRAY:
+        if (depth >= MAX_DEPTH) return "it is nested too deeply";
+        return bson_iter_recurse(iter, &child) ? problem_in(&child, flags, depth + 1) : "corrupt";
+    default:
+        return NULL;
+    }
+}
+
+/** What is wrong in the document that `start` is before the first field of; NULL: nothing. */
+static const char *problem_in(const bson_iter_t *start, unsigned flags, int depth) {
+    bson_iter_t iter = *start;
+    while (bson_iter_next(&iter)) {
+        const char *key = bson_iter_key(&iter);
+        if (!*key && (flags & BSON_VALIDATE_EMPTY_KEYS)) return "a key is empty";
+        if (!bson_utf8_validate(key, bson_iter_key_len(&iter), false)) return "a key is not UTF-8";
+        const char *problem = problem_of_value(&iter, flags, depth);
+        if (problem) return problem;
+    }
+    return iter.err_off ? "a field does not end where it must" : NULL;
+}
+
+const char *mouv__bson_problem(const bson_t *document, unsigned flags) {
+    bson_iter_t iter;
+    return bson_iter_init(&iter, document) ? problem_in(&iter, flags, 0) : "corrupt";
+}
+
 int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,
                          mouv_error_t *error) {
-    if (!document) {
-        return mouv_error_set(error, MOUV_EINVAL, "'%s' is NULL", argument);
-    }
+    if (!document) return mouv_error_set(error, MOUV_EINVAL, "'%s' is NULL", argument);
     if (document->len > MOUV__MAX_DOCUMENT_BYTES) {
         return mouv_error_set(error, MOUV_EINVAL, "'%s' has %u bytes, more than the limit of %u",
                               argument, document->len, MOUV__MAX_DOCUMENT_BYTES);
     }
-    bson_error_t why;
-    if (!bson_validate_with_error(document, (bson_validate_flags_t)flags, &why)) {
-        return mouv_error_set(error, MOUV_EINVAL, "'%s' is no valid BSON: %s", argument,
-                              why.message);
-    }
-    return 0;
+    const char *problem = mouv__bson_problem(document, flags);
+    if (!problem) return 0;
+    return mouv_error_set(error, MOUV_EINVAL, "'%s' is no valid BSON: %s", argument, problem);
 }
+
+/* --- Shapes --------------------------------------------------------------------------------- */
 
 int mouv__check_stages(const bson_t *stages, mouv_error_t *error) {
     bson_iter_t stage;
     if (!bson_iter_init(&stage, stages)) return 0;
     while (bson_iter_next(&stage)) {
         if (BSON_ITER_HOLDS_DOCUMENT(&stage)) continue;
-        return mouv_error_set(error, MOUV_EINVAL, "'pipeline': stage %s: expected a document, got %s",
+        return mouv_error_set(error, MOUV_EINVAL,
+                              "'pipeline': stage %s: expected a document, got %s",
                               bson_iter_key(&stage), mouv__type_name(bson_iter_type(&stage)));
     }
     return 0;

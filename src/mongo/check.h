@@ -23,6 +23,9 @@
 /** Of a database whose name has been checked. */
 int mouv__check_collection_name(const char *database, const char *name, mouv_error_t *error);
 
+/** What is wrong with the bytes of a document, in words, or NULL; flags as bson_validate() has. */
+const char *mouv__bson_problem(const bson_t *document, unsigned flags);
+
 /** Not NULL, well formed, UTF-8 where it must be, and within the limit. */
 int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,
                          mouv_error_t *error);

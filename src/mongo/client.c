@@ -275,10 +275,9 @@ void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *sta
     const mouv__admission_t *admission = &client->admission;
     *stats = client->stats;
     stats->queued = admission->selecting.count + admission->ready.count + admission->cleanup.count;
-    for (uint32_t i = 0; i < admission->carrier_count; i++) {
+    stats->clients = admission->carrier_count;
+    for (uint32_t i = 0; i < admission->carrier_count; i++)
         stats->queued += admission->carriers[i]->affine.count;
-        stats->clients += admission->carriers[i]->client != NULL;
-    }
     for (const mouv__operation_t *op = admission->running.first; op; op = op->next) {
         stats->in_flight++;
         stats->late += op->state == MOUV__OP_LATE;

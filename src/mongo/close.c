@@ -166,6 +166,29 @@ static bool is_reachable(const mouv__topology_t *topology) {
     return false;
 }
 
+static destroy_t *destroy_new(mouv_client_t *client) {
+    size_t room = (client->admission.carrier_count + MOUV__LANES) * sizeof(mouv__carrier_t *);
+    destroy_t *destroy = mouv__alloc(sizeof(*destroy));
+    if (destroy) destroy->carriers = mouv__alloc(room);
+    if (!destroy || !destroy->carriers) {
+        mouv__free(destroy);
+        return NULL;
+    }
+    destroy->unreachable = !is_reachable(client->admission.topology);
+    collect_carriers(client, destroy);
+    return destroy;
+}
+
+/* There is no libmongoc pool, so nothing here can block. */
+static void destroy_unused(destroy_t *destroy, mouv__pool_t *pool) {
+    if (destroy) {
+        destroy->pool = pool;
+        end_carriers(destroy);
+    }
+    mouv__free(destroy);
+    mouv__pool_unref(pool);
+}
+
 static void on_close_timer(mouv__timer_t *timer);
 
 static void begin_destroy(mouv_client_t *client) {
@@ -175,19 +198,13 @@ static void begin_destroy(mouv_client_t *client) {
     mouv__stopper_close(&client->stopper);
     mouv__step_abandon_all(client);
     mouv__watch_stop(pool->watch);
-    size_t room = (client->admission.carrier_count + MOUV__LANES) * sizeof(mouv__carrier_t *);
-    destroy_t *destroy = mouv__alloc(sizeof(*destroy));
-    mouv__carrier_t **carriers = destroy ? mouv__alloc(room) : NULL;
-    if (client->admission.pool_state == MOUV__POOL_NONE || !carriers) {
-        mouv__free(destroy); /* without memory, what the pool has is given up */
-        mouv__pool_unref(pool);
+    destroy_t *destroy = destroy_new(client);
+    if (!destroy || client->admission.pool_state == MOUV__POOL_NONE) {
+        destroy_unused(destroy, pool); /* without memory, what the pool has is given up */
         client->pool = NULL;
         become_closed(client);
         return;
     }
-    destroy->carriers = carriers;
-    destroy->unreachable = !is_reachable(client->admission.topology);
-    collect_carriers(client, destroy);
     destroy->pool = pool;
     mouv__step_submit(client, &destroy->step, NULL, destroy_run, destroy_ended, destroy_clear);
     client->pool = NULL;

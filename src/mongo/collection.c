@@ -21,12 +21,18 @@ mouv_database_t *mouv_collection_database(const mouv_collection_t *collection) {
 
 /* --- find ----------------------------------------------------------------------------------- */
 
+/** What to read: NULL is everything. Writes do not take that: it would be too easily an oversight. */
+static const bson_t *or_all(const bson_t *filter) {
+    static const bson_t all = BSON_INITIALIZER;
+    return filter ? filter : &all;
+}
+
 mouv_future_t mouv_collection_find_one(mouv_collection_t *collection, const bson_t *filter,
                                        const bson_t *opts, bson_t **doc) {
     static const mouv__row_t find = {{"find", MOUV__READ}, MOUV__FAMILY_FIND, mouv__read_first};
     mouv__command_t command;
     mouv__command_begin(&command, &find, collection, opts);
-    mouv__command_document(&command, "filter", filter, "filter");
+    mouv__command_document(&command, "filter", or_all(filter), "filter");
     mouv__command_int(&command, "limit", 1);
     mouv__command_bool(&command, "singleBatch", true);
     return mouv__command_send(&command, mouv__to_value(doc));
@@ -50,7 +56,7 @@ mouv_cursor_t *mouv_collection_find(mouv_collection_t *collection, const bson_t 
     static const mouv__row_t find = {{"find", MOUV__READ}, MOUV__FAMILY_FIND, NULL};
     mouv__command_t command;
     mouv__command_begin(&command, &find, collection, opts);
-    mouv__command_document(&command, "filter", filter, "filter");
+    mouv__command_document(&command, "filter", or_all(filter), "filter");
     append_limit(&command);
     return mouv__cursor_new(&command);
 }
@@ -101,10 +107,11 @@ static void append_counting(mouv__command_t *command, const bson_t *filter) {
 
 mouv_future_t mouv_collection_count_documents(mouv_collection_t *collection, const bson_t *filter,
                                               const bson_t *opts, int64_t *count) {
-    static const mouv__row_t row = {{"aggregate", MOUV__READ}, MOUV__FAMILY_COUNT,
-                                    mouv__read_counted};
+    static const mouv__row_t row = {
+        {"aggregate", MOUV__READ}, MOUV__FAMILY_COUNT, mouv__read_counted};
     mouv__command_t command;
     mouv__command_begin(&command, &row, collection, opts);
+    filter = or_all(filter);
     if (mouv__command_checks(&command, filter, "filter")) append_counting(&command, filter);
     mouv__command_empty(&command, "cursor");
     return mouv__command_send(&command, mouv__to_number(count));
@@ -122,12 +129,12 @@ mouv_future_t mouv_collection_estimated_document_count(mouv_collection_t *collec
 
 mouv_future_t mouv_collection_distinct(mouv_collection_t *collection, const char *key,
                                        const bson_t *filter, const bson_t *opts, bson_t **values) {
-    static const mouv__row_t distinct = {{"distinct", MOUV__READ}, MOUV__FAMILY_PLAIN,
-                                         mouv__read_values};
+    static const mouv__row_t distinct = {
+        {"distinct", MOUV__READ}, MOUV__FAMILY_PLAIN, mouv__read_values};
     mouv__command_t command;
     mouv__command_begin(&command, &distinct, collection, opts);
     mouv__command_string(&command, "key", key);
-    mouv__command_document(&command, "query", filter, "filter");
+    mouv__command_document(&command, "query", or_all(filter), "filter");
     return mouv__command_send(&command, mouv__to_value(values));
 }
 
@@ -135,8 +142,8 @@ mouv_future_t mouv_collection_distinct(mouv_collection_t *collection, const char
 
 static void begin_modify(mouv__command_t *command, mouv_collection_t *collection,
                          const bson_t *filter, const bson_t *opts) {
-    static const mouv__row_t modify = {{"findAndModify", MOUV__CHANGE}, MOUV__FAMILY_MODIFY,
-                                       mouv__read_value};
+    static const mouv__row_t modify = {
+        {"findAndModify", MOUV__CHANGE}, MOUV__FAMILY_MODIFY, mouv__read_value};
     mouv__command_begin(command, &modify, collection, opts);
     mouv__command_document(command, "query", filter, "filter");
 }
@@ -168,9 +175,8 @@ mouv_future_t mouv_collection_find_one_and_update(mouv_collection_t *collection,
 }
 
 mouv_future_t mouv_collection_find_one_and_replace(mouv_collection_t *collection,
-                                                   const bson_t *filter,
-                                                   const bson_t *replacement, const bson_t *opts,
-                                                   bson_t **doc) {
+                                                   const bson_t *filter, const bson_t *replacement,
+                                                   const bson_t *opts, bson_t **doc) {
     mouv__command_t command;
     begin_modify(&command, collection, filter, opts);
     mouv__command_replacement(&command, "update", replacement);

@@ -72,8 +72,7 @@ void mouv__command_begin_database(mouv__command_t *command, const mouv__row_t *r
 }
 
 void mouv__command_begin_given(mouv__command_t *command, const mouv__row_t *row,
-                               mouv_database_t *database, const bson_t *given,
-                               const bson_t *opts) {
+                               mouv_database_t *database, const bson_t *given, const bson_t *opts) {
     if (!begin(command, row, database)) return;
     if (mouv__command_checks(command, given, "command")) bson_concat(command->bson, given);
     if (bson_empty(command->bson)) mouv__command_fail(command, MOUV_EINVAL, "'command' is empty");
@@ -229,7 +228,8 @@ void mouv__command_end(mouv__command_t *command) {
     read_preference(command);
     mouv__opts_append(&command->opts, MOUV__PLACE_TOP, command->bson);
     if (command->bson->len > MOUV__COMMAND_SIZE_BYTES) {
-        mouv__command_fail(command, MOUV_EINVAL, "the command has %u bytes, more than the limit of %u",
+        mouv__command_fail(command, MOUV_EINVAL,
+                           "the command has %u bytes, more than the limit of %u",
                            command->bson->len, (unsigned)MOUV__COMMAND_SIZE_BYTES);
     }
 }
@@ -275,8 +275,11 @@ static void deliver(mouv__operation_t *operation, bool whole) {
     bool good = whole && operation->future.code >= 0;
     if (!request->output.to) return;
     switch (request->output.kind) {
-    case MOUV__TO_NOBODY: return;
-    case MOUV__TO_REPLY: *(bson_t **)request->output.to = take(&request->document); return;
+    case MOUV__TO_NOBODY:
+        return;
+    case MOUV__TO_REPLY:
+        *(bson_t **)request->output.to = take(&request->document);
+        return;
     case MOUV__TO_VALUE:
         if (good) *(bson_t **)request->output.to = take(&request->document);
         return;

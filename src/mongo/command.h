@@ -45,7 +45,7 @@ typedef int (*mouv__reader_t)(mouv__request_t *request, const bson_t *reply);
 /** One name: its flags, how it takes its options, who reads its reply (NULL: success is all). */
 typedef struct mouv__row {
     mouv__operation_row_t operation; /**< first: op->row is this row */
-    unsigned families; /**< mouv__family_t */
+    unsigned families;               /**< mouv__family_t */
     mouv__reader_t read;
 } mouv__row_t;
 
@@ -73,8 +73,8 @@ struct mouv__request {
 
 typedef struct mouv__command {
     const mouv__row_t *row;
-    mouv_database_t *database; /**< NULL: a NULL handle was given */
-    bson_t *bson;              /**< owned until it is sent or taken */
+    mouv_database_t *database;       /**< NULL: a NULL handle was given */
+    bson_t *bson;                    /**< owned until it is sent or taken */
     mongoc_read_prefs_t *read_prefs; /**< owned likewise */
     mouv__opts_t opts;
     bool ended;         /**< the options are in */

@@ -101,19 +101,38 @@ static bool any_connected(const mouv__admission_t *admission, uint32_t server_id
     return false;
 }
 
-/*
- * A connection could not be set up. Where others exist nobody is worse off. Else whoever waits for
- * this server has had one failure: a lasting one (wrong password) ends it, others the third time.
- */
-static void charge_waiting(mouv_client_t *client, uint32_t server_id, const mouv_error_t *error) {
-    if (any_connected(&client->admission, server_id)) return;
-    bool lasting = error->code != MOUV_ENETWORK && error->code != MOUV_ESELECTION;
+/* Fails those who wait for a connection to this server and have had too many failures. */
+static void charge_ready(mouv__queue_t *ready, uint32_t server_id, bool lasting,
+                         const mouv_error_t *error) {
     mouv__operation_t *next;
-    for (mouv__operation_t *op = client->admission.ready.first; op; op = next) {
+    for (mouv__operation_t *op = ready->first; op; op = next) {
         next = op->next;
         if (op->attempt.server_id != server_id) continue;
         if (lasting || ++op->connects >= MOUV__CONNECTS_MAX) mouv__operation_fail_waiting(op, error);
     }
+}
+
+/* Credentials are the same for all servers, so whoever may use any server would fail as well. */
+static void fail_selecting(mouv__queue_t *selecting, const mouv_error_t *error) {
+    mouv__operation_t *next;
+    for (mouv__operation_t *op = selecting->first; op; op = next) {
+        next = op->next;
+        if (!op->affinity && !op->server_id) mouv__operation_fail_waiting(op, error);
+    }
+}
+
+/*
+ * A connection could not be set up. Where others exist nobody is worse off. Else whoever waits for
+ * this server has had one failure: a lasting one (wrong password) ends it, others the third time.
+ * A failure makes libmongoc forget what kind of server it is, so most are back to SELECTING by now,
+ * where the selection timeout bounds what is not lasting.
+ */
+static void charge_waiting(mouv_client_t *client, uint32_t server_id, const mouv_error_t *error) {
+    mouv__admission_t *admission = &client->admission;
+    if (any_connected(admission, server_id)) return;
+    bool lasting = error->code != MOUV_ENETWORK && error->code != MOUV_ESELECTION;
+    charge_ready(&admission->ready, server_id, lasting, error);
+    if (lasting) fail_selecting(&admission->selecting, error);
 }
 
 typedef struct connect {

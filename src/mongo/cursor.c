@@ -18,8 +18,6 @@ typedef struct exchange {
     mouv_cursor_t *cursor; /**< counted */
 } exchange_t;
 
-
-
 /** What constructors give when there is no memory for more. Never freed, never written. */
 static mouv_cursor_t out_of_memory = {.state = MOUV__CURSOR_FAILED, .references = 1};
 
@@ -39,7 +37,8 @@ static void drop_batches(mouv_cursor_t *cursor) {
 
 /* --- killCursors ---------------------------------------------------------------------------- */
 
-static void kill_cursor(mouv_cursor_t *cursor, int64_t id, uint32_t server_id, const char *collection) {
+static void kill_cursor(mouv_cursor_t *cursor, int64_t id, uint32_t server_id,
+                        const char *collection) {
     static const mouv__operation_row_t row = {"killCursors", MOUV__OP_CLEANUP};
     mouv_future_t failed;
     mouv__operation_t *operation =
@@ -91,8 +90,8 @@ void mouv__cursor_let_go(mouv_cursor_t *cursor) {
 /** The collection of {ns: "database.collection"}, as getMore wants it. */
 static const char *collection_of(const bson_t *reply) {
     bson_iter_t field;
-    const char *name = mouv__reply_find(reply, "cursor.ns", &field) ? bson_iter_utf8(&field, NULL)
-                                                                   : NULL;
+    const char *name =
+        mouv__reply_find(reply, "cursor.ns", &field) ? bson_iter_utf8(&field, NULL) : NULL;
     const char *dot = name ? strchr(name, '.') : NULL;
     return dot ? dot + 1 : "";
 }
@@ -146,9 +145,9 @@ static void release(mouv__operation_t *operation) {
 /* --- Commands ------------------------------------------------------------------------------- */
 
 static mouv__operation_t *new_exchange(mouv_cursor_t *cursor, const mouv__operation_row_t *row,
-                                   mouv_future_t *failed) {
-    mouv__operation_t *operation = mouv__operation_new(
-        cursor->client, row, cursor->database->name, sizeof(exchange_t), failed);
+                                       mouv_future_t *failed) {
+    mouv__operation_t *operation = mouv__operation_new(cursor->client, row, cursor->database->name,
+                                                       sizeof(exchange_t), failed);
     if (!operation) return NULL;
     ((exchange_t *)operation)->cursor = cursor;
     mouv__cursor_hold(cursor);
@@ -182,8 +181,8 @@ static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
     bson_append_int64(command, "getMore", -1, cursor->id);
     BSON_APPEND_UTF8(command, "collection", cursor->collection);
     if (cursor->batch_size > 0) bson_append_int64(command, "batchSize", -1, cursor->batch_size);
-    if (cursor->await_data && cursor->max_await_time_ms > 0) {
-        bson_append_int64(command, "maxTimeMS", -1, cursor->max_await_time_ms);
+    if (cursor->await_data && cursor->max_await_ms > 0) {
+        bson_append_int64(command, "maxTimeMS", -1, cursor->max_await_ms);
     }
     if (cursor->comment) bson_concat(command, cursor->comment);
     operation->affinity = cursor->affinity;
@@ -218,8 +217,8 @@ static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
 }
 
 static void send_next(mouv_cursor_t *cursor) {
-    mouv_future_t handle = cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor)
-                                                               : send_get_more(cursor);
+    mouv_future_t handle =
+        cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor) : send_get_more(cursor);
     mouv_error_t error;
     int code = 0;
     mouv__future_t *future = mouv__future_consume(handle, &code, &error);
@@ -248,8 +247,8 @@ bool mouv__cursor_turn(mouv_cursor_t *cursor) {
     bson_destroy(cursor->batch);
     cursor->batch = cursor->ahead;
     cursor->ahead = NULL;
-    cursor->at_hand = open_batch(cursor->batch, &cursor->documents) &&
-                      bson_iter_next(&cursor->documents);
+    cursor->at_hand =
+        open_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
     if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && !cursor->tailable) {
         send_next(cursor);
     }
@@ -301,7 +300,7 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
     cursor->tailable = command->opts.tailable;
     cursor->await_data = command->opts.await_data;
     cursor->batch_size = command->opts.batch_size;
-    cursor->max_await_time_ms = command->opts.max_await_time_ms;
+    cursor->max_await_ms = command->opts.max_await_ms;
     if (mouv__command_failed(command)) {
         keep_error(cursor, &command->error);
         if (!cursor->database) cursor->state = MOUV__CURSOR_FAILED;

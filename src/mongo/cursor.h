@@ -29,7 +29,7 @@ struct mouv_cursor {
     bson_t view;           /**< what mouv_cursor_next() gave: a window into `batch` */
     bson_iter_t documents; /**< at the next document of `batch`, if `at_hand` */
     bool at_hand;
-    bool tailable;         /**< an empty batch is no end; nothing is fetched ahead */
+    bool tailable; /**< an empty batch is no end; nothing is fetched ahead */
     bool await_data;
     uint8_t state;         /**< mouv__cursor_state_t */
     uint32_t references;   /**< the owner's, the running operation's, a fetch's */
@@ -41,14 +41,14 @@ struct mouv_cursor {
     bson_t *comment;                 /**< {comment: ...} for getMore, or NULL */
     char *collection;                /**< what getMore and killCursors name */
     int64_t id;                      /**< the server's, 0: none */
-    int64_t batch_size, max_await_time_ms;
-    mouv__affinity_t *affinity;   /**< client, server and session of an open cursor */
-    bson_t *batch, *ahead;        /**< the reply that is read; the one that has arrived since */
-    mouv__future_t *running;      /**< held: the operation under way, or NULL */
-    mouv__listener_t arrival;     /**< to `running` */
-    mouv__ready_t arrived;        /**< the tick after */
-    mouv__fetch_t *fetch;         /**< who waits, or NULL: one task at a time */
-    mouv_error_t *error;          /**< FAILED: owned; FRESH: the command was refused so */
+    int64_t batch_size, max_await_ms;
+    mouv__affinity_t *affinity; /**< client, server and session of an open cursor */
+    bson_t *batch, *ahead;      /**< the reply that is read; the one that has arrived since */
+    mouv__future_t *running;    /**< held: the operation under way, or NULL */
+    mouv__listener_t arrival;   /**< to `running` */
+    mouv__ready_t arrived;      /**< the tick after */
+    mouv__fetch_t *fetch;       /**< who waits, or NULL: one task at a time */
+    mouv_error_t *error;        /**< FAILED: owned; FRESH: the command was refused so */
 };
 
 /** A cursor over what `command`, finished, will answer. Consumes the command; never NULL. */

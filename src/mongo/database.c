@@ -39,12 +39,12 @@ mouv_future_t mouv_client_ping(mouv_client_t *client) {
 
 /** Commands that change nothing: what stops one of them stored nothing, whenever it came. */
 static const char *const harmless[] = {
-    "buildInfo",   "collStats",        "connectionStatus", "count",      "dbHash",
-    "dbStats",     "distinct",         "explain",          "find",       "getCmdLineOpts",
-    "getLog",      "getMore",          "getParameter",     "hello",      "hostInfo",
-    "isMaster",    "listCollections",  "listCommands",     "listDatabases", "listIndexes",
-    "ping",        "replSetGetConfig", "replSetGetStatus", "rolesInfo",  "serverStatus",
-    "top",         "usersInfo",        "validate",         "whatsmyuri",
+    "buildInfo", "collStats",        "connectionStatus", "count",         "dbHash",
+    "dbStats",   "distinct",         "explain",          "find",          "getCmdLineOpts",
+    "getLog",    "getMore",          "getParameter",     "hello",         "hostInfo",
+    "isMaster",  "listCollections",  "listCommands",     "listDatabases", "listIndexes",
+    "ping",      "replSetGetConfig", "replSetGetStatus", "rolesInfo",     "serverStatus",
+    "top",       "usersInfo",        "validate",         "whatsmyuri",
 };
 
 static bool is_harmless(const bson_t *given) {
@@ -59,8 +59,8 @@ static bool is_harmless(const bson_t *given) {
 mouv_future_t mouv_database_command(mouv_database_t *database, const bson_t *given,
                                     const bson_t *opts, bson_t **reply) {
     static const mouv__row_t read = {{"command", MOUV__OP_MAX_TIME}, MOUV__FAMILY_PLAIN, NULL};
-    static const mouv__row_t write = {{"command", MOUV__OP_MAX_TIME | MOUV__OP_WRITE},
-                                      MOUV__FAMILY_PLAIN, NULL};
+    static const mouv__row_t write = {
+        {"command", MOUV__OP_MAX_TIME | MOUV__OP_WRITE}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv__command_begin_given(&command, is_harmless(given) ? &read : &write, database, given, opts);
     return mouv__command_send(&command, mouv__to_reply(reply));
@@ -70,8 +70,8 @@ mouv_future_t mouv_database_command(mouv_database_t *database, const bson_t *giv
 
 mouv_future_t mouv_client_list_databases(mouv_client_t *client, const bson_t *opts,
                                          bson_t **databases) {
-    static const mouv__row_t list = {{"listDatabases", MOUV__LIST}, MOUV__FAMILY_PLAIN,
-                                     mouv__read_databases};
+    static const mouv__row_t list = {
+        {"listDatabases", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__read_databases};
     mouv__command_t command;
     mouv__command_begin_database(&command, &list, admin(client), opts);
     return mouv__command_send(&command, mouv__to_value(databases));
@@ -79,8 +79,8 @@ mouv_future_t mouv_client_list_databases(mouv_client_t *client, const bson_t *op
 
 mouv_future_t mouv_client_list_database_names(mouv_client_t *client, const bson_t *opts,
                                               char ***names) {
-    static const mouv__row_t list = {{"listDatabases", MOUV__LIST}, MOUV__FAMILY_NAMES,
-                                     mouv__read_database_names};
+    static const mouv__row_t list = {
+        {"listDatabases", MOUV__LIST}, MOUV__FAMILY_NAMES, mouv__read_database_names};
     mouv__command_t command;
     mouv__command_begin_database(&command, &list, admin(client), opts);
     mouv__command_bool(&command, "nameOnly", true);
@@ -90,8 +90,8 @@ mouv_future_t mouv_client_list_database_names(mouv_client_t *client, const bson_
 static mouv_cursor_t *list_collections(mouv_database_t *database, const bson_t *opts,
                                        bool names_only) {
     static const mouv__row_t list = {{"listCollections", MOUV__LIST}, MOUV__FAMILY_CURSOR, NULL};
-    static const mouv__row_t names = {{"listCollections", MOUV__LIST},
-                                      MOUV__FAMILY_CURSOR | MOUV__FAMILY_NAMES, NULL};
+    static const mouv__row_t names = {
+        {"listCollections", MOUV__LIST}, MOUV__FAMILY_CURSOR | MOUV__FAMILY_NAMES, NULL};
     mouv__command_t command;
     mouv__command_begin_database(&command, names_only ? &names : &list, database, opts);
     if (names_only) mouv__command_bool(&command, "nameOnly", true);

@@ -18,8 +18,8 @@ struct mouv__fetch {
     mouv_cursor_t *cursor; /**< counted */
     mouv__ready_t look;    /**< counts as a reference while it is queued */
     int64_t deadline_ns;
-    size_t limit, count;  /**< of documents to collect; 0: no limit */
-    bson_t *list;         /**< collected; NULL: wanted is only that a document is at hand */
+    size_t limit, count; /**< of documents to collect; 0: no limit */
+    bson_t *list;        /**< collected; NULL: wanted is only that a document is at hand */
     mouv__output_t output;
 };
 
@@ -69,9 +69,12 @@ static void release(mouv__future_t *future) {
     mouv__free(fetch);
 }
 
-static const mouv__future_ops_t fetch_ops = {
-    .kind = "cursor", .cancel = cancel, .shorten = shorten, .deliver = deliver, .visit = visit,
-    .release = release};
+static const mouv__future_ops_t fetch_ops = {.kind = "cursor",
+                                             .cancel = cancel,
+                                             .shorten = shorten,
+                                             .deliver = deliver,
+                                             .visit = visit,
+                                             .release = release};
 
 /* --- Looking at the cursor ------------------------------------------------------------------ */
 

@@ -148,7 +148,8 @@ struct mouv__operation {
     mouv__ready_t admit;
     mouv__timer_t timer;       /**< the nearest of the times below that matters now */
     int64_t deadline_ns;       /**< the caller's; MOUV__NEVER */
-    int64_t wait_ns;           /**< when waiting becomes ESELECTION or EQUEUE */
+    int64_t wait_ns;           /**< when the present wait becomes ESELECTION or EQUEUE */
+    int64_t select_ns;         /**< until when this attempt may wait for a server, in all */
     int64_t grace_ns;          /**< STOPPING: until when its answer is waited for */
     int64_t began_ns;          /**< handed to the worker */
     uint64_t order;            /**< of arrival, for "operations ahead" */

@@ -12,7 +12,8 @@
 
 #include <mouv/error.h>
 
-/** How a command wants its options; one bit each: a row of the table names several, a command too. */
+/** How a command wants its options; one bit each: a row of the table names several, a command too.
+ */
 typedef enum mouv__family {
     MOUV__FAMILY_PLAIN = 1 << 0,      /**< everything at the top level */
     MOUV__FAMILY_FIND = 1 << 1,       /**< find: limit and batchSize have rules of their own */
@@ -39,14 +40,14 @@ typedef struct mouv__view {
 
 /** The options of one call. What is not given has the value that mouv__opts_read() begins with. */
 typedef struct mouv__opts {
-    const bson_t *given; /**< borrowed for the length of the call; may be NULL */
-    unsigned families;   /**< mouv__family_t */
-    int64_t limit;             /**< 0: none; negative: one batch */
-    int64_t skip;              /**< 0 */
-    int64_t batch_size;        /**< -1: the server's */
-    int64_t max_await_time_ms; /**< -1: none */
-    bool ordered;              /**< true */
-    bool validate;             /**< true; false leaves out what is not structure */
+    const bson_t *given;  /**< borrowed for the length of the call; may be NULL */
+    unsigned families;    /**< mouv__family_t */
+    int64_t limit;        /**< 0: none; negative: one batch */
+    int64_t skip;         /**< 0 */
+    int64_t batch_size;   /**< -1: the server's */
+    int64_t max_await_ms; /**< -1: none */
+    bool ordered;         /**< true */
+    bool validate;        /**< true; false leaves out what is not structure */
     bool upsert, tailable, await_data, single_batch, return_new;
     mouv__view_t read_preference; /**< "secondary", or {mode, tags, ...} */
     mouv__view_t return_document; /**< "before" or "after" */

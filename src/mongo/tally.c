@@ -44,7 +44,8 @@ static void add_write_error(mouv__tally_t *tally, const bson_iter_t *from, uint3
 
 static void add_write_errors(mouv__tally_t *tally, const bson_t *reply, uint32_t first) {
     bson_iter_t field, errors;
-    if (!mouv__reply_find(reply, "writeErrors", &field) || !bson_iter_recurse(&field, &errors)) return;
+    if (!mouv__reply_find(reply, "writeErrors", &field) || !bson_iter_recurse(&field, &errors))
+        return;
     while (bson_iter_next(&errors)) add_write_error(tally, &errors, first);
 }
 
@@ -71,7 +72,8 @@ static void add_concern_error(mouv__tally_t *tally, const bson_t *reply) {
 static void add_labels(mouv__tally_t *tally, const bson_t *reply) {
     bson_iter_t field;
     bson_t labels;
-    if (!mouv__reply_find(reply, "errorLabels", &field) || !mouv__reply_view(&field, &labels)) return;
+    if (!mouv__reply_find(reply, "errorLabels", &field) || !mouv__reply_view(&field, &labels))
+        return;
     bson_destroy(tally->labels);
     tally->labels = bson_copy(&labels);
 }
@@ -80,8 +82,12 @@ static void add_numbers(mouv__tally_t *tally, mouv__write_kind_t kind, const bso
                         int64_t upserted) {
     int64_t n = mouv__reply_number(reply, "n");
     switch (kind) {
-    case MOUV__WRITE_INSERT: tally->inserted += n; return;
-    case MOUV__WRITE_DELETE: tally->deleted += n; return;
+    case MOUV__WRITE_INSERT:
+        tally->inserted += n;
+        return;
+    case MOUV__WRITE_DELETE:
+        tally->deleted += n;
+        return;
     case MOUV__WRITE_UPDATE:
         tally->matched += n - upserted;
         tally->modified += mouv__reply_number(reply, "nModified");

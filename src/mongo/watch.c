@@ -168,6 +168,7 @@ static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *even
     mouv__watch_t *watch = mongoc_apm_server_heartbeat_failed_get_context(event);
     bson_error_t error = {0};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
+    if (!error.message[0]) return; /* a check that was broken off, to be begun anew */
     uv_mutex_lock(&watch->lock);
     failure_t *failure =
         failure_of(watch, mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port);

@@ -36,8 +36,8 @@ struct mouv__write {
     batch_t *batches; /**< owned */
     uint32_t batch_count, sent;
     bool ordered;
-    bool single;      /**< insert_one: insertedId instead of insertedIds */
-    bson_t *ids;      /**< of an insert whose reply is wanted: {"<index>": _id}; owned */
+    bool single; /**< insert_one: insertedId instead of insertedIds */
+    bson_t *ids; /**< of an insert whose reply is wanted: {"<index>": _id}; owned */
     mouv__tally_t tally;
     mouv_error_t *first_error; /**< owned */
 };
@@ -48,9 +48,9 @@ typedef struct maker {
     const kind_t *kind;
     batch_t *batches;
     uint32_t batch_count, statement_count;
-    bool open;          /**< `statements` is open in the last batch */
+    bool open; /**< `statements` is open in the last batch */
     bson_t statements;
-    size_t size_hint;   /**< bytes of the statements to come */
+    size_t size_hint; /**< bytes of the statements to come */
 } maker_t;
 
 /* --- Making batches ------------------------------------------------------------------------- */
@@ -137,7 +137,8 @@ static void append_failure(bson_t *reply, const bson_t *answer) {
     static const char *const fields[] = {"errmsg", "code", "codeName"};
     bson_iter_t field;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        if (bson_iter_init_find(&field, answer, fields[i])) bson_append_iter(reply, NULL, -1, &field);
+        if (bson_iter_init_find(&field, answer, fields[i]))
+            bson_append_iter(reply, NULL, -1, &field);
     }
 }
 
@@ -204,7 +205,7 @@ static void clear(maker_t *maker, bson_t *ids) {
 
 /** Sends what has been made. `ids` becomes the write's. */
 static mouv_future_t send_batches(maker_t *maker, mouv__output_t reply, bson_t *ids, bool single,
-                          bool multi) {
+                                  bool multi) {
     mouv_future_t future;
     close_batch(maker);
     mouv__request_t *request =
@@ -247,7 +248,9 @@ static void begin_insert_reply(const mouv__write_t *write, bson_t *reply) {
 }
 
 static const kind_t insert_kind = {{{"insert", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
-                                   MOUV__WRITE_INSERT, "documents", begin_insert_reply};
+                                   MOUV__WRITE_INSERT,
+                                   "documents",
+                                   begin_insert_reply};
 
 /** Appends the document, with an _id in front if it has none; keeps that if `ids` is wanted. */
 static void add_document(maker_t *maker, const bson_t *document, bson_t *ids) {
@@ -321,7 +324,9 @@ static void begin_update_reply(const mouv__write_t *write, bson_t *reply) {
 }
 
 static const kind_t update_kind = {{{"update", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
-                                   MOUV__WRITE_UPDATE, "updates", begin_update_reply};
+                                   MOUV__WRITE_UPDATE,
+                                   "updates",
+                                   begin_update_reply};
 
 /** {q, u, multi, <options>} */
 static void add_update(maker_t *maker, const bson_t *filter, const bson_t *update, bool multi) {
@@ -348,7 +353,8 @@ static mouv_future_t update_with(mouv_collection_t *collection, const bson_t *fi
                                  const bson_t *opts, bson_t **reply) {
     maker_t maker;
     mouv__output_t output = mouv__to_reply(reply);
-    make(&maker, &update_kind, collection, opts, (filter && update) ? filter->len + update->len : 0);
+    make(&maker, &update_kind, collection, opts,
+         (filter && update) ? filter->len + update->len : 0);
     if (mouv__command_checks(&maker.command, filter, "filter") &&
         check(update, mouv__command_validation(&maker.command), &maker.command.error) == 0) {
         add_update(&maker, filter, update, multi);
@@ -357,8 +363,7 @@ static mouv_future_t update_with(mouv_collection_t *collection, const bson_t *fi
 }
 
 mouv_future_t mouv_collection_update_one(mouv_collection_t *collection, const bson_t *filter,
-                                         const bson_t *update, const bson_t *opts,
-                                         bson_t **reply) {
+                                         const bson_t *update, const bson_t *opts, bson_t **reply) {
     return update_with(collection, filter, update, mouv__check_update, false, opts, reply);
 }
 
@@ -382,7 +387,9 @@ static void begin_delete_reply(const mouv__write_t *write, bson_t *reply) {
 }
 
 static const kind_t delete_kind = {{{"delete", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
-                                   MOUV__WRITE_DELETE, "deletes", begin_delete_reply};
+                                   MOUV__WRITE_DELETE,
+                                   "deletes",
+                                   begin_delete_reply};
 
 /** {q, limit, <options>} */
 static void add_delete(maker_t *maker, const bson_t *filter, bool multi) {

@@ -10,17 +10,6 @@ from _mouv import SLEEPY, SLOW, Case, main, run, shell, start
 
 
 class Stop(Case):
-    def running(self, comment):
-        """How many operations with this comment the server is working on."""
-        text = self.ok("command", "--db", "admin", json.dumps({"currentOp": 1, "command.comment": comment}))
-        return len(json.loads(text)["inprog"])
-
-    def wait_for(self, count, comment):
-        deadline = time.monotonic() + 10 * SLOW
-        while self.running(comment) != count and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.assertEqual(self.running(comment), count)
-
     def sleepy(self, ms=30000):
         comment = f"{self.db}-{time.monotonic()}"
         return comment, ["find", self.users, SLEEPY % ms, "--options", json.dumps({"comment": comment})]

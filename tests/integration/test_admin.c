@@ -69,7 +69,9 @@ CASE(list_databases_gives_those_that_match) {
 CASE(list_database_names_gives_names) {
     char **names = NULL;
     CHECK_INT(insert_numbered(t, 1), 0);
-    CHECK_INT(await(t, mouv_client_list_database_names(t->client, json(t, "{'nameOnly': true}"), &names)), 0);
+    CHECK_INT(
+        await(t, mouv_client_list_database_names(t->client, json(t, "{'nameOnly': true}"), &names)),
+        0);
     bool found = has_name(names, t->database_name) && has_name(names, "admin");
     bson_strfreev(names);
     CHECK(found);
@@ -85,7 +87,8 @@ CASE(list_collections_describes_each) {
     const bson_t *filter = json(t, "{'filter': {'name': 'log'}}");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_list_collections(t->database, filter);
     CHECK_INT(mouv_cursor_to_list(cursor, 0, &list, &t->error), 1);
-    CHECK(bson_iter_init(&iter, list) && bson_iter_find_descendant(&iter, "0.options.capped", &field));
+    CHECK(bson_iter_init(&iter, list) &&
+          bson_iter_find_descendant(&iter, "0.options.capped", &field));
     CHECK(bson_iter_bool(&field));
     return 0;
 }
@@ -98,7 +101,9 @@ CASE(list_collection_names_gives_all_over_batches) {
         snprintf(name, sizeof name, "c%d", i);
         CHECK_INT(await(t, mouv_database_create_collection(t->database, name, NULL)), 0);
     }
-    CHECK_INT(await(t, mouv_database_list_collection_names(t->database, json(t, "{'batchSize': 2}"), &names)), 7);
+    CHECK_INT(await(t, mouv_database_list_collection_names(t->database, json(t, "{'batchSize': 2}"),
+                                                           &names)),
+              7);
     while (names[count]) count++;
     bool both = has_name(names, "c0") && has_name(names, "c6");
     bson_strfreev(names);
@@ -121,7 +126,8 @@ CASE(list_collection_names_of_nothing_is_an_empty_list) {
 CASE(create_collection_makes_a_view) {
     int64_t count = 0;
     CHECK_INT(insert_numbered(t, 5), 0);
-    const bson_t *opts = json(t, "{'viewOn': 'users', 'pipeline': [{'$match': {'n': {'$lt': 2}}}]}");
+    const bson_t *opts =
+        json(t, "{'viewOn': 'users', 'pipeline': [{'$match': {'n': {'$lt': 2}}}]}");
     CHECK_INT(await(t, mouv_database_create_collection(t->database, "few", opts)), 0);
     mouv_collection_t *few = mouv_database_get_collection(t->database, "few");
     CHECK_INT(await(t, mouv_collection_count_documents(few, json(t, "{}"), NULL, &count)), 0);
@@ -159,7 +165,8 @@ CASE(dropping_a_database_takes_its_collections) {
 
 CASE(a_database_can_be_aggregated) {
     AUTO_BSON *list = NULL;
-    const bson_t *pipeline = json(t, "{'pipeline': [{'$documents': [{'x': 1}, {'x': 2}]}, {'$match': {'x': 2}}]}");
+    const bson_t *pipeline =
+        json(t, "{'pipeline': [{'$documents': [{'x': 1}, {'x': 2}]}, {'$match': {'x': 2}}]}");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(t->database, pipeline, NULL);
     CHECK_INT(mouv_cursor_to_list(cursor, 0, &list, &t->error), 1);
     CHECK_DOCUMENT(list, "{'0': {'x': 2}}");

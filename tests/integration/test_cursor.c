@@ -23,15 +23,16 @@ static int kill_on_server(test_t *t) {
     bson_iter_t iter, id;
     snprintf(text, sizeof text,
              "{'pipeline': [{'$currentOp': {'idleCursors': true, 'localOps': true}},"
-             " {'$match': {'ns': '%s.users', 'cursor': {'$exists': true}}}]}", t->database_name);
+             " {'$match': {'ns': '%s.users', 'cursor': {'$exists': true}}}]}",
+             t->database_name);
     mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(admin, json(t, text), NULL);
     if (mouv_cursor_next(cursor, &doc, &t->error) != 1) return -1;
     if (!bson_iter_init(&iter, doc) || !bson_iter_find_descendant(&iter, "cursor.cursorId", &id)) {
         return -1;
     }
-    AUTO_BSON *kill = BCON_NEW("killCursors", "users", "cursors", "[",
-                               BCON_INT64(bson_iter_as_int64(&id)), "]");
+    AUTO_BSON *kill =
+        BCON_NEW("killCursors", "users", "cursors", "[", BCON_INT64(bson_iter_as_int64(&id)), "]");
     return await(t, mouv_database_command(t->database, kill, NULL, NULL));
 }
 
@@ -154,8 +155,8 @@ CASE(limits_hold_with_every_batch_size) {
         MOUV_AUTO_CURSOR mouv_cursor_t *cursor = find_all(t, rows[i].opts);
         int count = drain(t, cursor);
         if (count != rows[i].expected) {
-            return test_failed(t, __FILE__, __LINE__, "%s: %d documents, expected %d",
-                               rows[i].opts, count, rows[i].expected);
+            return test_failed(t, __FILE__, __LINE__, "%s: %d documents, expected %d", rows[i].opts,
+                               count, rows[i].expected);
         }
     }
     CHECK_INT(open_cursors_become(t, 0), 0);

@@ -28,6 +28,18 @@ CASE(find_one_without_output_tells_whether_there_is_one) {
     return 0;
 }
 
+CASE(null_filter_reads_everything) {
+    AUTO_BSON *values = NULL;
+    int64_t count = 0;
+    CHECK_INT(insert_numbered(t, 3), 0);
+    CHECK_INT(await(t, mouv_collection_find_one(t->users, NULL, NULL, NULL)), 1);
+    CHECK_INT(await(t, mouv_collection_count_documents(t->users, NULL, NULL, &count)), 0);
+    CHECK_INT(count, 3);
+    CHECK_INT(await(t, mouv_collection_distinct(t->users, "n", NULL, NULL, &values)), 0);
+    CHECK_INT(bson_count_keys(values), 3);
+    return 0;
+}
+
 CASE(find_one_takes_sort_skip_and_projection) {
     AUTO_BSON *found = NULL;
     CHECK_INT(insert_numbered(t, 5), 0);
@@ -39,10 +51,12 @@ CASE(find_one_takes_sort_skip_and_projection) {
 
 CASE(find_one_takes_collation_hint_comment_let_and_read_concern) {
     AUTO_BSON *found = NULL;
-    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': 'Ann'}"), NULL, NULL)), 1);
-    const bson_t *opts = json(t, "{'collation': {'locale': 'en', 'strength': 1}, 'hint': {'$natural': 1},"
-                                 " 'comment': 'c', 'let': {'who': 'ANN'}, 'maxTimeMS': 5000,"
-                                 " 'readConcern': {'level': 'local'}}");
+    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': 'Ann'}"), NULL, NULL)),
+              1);
+    const bson_t *opts =
+        json(t, "{'collation': {'locale': 'en', 'strength': 1}, 'hint': {'$natural': 1},"
+                " 'comment': 'c', 'let': {'who': 'ANN'}, 'maxTimeMS': 5000,"
+                " 'readConcern': {'level': 'local'}}");
     const bson_t *filter = json(t, "{'$expr': {'$eq': ['$_id', '$$who']}}");
     CHECK_INT(await(t, mouv_collection_find_one(t->users, filter, opts, &found)), 1);
     CHECK_DOCUMENT(found, "{'_id': 'Ann'}");
@@ -97,10 +111,10 @@ CASE(gathered_operations_give_all_their_results) {
     AUTO_BSON *one = NULL, *two = NULL;
     int64_t count = -1;
     CHECK_INT(insert_numbered(t, 7), 0);
-    mouv_future_t all = mouv_gather(
-        mouv_collection_find_one(t->users, json(t, "{'_id': 1}"), NULL, &one),
-        mouv_collection_find_one(t->users, json(t, "{'_id': 2}"), NULL, &two),
-        mouv_collection_count_documents(t->users, json(t, "{}"), NULL, &count));
+    mouv_future_t all =
+        mouv_gather(mouv_collection_find_one(t->users, json(t, "{'_id': 1}"), NULL, &one),
+                    mouv_collection_find_one(t->users, json(t, "{'_id': 2}"), NULL, &two),
+                    mouv_collection_count_documents(t->users, json(t, "{}"), NULL, &count));
     CHECK_INT(await(t, all), 0);
     CHECK_DOCUMENT(one, "{'_id': 1, 'n': 1}");
     CHECK_DOCUMENT(two, "{'_id': 2, 'n': 2}");
@@ -111,7 +125,8 @@ CASE(gathered_operations_give_all_their_results) {
 CASE(find_with_limit_and_skip_gives_those) {
     AUTO_BSON *list = NULL;
     CHECK_INT(insert_numbered(t, 10), 0);
-    const bson_t *opts = json(t, "{'sort': {'_id': 1}, 'skip': 2, 'limit': 2, 'projection': {'_id': 1}}");
+    const bson_t *opts =
+        json(t, "{'sort': {'_id': 1}, 'skip': 2, 'limit': 2, 'projection': {'_id': 1}}");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_collection_find(t->users, json(t, "{}"), opts);
     CHECK_INT(mouv_cursor_to_list(cursor, 0, &list, &t->error), 2);
     CHECK_DOCUMENT(list, "{'0': {'_id': 2}, '1': {'_id': 3}}");
@@ -147,7 +162,8 @@ CASE(aggregate_with_out_fills_the_other_collection_and_ends) {
             t->users, json(t, pipeline), json(t, "{'batchSize': 0, 'readPreference': 'nearest'}"));
         CHECK_INT(mouv_cursor_next(cursor, &doc, &t->error), 0);
         mouv_collection_t *target = mouv_database_get_collection(t->database, targets[i]);
-        CHECK_INT(await(t, mouv_collection_count_documents(target, json(t, "{}"), NULL, &count)), 0);
+        CHECK_INT(await(t, mouv_collection_count_documents(target, json(t, "{}"), NULL, &count)),
+                  0);
         CHECK_INT(count, 5);
     }
     return 0;
@@ -208,7 +224,8 @@ CASE(a_document_of_16_mb_comes_back_whole) {
     free(text);
     mouv_future_t future = mouv_collection_insert_one(t->users, large, NULL, NULL);
     int rc = await(t, future);
-    bool same = rc == 1 && await(t, mouv_collection_find_one(t->users, json(t, "{}"), NULL, &found)) == 1 &&
+    bool same = rc == 1 &&
+                await(t, mouv_collection_find_one(t->users, json(t, "{}"), NULL, &found)) == 1 &&
                 bson_equal(found, large);
     bson_destroy(large);
     CHECK(same);
@@ -220,6 +237,7 @@ int main(void) {
         cmocka_unit_test(find_one_gives_the_document_that_matches),
         cmocka_unit_test(find_one_without_match_gives_0_and_null),
         cmocka_unit_test(find_one_without_output_tells_whether_there_is_one),
+        cmocka_unit_test(null_filter_reads_everything),
         cmocka_unit_test(find_one_takes_sort_skip_and_projection),
         cmocka_unit_test(find_one_takes_collation_hint_comment_let_and_read_concern),
         cmocka_unit_test(find_one_takes_a_read_preference),

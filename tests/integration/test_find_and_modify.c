@@ -7,7 +7,8 @@ CASE(update_gives_the_document_as_it_was) {
     AUTO_BSON *found = NULL;
     CHECK_INT(insert_numbered(t, 2), 0);
     const bson_t *filter = json(t, "{'_id': 1}"), *update = json(t, "{'$inc': {'n': 1}}");
-    CHECK_INT(await(t, mouv_collection_find_one_and_update(t->users, filter, update, NULL, &found)), 1);
+    CHECK_INT(await(t, mouv_collection_find_one_and_update(t->users, filter, update, NULL, &found)),
+              1);
     CHECK_DOCUMENT(found, "{'_id': 1, 'n': 1}");
     return 0;
 }
@@ -20,7 +21,8 @@ CASE(update_gives_the_document_as_it_is_when_asked_for) {
         AUTO_BSON *found = NULL;
         const bson_t *update = json(t, "{'$inc': {'n': 1}}");
         CHECK_INT(await(t, mouv_collection_find_one_and_update(t->users, json(t, "{}"), update,
-                                                               json(t, ways[i]), &found)), 1);
+                                                               json(t, ways[i]), &found)),
+                  1);
         CHECK_DOCUMENT(found, i == 0 ? "{'_id': 0, 'n': 1}" : "{'_id': 0, 'n': 2}");
     }
     return 0;
@@ -29,7 +31,8 @@ CASE(update_gives_the_document_as_it_is_when_asked_for) {
 CASE(without_a_match_there_is_no_document) {
     bson_t *found = (bson_t *)1;
     const bson_t *filter = json(t, "{'_id': 1}"), *update = json(t, "{'$inc': {'n': 1}}");
-    mouv_future_t future = mouv_collection_find_one_and_update(t->users, filter, update, NULL, &found);
+    mouv_future_t future =
+        mouv_collection_find_one_and_update(t->users, filter, update, NULL, &found);
     CHECK(found == NULL);
     CHECK_INT(await(t, future), 0);
     CHECK_INT(await(t, mouv_collection_find_one_and_delete(t->users, filter, NULL, &found)), 0);
@@ -41,10 +44,12 @@ CASE(upsert_makes_the_document) {
     AUTO_BSON *before = NULL, *after = NULL;
     const bson_t *update = json(t, "{'$set': {'n': 1}}");
     CHECK_INT(await(t, mouv_collection_find_one_and_update(t->users, json(t, "{'_id': 1}"), update,
-                                                           json(t, "{'upsert': true}"), &before)), 0);
+                                                           json(t, "{'upsert': true}"), &before)),
+              0);
     CHECK_INT(await(t, mouv_collection_find_one_and_update(
                            t->users, json(t, "{'_id': 2}"), update,
-                           json(t, "{'upsert': true, 'returnDocument': 'after'}"), &after)), 1);
+                           json(t, "{'upsert': true, 'returnDocument': 'after'}"), &after)),
+              1);
     CHECK_DOCUMENT(after, "{'_id': 2, 'n': 1}");
     return 0;
 }
@@ -55,11 +60,13 @@ CASE(sort_and_projection_choose_the_document_and_its_fields) {
     const bson_t *update = json(t, "{'$set': {'seen': true}}");
     CHECK_INT(await(t, mouv_collection_find_one_and_update(
                            t->users, json(t, "{}"), update,
-                           json(t, "{'sort': {'n': -1}, 'projection': {'_id': 0}}"), &one)), 1);
+                           json(t, "{'sort': {'n': -1}, 'projection': {'_id': 0}}"), &one)),
+              1);
     CHECK_DOCUMENT(one, "{'n': 2}");
     CHECK_INT(await(t, mouv_collection_find_one_and_update(
                            t->users, json(t, "{}"), update,
-                           json(t, "{'sort': {'n': 1}, 'fields': {'n': 0}}"), &two)), 1);
+                           json(t, "{'sort': {'n': 1}, 'fields': {'n': 0}}"), &two)),
+              1);
     CHECK_DOCUMENT(two, "{'_id': 0}");
     return 0;
 }
@@ -71,11 +78,14 @@ CASE(update_takes_array_filters_and_a_pipeline) {
     CHECK_INT(await(t, mouv_collection_find_one_and_update(
                            t->users, json(t, "{}"), json(t, "{'$set': {'grades.$[high]': 5}}"),
                            json(t, "{'arrayFilters': [{'high': {'$gt': 4}}], 'new': true,"
-                                   " 'hint': '_id_'}"), &one)), 1);
+                                   " 'hint': '_id_'}"),
+                           &one)),
+              1);
     CHECK_DOCUMENT(one, "{'_id': 1, 'grades': [1, 5]}");
-    CHECK_INT(await(t, mouv_collection_find_one_and_update(
-                           t->users, json(t, "{}"), json(t, "{'0': {'$unset': 'grades'}}"),
-                           json(t, "{'new': true}"), &two)), 1);
+    CHECK_INT(await(t, mouv_collection_find_one_and_update(t->users, json(t, "{}"),
+                                                           json(t, "{'0': {'$unset': 'grades'}}"),
+                                                           json(t, "{'new': true}"), &two)),
+              1);
     CHECK_DOCUMENT(two, "{'_id': 1}");
     return 0;
 }
@@ -85,7 +95,8 @@ CASE(replace_puts_another_document_in_its_place) {
     CHECK_INT(insert_numbered(t, 1), 0);
     CHECK_INT(await(t, mouv_collection_find_one_and_replace(
                            t->users, json(t, "{}"), json(t, "{'name': 'Ann'}"),
-                           json(t, "{'returnDocument': 'after'}"), &found)), 1);
+                           json(t, "{'returnDocument': 'after'}"), &found)),
+              1);
     CHECK_DOCUMENT(found, "{'_id': 0, 'name': 'Ann'}");
     return 0;
 }
@@ -94,8 +105,9 @@ CASE(delete_gives_what_it_deleted) {
     AUTO_BSON *found = NULL;
     int64_t count = -1;
     CHECK_INT(insert_numbered(t, 2), 0);
-    CHECK_INT(await(t, mouv_collection_find_one_and_delete(
-                           t->users, json(t, "{}"), json(t, "{'sort': {'n': -1}}"), &found)), 1);
+    CHECK_INT(await(t, mouv_collection_find_one_and_delete(t->users, json(t, "{}"),
+                                                           json(t, "{'sort': {'n': -1}}"), &found)),
+              1);
     CHECK_DOCUMENT(found, "{'_id': 1, 'n': 1}");
     CHECK_INT(await(t, mouv_collection_count_documents(t->users, json(t, "{}"), NULL, &count)), 0);
     CHECK_INT(count, 1);
@@ -108,9 +120,10 @@ CASE(a_duplicate_key_is_recognised_and_gives_no_document) {
     const bson_t *index = json(t, "{'createIndexes': 'users', 'indexes':"
                                   " [{'key': {'n': 1}, 'name': 'n', 'unique': true}]}");
     CHECK_INT(await(t, mouv_database_command(t->database, index, NULL, NULL)), 0);
-    CHECK_INT(await(t, mouv_collection_find_one_and_update(
-                           t->users, json(t, "{'_id': 7}"), json(t, "{'$set': {'n': 0}}"),
-                           json(t, "{'upsert': true}"), &found)), MOUV_ESERVER);
+    CHECK_INT(await(t, mouv_collection_find_one_and_update(t->users, json(t, "{'_id': 7}"),
+                                                           json(t, "{'$set': {'n': 0}}"),
+                                                           json(t, "{'upsert': true}"), &found)),
+              MOUV_ESERVER);
     CHECK(mouv_error_is_duplicate_key(&t->error));
     CHECK_STRING(t->error.code_name, "DuplicateKey");
     CHECK(found == NULL);

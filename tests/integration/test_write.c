@@ -21,7 +21,8 @@ static int64_t number(const bson_t *reply, const char *path) {
 
 CASE(insert_one_gives_1_and_a_reply_with_the_id) {
     AUTO_BSON *reply = NULL;
-    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': 'a'}"), NULL, &reply)), 1);
+    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': 'a'}"), NULL, &reply)),
+              1);
     CHECK_DOCUMENT(reply, "{'insertedCount': 1, 'insertedId': 'a'}");
     return 0;
 }
@@ -65,7 +66,8 @@ CASE(insert_many_gives_all_ids_by_index) {
 }
 
 static mouv_future_t insert_with_a_duplicate(test_t *t, const char *opts, bson_t **reply) {
-    const bson_t *documents[] = {json(t, "{'_id': 0}"), json(t, "{'_id': 0}"), json(t, "{'_id': 2}")};
+    const bson_t *documents[] = {json(t, "{'_id': 0}"), json(t, "{'_id': 0}"),
+                                 json(t, "{'_id': 2}")};
     return mouv_collection_insert_many(t->users, documents, 3, json(t, opts), reply);
 }
 
@@ -116,8 +118,8 @@ static void free_many(bson_t **documents, size_t n) {
 CASE(insert_many_of_more_than_100000_is_split_and_added_up) {
     AUTO_BSON *reply = NULL;
     bson_t **documents = many(100003, 0, NULL);
-    mouv_future_t future = mouv_collection_insert_many(
-        t->users, (const bson_t *const *)documents, 100003, NULL, &reply);
+    mouv_future_t future = mouv_collection_insert_many(t->users, (const bson_t *const *)documents,
+                                                       100003, NULL, &reply);
     free_many(documents, 100003);
     CHECK_INT(await(t, future), 100003);
     CHECK_INT(number(reply, "insertedCount"), 100003);
@@ -211,10 +213,14 @@ CASE(update_takes_array_filters_collation_hint_and_let) {
     const bson_t *opts = json(t, "{'arrayFilters': [{'high': {'$gt': 4}}], 'hint': '_id_',"
                                  " 'let': {'unused': 1}, 'comment': 'c'}");
     CHECK_INT(await(t, mouv_collection_insert_one(t->users, document, NULL, NULL)), 1);
-    CHECK_INT(await(t, mouv_collection_update_one(t->users, json(t, "{'_id': 'A'}"), update, opts, NULL)), 1);
+    CHECK_INT(
+        await(t, mouv_collection_update_one(t->users, json(t, "{'_id': 'A'}"), update, opts, NULL)),
+        1);
     const bson_t *collation = json(t, "{'collation': {'locale': 'en', 'strength': 1}}");
     update = json(t, "{'$set': {'seen': true}}");
-    CHECK_INT(await(t, mouv_collection_update_one(t->users, json(t, "{'_id': 'a'}"), update, collation, NULL)), 1);
+    CHECK_INT(await(t, mouv_collection_update_one(t->users, json(t, "{'_id': 'a'}"), update,
+                                                  collation, NULL)),
+              1);
     CHECK_INT(await(t, mouv_collection_find_one(t->users, json(t, "{}"), NULL, &found)), 1);
     CHECK_DOCUMENT(found, "{'_id': 'A', 'grades': [1, 0, 0], 'seen': true}");
     return 0;
@@ -267,7 +273,8 @@ CASE(delete_many_deletes_every_match) {
 CASE(a_reply_comes_with_an_error_of_the_server) {
     AUTO_BSON *reply = NULL;
     const bson_t *filter = json(t, "{'x': {'$nope': 1}}"), *update = json(t, "{'$set': {'y': 1}}");
-    CHECK_INT(await(t, mouv_collection_update_one(t->users, filter, update, NULL, &reply)), MOUV_ESERVER);
+    CHECK_INT(await(t, mouv_collection_update_one(t->users, filter, update, NULL, &reply)),
+              MOUV_ESERVER);
     CHECK_INT(number(reply, "matchedCount"), 0);
     CHECK_INT(number(reply, "writeErrors.0.code"), t->error.server_code);
     return 0;
@@ -276,7 +283,8 @@ CASE(a_reply_comes_with_an_error_of_the_server) {
 CASE(a_write_concern_that_cannot_be_met_is_an_error_with_the_write_counted) {
     AUTO_BSON *reply = NULL;
     const bson_t *opts = json(t, "{'writeConcern': {'w': 7, 'wtimeout': 50}}");
-    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': 1}"), opts, &reply)), MOUV_ESERVER);
+    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': 1}"), opts, &reply)),
+              MOUV_ESERVER);
     CHECK_INT(number(reply, "insertedCount"), 1);
     CHECK_INT(number(reply, "writeConcernErrors.0.code"), 100);
     CHECK_INT(count(t, "{}"), 1);
@@ -287,10 +295,12 @@ CASE(a_validator_that_refuses_is_named) {
     AUTO_BSON *reply = NULL;
     const bson_t *opts = json(t, "{'validator': {'age': {'$type': 'int'}}}");
     CHECK_INT(await(t, mouv_database_create_collection(t->database, "users", opts)), 0);
-    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'age': 'x'}"), NULL, &reply)), MOUV_ESERVER);
+    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'age': 'x'}"), NULL, &reply)),
+              MOUV_ESERVER);
     CHECK_INT(t->error.server_code, 121);
     const bson_t *bypass = json(t, "{'bypassDocumentValidation': true}");
-    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'age': 'x'}"), bypass, NULL)), 1);
+    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'age': 'x'}"), bypass, NULL)),
+              1);
     return 0;
 }
 

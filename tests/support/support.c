@@ -142,7 +142,8 @@ int await(test_t *t, mouv_future_t future) {
 
 int insert_numbered(test_t *t, int count) {
     bson_t **documents = calloc((size_t)count, sizeof *documents);
-    for (int i = 0; i < count; i++) documents[i] = BCON_NEW("_id", BCON_INT32(i), "n", BCON_INT32(i));
+    for (int i = 0; i < count; i++)
+        documents[i] = BCON_NEW("_id", BCON_INT32(i), "n", BCON_INT32(i));
     int rc = await(t, mouv_collection_insert_many(t->users, (const bson_t *const *)documents,
                                                   (size_t)count, NULL, NULL));
     for (int i = 0; i < count; i++) bson_destroy(documents[i]);
@@ -155,7 +156,8 @@ int open_cursors(test_t *t) {
     AUTO_BSON *list = NULL;
     snprintf(text, sizeof text,
              "{'pipeline': [{'$currentOp': {'idleCursors': true, 'localOps': true}},"
-             " {'$match': {'ns': '%s.users', 'cursor': {'$exists': true}}}]}", t->database_name);
+             " {'$match': {'ns': '%s.users', 'cursor': {'$exists': true}}}]}",
+             t->database_name);
     mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(admin, json(t, text), NULL);
     return mouv_cursor_to_list(cursor, 0, &list, &t->error);

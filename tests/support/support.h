@@ -24,7 +24,7 @@ typedef struct test {
     mouv_collection_t *users; /**< "users" */
     mouv_error_t error;       /**< of the last await_*() */
     char database_name[64];
-    bson_t **documents;       /**< of json(), destroyed at the end */
+    bson_t **documents; /**< of json(), destroyed at the end */
     size_t document_count;
     bool failed;
 } test_t;

@@ -463,6 +463,8 @@ CORO_CASE(children_inherit_the_deadline_around_the_group) {
         MOUV_GROUP(group);
         mouv_group_start(&group, time_left, &child);
         mouv_group_add(&group, mouv_task(time_left, &task));
+        yield(1);
+        check(child != 0); /* it has run before the join */
         check_int(mouv_group_join(&group, NULL), 0);
     }
     check(child <= 50000 && child > 40000);
@@ -589,6 +591,35 @@ CORO_CASE(timeout_of_a_group_that_is_left_is_a_timeout_unless_a_child_fails) {
     check_int(mouv_await(mouv_coro(leaves_in_scope, &leave), NULL), MOUV_ETIMEDOUT);
     leave.child = unknown_when_cancelled;
     check_int(mouv_await(mouv_coro(leaves_in_scope, &leave), NULL), MOUV_EUNKNOWN);
+    return 0;
+}
+
+static int leaves_after_20_ms(void *arg) {
+    (void)arg;
+    MOUV_GROUP(group);
+    mouv_group_start(&group, sleeps_1_s, "c");
+    MOUV_TIMEOUT_SCOPE(limit, 20);
+    return mouv_sleep_ms(1000);
+}
+
+CORO_CASE(timeout_inside_a_group_stays_one_when_the_group_is_left) {
+    check_int(mouv_await(mouv_coro(leaves_after_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
+    check_int(mouv_await(mouv_task(leaves_after_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
+    check_str(events(), "c-cancelled c-cancelled");
+    return 0;
+}
+
+static int never_leaves(void *group) {
+    mouv_group_begin(group);
+    mouv_group_start(group, fails, "a");
+    return mouv_sleep_ms(1000);
+}
+
+CORO_CASE(group_that_its_task_did_not_leave_refuses_it_without_calling_that_a_timeout) {
+    mouv_group_t group;
+    check_int(mouv_await(mouv_task(never_leaves, &group), NULL), MOUV_ECANCELED);
+    check_int(mouv_group_join(&group, NULL), -5);
+    mouv_group_leave(&group);
     return 0;
 }
 
@@ -784,6 +815,8 @@ int main(void) {
         CASE(body_that_fails_by_itself_keeps_its_error_and_that_of_the_child_is_reported),
         CASE(cancelled_body_with_a_write_of_unknown_outcome_does_not_claim_that_nothing_was_stored),
         CASE(timeout_of_a_group_that_is_left_is_a_timeout_unless_a_child_fails),
+        CASE(timeout_inside_a_group_stays_one_when_the_group_is_left),
+        CASE(group_that_its_task_did_not_leave_refuses_it_without_calling_that_a_timeout),
         CASE(end_of_the_block_without_a_join_cancels_the_children),
         CASE(cancelled_task_that_leaves_a_group_still_waits_for_its_children),
         CASE(group_without_macro_is_begun_joined_and_left),

@@ -271,6 +271,19 @@ CORO_CASE(gather_that_fails_leaves_the_lock_to_the_next) {
     return 0;
 }
 
+/* What the first passes on is for one whose end is under way as well. */
+CORO_CASE(gather_that_fails_with_several_in_line_frees_all_locks) {
+    mouv_lock_t mine = {0};
+    check_int(mouv_await(mouv_gather(mouv_lock_acquire_future(&lock),
+                                     mouv_lock_acquire_future(&lock),
+                                     mouv_lock_acquire_future(&mine),
+                                     mouv_task(fail_minus_5, "no")), NULL), -5);
+    check(!mouv_lock_locked(&lock));
+    check(!mouv_lock_locked(&mine));
+    check(lock.waiting == NULL && lock.granted == NULL);
+    return 0;
+}
+
 CORO_CASE(gather_that_succeeds_holds_all_its_locks) {
     mouv_lock_t one = {0}, two = {0};
     await_ok(mouv_gather(mouv_lock_acquire_future(&one), mouv_lock_acquire_future(&two)));
@@ -505,6 +518,7 @@ int main(void) {
         CASE(drop_of_a_waiting_future_leaves_the_line),
         CASE(drop_after_hand_over_passes_the_lock_on),
         CASE(gather_that_fails_leaves_the_lock_to_the_next),
+        CASE(gather_that_fails_with_several_in_line_frees_all_locks),
         CASE(gather_that_succeeds_holds_all_its_locks),
         CASE(thousands_of_dropped_hand_overs_do_not_recurse),
         CASE(clear_fails_those_who_wait),

@@ -92,7 +92,7 @@ CORO_CASE(loop_goes_on_while_functions_run) {
     int ticks = 0;
     fill_pool();
     mouv_future_t counting = mouv_task(ticker, &ticks);
-    mouv_sleep_ms(20);
+    for (int i = 0; i < 5000 && ticks <= 3; i++) mouv_sleep_ms(1);
     check(ticks > 3);
     ticks = -1;
     empty_pool();

@@ -297,6 +297,23 @@ CORO_CASE(get_dropped_after_hand_over_puts_the_item_back_to_the_front) {
     return 0;
 }
 
+CORO_CASE(many_hand_overs_dropped_find_their_place_in_a_queue_that_filled_up) {
+    enum { COUNT = 9 };
+    begin(8);
+    void *lost[COUNT];
+    mouv_future_t futures[COUNT];
+    static char names[COUNT + 8][4];
+    for (int i = 0; i < COUNT; i++) futures[i] = mouv_queue_get_future(&queue, &lost[i]);
+    for (int i = 0; i < COUNT + 8; i++) {
+        snprintf(names[i], sizeof names[i], "%d", i);
+        put_now(names[i]);
+    }
+    for (int i = COUNT - 1; i >= 0; i--) mouv_future_drop(&futures[i]);
+    for (int i = 0; i < COUNT + 8; i++) expect_next(names[i]);
+    begin(0);
+    return 0;
+}
+
 CORO_CASE(item_of_a_gather_that_fails_goes_back) {
     begin(0);
     void *item = "untouched";
@@ -493,6 +510,7 @@ CORO_CASE(shutdown_after_hand_over_still_delivers) {
     put_now("1");
     put_now("2");
     check_int(mouv_queue_shutdown(&queue, true), 0);
+    check_int(mouv_queue_shutdown(&queue, false), 0); /* changes nothing */
     await_ok(a);
     check_str(item, "1");
     mouv_future_drop(&b); /* has nowhere to go back to */
@@ -653,6 +671,7 @@ int main(void) {
         CASE(get_cancelled_after_hand_over_has_the_item),
         CASE(get_dropped_after_hand_over_gives_the_item_to_the_next),
         CASE(get_dropped_after_hand_over_puts_the_item_back_to_the_front),
+        CASE(many_hand_overs_dropped_find_their_place_in_a_queue_that_filled_up),
         CASE(item_of_a_gather_that_fails_goes_back),
         CASE(time_limits_on_the_twins),
         CASE(put_that_nobody_awaits_still_puts),
