@@ -31,7 +31,8 @@ static int fetch_all(struct program *program, struct http *http, mouv_client_t *
         mouv_collection_t *coll = mouv_client_get_collection(client, "examples", "visits");
         all[n++] = mouv_collection_count_documents(coll, &everything, NULL, &visits);
     }
-    /* Its result is the number of failures. When the time is up, all that is pending is cancelled. */
+    /* Its result is the number of failures. When the time is up, all that is pending is cancelled.
+     */
     int failed = mouv_await_for(mouv_gather_all(all, n, NULL, errors), program->timeout_ms, &error);
 
     for (size_t i = 0; i < program->count; i++) {

@@ -153,8 +153,8 @@ static void http_close(struct http *http) {
 }
 
 /*
- * A GET, under way at once. `*reply` must live until the future is done or let go, and is written if
- * the transfer succeeds, whatever its status. A cancel or a deadline ends it. Else MOUV_ENETWORK.
+ * A GET, under way at once. `*reply` must live until the future is done or let go, and is written
+ * if the transfer succeeds, whatever its status; else MOUV_ENETWORK. A cancel or deadline ends it.
  */
 static mouv_future_t http_get(struct http *http, const char *url, struct http_reply *reply) {
     mouv_future_t future = mouv_future_new();
@@ -171,8 +171,7 @@ static mouv_future_t http_get(struct http *http, const char *url, struct http_re
     curl_easy_setopt(transfer->easy, CURLOPT_ERRORBUFFER, transfer->why);
     curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer->body);
     curl_easy_setopt(transfer->easy, CURLOPT_NOSIGNAL, 1L);
-    if (!transfer->body ||
-        mouv_future_add_done_callback(future, on_cancelled, transfer) != 0 ||
+    if (!transfer->body || mouv_future_add_done_callback(future, on_cancelled, transfer) != 0 ||
         curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
         deliver(transfer, CURLE_FAILED_INIT);
     return future;

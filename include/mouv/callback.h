@@ -8,7 +8,7 @@
 
 #include <mouv/base.h>
 
-/** A callback that has been asked for. A value that needs no release; recognised once it is over. */
+/** A callback that is to come. A value that needs no release; recognised once it is over. */
 typedef struct mouv_handle {
     uint64_t id;
 } mouv_handle_t;
@@ -19,8 +19,8 @@ MOUV_BEGIN_DECLS
 
 /**
  * Calls `fn(arg)` once, outside of any task, when what is ready now has run. Callbacks and ready
- * tasks run in the order in which they became ready. One that has not run when the runtime closes is
- * cancelled.
+ * tasks run in the order in which they became ready. One that has not run when the runtime closes
+ * is cancelled.
  *
  * Context: a thread with a runtime, in or outside a coroutine; never suspends. Until it has run, it
  *          keeps the loop alive.

@@ -40,7 +40,8 @@ typedef void (*mouv_free_fn_t)(void *arg);
  *            function has returned or will never run: on the runtime's thread, or on the worker if
  *            the runtime has gone.
  * Cancel:    see above. The close of a runtime does not wait for it: afterwards nothing of it is on
- *            the loop, and a warning has named the function.
+ *            the loop, and a warning has named the function. Only exit() waits for it, as libuv
+ *            joins its threads there; _exit() does not.
  */
 #define mouv_offload_detached(fn, arg, free_arg) \
     mouv_offload_detached_at((fn), (arg), (free_arg), #fn)

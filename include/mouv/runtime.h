@@ -33,7 +33,8 @@ MOUV_API int mouv_run(mouv_fn_t fn, void *arg, mouv_error_t *error);
  * body's int if it lies between 0 and 255, else 1; after Ctrl-C or SIGTERM 130 or 143.
  *
  * The first Ctrl-C or SIGTERM cancels the main task, which may clean up; the second ends the
- * process at once.
+ * process at once, also when the loop is stuck in a call that blocks (the same signal twice then).
+ * See <mouv/signal.h> for taking them over.
  */
 MOUV_API int mouv_main(mouv_fn_t fn, void *arg);
 

@@ -12,8 +12,8 @@
 
 /**
  * A counted address of a runtime that any thread may hold, also after the runtime has gone: what is
- * sent then fails with MOUV_ECLOSED. It does not keep the loop alive: a program that waits for other
- * threads has a task or a handle of its own waiting.
+ * sent then fails with MOUV_ECLOSED. It does not keep the loop alive: a program that waits for
+ * other threads has a task or a handle of its own waiting.
  *
  * Everything else of mouv belongs to the runtime's thread.
  */
@@ -36,8 +36,8 @@ MOUV_API mouv_remote_t *mouv_remote_ref(mouv_remote_t *remote);
 MOUV_API mouv_remote_t *mouv_remote_unref(mouv_remote_t *remote); /**< NULL is fine; gives NULL */
 
 /**
- * Has `fn(arg)` called on the runtime's thread, outside of any task, soon, once. Calls of one thread
- * keep their order.
+ * Has `fn(arg)` called on the runtime's thread, outside of any task, soon, once. Calls of one
+ * thread keep their order.
  *
  * Context: any thread, the runtime's own included; never blocks.
  * Returns: 0 if it is under way; it is dropped if the runtime closes before the loop has turned.
@@ -47,8 +47,8 @@ MOUV_API mouv_remote_t *mouv_remote_unref(mouv_remote_t *remote); /**< NULL is f
 MOUV_API int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *arg), void *arg);
 
 /**
- * Runs `int fn(void *arg)` as a task on the runtime's thread and blocks until it has ended. Its int,
- * or its error.
+ * Runs `int fn(void *arg)` as a task on the runtime's thread and blocks until it has ended. Its
+ * int, or its error.
  *
  * Context:   any thread but the runtime's own.
  * Ownership: borrows `arg`; it may lie on the caller's stack.
@@ -92,14 +92,15 @@ MOUV_API mouv_remote_task_t *mouv_remote_task_at(mouv_remote_t *remote, mouv_fn_
  *
  * Context: any thread but the runtime's own.
  * Errors:  the task's; MOUV_ETIMEDOUT while it still runs; MOUV_ECLOSED if the runtime went before
- *          it could start; MOUV_EDEADLK on the runtime's own thread while it still runs; MOUV_EINVAL.
+ *          it could start; MOUV_EDEADLK on the runtime's own thread while it still runs;
+ *          MOUV_EINVAL.
  */
 MOUV_API int mouv_remote_task_wait(mouv_remote_task_t *task, int64_t timeout_ms,
                                    mouv_error_t *error);
 
 /**
- * Asks for cancellation, as mouv_future_cancel(); true if it has not ended and was not asked before.
- * Any thread; never blocks.
+ * Asks for cancellation, as mouv_future_cancel(); true if it has not ended and was not asked
+ * before. Any thread; never blocks.
  */
 MOUV_API bool mouv_remote_task_cancel(mouv_remote_task_t *task);
 

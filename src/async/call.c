@@ -63,7 +63,7 @@ static void tell(const call_t *call, mouv_handle_t *handle) {
 }
 
 int mouv_call_soon(mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {
-    call_t *call;
+    call_t *call = NULL;
     int rc = make(fn, arg, &call);
     if (rc != 0) return rc;
     mouv__runtime_ready(call->future.runtime, &call->ready);
@@ -72,7 +72,7 @@ int mouv_call_soon(mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {
 }
 
 static int call_at_ns(int64_t at_ns, mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {
-    call_t *call;
+    call_t *call = NULL;
     int rc = make(fn, arg, &call);
     if (rc != 0) return rc;
     if (mouv__timer_start(call->future.runtime, &call->timer, at_ns, on_time) != 0) {

@@ -1,7 +1,7 @@
 /*
  * Functions on libuv's thread pool. A running uv_queue_work() pins its loop, so the requests go to
- * a loop that nobody waits on, one for the process, run only to reap them; what they have done comes
- * home by mail. Thus a function that is stuck holds up no loop of anybody's.
+ * a loop that nobody waits on, one for the process, run only to reap them; what they have done
+ * comes home by mail. Thus a function that is stuck holds up no loop of anybody's.
  */
 #include <mouv/offload.h>
 

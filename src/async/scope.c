@@ -180,9 +180,9 @@ int mouv_with_timeout(int64_t timeout_ms, mouv_fn_t fn, void *arg, mouv_error_t 
     if (rc == MOUV_ENOTCORO)
         return mouv__raise(error, rc, "mouv_with_timeout: outside of a coroutine");
     if (rc != 0) return mouv_error_set(error, rc, "%s", mouv_error_message(rc));
-    rc = fn(arg);
-    rc = mouv_timeout_end(&scope, rc, error);
-    if (rc < 0 && rc != MOUV_ETIMEDOUT && error != NULL)
+    int result = fn(arg);
+    rc = mouv_timeout_end(&scope, result, error);
+    if (rc < 0 && rc == result && error != NULL)
         mouv__task_outcome(mouv__current_task(), rc, "with_timeout", error);
     return rc;
 }

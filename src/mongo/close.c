@@ -21,7 +21,7 @@
 /* How long a closing runtime waits for workers whose operations have been killed ... */
 #define LEAVE_MS 200
 /* ... and for libmongoc's pool to end its sessions. Joining the monitors takes libmongoc up to half
- * a second, which a thread does behind the program's back (see lingering in pool.c). */
+ * a second, which a thread does behind the program's back (see pool.c). */
 #define DESTROY_MS 50
 
 static void move(mouv_client_t *client, mouv__client_state_t state) {
@@ -246,7 +246,7 @@ static void stop_all(mouv_client_t *client) {
     mouv__operation_t *next;
     for (mouv__operation_t *op = client->admission.running.first; op; op = next) {
         next = op->next;
-        mouv__operation_stop(op, false);
+        mouv__future_cancel(&op->future);
     }
 }
 

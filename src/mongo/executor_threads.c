@@ -1,10 +1,9 @@
 /*
  * The default executor: threads of the client's own, started on demand. The last one to fall idle
  * is woken first, each by a condition variable of its own, and one that is idle for long ends.
- * Threads are detached and hold a share of the executor, so one that is stuck outlives the loop.
+ * Threads hold a share of the executor, so one that is stuck outlives the loop.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 
 #include <mouv/error.h>
@@ -12,6 +11,7 @@
 
 #include "context/alloc.h"
 #include "mongo/executor.h"
+#include "mongo/thread.h"
 
 #define STACK_SIZE_BYTES (1024 * 1024)
 #define IDLE_NS (30 * INT64_C(1000000000))
@@ -120,22 +120,9 @@ static void worker_main(void *arg) {
     mouv__free(worker);
     uv_mutex_lock(&pool->lock);
     pool->threads--;
+    bool told = pool->closed;
     pool_leave(pool);
-}
-
-/* A detached thread with all signals blocked: they are for the program's own threads. */
-static int thread_start(worker_t *worker) {
-    uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
-                                   .stack_size = STACK_SIZE_BYTES};
-    sigset_t all, before;
-    uv_thread_t thread;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = uv_thread_create_ex(&thread, &options, worker_main, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0)
-        pthread_detach(thread);
-    return rc;
+    mouv__thread_ends(told);
 }
 
 /* Starts a thread with its first job; the lock is held. */
@@ -149,7 +136,7 @@ static int worker_start(pool_t *pool, mouv__job_t *job) {
         goto no_cond;
     pool->threads++;
     pool->shares++;
-    if (thread_start(worker) == 0)
+    if (mouv__thread_start(worker_main, worker, STACK_SIZE_BYTES, false) == 0)
         return 0;
     pool->threads--;
     pool->shares--;
@@ -191,6 +178,7 @@ static void pool_close(mouv__executor_t *self) {
     pool_t *pool = (pool_t *)self;
     uv_mutex_lock(&pool->lock);
     pool->closed = true;
+    mouv__threads_leave(pool->threads);
     mouv__job_t *waiting = pool->first;
     pool->first = pool->last = NULL;
     for (worker_t *worker = pool->idle; worker; worker = worker->next)

@@ -42,6 +42,7 @@ static const uint16_t may_follow[] = {
 };
 
 void mouv__operation_move(mouv__operation_t *op, mouv__op_state_t state) {
+    (void)may_follow; /* only assertions read it */
     assert(may_follow[op->state] & (1u << state));
     op->state = (uint8_t)state;
 }
@@ -97,6 +98,7 @@ static mouv__operation_t *operation_of(mouv__future_t *future) {
 
 static void future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
+    if (is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
     op->client->stats.cancels++;
     mouv__operation_stop(op, false);
 }

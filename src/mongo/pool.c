@@ -5,11 +5,12 @@
 #include "mongo/pool.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <stdlib.h>
 
 #include "async/runtime.h"
 #include "context/alloc.h"
+#include "mongo/thread.h"
+
+#define DESTROYER_STACK_BYTES (256 * 1024)
 
 /* What libmongoc appends by itself only in its helpers. */
 static void read_defaults(mouv__pool_t *pool) {
@@ -47,37 +48,9 @@ mouv__pool_t *mouv__pool_ref(mouv__pool_t *pool) {
     return pool;
 }
 
-/*
- * Pools that are being destroyed on some thread. The process should not run its exit handlers, TLS
- * libraries' among them, while one of these uses TLS: it waits for them, for a while.
- */
-#define LINGER_MS 1000
-
-static int lingering; /* atomic */
-
-static void wait_for_lingering(void) {
-    for (int waited_ms = 0; waited_ms < LINGER_MS; waited_ms += 5) {
-        if (__atomic_load_n(&lingering, __ATOMIC_ACQUIRE) == 0) return;
-        uv_sleep(5);
-    }
-}
-
-static void register_wait(void) {
-    atexit(wait_for_lingering);
-}
-
-static void destroy_clients(mouv__pool_t *pool) {
-    static uv_once_t once = UV_ONCE_INIT;
-    bool tls = mongoc_uri_get_tls(pool->uri);
-    if (tls) uv_once(&once, register_wait);
-    if (tls) __atomic_add_fetch(&lingering, 1, __ATOMIC_ACQ_REL);
-    mongoc_client_pool_destroy(pool->clients);
-    if (tls) __atomic_sub_fetch(&lingering, 1, __ATOMIC_ACQ_REL);
-}
-
 static void pool_destroy(void *arg) {
     mouv__pool_t *pool = arg;
-    if (pool->clients) destroy_clients(pool);
+    if (pool->clients) mongoc_client_pool_destroy(pool->clients);
     mongoc_uri_destroy(pool->uri);
     mongoc_read_prefs_destroy(pool->read_prefs);
     bson_destroy(pool->read_concern);
@@ -86,14 +59,24 @@ static void pool_destroy(void *arg) {
     mouv__free(pool);
 }
 
+/* Half a second, in which the program may end; only with TLS is it dangerous to go before. */
+static void destroy_elsewhere(void *arg) {
+    mouv__pool_t *pool = arg;
+    bool told = mongoc_uri_get_tls(pool->uri);
+    pool_destroy(pool);
+    mouv__thread_ends(told);
+}
+
+static bool start_destroyer(mouv__pool_t *pool) {
+    bool told = mongoc_uri_get_tls(pool->uri);
+    return mouv__thread_start(destroy_elsewhere, pool, DESTROYER_STACK_BYTES, told) == 0;
+}
+
 void mouv__pool_unref(mouv__pool_t *pool) {
     if (__atomic_sub_fetch(&pool->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
-    uv_thread_t self = uv_thread_self(), thread;
+    uv_thread_t self = uv_thread_self();
     bool may_block = !pool->clients || !uv_thread_equal(&self, &pool->loop_thread);
-    if (may_block || uv_thread_create(&thread, pool_destroy, pool) != 0)
-        pool_destroy(pool);
-    else
-        pthread_detach(thread);
+    if (may_block || !start_destroyer(pool)) pool_destroy(pool);
 }
 
 bool mouv__pool_prepare(mouv__pool_t *pool, bson_error_t *error) {

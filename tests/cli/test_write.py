@@ -67,7 +67,8 @@ class Insert(Case):
         self.assertEqual(json.loads(done.stdout), {"insertedCount": 1})
 
     def test_a_document_over_16_mb(self):
-        self.fails(1, r"mouv: insert .*: .*16777216", "insert", self.users, "-", stdin=json.dumps({"s": "x" * (17 << 20)}))
+        self.fails(1, r"mouv: insert .*: .*16777216", "insert", self.users, "-",
+                   stdin=json.dumps({"s": "x" * (17 << 20)}))
         self.assertEqual(self.stored(), [])
 
     def test_a_slow_writer_does_not_hold_documents_back(self):

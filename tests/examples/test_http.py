@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs examples/http_and_mongo against a local HTTP server whose answers take their time.
 
-$HTTP_AND_MONGO is the program. With MONGODB_URI the query runs against that server, too.
+$HTTP_AND_MONGO is the program, $HTTP_CLIENT that of http_client.c here. With MONGODB_URI the query runs against that server, too.
 """
 
 import os
@@ -17,6 +17,7 @@ import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PROGRAM = os.environ.get("HTTP_AND_MONGO", "")
+CLIENT = os.environ.get("HTTP_CLIENT", "")
 SLOW = bool(os.environ.get("MOUV_TEST_SLOW"))
 SLACK_S = 10 if SLOW else 1.0
 DEADLINE_MS = 6000 if SLOW else 600
@@ -201,6 +202,33 @@ class Http(unittest.TestCase):
         self.assertEqual(lines[:3], [f"{url}: 200, 4 bytes" for url in urls])
         self.assertRegex(lines[3], r"^examples\.visits: \d+ documents$")
         self.assert_took(1.0)
+
+
+class Client(unittest.TestCase):
+    """A transfer and the future that stands for it; each case ends with a close in mid-transfer."""
+
+    def run_case(self, case, *expected):
+        server = Server()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        done = subprocess.run(
+            [CLIENT, case, server.url("500/5")], capture_output=True, text=True, timeout=60
+        )
+        expected = (*expected, "awaiter: MOUV_ECANCELED")
+        self.assertEqual((done.stdout.splitlines(), done.stderr), (list(expected), ""))
+        self.assertEqual(done.returncode, 0)
+
+    def test_a_deadline_ends_the_transfer(self):
+        self.run_case("timeout", "MOUV_ETIMEDOUT: ended, status 0")
+
+    def test_dropping_the_future_ends_the_transfer(self):
+        self.run_case("cancel", "dropped: ended, status 0")
+
+    def test_a_future_let_go_lets_the_transfer_end_and_write_nowhere(self):
+        self.run_case("let_go", "let go: under way, status 0", "later: ended, status 0")
+
+    def test_after_a_failed_gather_nothing_is_written(self):
+        self.run_case("gather", "MOUV_ENETWORK: under way, status 0", "later: ended, status 0")
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ static int step_wait_for(void) {
     int64_t hour = 3600 * 1000;
     int rc = as_expected(mouv_await(mouv_wait_for(mouv_coro(goes_deeper, NULL), 1000), NULL), 5);
     if (rc < 0) return rc;
-    return as_expected(mouv_await(mouv_wait_for(mouv_task(sleeper, &hour), 30), NULL), MOUV_ETIMEDOUT);
+    rc = mouv_await(mouv_wait_for(mouv_task(sleeper, &hour), 30), NULL);
+    return as_expected(rc, MOUV_ETIMEDOUT);
 }
 
 static int step_shield(void) {

@@ -134,7 +134,8 @@ static int sweeps_deadlines(void *arg) {
         check(rc == MOUV_ETIMEDOUT || rc == 0);
         check_nothing_is_left(alive, true);
         if (support_failures)
-            fprintf(stderr, "%s, limit %d ms: %s\n", current_step->name, (int)ms, mouv_error_name(rc));
+            fprintf(stderr, "%s, limit %d ms: %s\n", current_step->name, (int)ms,
+                    mouv_error_name(rc));
         if (rc == 0 && ms > 30) break;
     }
     return 0;

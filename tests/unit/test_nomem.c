@@ -74,7 +74,7 @@ static void every_allocation_of_every_step_may_fail(void **state) {
     assert_true(failures > 200);
 }
 
-/* The runtime is warm, so that what fails lies in the step itself; and it is still good after it. */
+/* The runtime is warm, so that what fails lies in the step itself, and is still good after it. */
 static int runs_every_step_warm(void *arg) {
     (void)arg;
     mouv_clock_set_virtual();

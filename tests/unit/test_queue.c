@@ -302,7 +302,7 @@ CORO_CASE(many_hand_overs_dropped_find_their_place_in_a_queue_that_filled_up) {
     begin(8);
     void *lost[COUNT];
     mouv_future_t futures[COUNT];
-    static char names[COUNT + 8][4];
+    static char names[COUNT + 8][12];
     for (int i = 0; i < COUNT; i++) futures[i] = mouv_queue_get_future(&queue, &lost[i]);
     for (int i = 0; i < COUNT + 8; i++) {
         snprintf(names[i], sizeof names[i], "%d", i);
