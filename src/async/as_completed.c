@@ -289,7 +289,7 @@ mouv_future_t mouv_as_completed_next_future(mouv_as_completed_t *it, mouv_future
 
 int mouv_as_completed_next(mouv_as_completed_t *it, mouv_future_t *future, mouv_error_t *error) {
     mouv_error_t local;
-    entry_t *entry;
+    entry_t *entry = NULL;
     if (error == NULL) error = &local;
     if (mouv__current_task_future() == NULL)
         return mouv_error_set(error, MOUV_ENOTCORO, "as_completed: outside of a coroutine");
