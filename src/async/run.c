@@ -17,10 +17,10 @@
 /* ---- run_until ---- */
 
 static int drive(mouv_runtime_t *runtime, mouv__future_t *future) {
-    runtime->driven = true;
+    runtime->goal = future;
     while (!mouv__future_is_done(future))
         if (uv_run(runtime->loop, UV_RUN_ONCE) == 0) break;
-    runtime->driven = false;
+    runtime->goal = NULL;
     return mouv__future_is_done(future) ? 0 : MOUV_ESTATE;
 }
 
@@ -45,7 +45,7 @@ int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *
         return mouv_error_set(error, MOUV_EINVAL, "mouv_run_until: not this thread's runtime");
     mouv__future_t *future = mouv__future_consume(handle, &code, error);
     if (future == NULL) return code;
-    if (runtime->driven || runtime->in_tick)
+    if (runtime->goal != NULL || runtime->in_tick)
         return give_up(future, error, "mouv_run_until: the event loop is already running");
     mouv__future_start(future);
     if (drive(runtime, future) == 0)

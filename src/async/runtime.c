@@ -191,7 +191,7 @@ static void on_closed(uv_handle_t *handle) {
         closer = next;
     }
     runtime->closed = true;
-    if (!runtime->driven) mouv__runtime_free(runtime);
+    if (runtime->goal == NULL) mouv__runtime_free(runtime);
 }
 
 static void close_handles(mouv_runtime_t *runtime) {

@@ -72,7 +72,7 @@ struct mouv_runtime {
     mouv__closer_t first_closer; /* so that closing needs no memory */
     void *fault_stack; /* of the overflow report, see stacks.c */
     bool in_tick;
-    bool driven; /* by mouv_run_until(), which frees what is `closed` meanwhile */
+    mouv__future_t *goal; /* of mouv_run_until(), which frees what is `closed` meanwhile */
     bool closed;
     mouv__timer_t join_timer; /* for naming tasks that outlive their cancellation */
 };

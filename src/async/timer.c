@@ -122,9 +122,10 @@ void mouv__timer_stop(mouv_runtime_t *runtime, mouv__timer_t *timer) {
     set_alarm(runtime);
 }
 
-/* A timer that nobody waits for is no reason to go on. */
+/* A timer that nobody waits for is no reason to go on, nor is any once the goal is reached. */
 bool mouv__timers_due(const mouv_runtime_t *runtime) {
-    return runtime->timers.count > 0 && runtime->kept > 0 &&
+    bool over = runtime->goal != NULL && mouv__future_is_done(runtime->goal);
+    return !over && runtime->timers.count > 0 && runtime->kept > 0 &&
            mouv__clock_reaches(&runtime->clock, runtime->timers.heap[0]->at_ns);
 }
 

@@ -49,7 +49,7 @@ static void append_members(bson_t *config, const struct replica_set *set) {
     bson_t members;
     bson_append_array_begin(config, "members", -1, &members);
     for (int i = 0; i < set->count; i++) {
-        char key[4], host[32];
+        char key[12], host[32];
         snprintf(key, sizeof key, "%d", i);
         snprintf(host, sizeof host, "127.0.0.1:%u", (unsigned)set->ports[i]);
         bson_t *member = BCON_NEW("_id", BCON_INT32(i), "host", BCON_UTF8(host));

@@ -15,6 +15,7 @@
 #include "mongo/attempt.h"
 #include "mongo/client.h"
 #include "mongo/queue.h"
+#include "mongo/session.h"
 #include "mongo/state.h"
 #include "mongo/step.h"
 
@@ -36,7 +37,7 @@ struct mouv__closing {
     struct mouv__closing *next;
 };
 
-static const mouv__future_ops_t closing_ops = {.kind = "client close"};
+static const mouv__future_ops_t closing_ops = {.kind = "client close", .outside = true};
 
 static void complete_closings(mouv_client_t *client) {
     while (client->closings) {
@@ -234,6 +235,7 @@ static void on_close_timer(mouv__timer_t *timer) {
     mouv__client_hold(client);
     if (client->state == MOUV__CLIENT_DRAINING) {
         leave_behind(client);
+        mouv__admission_fail_cleanup(client);
         mouv__client_quiet(client);
     } else if (client->state == MOUV__CLIENT_DESTROYING) {
         mouv__step_abandon_all(client);
@@ -264,6 +266,7 @@ void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
     mouv__client_hold(client);
     if (client->state == MOUV__CLIENT_OPEN) {
         mouv_error_t error = {0};
+        mouv__user_sessions_end(client);
         mouv__client_hold(client); /* until it is closed */
         mouv__runtime_keep(client->runtime);
         move(client, MOUV__CLIENT_DRAINING);
@@ -278,6 +281,6 @@ void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
 void mouv__client_quiet(mouv_client_t *client) {
     const mouv__admission_t *admission = &client->admission;
     if (client->state != MOUV__CLIENT_DRAINING) return;
-    if (admission->running.first || admission->cleanup.first) return;
+    if (admission->running.first || client->cleanups > 0) return;
     begin_destroy(client);
 }
