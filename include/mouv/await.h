@@ -67,19 +67,6 @@ MOUV_API mouv_future_t mouv_sleep_future(int64_t timeout_ms);
  */
 MOUV_API int mouv_then(mouv_future_t future, mouv_future_fn_t fn, void *arg);
 
-/* What the macros below call: they tell dumps of tasks where the program waits. */
-MOUV_API int mouv_await_at(mouv_future_t future, mouv_error_t *error, const char *file, int line);
-MOUV_API int mouv_await_for_at(mouv_future_t future, int64_t timeout_ms, mouv_error_t *error,
-                               const char *file, int line);
-MOUV_API int mouv_sleep_ms_at(int64_t timeout_ms, const char *file, int line);
-
 MOUV_END_DECLS
-
-#ifndef MOUV_INTERNAL
-#define mouv_await(future, error) mouv_await_at((future), (error), __FILE__, __LINE__)
-#define mouv_await_for(future, timeout_ms, error) \
-    mouv_await_for_at((future), (timeout_ms), (error), __FILE__, __LINE__)
-#define mouv_sleep_ms(timeout_ms) mouv_sleep_ms_at((timeout_ms), __FILE__, __LINE__)
-#endif
 
 #endif

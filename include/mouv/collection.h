@@ -13,6 +13,10 @@ MOUV_BEGIN_DECLS
 MOUV_API const char *mouv_collection_name(const mouv_collection_t *collection);
 MOUV_API mouv_database_t *mouv_collection_database(const mouv_collection_t *collection);
 
+/** The same collection with other defaults; see mouv_database_with_options(). */
+MOUV_API mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection,
+                                                         const bson_t *opts);
+
 /**
  * Finds the first document that matches. The future's result is 1 if there was one, else 0 (and
  * `*doc` stays NULL).

@@ -13,6 +13,20 @@ MOUV_API mouv_client_t *mouv_database_client(const mouv_database_t *database);
 MOUV_API mouv_collection_t *mouv_database_get_collection(mouv_database_t *database,
                                                          const char *name);
 
+/**
+ * The same database with other defaults: a handle whose operations and collections take from
+ * `opts` (readConcern, writeConcern, readPreference) what the opts of a call leave out, and from
+ * `database` what `opts` leave out. Call before collection before database before client (URI).
+ * Commands of mouv_database_command() take none of them. Interned and never NULL, as every handle:
+ * the same `opts` give the same handle; bad ones fail at the operation. To go back to the server's
+ * default give {}, to the primary "primary".
+ *
+ * Context: the client's thread; no I/O.
+ * Like:    mongoc_database_copy() with _set_read_concern() etc.; Motor's with_options().
+ */
+MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database,
+                                                     const bson_t *opts);
+
 /*
  * All operations below and in collection.h:
  *

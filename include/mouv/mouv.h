@@ -4,8 +4,10 @@
 #ifndef MOUV_MOUV_H
 #define MOUV_MOUV_H
 
+#include <mouv/admin.h>
 #include <mouv/await.h>
 #include <mouv/base.h>
+#include <mouv/bulk.h>
 #include <mouv/callback.h>
 #include <mouv/client.h>
 #include <mouv/clock.h>
@@ -14,19 +16,23 @@
 #include <mouv/cursor.h>
 #include <mouv/database.h>
 #include <mouv/debug.h>
+#include <mouv/document.h>
 #include <mouv/error.h>
 #include <mouv/event.h>
 #include <mouv/future.h>
 #include <mouv/gather.h>
 #include <mouv/group.h>
+#include <mouv/index.h>
 #include <mouv/local.h>
 #include <mouv/lock.h>
 #include <mouv/log.h>
 #include <mouv/offload.h>
+#include <mouv/place.h>
 #include <mouv/queue.h>
 #include <mouv/runtime.h>
 #include <mouv/scope.h>
 #include <mouv/semaphore.h>
+#include <mouv/session.h>
 #include <mouv/signal.h>
 #include <mouv/task.h>
 #include <mouv/threadsafe.h>

@@ -73,6 +73,13 @@ MOUV_API bool mouv_cancelling(void);
  */
 MOUV_API bool mouv_uncancel(void);
 
+/**
+ * The running task's next suspension is at this line; forgotten when it has resumed. Outside a
+ * coroutine it does nothing. The macros of place.h call it; a wrapper of a suspending function may
+ * too.
+ */
+MOUV_API void mouv_at(const char *file, int line);
+
 MOUV_END_DECLS
 
 #endif

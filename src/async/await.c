@@ -3,11 +3,6 @@
  */
 #include <mouv/await.h>
 
-/* here the functions themselves are defined, however this file is compiled */
-#undef mouv_await
-#undef mouv_await_for
-#undef mouv_sleep_ms
-
 #include "async/scope.h"
 #include "async/task.h"
 #include "async/timer.h"
@@ -117,21 +112,6 @@ int mouv_await(mouv_future_t handle, mouv_error_t *error) {
     return await_consumed(task, future, error);
 }
 
-int mouv_await_at(mouv_future_t handle, mouv_error_t *error, const char *file, int line) {
-    mouv__task_at_place(file, line);
-    int rc = mouv_await(handle, error);
-    mouv__task_at_place(NULL, 0);
-    return rc;
-}
-
-int mouv_await_for_at(mouv_future_t handle, int64_t timeout_ms, mouv_error_t *error,
-                      const char *file, int line) {
-    mouv__task_at_place(file, line);
-    int rc = mouv_await_for(handle, timeout_ms, error);
-    mouv__task_at_place(NULL, 0);
-    return rc;
-}
-
 int mouv_await_for(mouv_future_t handle, int64_t timeout_ms, mouv_error_t *error) {
     mouv__task_t *task = mouv__current_task();
     if (task == NULL) return refuse(handle, NULL, error);
@@ -176,9 +156,4 @@ int mouv_sleep_ms(int64_t timeout_ms) {
     /* woken before its time, it was interrupted */
     if (mouv__now_ns(runtime) < at) return mouv__raise(NULL, MOUV_ECANCELED, "cancelled");
     return 0;
-}
-
-int mouv_sleep_ms_at(int64_t timeout_ms, const char *file, int line) {
-    mouv__task_at_place(file, line);
-    return mouv_sleep_ms(timeout_ms);
 }

@@ -69,7 +69,9 @@ static void dispose(mouv__future_t *future) {
 }
 
 static void dispose_if_unused(mouv__future_t *future) {
-    if (future->owned == 0 && future->held == 0) do_chore(future, DISPOSING, dispose);
+    if (future->owned > 0 || future->held > 0 || future->going) return;
+    future->going = true;
+    do_chore(future, DISPOSING, dispose);
 }
 
 int mouv__future_init(mouv__future_t *future, const mouv__future_ops_t *ops,
@@ -123,7 +125,9 @@ mouv_future_t mouv__future_failed_with(mouv_runtime_t *runtime, const mouv_error
 
 static mouv__handle_kind_t find(mouv_future_t handle, mouv__future_t **future) {
     mouv_runtime_t *runtime = mouv__runtime();
-    return mouv__handles_find(runtime != NULL ? &runtime->handles : NULL, handle.id, future);
+    mouv__handle_kind_t kind =
+        mouv__handles_find(runtime != NULL ? &runtime->handles : NULL, handle.id, future);
+    return kind == MOUV__HANDLE_LIVE && (*future)->going ? MOUV__HANDLE_STALE : kind;
 }
 
 mouv__future_t *mouv__future_peek(mouv_future_t handle) {

@@ -72,6 +72,7 @@ struct mouv__future {
     bool asked;       /**< cancel has been asked */
     bool retrieved;   /**< somebody has seen the failure */
     bool delivered;   /**< outputs have been moved */
+    bool going;       /**< will be released; its handle is stale */
     bool counted;     /**< keeps the loop alive while pending */
     int code;         /**< result once done */
     mouv_error_t *error;  /**< owned; NULL: the standard text of `code` */

@@ -20,12 +20,14 @@
 
 _Thread_local mouv_runtime_t *mouv__thread_runtime __attribute__((tls_model("initial-exec")));
 
+/* Its handles close: nothing can start on it any more, as if it had gone. */
 mouv_runtime_t *mouv__runtime(void) {
-    return mouv__thread_runtime;
+    mouv_runtime_t *runtime = mouv__thread_runtime;
+    return runtime != NULL && runtime->phase != MOUV__CLOSING ? runtime : NULL;
 }
 
 mouv_runtime_t *mouv_runtime_current(void) {
-    return mouv__thread_runtime;
+    return mouv__runtime();
 }
 
 uv_loop_t *mouv_runtime_loop(mouv_runtime_t *runtime) {
@@ -197,6 +199,8 @@ static void on_closed(uv_handle_t *handle) {
 static void close_handles(mouv_runtime_t *runtime) {
     runtime->phase = MOUV__CLOSING;
     mouv__mailbox_close(runtime->mailbox);
+    mouv__futures_cancel_all(runtime); /* what callbacks have started since detach_all() */
+    while (runtime->ready_head != NULL) run_snapshot(runtime);
     mouv__futures_release_all(runtime);
     uv_close((uv_handle_t *) &runtime->wake, on_closed);
     uv_close((uv_handle_t *) &runtime->check, on_closed);

@@ -28,7 +28,7 @@ void mouv__task_suspend(mouv__task_t *task) {
     task->place_file = NULL;
 }
 
-void mouv__task_at_place(const char *file, int line) {
+void mouv_at(const char *file, int line) {
     mouv__task_t *task = mouv__current_task();
     if (task == NULL) return;
     task->place_file = file;

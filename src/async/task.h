@@ -31,7 +31,7 @@ struct mouv__task {
 
     mouv__future_t *awaiting; /* while suspended in an await */
     mouv__listener_t listener;
-    const char *place_file;   /* where in the program, if it told; see MOUV_INTERNAL */
+    const char *place_file;   /* where in the program, if it told; see <mouv/place.h> */
     int place_line;
     bool has_awaiter; /* scratch of dump.c */
     mouv__timer_t timer;
@@ -52,9 +52,6 @@ struct mouv__task {
 
 /** The task behind a future, NULL for another kind. */
 mouv__task_t *mouv__task_of(const mouv__future_t *future);
-
-/** The program suspends the running task at this line of its own; for dumps. */
-void mouv__task_at_place(const char *file, int line);
 
 /** The running task or NULL. */
 mouv__task_t *mouv__current_task(void);

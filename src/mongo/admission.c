@@ -14,6 +14,7 @@
 #include "mongo/connect.h"
 #include "mongo/queue.h"
 #include "mongo/retry.h"
+#include "mongo/session.h"
 #include "mongo/state.h"
 
 #define MS_NS INT64_C(1000000)
@@ -108,6 +109,10 @@ static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
+static bool is_cleanup(const mouv__operation_t *op) {
+    return (op->row->flags & MOUV__OP_CLEANUP) != 0;
+}
+
 static void wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
     mouv__queue_remove(op);
     if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
@@ -116,9 +121,24 @@ static void wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
     mouv__operation_arm(op);
 }
 
+/* What clean-up would clean up has gone with its server. */
+static void fail_cleanup(mouv__operation_t *op) {
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ESELECTION, "the server is not reachable");
+    mouv__operation_fail_waiting(op, &error);
+}
+
+/* Of clean-up only an abort waits for a server: a transaction is open there. It has a deadline. */
+static void wait_or_fail(mouv_client_t *client, mouv__operation_t *op) {
+    bool waits = op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN;
+    if (is_cleanup(op) && !waits)
+        fail_cleanup(op);
+    else
+        wait_for_server(client, op);
+}
+
 static mouv__carrier_t *bound_carrier(const mouv__operation_t *op) {
-    const mouv__session_t *session =
-        op->affinity ? mouv__affinity_session(op->affinity) : op->attempt.session;
+    const mouv__session_t *session = mouv__bound_session(op);
     return session ? session->carrier : NULL;
 }
 
@@ -127,21 +147,28 @@ static void wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
     mouv__carrier_t *bound = bound_carrier(op);
     mouv__queue_remove(op);
     mouv__operation_move(op, MOUV__OP_QUEUED);
-    if (op->row->flags & MOUV__OP_CLEANUP)
-        mouv__queue_push(&admission->cleanup, op);
+    if (bound)
+        mouv__queue_push(&bound->affine, op);
     else
-        mouv__queue_push(bound ? &bound->affine : &admission->ready, op);
+        mouv__queue_push(is_cleanup(op) ? &admission->cleanup : &admission->ready, op);
     op->wait_ns = op->deadline_ns == MOUV__NEVER
                       ? mouv__deadline_in(client->runtime, admission->queue_wait_ms)
                       : MOUV__NEVER;
 }
 
+/* A killSessions that is under way must not hit the session's next operation: that waits. */
+static mouv__operation_t *first_bound(const mouv__carrier_t *carrier) {
+    mouv__operation_t *op = carrier->affine.first;
+    while (op && mouv__bound_session(op)->kills > 0) op = op->next;
+    return op;
+}
+
 /* The next one bound to a carrier goes before all others. */
 static void pump_affine(mouv_client_t *client, mouv__carrier_t *carrier) {
-    while (!carrier->busy && carrier->affine.first) {
-        mouv__operation_t *op = carrier->affine.first;
+    mouv__operation_t *op;
+    while (!carrier->busy && (op = first_bound(carrier)) != NULL) {
         if (!mouv__admission_choose(client, op)) {
-            wait_for_server(client, op);
+            wait_or_fail(client, op);
             continue;
         }
         idle_remove(&client->admission, carrier);
@@ -156,10 +183,11 @@ static bool is_over_limit(const mouv__admission_t *admission) {
 
 /* Why an operation may not even wait: 0 or a negative code. */
 static int check_entry(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
-    bool cleanup = (op->row->flags & MOUV__OP_CLEANUP) != 0;
+    bool cleanup = is_cleanup(op), lost = false;
+    if (op->user_session) mouv__user_session_home(op->user_session, &lost);
     if (client->state != MOUV__CLIENT_OPEN && !cleanup)
         return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
-    if (op->affinity && !mouv__affinity_session(op->affinity))
+    if (lost || (op->affinity && !mouv__affinity_session(op->affinity)))
         return mouv_error_set(error, MOUV_ECLOSED, "its session has ended with the client");
     if (!cleanup && is_over_limit(&client->admission))
         return mouv_error_set(error, MOUV_EQUEUE, "%u operations wait already",
@@ -179,11 +207,8 @@ static void enter(mouv_client_t *client, mouv__operation_t *op) {
         wait_for_client(client, op);
         mouv__carrier_t *bound = bound_carrier(op);
         if (bound) pump_affine(client, bound);
-    } else if (op->row->flags & MOUV__OP_CLEANUP) { /* what it would clean up has gone */
-        mouv_error_set(&error, MOUV_ESELECTION, "the server is not reachable");
-        mouv__operation_fail_waiting(op, &error);
     } else {
-        wait_for_server(client, op);
+        wait_or_fail(client, op);
     }
 }
 
@@ -303,6 +328,10 @@ void mouv__admission_pump(mouv_client_t *client) {
     if (admission->selecting.first) pump_selector(client);
 }
 
+void mouv__admission_serve(mouv_client_t *client, mouv__carrier_t *carrier) {
+    pump_affine(client, carrier);
+}
+
 void mouv__admission_leave(mouv_client_t *client, mouv__carrier_t *carrier) {
     carrier->busy = false;
     idle_push(&client->admission, carrier);
@@ -345,18 +374,34 @@ void mouv__admission_topology_changed(void *arg) {
 
 /* --- failing --------------------------------------------------------------------------------- */
 
-static void fail_queue(mouv__queue_t *queue, const mouv_error_t *error) {
-    while (queue->first) mouv__operation_fail_waiting(queue->first, error);
+/* Operations of the user's, or clean-up: a closing client waits for the latter. */
+static void fail_queue(mouv__queue_t *queue, bool cleanup, const mouv_error_t *error) {
+    mouv__operation_t *next;
+    for (mouv__operation_t *op = queue->first; op; op = next) {
+        next = op->next;
+        if (is_cleanup(op) == cleanup) mouv__operation_fail_waiting(op, error);
+    }
+}
+
+static void fail_queues(mouv_client_t *client, bool cleanup, const mouv_error_t *error) {
+    mouv__admission_t *admission = &client->admission;
+    mouv__client_hold(client);
+    fail_queue(&admission->selecting, cleanup, error);
+    fail_queue(&admission->ready, cleanup, error);
+    fail_queue(&admission->cleanup, cleanup, error);
+    for (uint32_t i = 0; i < admission->carrier_count; i++)
+        fail_queue(&admission->carriers[i]->affine, cleanup, error);
+    mouv__client_let_go(client);
 }
 
 void mouv__admission_fail_waiting(mouv_client_t *client, const mouv_error_t *error) {
-    mouv__admission_t *admission = &client->admission;
-    mouv__client_hold(client);
-    fail_queue(&admission->selecting, error);
-    fail_queue(&admission->ready, error);
-    for (uint32_t i = 0; i < admission->carrier_count; i++)
-        fail_queue(&admission->carriers[i]->affine, error);
-    mouv__client_let_go(client);
+    fail_queues(client, false, error);
+}
+
+void mouv__admission_fail_cleanup(mouv_client_t *client) {
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the runtime closes");
+    fail_queues(client, true, &error);
 }
 
 static void explain_selection(mouv_client_t *client, mouv_error_t *error) {

@@ -70,6 +70,9 @@ void mouv__admission_enter(mouv_client_t *client, mouv__operation_t *op);
 void mouv__admission_leave(mouv_client_t *client, mouv__carrier_t *carrier);
 void mouv__admission_leave_lane(mouv_client_t *client, mouv__lane_t *lane);
 
+/** Lets in who is bound to this carrier. */
+void mouv__admission_serve(mouv_client_t *client, mouv__carrier_t *carrier);
+
 /** Lets in whoever can go. */
 void mouv__admission_pump(mouv_client_t *client);
 
@@ -81,6 +84,9 @@ void mouv__admission_topology_changed(void *client);
 
 /** Ends every operation that waits, with the operation's own text in front. */
 void mouv__admission_fail_waiting(mouv_client_t *client, const mouv_error_t *error);
+
+/** Ends clean-up that waits: the runtime leaves it behind. */
+void mouv__admission_fail_cleanup(mouv_client_t *client);
 
 /** Fills `error` with what a waiting operation waits for: ESELECTION or EQUEUE. */
 void mouv__admission_explain(mouv_client_t *client, const mouv__operation_t *op,

@@ -9,20 +9,27 @@
 
 struct mouv__affinity {
     mouv__session_t *session; /* NULL once the client has closed */
+    mouv__affinity_t *next;   /* of the same session */
     mouv_client_t *client;
     uint32_t server_id;
     uint32_t shares;
 };
 
-mouv__affinity_t *mouv__operation_keep_affinity(mouv__operation_t *op) {
+mouv__affinity_t *mouv__affinity_new(mouv_client_t *client, mouv__session_t *session) {
     mouv__affinity_t *affinity = mouv__alloc(sizeof(*affinity));
     if (!affinity) return NULL;
-    affinity->session = op->attempt.session;
-    affinity->client = op->client;
-    mouv__client_hold(op->client);
-    affinity->server_id = op->attempt.server_id;
+    affinity->session = session;
+    affinity->client = client;
+    mouv__client_hold(client);
     affinity->shares = 1;
-    affinity->session->affinity = affinity;
+    affinity->next = session->keepers;
+    session->keepers = affinity;
+    return affinity;
+}
+
+mouv__affinity_t *mouv__operation_keep_affinity(mouv__operation_t *op) {
+    mouv__affinity_t *affinity = mouv__affinity_new(op->client, op->attempt.session);
+    if (affinity) affinity->server_id = op->attempt.server_id;
     return affinity;
 }
 
@@ -38,11 +45,17 @@ void mouv__affinity_hold(mouv__affinity_t *affinity) {
     affinity->shares++;
 }
 
+static void unlink_keeper(mouv__affinity_t *affinity) {
+    mouv__affinity_t **link = &affinity->session->keepers;
+    while (*link != affinity) link = &(*link)->next;
+    *link = affinity->next;
+}
+
 void mouv__affinity_free(mouv__affinity_t *affinity) {
     if (!affinity || --affinity->shares > 0) return;
     mouv_client_t *client = affinity->client;
     if (affinity->session) {
-        affinity->session->affinity = NULL;
+        unlink_keeper(affinity);
         mouv__session_give_back(affinity->session, mouv__now_ns(client->runtime));
     }
     mouv__client_let_go(client);
@@ -51,7 +64,8 @@ void mouv__affinity_free(mouv__affinity_t *affinity) {
 
 void mouv__affinity_forget_all(mouv__carrier_t *carrier) {
     for (mouv__session_t *session = carrier->sessions; session; session = session->next) {
-        if (session->affinity) session->affinity->session = NULL;
-        session->affinity = NULL;
+        for (mouv__affinity_t *each = session->keepers; each; each = each->next)
+            each->session = NULL;
+        session->keepers = NULL;
     }
 }

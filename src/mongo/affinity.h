@@ -4,7 +4,12 @@
 #ifndef MOUV_MONGO_AFFINITY_H
 #define MOUV_MONGO_AFFINITY_H
 
+#include <mouv/client.h>
+
 #include "mongo/pool.h"
+
+/** Keeps a session of the client's. NULL: ENOMEM. */
+mouv__affinity_t *mouv__affinity_new(mouv_client_t *client, mouv__session_t *session);
 
 /** Loop thread: the carrier's sessions end soon; whoever keeps one learns it. */
 void mouv__affinity_forget_all(mouv__carrier_t *carrier);

@@ -12,6 +12,8 @@
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/client.h"
+#include "mongo/defaults.h"
+#include "mongo/session.h"
 
 /* How often a retry asks libmongoc for another server than the one that failed. */
 #define OTHER_SERVER_TRIES 5
@@ -24,7 +26,8 @@ static mouv__operation_t *operation_of(mouv__job_t *job) {
 
 static const mongoc_read_prefs_t *read_prefs_of(const mouv__operation_t *op) {
     if (op->read_prefs) return op->read_prefs;
-    return op->row->flags & MOUV__OP_READ_PREFERENCE ? op->attempt.pool->read_prefs : NULL;
+    if (!(op->row->flags & MOUV__OP_READ_PREFERENCE)) return NULL;
+    return mouv__default_read_prefs(op->defaults, op->attempt.pool);
 }
 
 static bool select_server(mouv__operation_t *op) {
@@ -47,16 +50,33 @@ static void append_default(bson_t *opts, const mouv__operation_t *op, uint32_t f
         bson_concat(opts, value);
 }
 
+static bool append_session(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
+    const mouv__attempt_t *attempt = &op->attempt;
+    mongoc_client_session_t *handle = attempt->session->handle;
+    if (!handle && op->user_session)
+        bson_set_error(error, MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_SESSION_FAILURE,
+                       "the server does not support sessions");
+    if (!handle) return !op->user_session; /* other operations go without */
+    if (attempt->cluster_time)
+        mongoc_client_session_advance_cluster_time(handle, attempt->cluster_time);
+    return mongoc_client_session_append(handle, opts, error);
+}
+
 static bool build_opts(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
     const mouv__attempt_t *attempt = &op->attempt;
     const mouv__pool_t *pool = attempt->pool;
     BSON_APPEND_INT32(opts, "serverId", (int32_t)attempt->server_id);
     if (attempt->max_time_ms > 0) BSON_APPEND_INT32(opts, "maxTimeMS", attempt->max_time_ms);
     if (attempt->txn_number > 0) BSON_APPEND_INT64(opts, "txnNumber", attempt->txn_number);
-    append_default(opts, op, MOUV__OP_READ_CONCERN, pool->read_concern, "readConcern");
-    append_default(opts, op, MOUV__OP_WRITE_CONCERN, pool->write_concern, "writeConcern");
-    if (!attempt->session->handle) return true; /* a server without sessions */
-    return mongoc_client_session_append(attempt->session->handle, opts, error);
+    if (attempt->fields) {
+        bson_concat(opts, attempt->fields);
+    } else {
+        append_default(opts, op, MOUV__OP_READ_CONCERN,
+                       mouv__default_read_concern(op->defaults, pool), "readConcern");
+        append_default(opts, op, MOUV__OP_WRITE_CONCERN,
+                       mouv__default_write_concern(op->defaults, pool), "writeConcern");
+    }
+    return append_session(op, opts, error);
 }
 
 static bool prepare(mouv__operation_t *op, bson_t *opts) {
@@ -116,7 +136,10 @@ static void attempt_run(mouv__job_t *job) {
 static void free_memory(mouv__operation_t *op) {
     bson_destroy(op->command);
     bson_destroy(op->attempt.reply);
+    bson_destroy(op->attempt.fields);
+    bson_destroy(op->attempt.cluster_time);
     mongoc_read_prefs_destroy(op->read_prefs);
+    mouv__defaults_unref(op->defaults);
     mouv__free(op);
 }
 
@@ -133,13 +156,20 @@ static void attempt_discard(mouv__job_t *job) {
     mouv__operation_unref_memory(op);
 }
 
+mouv__session_t *mouv__bound_session(const mouv__operation_t *op) {
+    if (op->affinity) return mouv__affinity_session(op->affinity);
+    mouv__session_t *home =
+        op->user_session ? mouv__user_session_home(op->user_session, NULL) : NULL;
+    return home ? home : op->attempt.session;
+}
+
 static int take_session(mouv__operation_t *op, mouv__carrier_t *carrier) {
     mouv__attempt_t *attempt = &op->attempt;
-    if (op->affinity)
-        attempt->session = mouv__affinity_session(op->affinity);
-    else if (!attempt->session)
+    attempt->session = mouv__bound_session(op);
+    if (!attempt->session)
         attempt->session = mouv__session_take(carrier, mouv__now_ns(op->client->runtime));
-    return attempt->session ? 0 : MOUV_ENOMEM;
+    if (!attempt->session) return MOUV_ENOMEM;
+    return op->user_session ? mouv__user_session_dress(op, attempt->session) : 0;
 }
 
 int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
@@ -179,8 +209,7 @@ mouv__carrier_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session) {
     mouv__attempt_t *attempt = &op->attempt;
     mouv__carrier_t *carrier = attempt->carrier;
     if (!keep_session && attempt->session) {
-        if (!attempt->session->affinity)
-            mouv__session_give_back(attempt->session, mouv__now_ns(op->client->runtime));
+        mouv__session_give_back(attempt->session, mouv__now_ns(op->client->runtime));
         attempt->session = NULL;
     }
     attempt->carrier = NULL;

@@ -18,6 +18,10 @@ enum { MOUV__STAGE_PREPARING, MOUV__STAGE_SENT, MOUV__STAGE_STOPPED };
 int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
                         mouv__executor_t *executor);
 
+/** Loop thread: the server session that it must use (a cursor's, a user's session's, that of the
+ *  attempt before), NULL if any will do. */
+mouv__session_t *mouv__bound_session(const mouv__operation_t *op);
+
 /** Loop thread: true if nothing has been sent and nothing will be. */
 bool mouv__attempt_stop(mouv__operation_t *op);
 

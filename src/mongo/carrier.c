@@ -2,7 +2,6 @@
  * Carriers and their sessions: one libmongoc client each, opened and closed on workers, its lists
  * kept by the loop.
  */
-#include <assert.h>
 #include <string.h>
 
 #include "context/alloc.h"
@@ -52,12 +51,13 @@ mouv__session_t *mouv__session_take(mouv__carrier_t *carrier, int64_t now_ns) {
     if (!session) return session_new(carrier);
     carrier->free_sessions = session->next_free;
     /* one that is no longer good is begun anew by the worker that gets it */
-    if (now_ns - session->used_ns > SESSION_IDLE_NS) session->dirty = true;
+    session->renew = session->dirty || now_ns - session->used_ns > SESSION_IDLE_NS;
+    session->dirty = false;
     return session;
 }
 
 void mouv__session_give_back(mouv__session_t *session, int64_t now_ns) {
-    assert(!session->affinity);
+    if (session->keepers) return;
     session->used_ns = now_ns;
     session->parked = session->kills > 0;
     if (session->parked) return; /* a late killSessions must not meet the next operation */
@@ -73,11 +73,11 @@ static bool is_without_sessions(const bson_error_t *error) {
 }
 
 bool mouv__session_begin(mouv__session_t *session, bson_error_t *error) {
-    if (session->dirty && session->handle) {
+    if (session->renew && session->handle) {
         mongoc_client_session_destroy(session->handle);
         session->handle = NULL;
     }
-    session->dirty = false;
+    session->renew = false;
     if (session->handle) return true;
     mongoc_session_opt_t *opts = mongoc_session_opts_new();
     mongoc_session_opts_set_causal_consistency(opts, false);

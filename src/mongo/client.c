@@ -1,5 +1,5 @@
 /*
- * mouv_client_t: made from a URI without any I/O, counted, its handles interned.
+ * mouv_client_t: made from a URI without any I/O, counted.
  */
 #include "mongo/client.h"
 
@@ -88,21 +88,8 @@ static void on_runtime_close(mouv__attachment_t *attachment) {
     mouv__client_begin_close(client, true);
 }
 
-static void free_handles(mouv_client_t *client) {
-    while (client->databases) {
-        mouv_database_t *database = client->databases;
-        client->databases = database->next;
-        while (database->collections) {
-            mouv_collection_t *collection = database->collections;
-            database->collections = collection->next;
-            mouv__free(collection);
-        }
-        mouv__free(database);
-    }
-}
-
 static void client_free(mouv_client_t *client) {
-    free_handles(client);
+    mouv__handles_free(client);
     mouv__free(client->default_database);
     mouv__free(client);
 }
@@ -215,56 +202,6 @@ void mouv__client_hold(mouv_client_t *client) {
 void mouv__client_let_go(mouv_client_t *client) {
     client->held--;
     free_if_unused(client);
-}
-
-/* --- handles ---------------------------------------------------------------------------------- */
-
-static mouv_database_t no_database;
-static mouv_collection_t no_collection = {.database = &no_database};
-
-mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name) {
-    if (!client) return &no_database;
-    if (!name) name = "";
-    for (mouv_database_t *database = client->databases; database; database = database->next)
-        if (strcmp(database->name, name) == 0) return database;
-    size_t size = strlen(name) + 1;
-    mouv_database_t *database = mouv__alloc(sizeof(*database) + size);
-    if (!database) return &no_database;
-    memcpy(database->name, name, size);
-    database->client = client;
-    database->next = client->databases;
-    client->databases = database;
-    return database;
-}
-
-mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name) {
-    if (!database || !database->client) return &no_collection;
-    if (!name) name = "";
-    for (mouv_collection_t *each = database->collections; each; each = each->next)
-        if (strcmp(each->name, name) == 0) return each;
-    size_t size = strlen(name) + 1;
-    mouv_collection_t *collection = mouv__alloc(sizeof(*collection) + size);
-    if (!collection) return &no_collection;
-    memcpy(collection->name, name, size);
-    collection->database = database;
-    collection->next = database->collections;
-    database->collections = collection;
-    return collection;
-}
-
-mouv_database_t *mouv_client_get_database(mouv_client_t *client, const char *name) {
-    return mouv__client_database(client, name);
-}
-
-mouv_collection_t *mouv_client_get_collection(mouv_client_t *client, const char *database,
-                                              const char *name) {
-    return mouv__client_collection(mouv__client_database(client, database), name);
-}
-
-mouv_database_t *mouv_client_get_default_database(mouv_client_t *client, const char *fallback) {
-    if (client && client->default_database)
-        return mouv__client_database(client, client->default_database);
-    return mouv__client_database(client, fallback ? fallback : "test");
 }
 
 /* --- figures ---------------------------------------------------------------------------------- */

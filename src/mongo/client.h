@@ -23,12 +23,14 @@ struct mouv_database {
     mouv_client_t *client;
     mouv_database_t *next;             /**< the client's list */
     mouv_collection_t *collections;
+    mouv__defaults_t *defaults;        /**< a share; NULL: the client's */
     char name[];
 };
 
 struct mouv_collection {
     mouv_database_t *database;
     mouv_collection_t *next;           /**< the database's list */
+    mouv__defaults_t *defaults;        /**< a share; NULL: the client's */
     char name[];
 };
 
@@ -55,6 +57,8 @@ struct mouv_client {
     bool retry_reads, retry_writes;    /**< the user's wish; libmongoc's own are off */
     int64_t selection_timeout_ms;
     int64_t txn_number;                /**< the last one given out */
+    mouv_session_t *sessions;          /**< the users', see session.h */
+    uint32_t cleanups;                 /**< MOUV__OP_CLEANUP: under way */
     mouv__timer_t close_timer;
     struct mouv__closing *closings;    /**< who waits for the end, see close.c */
     mouv_client_stats_t stats;
@@ -63,6 +67,9 @@ struct mouv_client {
 /** An interned handle; an empty stand-in whose operations fail with ENOMEM if there is no memory. */
 mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name);
 mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name);
+
+/** The end of all handles. */
+void mouv__handles_free(mouv_client_t *client);
 
 /** 0, or why a new operation is refused: MOUV_EINVAL (NULL), ETHREAD, ECLOSED. */
 int mouv__client_check(const mouv_client_t *client, mouv_error_t *error);

@@ -195,20 +195,9 @@ mouv_future_t mouv_collection_find_one_and_delete(mouv_collection_t *collection,
 
 /* --- drop ----------------------------------------------------------------------------------- */
 
-/** NamespaceNotFound is what servers before 7.0 say. */
-static int finish_drop(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
-    (void)operation, (void)reply;
-    return error->code == MOUV_ESERVER && error->server_code == 26 ? 0 : error->code;
-}
-
 mouv_future_t mouv_collection_drop(mouv_collection_t *collection, const bson_t *opts) {
     static const mouv__row_t drop = {{"drop", MOUV__ADMIN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
-    mouv_future_t failed;
     mouv__command_begin(&command, &drop, collection, opts);
-    mouv__request_t *request =
-        mouv__command_request(&command, mouv__to_nobody(), sizeof *request, &failed);
-    if (!request) return failed;
-    request->operation.finish = finish_drop;
-    return mouv__operation_start(&request->operation);
+    return mouv__command_send_to_drop(&command);
 }

@@ -11,6 +11,8 @@
 #include "async/runtime.h"
 #include "mongo/check.h"
 #include "mongo/client.h"
+#include "mongo/defaults.h"
+#include "mongo/session.h"
 
 /* --- Building ------------------------------------------------------------------------------- */
 
@@ -33,6 +35,8 @@ static bool begin(mouv__command_t *command, const mouv__row_t *row, mouv_databas
     command->row = row;
     command->database = database;
     command->read_prefs = NULL;
+    command->session = NULL;
+    command->defaults = database ? database->defaults : NULL;
     command->ended = false;
     command->error.code = 0;
     command->bson = bson_new();
@@ -62,6 +66,7 @@ void mouv__command_begin(mouv__command_t *command, const mouv__row_t *row,
                          const mouv_collection_t *collection, const bson_t *opts) {
     mouv__command_begin_named(command, row, collection ? collection->database : NULL,
                               collection ? collection->name : NULL, opts);
+    if (collection) command->defaults = collection->defaults;
 }
 
 void mouv__command_begin_database(mouv__command_t *command, const mouv__row_t *row,
@@ -69,6 +74,11 @@ void mouv__command_begin_database(mouv__command_t *command, const mouv__row_t *r
     if (!begin(command, row, database)) return;
     BSON_APPEND_INT32(command->bson, row->operation.name, 1);
     read_opts(command, opts);
+}
+
+void mouv__command_begin_bare(mouv__command_t *command, const mouv__row_t *row,
+                              mouv_database_t *database, const bson_t *opts) {
+    if (begin(command, row, database)) read_opts(command, opts);
 }
 
 void mouv__command_begin_given(mouv__command_t *command, const mouv__row_t *row,
@@ -162,70 +172,26 @@ void mouv__command_int(mouv__command_t *command, const char *key, int64_t value)
     }
 }
 
-/* --- Read preference ------------------------------------------------------------------------ */
-
-static bool parse_mode(const char *name, mongoc_read_mode_t *mode) {
-    static const struct {
-        const char *name;
-        mongoc_read_mode_t mode;
-    } modes[] = {{"primary", MONGOC_READ_PRIMARY},
-                 {"primaryPreferred", MONGOC_READ_PRIMARY_PREFERRED},
-                 {"secondary", MONGOC_READ_SECONDARY},
-                 {"secondaryPreferred", MONGOC_READ_SECONDARY_PREFERRED},
-                 {"nearest", MONGOC_READ_NEAREST}};
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        *mode = modes[i].mode;
-        if (name && strcmp(name, modes[i].name) == 0) return true;
-    }
-    return false;
-}
-
-/** {mode, tags, maxStalenessSeconds} as the server names them; false: it makes no sense. */
-static bool read_preference_document(mongoc_read_prefs_t *prefs, const bson_t *given) {
-    bson_iter_t iter;
-    mongoc_read_mode_t mode;
-    const char *name = NULL;
-    if (bson_iter_init_find(&iter, given, "mode")) name = bson_iter_utf8(&iter, NULL);
-    if (!parse_mode(name, &mode)) return false;
-    mongoc_read_prefs_set_mode(prefs, mode);
-    if (bson_iter_init_find(&iter, given, "maxStalenessSeconds")) {
-        mongoc_read_prefs_set_max_staleness_seconds(prefs, bson_iter_as_int64(&iter));
-    }
-    if (bson_iter_init_find(&iter, given, "tags")) {
-        const uint8_t *data;
-        uint32_t length;
-        bson_t tags;
-        if (!BSON_ITER_HOLDS_ARRAY(&iter)) return false;
-        bson_iter_array(&iter, &length, &data);
-        if (!bson_init_static(&tags, data, length)) return false;
-        mongoc_read_prefs_set_tags(prefs, &tags);
-    }
-    return mongoc_read_prefs_is_valid(prefs);
-}
+/* --- Sending -------------------------------------------------------------------------------- */
 
 static void read_preference(mouv__command_t *command) {
     const mouv__view_t *given = &command->opts.read_preference;
-    mongoc_read_mode_t mode = MONGOC_READ_PRIMARY;
-    bson_t document;
-    bool good;
     if (!given->data) return;
-    command->read_prefs = mongoc_read_prefs_new(mode);
-    if (given->type == BSON_TYPE_UTF8) {
-        good = parse_mode((const char *)given->data, &mode);
-        mongoc_read_prefs_set_mode(command->read_prefs, mode);
-    } else {
-        good = bson_init_static(&document, given->data, given->length) &&
-               read_preference_document(command->read_prefs, &document);
-    }
-    if (!good) mouv__command_fail(command, MOUV_EINVAL, "option 'readPreference' makes no sense");
+    command->read_prefs = mouv__read_prefs_parse(given);
+    if (command->read_prefs) return;
+    mouv__command_fail(command, MOUV_EINVAL, "option 'readPreference' makes no sense");
 }
-
-/* --- Sending -------------------------------------------------------------------------------- */
 
 void mouv__command_end(mouv__command_t *command) {
     if (mouv__command_failed(command) || command->ended) return;
     command->ended = true;
+    if (command->defaults && command->defaults->error) {
+        command->error = *command->defaults->error;
+    }
     read_preference(command);
+    if (command->opts.session_id != 0)
+        command->session = mouv__user_session_find(command->database->client,
+                                                   command->opts.session_id, &command->error);
     mouv__opts_append(&command->opts, MOUV__PLACE_TOP, command->bson);
     if (command->bson->len > MOUV__COMMAND_SIZE_BYTES) {
         mouv__command_fail(command, MOUV_EINVAL,
@@ -264,6 +230,11 @@ mouv__output_t mouv__to_names(char ***to) {
     return (mouv__output_t){MOUV__TO_NAMES, to};
 }
 
+mouv__output_t mouv__to_name(char **to) {
+    if (to) *to = NULL;
+    return (mouv__output_t){MOUV__TO_NAME, to};
+}
+
 static bson_t *take(bson_t **document) {
     bson_t *taken = *document;
     *document = NULL;
@@ -290,6 +261,11 @@ static void deliver(mouv__operation_t *operation, bool whole) {
         if (!good) return;
         *(char ***)request->output.to = request->names;
         request->names = NULL;
+        return;
+    case MOUV__TO_NAME:
+        if (!good) return;
+        *(char **)request->output.to = request->names[0];
+        request->names[0] = NULL;
         return;
     }
 }
@@ -337,6 +313,8 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
     mouv__request_t *request = (mouv__request_t *)operation;
     operation->command = command->bson;
     operation->read_prefs = command->read_prefs;
+    operation->defaults = mouv__defaults_ref(command->defaults);
+    mouv__user_session_join(command->session, operation);
     operation->finish = finish;
     operation->deliver = deliver;
     operation->release = mouv__request_release;
@@ -351,4 +329,19 @@ mouv_future_t mouv__command_send(mouv__command_t *command, mouv__output_t output
     mouv__request_t *request =
         mouv__command_request(command, output, sizeof(mouv__request_t), &failed);
     return request ? mouv__operation_start(&request->operation) : failed;
+}
+
+/** NamespaceNotFound is what servers before 7.0 say. */
+static int finish_drop(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
+    (void)operation, (void)reply;
+    return error->code == MOUV_ESERVER && error->server_code == 26 ? 0 : error->code;
+}
+
+mouv_future_t mouv__command_send_to_drop(mouv__command_t *command) {
+    mouv_future_t failed;
+    mouv__request_t *request =
+        mouv__command_request(command, mouv__to_nobody(), sizeof *request, &failed);
+    if (!request) return failed;
+    request->operation.finish = finish_drop;
+    return mouv__operation_start(&request->operation);
 }

@@ -51,7 +51,8 @@ typedef struct mouv__row {
 
 /** Where a result goes: one pointer of the user's, which may be NULL. */
 typedef struct mouv__output {
-    enum { MOUV__TO_NOBODY, MOUV__TO_REPLY, MOUV__TO_VALUE, MOUV__TO_NUMBER, MOUV__TO_NAMES } kind;
+    enum { MOUV__TO_NOBODY, MOUV__TO_REPLY, MOUV__TO_VALUE, MOUV__TO_NUMBER, MOUV__TO_NAMES,
+           MOUV__TO_NAME } kind;
     void *to;
 } mouv__output_t;
 
@@ -61,13 +62,14 @@ mouv__output_t mouv__to_reply(bson_t **to); /**< given whenever the server answe
 mouv__output_t mouv__to_value(bson_t **to); /**< given on success */
 mouv__output_t mouv__to_number(int64_t *to);
 mouv__output_t mouv__to_names(char ***to);
+mouv__output_t mouv__to_name(char **to); /**< the first of the names */
 
 /** An operation and its result, which waits here until it is delivered. */
 struct mouv__request {
     mouv__operation_t operation; /**< first, so that they are one object */
     mouv__output_t output;
     bson_t *document; /**< owned: of TO_REPLY and TO_VALUE */
-    char **names;     /**< owned: of TO_NAMES */
+    char **names;     /**< owned: of TO_NAMES, TO_NAME */
     int64_t number;   /**< of TO_NUMBER */
 };
 
@@ -76,6 +78,8 @@ typedef struct mouv__command {
     mouv_database_t *database;       /**< NULL: a NULL handle was given */
     bson_t *bson;                    /**< owned until it is sent or taken */
     mongoc_read_prefs_t *read_prefs; /**< owned likewise */
+    mouv__defaults_t *defaults;      /**< borrowed of the handle; NULL: the client's alone */
+    mouv_session_t *session; /**< borrowed; NULL: none */
     mouv__opts_t opts;
     bool ended;         /**< the options are in */
     mouv_error_t error; /**< `code` below 0: failed, nothing will be sent */
@@ -93,6 +97,10 @@ void mouv__command_begin_database(mouv__command_t *command, const mouv__row_t *r
 void mouv__command_begin_named(mouv__command_t *command, const mouv__row_t *row,
                                mouv_database_t *database, const char *collection,
                                const bson_t *opts);
+
+/** Begins with nothing: what the command is called is the caller's first field. */
+void mouv__command_begin_bare(mouv__command_t *command, const mouv__row_t *row,
+                              mouv_database_t *database, const bson_t *opts);
 
 /** Begins with a whole command of the user's. */
 void mouv__command_begin_given(mouv__command_t *command, const mouv__row_t *row,
@@ -141,6 +149,9 @@ void mouv__command_clear(mouv__command_t *command);
 
 /** Ends it and starts it as an operation. Consumes the command in every case. */
 mouv_future_t mouv__command_send(mouv__command_t *command, mouv__output_t output);
+
+/** As mouv__command_send(); that there is no such collection (code 26) is success. */
+mouv_future_t mouv__command_send_to_drop(mouv__command_t *command);
 
 /**
  * The long way, for operations with fields of their own: a request of `size` bytes with the command

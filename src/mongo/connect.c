@@ -5,6 +5,7 @@
 
 #include "async/runtime.h"
 #include "context/alloc.h"
+#include "mongo/defaults.h"
 #include "mongo/error.h"
 #include "mongo/queue.h"
 #include "mongo/state.h"
@@ -15,7 +16,7 @@ mouv__wish_t mouv__operation_wish(const mouv__operation_t *op) {
     if (wish.write) return wish;
     wish.read_prefs = op->read_prefs;
     if (!wish.read_prefs && (op->row->flags & MOUV__OP_READ_PREFERENCE))
-        wish.read_prefs = op->client->pool->read_prefs;
+        wish.read_prefs = mouv__default_read_prefs(op->defaults, op->client->pool);
     return wish;
 }
 

@@ -10,7 +10,9 @@
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/client.h"
+#include "mongo/defaults.h"
 #include "mongo/reply.h"
+#include "mongo/session.h"
 
 /** One command of a cursor. */
 typedef struct exchange {
@@ -76,9 +78,11 @@ void mouv__cursor_let_go(mouv_cursor_t *cursor) {
     kill_open(cursor);
     drop_batches(cursor);
     mouv__affinity_free(cursor->affinity);
+    if (cursor->session) mouv__user_session_let_go(cursor->session);
     bson_destroy(cursor->command);
     bson_destroy(cursor->comment);
     mongoc_read_prefs_destroy(cursor->read_prefs);
+    mouv__defaults_unref(cursor->defaults);
     bson_free(cursor->collection);
     mouv__free(cursor->error);
     mouv_client_unref(cursor->client);
@@ -104,9 +108,18 @@ static bool open_batch(const bson_t *reply, bson_iter_t *documents) {
            BSON_ITER_HOLDS_ARRAY(&field) && bson_iter_recurse(&field, documents);
 }
 
+/** That the collection is missing is the answer. */
+static bool is_missing(const mouv_cursor_t *cursor, const mouv_error_t *error) {
+    return cursor->empty_if_missing && error->code == MOUV_ESERVER && error->server_code == 26;
+}
+
 static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
     bson_iter_t documents;
+    if (is_missing(cursor, error)) {
+        if (cursor->state == MOUV__CURSOR_OPEN) move_to(cursor, MOUV__CURSOR_ENDED);
+        return 0;
+    }
     if (error->code < 0) return error->code;
     if (!open_batch(reply, &documents)) {
         return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
@@ -151,6 +164,7 @@ static mouv__operation_t *new_exchange(mouv_cursor_t *cursor, const mouv__operat
     if (!operation) return NULL;
     ((exchange_t *)operation)->cursor = cursor;
     mouv__cursor_hold(cursor);
+    mouv__user_session_join(cursor->session, operation);
     operation->finish = finish;
     operation->late = late;
     operation->release = release;
@@ -163,6 +177,7 @@ static mouv_future_t send_first(mouv_cursor_t *cursor) {
     if (!operation) return failed;
     operation->command = cursor->command;
     operation->read_prefs = cursor->read_prefs;
+    operation->defaults = mouv__defaults_ref(cursor->defaults);
     cursor->command = NULL;
     cursor->read_prefs = NULL;
     if (cursor->error) {
@@ -249,7 +264,8 @@ bool mouv__cursor_turn(mouv_cursor_t *cursor) {
     cursor->ahead = NULL;
     cursor->at_hand =
         open_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
-    if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && !cursor->tailable) {
+    if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && !cursor->tailable &&
+        !cursor->session) {
         send_next(cursor);
     }
     return true;
@@ -296,6 +312,7 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
     cursor->row = command->row;
     cursor->command = command->bson;
     cursor->read_prefs = command->read_prefs;
+    cursor->defaults = mouv__defaults_ref(command->defaults);
     cursor->database = command->database;
     cursor->tailable = command->opts.tailable;
     cursor->await_data = command->opts.await_data;
@@ -306,8 +323,15 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
         if (!cursor->database) cursor->state = MOUV__CURSOR_FAILED;
     } else {
         cursor->comment = comment_of(&command->opts);
+        cursor->session = command->session;
+        if (cursor->session) mouv__user_session_hold(cursor->session);
     }
     if (cursor->database) cursor->client = mouv_client_ref(cursor->database->client);
+    return cursor;
+}
+
+mouv_cursor_t *mouv__cursor_empty_if_missing(mouv_cursor_t *cursor) {
+    if (cursor != &out_of_memory) cursor->empty_if_missing = true;
     return cursor;
 }
 

@@ -31,6 +31,7 @@ struct mouv_cursor {
     bool at_hand;
     bool tailable; /**< an empty batch is no end; nothing is fetched ahead */
     bool await_data;
+    bool empty_if_missing; /**< a collection that is not there (code 26) gives no documents */
     uint8_t state;         /**< mouv__cursor_state_t */
     uint32_t references;   /**< the owner's, the running operation's, a fetch's */
     mouv_client_t *client; /**< counted; NULL: made from a NULL handle, or out of memory */
@@ -38,11 +39,13 @@ struct mouv_cursor {
     const mouv__row_t *row;          /**< of the first command */
     bson_t *command;                 /**< the first command, while FRESH */
     mongoc_read_prefs_t *read_prefs; /**< likewise */
+    mouv__defaults_t *defaults;      /**< a share */
     bson_t *comment;                 /**< {comment: ...} for getMore, or NULL */
     char *collection;                /**< what getMore and killCursors name */
     int64_t id;                      /**< the server's, 0: none */
     int64_t batch_size, max_await_ms;
     mouv__affinity_t *affinity; /**< client, server and session of an open cursor */
+    mouv_session_t *session;    /**< the user's, counted; then nothing is fetched ahead; or NULL */
     bson_t *batch, *ahead;      /**< the reply that is read; the one that has arrived since */
     mouv__future_t *running;    /**< held: the operation under way, or NULL */
     mouv__listener_t arrival;   /**< to `running` */
@@ -53,6 +56,9 @@ struct mouv_cursor {
 
 /** A cursor over what `command`, finished, will answer. Consumes the command; never NULL. */
 mouv_cursor_t *mouv__cursor_new(mouv__command_t *command);
+
+/** Makes a cursor over a collection that is not there an empty one; gives the cursor. */
+mouv_cursor_t *mouv__cursor_empty_if_missing(mouv_cursor_t *cursor);
 
 /** The row of an aggregate: one with $out or $merge writes, and asks the primary. */
 const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline);

@@ -38,7 +38,7 @@ void mouv__error_from_driver(mouv_error_t *error, const bson_error_t *driver) {
 
 /* --- labels ---------------------------------------------------------------------------------- */
 
-static void add_label(mouv_error_t *error, const char *label) {
+void mouv__error_add_label(mouv_error_t *error, const char *label) {
     if (mouv_error_has_label(error, label)) return;
     size_t used = strlen(error->labels);
     if (used + 1 + strlen(label) + 1 > sizeof(error->labels)) return;
@@ -50,7 +50,8 @@ static void add_labels(mouv_error_t *error, const bson_iter_t *at) {
     bson_iter_t labels;
     if (!BSON_ITER_HOLDS_ARRAY(at) || !bson_iter_recurse(at, &labels)) return;
     while (bson_iter_next(&labels))
-        if (BSON_ITER_HOLDS_UTF8(&labels)) add_label(error, bson_iter_utf8(&labels, NULL));
+        if (BSON_ITER_HOLDS_UTF8(&labels))
+            mouv__error_add_label(error, bson_iter_utf8(&labels, NULL));
 }
 
 void mouv__error_labels(mouv_error_t *error, const bson_t *reply) {

@@ -45,6 +45,9 @@ bool mouv__reply_did_something(const bson_t *reply);
 /** Copies the reply's errorLabels, also those inside writeConcernError, separated by spaces. */
 void mouv__error_labels(mouv_error_t *error, const bson_t *reply);
 
+/** Adds one label, unless it is there. */
+void mouv__error_add_label(mouv_error_t *error, const char *label);
+
 /** Whether the server's code is one that the retryable reads and writes specifications name. */
 bool mouv__code_is_retryable(int32_t code);
 

@@ -15,6 +15,7 @@
 #include "mongo/client.h"
 #include "mongo/queue.h"
 #include "mongo/retry.h"
+#include "mongo/session.h"
 #include "mongo/state.h"
 
 #define MS_NS INT64_C(1000000)
@@ -120,6 +121,7 @@ static void future_release(mouv__future_t *future) {
     if (op->release) op->release(op);
     mouv__free(op->first_error);
     mouv__affinity_free(op->affinity);
+    mouv__user_session_part(op);
     op->first_error = NULL;
     mouv__client_let_go(op->client);
     mouv__operation_unref_memory(op);
@@ -127,6 +129,7 @@ static void future_release(mouv__future_t *future) {
 
 static const mouv__future_ops_t future_ops = {
     .kind = "operation",
+    .outside = true,
     .cancel = future_cancel,
     .shorten = future_shorten,
     .deliver = future_deliver,
@@ -237,13 +240,17 @@ static void admit(mouv__ready_t *ready) {
 }
 
 mouv_future_t mouv__operation_start(mouv__operation_t *op) {
+    mouv_error_t error;
+    if (op->affinity) mouv__affinity_hold(op->affinity); /* future_release() gives it up */
+    if (op->user_session && mouv__user_session_enter(op, &error) < 0)
+        return mouv__operation_refuse(op, error.code, "%s", error.message);
     mouv_future_t handle = mouv__future_handle(&op->future);
     take_max_time(op);
-    if (op->affinity) mouv__affinity_hold(op->affinity);
     op->held = true;
     mouv__future_hold(&op->future);
     mouv__operation_move(op, MOUV__OP_STARTED);
     op->client->stats.started++;
+    if (is_cleanup(op)) op->client->cleanups++;
     op->admit.run = admit;
     mouv__runtime_ready(op->client->runtime, &op->admit);
     return handle;
@@ -264,6 +271,7 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
 /* --- settling -------------------------------------------------------------------------------- */
 
 static void count_end(mouv__operation_t *op, int code) {
+    if (is_cleanup(op)) op->client->cleanups--;
     op->client->stats.completed++;
     if (code == MOUV_ETIMEDOUT) op->client->stats.timeouts++;
 }
@@ -272,6 +280,7 @@ static void count_end(mouv__operation_t *op, int code) {
 static void settle(mouv__operation_t *op, int code, mouv_error_t *error) {
     mouv__queue_remove(op);
     mouv__timer_stop(op->client->runtime, &op->timer);
+    mouv__user_session_leave(op);
     if (code < 0 && error->operation[0] == '\0')
         mouv__operation_text(op, error->operation, sizeof(error->operation));
     bool worker = is_on_worker(op) && op->attempt.carrier != NULL;
@@ -288,6 +297,7 @@ static void settle(mouv__operation_t *op, int code, mouv_error_t *error) {
 /* Asks the maker what it came to. May be MOUV__AGAIN. */
 static int ask_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
     mouv__final_error(op, error);
+    mouv__transaction_label(op, error);
     return op->finish ? op->finish(op, reply, error) : error->code;
 }
 
@@ -302,7 +312,7 @@ static void end_unanswered(mouv__operation_t *op, mouv_error_t *error) {
 void mouv__operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *error) {
     mouv_error_t own = *error;
     mouv__queue_remove(op);
-    if (op->attempt.session && !op->affinity) { /* kept for a retry that does not come */
+    if (op->attempt.session) { /* kept for a retry that does not come */
         mouv__session_give_back(op->attempt.session, mouv__now_ns(op->client->runtime));
         op->attempt.session = NULL;
     }
@@ -345,9 +355,8 @@ static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     }
 }
 
-static void give_carrier_back(mouv_client_t *client, mouv__operation_t *op,
-                              mouv__carrier_t *carrier) {
-    if (is_cleanup(op))
+static void give_carrier_back(mouv_client_t *client, mouv__carrier_t *carrier) {
+    if (carrier == client->admission.cleaner.carrier)
         mouv__admission_leave_lane(client, &client->admission.cleaner);
     else
         mouv__admission_leave(client, carrier);
@@ -358,7 +367,7 @@ static void back_late(mouv__operation_t *op) {
     if (reply && op->late) op->late(op, reply);
     mouv__queue_remove(op);
     mouv__carrier_t *carrier = mouv__attempt_end(op, false);
-    give_carrier_back(op->client, op, carrier);
+    give_carrier_back(op->client, carrier);
     mouv__operation_move(op, MOUV__OP_SETTLED);
     let_go_if_over(op);
 }
@@ -371,7 +380,7 @@ static void back_awaited(mouv__operation_t *op, mouv_error_t *error) {
     bson_destroy(attempt->reply);
     attempt->reply = NULL;
     mouv__carrier_t *carrier = mouv__attempt_end(op, retry && attempt->txn_number > 0);
-    give_carrier_back(op->client, op, carrier);
+    give_carrier_back(op->client, carrier);
     if (code == MOUV__AGAIN)
         go_again(op);
     else
@@ -387,6 +396,7 @@ void mouv__operation_back(mouv__job_t *job) {
     mouv__stopper_remove(op);
     mouv__outcome(op, &error);
     note_connection(op, &error);
+    if (op->user_session) mouv__user_session_note(op);
     if (op->state == MOUV__OP_LATE)
         back_late(op);
     else

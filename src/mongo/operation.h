@@ -115,6 +115,8 @@ typedef struct mouv__attempt {
     int32_t max_time_ms;      /**< 0: none */
     int64_t txn_number;       /**< 0: none; kept over a retry */
     bool ok;                  /**< back: libmongoc returned true */
+    bson_t *fields;           /**< of the transaction it is in, in place of defaults; owned */
+    bson_t *cluster_time;     /**< to be told to libmongoc first; owned, or NULL */
     bson_t *reply;            /**< back: what the server answered, or NULL */
     bson_error_t error;       /**< back, where not ok */
 } mouv__attempt_t;
@@ -130,7 +132,9 @@ struct mouv__operation {
     /* --- the maker sets these before mouv__operation_start() --- */
     bson_t *command;                  /**< owned; with the user's maxTimeMS, readConcern, ... in it */
     mongoc_read_prefs_t *read_prefs;  /**< owned; NULL: see MOUV__OP_READ_PREFERENCE, else primary */
+    mouv__defaults_t *defaults;       /**< a share: of the handle it was called on; or NULL */
     mouv__affinity_t *affinity;       /**< borrowed, outlives the operation: getMore; else NULL */
+    mouv_session_t *user_session;     /**< counted, see session.h; NULL: none */
     uint32_t server_id;               /**< 0, or the server it must go to: killCursors */
     bool retryable;                   /**< from the row; cleared for multi statements, $out, ... */
     bool multi;                       /**< changes many documents: a multi statement or several */
@@ -164,6 +168,8 @@ struct mouv__operation {
     bool stopped;              /**< cancelled or expired: no further attempt */
     bool expired;              /**< `stopped` by its deadline */
     bool held;                 /**< the lower half holds the future */
+    bool in_transaction;       /**< of user_session; so nothing is stored before the commit */
+    bool starts_transaction;   /**< its command is the transaction's first */
     mouv_error_t *first_error; /**< of the attempt before a retry; owned */
 };
 
@@ -200,7 +206,8 @@ int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int c
 /**
  * Only inside `finish` after an answer: keeps the operation's session (instead of giving it back)
  * and remembers its client and server, for the getMores that follow. One operation at a time may
- * use it. NULL: ENOMEM. Between operations the libmongoc client serves others.
+ * use it. NULL: ENOMEM. Between operations the libmongoc client serves others. A session may be
+ * kept several times: by a user's session and by the cursors in it.
  */
 mouv__affinity_t *mouv__operation_keep_affinity(mouv__operation_t *op);
 

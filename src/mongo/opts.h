@@ -46,6 +46,7 @@ typedef struct mouv__opts {
     int64_t skip;         /**< 0 */
     int64_t batch_size;   /**< -1: the server's */
     int64_t max_await_ms; /**< -1: none */
+    int64_t session_id;   /**< of mouv_session_append(); 0: none */
     bool ordered;         /**< true */
     bool validate;        /**< true; false leaves out what is not structure */
     bool upsert, tailable, await_data, single_batch, return_new;

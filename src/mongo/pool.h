@@ -49,12 +49,13 @@ struct mouv__session {
     mouv__session_t *next_free; /**< in carrier->free_sessions */
     mouv__session_t *next;      /**< in carrier->sessions */
     mouv__carrier_t *carrier;
-    mouv__affinity_t *affinity;      /**< the cursor that keeps it, or NULL */
+    mouv__affinity_t *keepers;       /**< the cursors and the user's session that keep it */
     mongoc_client_session_t *handle; /**< NULL until a worker has begun it */
     uint8_t lsid[16];                /**< set with `handle` */
     int64_t used_ns;                 /**< when it was given back */
     uint32_t kills;                  /**< killSessions for it that have not been answered */
-    bool dirty;                      /**< a connection was lost under it: not used again */
+    bool dirty;                      /**< a connection was lost under it: not given out again */
+    bool renew;                      /**< the worker that has it begins it anew */
     bool parked;                     /**< given back, waits for `kills` to become 0 */
 };
 
@@ -84,6 +85,8 @@ void mouv__carrier_free(mouv__carrier_t *carrier, mouv__pool_t *pool);
 
 /** Loop thread: a session that may be used now, new if there is none. NULL: ENOMEM. */
 mouv__session_t *mouv__session_take(mouv__carrier_t *carrier, int64_t now_ns);
+
+/** Does nothing while somebody keeps it. */
 void mouv__session_give_back(mouv__session_t *session, int64_t now_ns);
 
 /** A worker that has the carrier: begins the server session if that is still to do. */

@@ -39,6 +39,21 @@ int mouv__read_first(mouv__request_t *request, const bson_t *reply) {
     return keep(request, reply, "cursor.firstBatch.0");
 }
 
+int mouv__read_first_options(mouv__request_t *request, const bson_t *reply) {
+    return keep(request, reply, "cursor.firstBatch.0.options");
+}
+
+int mouv__read_whole(mouv__request_t *request, const bson_t *reply) {
+    request->document = bson_copy(reply);
+    return 0;
+}
+
+int mouv__read_valid(mouv__request_t *request, const bson_t *reply) {
+    bson_iter_t field;
+    (void)request;
+    return mouv__reply_find(reply, "valid", &field) && bson_iter_as_bool(&field);
+}
+
 int mouv__read_value(mouv__request_t *request, const bson_t *reply) {
     return keep(request, reply, "value");
 }

@@ -14,6 +14,15 @@
 /** {cursor: {firstBatch: [document]}}: the document, 1; or 0 if there is none. */
 int mouv__read_first(mouv__request_t *request, const bson_t *reply);
 
+/** {cursor: {firstBatch: [{options: document}]}}: the options, 1; or 0 if there is nothing. */
+int mouv__read_first_options(mouv__request_t *request, const bson_t *reply);
+
+/** All of it. */
+int mouv__read_whole(mouv__request_t *request, const bson_t *reply);
+
+/** {valid: bool}: 1 or 0. */
+int mouv__read_valid(mouv__request_t *request, const bson_t *reply);
+
 /** {value: document or null}: 1 or 0. */
 int mouv__read_value(mouv__request_t *request, const bson_t *reply);
 

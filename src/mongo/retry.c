@@ -150,9 +150,14 @@ static bool is_definite(const mouv_error_t *error) {
     return error->code == MOUV_ESERVER && !mouv__code_is_retryable(error->server_code);
 }
 
+/* What a transaction did before its commit is not stored. */
+static bool is_undone(const mouv__operation_t *op) {
+    return op->in_transaction && !op->multi;
+}
+
 void mouv__final_error(mouv__operation_t *op, mouv_error_t *error) {
     if (error->code >= 0) return;
     if (op->first_error && first_counts(error)) *error = *op->first_error;
-    if (op->maybe_stored && error->code != MOUV_EUNKNOWN && !is_definite(error))
+    if (op->maybe_stored && error->code != MOUV_EUNKNOWN && !is_definite(error) && !is_undone(op))
         make_unknown(error, error->code, "sent, but the outcome is unknown");
 }

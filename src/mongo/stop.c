@@ -150,8 +150,9 @@ static void kill_ended(mouv__step_t *step) {
     mouv__stopper_t *stopper = &client->stopper;
     for (uint32_t i = 0; i < kill->count; i++) {
         mouv__session_t *session = kill->sessions[i];
-        if (--session->kills == 0 && session->parked)
-            mouv__session_give_back(session, mouv__now_ns(client->runtime));
+        if (--session->kills > 0) continue;
+        if (session->parked) mouv__session_give_back(session, mouv__now_ns(client->runtime));
+        mouv__admission_serve(client, session->carrier);
     }
     mouv__admission_leave_lane(client, &stopper->lane);
     if (!step->ok) note_refusal(stopper, &step->error);

@@ -24,8 +24,15 @@ static bson_t *some(bson_t **document) {
     return *document;
 }
 
+/** The index over all batches of what the server calls `position`. */
+static uint32_t index_of(const mouv__span_t *span, int64_t position) {
+    uint32_t at = (uint32_t)position;
+    return span->indexes && at < span->count ? span->indexes[at] : span->first + at;
+}
+
 /** Copies a write error with its index counted over all batches. */
-static void add_write_error(mouv__tally_t *tally, const bson_iter_t *from, uint32_t first) {
+static void add_write_error(mouv__tally_t *tally, const bson_iter_t *from,
+                            const mouv__span_t *span) {
     bson_iter_t field;
     bson_t error;
     index_key_t name;
@@ -34,7 +41,8 @@ static void add_write_error(mouv__tally_t *tally, const bson_iter_t *from, uint3
                                &error);
     while (bson_iter_next(&field)) {
         if (strcmp(bson_iter_key(&field), "index") == 0) {
-            bson_append_int32(&error, "index", -1, (int32_t)(first + bson_iter_as_int64(&field)));
+            bson_append_int32(&error, "index", -1,
+                              (int32_t)index_of(span, bson_iter_as_int64(&field)));
         } else {
             bson_append_iter(&error, NULL, -1, &field);
         }
@@ -42,21 +50,21 @@ static void add_write_error(mouv__tally_t *tally, const bson_iter_t *from, uint3
     bson_append_document_end(tally->write_errors, &error);
 }
 
-static void add_write_errors(mouv__tally_t *tally, const bson_t *reply, uint32_t first) {
+static void add_write_errors(mouv__tally_t *tally, const bson_t *reply, const mouv__span_t *span) {
     bson_iter_t field, errors;
     if (!mouv__reply_find(reply, "writeErrors", &field) || !bson_iter_recurse(&field, &errors))
         return;
-    while (bson_iter_next(&errors)) add_write_error(tally, &errors, first);
+    while (bson_iter_next(&errors)) add_write_error(tally, &errors, span);
 }
 
-static void add_upserted(mouv__tally_t *tally, const bson_t *reply, uint32_t first) {
+static void add_upserted(mouv__tally_t *tally, const bson_t *reply, const mouv__span_t *span) {
     bson_iter_t field, list, id;
     if (!mouv__reply_find(reply, "upserted", &field) || !bson_iter_recurse(&field, &list)) return;
     while (bson_iter_next(&list)) {
         bson_t view;
         index_key_t name;
         if (!mouv__reply_view(&list, &view) || !bson_iter_init_find(&id, &view, "_id")) continue;
-        uint32_t index = first + (uint32_t)mouv__reply_number(&view, "index");
+        uint32_t index = index_of(span, mouv__reply_number(&view, "index"));
         bson_append_iter(some(&tally->upserted_ids), key(&name, index), -1, &id);
         tally->upserted++;
     }
@@ -102,17 +110,17 @@ static uint32_t last_error_index(const mouv__tally_t *tally) {
 }
 
 void mouv__tally_add(mouv__tally_t *tally, mouv__write_kind_t kind, const bson_t *reply,
-                     uint32_t first, uint32_t count, bool ordered) {
+                     const mouv__span_t *span, bool ordered) {
     int64_t upserted = tally->upserted;
     uint32_t errors = tally->error_count;
-    add_write_errors(tally, reply, first);
-    add_upserted(tally, reply, first);
+    add_write_errors(tally, reply, span);
+    add_upserted(tally, reply, span);
     add_concern_error(tally, reply);
     add_labels(tally, reply);
     add_numbers(tally, kind, reply, tally->upserted - upserted);
-    if (mouv__reply_number(reply, "ok") != 1) return; /* as a whole it was refused */
+    if (kind != MOUV__WRITE_INSERT || mouv__reply_number(reply, "ok") != 1) return;
     bool cut = ordered && tally->error_count > errors;
-    tally->tried = cut ? last_error_index(tally) + 1 : first + count;
+    tally->tried += cut ? last_error_index(tally) + 1 - span->first : span->count;
 }
 
 static void append_array(bson_t *reply, const char *name, const bson_t *array) {
@@ -137,8 +145,8 @@ void mouv__tally_append_done(const mouv__tally_t *tally, const bson_t *ids, bson
     bool there = tally->write_errors && bson_iter_init(&errors, tally->write_errors) &&
                  bson_iter_next(&errors);
     bson_iter_init(&id, ids);
-    for (uint32_t index = 0; index < tally->tried && bson_iter_next(&id); index++) {
-        if (error_index(&errors, there) != index) {
+    for (uint32_t i = 0; i < tally->tried && bson_iter_next(&id); i++) {
+        if (error_index(&errors, there) != strtoul(bson_iter_key(&id), NULL, 10)) {
             bson_append_iter(to, NULL, -1, &id);
         } else {
             there = bson_iter_next(&errors);

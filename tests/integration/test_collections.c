@@ -24,7 +24,8 @@ static mouv_collection_t *named(test_t *t, const char *name) {
 }
 
 static int insert(test_t *t, const char *collection, const char *document) {
-    return await(t, mouv_collection_insert_one(named(t, collection), json(t, document), NULL, NULL));
+    return await(t,
+                 mouv_collection_insert_one(named(t, collection), json(t, document), NULL, NULL));
 }
 
 /* --- creation ------------------------------------------------------------------------------- */
@@ -42,8 +43,9 @@ CASE(a_capped_collection_keeps_its_last_documents) {
 }
 
 CASE(a_validator_refuses_and_its_error_says_so) {
-    CHECK_INT(create(t, "users", "{'validator': {'$jsonSchema': {'required': ['name']}}, "
-                                 "'validationLevel': 'strict', 'validationAction': 'error'}"),
+    CHECK_INT(create(t, "users",
+                     "{'validator': {'$jsonSchema': {'required': ['name']}}, "
+                     "'validationLevel': 'strict', 'validationAction': 'error'}"),
               0);
     CHECK_INT(insert(t, "users", "{'name': 'Ada'}"), 1);
     CHECK_INT(insert(t, "users", "{'x': 1}"), MOUV_ESERVER);
@@ -53,8 +55,9 @@ CASE(a_validator_refuses_and_its_error_says_so) {
 
 CASE(a_time_series_takes_measurements) {
     AUTO_BSON *options = NULL;
-    CHECK_INT(create(t, "heat", "{'timeseries': {'timeField': 'at', 'metaField': 'room', "
-                                "'granularity': 'minutes'}, 'expireAfterSeconds': 86400}"),
+    CHECK_INT(create(t, "heat",
+                     "{'timeseries': {'timeField': 'at', 'metaField': 'room', "
+                     "'granularity': 'minutes'}, 'expireAfterSeconds': 86400}"),
               0);
     CHECK_INT(insert(t, "heat", "{'at': {'$date': '2026-01-01T00:00:00Z'}, 'room': 1, 'c': 20}"),
               1);
@@ -70,8 +73,9 @@ CASE(a_time_series_takes_measurements) {
 CASE(a_view_is_read_and_cannot_be_written) {
     AUTO_BSON *list = NULL;
     CHECK_INT(insert_numbered(t, 5), 0);
-    CHECK_INT(create(t, "few", "{'viewOn': 'users', 'pipeline': [{'$match': {'n': {'$lt': 2}}}], "
-                               "'collation': {'locale': 'en'}}"),
+    CHECK_INT(create(t, "few",
+                     "{'viewOn': 'users', 'pipeline': [{'$match': {'n': {'$lt': 2}}}], "
+                     "'collation': {'locale': 'en'}}"),
               0);
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_collection_find(named(t, "few"), NULL, NULL);
     CHECK_INT(mouv_cursor_to_list(cursor, 0, &list, &t->error), 2);
@@ -92,9 +96,10 @@ CASE(a_collation_is_the_default_of_its_queries) {
 
 CASE(clustered_collections_and_pre_images_pass_through) {
     AUTO_BSON *options = NULL;
-    CHECK_INT(create(t, "users", "{'clusteredIndex': {'key': {'_id': 1}, 'unique': true}, "
-                                 "'changeStreamPreAndPostImages': {'enabled': true}, "
-                                 "'comment': 'c', 'writeConcern': {'w': 'majority'}}"),
+    CHECK_INT(create(t, "users",
+                     "{'clusteredIndex': {'key': {'_id': 1}, 'unique': true}, "
+                     "'changeStreamPreAndPostImages': {'enabled': true}, "
+                     "'comment': 'c', 'writeConcern': {'w': 'majority'}}"),
               0);
     CHECK_INT(await(t, mouv_collection_options(t->users, NULL, &options)), 1);
     CHECK_INT(number(options, "changeStreamPreAndPostImages.enabled"), 1);
@@ -104,9 +109,10 @@ CASE(clustered_collections_and_pre_images_pass_through) {
 
 CASE(creation_options_of_a_wrong_type_are_refused_by_name) {
     static const char *const wrong[] = {
-        "{'capped': 'yes'}",   "{'size': -1}",           "{'validator': 5}",
-        "{'timeseries': true}", "{'viewOn': {'a': 1}}",   "{'validationLevel': 1}",
-        "{'collation': 'en'}", "{'expireAfterSeconds': 'never'}",
+        "{'capped': 'yes'}",    "{'size': -1}",
+        "{'validator': 5}",     "{'timeseries': true}",
+        "{'viewOn': {'a': 1}}", "{'validationLevel': 1}",
+        "{'collation': 'en'}",  "{'expireAfterSeconds': 'never'}",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         CHECK_INT(create(t, "users", wrong[i]), MOUV_EINVAL);
@@ -203,19 +209,19 @@ CASE(explain_tells_the_plan_and_does_nothing) {
     CHECK_INT(await(t, mouv_database_explain(t->database, query, opts, &find_plan)), 0);
     CHECK_INT(number(find_plan, "executionStats.nReturned"), 1);
     const bson_t *removal = json(t, "{'delete': 'users', 'deletes': [{'q': {}, 'limit': 0}]}");
-    CHECK_INT(await(t, mouv_database_explain(t->database, removal,
-                                             json(t, "{'verbosity': 'queryPlanner'}"),
-                                             &delete_plan)),
-              0);
+    CHECK_INT(
+        await(t, mouv_database_explain(t->database, removal,
+                                       json(t, "{'verbosity': 'queryPlanner'}"), &delete_plan)),
+        0);
     bson_iter_t field;
     CHECK(find(delete_plan, "queryPlanner", &field));
     CHECK(!find(delete_plan, "executionStats", &field));
     CHECK_INT(await(t, mouv_collection_count_documents(t->users, NULL, NULL, &count)), 0);
     CHECK_INT(count, 3);
     CHECK_INT(await(t, mouv_database_explain(t->database, NULL, NULL, NULL)), MOUV_EINVAL);
-    CHECK_INT(await(t, mouv_database_explain(t->database, query, json(t, "{'verbosity': 1}"),
-                                             NULL)),
-              MOUV_EINVAL);
+    CHECK_INT(
+        await(t, mouv_database_explain(t->database, query, json(t, "{'verbosity': 1}"), NULL)),
+        MOUV_EINVAL);
     return 0;
 }
 
@@ -235,7 +241,8 @@ CASE(a_cursor_of_a_command_that_is_left_early_is_killed) {
     const bson_t *document = NULL;
     CHECK_INT(insert_numbered(t, 10), 0);
     const bson_t *command = json(t, "{'find': 'users', 'batchSize': 2}");
-    mouv_cursor_t *cursor = mouv_cursor_from_command(t->database, command, json(t, "{'batchSize': 1}"));
+    mouv_cursor_t *cursor =
+        mouv_cursor_from_command(t->database, command, json(t, "{'batchSize': 1}"));
     int rc = mouv_cursor_next(cursor, &document, &t->error);
     mouv_cursor_unref(cursor);
     CHECK_INT(rc, 1);

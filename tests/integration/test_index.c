@@ -12,9 +12,9 @@ static bool has_field(const bson_t *document, const char *path) {
 /** Makes an index and says its name, which lives as long as the case. */
 static int make(test_t *t, const char *keys, const char *index_opts, char name[64]) {
     char *given = NULL;
-    int rc = await(t, mouv_collection_create_index(
-                          t->users, json(t, keys), index_opts ? json(t, index_opts) : NULL, NULL,
-                          &given));
+    int rc = await(t, mouv_collection_create_index(t->users, json(t, keys),
+                                                   index_opts ? json(t, index_opts) : NULL, NULL,
+                                                   &given));
     snprintf(name, 64, "%s", given ? given : "");
     bson_free(given);
     return rc;

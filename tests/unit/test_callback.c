@@ -1,6 +1,8 @@
 /* call_soon, call_later, call_at and their handles. Time is virtual. */
 #include "../support/async_support.h"
 
+#include <signal.h>
+
 static void say_it(void *word) {
     event("%s", (const char *)word);
 }
@@ -247,6 +249,58 @@ static void pending_calls_keep_a_plain_loop_alive_and_no_longer(void **state) {
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+static void sleeps_again(mouv_future_t future, void *count) {
+    (void)future;
+    ++*(int *)count;
+    mouv_then(mouv_sleep_future(1000), sleeps_again, count);
+    mouv_call_later(1000, say_it, "never", NULL);
+}
+
+static void callback_that_asks_anew_for_ever_does_not_hold_up_the_close(void **state) {
+    (void)state;
+    uv_loop_t loop;
+    mouv_runtime_t *runtime;
+    int count = 0;
+    uv_loop_init(&loop);
+    assert_int_equal(mouv_runtime_attach(&runtime, &loop), 0);
+    mouv_then(mouv_sleep_future(1000), sleeps_again, &count);
+    mouv_runtime_close(runtime, NULL, NULL);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_in_range(count, 1, 10);
+    assert_string_equal(events(), "");
+    take_log(NULL);
+}
+
+/* Between the close of mouv's handles and its end the loop turns once more. */
+static void starts_everything(uv_handle_t *handle) {
+    (void)handle;
+    event("%s", mouv_error_name(mouv_call_soon(say_it, "never", NULL)));
+    mouv_call_later(0, say_it, "never", NULL);
+    mouv_future_unref(mouv_task(say, "never"));
+    mouv_future_unref(mouv_offload(say, "never"));
+    mouv_future_unref(mouv_signal_future(SIGUSR1));
+}
+
+static void close_it_again(uv_prepare_t *prepare) {
+    uv_close((uv_handle_t *)prepare, starts_everything);
+}
+
+static void nothing_starts_while_the_handles_close(void **state) {
+    (void)state;
+    uv_loop_t loop;
+    mouv_runtime_t *runtime;
+    uv_prepare_t prepare;
+    uv_loop_init(&loop);
+    assert_int_equal(mouv_runtime_attach(&runtime, &loop), 0);
+    uv_prepare_init(&loop, &prepare);
+    uv_prepare_start(&prepare, close_it_again);
+    mouv_runtime_close(runtime, NULL, NULL);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_string_equal(events(), "MOUV_ENOLOOP");
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         CASE(soon_runs_later_and_in_order),
@@ -265,6 +319,8 @@ int main(void) {
         CASE(call_of_no_function_is_refused),
         CASE(calls_without_a_loop_are_refused),
         CASE(pending_calls_keep_a_plain_loop_alive_and_no_longer),
+        CASE(callback_that_asks_anew_for_ever_does_not_hold_up_the_close),
+        CASE(nothing_starts_while_the_handles_close),
     };
     return RUN_CASES(cases);
 }

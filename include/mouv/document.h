@@ -1,0 +1,101 @@
+/*
+ * What one misses most with libbson: a field by its path with a clear error, and a document from a
+ * template whose values are never text.
+ *
+ * Any thread; nothing here suspends.
+ */
+#ifndef MOUV_DOCUMENT_H
+#define MOUV_DOCUMENT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include <bson/bson.h>
+
+#include <mouv/base.h>
+#include <mouv/error.h>
+
+#if defined(__GNUC__)
+#define MOUV_CHECK_RESULT __attribute__((warn_unused_result))
+#else
+#define MOUV_CHECK_RESULT
+#endif
+
+MOUV_BEGIN_DECLS
+
+/** Whether there is a field at a dotted path, "address.lines.0"; numbers count array elements. */
+MOUV_API bool mouv_bson_has(const bson_t *document, const char *path);
+
+/*
+ * Each gives the field at a dotted path. Returns 0, or MOUV_EINVAL with `*value` as it was and
+ * `error` saying what is there instead: "no field 'address.zip'", "field 'age': expected a number,
+ * got a string". Keys that contain a dot cannot be reached.
+ */
+
+/** Any number without a fraction that fits. */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_int64(const bson_t *document, const char *path,
+                                                   int64_t *value, mouv_error_t *error);
+
+/** Any number but Decimal128. */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_double(const bson_t *document, const char *path,
+                                                    double *value, mouv_error_t *error);
+
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_bool(const bson_t *document, const char *path,
+                                                  bool *value, mouv_error_t *error);
+
+/** A string without NUL bytes; it lies in `document`. */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_utf8(const bson_t *document, const char *path,
+                                                  const char **value, mouv_error_t *error);
+
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_oid(const bson_t *document, const char *path,
+                                                 bson_oid_t *value, mouv_error_t *error);
+
+/** Milliseconds since 1970. */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_date(const bson_t *document, const char *path,
+                                                  int64_t *value, mouv_error_t *error);
+
+/** A view into `document`, with nothing to destroy. */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_document(const bson_t *document, const char *path,
+                                                      bson_t *value, mouv_error_t *error);
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_array(const bson_t *document, const char *path,
+                                                   bson_t *value, mouv_error_t *error);
+
+/**
+ * Makes a document (or an array document, for pipelines) from a template: Extended JSON, in which
+ * strings may have ' for ", with placeholders where values go:
+ *
+ *     mouv_bson_build(&filter, &error, "{'name': %s, 'age': {'$gte': %d}}", name, 18)
+ *
+ * A value goes from the argument into the document as it is: whatever a string contains, it stays
+ * one string. Conversions are those of printf, so that compilers check the arguments:
+ *
+ *     %s               const char *            a string, UTF-8
+ *     %d %i            int                     int32
+ *     %u %ld %lld %zu  and PRId64              int64
+ *     %f %lf %g        double
+ *     %hhd             bool
+ *     %pO              const bson_oid_t *      an object id      (-Wpedantic wants (void *) before
+ *     %pD              const bson_t *          a document         the argument of %p)
+ *     %pA              const bson_t *          an array
+ *
+ * A placeholder is a whole value; inside of a string, as a key, and inside of {'$oid': ...} and the
+ * like it is refused, except as the pattern of {'$regex': %s, '$options': ''}. A % in a string is
+ * written %%.
+ *
+ * Ownership: arguments are copied; `*document` is the caller's, release with bson_destroy(). It is
+ *            NULL on failure, which a read would take as "everything": hence the result must be
+ *            looked at.
+ * Returns:   0, or MOUV_EINVAL (the template, with the byte where it is wrong; an argument that is
+ *            NULL or not UTF-8), MOUV_ENOMEM.
+ */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_build(bson_t **document, mouv_error_t *error,
+                                               const char *format, ...) MOUV_PRINTF(3, 4);
+
+/** The same with the arguments as a va_list. */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_vbuild(bson_t **document, mouv_error_t *error,
+                                                const char *format, va_list arguments)
+    MOUV_PRINTF(3, 0);
+
+MOUV_END_DECLS
+
+#endif
