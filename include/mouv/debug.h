@@ -39,7 +39,7 @@ MOUV_API size_t mouv_all_tasks(mouv_future_t *tasks, size_t capacity);
  * Writes the tree of tasks, who waits for whom: each with its name, function, state, what it awaits
  * and where (file:line). Returns the number of tasks; 0 without a runtime on this thread.
  *
- *     Task-1 main (main.c:40): awaits gather at main.c:44
+ *     Task-1 main (mouv_run:0): awaits gather at main.c:44
  *       Task-2 fetch (main.c:44): awaits find shop.users at main.c:20
  *       Task-3 pause (main.c:44): sleeps for 350 ms more at main.c:31
  *

@@ -66,8 +66,10 @@ MOUV_API void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_
  *
  * Context:   the runtime's thread, while its loop is not running; blocks.
  * Ownership: consumes the future. A cold coroutine becomes a task.
- * Errors:    the future's; MOUV_ESTATE if the loop is running, or has nothing left to do before the
- *            future is done (it is cancelled then); MOUV_EINVAL.
+ * Errors:    the future's; MOUV_ESTATE if the loop is running (seen from tasks and from mouv's own
+ *            callbacks; libuv cannot tell in callbacks of the program's own handles, where this
+ *            must not be called), or has nothing left to do before the future is done (it is
+ *            cancelled then); MOUV_EINVAL.
  */
 MOUV_API int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t future, mouv_error_t *error);
 

@@ -207,12 +207,16 @@ static int borrow_entries(mouv_as_completed_t *it, const mouv_future_t *futures,
 mouv_as_completed_t *mouv_as_completed(const mouv_future_t *futures, size_t count,
                                        int64_t timeout_ms) {
     mouv_runtime_t *runtime = mouv__runtime();
-    if (futures == NULL) count = 0;
-    mouv_as_completed_t *it = mouv__alloc(sizeof *it + count * sizeof(entry_t));
+    size_t room = futures != NULL ? count : 0;
+    mouv_as_completed_t *it = mouv__alloc_array(sizeof *it, room, sizeof(entry_t));
     if (it == NULL) return NULL;
     it->references = 1;
     if (runtime == NULL) {
         mouv_error_set(&it->error, MOUV_ENOLOOP, "as_completed: no running event loop");
+        return it;
+    }
+    if (room < count) {
+        mouv_error_set(&it->error, MOUV_EINVAL, "as_completed: no array of futures");
         return it;
     }
     it->runtime = runtime;

@@ -34,9 +34,7 @@ __attribute__((noinline)) static int refuse(mouv_future_t handle, mouv__task_t *
 
     mouv__future_t *future = mouv__future_consume(handle, &code, error);
     if (future != NULL) {
-        future->retrieved = true;
-        mouv__future_cancel(future);
-        mouv__future_let_go(future);
+        mouv__future_discard(future);
     }
     return mouv_error_set(error, MOUV_ENOTCORO, "await outside of a coroutine%s",
                           mouv__runtime() == NULL ? " (no running event loop)" : "");

@@ -146,9 +146,7 @@ static void on_child(mouv__listener_t *listener, mouv__future_t *future) {
 int mouv__group_adopt(mouv__group_t *group, mouv__future_t *future) {
     mouv__child_t *child = mouv__alloc(sizeof *child);
     if (child == NULL) {
-        future->retrieved = true;
-        mouv__future_cancel(future);
-        mouv__future_let_go(future);
+        mouv__future_discard(future);
         return MOUV_ENOMEM;
     }
     child->group = group;

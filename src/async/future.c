@@ -104,6 +104,12 @@ void mouv__future_let_go(mouv__future_t *future) {
     dispose_if_unused(future);
 }
 
+void mouv__future_discard(mouv__future_t *future) {
+    future->retrieved = true;
+    mouv__future_cancel(future);
+    mouv__future_let_go(future);
+}
+
 /* ---- handles ---- */
 
 mouv_future_t mouv__future_failed(int code) {

@@ -119,6 +119,9 @@ mouv__future_t *mouv__future_consume(mouv_future_t handle, int *code, mouv_error
 void mouv__future_hold(mouv__future_t *future);
 void mouv__future_let_go(mouv__future_t *future);
 
+/** Gives up what was consumed: nobody will see its outcome. Cancels it and lets it go. */
+void mouv__future_discard(mouv__future_t *future);
+
 /** PENDING -> DONE. Copies `error` (may be NULL). Wakes listeners, schedules callbacks. */
 void mouv__future_complete(mouv__future_t *future, int code, const mouv_error_t *error);
 

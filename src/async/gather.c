@@ -37,10 +37,18 @@ static void fail_with(gather_t *gather, mouv__future_t *child) {
     mouv__future_complete(&gather->future, child->code, &error);
 }
 
-static mouv__future_t *first_with(gather_t *gather, int code) {
-    for (size_t i = 0; i < gather->count; i++)
-        if (gather->children[i].future->code == code) return gather->children[i].future;
-    return NULL;
+/* A write of unknown outcome goes first, then what failed by itself, then what was cancelled. */
+static int weight(int code) {
+    return code == MOUV_EUNKNOWN ? 3 : code == MOUV_ECANCELED ? 1 : code < 0 ? 2 : 0;
+}
+
+static mouv__future_t *main_failure(gather_t *gather) {
+    mouv__future_t *found = gather->children[0].future;
+    for (size_t i = 1; i < gather->count; i++) {
+        mouv__future_t *child = gather->children[i].future;
+        if (weight(child->code) > weight(found->code)) found = child;
+    }
+    return found;
 }
 
 static size_t count_failed(const gather_t *gather) {
@@ -56,12 +64,11 @@ static void conclude(gather_t *gather) {
         mouv__future_complete(&gather->future, gather->all ? (int) failed : 0, NULL);
         return;
     }
-    /* a write of unknown outcome must not look like one that was cancelled */
-    mouv__future_t *unknown = first_with(gather, MOUV_EUNKNOWN);
-    if (unknown != NULL)
-        fail_with(gather, unknown);
-    else
+    mouv__future_t *main = main_failure(gather);
+    if (gather->all && main->code != MOUV_EUNKNOWN)
         mouv__future_complete(&gather->future, MOUV_ECANCELED, NULL);
+    else
+        fail_with(gather, main);
 }
 
 static void stop_listening(gather_t *gather) {
@@ -150,12 +157,6 @@ static const mouv__future_ops_t gather_ops = {
 
 /* ---- making one ---- */
 
-static void give_up(mouv__future_t *child) {
-    child->retrieved = true;
-    mouv__future_cancel(child);
-    mouv__future_let_go(child);
-}
-
 /* The rule for every function that consumes: also when it fails. */
 static mouv_future_t refuse(const mouv_future_t *futures, size_t count, gather_t *gather,
                             const mouv_error_t *error) {
@@ -164,7 +165,7 @@ static mouv_future_t refuse(const mouv_future_t *futures, size_t count, gather_t
         mouv__future_t *child = gather != NULL && i < gather->count
                                     ? gather->children[i].future
                                     : mouv__future_consume(futures[i], &code, NULL);
-        if (child != NULL) give_up(child);
+        if (child != NULL) mouv__future_discard(child);
     }
     mouv__free(gather);
     return mouv__future_failed_with(mouv__runtime(), error);
@@ -193,7 +194,7 @@ static mouv_future_t gather(const mouv_future_t *futures, size_t count, bool all
     gather_t *made = NULL;
     mouv_error_set(&error, MOUV_EINVAL, "gather: no array of futures");
     if (futures == NULL && count > 0) return mouv__future_failed_with(runtime, &error);
-    if (runtime != NULL) made = mouv__alloc(sizeof *made + count * sizeof(child_t));
+    if (runtime != NULL) made = mouv__alloc_array(sizeof *made, count, sizeof(child_t));
     if (made == NULL) {
         int code = runtime == NULL ? MOUV_ENOLOOP : MOUV_ENOMEM;
         mouv_error_set(&error, code, "gather: %s", mouv_error_message(code));

@@ -76,9 +76,7 @@ static void discard(mouv_future_t handle) {
     int code;
     mouv__future_t *future = mouv__future_consume(handle, &code, NULL);
     if (future == NULL) return;
-    future->retrieved = true;
-    mouv__future_cancel(future);
-    mouv__future_let_go(future);
+    mouv__future_discard(future);
 }
 
 mouv_future_t mouv_group_add_future(mouv_group_t *handle, mouv_future_t future) {

@@ -16,6 +16,7 @@ typedef struct proxy {
     mouv__listener_t listener; /* to the inner one */
     mouv__future_t *inner;
     mouv__timer_t timer; /* of wait_for */
+    mouv__ready_t ready; /* its time has come */
     int stopped_by; /* what the ECANCELED of the inner one becomes; 0: it stays */
 } proxy_t;
 
@@ -94,8 +95,11 @@ static mouv_future_t begin(proxy_t *proxy) {
 
 /* ---- wait_for ---- */
 
+/* Also while the inner one cleans up after the timeout: then it is a cancel all the same. */
 static void cancel_inner(mouv__future_t *future) {
-    mouv__future_cancel(((proxy_t *) future)->inner);
+    proxy_t *proxy = (proxy_t *) future;
+    proxy->stopped_by = 0;
+    mouv__future_cancel(proxy->inner);
 }
 
 static const mouv__future_ops_t wait_for_ops = {
@@ -112,9 +116,18 @@ static void stop(proxy_t *proxy, int because) {
     mouv__future_cancel(proxy->inner);
 }
 
+static void run_timeout(mouv__ready_t *ready) {
+    proxy_t *proxy = (proxy_t *) ((char *) ready - offsetof(proxy_t, ready));
+    if (!mouv__future_is_done(&proxy->future) && !proxy->future.asked) stop(proxy, MOUV_ETIMEDOUT);
+    mouv__future_let_go(&proxy->future);
+}
+
+/* In its turn: what earlier timers have made ready goes first. */
 static void on_timeout(mouv__timer_t *timer) {
     proxy_t *proxy = (proxy_t *) ((char *) timer - offsetof(proxy_t, timer));
-    stop(proxy, MOUV_ETIMEDOUT);
+    mouv__future_hold(&proxy->future);
+    proxy->ready.run = run_timeout;
+    mouv__runtime_ready(proxy->future.runtime, &proxy->ready);
 }
 
 mouv_future_t mouv_wait_for(mouv_future_t handle, int64_t timeout_ms) {

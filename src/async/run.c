@@ -33,9 +33,7 @@ static int settle(mouv__future_t *future, mouv_error_t *error) {
 }
 
 static int give_up(mouv__future_t *future, mouv_error_t *error, const char *why) {
-    future->retrieved = true;
-    mouv__future_cancel(future);
-    mouv__future_let_go(future);
+    mouv__future_discard(future);
     return mouv_error_set(error, MOUV_ESTATE, "%s", why);
 }
 

@@ -256,6 +256,7 @@ static void begin_close(mouv_runtime_t *runtime) {
 }
 
 void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_t fn, void *arg) {
+    if (runtime != NULL && runtime != mouv__thread_runtime && mouv__debug()) mouv__debug_foreign();
     if (runtime == NULL || runtime != mouv__thread_runtime) return;
     mouv__closer_t *closer =
         runtime->closers == NULL ? &runtime->first_closer : mouv__alloc(sizeof *closer);

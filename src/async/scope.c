@@ -8,7 +8,7 @@
 
 #include "async/task.h"
 
-enum { SHIELD = 1, EXPIRED = 2, ENDED = 4, GROUP = 8 };
+enum { SHIELD = 1, EXPIRED = 2, ENDED = 4, GROUP = 8, DUE = 16 };
 
 bool mouv__scopes_expired(const mouv_scope_t *innermost, bool *shielded) {
     *shielded = false;
@@ -32,10 +32,23 @@ int64_t mouv__scopes_deadline(const mouv_scope_t *innermost, bool *shielded) {
     return earliest;
 }
 
-static void expire(mouv__timer_t *timer) {
-    mouv_scope_t *scope = (mouv_scope_t *) ((char *) timer - offsetof(mouv_scope_t, timer));
+static void expire(mouv_scope_t *scope) {
     scope->flags |= EXPIRED;
     mouv__task_interrupt(scope->task);
+}
+
+void mouv__scopes_expire_due(mouv__task_t *task) {
+    for (mouv_scope_t *scope = task->scopes; scope != NULL; scope = scope->parent)
+        if (scope->flags & DUE) scope->flags |= EXPIRED;
+    mouv__task_interrupt(task);
+}
+
+/* It takes effect in its turn, after what earlier timers have made ready: a result that came before
+ * the time was up wins also where the loop is late. */
+static void on_time(mouv__timer_t *timer) {
+    mouv_scope_t *scope = (mouv_scope_t *) ((char *) timer - offsetof(mouv_scope_t, timer));
+    scope->flags |= DUE;
+    mouv__task_expire_soon(scope->task);
 }
 
 static int set_deadline(mouv_scope_t *scope, int64_t timeout_ms) {
@@ -43,7 +56,7 @@ static int set_deadline(mouv_scope_t *scope, int64_t timeout_ms) {
     mouv_runtime_t *runtime = task->future.runtime;
     scope->deadline_ns = mouv__deadline_in(runtime, timeout_ms);
     if (timeout_ms > 0)
-        return mouv__timer_start(runtime, &scope->timer, scope->deadline_ns, expire);
+        return mouv__timer_start(runtime, &scope->timer, scope->deadline_ns, on_time);
     mouv__timer_stop(runtime, &scope->timer);
     scope->flags |= EXPIRED;
     return 0;
@@ -96,7 +109,7 @@ void mouv__scope_begin(mouv_scope_t *scope) {
 }
 
 void mouv__scope_cancel(mouv_scope_t *scope) {
-    if (!(scope->flags & (EXPIRED | ENDED))) expire(&scope->timer);
+    if (!(scope->flags & (EXPIRED | ENDED))) expire(scope);
 }
 
 void mouv__scope_remove(mouv_scope_t *scope) {
@@ -158,8 +171,11 @@ int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
 int mouv_timeout_reschedule(mouv_scope_t *scope, int64_t timeout_ms) {
     if (scope == NULL || (scope->flags & (EXPIRED | ENDED)))
         return mouv__raise(NULL, MOUV_ESTATE, "timeout scope: it has expired or ended");
-    int rc = set_deadline(scope, timeout_ms);
-    return rc == 0 ? 0 : mouv__raise(NULL, rc, "no memory for a timeout scope");
+    scope->flags &= ~(uint32_t) DUE;
+    if (set_deadline(scope, timeout_ms) != 0)
+        return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
+    if ((scope->flags & EXPIRED) && scope->task != mouv__current_task()) expire(scope);
+    return 0;
 }
 
 bool mouv_timeout_expired(const mouv_scope_t *scope) {

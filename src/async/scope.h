@@ -21,6 +21,9 @@ void mouv__scope_remove(mouv_scope_t *scope);
 /** Whether one of these scopes, up to the nearest shield, has expired. */
 bool mouv__scopes_expired(const mouv_scope_t *innermost, bool *shielded);
 
+/** The time of one or more of the task's scopes has come. */
+void mouv__scopes_expire_due(mouv__task_t *task);
+
 /** The earliest deadline up to the nearest shield, MOUV__NEVER if none. */
 int64_t mouv__scopes_deadline(const mouv_scope_t *innermost, bool *shielded);
 

@@ -16,6 +16,7 @@
 
 void mouv_stack_census(mouv_stack_census_t *census) {
     mouv_runtime_t *runtime = mouv__runtime();
+    if (census == NULL) return;
     memset(census, 0, sizeof *census);
     if (runtime == NULL) return;
     for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next) {

@@ -61,14 +61,20 @@ void mouv__task_interrupt(mouv__task_t *task) {
     }
 }
 
-/* ---- the end ---- */
-
-void mouv__error_of_result(mouv_error_t *error, int rc, const char *kind, const char *fn_name) {
-    if (strcmp(mouv_error_name(rc), "user error") != 0)
-        mouv_error_set(error, rc, "%s", mouv_error_message(rc));
-    else
-        mouv_error_set(error, rc, "%s '%s' returned %d", kind, fn_name, rc);
+static void run_expiry(mouv__ready_t *ready) {
+    mouv__task_t *task = (mouv__task_t *) ((char *) ready - offsetof(mouv__task_t, expiry));
+    mouv__scopes_expire_due(task);
+    mouv__future_let_go(&task->future);
 }
+
+void mouv__task_expire_soon(mouv__task_t *task) {
+    if (task->expiry.queued) return;
+    mouv__future_hold(&task->future);
+    task->expiry.run = run_expiry;
+    mouv__runtime_ready(task->future.runtime, &task->expiry);
+}
+
+/* ---- the end ---- */
 
 int mouv__task_outcome(mouv__task_t *task, int rc, const char *fn_name, mouv_error_t *error) {
     if (rc >= 0) return rc;
@@ -241,7 +247,7 @@ static mouv__task_t *make(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
     if (*code != 0) return NULL;
 
     size_t copy_size = opts->copy != NULL ? opts->copy_size_bytes : 0;
-    mouv__task_t *task = mouv__alloc(COPY_OFFSET + copy_size);
+    mouv__task_t *task = mouv__alloc_array(COPY_OFFSET, copy_size, 1);
     *code = MOUV_ENOMEM;
     if (task == NULL) return NULL;
     if (mouv__future_init(&task->future, &task_ops, runtime, false) != 0) {
@@ -402,51 +408,4 @@ bool mouv__current_refused(void) {
 int64_t mouv__current_deadline_ns(void) {
     mouv__task_t *task = mouv__current_task();
     return task != NULL ? mouv__task_deadline(task) : MOUV__NEVER;
-}
-
-/* Where the errors of an offloaded function go, on its worker. */
-static _Thread_local mouv_error_t **worker_error;
-
-void mouv__record_on_worker(mouv_error_t **place) {
-    worker_error = place;
-}
-
-int mouv__record_error(const mouv_error_t *error) {
-    mouv__task_t *task = mouv__current_task();
-    mouv_error_t **place = task != NULL ? &task->last_error : worker_error;
-    if (place == NULL) return error->code;
-    if (*place == NULL) *place = mouv__alloc(sizeof *error);
-    if (*place != NULL) **place = *error;
-    if (task != NULL) task->means = 0;
-    return error->code;
-}
-
-static int raise_text(mouv_error_t *error, int code, const char *format, va_list args) {
-    mouv_error_t local;
-    if (error == NULL) error = &local;
-    memset(error, 0, sizeof *error);
-    error->code = code;
-    vsnprintf(error->message, sizeof error->message, format, args);
-    return mouv__record_error(error);
-}
-
-int mouv__raise(mouv_error_t *error, int code, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    raise_text(error, code, format, args);
-    va_end(args);
-    return code;
-}
-
-int mouv_fail(int code, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    raise_text(NULL, code, format, args);
-    va_end(args);
-    return code;
-}
-
-int mouv_fail_with(const mouv_error_t *error) {
-    if (error == NULL) return mouv__raise(NULL, MOUV_EINVAL, "mouv_fail_with: no error");
-    return mouv__record_error(error);
 }

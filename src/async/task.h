@@ -17,6 +17,7 @@
 struct mouv__task {
     mouv__future_t future; /* first */
     mouv__ready_t ready;   /* runs the next step */
+    mouv__ready_t expiry;  /* the time of a scope has come */
     mouv_fn_t fn;
     void *arg;
     const char *fn_name, *file;
@@ -67,6 +68,9 @@ bool mouv__task_refused(const mouv__task_t *task);
 
 /** The nearest deadline, MOUV__NEVER if none. */
 int64_t mouv__task_deadline(const mouv__task_t *task);
+
+/** Has mouv__scopes_expire_due() called in the next round. */
+void mouv__task_expire_soon(mouv__task_t *task);
 
 /** If it is suspended and refused: makes what it waits for stop. */
 void mouv__task_interrupt(mouv__task_t *task);

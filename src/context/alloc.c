@@ -28,6 +28,14 @@ void *mouv__alloc(size_t size) {
     return memory;
 }
 
+void *mouv__alloc_array(size_t head, size_t count, size_t element) {
+    if (count > (PTRDIFF_MAX - head) / element) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return mouv__alloc(head + count * element);
+}
+
 void *mouv__realloc(void *old, size_t size) {
     if (mouv__alloc_must_fail()) return NULL;
     return realloc(old, size > 0 ? size : 1);

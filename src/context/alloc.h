@@ -21,6 +21,9 @@ bool mouv__alloc_must_fail(void);
 /** Zeroed memory, or NULL with errno ENOMEM. A size of 0 gives a pointer that can be freed. */
 void *mouv__alloc(size_t size);
 
+/** As mouv__alloc() for `head` bytes and `count` elements; NULL too if that is no size at all. */
+void *mouv__alloc_array(size_t head, size_t count, size_t element);
+
 /** As realloc(); what is added is not zeroed. On NULL `old` is still the caller's. */
 void *mouv__realloc(void *old, size_t size);
 

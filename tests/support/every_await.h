@@ -254,7 +254,8 @@ static inline void on_future(mouv_future_t future, void *called) {
 }
 
 static int step_then(void) {
-    bool then = false, done = false;
+    static bool then, done; /* the callbacks may outlive a step that fails */
+    then = done = false;
     mouv_future_t nap = mouv_sleep_future(5);
     int rc = mouv_future_add_done_callback(nap, on_future, &done);
     int rc_then = mouv_then(nap, on_future, &then);
