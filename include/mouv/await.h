@@ -34,7 +34,8 @@ MOUV_API MOUV_SUSPENDS int mouv_await(mouv_future_t future, mouv_error_t *error)
  * As mouv_await(), for at most `timeout_ms`. When the time is up the future is cancelled, waited
  * for until it has settled, and MOUV_ETIMEDOUT returned with cause MOUV_ECANCELED; an outcome that
  * is neither (a result that won, MOUV_EUNKNOWN of a write) is returned as it is. Operations learn
- * the deadline and pass it to the server. 0 or less has expired: the result if it is done, else
+ * the deadline and pass it to the server; a sent write that no answer comes for settles as
+ * MOUV_EUNKNOWN half a second after its time. 0 or less has expired: the result if it is done, else
  * MOUV_ETIMEDOUT, and the body of a cold coroutine never runs.
  *
  * Like: asyncio.wait_for().

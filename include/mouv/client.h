@@ -21,7 +21,9 @@ typedef struct mouv_cursor mouv_cursor_t;
 typedef enum mouv_executor {
     MOUV_EXECUTOR_DEFAULT, /**< $MOUV_EXECUTOR ("threads" or "uvpool") if set, else threads */
     MOUV_EXECUTOR_THREADS, /**< threads of the client's own, started on demand */
-    MOUV_EXECUTOR_UVPOOL   /**< libuv's process-wide pool (UV_THREADPOOL_SIZE, 4 by default) */
+    /** libuv's process-wide pool (UV_THREADPOOL_SIZE, 4 by default). A call that is stuck in it
+     *  holds up the end of the process: libuv joins its threads at exit(), _exit() does not. */
+    MOUV_EXECUTOR_UVPOOL
 } mouv_executor_t;
 
 /** Options of mouv_client_new(); zero is the default of each. What the URI can say, the URI says. */

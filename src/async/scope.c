@@ -128,7 +128,9 @@ static bool is_cause(const mouv_scope_t *scope) {
 }
 
 void mouv__stopped_by(int code, mouv_error_t *error) {
-    if (error == NULL || error->code != MOUV_ECANCELED) return;
+    if (error == NULL) return;
+    if (error->code == MOUV_EUNKNOWN && error->cause == MOUV_ECANCELED) error->cause = code;
+    if (error->code != MOUV_ECANCELED) return;
     const char *plain = mouv_error_message(MOUV_ECANCELED);
     const char *why = mouv_error_message(code);
     char text[sizeof error->message];
@@ -150,8 +152,14 @@ void mouv_scope_leave(mouv_scope_t *scope) {
 }
 
 int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
-    if (!pop(scope) || rc != MOUV_ECANCELED) return rc;
+    if (!pop(scope) || (rc != MOUV_ECANCELED && rc != MOUV_EUNKNOWN)) return rc;
     mouv__task_t *task = scope->task;
+    if (rc == MOUV_EUNKNOWN) { /* stays what it is, and tells why */
+        if (!is_cause(scope)) return rc;
+        mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
+        if (error != NULL && error->code == rc) mouv__stopped_by(MOUV_ETIMEDOUT, error);
+        return rc;
+    }
     mouv_error_t timeout;
     if (task->means != 0) {
         mouv__task_outcome(task, rc, "timeout", &timeout);

@@ -27,8 +27,8 @@ void mouv__scopes_expire_due(mouv__task_t *task);
 /** The earliest deadline up to the nearest shield, MOUV__NEVER if none. */
 int64_t mouv__scopes_deadline(const mouv_scope_t *innermost, bool *shielded);
 
-/** An ECANCELED that came of a timeout (or of no memory for one) becomes that: code, cause, text.
- *  Does nothing to other errors. */
+/** An ECANCELED that came of a timeout (or of no memory for one) becomes that: code, cause, text;
+ *  EUNKNOWN has it as its cause. Does nothing to other errors. */
 void mouv__stopped_by(int code, mouv_error_t *error);
 
 /** Ends the scopes inside `outer` that a body has left open. */

@@ -39,12 +39,6 @@ int mouv_cli_status(const mouv_error_t *error) {
     return timed_out(error) ? CLI_TIMED_OUT : CLI_FAILED;
 }
 
-/* Write errors come without a name: the one that everybody meets gets it. */
-static const char *code_name(const mouv_error_t *error) {
-    if (*error->code_name) return error->code_name;
-    return mouv_error_is_duplicate_key(error) ? "DuplicateKey" : "code";
-}
-
 /* "DuplicateKey (11000): ", unless the message says it already. */
 static void describe_code(const mouv_error_t *error, char *text, size_t size_bytes) {
     char number[16];
@@ -52,7 +46,7 @@ static void describe_code(const mouv_error_t *error, char *text, size_t size_byt
     text[0] = '\0';
     if (error->code != MOUV_ESERVER || !error->server_code || strstr(error->message, number))
         return;
-    snprintf(text, size_bytes, "%s %s: ", code_name(error), number);
+    snprintf(text, size_bytes, "%s %s: ", *error->code_name ? error->code_name : "code", number);
 }
 
 static bool begins_with(const char *text, const char *word) {

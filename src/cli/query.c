@@ -76,7 +76,8 @@ static bool is_comment(const struct cli_piece *piece) {
  * server, which is told the deadline, was a moment faster. */
 static bool is_out_of_time(const struct cli_job *job, const mouv_error_t *error) {
     if (job->run->common->timeout_ms == 0) return false;
-    if (error->code == MOUV_ECANCELED) return mouv_time_left_ms() <= 0;
+    if (error->code == MOUV_ECANCELED || error->code == MOUV_EUNKNOWN)
+        return mouv_time_left_ms() <= 0;
     return error->code == MOUV_ETIMEDOUT && line_timeout_ms(job) <= 0 &&
            !bson_has_field(job->query, "maxTimeMS");
 }

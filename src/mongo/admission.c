@@ -448,7 +448,11 @@ void mouv__admission_explain(mouv_client_t *client, const mouv__operation_t *op,
 static bool wants_uvpool(mouv_executor_t executor) {
     if (executor != MOUV_EXECUTOR_DEFAULT) return executor == MOUV_EXECUTOR_UVPOOL;
     const char *name = getenv("MOUV_EXECUTOR");
-    return name && strcmp(name, "uvpool") == 0;
+    if (!name || !*name || strcmp(name, "threads") == 0) return false;
+    if (strcmp(name, "uvpool") == 0) return true;
+    mouv__log(MOUV_LOG_WARNING, "MOUV_EXECUTOR is '%s', neither threads nor uvpool: threads it is",
+              name);
+    return false;
 }
 
 int mouv__admission_init(mouv_client_t *client, const mouv_client_opts_t *opts,

@@ -34,6 +34,8 @@ void mouv__error_from_driver(mouv_error_t *error, const bson_error_t *driver) {
                    driver->message[0] ? driver->message : "libmongoc gave no reason");
     error->domain = driver->domain;
     error->server_code = (int32_t)driver->code;
+    if (driver->domain == MONGOC_ERROR_CLIENT && driver->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
+        snprintf(error->code_name, sizeof(error->code_name), "AuthenticationFailed");
 }
 
 /* --- labels ---------------------------------------------------------------------------------- */
@@ -62,6 +64,46 @@ void mouv__error_labels(mouv_error_t *error, const bson_t *reply) {
         add_labels(error, &inner);
 }
 
+/* --- names of codes -------------------------------------------------------------------------- */
+
+/* Write errors come without the name that the server has for their code. */
+static const struct {
+    int32_t code;
+    const char *name;
+} names[] = {
+    {2, "BadValue"},
+    {9, "FailedToParse"},
+    {13, "Unauthorized"},
+    {14, "TypeMismatch"},
+    {18, "AuthenticationFailed"},
+    {28, "PathNotViable"},
+    {40, "ConflictingUpdateOperators"},
+    {50, "MaxTimeMSExpired"},
+    {52, "DollarPrefixedFieldName"},
+    {56, "EmptyFieldName"},
+    {57, "DottedFieldName"},
+    {64, "WriteConcernTimeout"},
+    {66, "ImmutableField"},
+    {79, "UnknownReplWriteConcern"},
+    {91, "ShutdownInProgress"},
+    {100, "UnsatisfiableWriteConcern"},
+    {112, "WriteConflict"},
+    {121, "DocumentValidationFailure"},
+    {189, "PrimarySteppedDown"},
+    {251, "NoSuchTransaction"},
+    {10107, "NotWritablePrimary"},
+    {10334, "BSONObjectTooLarge"},
+    {11000, "DuplicateKey"},
+    {11600, "InterruptedAtShutdown"},
+    {11601, "Interrupted"},
+};
+
+static const char *name_of(int32_t code) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].code == code) return names[i].name;
+    return "";
+}
+
 /* --- documents with code, codeName, errmsg --------------------------------------------------- */
 
 static void fill_server(mouv_error_t *error, bson_iter_t *fields, const char *fallback) {
@@ -80,7 +122,7 @@ static void fill_server(mouv_error_t *error, bson_iter_t *fields, const char *fa
     mouv_error_set(error, MOUV_ESERVER, "%s", text && *text ? text : fallback);
     error->domain = MONGOC_ERROR_SERVER;
     error->server_code = code;
-    snprintf(error->code_name, sizeof(error->code_name), "%s", name);
+    snprintf(error->code_name, sizeof(error->code_name), "%s", *name ? name : name_of(code));
 }
 
 void mouv__error_from_reply(mouv_error_t *error, const bson_t *reply) {

@@ -24,6 +24,7 @@ struct worker {
     worker_t *next; /* in the idle stack */
     uv_cond_t wake;
     mouv__job_t *job; /* handed over, under the lock */
+    bool told;        /* to end: exit() waits for it */
 };
 
 struct pool {
@@ -116,13 +117,16 @@ static void worker_main(void *arg) {
     worker->job = NULL;
     while (job)
         job = worker_step(worker, job);
+    uv_mutex_lock(&pool->lock);
+    bool told = worker->told, late = pool->closed && !told;
     uv_cond_destroy(&worker->wake);
     mouv__free(worker);
-    uv_mutex_lock(&pool->lock);
     pool->threads--;
-    bool told = pool->closed;
     pool_leave(pool);
-    mouv__thread_ends(told);
+    if (late)
+        mouv__thread_ends_late();
+    else
+        mouv__thread_ends(told);
 }
 
 /* Starts a thread with its first job; the lock is held. */
@@ -178,11 +182,14 @@ static void pool_close(mouv__executor_t *self) {
     pool_t *pool = (pool_t *)self;
     uv_mutex_lock(&pool->lock);
     pool->closed = true;
-    mouv__threads_leave(pool->threads);
     mouv__job_t *waiting = pool->first;
     pool->first = pool->last = NULL;
-    for (worker_t *worker = pool->idle; worker; worker = worker->next)
+    uint32_t told = 0;
+    for (worker_t *worker = pool->idle; worker; worker = worker->next, told++) {
+        worker->told = true;
         uv_cond_signal(&worker->wake);
+    }
+    mouv__threads_leave(told); /* before one of them can end; a stuck one is not counted */
     pool_leave(pool);
     while (waiting) {
         mouv__job_t *job = waiting;

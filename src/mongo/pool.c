@@ -64,7 +64,10 @@ static void destroy_elsewhere(void *arg) {
     mouv__pool_t *pool = arg;
     bool told = mongoc_uri_get_tls(pool->uri);
     pool_destroy(pool);
-    mouv__thread_ends(told);
+    if (told)
+        mouv__thread_ends(true);
+    else
+        mouv__thread_ends_late();
 }
 
 static bool start_destroyer(mouv__pool_t *pool) {

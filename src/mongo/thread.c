@@ -3,6 +3,7 @@
  */
 #include "mongo/thread.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -91,6 +92,12 @@ void mouv__threads_leave(uint32_t count) {
     uv_mutex_lock(&all.lock);
     all.leaving += count;
     uv_mutex_unlock(&all.lock);
+}
+
+void mouv__thread_ends_late(void) {
+    thread_t *thread = uv_key_get(&self);
+    pthread_detach(thread->id);
+    mouv__free(thread);
 }
 
 void mouv__thread_ends(bool told) {

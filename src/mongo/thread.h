@@ -27,4 +27,7 @@ void mouv__threads_leave(uint32_t count);
  *  counted it. */
 void mouv__thread_ends(bool told);
 
+/** As mouv__thread_ends(), of one that nobody waits for at exit: it is not joined either. */
+void mouv__thread_ends_late(void);
+
 #endif
