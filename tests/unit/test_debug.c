@@ -24,7 +24,7 @@ static size_t dump(void) {
 
 static int naps(void *arg) {
     (void)arg;
-    return mouv_sleep_ms(20);
+    return mouv_sleep_ms(200);
 }
 
 static int awaits_two(void *arg) {
@@ -34,7 +34,7 @@ static int awaits_two(void *arg) {
 
 CORO_CASE(dump_shows_who_awaits_whom_and_where) {
     mouv_future_t parent = mouv_task(awaits_two, NULL);
-    mouv_sleep_ms(5);
+    yield(5);
     check_int((long long)dump(), 4);
     check_has(dumped, "Task-1 main (mouv_run:0): running\n");
     check_has(dumped, "\nTask-2 awaits_two (");
@@ -166,13 +166,13 @@ static int uses_100_kib(void *arg) {
     volatile char block[100 * 1024];
     for (size_t i = 0; i < sizeof block; i += 512) block[i] = 1;
     (void)arg;
-    return mouv_sleep_ms(20) + block[0] - 1;
+    return mouv_sleep_ms(200) + block[0] - 1;
 }
 
 CORO_CASE(census_finds_the_deepest_stack) {
     mouv_stack_census_t census;
     mouv_future_t deep = mouv_task(uses_100_kib, NULL), flat = mouv_task(naps, NULL);
-    mouv_sleep_ms(5);
+    yield(5);
     mouv_stack_census(&census);
     check_int((long long)census.tasks, 3);
     check(census.high_water_bytes >= 100 * 1024);
