@@ -9,6 +9,8 @@
 #include <mouv/base.h>
 #include <mouv/bulk.h>
 #include <mouv/callback.h>
+#include <mouv/change_stream.h>
+#include <mouv/change_stream.h>
 #include <mouv/client.h>
 #include <mouv/clock.h>
 #include <mouv/collection.h>

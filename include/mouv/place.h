@@ -7,6 +7,8 @@
 
 /* before any of their names becomes a macro */
 #include <mouv/await.h>
+#include <mouv/change_stream.h>
+#include <mouv/change_stream.h>
 #include <mouv/client.h>
 #include <mouv/condition.h>
 #include <mouv/cursor.h>
@@ -38,6 +40,10 @@
 #define mouv_queue_join(...) (MOUV_AT, mouv_queue_join(__VA_ARGS__))
 #define mouv_cursor_next(...) (MOUV_AT, mouv_cursor_next(__VA_ARGS__))
 #define mouv_cursor_to_list(...) (MOUV_AT, mouv_cursor_to_list(__VA_ARGS__))
+#define mouv_change_stream_next(...) (MOUV_AT, mouv_change_stream_next(__VA_ARGS__))
+#define mouv_change_stream_try_next(...) (MOUV_AT, mouv_change_stream_try_next(__VA_ARGS__))
+#define mouv_change_stream_next(...) (MOUV_AT, mouv_change_stream_next(__VA_ARGS__))
+#define mouv_change_stream_try_next(...) (MOUV_AT, mouv_change_stream_try_next(__VA_ARGS__))
 #define mouv_client_close(...) (MOUV_AT, mouv_client_close(__VA_ARGS__))
 #endif
 

@@ -44,12 +44,40 @@ static void idle_remove(mouv__admission_t *admission, mouv__carrier_t *carrier) 
     carrier->prev = carrier->next = NULL;
 }
 
-/* The one used last among those connected to the server (0: to any). */
-static mouv__carrier_t *idle_connected(const mouv__admission_t *admission, uint32_t server_id) {
+static bool is_poll(const mouv__operation_t *op) {
+    return (op->row->flags & MOUV__OP_POLL) != 0;
+}
+
+static bool is_kept(const mouv__carrier_t *carrier) {
+    const mouv__session_t *session = carrier->sessions;
+    while (session && !session->keepers) session = session->next;
+    return session != NULL;
+}
+
+/* A cursor or session on a carrier with a stream would wait for its polls. */
+static bool suits(const mouv__carrier_t *carrier, const mouv__operation_t *op) {
+    return carrier->streams == 0 && !(is_poll(op) && is_kept(carrier));
+}
+
+static bool may_grow(const mouv__admission_t *admission) {
+    return admission->carrier_count < admission->carrier_max;
+}
+
+/*
+ * The one used last among those connected to the operation's server (0: to any). Where there can be
+ * no more carriers, the one with the fewest streams.
+ */
+static mouv__carrier_t *idle_connected(const mouv__admission_t *admission,
+                                       const mouv__operation_t *op) {
+    uint32_t server_id = op->attempt.server_id;
     uint64_t mask = server_id ? server_bit(server_id) : UINT64_MAX;
-    for (mouv__carrier_t *carrier = admission->idle; carrier; carrier = carrier->next)
-        if (carrier->connected & mask) return carrier;
-    return NULL;
+    mouv__carrier_t *best = NULL;
+    for (mouv__carrier_t *carrier = admission->idle; carrier; carrier = carrier->next) {
+        if (!(carrier->connected & mask)) continue;
+        if (suits(carrier, op)) return carrier;
+        if (!best || carrier->streams < best->streams) best = carrier;
+    }
+    return may_grow(admission) ? NULL : best;
 }
 
 /* --- the server ------------------------------------------------------------------------------ */
@@ -103,6 +131,10 @@ static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier
     }
     mouv__operation_move(op, MOUV__OP_RUNNING);
     mouv__queue_push(&client->admission.running, op);
+    if (is_poll(op) && op->affinity) {
+        carrier->polling = true;
+        client->admission.polling++;
+    }
     op->began_ns = mouv__now_ns(client->runtime);
     if (op->timer.index) mouv__operation_arm(op);
 }
@@ -157,16 +189,25 @@ static void wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
 }
 
 /* A killSessions that is under way must not hit the session's next operation: that waits. */
-static mouv__operation_t *first_bound(const mouv__carrier_t *carrier) {
+static bool may_go(const mouv__operation_t *op, bool polls) {
+    return mouv__bound_session(op)->kills == 0 && (polls || !is_poll(op));
+}
+
+static mouv__operation_t *first_bound(const mouv__admission_t *admission,
+                                      const mouv__carrier_t *carrier, bool behind) {
+    bool polls = admission->polling < admission->polling_max &&
+                 (behind || admission->ready.count == 0);
     mouv__operation_t *op = carrier->affine.first;
-    while (op && mouv__bound_session(op)->kills > 0) op = op->next;
+    while (op && !may_go(op, false)) op = op->next;
+    if (op || !polls) return op;
+    for (op = carrier->affine.first; op && !may_go(op, true);) op = op->next;
     return op;
 }
 
-/* The next one bound to a carrier goes before all others. */
-static void pump_affine(mouv_client_t *client, mouv__carrier_t *carrier) {
+/* The next one bound to a carrier goes before all others; a poll only if it is `behind` them. */
+static void pump_bound(mouv_client_t *client, mouv__carrier_t *carrier, bool behind) {
     mouv__operation_t *op;
-    while (!carrier->busy && (op = first_bound(carrier)) != NULL) {
+    while (!carrier->busy && (op = first_bound(&client->admission, carrier, behind)) != NULL) {
         if (!mouv__admission_choose(client, op)) {
             wait_or_fail(client, op);
             continue;
@@ -174,6 +215,20 @@ static void pump_affine(mouv_client_t *client, mouv__carrier_t *carrier) {
         idle_remove(&client->admission, carrier);
         dispatch(client, op, carrier, client->admission.executor);
         if (!carrier->busy) idle_push(&client->admission, carrier);
+    }
+}
+
+static void pump_affine(mouv_client_t *client, mouv__carrier_t *carrier) {
+    pump_bound(client, carrier, false);
+}
+
+/* Polls that wait: the carrier that has been idle longest is first. */
+static void pump_polls(mouv_client_t *client) {
+    mouv__carrier_t *carrier = client->admission.idle, *before;
+    while (carrier && carrier->next) carrier = carrier->next;
+    for (; carrier; carrier = before) {
+        before = carrier->prev;
+        if (carrier->affine.first) pump_bound(client, carrier, true);
     }
 }
 
@@ -240,6 +295,8 @@ static void grow(mouv_client_t *client, const mouv__operation_t *op) {
     uint8_t connecting = admission->connecting[server_id % 64];
     if (connecting >= MOUV__CONNECTING_MAX || connecting >= admission->ready.count) return;
     mouv__carrier_t *carrier = admission->idle; /* not connected to it, or it would be used */
+    if (may_grow(admission))
+        while (carrier && !suits(carrier, op)) carrier = carrier->next;
     if (carrier)
         idle_remove(admission, carrier);
     else
@@ -266,7 +323,7 @@ static void pump_ready(mouv_client_t *client) {
         }
         mouv__carrier_t *carrier = NULL;
         if (!(blocked & server_bit(op->attempt.server_id)))
-            carrier = idle_connected(admission, op->attempt.server_id);
+            carrier = idle_connected(admission, op);
         if (carrier) {
             idle_remove(admission, carrier);
             dispatch(client, op, carrier, admission->executor);
@@ -324,6 +381,7 @@ void mouv__admission_pump(mouv_client_t *client) {
     if (admission->pool_state == MOUV__POOL_READY) {
         if (admission->cleanup.first) pump_cleanup(client);
         if (admission->ready.first) pump_ready(client);
+        if (admission->streams > 0) pump_polls(client);
     }
     if (admission->selecting.first) pump_selector(client);
 }
@@ -334,6 +392,8 @@ void mouv__admission_serve(mouv_client_t *client, mouv__carrier_t *carrier) {
 
 void mouv__admission_leave(mouv_client_t *client, mouv__carrier_t *carrier) {
     carrier->busy = false;
+    if (carrier->polling) client->admission.polling--;
+    carrier->polling = false;
     idle_push(&client->admission, carrier);
     pump_affine(client, carrier);
 }
@@ -465,6 +525,8 @@ int mouv__admission_init(mouv_client_t *client, const mouv_client_opts_t *opts,
                               : mouv__executor_threads_new(mailbox, max_pool_size);
     if (!admission->control || !admission->executor) goto fail;
     admission->carrier_max = admission->executor->capacity;
+    uint32_t spared = (admission->carrier_max + 3) / 4;
+    admission->polling_max = admission->carrier_max > 1 ? admission->carrier_max - spared : 1;
     admission->carriers = mouv__alloc(admission->carrier_max * sizeof(admission->carriers[0]));
     if (!admission->carriers) goto fail;
     admission->queue_limit = opts->queue_limit > 0 ? opts->queue_limit : 65536;

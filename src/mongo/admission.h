@@ -3,6 +3,11 @@
  * last picture of the topology (SELECTING), then for a libmongoc client that is connected to it
  * (QUEUED). Clients are counted here as carriers, up to maxPoolSize; the one used last is used
  * first; operations bound to a carrier (getMore, a write's retry) go ahead of new ones on it.
+ *
+ * Polls, the getMores of change streams, wait on the server for up to a second and more. So each
+ * stream gets a carrier that nothing else is bound to, while the number of carriers allows it; polls
+ * go behind whatever else waits; and a quarter of the carriers, but not the only one, is left free
+ * of them.
  */
 #ifndef MOUV_MONGO_ADMISSION_H
 #define MOUV_MONGO_ADMISSION_H
@@ -47,6 +52,8 @@ typedef struct mouv__admission {
     mouv__queue_t selecting, ready, running, cleanup;
     mouv__carrier_t **carriers;
     uint32_t carrier_count, carrier_max;
+    uint32_t streams;              /**< change streams that are open */
+    uint32_t polling, polling_max; /**< carriers that poll; the most that may */
     mouv__carrier_t *idle;      /**< the one used last is first */
     uint8_t connecting[64];     /**< by server id % 64 */
     mouv__lane_t selector, cleaner;

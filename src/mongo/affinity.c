@@ -13,6 +13,7 @@ struct mouv__affinity {
     mouv_client_t *client;
     uint32_t server_id;
     uint32_t shares;
+    bool polls; /* counted in the carrier's `streams` */
 };
 
 mouv__affinity_t *mouv__affinity_new(mouv_client_t *client, mouv__session_t *session) {
@@ -30,6 +31,15 @@ mouv__affinity_t *mouv__affinity_new(mouv_client_t *client, mouv__session_t *ses
 mouv__affinity_t *mouv__operation_keep_affinity(mouv__operation_t *op) {
     mouv__affinity_t *affinity = mouv__affinity_new(op->client, op->attempt.session);
     if (affinity) affinity->server_id = op->attempt.server_id;
+    return affinity;
+}
+
+mouv__affinity_t *mouv__operation_keep_poll_affinity(mouv__operation_t *op) {
+    mouv__affinity_t *affinity = mouv__operation_keep_affinity(op);
+    if (!affinity) return NULL;
+    affinity->polls = true;
+    affinity->session->carrier->streams++;
+    op->client->admission.streams++;
     return affinity;
 }
 
@@ -54,8 +64,10 @@ static void unlink_keeper(mouv__affinity_t *affinity) {
 void mouv__affinity_free(mouv__affinity_t *affinity) {
     if (!affinity || --affinity->shares > 0) return;
     mouv_client_t *client = affinity->client;
+    if (affinity->polls) client->admission.streams--;
     if (affinity->session) {
         unlink_keeper(affinity);
+        if (affinity->polls) affinity->session->carrier->streams--;
         mouv__session_give_back(affinity->session, mouv__now_ns(client->runtime));
     }
     mouv__client_let_go(client);

@@ -39,12 +39,11 @@ static void drop_batches(mouv_cursor_t *cursor) {
 
 /* --- killCursors ---------------------------------------------------------------------------- */
 
-static void kill_cursor(mouv_cursor_t *cursor, int64_t id, uint32_t server_id,
-                        const char *collection) {
+void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, uint32_t server_id,
+                       const char *collection) {
     static const mouv__operation_row_t row = {"killCursors", MOUV__OP_CLEANUP};
     mouv_future_t failed;
-    mouv__operation_t *operation =
-        mouv__operation_new(cursor->client, &row, cursor->database->name, 0, &failed);
+    mouv__operation_t *operation = mouv__operation_new(client, &row, database, 0, &failed);
     if (!operation) { /* the client has closed, and its sessions with it */
         mouv_future_result(failed, NULL);
         mouv_future_unref(failed);
@@ -63,7 +62,8 @@ static void kill_cursor(mouv_cursor_t *cursor, int64_t id, uint32_t server_id,
 /** The server may forget it: hands killCursors to the clean-up lane. */
 static void kill_open(mouv_cursor_t *cursor) {
     if (cursor->id == 0) return;
-    kill_cursor(cursor, cursor->id, mouv__affinity_server_id(cursor->affinity), cursor->collection);
+    mouv__cursor_kill(cursor->client, cursor->database->name, cursor->id,
+                      mouv__affinity_server_id(cursor->affinity), cursor->collection);
     cursor->id = 0;
 }
 
@@ -91,8 +91,7 @@ void mouv__cursor_let_go(mouv_cursor_t *cursor) {
 
 /* --- Replies -------------------------------------------------------------------------------- */
 
-/** The collection of {ns: "database.collection"}, as getMore wants it. */
-static const char *collection_of(const bson_t *reply) {
+const char *mouv__cursor_collection(const bson_t *reply) {
     bson_iter_t field;
     const char *name =
         mouv__reply_find(reply, "cursor.ns", &field) ? bson_iter_utf8(&field, NULL) : NULL;
@@ -100,8 +99,7 @@ static const char *collection_of(const bson_t *reply) {
     return dot ? dot + 1 : "";
 }
 
-/** Points `documents` to the first of a reply's batch. */
-static bool open_batch(const bson_t *reply, bson_iter_t *documents) {
+bool mouv__cursor_batch(const bson_t *reply, bson_iter_t *documents) {
     bson_iter_t field;
     return (mouv__reply_find(reply, "cursor.firstBatch", &field) ||
             mouv__reply_find(reply, "cursor.nextBatch", &field)) &&
@@ -121,14 +119,14 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
         return 0;
     }
     if (error->code < 0) return error->code;
-    if (!open_batch(reply, &documents)) {
+    if (!mouv__cursor_batch(reply, &documents)) {
         return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
     }
     int64_t id = mouv__reply_number(reply, "cursor.id");
     bool open = id != 0;
     if (open && !cursor->affinity) {
         cursor->affinity = mouv__operation_keep_affinity(operation);
-        cursor->collection = bson_strdup(collection_of(reply));
+        cursor->collection = bson_strdup(mouv__cursor_collection(reply));
         if (!cursor->affinity) {
             return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
         }
@@ -148,7 +146,8 @@ static void late(mouv__operation_t *operation, bson_t *reply) {
     mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
     int64_t id = mouv__reply_number(reply, "cursor.id");
     if (id == 0) return;
-    kill_cursor(cursor, id, operation->attempt.server_id, collection_of(reply));
+    mouv__cursor_kill(cursor->client, cursor->database->name, id, operation->attempt.server_id,
+                      mouv__cursor_collection(reply));
 }
 
 static void release(mouv__operation_t *operation) {
@@ -263,7 +262,7 @@ bool mouv__cursor_turn(mouv_cursor_t *cursor) {
     cursor->batch = cursor->ahead;
     cursor->ahead = NULL;
     cursor->at_hand =
-        open_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
+        mouv__cursor_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
     if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && !cursor->tailable &&
         !cursor->session) {
         send_next(cursor);

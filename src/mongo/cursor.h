@@ -63,6 +63,18 @@ mouv_cursor_t *mouv__cursor_empty_if_missing(mouv_cursor_t *cursor);
 /** The row of an aggregate: one with $out or $merge writes, and asks the primary. */
 const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline);
 
+/* --- For whoever has a cursor on the server ------------------------------------------------- */
+
+/** killCursors on the clean-up lane, for nobody. */
+void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, uint32_t server_id,
+                       const char *collection);
+
+/** The collection of {cursor: {ns: "database.collection"}}, as getMore wants it. */
+const char *mouv__cursor_collection(const bson_t *reply);
+
+/** Points `documents` to the first of a reply's batch; false: it has none. */
+bool mouv__cursor_batch(const bson_t *reply, bson_iter_t *documents);
+
 /** All documents' `name`s: TO_NAMES of a list. */
 mouv_future_t mouv__cursor_names_future(mouv_cursor_t *cursor, char ***names);
 

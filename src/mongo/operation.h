@@ -67,7 +67,9 @@ enum {
     MOUV__OP_WRITE_CONCERN = 1 << 5,
     /** Clean-up (killCursors): never refused in a cancelled task, no deadline of the caller's, its
      *  own lane; client close waits for it; its failure is nobody's. */
-    MOUV__OP_CLEANUP = 1 << 6
+    MOUV__OP_CLEANUP = 1 << 6,
+    /** Of a change stream: its getMores wait on the server, see admission.h. */
+    MOUV__OP_POLL = 1 << 7
 };
 
 /** What all operations of one name have in common. Static. */
@@ -210,6 +212,10 @@ int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int c
  * kept several times: by a user's session and by the cursors in it.
  */
 mouv__affinity_t *mouv__operation_keep_affinity(mouv__operation_t *op);
+
+/** As mouv__operation_keep_affinity(), for getMores that wait (MOUV__OP_POLL): other operations
+ *  then keep off its client while there are others. */
+mouv__affinity_t *mouv__operation_keep_poll_affinity(mouv__operation_t *op);
 
 /** The server, for killCursors (op->server_id). */
 uint32_t mouv__affinity_server_id(const mouv__affinity_t *affinity);

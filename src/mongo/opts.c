@@ -16,7 +16,8 @@ enum {
     STRING = 1 << 3,
     DOCUMENT = 1 << 4,
     ARRAY = 1 << 5,
-    ANY = 1 << 6
+    ANY = 1 << 6,
+    TIMESTAMP = 1 << 7
 };
 
 /** The type of the field of mouv__opts_t that an option is read into. */
@@ -40,8 +41,11 @@ typedef struct option {
 #define CURSOR MOUV__FAMILY_CURSOR
 #define TALLY MOUV__FAMILY_COUNT
 #define NAMES MOUV__FAMILY_NAMES
+#define STREAM MOUV__FAMILY_STREAM
 #define TOP MOUV__PLACE_TOP
 #define STATEMENT MOUV__PLACE_STATEMENT
+#define STAGE MOUV__PLACE_STAGE
+#define START MOUV__PLACE_START
 #define KEPT MOUV__PLACE_KEPT
 #define PASSED_ON .into = NOTHING
 #define PASSED_AS(name) .sent_as = (name)
@@ -74,6 +78,8 @@ static const option_t options[] = {
     {"fields",                   DOCUMENT,    MODIFY,        TOP,       PASSED_ON},
     {"filter",                   DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"full",                     BOOL,        EVERY,         TOP,       PASSED_ON},
+    {"fullDocument",             STRING,      STREAM,        STAGE,     PASSED_ON},
+    {"fullDocumentBeforeChange", STRING,      STREAM,        STAGE,     PASSED_ON},
     {"hint",                     NAME_OR_DOC, STATEMENTS,    STATEMENT, PASSED_ON},
     {"hint",                     NAME_OR_DOC, EVERY,         TOP,       PASSED_ON},
     {"let",                      DOCUMENT,    EVERY,         TOP,       PASSED_ON},
@@ -91,9 +97,11 @@ static const option_t options[] = {
     {"projection",               DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"readConcern",              DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"readPreference",           NAME_OR_DOC, EVERY,         KEPT,      VIEW_TO(read_preference)},
+    {"resumeAfter",              DOCUMENT,    STREAM,        START,     PASSED_ON},
     {"returnDocument",           STRING,      MODIFY,        KEPT,      VIEW_TO(return_document)},
     {"returnKey",                BOOL,        EVERY,         TOP,       PASSED_ON},
     {"sessionId",                NUMBER,      EVERY,         KEPT,      NUMBER_TO(session_id)},
+    {"showExpandedEvents",       BOOL,        STREAM,        STAGE,     PASSED_ON},
     {"showRecordId",             BOOL,        EVERY,         TOP,       PASSED_ON},
     {"singleBatch",              BOOL,        FIND,          KEPT,      FLAG_TO(single_batch)},
     {"size",                     COUNT,       EVERY,         TOP,       PASSED_ON},
@@ -101,6 +109,8 @@ static const option_t options[] = {
     {"skip",                     COUNT,       EVERY,         TOP,       PASSED_ON},
     {"sort",                     DOCUMENT,    STATEMENTS,    STATEMENT, PASSED_ON},
     {"sort",                     DOCUMENT,    EVERY,         TOP,       PASSED_ON},
+    {"startAfter",               DOCUMENT,    STREAM,        START,     PASSED_ON},
+    {"startAtOperationTime",     TIMESTAMP,   STREAM,        START,     PASSED_ON},
     {"tailable",                 BOOL,        EVERY,         TOP,       FLAG_TO(tailable)},
     {"timeseries",               DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"upsert",                   BOOL,        STATEMENTS,    STATEMENT, FLAG_TO(upsert)},
@@ -147,6 +157,8 @@ static bool fits(unsigned expected, const bson_iter_t *iter) {
         return expected & (DOCUMENT | ANY);
     case BSON_TYPE_ARRAY:
         return expected & (ARRAY | ANY);
+    case BSON_TYPE_TIMESTAMP:
+        return expected & (TIMESTAMP | ANY);
     default:
         return expected & ANY;
     }
@@ -166,6 +178,8 @@ static const char *expected_name(unsigned expected) {
         return "a document";
     case ARRAY:
         return "an array";
+    case TIMESTAMP:
+        return "a timestamp";
     case STRING | DOCUMENT:
         return "a string or a document";
     default:
@@ -193,6 +207,8 @@ const char *mouv__type_name(bson_type_t type) {
         return "an object id";
     case BSON_TYPE_DATE_TIME:
         return "a date";
+    case BSON_TYPE_TIMESTAMP:
+        return "a timestamp";
     case BSON_TYPE_BINARY:
         return "binary data";
     default:

@@ -21,13 +21,16 @@ typedef enum mouv__family {
     MOUV__FAMILY_STATEMENTS = 1 << 3, /**< some go inside each statement: update, delete */
     MOUV__FAMILY_MODIFY = 1 << 4,     /**< findAndModify, which has names of its own */
     MOUV__FAMILY_COUNT = 1 << 5,      /**< skip and limit become stages of a pipeline */
-    MOUV__FAMILY_NAMES = 1 << 6       /**< nameOnly is set already */
+    MOUV__FAMILY_NAMES = 1 << 6,      /**< nameOnly is set already */
+    MOUV__FAMILY_STREAM = 1 << 7      /**< some go inside {$changeStream: {}} */
 } mouv__family_t;
 
 /** Where an option is put. */
 typedef enum mouv__place {
     MOUV__PLACE_TOP,       /**< the command's top level; also what the table does not know */
     MOUV__PLACE_STATEMENT, /**< each statement of an update or delete */
+    MOUV__PLACE_STAGE,     /**< the stage {$changeStream: {}} */
+    MOUV__PLACE_START,     /**< likewise, until the stream has a place of its own to go on from */
     MOUV__PLACE_KEPT       /**< nowhere: mouv acts on it */
 } mouv__place_t;
 

@@ -69,7 +69,9 @@ struct mouv__carrier {
     mouv__session_t *free_sessions, *sessions;
     mouv__queue_t affine;           /**< operations that only it can run */
     uint64_t connected;             /**< bit (server id % 64): a connection has been set up */
+    uint32_t streams;               /**< change streams whose getMores only it can run */
     bool busy;                      /**< a worker has it */
+    bool polling;                   /**< `busy` with the getMore of a change stream */
 };
 
 mouv__carrier_t *mouv__carrier_new(void);
