@@ -117,6 +117,9 @@ typedef struct mouv_client_stats {
     uint64_t timeouts;
     uint64_t cancels;
     uint64_t retries;
+    uint64_t busy;           /**< workers that have something to do now, operations or not */
+    uint64_t bytes_sent;     /**< of operations' commands, as BSON */
+    uint64_t bytes_received; /**< of their replies */
 } mouv_client_stats_t;
 
 MOUV_API void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats);

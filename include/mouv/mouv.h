@@ -28,6 +28,7 @@
 #include <mouv/local.h>
 #include <mouv/lock.h>
 #include <mouv/log.h>
+#include <mouv/monitor.h>
 #include <mouv/offload.h>
 #include <mouv/place.h>
 #include <mouv/queue.h>

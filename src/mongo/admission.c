@@ -12,6 +12,7 @@
 #include "mongo/attempt.h"
 #include "mongo/client.h"
 #include "mongo/connect.h"
+#include "mongo/monitor.h"
 #include "mongo/queue.h"
 #include "mongo/retry.h"
 #include "mongo/session.h"
@@ -122,8 +123,11 @@ static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier
     }
     mouv__give_txn_number(op);
     mouv__queue_remove(op);
+    op->began_ns = mouv__now_ns(client->runtime);
+    if (client->monitor) mouv__monitor_checked_out(op); /* the worker may tell more at once */
     int rc = mouv__attempt_begin(op, carrier, executor);
     if (rc < 0) {
+        if (client->monitor) mouv__monitor_returned(op);
         mouv_error_t error = {0};
         mouv_error_set(&error, rc, "no thread or memory to run it");
         mouv__operation_fail_waiting(op, &error);
@@ -135,7 +139,6 @@ static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier
         carrier->polling = true;
         client->admission.polling++;
     }
-    op->began_ns = mouv__now_ns(client->runtime);
     if (op->timer.index) mouv__operation_arm(op);
 }
 
@@ -267,10 +270,16 @@ static void enter(mouv_client_t *client, mouv__operation_t *op) {
     }
 }
 
+static bool is_waiting(const mouv__operation_t *op) {
+    return op->state == MOUV__OP_SELECTING || op->state == MOUV__OP_QUEUED;
+}
+
 void mouv__admission_enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv__future_hold(&op->future);
+    if (client->monitor) op->entered_ns = mouv__now_ns(client->runtime);
     enter(client, op);
     mouv__admission_pump(client);
+    if (client->monitor && is_waiting(op)) mouv__monitor_queued(op);
     /* most are on a worker by now and need a timer only for a deadline */
     bool waits = op->state == MOUV__OP_QUEUED;
     bool runs = op->state == MOUV__OP_RUNNING && op->deadline_ns != MOUV__NEVER;

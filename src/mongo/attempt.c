@@ -13,6 +13,7 @@
 #include "context/alloc.h"
 #include "mongo/client.h"
 #include "mongo/defaults.h"
+#include "mongo/monitor.h"
 #include "mongo/session.h"
 
 /* How often a retry asks libmongoc for another server than the one that failed. */
@@ -109,11 +110,14 @@ static bson_t *move_to_heap(bson_t *reply) {
 
 static void send_command(mouv__operation_t *op, const bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
+    mouv__monitor_t *monitor = mouv__watch_monitor(attempt->pool->watch);
     bson_t reply;
     uint64_t began = uv_hrtime();
+    mouv__monitor_enter(monitor, op->number, op->database, op->command);
     attempt->ok =
         mongoc_client_command_with_opts(attempt->carrier->client, op->database, op->command,
                                         read_prefs_of(op), opts, &reply, &attempt->error);
+    mouv__monitor_leave(monitor);
     if (bson_has_field(&reply, "ok")) {
         mouv__pool_note_rtt(attempt->pool, (int64_t)(uv_hrtime() - began));
         attempt->reply = move_to_heap(&reply);

@@ -12,6 +12,7 @@
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/close.h"
+#include "mongo/monitor.h"
 #include "mongo/operation.h"
 
 /* --- libmongoc, once a process ---------------------------------------------------------------- */
@@ -91,6 +92,7 @@ static void on_runtime_close(mouv__attachment_t *attachment) {
 static void client_free(mouv_client_t *client) {
     mouv__handles_free(client);
     mouv__free(client->default_database);
+    if (client->monitor) mouv__monitor_unref(client->monitor);
     mouv__free(client);
 }
 
@@ -185,6 +187,7 @@ mouv_client_t *mouv_client_unref(mouv_client_t *client) {
     }
     if (client->users > 0) client->users--;
     if (client->users > 0) return NULL;
+    mouv__monitor_stop(client->monitor);
     mouv__client_hold(client);
     mouv__client_begin_close(client, false);
     mouv__client_let_go(client);
@@ -213,8 +216,11 @@ void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *sta
     *stats = client->stats;
     stats->queued = admission->selecting.count + admission->ready.count + admission->cleanup.count;
     stats->clients = admission->carrier_count;
-    for (uint32_t i = 0; i < admission->carrier_count; i++)
+    stats->busy = admission->selector.busy + admission->cleaner.busy + client->stopper.lane.busy;
+    for (uint32_t i = 0; i < admission->carrier_count; i++) {
         stats->queued += admission->carriers[i]->affine.count;
+        stats->busy += admission->carriers[i]->busy;
+    }
     for (const mouv__operation_t *op = admission->running.first; op; op = op->next) {
         stats->in_flight++;
         stats->late += op->state == MOUV__OP_LATE;

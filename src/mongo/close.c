@@ -14,6 +14,7 @@
 #include "mongo/affinity.h"
 #include "mongo/attempt.h"
 #include "mongo/client.h"
+#include "mongo/monitor.h"
 #include "mongo/queue.h"
 #include "mongo/session.h"
 #include "mongo/state.h"
@@ -83,6 +84,7 @@ static void become_closed(mouv_client_t *client) {
     move(client, MOUV__CLIENT_CLOSED);
     mouv__timer_stop(runtime, &client->close_timer);
     mouv__admission_clear(client);
+    mouv__monitor_finish(client->monitor); /* tells the rest before an awaiter goes on */
     complete_closings(client);
     mouv__runtime_unkeep(runtime);
     mouv__runtime_detach(runtime, &client->attachment);
@@ -255,6 +257,7 @@ static void stop_all(mouv_client_t *client) {
 static void leave(mouv_client_t *client) {
     mouv_runtime_t *runtime = client->runtime;
     client->leaving = true;
+    mouv__monitor_stop(client->monitor);
     int64_t limit_ms = client->state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS;
     mouv__timer_start(runtime, &client->close_timer, mouv__deadline_in(runtime, limit_ms),
                       on_close_timer);

@@ -13,6 +13,7 @@
 #include "context/alloc.h"
 #include "mongo/attempt.h"
 #include "mongo/client.h"
+#include "mongo/monitor.h"
 #include "mongo/queue.h"
 #include "mongo/retry.h"
 #include "mongo/session.h"
@@ -249,7 +250,7 @@ mouv_future_t mouv__operation_start(mouv__operation_t *op) {
     op->held = true;
     mouv__future_hold(&op->future);
     mouv__operation_move(op, MOUV__OP_STARTED);
-    op->client->stats.started++;
+    op->number = ++op->client->stats.started;
     if (is_cleanup(op)) op->client->cleanups++;
     op->admit.run = admit;
     mouv__runtime_ready(op->client->runtime, &op->admit);
@@ -355,6 +356,12 @@ static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     }
 }
 
+static void count_bytes(mouv__operation_t *op) {
+    mouv_client_stats_t *stats = &op->client->stats;
+    if (mouv__attempt_is_sent(op)) stats->bytes_sent += op->command->len;
+    if (op->attempt.reply) stats->bytes_received += op->attempt.reply->len;
+}
+
 static void give_carrier_back(mouv_client_t *client, mouv__carrier_t *carrier) {
     if (carrier == client->admission.cleaner.carrier)
         mouv__admission_leave_lane(client, &client->admission.cleaner);
@@ -394,6 +401,8 @@ void mouv__operation_back(mouv__job_t *job) {
     mouv_error_t error = {0};
     mouv__client_hold(client);
     mouv__stopper_remove(op);
+    count_bytes(op);
+    if (client->monitor) mouv__monitor_returned(op);
     mouv__outcome(op, &error);
     note_connection(op, &error);
     if (op->user_session) mouv__user_session_note(op);

@@ -158,6 +158,8 @@ struct mouv__operation {
     int64_t select_ns;         /**< until when this attempt may wait for a server, in all */
     int64_t grace_ns;          /**< STOPPING: until when its answer is waited for */
     int64_t began_ns;          /**< handed to the worker */
+    int64_t entered_ns;        /**< began to wait; only with a monitor */
+    uint64_t number;           /**< which of the client's operations, from 1 */
     uint64_t order;            /**< of arrival, for "operations ahead" */
     int32_t user_max_time_ms;  /**< the user's maxTimeMS, taken out of the command; 0: none */
     uint32_t memory;           /**< atomic: the future's share and the worker's */

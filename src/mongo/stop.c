@@ -13,6 +13,7 @@
 #include "mongo/attempt.h"
 #include "mongo/client.h"
 #include "mongo/error.h"
+#include "mongo/monitor.h"
 #include "mongo/step.h"
 
 enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
@@ -72,9 +73,12 @@ static void kill_run(mouv__job_t *job) {
     kill_t *kill = (kill_t *)job;
     mouv__step_t *step = &kill->step;
     if (!mouv__carrier_open(step->carrier, step->pool, &step->error)) return;
+    mouv__monitor_t *monitor = mouv__watch_monitor(step->pool->watch);
+    mouv__monitor_enter(monitor, 0, "admin", kill->command);
     step->ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin",
                                                            kill->command, NULL, step->server_id,
                                                            NULL, &step->error);
+    mouv__monitor_leave(monitor);
 }
 
 static void kill_free(mouv__step_t *step) {
@@ -104,6 +108,7 @@ static void collect(mouv__stopper_t *stopper, kill_t *kill) {
         op->attempt.session->kills++;
         kill->sessions[kill->count++] = op->attempt.session;
         op->kills++;
+        if (stopper->client->monitor) mouv__monitor_killed(op);
         pull(&stopper->to_kill, op);
         push(&stopper->killed, op, KILL_KILLED);
     }

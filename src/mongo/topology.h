@@ -46,12 +46,19 @@ typedef struct mouv__topology {
 
 /** Between the monitors and the loop; counted, as a monitor may report while the loop goes. */
 typedef struct mouv__watch mouv__watch_t;
+typedef struct mouv__monitor mouv__monitor_t; /* see monitor.h */
 
 /** Loop thread: `changed(arg)` is called there after each change. NULL: ENOMEM. */
 mouv__watch_t *mouv__watch_new(mouv__mailbox_t *mailbox, void (*changed)(void *arg), void *arg);
 
 /** Loop thread: `changed` is not called any more. */
 void mouv__watch_stop(mouv__watch_t *watch);
+
+/** Loop thread, before the pool is made: what the user wants to be told of. Takes a share. */
+void mouv__watch_set_monitor(mouv__watch_t *watch, mouv__monitor_t *monitor);
+
+/** Any thread: NULL if nothing is subscribed. */
+mouv__monitor_t *mouv__watch_monitor(const mouv__watch_t *watch);
 
 /** Any thread. */
 mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch);

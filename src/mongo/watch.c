@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "context/alloc.h"
+#include "mongo/monitor.h"
 #include "mongo/topology.h"
 
 /* Hosts whose last heartbeat error is kept. */
@@ -29,6 +30,7 @@ struct mouv__watch {
     uint32_t failure_count;
     void (*changed)(void *arg); /* loop thread; NULL once stopped */
     void *arg;
+    mouv__monitor_t *monitor; /* a share; NULL: nobody listens */
 };
 
 mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch) {
@@ -39,6 +41,7 @@ mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch) {
 void mouv__watch_unref(mouv__watch_t *watch) {
     if (__atomic_sub_fetch(&watch->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
     mouv__mailbox_unref(watch->mailbox);
+    if (watch->monitor) mouv__monitor_unref(watch->monitor);
     uv_mutex_destroy(&watch->lock);
     mouv__free(watch->newest);
     mouv__free(watch);
@@ -75,6 +78,14 @@ mouv__watch_t *mouv__watch_new(mouv__mailbox_t *mailbox, void (*changed)(void *a
 void mouv__watch_stop(mouv__watch_t *watch) {
     watch->changed = NULL;
     watch->arg = NULL;
+}
+
+void mouv__watch_set_monitor(mouv__watch_t *watch, mouv__monitor_t *monitor) {
+    watch->monitor = mouv__monitor_ref(monitor);
+}
+
+mouv__monitor_t *mouv__watch_monitor(const mouv__watch_t *watch) {
+    return watch->monitor;
 }
 
 mouv__topology_t *mouv__watch_take(mouv__watch_t *watch) {
@@ -139,6 +150,7 @@ static mouv__topology_t *picture(const mongoc_topology_description_t *descriptio
 
 static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
     mouv__watch_t *watch = mongoc_apm_topology_changed_get_context(event);
+    if (watch->monitor) mouv__monitor_topology_changed(watch->monitor, event);
     mouv__topology_t *topology = picture(mongoc_apm_topology_changed_get_new_description(event));
     if (!topology) return; /* the next change tells */
     uv_mutex_lock(&watch->lock);
@@ -166,6 +178,7 @@ static failure_t *failure_of(mouv__watch_t *watch, const char *host) {
 
 static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
     mouv__watch_t *watch = mongoc_apm_server_heartbeat_failed_get_context(event);
+    if (watch->monitor) mouv__monitor_heartbeat_failed(watch->monitor, event);
     bson_error_t error = {0};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
     if (!error.message[0]) return; /* a check that was broken off, to be begun anew */
@@ -212,6 +225,7 @@ void mouv__watch_pool(mouv__watch_t *watch, mongoc_client_pool_t *pool) {
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
     mongoc_apm_set_topology_changed_cb(callbacks, on_topology_changed);
     mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_heartbeat_failed);
+    if (watch->monitor) mouv__monitor_subscribe(watch->monitor, callbacks);
     mongoc_client_pool_set_apm_callbacks(pool, callbacks, watch);
     mongoc_apm_callbacks_destroy(callbacks);
 }

@@ -1,0 +1,129 @@
+/*
+ * Monitoring: what a client does and what it learns of its deployment, told as it happens.
+ *
+ * All callbacks run on the client's thread, outside of any coroutine, in the order in which things
+ * happened; what an operation caused is told before its awaiter goes on. They must not suspend
+ * (MOUV_ENOTCORO); they may start operations, which are then told of as well. An event is a view:
+ * it and all it points to are valid until the callback returns.
+ */
+#ifndef MOUV_MONITOR_H
+#define MOUV_MONITOR_H
+
+#include <mouv/client.h>
+
+/**
+ * A command on its way to a server and back, each attempt of a retried one by itself. Told of are
+ * the commands of operations, and mouv's own getMore, killCursors and killSessions; not told of are
+ * heartbeats, the handshake and authentication of connections, and the ping that sets one up. The
+ * command is the one that went to the server (with lsid, $db, ...). Where a command or its
+ * reply could give secrets away (saslStart, createUser, ...) both are empty documents.
+ */
+typedef struct mouv_command_event {
+    const char *name;           /**< "find" */
+    const char *database;
+    const char *host;           /**< "localhost:27017" */
+    int64_t request_id;         /**< the same in all events of one attempt */
+    uint64_t operation_id;      /**< the same in all events of one operation; 0: killSessions */
+    int64_t connection_id;      /**< the server's number for the connection; -1: not known */
+    uint32_t server_id;
+    const bson_oid_t *service_id; /**< behind a load balancer; else NULL */
+    const bson_t *command;      /**< started; else NULL */
+    const bson_t *reply;        /**< succeeded; failed if the server has answered; else NULL */
+    const mouv_error_t *error;  /**< failed; else NULL */
+    int64_t duration_us;        /**< succeeded, failed */
+} mouv_command_event_t;
+
+/** One server as libmongoc's monitors see it. */
+typedef struct mouv_server_description {
+    const char *host;
+    const char *type;       /**< "Unknown", "Standalone", "RSPrimary", "Mongos", ... */
+    int64_t round_trip_ms;  /**< -1: not known */
+    const bson_t *hello;    /**< its last answer, empty if there is none */
+} mouv_server_description_t;
+
+/** The whole deployment. */
+typedef struct mouv_topology_description {
+    const char *type; /**< "Unknown", "Single", "ReplicaSetWithPrimary", "Sharded", ... */
+    const mouv_server_description_t *servers;
+    size_t server_count;
+} mouv_topology_description_t;
+
+typedef struct mouv_server_event {
+    const bson_oid_t *topology_id;
+    const char *host;
+    const mouv_server_description_t *previous; /**< changed; else NULL */
+    const mouv_server_description_t *next;     /**< changed; else NULL */
+} mouv_server_event_t;
+
+typedef struct mouv_topology_event {
+    const bson_oid_t *topology_id;
+    const mouv_topology_description_t *previous; /**< changed; else NULL */
+    const mouv_topology_description_t *next;     /**< changed; else NULL */
+} mouv_topology_event_t;
+
+typedef struct mouv_heartbeat_event {
+    const char *host;
+    bool awaited;              /**< the server answers when something has changed */
+    int64_t duration_us;       /**< succeeded, failed */
+    const bson_t *reply;       /**< succeeded; else NULL */
+    const mouv_error_t *error; /**< failed; else NULL */
+} mouv_heartbeat_event_t;
+
+typedef enum mouv_waits_for {
+    MOUV_WAITS_FOR_SERVER = 1, /**< no suitable one is known */
+    MOUV_WAITS_FOR_CLIENT      /**< every one of the pool is in use, or being connected */
+} mouv_waits_for_t;
+
+/** What mouv's own scheduling does with an operation. */
+typedef struct mouv_pool_event {
+    const char *operation;      /**< "find" */
+    const char *database;
+    uint64_t operation_id;      /**< as in mouv_command_event_t */
+    uint32_t server_id;         /**< 0: not chosen yet */
+    mouv_waits_for_t waits_for; /**< queued; else 0 */
+    int64_t duration_us;        /**< checked out: how long it waited; returned: how long it had it */
+} mouv_pool_event_t;
+
+/** What is NULL is not subscribed and costs nothing. */
+typedef struct mouv_monitor {
+    void (*command_started)(const mouv_command_event_t *event, void *arg);
+    void (*command_succeeded)(const mouv_command_event_t *event, void *arg);
+    void (*command_failed)(const mouv_command_event_t *event, void *arg);
+    void (*server_opening)(const mouv_server_event_t *event, void *arg);
+    void (*server_changed)(const mouv_server_event_t *event, void *arg);
+    /** It has left the deployment; libmongoc does not tell of those that are there at the end. */
+    void (*server_closed)(const mouv_server_event_t *event, void *arg);
+    void (*topology_opening)(const mouv_topology_event_t *event, void *arg);
+    void (*topology_changed)(const mouv_topology_event_t *event, void *arg);
+    void (*topology_closed)(const mouv_topology_event_t *event, void *arg);
+    void (*heartbeat_started)(const mouv_heartbeat_event_t *event, void *arg);
+    void (*heartbeat_succeeded)(const mouv_heartbeat_event_t *event, void *arg);
+    void (*heartbeat_failed)(const mouv_heartbeat_event_t *event, void *arg);
+    /** It must wait. */
+    void (*operation_queued)(const mouv_pool_event_t *event, void *arg);
+    void (*client_checked_out)(const mouv_pool_event_t *event, void *arg);
+    void (*client_returned)(const mouv_pool_event_t *event, void *arg);
+    /** Nobody waits for it any more; killSessions is sent for it. */
+    void (*operation_killed)(const mouv_pool_event_t *event, void *arg);
+} mouv_monitor_t;
+
+MOUV_BEGIN_DECLS
+
+/**
+ * Subscribes to what `callbacks` has functions for, for the life of the client. The last events are
+ * those of mouv_client_close(), told before it returns; none comes after it, after the last
+ * mouv_client_unref(), or once the runtime closes. An event for which there is no memory is lost.
+ *
+ * Context:   the client's thread, before its first operation. Never suspends.
+ * Ownership: copies `callbacks`; `arg` must live as long as events may come.
+ * Returns:   0 or a negative code.
+ * Errors:    MOUV_EINVAL (NULL), MOUV_ESTATE (an operation has been started, or there is a monitor
+ *            already), MOUV_ECLOSED, MOUV_ETHREAD, MOUV_ENOLOOP, MOUV_ENOMEM.
+ * Like:      mongoc_client_pool_set_apm_callbacks(); Motor's event_listeners.
+ */
+MOUV_API int mouv_client_set_monitor(mouv_client_t *client, const mouv_monitor_t *callbacks,
+                                     void *arg);
+
+MOUV_END_DECLS
+
+#endif
