@@ -23,6 +23,7 @@
 #include <mouv/event.h>
 #include <mouv/future.h>
 #include <mouv/gather.h>
+#include <mouv/gridfs.h>
 #include <mouv/group.h>
 #include <mouv/index.h>
 #include <mouv/local.h>

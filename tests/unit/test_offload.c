@@ -229,8 +229,8 @@ static void let_go(void *gate) {
 CORO_CASE(timeout_waits_for_the_running_function) {
     gate_t gate;
     gate_open(&gate, 3);
-    mouv_call_later(60, let_go, &gate, NULL);
     int64_t began = clock_ms();
+    mouv_call_later(60, let_go, &gate, NULL);
     check_int(mouv_await_for(mouv_offload(pass, &gate), 10, NULL), 3);
     check(took(began, 60));
     gate_close(&gate);

@@ -444,8 +444,8 @@ CORO_CASE(cancel_that_comes_inside_a_shield_is_seen_after_it) {
 static int overlong_cleanup(void *arg) {
     (void)arg;
     int rc = mouv_sleep_ms(60000);
-    MOUV_SHIELD_SCOPE(cleanup, 20);
     int64_t began = clock_ms();
+    MOUV_SHIELD_SCOPE(cleanup, 20);
     check_int(mouv_sleep_ms(60000), MOUV_ECANCELED);
     check(took(began, 20));
     check_int(mouv_sleep_ms(0), MOUV_ECANCELED);

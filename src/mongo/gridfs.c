@@ -1,0 +1,301 @@
+/*
+ * The bucket: its options, its indexes, and what concerns a file as a whole.
+ */
+#include "mongo/gridfs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <mongoc/mongoc.h>
+
+#include <mouv/await.h>
+#include <mouv/collection.h>
+#include <mouv/database.h>
+#include <mouv/index.h>
+#include <mouv/scope.h>
+#include <mouv/task.h>
+
+#include "async/runtime.h"
+#include "context/alloc.h"
+#include "mongo/check.h"
+
+/* --- Errors ---------------------------------------------------------------------------------- */
+
+/** What libmongoc has for these; one table, so that code and name cannot part. */
+static const struct {
+    const char *name;
+    int32_t code;
+} codes[] = {
+    {"FileNotFound", MONGOC_ERROR_GRIDFS_BUCKET_FILE_NOT_FOUND},
+    {"FileCorrupt", MONGOC_ERROR_GRIDFS_CORRUPT},
+    {"ChunkMissing", MONGOC_ERROR_GRIDFS_CHUNK_MISSING},
+    {"ChunkWrongSize", MONGOC_ERROR_GRIDFS_CORRUPT},
+    {"ExtraChunk", MONGOC_ERROR_GRIDFS_CORRUPT},
+};
+
+int mouv__gridfs_fail(mouv_error_t *error, const char *code_name, const char *format, ...) {
+    mouv_error_t made;
+    char text[sizeof made.message];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    mouv_error_set(&made, MOUV_ESERVER, "%s", text);
+    made.domain = MONGOC_ERROR_GRIDFS;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (strcmp(codes[i].name, code_name) == 0) made.server_code = codes[i].code;
+    }
+    snprintf(made.code_name, sizeof made.code_name, "%s", code_name);
+    snprintf(made.operation, sizeof made.operation, "gridfs");
+    return mouv__gridfs_give(&made, error);
+}
+
+int mouv__gridfs_give(const mouv_error_t *kept, mouv_error_t *error) {
+    if (error) *error = *kept;
+    return mouv__record_error(kept);
+}
+
+int mouv__gridfs_may(const mouv_gridfs_bucket_t *bucket, const char *call, mouv_error_t *error) {
+    if (!mouv_in_coroutine())
+        return mouv__raise(error, MOUV_ENOTCORO, "%s outside of a coroutine", call);
+    if (!bucket) return mouv__raise(error, MOUV_EINVAL, "%s: no bucket", call);
+    if (bucket->refused.code) return mouv__gridfs_give(&bucket->refused, error);
+    return 0;
+}
+
+int mouv__gridfs_not_refused(mouv_error_t *error) {
+    if (!mouv__current_refused()) return 0;
+    return mouv__raise(error, MOUV_ECANCELED, "%s", mouv_error_message(MOUV_ECANCELED));
+}
+
+/* --- The bucket ------------------------------------------------------------------------------ */
+
+int mouv__gridfs_chunk_size(const bson_iter_t *option, int32_t *chunk_size, mouv_error_t *error) {
+    /* A chunk's document has an id, the file's id and a number beside the data. */
+    enum { ROOM_BYTES = 16 * 1024 };
+    int64_t value = BSON_ITER_HOLDS_INT(option) ? bson_iter_as_int64(option) : 0;
+    if (value <= 0 || value > (int64_t)MOUV__MAX_DOCUMENT_BYTES - ROOM_BYTES)
+        return mouv__raise(error, MOUV_EINVAL,
+                           "option 'chunkSizeBytes': expected a number of bytes above 0 that fits "
+                           "into a document");
+    *chunk_size = (int32_t)value;
+    return 0;
+}
+
+uint32_t mouv__gridfs_batch(int64_t chunk_size) {
+    int64_t count = MOUV__GRIDFS_BATCH_BYTES / chunk_size;
+    if (count > MOUV__GRIDFS_BATCH_CHUNKS) count = MOUV__GRIDFS_BATCH_CHUNKS;
+    return count < 1 ? 1 : (uint32_t)count;
+}
+
+char *mouv__gridfs_copy(const char *text) {
+    if (!text) return NULL;
+    size_t size = strlen(text) + 1;
+    char *copy = mouv__alloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+bson_t *mouv__gridfs_by(const char *field, const bson_value_t *value) {
+    bson_t *document = bson_new();
+    bson_append_value(document, field, -1, value);
+    return document;
+}
+
+/** Takes bucketName and chunkSizeBytes; everything else goes to `rest`, for the collections. */
+static int read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const char **name,
+                     bson_t *rest) {
+    bson_iter_t iter;
+    if (!opts || !bson_iter_init(&iter, opts)) return 0;
+    while (bson_iter_next(&iter)) {
+        const char *key = bson_iter_key(&iter);
+        if (strcmp(key, "bucketName") == 0) {
+            if (!BSON_ITER_HOLDS_UTF8(&iter))
+                return mouv_error_set(&bucket->refused, MOUV_EINVAL,
+                                      "option 'bucketName': expected a string");
+            *name = bson_iter_utf8(&iter, NULL);
+        } else if (strcmp(key, "chunkSizeBytes") == 0) {
+            int rc = mouv__gridfs_chunk_size(&iter, &bucket->chunk_size, &bucket->refused);
+            if (rc < 0) return rc;
+        } else {
+            bson_append_iter(rest, NULL, -1, &iter);
+        }
+    }
+    return 0;
+}
+
+static mouv_collection_t *collection(mouv_database_t *database, const char *bucket,
+                                     const char *name, const bson_t *opts) {
+    char full[256];
+    int size = snprintf(full, sizeof full, "%s.%s", bucket, name);
+    if (size >= (int)sizeof full) return NULL;
+    mouv_collection_t *plain = mouv_database_get_collection(database, full);
+    return bson_empty(opts) ? plain : mouv_collection_with_options(plain, opts);
+}
+
+static void set_up(mouv_gridfs_bucket_t *bucket, mouv_database_t *database, const bson_t *opts) {
+    const char *name = "fs";
+    bson_t *rest = bson_new();
+    if (read_opts(bucket, opts, &name, rest) == 0) {
+        bucket->name = mouv__gridfs_copy(name);
+        bucket->files = collection(database, name, "files", rest);
+        bucket->chunks = collection(database, name, "chunks", rest);
+        if (!bucket->name || !bucket->files || !bucket->chunks)
+            mouv_error_set(&bucket->refused, MOUV_EINVAL, "option 'bucketName': too long");
+    }
+    bson_destroy(rest);
+}
+
+mouv_gridfs_bucket_t *mouv_database_gridfs_bucket(mouv_database_t *database, const bson_t *opts) {
+    mouv_gridfs_bucket_t *bucket = mouv__alloc(sizeof *bucket);
+    if (!bucket) return NULL;
+    bucket->references = 1;
+    bucket->chunk_size = MOUV__GRIDFS_CHUNK_BYTES;
+    mouv_client_t *client = mouv_database_client(database);
+    if (client) {
+        bucket->client = mouv_client_ref(client);
+        set_up(bucket, database, opts);
+    } else {
+        mouv_error_set(&bucket->refused, MOUV_EINVAL, "gridfs bucket: no database");
+    }
+    return bucket;
+}
+
+mouv_gridfs_bucket_t *mouv_gridfs_bucket_ref(mouv_gridfs_bucket_t *bucket) {
+    if (bucket) bucket->references++;
+    return bucket;
+}
+
+mouv_gridfs_bucket_t *mouv_gridfs_bucket_unref(mouv_gridfs_bucket_t *bucket) {
+    if (!bucket || --bucket->references > 0) return NULL;
+    mouv_client_unref(bucket->client);
+    mouv__free(bucket->name);
+    mouv__free(bucket);
+    return NULL;
+}
+
+void mouv_gridfs_bucket_drop_ref(mouv_gridfs_bucket_t **bucket) {
+    *bucket = mouv_gridfs_bucket_unref(*bucket);
+}
+
+mouv_cursor_t *mouv_gridfs_find(mouv_gridfs_bucket_t *bucket, const bson_t *filter,
+                                const bson_t *opts) {
+    return mouv_collection_find(bucket ? bucket->files : NULL, filter, opts);
+}
+
+/* --- Indexes --------------------------------------------------------------------------------- */
+
+/** Equal keys, where 1 and 1.0 are the same: other drivers and shells have made such indexes. */
+static bool same_keys(const bson_t *keys, const bson_t *other) {
+    bson_iter_t one, two;
+    if (!bson_iter_init(&one, keys) || !bson_iter_init(&two, other)) return false;
+    while (bson_iter_next(&one)) {
+        if (!bson_iter_next(&two) || strcmp(bson_iter_key(&one), bson_iter_key(&two)) != 0 ||
+            bson_iter_as_int64(&one) != bson_iter_as_int64(&two))
+            return false;
+    }
+    return !bson_iter_next(&two);
+}
+
+static bool has_index(const bson_t *indexes, const bson_t *keys) {
+    bson_iter_t iter, key;
+    if (!indexes || !bson_iter_init(&iter, indexes)) return false;
+    while (bson_iter_next(&iter)) {
+        bson_t view;
+        const uint8_t *data;
+        uint32_t size;
+        if (!BSON_ITER_HOLDS_DOCUMENT(&iter) || !bson_iter_recurse(&iter, &key) ||
+            !bson_iter_find(&key, "key") || !BSON_ITER_HOLDS_DOCUMENT(&key))
+            continue;
+        bson_iter_document(&key, &size, &data);
+        if (bson_init_static(&view, data, size) && same_keys(keys, &view)) return true;
+    }
+    return false;
+}
+
+static int ensure_index(mouv_collection_t *of, const bson_t *keys, const bson_t *index_opts,
+                        mouv_error_t *error) {
+    bson_t *indexes = NULL;
+    int rc = mouv_await(mouv_collection_index_information(of, NULL, &indexes), error);
+    if (rc >= 0 && !has_index(indexes, keys))
+        rc = mouv_await(mouv_collection_create_index(of, keys, index_opts, NULL, NULL), error);
+    bson_destroy(indexes);
+    return rc;
+}
+
+static int make_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
+    bson_t *by_name = BCON_NEW("filename", BCON_INT32(1), "uploadDate", BCON_INT32(1));
+    bson_t *by_file = BCON_NEW("files_id", BCON_INT32(1), "n", BCON_INT32(1));
+    bson_t *unique = BCON_NEW("unique", BCON_BOOL(true));
+    int rc = ensure_index(bucket->files, by_name, NULL, error);
+    if (rc >= 0) rc = ensure_index(bucket->chunks, by_file, unique, error);
+    bson_destroy(by_name);
+    bson_destroy(by_file);
+    bson_destroy(unique);
+    return rc;
+}
+
+int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
+    if (bucket->indexed) return 0;
+    bson_t *any = NULL;
+    bson_t *opts = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}", "readPreference",
+                            BCON_UTF8("primary"));
+    int rc = mouv_await(mouv_collection_find_one(bucket->files, NULL, opts, &any), error);
+    bson_destroy(opts);
+    bson_destroy(any);
+    if (rc == 0) rc = make_indexes(bucket, error);
+    if (rc < 0) {
+        /* a stopped createIndexes is the server's error; for an upload it is the cancel */
+        int refused = mouv__gridfs_not_refused(error);
+        return refused < 0 ? refused : rc;
+    }
+    bucket->indexed = true;
+    return 0;
+}
+
+/* --- delete, rename, drop -------------------------------------------------------------------- */
+
+static int not_found(const mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
+    return mouv__gridfs_fail(error, "FileNotFound", "no file with this id in bucket '%s'",
+                             bucket->name);
+}
+
+int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, mouv_error_t *error) {
+    int rc = mouv__gridfs_may(bucket, "mouv_gridfs_delete()", error);
+    if (rc < 0) return rc;
+    if (!id) return mouv__raise(error, MOUV_EINVAL, "mouv_gridfs_delete: 'id' is NULL");
+    bson_t *by_id = mouv__gridfs_by("_id", id);
+    int deleted = mouv_await(mouv_collection_delete_one(bucket->files, by_id, NULL, NULL), error);
+    bson_destroy(by_id);
+    if (deleted < 0) return deleted;
+
+    bson_t *of_file = mouv__gridfs_by("files_id", id);
+    MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
+    rc = mouv_await(mouv_collection_delete_many(bucket->chunks, of_file, NULL, NULL), error);
+    bson_destroy(of_file);
+    if (rc < 0) return rc;
+    return deleted ? 0 : not_found(bucket, error);
+}
+
+int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, const char *filename,
+                       mouv_error_t *error) {
+    int rc = mouv__gridfs_may(bucket, "mouv_gridfs_rename()", error);
+    if (rc < 0) return rc;
+    if (!id || !filename)
+        return mouv__raise(error, MOUV_EINVAL, "mouv_gridfs_rename: 'id' or 'filename' is NULL");
+    bson_t *by_id = mouv__gridfs_by("_id", id);
+    bson_t *change = BCON_NEW("$set", "{", "filename", BCON_UTF8(filename), "}");
+    rc = mouv_await(mouv_collection_update_one(bucket->files, by_id, change, NULL, NULL), error);
+    bson_destroy(by_id);
+    bson_destroy(change);
+    if (rc < 0) return rc;
+    return rc ? 0 : not_found(bucket, error);
+}
+
+int mouv_gridfs_drop(mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
+    int rc = mouv__gridfs_may(bucket, "mouv_gridfs_drop()", error);
+    if (rc < 0) return rc;
+    bucket->indexed = false;
+    rc = mouv_await(mouv_collection_drop(bucket->files, NULL), error);
+    if (rc >= 0) rc = mouv_await(mouv_collection_drop(bucket->chunks, NULL), error);
+    return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * What the files of GridFS share. All of it is coroutine code over the public operations.
+ */
+#ifndef MOUV_MONGO_GRIDFS_H
+#define MOUV_MONGO_GRIDFS_H
+
+#include <stdbool.h>
+
+#include <mouv/gridfs.h>
+
+enum {
+    MOUV__GRIDFS_CHUNK_BYTES = 255 * 1024,
+    MOUV__GRIDFS_BATCH_BYTES = 1024 * 1024, /* what goes over the wire at once, in whole chunks */
+    MOUV__GRIDFS_BATCH_CHUNKS = 128,        /* and at most so many */
+    MOUV__GRIDFS_CLEANUP_MS = 10000         /* how long a cancelled task cleans up */
+};
+
+struct mouv_gridfs_bucket {
+    mouv_client_t *client; /* counted */
+    mouv_collection_t *files, *chunks; /* NULL if `refused` */
+    char *name;
+    int32_t chunk_size;
+    uint32_t references;
+    bool indexed;         /* they have been seen or made */
+    mouv_error_t refused; /* what is wrong with the opts, or 0 */
+};
+
+/** The drivers' errors of GridFS: MOUV_ESERVER with this name. Gives MOUV_ESERVER. */
+int mouv__gridfs_fail(mouv_error_t *error, const char *code_name, const char *format, ...)
+    MOUV_PRINTF(3, 4);
+
+/** A coroutine, a good bucket: 0. */
+int mouv__gridfs_may(const mouv_gridfs_bucket_t *bucket, const char *call, mouv_error_t *error);
+
+/** 0, or MOUV_ECANCELED where the caller's task or scope has been cancelled. */
+int mouv__gridfs_not_refused(mouv_error_t *error);
+
+/** Records a kept error and gives it to `error`, which may be NULL. */
+int mouv__gridfs_give(const mouv_error_t *kept, mouv_error_t *error);
+
+/** Makes the indexes of an empty bucket. Suspends. */
+int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *error);
+
+/** `chunkSizeBytes` of opts: 0, or MOUV_EINVAL. */
+int mouv__gridfs_chunk_size(const bson_iter_t *option, int32_t *chunk_size, mouv_error_t *error);
+
+/** How many chunks of this size make a batch. */
+uint32_t mouv__gridfs_batch(int64_t chunk_size);
+
+/** {field: value} */
+bson_t *mouv__gridfs_by(const char *field, const bson_value_t *value);
+
+/** A copy on mouv's heap; NULL for NULL or without memory. */
+char *mouv__gridfs_copy(const char *text);
+
+#endif
