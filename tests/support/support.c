@@ -102,18 +102,32 @@ static int main_task(void *arg) {
     return 0;
 }
 
-void test_run_case(test_fn_t body) {
+static int bare_task(void *arg) {
+    run_t *run = arg;
+    run->body(run->t);
+    return 0;
+}
+
+static void run_case(int (*task)(void *), test_fn_t body) {
     static int count;
     test_t t = {0};
     run_t run = {&t, body};
     mouv_error_t error;
     snprintf(t.database_name, sizeof t.database_name, "mouv_test_%d_%d", (int)getpid(), ++count);
-    if (mouv_run(main_task, &run, &error) < 0) {
+    if (mouv_run(task, &run, &error) < 0) {
         test_failed(&t, __FILE__, __LINE__, "mouv_run: %s", error.message);
     }
     for (size_t i = 0; i < t.document_count; i++) bson_destroy(t.documents[i]);
     free(t.documents);
     assert_false(t.failed);
+}
+
+void test_run_case(test_fn_t body) {
+    run_case(main_task, body);
+}
+
+void test_run_bare_case(test_fn_t body) {
+    run_case(bare_task, body);
 }
 
 /* --- Helpers -------------------------------------------------------------------------------- */

@@ -41,12 +41,18 @@ int test_group_teardown(void **state);
 /** Runs the body as a coroutine with a fresh `test_t`, drops its database, fails for cmocka. */
 void test_run_case(test_fn_t body);
 
+/** The same without client and database: for cases that bring their own server. */
+void test_run_bare_case(test_fn_t body);
+
 /** CASE(name) { ... return 0; } defines the cmocka test `name`. */
-#define CASE(name) \
+#define CASE(name) TEST_CASE_WITH(test_run_case, name)
+#define BARE_CASE(name) TEST_CASE_WITH(test_run_bare_case, name)
+
+#define TEST_CASE_WITH(run, name) \
     static int name##_body(test_t *t); \
     static void name(void **state) { \
         (void)state; \
-        test_run_case(name##_body); \
+        run(name##_body); \
     } \
     static int name##_body(test_t *t)
 

@@ -1,0 +1,272 @@
+/*
+ * The mock server itself, as mouv and as a bare socket see it: each fault that a script can ask
+ * for.
+ */
+#include "support/mock_server.h"
+#include "support/support.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+static mock_server_t *mock;
+
+static int start(void **state) {
+    (void)state;
+    mock = mock_server_start(NULL);
+    return mock ? 0 : -1;
+}
+
+static int stop(void **state) {
+    (void)state;
+    mock_server_stop(mock);
+    return 0;
+}
+
+static int64_t now_ms(void) {
+    return (int64_t)(uv_hrtime() / 1000000);
+}
+
+static mouv_collection_t *users_of(mouv_client_t *client) {
+    return mouv_client_get_collection(client, "app", "users");
+}
+
+static int find_one(test_t *t, mouv_client_t *client) {
+    return await(t, mouv_collection_find_one(users_of(client), NULL, NULL, NULL));
+}
+
+/* --- As it comes ---------------------------------------------------------------------------- */
+
+BARE_CASE(canned_replies_satisfy_a_client) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    const bson_t *documents[] = {json(t, "{'a': 1}"), json(t, "{'a': 2}"), json(t, "{'a': 3}")};
+    AUTO_BSON *found = NULL;
+    int64_t number = 0;
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    CHECK_INT(await(t, mouv_collection_insert_many(users_of(client), documents, 3, NULL, NULL)), 3);
+    CHECK_INT(await(t, mouv_collection_find_one(users_of(client), NULL, NULL, &found)), 1);
+    CHECK_DOCUMENT(found, "{'_id': 1, 'name': 'Ada', 'n': 1}");
+    CHECK_INT(await(t, mouv_collection_count_documents(users_of(client), NULL, NULL, &number)), 0);
+    CHECK_INT(number, 1);
+    CHECK_INT(mock_server_count(mock, "insert"), 1);
+    CHECK_INT(mock_server_count(mock, "find"), 1);
+    return 0;
+}
+
+BARE_CASE(a_scripted_error_is_a_servers_error) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    mock_server_reply(mock, "ping", "{'ok': 0, 'code': 13, 'errmsg': 'not today'}");
+    CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ESERVER);
+    CHECK_INT(t->error.server_code, 13);
+    CHECK_CONTAINS(t->error.message, "not today");
+    mock_server_script(mock, "ping", NULL);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    return 0;
+}
+
+BARE_CASE(a_script_can_begin_late_and_end) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    AUTO_BSON *refusal = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(13));
+    mock_server_script(mock, "find", &(mock_script_t){.skip = 1, .times = 2, .reply = refusal});
+    const int expected[] = {1, MOUV_ESERVER, MOUV_ESERVER, 1};
+    for (int i = 0; i < 4; i++) CHECK_INT(find_one(t, client), expected[i]);
+    return 0;
+}
+
+/* --- Late and slow -------------------------------------------------------------------------- */
+
+BARE_CASE(a_delay_is_kept) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mock_server_script(mock, "ping", &(mock_script_t){.delay_ms = 60});
+    int64_t began = now_ms();
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    CHECK(now_ms() - began >= 60);
+    return 0;
+}
+
+BARE_CASE(slow_bytes_all_come) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    /* 38 bytes: 16 of header, 5 of framing, 17 of {ok: 1.0} */
+    mock_server_script(mock, "ping", &(mock_script_t){.slice_bytes = 5, .slice_ms = 5});
+    int64_t began = now_ms();
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    CHECK(now_ms() - began >= 7 * 5);
+    return 0;
+}
+
+BARE_CASE(silence_and_half_a_message_are_waited_for) {
+    const mock_script_t scripts[] = {
+        {.silent = true}, {.only_bytes = 20}, {.silent = true, .then = MOCK_MUTE}};
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+        MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+        mock_server_script(mock, "find", &scripts[i]);
+        mouv_future_t find = mouv_collection_find_one(users_of(client), NULL, NULL, NULL);
+        CHECK_INT(mouv_await_for(find, 100, &t->error), MOUV_ETIMEDOUT);
+        /* nobody else can end the worker */
+        mock_server_stop(mock);
+        mock = mock_server_start(NULL);
+        CHECK(mock != NULL);
+    }
+    return 0;
+}
+
+/* --- Cut ------------------------------------------------------------------------------------ */
+
+BARE_CASE(a_cut_connection_fails_the_operation_once_it_is_cut_again) {
+    const mock_script_t scripts[] = {{.silent = true, .then = MOCK_CLOSE},
+                                     {.silent = true, .then = MOCK_RESET},
+                                     {.only_bytes = 20, .then = MOCK_CLOSE},
+                                     {.only_bytes = 20, .then = MOCK_RESET}};
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+        MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+        mock_script_t script = scripts[i];
+        mock_server_script(mock, "find", &script);
+        CHECK_INT(find_one(t, client), MOUV_ENETWORK);
+        uint64_t before = mock_server_count(mock, "find");
+        script.times = 1;
+        mock_server_script(mock, "find", &script);
+        CHECK_INT(find_one(t, client), 1); /* the second attempt */
+        CHECK_INT(mock_server_count(mock, "find") - before, 2);
+    }
+    return 0;
+}
+
+/* --- Exact bytes ---------------------------------------------------------------------------- */
+
+/* {ping: 1} as OP_MSG, request 7 */
+static const uint8_t ping[] = {36, 0, 0, 0,  7, 0, 0, 0,  0,   0,   0,   0,   0xdd, 7, 0, 0, 0, 0,
+                               0,  0, 0, 15, 0, 0, 0, 16, 'p', 'i', 'n', 'g', 0,    1, 0, 0, 0, 0};
+
+/** Sends `ping` and reads until `wanted` bytes have come or the end; how many came, or -1. */
+static ssize_t ask(uint8_t *reply, size_t wanted) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(mock_server_port(mock)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ssize_t size = -1;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+        send(fd, ping, sizeof ping, MSG_NOSIGNAL) == (ssize_t)sizeof ping)
+        size = recv(fd, reply, wanted, MSG_WAITALL);
+    close(fd);
+    return size;
+}
+
+BARE_CASE(a_reply_is_a_whole_message) {
+    uint8_t reply[100] = {0};
+    CHECK_INT(ask(reply, 38), 38);
+    CHECK_INT(reply[0], 38);
+    CHECK_INT(reply[8], 7); /* responseTo */
+    CHECK(memcmp(reply + 12, ping + 12, 4) == 0);
+    return 0;
+}
+
+BARE_CASE(given_bytes_go_out_as_they_stand) {
+    uint8_t reply[100] = {0};
+    mock_server_script(mock, "ping",
+                       &(mock_script_t){.bytes = "rubbish", .bytes_size = 7, .then = MOCK_CLOSE});
+    CHECK_INT(ask(reply, sizeof reply), 7);
+    CHECK(memcmp(reply, "rubbish", 7) == 0);
+    return 0;
+}
+
+BARE_CASE(a_header_may_claim_what_it_likes) {
+    uint8_t reply[100] = {0};
+    mock_server_script(mock, "ping", &(mock_script_t){.claimed_size = 0x7fffffff});
+    CHECK_INT(ask(reply, 38), 38);
+    CHECK(memcmp(reply, (uint8_t[]){0xff, 0xff, 0xff, 0x7f}, 4) == 0);
+    return 0;
+}
+
+static size_t append_one(void *arg, uint8_t *message, size_t size, size_t capacity) {
+    if (capacity > size) message[size] = *(const uint8_t *)arg;
+    return size + 1;
+}
+
+BARE_CASE(a_rewriter_has_the_last_word) {
+    uint8_t reply[100] = {0}, extra = 42;
+    mock_server_script(mock, "ping",
+                       &(mock_script_t){.rewrite = append_one, .rewrite_arg = &extra});
+    CHECK_INT(ask(reply, 39), 39);
+    CHECK_INT(reply[38], 42);
+    return 0;
+}
+
+/* --- Decided at each command ---------------------------------------------------------------- */
+
+typedef struct batches {
+    bson_t *more, *last;
+    int left;
+} batches_t;
+
+static void choose_batch(void *arg, const mock_request_t *request, mock_script_t *script) {
+    batches_t *batches = arg;
+    bool find = strcmp(request->command, "find") == 0;
+    if (find) script->reply = batches->more;
+    if (strcmp(request->command, "getMore") == 0)
+        script->reply = --batches->left > 0 ? batches->more : batches->last;
+}
+
+static bson_t *batch(const char *name, int64_t cursor) {
+    return BCON_NEW("cursor", "{", name, "[", "{", "_id", BCON_INT32(1), "}", "]", "id",
+                    BCON_INT64(cursor), "ns", BCON_UTF8("app.users"), "}", "ok", BCON_DOUBLE(1));
+}
+
+BARE_CASE(a_chooser_can_answer_batch_by_batch) {
+    AUTO_BSON *list = NULL;
+    bson_t *first = batch("firstBatch", 5), *last = batch("nextBatch", 0);
+    batches_t batches = {first, last, 1};
+    mock_server_t *chosen =
+        mock_server_start(&(mock_server_opts_t){.choose = choose_batch, .choose_arg = &batches});
+    mouv_client_t *client = mouv_client_new(mock_server_uri(chosen), NULL, NULL);
+    mouv_cursor_t *cursor = mouv_collection_find(users_of(client), NULL, NULL);
+    int found = mouv_cursor_to_list(cursor, 0, &list, &t->error);
+    mouv_cursor_unref(cursor);
+    mouv_client_close(client, NULL);
+    mouv_client_unref(client);
+    mock_server_stop(chosen);
+    bson_destroy(first);
+    bson_destroy(last);
+    CHECK_INT(found, 2);
+    return 0;
+}
+
+/* --- What it sees --------------------------------------------------------------------------- */
+
+BARE_CASE(a_clients_reset_is_counted) {
+    mock_server_stats_t stats = {0};
+    uint8_t reply[100];
+    CHECK_INT(ask(reply, 10), 10); /* closed with bytes unread: a RST */
+    for (int i = 0; i < 500 && stats.open + (stats.reset == 0) > 0; i++) {
+        mouv_sleep_ms(10);
+        mock_server_get_stats(mock, &stats);
+    }
+    CHECK_INT(stats.accepted, 1);
+    CHECK_INT(stats.reset, 1);
+    CHECK_INT(stats.open, 0);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        TEST(canned_replies_satisfy_a_client),
+        TEST(a_scripted_error_is_a_servers_error),
+        TEST(a_script_can_begin_late_and_end),
+        TEST(a_delay_is_kept),
+        TEST(slow_bytes_all_come),
+        TEST(silence_and_half_a_message_are_waited_for),
+        TEST(a_cut_connection_fails_the_operation_once_it_is_cut_again),
+        TEST(a_reply_is_a_whole_message),
+        TEST(given_bytes_go_out_as_they_stand),
+        TEST(a_header_may_claim_what_it_likes),
+        TEST(a_rewriter_has_the_last_word),
+        TEST(a_chooser_can_answer_batch_by_batch),
+        TEST(a_clients_reset_is_counted),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}
