@@ -106,8 +106,9 @@ static int remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
     return 0;
 }
 
-/* Consumes `uri`. */
-static int client_init(mouv_client_t *client, mongoc_uri_t *uri, const mouv_client_opts_t *opts) {
+/* Consumes `uri` and `setup`. */
+static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *setup,
+                       const mouv_client_opts_t *opts) {
     uint32_t pool_size = max_pool_size(uri);
     client->admission.queue_wait_ms = queue_wait_ms(opts, uri);
     mouv__watch_t *watch = mouv__watch_new(mouv__runtime_mailbox(client->runtime),
@@ -115,10 +116,11 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri, const mouv_clie
     if (!watch || remember_database(client, uri) < 0) {
         if (watch) mouv__watch_unref(watch);
         mongoc_uri_destroy(uri);
+        mouv__setup_clear(setup);
         return MOUV_ENOMEM;
     }
     take_over(client, uri);
-    client->pool = mouv__pool_new(uri, watch);
+    client->pool = mouv__pool_new(uri, setup, watch);
     mouv__watch_unref(watch);
     if (!client->pool) return MOUV_ENOMEM;
     if (mouv__admission_init(client, opts, pool_size) < 0) {
@@ -132,21 +134,29 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri, const mouv_clie
 mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *opts,
                                mouv_error_t *error) {
     static const mouv_client_opts_t defaults;
+    if (!opts) opts = &defaults;
     mouv_runtime_t *runtime = mouv__runtime();
     if (!runtime) {
         mouv__raise(error, MOUV_ENOLOOP, "mouv_client_new: this thread has no runtime");
         return NULL;
     }
     init_once();
+    mouv__setup_t setup;
     mongoc_uri_t *uri = parse_uri(uri_text, error);
     if (!uri) return NULL;
+    if (mouv__setup_init(&setup, opts, error) < 0) {
+        mongoc_uri_destroy(uri);
+        return NULL;
+    }
     mouv_client_t *client = mouv__alloc(sizeof(*client));
     if (client) client->runtime = runtime;
-    if (!client || client_init(client, uri, opts ? opts : &defaults) < 0) {
-        if (client)
+    if (!client || client_init(client, uri, &setup, opts) < 0) {
+        if (client) {
             client_free(client);
-        else
+        } else {
             mongoc_uri_destroy(uri);
+            mouv__setup_clear(&setup);
+        }
         mouv__raise(error, MOUV_ENOMEM, "mouv_client_new: %s", mouv_error_message(MOUV_ENOMEM));
         return NULL;
     }
