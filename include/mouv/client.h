@@ -40,6 +40,8 @@ typedef struct mouv_client_opts {
                                 or the URI's waitQueueTimeoutMS */
     uint32_t queue_limit;  /**< most operations that may wait; default 65,536 */
     mouv_server_api_t server_api;
+    const char *tls_ca_dir;   /**< authorities by their hash (openssl rehash), beside tlsCAFile */
+    const char *tls_crl_file; /**< revoked certificates; both only with tls=true in the URI */
 } mouv_client_opts_t;
 
 MOUV_BEGIN_DECLS

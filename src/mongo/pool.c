@@ -88,14 +88,15 @@ void mouv__pool_unref(mouv__pool_t *pool) {
 
 bool mouv__pool_prepare(mouv__pool_t *pool, bson_error_t *error) {
     assert(!pool->clients);
+    if (!mouv__setup_check(&pool->setup, pool->uri, error)) return false;
     mongoc_client_pool_t *clients = mongoc_client_pool_new_with_error(pool->uri, error);
     if (!clients) return false;
-    if (!mouv__setup_apply(&pool->setup, clients, error)) {
+    if (!mouv__setup_apply(&pool->setup, pool->uri, clients, error)) {
         mongoc_client_pool_destroy(clients);
         return false;
     }
     mongoc_client_pool_set_error_api(clients, MONGOC_ERROR_API_VERSION_2);
-    mouv__watch_pool(pool->watch, clients);
+    mouv__watch_pool(pool->watch, pool->uri, clients);
     pool->clients = clients;
     return true;
 }
