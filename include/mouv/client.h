@@ -26,12 +26,22 @@ typedef enum mouv_executor {
     MOUV_EXECUTOR_UVPOOL
 } mouv_executor_t;
 
+/** The versioned API of the server, declared with every command (MongoDB 5.0 and later). */
+typedef struct mouv_server_api {
+    const char *version;     /**< "1"; NULL: none is declared, and the others must be false */
+    bool strict;             /**< commands outside of it fail (MOUV_ESERVER, "APIStrictError") */
+    bool deprecation_errors; /**< what it has deprecated fails ("APIDeprecationError") */
+} mouv_server_api_t;
+
 /** Options of mouv_client_new(); zero is the default of each. What the URI can say, the URI says. */
 typedef struct mouv_client_opts {
     mouv_executor_t executor;
     int64_t queue_wait_ms; /**< longest wait for a free client without a deadline; default 30,000,
                                 or the URI's waitQueueTimeoutMS */
     uint32_t queue_limit;  /**< most operations that may wait; default 65,536 */
+    mouv_server_api_t server_api;
+    const char *tls_ca_dir;   /**< authorities by their hash (openssl rehash), beside tlsCAFile */
+    const char *tls_crl_file; /**< revoked certificates; both only with tls=true in the URI */
 } mouv_client_opts_t;
 
 MOUV_BEGIN_DECLS

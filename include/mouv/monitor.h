@@ -10,6 +10,7 @@
 #define MOUV_MONITOR_H
 
 #include <mouv/client.h>
+#include <mouv/topology.h>
 
 /**
  * A command on its way to a server and back, each attempt of a retried one by itself. Told of are
@@ -32,21 +33,6 @@ typedef struct mouv_command_event {
     const mouv_error_t *error;  /**< failed; else NULL */
     int64_t duration_us;        /**< succeeded, failed */
 } mouv_command_event_t;
-
-/** One server as libmongoc's monitors see it. */
-typedef struct mouv_server_description {
-    const char *host;
-    const char *type;       /**< "Unknown", "Standalone", "RSPrimary", "Mongos", ... */
-    int64_t round_trip_ms;  /**< -1: not known */
-    const bson_t *hello;    /**< its last answer, empty if there is none */
-} mouv_server_description_t;
-
-/** The whole deployment. */
-typedef struct mouv_topology_description {
-    const char *type; /**< "Unknown", "Single", "ReplicaSetWithPrimary", "Sharded", ... */
-    const mouv_server_description_t *servers;
-    size_t server_count;
-} mouv_topology_description_t;
 
 typedef struct mouv_server_event {
     const bson_oid_t *topology_id;

@@ -40,6 +40,7 @@
 #include <mouv/signal.h>
 #include <mouv/task.h>
 #include <mouv/threadsafe.h>
+#include <mouv/topology.h>
 #include <mouv/wait.h>
 
 #endif

@@ -163,11 +163,25 @@ static void fail_cleanup(mouv__operation_t *op) {
     mouv__operation_fail_waiting(op, &error);
 }
 
+static bool is_dead(const mouv__admission_t *admission) {
+    return admission->topology && admission->topology->dead;
+}
+
+static void fail_unserved(mouv_client_t *client, mouv__operation_t *op) {
+    mouv_error_t error = {0};
+    if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
+    mouv__admission_explain(client, op, &error);
+    mouv__operation_fail_waiting(op, &error);
+}
+
 /* Of clean-up only an abort waits for a server: a transaction is open there. It has a deadline. */
 static void wait_or_fail(mouv_client_t *client, mouv__operation_t *op) {
-    bool waits = op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN;
+    bool dead = is_dead(&client->admission);
+    bool waits = op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN && !dead;
     if (is_cleanup(op) && !waits)
         fail_cleanup(op);
+    else if (dead)
+        fail_unserved(client, op);
     else
         wait_for_server(client, op);
 }
@@ -425,6 +439,15 @@ static void forget_lost_connections(mouv__admission_t *admission) {
         admission->carriers[i]->connected &= known;
 }
 
+/* There is nobody left to wait for. */
+static void fail_selecting(mouv_client_t *client) {
+    mouv__operation_t *next;
+    for (mouv__operation_t *op = client->admission.selecting.first; op; op = next) {
+        next = op->next;
+        fail_unserved(client, op);
+    }
+}
+
 void mouv__admission_topology_changed(void *arg) {
     mouv_client_t *client = arg;
     mouv__admission_t *admission = &client->admission;
@@ -435,6 +458,7 @@ void mouv__admission_topology_changed(void *arg) {
     forget_lost_connections(admission);
     mouv__client_hold(client);
     mouv__admission_reselect(client);
+    if (newest->dead) fail_selecting(client);
     for (uint32_t i = 0; i < admission->carrier_count; i++)
         pump_affine(client, admission->carriers[i]);
     mouv__admission_pump(client);
@@ -473,7 +497,10 @@ void mouv__admission_fail_cleanup(mouv_client_t *client) {
     fail_queues(client, true, &error);
 }
 
-static void explain_selection(mouv_client_t *client, mouv_error_t *error) {
+static void explain_selection(mouv_client_t *client, const mouv__operation_t *op,
+                              mouv_error_t *error) {
+    int64_t left_ms = (op->select_ns - mouv__now_ns(client->runtime)) / MS_NS;
+    int64_t waited_ms = client->selection_timeout_ms - (left_ms > 0 ? left_ms : 0);
     char reasons[400];
     mouv__watch_errors(client->pool->watch, client->admission.topology, reasons, sizeof(reasons));
     if (!reasons[0])
@@ -481,8 +508,11 @@ static void explain_selection(mouv_client_t *client, mouv_error_t *error) {
                  client->admission.pool_state == MOUV__POOL_READY
                      ? "no server of the deployment takes this operation now"
                      : "the names in the URI are still being looked up");
-    mouv_error_set(error, MOUV_ESELECTION, "no suitable server within %lld ms: %s",
-                   (long long)client->selection_timeout_ms, reasons);
+    if (is_dead(&client->admission))
+        mouv_error_set(error, MOUV_ESELECTION, "no suitable server: %s", reasons);
+    else
+        mouv_error_set(error, MOUV_ESELECTION, "no suitable server within %lld ms: %s",
+                       (long long)waited_ms, reasons);
 }
 
 /* By order of arrival, since counting would cost too much where many fail at once. */
@@ -507,7 +537,7 @@ static void explain_queue(mouv_client_t *client, const mouv__operation_t *op,
 void mouv__admission_explain(mouv_client_t *client, const mouv__operation_t *op,
                              mouv_error_t *error) {
     if (op->state == MOUV__OP_SELECTING)
-        explain_selection(client, error);
+        explain_selection(client, op, error);
     else if (op->state == MOUV__OP_QUEUED)
         explain_queue(client, op, error);
 }

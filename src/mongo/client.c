@@ -7,50 +7,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <uv.h>
-
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/close.h"
+#include "mongo/driver.h"
 #include "mongo/monitor.h"
 #include "mongo/operation.h"
-
-/* --- libmongoc, once a process ---------------------------------------------------------------- */
-
-/* While this thread parses a URI, libmongoc's log goes here: it says more than its error does. */
-static _Thread_local char *parse_log;
-#define PARSE_LOG_SIZE 256
-
-/* What matters of libmongoc's log comes back as an operation's error; the rest is for the curious. */
-static void on_mongoc_log(mongoc_log_level_t level, const char *domain, const char *message,
-                          void *arg) {
-    (void)arg;
-    if (parse_log) {
-        snprintf(parse_log, PARSE_LOG_SIZE, "%s", message);
-        return;
-    }
-    bool grave = level == MONGOC_LOG_LEVEL_ERROR || level == MONGOC_LOG_LEVEL_CRITICAL;
-    mouv__log(grave ? MOUV_LOG_WARNING : MOUV_LOG_DEBUG, "libmongoc: %s: %s", domain, message);
-}
-
-static void init_mongoc(void) {
-    mongoc_log_set_handler(on_mongoc_log, NULL);
-    mongoc_init();
-}
-
-static void init_once(void) {
-    static uv_once_t once = UV_ONCE_INIT;
-    uv_once(&once, init_mongoc);
-}
 
 /* --- making ----------------------------------------------------------------------------------- */
 
 static mongoc_uri_t *parse_uri(const char *text, mouv_error_t *error) {
     bson_error_t why = {0};
-    char log[PARSE_LOG_SIZE] = "";
-    parse_log = log;
+    char log[MOUV__DRIVER_LOG_SIZE];
+    mouv__driver_listen(log);
     mongoc_uri_t *uri = text ? mongoc_uri_new_with_error(text, &why) : NULL;
-    parse_log = NULL;
+    mouv__driver_listen(NULL);
     if (uri) {
         if (log[0]) mouv__log(MOUV_LOG_WARNING, "the URI: %s", log);
         return uri;
@@ -106,8 +77,9 @@ static int remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
     return 0;
 }
 
-/* Consumes `uri`. */
-static int client_init(mouv_client_t *client, mongoc_uri_t *uri, const mouv_client_opts_t *opts) {
+/* Consumes `uri` and `setup`. */
+static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *setup,
+                       const mouv_client_opts_t *opts) {
     uint32_t pool_size = max_pool_size(uri);
     client->admission.queue_wait_ms = queue_wait_ms(opts, uri);
     mouv__watch_t *watch = mouv__watch_new(mouv__runtime_mailbox(client->runtime),
@@ -115,10 +87,11 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri, const mouv_clie
     if (!watch || remember_database(client, uri) < 0) {
         if (watch) mouv__watch_unref(watch);
         mongoc_uri_destroy(uri);
+        mouv__setup_clear(setup);
         return MOUV_ENOMEM;
     }
     take_over(client, uri);
-    client->pool = mouv__pool_new(uri, watch);
+    client->pool = mouv__pool_new(uri, setup, watch);
     mouv__watch_unref(watch);
     if (!client->pool) return MOUV_ENOMEM;
     if (mouv__admission_init(client, opts, pool_size) < 0) {
@@ -132,21 +105,29 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri, const mouv_clie
 mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *opts,
                                mouv_error_t *error) {
     static const mouv_client_opts_t defaults;
+    if (!opts) opts = &defaults;
     mouv_runtime_t *runtime = mouv__runtime();
     if (!runtime) {
         mouv__raise(error, MOUV_ENOLOOP, "mouv_client_new: this thread has no runtime");
         return NULL;
     }
-    init_once();
+    mouv__driver_init();
+    mouv__setup_t setup;
     mongoc_uri_t *uri = parse_uri(uri_text, error);
     if (!uri) return NULL;
+    if (mouv__setup_init(&setup, opts, uri, error) < 0) {
+        mongoc_uri_destroy(uri);
+        return NULL;
+    }
     mouv_client_t *client = mouv__alloc(sizeof(*client));
     if (client) client->runtime = runtime;
-    if (!client || client_init(client, uri, opts ? opts : &defaults) < 0) {
-        if (client)
+    if (!client || client_init(client, uri, &setup, opts) < 0) {
+        if (client) {
             client_free(client);
-        else
+        } else {
             mongoc_uri_destroy(uri);
+            mouv__setup_clear(&setup);
+        }
         mouv__raise(error, MOUV_ENOMEM, "mouv_client_new: %s", mouv_error_message(MOUV_ENOMEM));
         return NULL;
     }

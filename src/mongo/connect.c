@@ -47,7 +47,7 @@ static void prepare_ended(mouv__step_t *step) {
     }
     mouv_error_t error = {0};
     mouv__error_from_driver(&error, &step->error);
-    error.code = MOUV_ESELECTION;
+    if (step->error.domain != MONGOC_ERROR_COMMAND) error.code = MOUV_ESELECTION;
     mouv__admission_fail_waiting(client, &error);
 }
 

@@ -15,6 +15,7 @@
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/client.h"
+#include "mongo/description.h"
 #include "mongo/error.h"
 
 /* X(callback, member of the union) */
@@ -78,48 +79,6 @@ struct mouv__monitor {
     bool finishing;      /* loop thread: stops when all has been told */
 };
 
-/* --- descriptions ----------------------------------------------------------------------------- */
-
-/* Types are literals in libmongoc, the rest is copied. */
-static void describe(mouv_server_description_t *view, const mongoc_server_description_t *server) {
-    mongoc_server_description_t *sd = (mongoc_server_description_t *)server; /* 1.x: not const */
-    const bson_t *hello = mongoc_server_description_hello_response(sd);
-    view->host = bson_strdup(mongoc_server_description_host(sd)->host_and_port);
-    view->type = mongoc_server_description_type(sd);
-    view->round_trip_ms = mongoc_server_description_round_trip_time(sd);
-    view->hello = hello ? bson_copy(hello) : bson_new();
-}
-
-static void undescribe(const mouv_server_description_t *view) {
-    bson_free((char *)view->host);
-    bson_destroy((bson_t *)view->hello);
-}
-
-static mouv_topology_description_t *picture(const mongoc_topology_description_t *description) {
-    mongoc_topology_description_t *td = (mongoc_topology_description_t *)description;
-    size_t count = 0;
-    mongoc_server_description_t **servers = mongoc_topology_description_get_servers(td, &count);
-    mouv_topology_description_t *view = mouv__alloc(sizeof(*view));
-    mouv_server_description_t *views = mouv__alloc((count + 1) * sizeof(*views));
-    if (view && views) {
-        for (size_t i = 0; i < count; i++) describe(&views[i], servers[i]);
-        *view = (mouv_topology_description_t){mongoc_topology_description_type(td), views, count};
-    } else {
-        mouv__free(view);
-        mouv__free(views);
-        view = NULL;
-    }
-    mongoc_server_descriptions_destroy_all(servers, count);
-    return view;
-}
-
-static void picture_free(mouv_topology_description_t *view) {
-    if (!view) return;
-    for (size_t i = 0; i < view->server_count; i++) undescribe(&view->servers[i]);
-    mouv__free((mouv_server_description_t *)view->servers);
-    mouv__free(view);
-}
-
 /* --- records ---------------------------------------------------------------------------------- */
 
 static record_t *record_new(kind_t kind) {
@@ -132,8 +91,8 @@ static void record_free(record_t *record) {
     bson_destroy(record->document);
     mouv__free(record->error);
     for (int i = 0; i < 2; i++) {
-        undescribe(&record->servers[i]);
-        picture_free(record->pictures[i]);
+        mouv__undescribe_server(&record->servers[i]);
+        mouv_topology_description_unref(record->pictures[i]);
     }
     mouv__free(record);
 }
@@ -361,8 +320,8 @@ static void on_server_opening(const mongoc_apm_server_opening_t *event) {
 
 static void on_server_changed(const mongoc_apm_server_changed_t *event) {
     SERVER_RECORD(record, server_changed, event);
-    describe(&record->servers[0], mongoc_apm_server_changed_get_previous_description(event));
-    describe(&record->servers[1], mongoc_apm_server_changed_get_new_description(event));
+    mouv__describe_server(&record->servers[0], mongoc_apm_server_changed_get_previous_description(event));
+    mouv__describe_server(&record->servers[1], mongoc_apm_server_changed_get_new_description(event));
     record->event.server.previous = &record->servers[0];
     record->event.server.next = &record->servers[1];
     report(MONITOR_OF(server_changed, event), record);
@@ -388,8 +347,8 @@ void mouv__monitor_topology_changed(mouv__monitor_t *monitor,
                                     const mongoc_apm_topology_changed_t *event) {
     if (!monitor->callbacks.topology_changed) return;
     TOPOLOGY_RECORD(record, topology_changed, event);
-    record->pictures[0] = picture(mongoc_apm_topology_changed_get_previous_description(event));
-    record->pictures[1] = picture(mongoc_apm_topology_changed_get_new_description(event));
+    record->pictures[0] = mouv__describe_topology(mongoc_apm_topology_changed_get_previous_description(event));
+    record->pictures[1] = mouv__describe_topology(mongoc_apm_topology_changed_get_new_description(event));
     record->event.topology.previous = record->pictures[0];
     record->event.topology.next = record->pictures[1];
     if (record->pictures[0] && record->pictures[1])
@@ -415,13 +374,15 @@ static void on_heartbeat_started(const mongoc_apm_server_heartbeat_started_t *ev
     report(MONITOR_OF(server_heartbeat_started, event), record);
 }
 
-static void on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
+void mouv__monitor_heartbeat_succeeded(mouv__monitor_t *monitor,
+                                       const mongoc_apm_server_heartbeat_succeeded_t *event) {
+    if (!monitor->callbacks.heartbeat_succeeded) return;
     HEARTBEAT_RECORD(record, heartbeat_succeeded, event);
     record->event.heartbeat.duration_us =
         mongoc_apm_server_heartbeat_succeeded_get_duration(event);
     record->document = bson_copy(mongoc_apm_server_heartbeat_succeeded_get_reply(event));
     record->event.heartbeat.reply = record->document;
-    report(MONITOR_OF(server_heartbeat_succeeded, event), record);
+    report(monitor, record);
 }
 
 void mouv__monitor_heartbeat_failed(mouv__monitor_t *monitor,
@@ -447,7 +408,6 @@ void mouv__monitor_subscribe(const mouv__monitor_t *monitor, mongoc_apm_callback
     SUBSCRIBE(topology_opening, topology_opening);
     SUBSCRIBE(topology_closed, topology_closed);
     SUBSCRIBE(heartbeat_started, server_heartbeat_started);
-    SUBSCRIBE(heartbeat_succeeded, server_heartbeat_succeeded);
 #undef SUBSCRIBE
 }
 

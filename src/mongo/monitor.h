@@ -23,6 +23,8 @@ void mouv__monitor_subscribe(const mouv__monitor_t *monitor, mongoc_apm_callback
 /** What the watch needs for itself and passes on. Monitor threads. */
 void mouv__monitor_topology_changed(mouv__monitor_t *monitor,
                                     const mongoc_apm_topology_changed_t *event);
+void mouv__monitor_heartbeat_succeeded(mouv__monitor_t *monitor,
+                                       const mongoc_apm_server_heartbeat_succeeded_t *event);
 void mouv__monitor_heartbeat_failed(mouv__monitor_t *monitor,
                                     const mongoc_apm_server_heartbeat_failed_t *event);
 

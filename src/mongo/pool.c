@@ -29,15 +29,18 @@ static void read_defaults(mouv__pool_t *pool) {
     }
 }
 
-mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__watch_t *watch) {
+mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__setup_t *setup, mouv__watch_t *watch) {
     mouv__pool_t *pool = mouv__alloc(sizeof(*pool));
     if (!pool) {
         mongoc_uri_destroy(uri);
+        mouv__setup_clear(setup);
         return NULL;
     }
     pool->shares = 1;
     pool->loop_thread = uv_thread_self();
     pool->uri = uri;
+    pool->setup = *setup;
+    *setup = (mouv__setup_t){0};
     pool->watch = mouv__watch_ref(watch);
     read_defaults(pool);
     return pool;
@@ -52,6 +55,7 @@ static void pool_destroy(void *arg) {
     mouv__pool_t *pool = arg;
     if (pool->clients) mongoc_client_pool_destroy(pool->clients);
     mongoc_uri_destroy(pool->uri);
+    mouv__setup_clear(&pool->setup);
     mongoc_read_prefs_destroy(pool->read_prefs);
     bson_destroy(pool->read_concern);
     bson_destroy(pool->write_concern);
@@ -84,10 +88,15 @@ void mouv__pool_unref(mouv__pool_t *pool) {
 
 bool mouv__pool_prepare(mouv__pool_t *pool, bson_error_t *error) {
     assert(!pool->clients);
+    if (!mouv__setup_check(&pool->setup, pool->uri, error)) return false;
     mongoc_client_pool_t *clients = mongoc_client_pool_new_with_error(pool->uri, error);
     if (!clients) return false;
+    if (!mouv__setup_apply(&pool->setup, pool->uri, clients, error)) {
+        mongoc_client_pool_destroy(clients);
+        return false;
+    }
     mongoc_client_pool_set_error_api(clients, MONGOC_ERROR_API_VERSION_2);
-    mouv__watch_pool(pool->watch, clients);
+    mouv__watch_pool(pool->watch, pool->uri, clients);
     pool->clients = clients;
     return true;
 }

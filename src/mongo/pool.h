@@ -12,6 +12,7 @@
 #include <mongoc/mongoc.h>
 #include <uv.h>
 
+#include "mongo/setup.h"
 #include "mongo/topology.h"
 #include "mongo/types.h"
 
@@ -22,6 +23,7 @@ struct mouv__pool {
     uint32_t shares;               /**< atomic */
     uv_thread_t loop_thread;
     mongoc_uri_t *uri;             /**< as libmongoc gets it */
+    mouv__setup_t setup;           /**< what libmongoc gets beside it */
     mongoc_client_pool_t *clients; /**< NULL until a worker has made it */
     mouv__watch_t *watch;          /**< receives the topology events */
     mongoc_read_prefs_t *read_prefs; /**< the URI's; NULL: primary */
@@ -30,8 +32,8 @@ struct mouv__pool {
     int64_t least_rtt_ns;          /**< atomic; the quickest round trip so far, 0: none yet */
 };
 
-/** Loop thread. Takes `uri`, also on failure. NULL: ENOMEM. */
-mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__watch_t *watch);
+/** Loop thread. Takes `uri`, also on failure, and what is in `setup`, which it clears. NULL: ENOMEM. */
+mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__setup_t *setup, mouv__watch_t *watch);
 
 /** Any thread. The last share destroys libmongoc's pool, which blocks: never on the loop thread,
  *  where a thread is started for it. */

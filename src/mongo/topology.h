@@ -10,6 +10,8 @@
 
 #include <mongoc/mongoc.h>
 
+#include <mouv/topology.h>
+
 #include "async/mailbox.h"
 
 typedef enum mouv__topology_kind {
@@ -40,6 +42,7 @@ typedef struct mouv__server {
 /** One picture; immutable once made. */
 typedef struct mouv__topology {
     mouv__topology_kind_t kind;
+    bool dead; /**< no server is left and none will come: none is of the URI's replica set */
     uint32_t count;
     mouv__server_t servers[];
 } mouv__topology_t;
@@ -65,7 +68,10 @@ mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch);
 void mouv__watch_unref(mouv__watch_t *watch);
 
 /** A worker: makes a pool report to the watch; before its first client is popped. */
-void mouv__watch_pool(mouv__watch_t *watch, mongoc_client_pool_t *pool);
+void mouv__watch_pool(mouv__watch_t *watch, const mongoc_uri_t *uri, mongoc_client_pool_t *pool);
+
+/** Loop thread: all that is known now, the caller's; NULL: nothing yet, or ENOMEM. */
+mouv_topology_description_t *mouv__watch_describe(mouv__watch_t *watch);
 
 /** Loop thread: the newest picture since the last call, the caller's to free, or NULL. */
 mouv__topology_t *mouv__watch_take(mouv__watch_t *watch);

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "context/alloc.h"
+#include "mongo/description.h"
 #include "mongo/monitor.h"
 #include "mongo/topology.h"
 
@@ -16,7 +17,7 @@
 
 typedef struct failure {
     char host[264];
-    char text[256];
+    char text[256]; /* empty: the last one went well */
 } failure_t;
 
 struct mouv__watch {
@@ -25,7 +26,12 @@ struct mouv__watch {
     uv_mutex_t lock;
     uint32_t shares; /* atomic */
     bool posted;
-    mouv__topology_t *newest;
+    mouv__topology_t *newest;               /* until it is taken */
+    mouv_topology_description_t *described; /* the newest; NULL: none yet */
+    mouv_topology_description_t *seeds;     /* what the URI says; NULL: no pool yet */
+    char *set_name;                         /* the URI's replica set, or NULL */
+    bool plain;                             /* without TLS */
+    bool misnamed;                          /* some host is of another set, or of none */
     failure_t failures[FAILURES_MAX];
     uint32_t failure_count;
     void (*changed)(void *arg); /* loop thread; NULL once stopped */
@@ -44,6 +50,9 @@ void mouv__watch_unref(mouv__watch_t *watch) {
     if (watch->monitor) mouv__monitor_unref(watch->monitor);
     uv_mutex_destroy(&watch->lock);
     mouv__free(watch->newest);
+    mouv_topology_description_unref(watch->described);
+    mouv_topology_description_unref(watch->seeds);
+    bson_free(watch->set_name);
     mouv__free(watch);
 }
 
@@ -151,15 +160,27 @@ static mouv__topology_t *picture(const mongoc_topology_description_t *descriptio
 static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
     mouv__watch_t *watch = mongoc_apm_topology_changed_get_context(event);
     if (watch->monitor) mouv__monitor_topology_changed(watch->monitor, event);
-    mouv__topology_t *topology = picture(mongoc_apm_topology_changed_get_new_description(event));
-    if (!topology) return; /* the next change tells */
+    const mongoc_topology_description_t *now =
+        mongoc_apm_topology_changed_get_new_description(event);
+    mouv__topology_t *topology = picture(now);
+    mouv_topology_description_t *described = mouv__describe_topology(now);
+    if (!topology || !described) { /* the next change tells */
+        mouv__free(topology);
+        mouv_topology_description_unref(described);
+        return;
+    }
     uv_mutex_lock(&watch->lock);
+    topology->dead = watch->misnamed && topology->kind == MOUV__TOPOLOGY_REPLICA_SET &&
+                     topology->count == 0;
     mouv__topology_t *older = watch->newest;
+    mouv_topology_description_t *former = watch->described;
     watch->newest = topology;
+    watch->described = described;
     bool post = !watch->posted;
     watch->posted = true;
     uv_mutex_unlock(&watch->lock);
     mouv__free(older);
+    mouv_topology_description_unref(former);
     if (!post) return;
     mouv__watch_ref(watch);
     mouv__mailbox_post(watch->mailbox, &watch->mail);
@@ -167,13 +188,25 @@ static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
 
 /* --- heartbeat errors ------------------------------------------------------------------------ */
 
-static failure_t *failure_of(mouv__watch_t *watch, const char *host) {
+static failure_t *find_failure(mouv__watch_t *watch, const char *host) {
     for (uint32_t i = 0; i < watch->failure_count; i++)
         if (strcmp(watch->failures[i].host, host) == 0) return &watch->failures[i];
+    return NULL;
+}
+
+static failure_t *failure_of(mouv__watch_t *watch, const char *host) {
+    failure_t *known = find_failure(watch, host);
+    if (known) return known;
     if (watch->failure_count < FAILURES_MAX) watch->failure_count++;
     failure_t *failure = &watch->failures[watch->failure_count - 1];
     snprintf(failure->host, sizeof(failure->host), "%s", host);
     return failure;
+}
+
+/* A server that insists on TLS hangs up on who begins without. */
+static const char *hint(const mouv__watch_t *watch, const bson_error_t *error) {
+    bool hung_up = strstr(error->message, "Failed to read 4 bytes") != NULL;
+    return watch->plain && hung_up ? " (does it want TLS?)" : "";
 }
 
 static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
@@ -185,7 +218,38 @@ static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *even
     uv_mutex_lock(&watch->lock);
     failure_t *failure =
         failure_of(watch, mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port);
-    snprintf(failure->text, sizeof(failure->text), "%.255s", error.message);
+    snprintf(failure->text, sizeof(failure->text), "%.230s%s", error.message,
+             hint(watch, &error));
+    uv_mutex_unlock(&watch->lock);
+}
+
+/* libmongoc drops a member of another replica set without a word. */
+static void compare_set_name(mouv__watch_t *watch, const bson_t *hello, failure_t *failure) {
+    bson_iter_t iter;
+    bool named = bson_iter_init_find(&iter, hello, "setName") && BSON_ITER_HOLDS_UTF8(&iter);
+    const char *name = named ? bson_iter_utf8(&iter, NULL) : NULL;
+    if (!watch->set_name || (name && strcmp(name, watch->set_name) == 0)) return;
+    watch->misnamed = true;
+    if (!name)
+        snprintf(failure->text, sizeof(failure->text),
+                 "%.60s belongs to no replica set, the URI names '%.60s'", failure->host,
+                 watch->set_name);
+    else
+        snprintf(failure->text, sizeof(failure->text),
+                 "%.60s belongs to the replica set '%.60s', the URI names '%.60s'", failure->host,
+                 name, watch->set_name);
+}
+
+static void on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
+    mouv__watch_t *watch = mongoc_apm_server_heartbeat_succeeded_get_context(event);
+    if (watch->monitor) mouv__monitor_heartbeat_succeeded(watch->monitor, event);
+    const char *host = mongoc_apm_server_heartbeat_succeeded_get_host(event)->host_and_port;
+    uv_mutex_lock(&watch->lock);
+    failure_t *failure = watch->set_name ? failure_of(watch, host) : find_failure(watch, host);
+    if (failure) {
+        failure->text[0] = '\0';
+        compare_set_name(watch, mongoc_apm_server_heartbeat_succeeded_get_reply(event), failure);
+    }
     uv_mutex_unlock(&watch->lock);
 }
 
@@ -205,25 +269,63 @@ static bool names_host(const failure_t *failure) {
     return strstr(failure->text, host) != NULL;
 }
 
+static const char *error_of(void *arg, const char *host) {
+    const failure_t *failure = find_failure(arg, host);
+    return failure && failure->text[0] ? failure->text : NULL;
+}
+
+/* libmongoc's first picture has no servers yet. */
+static const mouv_topology_description_t *newest_described(const mouv__watch_t *watch) {
+    const mouv_topology_description_t *described = watch->described;
+    return described && (described->server_count > 0 || watch->misnamed) ? described : watch->seeds;
+}
+
+static void add(char *text, size_t size, size_t *used, const char *what, const char *how,
+                const char *where) {
+    if (*used >= size) return;
+    int written = snprintf(text + *used, size - *used, "%s%s%s%s", *used > 0 ? "; " : "", what, how,
+                           where);
+    *used += written > 0 ? (size_t)written : 0;
+}
+
 void mouv__watch_errors(mouv__watch_t *watch, const mouv__topology_t *topology, char *text,
                         size_t size) {
     size_t used = 0;
     text[0] = '\0';
     uv_mutex_lock(&watch->lock);
-    for (uint32_t i = 0; i < watch->failure_count && used < size; i++) {
+    for (uint32_t i = 0; i < watch->failure_count; i++) {
         const failure_t *failure = &watch->failures[i];
-        if (is_reachable(topology, failure->host)) continue;
+        if (!failure->text[0] || is_reachable(topology, failure->host)) continue;
         bool named = names_host(failure);
-        int written = snprintf(text + used, size - used, "%s%s%s%s", used > 0 ? "; " : "",
-                               failure->text, named ? "" : " on ", named ? "" : failure->host);
-        used += written > 0 ? (size_t)written : 0;
+        add(text, size, &used, failure->text, named ? "" : " on ", named ? "" : failure->host);
+    }
+    const mouv_topology_description_t *servers = newest_described(watch);
+    for (size_t i = 0; servers && i < servers->server_count; i++) {
+        const char *host = servers->servers[i].host;
+        if (!error_of(watch, host) && !is_reachable(topology, host))
+            add(text, size, &used, host, " does not answer", "");
     }
     uv_mutex_unlock(&watch->lock);
 }
 
-void mouv__watch_pool(mouv__watch_t *watch, mongoc_client_pool_t *pool) {
+mouv_topology_description_t *mouv__watch_describe(mouv__watch_t *watch) {
+    uv_mutex_lock(&watch->lock);
+    const mouv_topology_description_t *servers = newest_described(watch);
+    mouv_topology_description_t *copy =
+        servers ? mouv__description_copy(servers, error_of, watch) : NULL;
+    uv_mutex_unlock(&watch->lock);
+    return copy;
+}
+
+void mouv__watch_pool(mouv__watch_t *watch, const mongoc_uri_t *uri, mongoc_client_pool_t *pool) {
+    uv_mutex_lock(&watch->lock);
+    watch->set_name = bson_strdup(mongoc_uri_get_replica_set(uri));
+    watch->plain = !mongoc_uri_get_tls(uri);
+    watch->seeds = mouv__describe_seeds(uri);
+    uv_mutex_unlock(&watch->lock);
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
     mongoc_apm_set_topology_changed_cb(callbacks, on_topology_changed);
+    mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_heartbeat_succeeded);
     mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_heartbeat_failed);
     if (watch->monitor) mouv__monitor_subscribe(watch->monitor, callbacks);
     mongoc_client_pool_set_apm_callbacks(pool, callbacks, watch);
