@@ -93,6 +93,7 @@ static const option_t options[] = {
     {"new",                      BOOL,        MODIFY,        KEPT,      FLAG_TO(return_new)},
     {"noCursorTimeout",          BOOL,        EVERY,         TOP,       PASSED_ON},
     {"ordered",                  BOOL,        EVERY,         KEPT,      FLAG_TO(ordered)},
+    {"prefetch",                 BOOL,        FIND | CURSOR, KEPT,      FLAG_TO(prefetch)},
     {"projection",               DOCUMENT,    MODIFY,        TOP,       PASSED_AS("fields")},
     {"projection",               DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"readConcern",              DOCUMENT,    EVERY,         TOP,       PASSED_ON},
@@ -100,6 +101,7 @@ static const option_t options[] = {
     {"resumeAfter",              DOCUMENT,    STREAM,        START,     PASSED_ON},
     {"returnDocument",           STRING,      MODIFY,        KEPT,      VIEW_TO(return_document)},
     {"returnKey",                BOOL,        EVERY,         TOP,       PASSED_ON},
+    {"serverId",                 COUNT,       EVERY,         KEPT,      NUMBER_TO(server_id)},
     {"sessionId",                NUMBER,      EVERY,         KEPT,      NUMBER_TO(session_id)},
     {"showExpandedEvents",       BOOL,        STREAM,        STAGE,     PASSED_ON},
     {"showRecordId",             BOOL,        EVERY,         TOP,       PASSED_ON},
@@ -259,6 +261,7 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
                            .batch_size = -1,
                            .max_await_ms = -1,
                            .ordered = true,
+                           .prefetch = true,
                            .validate = true};
     if (!given) return 0;
     size_t offset = 0;
