@@ -253,7 +253,7 @@ int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *erro
     bson_destroy(any);
     if (rc == 0) rc = make_indexes(bucket, error);
     if (rc < 0) {
-        /* a stopped createIndexes is the server's error; for an upload it is the cancel */
+        /* a stopped createIndexes may have been done (EUNKNOWN); for an upload it is the cancel */
         int refused = mouv__gridfs_not_refused(error);
         return refused < 0 ? refused : rc;
     }
