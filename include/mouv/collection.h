@@ -32,13 +32,24 @@ MOUV_API mouv_future_t mouv_collection_find_one(mouv_collection_t *collection,
  * A cursor over every document that matches; nothing is sent before its first fetch. Never NULL:
  * what is wrong shows there. Release with mouv_cursor_unref() or MOUV_AUTO_CURSOR.
  *
- * `opts`: projection, sort, skip, limit, batchSize, hint, ...
- * Like:   mongoc_collection_find_with_opts(); Motor's find().
+ * `opts`: projection, sort, skip, limit (negative: one batch, and no more), singleBatch, batchSize,
+ *         prefetch (true, see cursor.h), tailable, awaitData, maxAwaitTimeMS, hint, collation, let,
+ *         comment, min, max, returnKey, showRecordId, allowDiskUse, allowPartialResults,
+ *         noCursorTimeout, maxTimeMS, readConcern, readPreference, sessionId, serverId.
+ * Like:   mongoc_collection_find_with_opts(), but `exhaust`; Motor's find().
  */
 MOUV_API mouv_cursor_t *mouv_collection_find(mouv_collection_t *collection, const bson_t *filter,
                                              const bson_t *opts);
 
-/** A cursor over a pipeline: an array document, or {pipeline: [...]}. */
+/**
+ * A cursor over a pipeline: an array document, or {pipeline: [...]}. One that ends with $out or
+ * $merge is carried out by the first fetch, as a write: its errors tell the truth about what was
+ * stored, and there are no documents.
+ *
+ * `opts`: batchSize, prefetch (true), allowDiskUse, bypassDocumentValidation, collation, hint, let,
+ *         comment, maxTimeMS, readConcern, writeConcern, readPreference, sessionId, serverId.
+ * Like:   mongoc_collection_aggregate(); Motor's aggregate().
+ */
 MOUV_API mouv_cursor_t *mouv_collection_aggregate(mouv_collection_t *collection,
                                                   const bson_t *pipeline, const bson_t *opts);
 

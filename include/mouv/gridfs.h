@@ -75,11 +75,25 @@ MOUV_API MOUV_SUSPENDS int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, cons
 MOUV_API mouv_future_t mouv_gridfs_delete_future(mouv_gridfs_bucket_t *bucket,
                                                  const bson_value_t *id);
 
+/** Deletes every file of this name with its chunks, as mouv_gridfs_delete() does one. */
+MOUV_API MOUV_SUSPENDS int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket,
+                                                      const char *filename, mouv_error_t *error);
+MOUV_API mouv_future_t mouv_gridfs_delete_by_name_future(mouv_gridfs_bucket_t *bucket,
+                                                         const char *filename);
+
 /** Gives a file another name. Errors: "FileNotFound". */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id,
                                               const char *filename, mouv_error_t *error);
 MOUV_API mouv_future_t mouv_gridfs_rename_future(mouv_gridfs_bucket_t *bucket,
                                                  const bson_value_t *id, const char *filename);
+
+/** Gives every file of one name another. Errors: "FileNotFound". */
+MOUV_API MOUV_SUSPENDS int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket,
+                                                      const char *filename, const char *new_filename,
+                                                      mouv_error_t *error);
+MOUV_API mouv_future_t mouv_gridfs_rename_by_name_future(mouv_gridfs_bucket_t *bucket,
+                                                         const char *filename,
+                                                         const char *new_filename);
 
 /** Drops the bucket's two collections: all of its files. */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_drop(mouv_gridfs_bucket_t *bucket, mouv_error_t *error);
@@ -95,7 +109,9 @@ MOUV_API mouv_future_t mouv_gridfs_drop_future(mouv_gridfs_bucket_t *bucket);
  * nothing: the chunks that it has stored are deleted, also in a cancelled task. Only a server that
  * cannot be reached for that (10 s) keeps them, and they belong to no file.
  *
- * `opts`:    chunkSizeBytes, metadata (a document); `_id` with the first function.
+ * `opts`:    chunkSizeBytes, metadata (a document); `_id` with the first function. For programs of
+ *            old: contentType (a string) and aliases (an array of strings), which newer ones put
+ *            into the metadata; disableMD5 (true: mouv never makes one; false is refused).
  * Ownership: copies all. Release with mouv_gridfs_upload_unref() or MOUV_AUTO_UPLOAD.
  * Returns:   NULL only where memory runs out; what is wrong shows in the first call.
  * Like:      mongoc_gridfs_bucket_open_upload_stream(); Motor's open_upload_stream().
@@ -188,49 +204,6 @@ MOUV_API mouv_gridfs_download_t *mouv_gridfs_download_unref(mouv_gridfs_download
 
 /** What MOUV_AUTO_DOWNLOAD calls. */
 MOUV_API void mouv_gridfs_download_drop(mouv_gridfs_download_t **download);
-
-/* --- Whole files ----------------------------------------------------------------------------- */
-
-/**
- * Stores the file at `path` under `filename`; it is read by the loop's own uv_fs calls. A cancel
- * waits for the call that runs.
- *
- * `opts`:  `_id`, chunkSizeBytes, metadata.
- * `id`:    may be NULL; receives the new file's id, release with bson_value_destroy(). Set on
- *          success only.
- * Errors:  MOUV_ESYSTEM with the path, and libuv's code as `cause`.
- */
-MOUV_API MOUV_SUSPENDS int mouv_gridfs_upload_from_file(mouv_gridfs_bucket_t *bucket,
-                                                        const char *path, const char *filename,
-                                                        const bson_t *opts, bson_value_t *id,
-                                                        mouv_error_t *error);
-
-/** The twin; `id` must stay until the future is done. */
-MOUV_API mouv_future_t mouv_gridfs_upload_from_file_future(mouv_gridfs_bucket_t *bucket,
-                                                           const char *path, const char *filename,
-                                                           const bson_t *opts, bson_value_t *id);
-
-/**
- * Writes a file to `path`, which is made or replaced once the file has been found. On failure a
- * file that was made is removed again; one that was there is left as far as it got.
- *
- * Errors: MOUV_ESYSTEM as above.
- */
-MOUV_API MOUV_SUSPENDS int mouv_gridfs_download_to_file(mouv_gridfs_bucket_t *bucket,
-                                                        const bson_value_t *id, const char *path,
-                                                        mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_download_to_file_future(mouv_gridfs_bucket_t *bucket,
-                                                           const bson_value_t *id,
-                                                           const char *path);
-
-/** The same by name and revision. */
-MOUV_API MOUV_SUSPENDS int mouv_gridfs_download_to_file_by_name(mouv_gridfs_bucket_t *bucket,
-                                                                const char *filename, int revision,
-                                                                const char *path,
-                                                                mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_download_to_file_by_name_future(mouv_gridfs_bucket_t *bucket,
-                                                                   const char *filename,
-                                                                   int revision, const char *path);
 
 MOUV_END_DECLS
 

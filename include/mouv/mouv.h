@@ -10,7 +10,6 @@
 #include <mouv/bulk.h>
 #include <mouv/callback.h>
 #include <mouv/change_stream.h>
-#include <mouv/change_stream.h>
 #include <mouv/client.h>
 #include <mouv/clock.h>
 #include <mouv/collection.h>
@@ -24,6 +23,7 @@
 #include <mouv/future.h>
 #include <mouv/gather.h>
 #include <mouv/gridfs.h>
+#include <mouv/gridfs_file.h>
 #include <mouv/group.h>
 #include <mouv/index.h>
 #include <mouv/local.h>

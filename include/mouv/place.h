@@ -8,11 +8,12 @@
 /* before any of their names becomes a macro */
 #include <mouv/await.h>
 #include <mouv/change_stream.h>
-#include <mouv/change_stream.h>
 #include <mouv/client.h>
 #include <mouv/condition.h>
 #include <mouv/cursor.h>
 #include <mouv/event.h>
+#include <mouv/gridfs.h>
+#include <mouv/gridfs_file.h>
 #include <mouv/group.h>
 #include <mouv/lock.h>
 #include <mouv/queue.h>
@@ -39,9 +40,22 @@
 #define mouv_queue_get(...) (MOUV_AT, mouv_queue_get(__VA_ARGS__))
 #define mouv_queue_join(...) (MOUV_AT, mouv_queue_join(__VA_ARGS__))
 #define mouv_cursor_next(...) (MOUV_AT, mouv_cursor_next(__VA_ARGS__))
+#define mouv_cursor_try_next(...) (MOUV_AT, mouv_cursor_try_next(__VA_ARGS__))
 #define mouv_cursor_to_list(...) (MOUV_AT, mouv_cursor_to_list(__VA_ARGS__))
-#define mouv_change_stream_next(...) (MOUV_AT, mouv_change_stream_next(__VA_ARGS__))
-#define mouv_change_stream_try_next(...) (MOUV_AT, mouv_change_stream_try_next(__VA_ARGS__))
+#define mouv_gridfs_delete(...) (MOUV_AT, mouv_gridfs_delete(__VA_ARGS__))
+#define mouv_gridfs_delete_by_name(...) (MOUV_AT, mouv_gridfs_delete_by_name(__VA_ARGS__))
+#define mouv_gridfs_rename(...) (MOUV_AT, mouv_gridfs_rename(__VA_ARGS__))
+#define mouv_gridfs_rename_by_name(...) (MOUV_AT, mouv_gridfs_rename_by_name(__VA_ARGS__))
+#define mouv_gridfs_drop(...) (MOUV_AT, mouv_gridfs_drop(__VA_ARGS__))
+#define mouv_gridfs_upload_write(...) (MOUV_AT, mouv_gridfs_upload_write(__VA_ARGS__))
+#define mouv_gridfs_upload_close(...) (MOUV_AT, mouv_gridfs_upload_close(__VA_ARGS__))
+#define mouv_gridfs_upload_abort(...) (MOUV_AT, mouv_gridfs_upload_abort(__VA_ARGS__))
+#define mouv_gridfs_download_file(...) (MOUV_AT, mouv_gridfs_download_file(__VA_ARGS__))
+#define mouv_gridfs_download_read(...) (MOUV_AT, mouv_gridfs_download_read(__VA_ARGS__))
+#define mouv_gridfs_upload_from_file(...) (MOUV_AT, mouv_gridfs_upload_from_file(__VA_ARGS__))
+#define mouv_gridfs_download_to_file(...) (MOUV_AT, mouv_gridfs_download_to_file(__VA_ARGS__))
+#define mouv_gridfs_download_to_file_by_name(...) \
+    (MOUV_AT, mouv_gridfs_download_to_file_by_name(__VA_ARGS__))
 #define mouv_change_stream_next(...) (MOUV_AT, mouv_change_stream_next(__VA_ARGS__))
 #define mouv_change_stream_try_next(...) (MOUV_AT, mouv_change_stream_try_next(__VA_ARGS__))
 #define mouv_client_close(...) (MOUV_AT, mouv_client_close(__VA_ARGS__))

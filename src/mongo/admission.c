@@ -391,10 +391,10 @@ static const mouv__operation_t *first_seeker(const mouv__admission_t *admission)
 static void pump_selector(mouv_client_t *client) {
     mouv__admission_t *admission = &client->admission;
     const mouv__operation_t *seeker = first_seeker(admission);
-    if (!seeker || admission->selector.busy) return;
+    if (admission->selector.busy) return;
     if (admission->pool_state == MOUV__POOL_NONE)
         mouv__prepare_pool(client);
-    else if (admission->pool_state == MOUV__POOL_READY)
+    else if (admission->pool_state == MOUV__POOL_READY && seeker)
         mouv__seek_server(client, seeker);
 }
 

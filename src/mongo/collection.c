@@ -54,8 +54,10 @@ static void append_limit(mouv__command_t *command) {
 mouv_cursor_t *mouv_collection_find(mouv_collection_t *collection, const bson_t *filter,
                                     const bson_t *opts) {
     static const mouv__row_t find = {{"find", MOUV__READ}, MOUV__FAMILY_FIND, NULL};
+    static const mouv__row_t tail = {{"find", MOUV__TAIL}, MOUV__FAMILY_FIND, NULL};
     mouv__command_t command;
     mouv__command_begin(&command, &find, collection, opts);
+    if (command.opts.tailable && command.opts.await_data) command.row = &tail;
     mouv__command_document(&command, "filter", or_all(filter), "filter");
     append_limit(&command);
     return mouv__cursor_new(&command);

@@ -36,6 +36,7 @@ static bool begin(mouv__command_t *command, const mouv__row_t *row, mouv_databas
     command->database = database;
     command->read_prefs = NULL;
     command->session = NULL;
+    command->server_id = 0;
     command->defaults = database ? database->defaults : NULL;
     command->ended = false;
     command->error.code = 0;
@@ -182,6 +183,15 @@ static void read_preference(mouv__command_t *command) {
     mouv__command_fail(command, MOUV_EINVAL, "option 'readPreference' makes no sense");
 }
 
+/** The server that the user has chosen, by the id that events of monitoring give it. */
+static void server_id(mouv__command_t *command) {
+    int64_t id = command->opts.server_id;
+    if (id <= UINT32_MAX)
+        command->server_id = (uint32_t)id;
+    else
+        mouv__command_fail(command, MOUV_EINVAL, "option 'serverId': there is no such server");
+}
+
 void mouv__command_end(mouv__command_t *command) {
     if (mouv__command_failed(command) || command->ended) return;
     command->ended = true;
@@ -192,6 +202,7 @@ void mouv__command_end(mouv__command_t *command) {
     if (command->opts.session_id != 0)
         command->session = mouv__user_session_find(command->database->client,
                                                    command->opts.session_id, &command->error);
+    server_id(command);
     mouv__opts_append(&command->opts, MOUV__PLACE_TOP, command->bson);
     if (command->bson->len > MOUV__COMMAND_SIZE_BYTES) {
         mouv__command_fail(command, MOUV_EINVAL,
@@ -314,6 +325,7 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
     operation->command = command->bson;
     operation->read_prefs = command->read_prefs;
     operation->defaults = mouv__defaults_ref(command->defaults);
+    operation->server_id = command->server_id;
     mouv__user_session_join(command->session, operation);
     operation->finish = finish;
     operation->deliver = deliver;

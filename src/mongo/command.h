@@ -29,6 +29,8 @@
 /** The usual flags of a row. */
 #define MOUV__READ \
     (MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_READ_PREFERENCE | MOUV__OP_READ_CONCERN)
+#define MOUV__TAIL /* its getMores are polls, and no deadline ends it */ \
+    (MOUV__OP_RETRYABLE | MOUV__OP_READ_PREFERENCE | MOUV__OP_READ_CONCERN | MOUV__OP_POLL)
 #define MOUV__LIST (MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME)
 #define MOUV__CHANGE \
     (MOUV__OP_WRITE | MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_WRITE_CONCERN)
@@ -80,6 +82,7 @@ typedef struct mouv__command {
     mongoc_read_prefs_t *read_prefs; /**< owned likewise */
     mouv__defaults_t *defaults;      /**< borrowed of the handle; NULL: the client's alone */
     mouv_session_t *session; /**< borrowed; NULL: none */
+    uint32_t server_id;      /**< 0: any that suits */
     mouv__opts_t opts;
     bool ended;         /**< the options are in */
     mouv_error_t error; /**< `code` below 0: failed, nothing will be sent */

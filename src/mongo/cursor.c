@@ -14,6 +14,14 @@
 #include "mongo/reply.h"
 #include "mongo/session.h"
 
+#define MS_NS INT64_C(1000000)
+
+/* A poll ends by itself so long before the deadline, which else would cost the cursor. */
+#define POLL_MARGIN_MS 10
+
+/* What the server waits by itself. */
+#define POLL_DEFAULT_MS 1000
+
 /** One command of a cursor. */
 typedef struct exchange {
     mouv__operation_t operation;
@@ -59,12 +67,20 @@ void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, 
     mouv__operation_start_detached(operation);
 }
 
-/** The server may forget it: hands killCursors to the clean-up lane. */
-static void kill_open(mouv_cursor_t *cursor) {
-    if (cursor->id == 0) return;
-    mouv__cursor_kill(cursor->client, cursor->database->name, cursor->id,
-                      mouv__affinity_server_id(cursor->affinity), cursor->collection);
+/** The server has forgotten it: client and session are given back. */
+static void forget(mouv_cursor_t *cursor) {
     cursor->id = 0;
+    mouv__affinity_free(cursor->affinity);
+    cursor->affinity = NULL;
+}
+
+/** The server may forget it: hands killCursors to the clean-up lane. */
+static void leave(mouv_cursor_t *cursor) {
+    if (cursor->id != 0) {
+        mouv__cursor_kill(cursor->client, cursor->database->name, cursor->id,
+                          mouv__affinity_server_id(cursor->affinity), cursor->collection);
+    }
+    forget(cursor);
 }
 
 /* --- References ---------------------------------------------------------------------------- */
@@ -75,9 +91,8 @@ void mouv__cursor_hold(mouv_cursor_t *cursor) {
 
 void mouv__cursor_let_go(mouv_cursor_t *cursor) {
     if (cursor == &out_of_memory || --cursor->references > 0) return;
-    kill_open(cursor);
+    leave(cursor);
     drop_batches(cursor);
-    mouv__affinity_free(cursor->affinity);
     if (cursor->session) mouv__user_session_let_go(cursor->session);
     bson_destroy(cursor->command);
     bson_destroy(cursor->comment);
@@ -111,6 +126,32 @@ static bool is_missing(const mouv_cursor_t *cursor, const mouv_error_t *error) {
     return cursor->empty_if_missing && error->code == MOUV_ESERVER && error->server_code == 26;
 }
 
+/** Of a cursor that nobody will read. */
+static void kill_answered(const mouv_cursor_t *cursor, const mouv__operation_t *operation,
+                          const bson_t *reply) {
+    int64_t id = mouv__reply_number(reply, "cursor.id");
+    if (id == 0) return;
+    mouv__cursor_kill(cursor->client, cursor->database->name, id, operation->attempt.server_id,
+                      mouv__cursor_collection(reply));
+}
+
+bool mouv__cursor_polls(const mouv_cursor_t *cursor) {
+    return cursor->tailable && cursor->await_data;
+}
+
+/** The first answer has brought a cursor: its client, server and session are kept for it. */
+static int keep(mouv_cursor_t *cursor, mouv__operation_t *operation, const bson_t *reply) {
+    cursor->affinity = mouv__cursor_polls(cursor) ? mouv__operation_keep_poll_affinity(operation)
+                                                  : mouv__operation_keep_affinity(operation);
+    if (!cursor->affinity) {
+        kill_answered(cursor, operation, reply);
+        return MOUV_ENOMEM;
+    }
+    bson_free(cursor->collection);
+    cursor->collection = bson_strdup(mouv__cursor_collection(reply));
+    return 0;
+}
+
 static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
     bson_iter_t documents;
@@ -122,32 +163,26 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
     if (!mouv__cursor_batch(reply, &documents)) {
         return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
     }
-    int64_t id = mouv__reply_number(reply, "cursor.id");
-    bool open = id != 0;
-    if (open && !cursor->affinity) {
-        cursor->affinity = mouv__operation_keep_affinity(operation);
-        cursor->collection = bson_strdup(mouv__cursor_collection(reply));
-        if (!cursor->affinity) {
-            return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
-        }
-    }
-    cursor->id = id;
     if (cursor->state > MOUV__CURSOR_OPEN) {
-        kill_open(cursor); /* closed meanwhile */
+        kill_answered(cursor, operation, reply); /* closed meanwhile */
         return 0;
     }
-    if (!open) move_to(cursor, MOUV__CURSOR_ENDED);
+    cursor->id = mouv__reply_number(reply, "cursor.id");
+    if (cursor->id != 0 && !cursor->affinity && keep(cursor, operation, reply) < 0) {
+        cursor->id = 0;
+        return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
+    }
+    if (cursor->id == 0) {
+        forget(cursor);
+        move_to(cursor, MOUV__CURSOR_ENDED);
+    }
     cursor->ahead = mouv__operation_take_reply(operation);
     return 0;
 }
 
 /** It was given up, and then answered after all. */
 static void late(mouv__operation_t *operation, bson_t *reply) {
-    mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
-    int64_t id = mouv__reply_number(reply, "cursor.id");
-    if (id == 0) return;
-    mouv__cursor_kill(cursor->client, cursor->database->name, id, operation->attempt.server_id,
-                      mouv__cursor_collection(reply));
+    kill_answered(((exchange_t *)operation)->cursor, operation, reply);
 }
 
 static void release(mouv__operation_t *operation) {
@@ -177,6 +212,7 @@ static mouv_future_t send_first(mouv_cursor_t *cursor) {
     operation->command = cursor->command;
     operation->read_prefs = cursor->read_prefs;
     operation->defaults = mouv__defaults_ref(cursor->defaults);
+    operation->server_id = cursor->server_id;
     cursor->command = NULL;
     cursor->read_prefs = NULL;
     if (cursor->error) {
@@ -187,17 +223,16 @@ static mouv_future_t send_first(mouv_cursor_t *cursor) {
 }
 
 static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
-    static const mouv__operation_row_t get_more = {"getMore", 0};
+    static const mouv__operation_row_t get_more = {"getMore", 0}, poll = {"getMore", MOUV__OP_POLL};
     mouv_future_t failed;
-    mouv__operation_t *operation = new_exchange(cursor, &get_more, &failed);
+    mouv__operation_t *operation =
+        new_exchange(cursor, mouv__cursor_polls(cursor) ? &poll : &get_more, &failed);
     if (!operation) return failed;
     bson_t *command = operation->command = bson_new();
     bson_append_int64(command, "getMore", -1, cursor->id);
     BSON_APPEND_UTF8(command, "collection", cursor->collection);
     if (cursor->batch_size > 0) bson_append_int64(command, "batchSize", -1, cursor->batch_size);
-    if (cursor->await_data && cursor->max_await_ms > 0) {
-        bson_append_int64(command, "maxTimeMS", -1, cursor->max_await_ms);
-    }
+    if (cursor->poll_ms > 0) bson_append_int64(command, "maxTimeMS", -1, cursor->poll_ms);
     if (cursor->comment) bson_concat(command, cursor->comment);
     operation->affinity = cursor->affinity;
     return mouv__operation_start(operation);
@@ -207,7 +242,7 @@ static void fail(mouv_cursor_t *cursor, const mouv_error_t *error) {
     if (cursor->state >= MOUV__CURSOR_FAILED) return;
     /* What the server itself ended with an error it has closed. */
     if (error->code == MOUV_ESERVER) cursor->id = 0;
-    kill_open(cursor);
+    leave(cursor);
     if (!cursor->error) cursor->error = mouv__alloc(sizeof *cursor->error);
     if (cursor->error) *cursor->error = *error;
     move_to(cursor, MOUV__CURSOR_FAILED);
@@ -251,20 +286,37 @@ static void send_next(mouv_cursor_t *cursor) {
     mouv__future_listen(future, &cursor->arrival);
 }
 
+/** How long the next getMore may wait, into `poll_ms`; false: there is no time left to wait. */
+static bool plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
+    int64_t most_ms = cursor->max_await_ms;
+    cursor->poll_ms = most_ms > 0 ? most_ms : 0;
+    if (deadline_ns == MOUV__NEVER || cursor->state != MOUV__CURSOR_OPEN) return true;
+    int64_t left_ms =
+        (deadline_ns - mouv__now_ns(cursor->client->runtime)) / MS_NS - POLL_MARGIN_MS;
+    if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;
+    cursor->poll_ms = left_ms < most_ms ? left_ms : most_ms;
+    return left_ms > 0;
+}
+
 void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns) {
-    if (!cursor->running && cursor->state <= MOUV__CURSOR_OPEN) send_next(cursor);
+    if (!cursor->running && cursor->state <= MOUV__CURSOR_OPEN) {
+        if (mouv__cursor_polls(cursor) && !plan_poll(cursor, deadline_ns)) return;
+        send_next(cursor);
+    }
     if (cursor->running) mouv__future_shorten(cursor->running, deadline_ns);
 }
 
 bool mouv__cursor_turn(mouv_cursor_t *cursor) {
+    bson_iter_t next;
     if (!cursor->ahead) return false;
     bson_destroy(cursor->batch);
     cursor->batch = cursor->ahead;
     cursor->ahead = NULL;
+    cursor->polled = mouv__reply_find(cursor->batch, "cursor.nextBatch", &next);
     cursor->at_hand =
         mouv__cursor_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
-    if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && !cursor->tailable &&
-        !cursor->session) {
+    if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && cursor->prefetch &&
+        !cursor->tailable && !cursor->session) {
         send_next(cursor);
     }
     return true;
@@ -317,6 +369,8 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
     cursor->await_data = command->opts.await_data;
     cursor->batch_size = command->opts.batch_size;
     cursor->max_await_ms = command->opts.max_await_ms;
+    cursor->prefetch = command->opts.prefetch;
+    cursor->server_id = command->server_id;
     if (mouv__command_failed(command)) {
         keep_error(cursor, &command->error);
         if (!cursor->database) cursor->state = MOUV__CURSOR_FAILED;
@@ -334,11 +388,16 @@ mouv_cursor_t *mouv__cursor_empty_if_missing(mouv_cursor_t *cursor) {
     return cursor;
 }
 
+bool mouv_cursor_alive(const mouv_cursor_t *cursor) {
+    if (!cursor || cursor->state == MOUV__CURSOR_CLOSED) return false;
+    return cursor->state <= MOUV__CURSOR_OPEN || cursor->at_hand || cursor->ahead;
+}
+
 void mouv_cursor_close(mouv_cursor_t *cursor) {
     if (!cursor || cursor == &out_of_memory || cursor->state == MOUV__CURSOR_CLOSED) return;
     drop_batches(cursor);
     if (cursor->state == MOUV__CURSOR_FAILED) return;
-    kill_open(cursor);
+    leave(cursor);
     move_to(cursor, MOUV__CURSOR_CLOSED);
     if (cursor->running) mouv__future_cancel(cursor->running);
     if (cursor->fetch) mouv__fetch_wake(cursor->fetch);

@@ -29,8 +29,10 @@ struct mouv_cursor {
     bson_t view;           /**< what mouv_cursor_next() gave: a window into `batch` */
     bson_iter_t documents; /**< at the next document of `batch`, if `at_hand` */
     bool at_hand;
-    bool tailable; /**< an empty batch is no end; nothing is fetched ahead */
-    bool await_data;
+    bool tailable;   /**< an empty batch is no end; nothing is fetched ahead */
+    bool await_data; /**< its getMores wait on the server: polls, see admission.h */
+    bool prefetch;   /**< the next batch is fetched while one is read */
+    bool polled;     /**< `batch` came of a getMore */
     bool empty_if_missing; /**< a collection that is not there (code 26) gives no documents */
     uint8_t state;         /**< mouv__cursor_state_t */
     uint32_t references;   /**< the owner's, the running operation's, a fetch's */
@@ -44,6 +46,8 @@ struct mouv_cursor {
     char *collection;                /**< what getMore and killCursors name */
     int64_t id;                      /**< the server's, 0: none */
     int64_t batch_size, max_await_ms;
+    int64_t poll_ms;            /**< how long the next poll may wait; 0: as the server likes */
+    uint32_t server_id;         /**< the user's choice for the first command; 0: none */
     mouv__affinity_t *affinity; /**< client, server and session of an open cursor */
     mouv_session_t *session;    /**< the user's, counted; then nothing is fetched ahead; or NULL */
     bson_t *batch, *ahead;      /**< the reply that is read; the one that has arrived since */
@@ -83,7 +87,11 @@ mouv_future_t mouv__cursor_names_future(mouv_cursor_t *cursor, char ***names);
 /** Begins to read the batch that has arrived, and to fetch the one after it; false: none has. */
 bool mouv__cursor_turn(mouv_cursor_t *cursor);
 
-/** Sees to it that a batch is on its way, by `deadline_ns`; it may be FAILED after that. */
+/** Whether its getMores wait on the server for something to come. */
+bool mouv__cursor_polls(const mouv_cursor_t *cursor);
+
+/** Sees to it that a batch is on its way, by `deadline_ns`; it may be FAILED after that. A poll is
+ *  made to end before that; where too little time is left for one, nothing is sent. */
 void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns);
 
 /** A batch has arrived or the state has changed: who waits looks again. */

@@ -168,6 +168,17 @@ bool mouv__reply_did_something(const bson_t *reply) {
     return bson_iter_init_find(&iter, reply, "upserted");
 }
 
+static int64_t count_in(const bson_t *reply, const char *name) {
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, reply, name) ? bson_iter_as_int64(&iter) : -1;
+}
+
+bool mouv__reply_did_nothing(const bson_t *reply) {
+    if (count_in(reply, "n") == 0) return !mouv__reply_did_something(reply);
+    int64_t before = count_in(reply, "numIndexesBefore");
+    return before >= 0 && before == count_in(reply, "numIndexesAfter");
+}
+
 /* --- codes ----------------------------------------------------------------------------------- */
 
 static bool is_one_of(int32_t code, const int32_t *codes, size_t count) {

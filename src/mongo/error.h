@@ -8,7 +8,9 @@
  *   ok: 0, any other code                                  ESERVER         ESERVER
  *   ok: 1, writeErrors, nothing done, code 50 or (stopped) 11601  -        as ok: 0
  *   ok: 1, writeErrors otherwise                           -               ESERVER
- *   ok: 1, writeConcernError code 50: stored               -               EUNKNOWN, cause ETIMEDOUT
+ *   ok: 1, writeConcernError code 50 or (stopped) 11601: stored  -         EUNKNOWN, cause ETIMEDOUT
+ *                                                                          or ECANCELED; nothing
+ *                                                                          done: as ok: 0
  *   ok: 1, other writeConcernError                         -               ESERVER
  *   connection lost                                        ENETWORK        EUNKNOWN, cause ENETWORK,
  *                                                                          unless nothing was sent
@@ -41,6 +43,9 @@ bool mouv__error_from_write_reply(mouv_error_t *error, const bson_t *reply, bool
 
 /** Whether the reply says that something was done (n, nModified, upserted, ... not 0). */
 bool mouv__reply_did_something(const bson_t *reply);
+
+/** Whether the reply says that nothing had to be done; false where it does not tell. */
+bool mouv__reply_did_nothing(const bson_t *reply);
 
 /** Copies the reply's errorLabels, also those inside writeConcernError, separated by spaces. */
 void mouv__error_labels(mouv_error_t *error, const bson_t *reply);

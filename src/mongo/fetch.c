@@ -8,6 +8,7 @@
 #include <mouv/task.h>
 
 #include "async/runtime.h"
+#include "async/timer.h"
 #include "context/alloc.h"
 #include "mongo/client.h"
 #include "mongo/cursor.h"
@@ -18,6 +19,8 @@ struct mouv__fetch {
     mouv_cursor_t *cursor; /**< counted */
     mouv__ready_t look;    /**< counts as a reference while it is queued */
     int64_t deadline_ns;
+    mouv__timer_t timer; /**< at the deadline, of a cursor that polls */
+    bool once;           /**< one getMore that brings nothing is an answer */
     size_t limit, count; /**< of documents to collect; 0: no limit */
     bson_t *list;        /**< collected; NULL: wanted is only that a document is at hand */
     mouv__output_t output;
@@ -27,6 +30,7 @@ struct mouv__fetch {
 
 static void settle(mouv__fetch_t *fetch, int code, const mouv_error_t *error) {
     fetch->cursor->fetch = NULL;
+    mouv__timer_stop(fetch->future.runtime, &fetch->timer);
     mouv__future_complete(&fetch->future, code, error);
 }
 
@@ -39,9 +43,22 @@ static void cancel(mouv__future_t *future) {
     }
 }
 
+/** Between polls nothing runs that has the deadline too. */
+static void on_deadline(mouv__timer_t *timer) {
+    mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)timer - offsetof(mouv__fetch_t, timer));
+    if (!fetch->cursor->running) settle(fetch, MOUV_ETIMEDOUT, NULL);
+}
+
+static void arm(mouv__fetch_t *fetch) {
+    if (fetch->deadline_ns == MOUV__NEVER || !mouv__cursor_polls(fetch->cursor)) return;
+    mouv__timer_start(fetch->future.runtime, &fetch->timer, fetch->deadline_ns, on_deadline);
+}
+
 static void shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
-    if (deadline_ns < fetch->deadline_ns) fetch->deadline_ns = deadline_ns;
+    if (deadline_ns >= fetch->deadline_ns) return;
+    fetch->deadline_ns = deadline_ns;
+    arm(fetch);
     if (fetch->cursor->running) mouv__future_shorten(fetch->cursor->running, deadline_ns);
 }
 
@@ -125,6 +142,14 @@ static void take_documents(mouv__fetch_t *fetch) {
     }
 }
 
+/** Whether the empty batch that was just read is what the caller is told: nothing for now. */
+static bool is_answer(const mouv__fetch_t *fetch) {
+    const mouv_cursor_t *cursor = fetch->cursor;
+    if (cursor->state != MOUV__CURSOR_OPEN) return false;
+    if (cursor->tailable && !cursor->await_data) return true;
+    return cursor->polled && (fetch->once || (cursor->tailable && fetch->list));
+}
+
 static void look(mouv__ready_t *ready) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)ready - offsetof(mouv__fetch_t, look));
     mouv_cursor_t *cursor = fetch->cursor;
@@ -132,11 +157,11 @@ static void look(mouv__ready_t *ready) {
         bool turned = !cursor->at_hand && mouv__cursor_turn(cursor);
         if (cursor->at_hand) {
             take_documents(fetch);
-        } else if (turned && cursor->tailable && cursor->state == MOUV__CURSOR_OPEN) {
-            settle(fetch, (int)fetch->count, NULL); /* nothing for now */
+        } else if (turned && is_answer(fetch)) {
+            settle(fetch, (int)fetch->count, NULL);
         } else {
             mouv__cursor_need(cursor, fetch->deadline_ns);
-            if (!cursor->running) settle_final(fetch);
+            if (!cursor->running && cursor->state >= MOUV__CURSOR_ENDED) settle_final(fetch);
         }
     }
     mouv__future_let_go(&fetch->future);
@@ -158,8 +183,11 @@ static int check(mouv_cursor_t *cursor, mouv_error_t *error) {
     return 0;
 }
 
-static mouv_future_t fetch_future(mouv_cursor_t *cursor, size_t limit, mouv__output_t output,
-                                  bool list) {
+/** What is wanted of a fetch. */
+typedef enum wanted { ANY, ANY_AT_ONCE, LIST } wanted_t;
+
+static mouv_future_t fetch_future(mouv_cursor_t *cursor, wanted_t wanted, size_t limit,
+                                  mouv__output_t output) {
     mouv_error_t error;
     if (check(cursor, &error) < 0) return mouv__future_failed_with(mouv__runtime(), &error);
     mouv__fetch_t *fetch = mouv__alloc(sizeof *fetch);
@@ -172,27 +200,33 @@ static mouv_future_t fetch_future(mouv_cursor_t *cursor, size_t limit, mouv__out
     fetch->look.run = look;
     fetch->deadline_ns = mouv__current_deadline_ns();
     fetch->limit = limit;
-    fetch->list = list ? bson_new() : NULL;
+    fetch->once = wanted == ANY_AT_ONCE;
+    fetch->list = wanted == LIST ? bson_new() : NULL;
     fetch->output = output;
     cursor->fetch = fetch;
-    if (cursor->at_hand && !list) {
+    if (cursor->at_hand && !fetch->list) {
         settle(fetch, 1, NULL);
     } else {
+        arm(fetch);
         mouv__fetch_wake(fetch);
     }
     return mouv__future_handle(&fetch->future);
 }
 
 mouv_future_t mouv_cursor_fetch(mouv_cursor_t *cursor) {
-    return fetch_future(cursor, 0, mouv__to_nobody(), false);
+    return fetch_future(cursor, ANY, 0, mouv__to_nobody());
+}
+
+mouv_future_t mouv_cursor_try_fetch(mouv_cursor_t *cursor) {
+    return fetch_future(cursor, ANY_AT_ONCE, 0, mouv__to_nobody());
 }
 
 mouv_future_t mouv_cursor_to_list_future(mouv_cursor_t *cursor, size_t limit, bson_t **list) {
-    return fetch_future(cursor, limit, mouv__to_value(list), true);
+    return fetch_future(cursor, LIST, limit, mouv__to_value(list));
 }
 
 mouv_future_t mouv__cursor_names_future(mouv_cursor_t *cursor, char ***names) {
-    return fetch_future(cursor, 0, mouv__to_names(names), true);
+    return fetch_future(cursor, LIST, 0, mouv__to_names(names));
 }
 
 /* --- Taking --------------------------------------------------------------------------------- */
@@ -209,20 +243,29 @@ int mouv_cursor_next_buffered(mouv_cursor_t *cursor, const bson_t **doc) {
     return 1;
 }
 
-int mouv_cursor_next(mouv_cursor_t *cursor, const bson_t **doc, mouv_error_t *error) {
+static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv_error_t *error) {
     mouv_error_t refused;
     *doc = NULL;
     if (!mouv_in_coroutine()) {
-        return mouv__raise(error, MOUV_ENOTCORO, "mouv_cursor_next() outside of a coroutine");
+        return mouv__raise(error, MOUV_ENOTCORO, "%s outside of a coroutine",
+                           wanted == ANY ? "mouv_cursor_next()" : "mouv_cursor_try_next()");
     }
     for (;;) {
         int rc = cursor && cursor->fetch ? check(cursor, &refused)
                                          : mouv_cursor_next_buffered(cursor, doc);
         if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
         if (rc > 0) return rc;
-        rc = mouv_await(mouv_cursor_fetch(cursor), error);
+        rc = mouv_await(fetch_future(cursor, wanted, 0, mouv__to_nobody()), error);
         if (rc <= 0) return rc;
     }
+}
+
+int mouv_cursor_next(mouv_cursor_t *cursor, const bson_t **doc, mouv_error_t *error) {
+    return next(cursor, ANY, doc, error);
+}
+
+int mouv_cursor_try_next(mouv_cursor_t *cursor, const bson_t **doc, mouv_error_t *error) {
+    return next(cursor, ANY_AT_ONCE, doc, error);
 }
 
 int mouv_cursor_to_list(mouv_cursor_t *cursor, size_t limit, bson_t **list, mouv_error_t *error) {

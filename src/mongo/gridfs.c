@@ -82,6 +82,12 @@ int mouv__gridfs_chunk_size(const bson_iter_t *option, int32_t *chunk_size, mouv
     return 0;
 }
 
+int mouv__gridfs_no_md5(const bson_iter_t *option, mouv_error_t *error) {
+    if (BSON_ITER_HOLDS_BOOL(option) && bson_iter_bool(option)) return 0;
+    return mouv__raise(error, MOUV_EINVAL,
+                       "option 'disableMD5': expected true, since MD5 sums are not made");
+}
+
 uint32_t mouv__gridfs_batch(int64_t chunk_size) {
     int64_t count = MOUV__GRIDFS_BATCH_BYTES / chunk_size;
     if (count > MOUV__GRIDFS_BATCH_CHUNKS) count = MOUV__GRIDFS_BATCH_CHUNKS;
@@ -115,6 +121,9 @@ static int read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const cha
             *name = bson_iter_utf8(&iter, NULL);
         } else if (strcmp(key, "chunkSizeBytes") == 0) {
             int rc = mouv__gridfs_chunk_size(&iter, &bucket->chunk_size, &bucket->refused);
+            if (rc < 0) return rc;
+        } else if (strcmp(key, "disableMD5") == 0) {
+            int rc = mouv__gridfs_no_md5(&iter, &bucket->refused);
             if (rc < 0) return rc;
         } else {
             bson_append_iter(rest, NULL, -1, &iter);
@@ -244,7 +253,7 @@ int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *erro
     bson_destroy(any);
     if (rc == 0) rc = make_indexes(bucket, error);
     if (rc < 0) {
-        /* a stopped createIndexes is the server's error; for an upload it is the cancel */
+        /* a stopped createIndexes may have been done (EUNKNOWN); for an upload it is the cancel */
         int refused = mouv__gridfs_not_refused(error);
         return refused < 0 ? refused : rc;
     }
@@ -256,6 +265,12 @@ int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *erro
 
 static int not_found(const mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
     return mouv__gridfs_fail(error, "FileNotFound", "no file with this id in bucket '%s'",
+                             bucket->name);
+}
+
+static int no_such_name(const mouv_gridfs_bucket_t *bucket, const char *filename,
+                        mouv_error_t *error) {
+    return mouv__gridfs_fail(error, "FileNotFound", "no file '%.200s' in bucket '%s'", filename,
                              bucket->name);
 }
 
@@ -274,6 +289,88 @@ int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, mou
     bson_destroy(of_file);
     if (rc < 0) return rc;
     return deleted ? 0 : not_found(bucket, error);
+}
+
+/** {field: {$in: [the _id of each document in `found`]}} */
+static bson_t *by_ids_of(const char *field, const bson_t *found) {
+    bson_t *filter = bson_new(), in, ids;
+    bson_iter_t each, id;
+    bson_append_document_begin(filter, field, -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &ids);
+    bson_iter_init(&each, found);
+    while (bson_iter_next(&each)) {
+        if (bson_iter_recurse(&each, &id) && bson_iter_find(&id, "_id"))
+            bson_append_iter(&ids, bson_iter_key(&each), -1, &id);
+    }
+    bson_append_array_end(&in, &ids);
+    bson_append_document_end(filter, &in);
+    return filter;
+}
+
+static int delete_found(mouv_gridfs_bucket_t *bucket, const bson_t *found, mouv_error_t *error) {
+    bson_t *by_id = by_ids_of("_id", found), *of_files = by_ids_of("files_id", found);
+    int rc = mouv_await(mouv_collection_delete_many(bucket->files, by_id, NULL, NULL), error);
+    if (rc >= 0) {
+        MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
+        rc = mouv_await(mouv_collection_delete_many(bucket->chunks, of_files, NULL, NULL), error);
+    }
+    bson_destroy(by_id);
+    bson_destroy(of_files);
+    return rc;
+}
+
+/** Some files of this name, as a list of {_id}: how many, or a negative code. */
+static int find_by_name(mouv_gridfs_bucket_t *bucket, const char *filename, bson_t **found,
+                        mouv_error_t *error) {
+    bson_t *by_name = BCON_NEW("filename", BCON_UTF8(filename));
+    bson_t *opts = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}", "limit",
+                            BCON_INT32(MOUV__GRIDFS_BATCH_FILES), "readPreference",
+                            BCON_UTF8("primary"));
+    mouv_cursor_t *cursor = mouv_collection_find(bucket->files, by_name, opts);
+    bson_destroy(by_name);
+    bson_destroy(opts);
+    int count = mouv_cursor_to_list(cursor, 0, found, error);
+    mouv_cursor_unref(cursor);
+    return count;
+}
+
+/** 0, or what is wrong with a name that is looked for or given. */
+static int check_filename(const char *filename, const char *call, mouv_error_t *error) {
+    if (filename && bson_utf8_validate(filename, strlen(filename), false)) return 0;
+    return mouv__raise(error, MOUV_EINVAL, "%s: 'filename' is NULL or not UTF-8", call);
+}
+
+int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket, const char *filename,
+                               mouv_error_t *error) {
+    const char *call = "mouv_gridfs_delete_by_name()";
+    int count, total = 0, rc = mouv__gridfs_may(bucket, call, error);
+    if (rc >= 0) rc = check_filename(filename, call, error);
+    if (rc < 0) return rc;
+    do {
+        bson_t *found = NULL;
+        count = find_by_name(bucket, filename, &found, error);
+        rc = count > 0 ? delete_found(bucket, found, error) : count;
+        bson_destroy(found);
+        total += count;
+    } while (rc >= 0 && count == MOUV__GRIDFS_BATCH_FILES);
+    if (rc < 0) return rc;
+    return total > 0 ? 0 : no_such_name(bucket, filename, error);
+}
+
+int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket, const char *filename,
+                               const char *new_filename, mouv_error_t *error) {
+    const char *call = "mouv_gridfs_rename_by_name()";
+    int rc = mouv__gridfs_may(bucket, call, error);
+    if (rc >= 0) rc = check_filename(filename, call, error);
+    if (rc >= 0) rc = check_filename(new_filename, call, error);
+    if (rc < 0) return rc;
+    bson_t *by_name = BCON_NEW("filename", BCON_UTF8(filename));
+    bson_t *change = BCON_NEW("$set", "{", "filename", BCON_UTF8(new_filename), "}");
+    rc = mouv_await(mouv_collection_update_many(bucket->files, by_name, change, NULL, NULL), error);
+    bson_destroy(by_name);
+    bson_destroy(change);
+    if (rc < 0) return rc;
+    return rc ? 0 : no_such_name(bucket, filename, error);
 }
 
 int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, const char *filename,

@@ -6,12 +6,13 @@
 
 #include <stdbool.h>
 
-#include <mouv/gridfs.h>
+#include <mouv/gridfs_file.h>
 
 enum {
     MOUV__GRIDFS_CHUNK_BYTES = 255 * 1024,
     MOUV__GRIDFS_BATCH_BYTES = 1024 * 1024, /* what goes over the wire at once, in whole chunks */
     MOUV__GRIDFS_BATCH_CHUNKS = 128,        /* and at most so many */
+    MOUV__GRIDFS_BATCH_FILES = 1000,        /* that are deleted at once */
     MOUV__GRIDFS_CLEANUP_MS = 10000         /* how long a cancelled task cleans up */
 };
 
@@ -43,6 +44,9 @@ int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *erro
 
 /** `chunkSizeBytes` of opts: 0, or MOUV_EINVAL. */
 int mouv__gridfs_chunk_size(const bson_iter_t *option, int32_t *chunk_size, mouv_error_t *error);
+
+/** `disableMD5` of opts, which asks for what is so anyway: 0, or MOUV_EINVAL. */
+int mouv__gridfs_no_md5(const bson_iter_t *option, mouv_error_t *error);
 
 /** How many chunks of this size make a batch. */
 uint32_t mouv__gridfs_batch(int64_t chunk_size);

@@ -13,7 +13,7 @@ typedef struct call {
     mouv_gridfs_upload_t *upload;
     mouv_gridfs_download_t *download;
     bson_value_t id; /* a copy; EOD: none was given */
-    char *filename, *path;
+    char *filename, *new_filename, *path;
     bson_t *opts;
     int revision;
     const void *data;
@@ -29,6 +29,7 @@ static void release(mouv_future_t future, void *arg) {
     mouv_gridfs_bucket_unref(call->bucket);
     bson_value_destroy(&call->id);
     mouv__free(call->filename);
+    mouv__free(call->new_filename);
     mouv__free(call->path);
     bson_destroy(call->opts);
     mouv__free(call);
@@ -53,6 +54,7 @@ static mouv_future_t start(mouv_fn_t body, const call_t *given, mouv_gridfs_buck
     if (!call) return no_memory();
     *call = *given;
     call->filename = mouv__gridfs_copy(given->filename);
+    call->new_filename = mouv__gridfs_copy(given->new_filename);
     call->path = mouv__gridfs_copy(given->path);
     call->bucket = mouv_gridfs_bucket_ref(bucket);
     call->opts = opts ? bson_copy(opts) : NULL;
@@ -73,6 +75,28 @@ static int delete_body(void *arg) {
 
 mouv_future_t mouv_gridfs_delete_future(mouv_gridfs_bucket_t *bucket, const bson_value_t *id) {
     return start(delete_body, &(call_t){0}, bucket, id, NULL);
+}
+
+static int delete_by_name_body(void *arg) {
+    call_t *call = arg;
+    return mouv_gridfs_delete_by_name(call->bucket, call->filename, NULL);
+}
+
+mouv_future_t mouv_gridfs_delete_by_name_future(mouv_gridfs_bucket_t *bucket,
+                                                const char *filename) {
+    call_t call = {.filename = (char *)filename};
+    return start(delete_by_name_body, &call, bucket, NULL, NULL);
+}
+
+static int rename_by_name_body(void *arg) {
+    call_t *call = arg;
+    return mouv_gridfs_rename_by_name(call->bucket, call->filename, call->new_filename, NULL);
+}
+
+mouv_future_t mouv_gridfs_rename_by_name_future(mouv_gridfs_bucket_t *bucket, const char *filename,
+                                                const char *new_filename) {
+    call_t call = {.filename = (char *)filename, .new_filename = (char *)new_filename};
+    return start(rename_by_name_body, &call, bucket, NULL, NULL);
 }
 
 static int rename_body(void *arg) {

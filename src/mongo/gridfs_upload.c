@@ -27,6 +27,7 @@ struct mouv_gridfs_upload {
     bson_value_t id;
     char *filename;
     bson_t *metadata;      /* or NULL */
+    bson_t *legacy;        /* {contentType, aliases} as far as they were given, or NULL */
     mouv_error_t refused;  /* what is wrong with the arguments, or 0 */
     upload_state_t state;
     bool busy;             /* a task is in a call */
@@ -47,6 +48,23 @@ static void refuse(mouv_gridfs_upload_t *upload, const char *what) {
         mouv_error_set(&upload->refused, MOUV_EINVAL, "gridfs upload: %s", what);
 }
 
+/** Fields that files documents once had; what they must be is in the specification too. */
+static void read_legacy(mouv_gridfs_upload_t *upload, const bson_iter_t *option) {
+    const char *key = bson_iter_key(option);
+    bool is_type = strcmp(key, "contentType") == 0;
+    bool good = is_type ? BSON_ITER_HOLDS_UTF8(option) : BSON_ITER_HOLDS_ARRAY(option);
+    bson_iter_t alias;
+    if (good && !is_type && bson_iter_recurse(option, &alias))
+        while (good && bson_iter_next(&alias)) good = BSON_ITER_HOLDS_UTF8(&alias);
+    if (!good) {
+        refuse(upload, is_type ? "option 'contentType': expected a string"
+                               : "option 'aliases': expected an array of strings");
+        return;
+    }
+    if (!upload->legacy) upload->legacy = bson_new();
+    bson_append_iter(upload->legacy, key, -1, option);
+}
+
 static void read_option(mouv_gridfs_upload_t *upload, const bson_iter_t *option) {
     const char *key = bson_iter_key(option);
     if (strcmp(key, "_id") == 0) {
@@ -64,6 +82,10 @@ static void read_option(mouv_gridfs_upload_t *upload, const bson_iter_t *option)
         bson_iter_document(option, &size, &data);
         bson_destroy(upload->metadata);
         upload->metadata = bson_new_from_data(data, size);
+    } else if (strcmp(key, "contentType") == 0 || strcmp(key, "aliases") == 0) {
+        read_legacy(upload, option);
+    } else if (strcmp(key, "disableMD5") == 0) {
+        mouv__gridfs_no_md5(option, &upload->refused);
     } else {
         refuse(upload, "unknown option; there are '_id', 'chunkSizeBytes' and 'metadata'");
     }
@@ -312,6 +334,7 @@ static bson_t *files_document(const mouv_gridfs_upload_t *upload) {
     bson_append_date_time(document, "uploadDate", -1, now_since_1970_ms());
     bson_append_utf8(document, "filename", -1, upload->filename, -1);
     if (upload->metadata) bson_append_document(document, "metadata", -1, upload->metadata);
+    if (upload->legacy) bson_concat(document, upload->legacy);
     return document;
 }
 
@@ -362,6 +385,7 @@ mouv_gridfs_upload_t *mouv_gridfs_upload_unref(mouv_gridfs_upload_t *upload) {
     mouv_gridfs_bucket_unref(upload->bucket);
     bson_value_destroy(&upload->id);
     bson_destroy(upload->metadata);
+    bson_destroy(upload->legacy);
     mouv__free(upload->filename);
     mouv__free(upload->buffer);
     mouv__free(upload);

@@ -74,6 +74,7 @@ static const option_t options[] = {
     {"collation",                DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"comment",                  ANY,         EVERY,         TOP,       PASSED_ON},
     {"dropTarget",               BOOL,        EVERY,         TOP,       PASSED_ON},
+    {"exhaust",                  BOOL,        FIND | CURSOR, KEPT,      FLAG_TO(exhaust)},
     {"expireAfterSeconds",       NUMBER,      EVERY,         TOP,       PASSED_ON},
     {"fields",                   DOCUMENT,    MODIFY,        TOP,       PASSED_ON},
     {"filter",                   DOCUMENT,    EVERY,         TOP,       PASSED_ON},
@@ -93,6 +94,7 @@ static const option_t options[] = {
     {"new",                      BOOL,        MODIFY,        KEPT,      FLAG_TO(return_new)},
     {"noCursorTimeout",          BOOL,        EVERY,         TOP,       PASSED_ON},
     {"ordered",                  BOOL,        EVERY,         KEPT,      FLAG_TO(ordered)},
+    {"prefetch",                 BOOL,        FIND | CURSOR, KEPT,      FLAG_TO(prefetch)},
     {"projection",               DOCUMENT,    MODIFY,        TOP,       PASSED_AS("fields")},
     {"projection",               DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"readConcern",              DOCUMENT,    EVERY,         TOP,       PASSED_ON},
@@ -100,6 +102,7 @@ static const option_t options[] = {
     {"resumeAfter",              DOCUMENT,    STREAM,        START,     PASSED_ON},
     {"returnDocument",           STRING,      MODIFY,        KEPT,      VIEW_TO(return_document)},
     {"returnKey",                BOOL,        EVERY,         TOP,       PASSED_ON},
+    {"serverId",                 COUNT,       EVERY,         KEPT,      NUMBER_TO(server_id)},
     {"sessionId",                NUMBER,      EVERY,         KEPT,      NUMBER_TO(session_id)},
     {"showExpandedEvents",       BOOL,        STREAM,        STAGE,     PASSED_ON},
     {"showRecordId",             BOOL,        EVERY,         TOP,       PASSED_ON},
@@ -252,6 +255,11 @@ static int refuse(const bson_iter_t *iter, const option_t *option, mouv_error_t 
                           bson_iter_key(iter), expected_name(option->expected), got);
 }
 
+/** A cursor whose batches come unasked would have a connection to itself. */
+static int refuse_exhaust(mouv_error_t *error) {
+    return mouv_error_set(error, MOUV_EINVAL, "option 'exhaust': is not supported");
+}
+
 int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
                     mouv_error_t *error) {
     *opts = (mouv__opts_t){.given = given,
@@ -259,6 +267,7 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
                            .batch_size = -1,
                            .max_await_ms = -1,
                            .ordered = true,
+                           .prefetch = true,
                            .validate = true};
     if (!given) return 0;
     size_t offset = 0;
@@ -273,6 +282,7 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
         if (!fits(option->expected, &iter)) return refuse(&iter, option, error);
         read_into(opts, option, &iter);
     }
+    if (opts->exhaust) return refuse_exhaust(error);
     return 0;
 }
 

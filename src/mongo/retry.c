@@ -40,9 +40,13 @@ static bool was_stopped(const mouv__operation_t *op, const mouv_error_t *error) 
            (op->stopped && error->server_code == MOUV__CODE_INTERRUPTED);
 }
 
-static void turn_into_stopped(const mouv__operation_t *op, mouv_error_t *error) {
+static int stopped_code(const mouv__operation_t *op, const mouv_error_t *error) {
     bool timed_out = op->expired || error->server_code == MOUV__CODE_MAX_TIME_EXPIRED;
-    int code = timed_out ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
+    return timed_out ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
+}
+
+static void turn_into_stopped(const mouv__operation_t *op, mouv_error_t *error) {
+    int code = stopped_code(op, error);
     if (is_write(op) && op->multi)
         make_unknown(error, code, "stopped on the server, some of it may have been done");
     else
@@ -54,14 +58,12 @@ static void outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
     const bson_t *reply = op->attempt.reply;
     bool in_concern;
     if (!mouv__error_from_write_reply(error, reply, &in_concern)) return;
-    if (in_concern) {
-        if (error->server_code == MOUV__CODE_MAX_TIME_EXPIRED)
-            make_unknown(error, MOUV_ETIMEDOUT, "stored, but not confirmed in time");
-    } else if (was_stopped(op, error) && !mouv__reply_did_something(reply)) {
-        error->code = op->expired || error->server_code == MOUV__CODE_MAX_TIME_EXPIRED
-                          ? MOUV_ETIMEDOUT
-                          : MOUV_ECANCELED;
-    }
+    if (!was_stopped(op, error)) return;
+    int code = stopped_code(op, error);
+    if (in_concern && !mouv__reply_did_nothing(reply))
+        make_unknown(error, code, "stored, but its confirmation was not waited for");
+    else if (!mouv__reply_did_something(reply))
+        error->code = code;
 }
 
 void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
