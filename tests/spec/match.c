@@ -4,18 +4,10 @@
  */
 #include "spec/match.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "spec/place.h"
 #include "spec/scalar.h"
-
-/** One step of the path from the top to what is being compared. */
-typedef struct place {
-    const struct place *parent; /**< NULL: the top itself */
-    const char *key;
-    bool is_index;
-} place_t;
 
 typedef struct matcher {
     const spec_match_entities_t *entities;
@@ -23,49 +15,25 @@ typedef struct matcher {
     bool exact; /**< no operators, no flexible numbers */
 } matcher_t;
 
-static bool match_value(const matcher_t *m, const place_t *place, const bson_value_t *expected,
+static bool match_value(const matcher_t *m, const spec_place_t *place, const bson_value_t *expected,
                         const bson_value_t *actual, bool root);
 
 /* --- What is wrong where -------------------------------------------------------------------- */
 
-static void append_place(bson_string_t *why, const place_t *place) {
-    if (!place->parent) return;
-    append_place(why, place->parent);
-    if (place->is_index) {
-        bson_string_append_printf(why, "[%s]", place->key);
-    } else {
-        bson_string_append_printf(why, "%s%s", place->parent->parent ? "." : "", place->key);
-    }
-}
-
-static BSON_GNUC_PRINTF(3, 4) bool mismatch(const matcher_t *m, const place_t *place,
-                                            const char *format, ...) {
-    if (!m->why) return false;
-    va_list args;
-    va_start(args, format);
-    char *text = bson_strdupv_printf(format, args);
-    va_end(args);
-    append_place(m->why, place);
-    bson_string_append(m->why, place->parent ? ": " : "");
-    bson_string_append(m->why, text);
-    bson_free(text);
-    return false;
-}
-
-static bool mismatch_values(const matcher_t *m, const place_t *place, const bson_value_t *expected,
-                            const bson_value_t *actual) {
+static bool mismatch_values(const matcher_t *m, const spec_place_t *place,
+                            const bson_value_t *expected, const bson_value_t *actual) {
     char *wanted = spec_value_text(expected), *got = spec_value_text(actual);
-    mismatch(m, place, "expected %s, got %s", wanted, got);
+    spec_complain(m->why, place, "expected %s, got %s", wanted, got);
     bson_free(wanted);
     bson_free(got);
     return false;
 }
 
 /** For operators: "expected at most 5, got int 6". */
-static bool mismatch_argument(const matcher_t *m, const place_t *place, const char *relation,
+static bool mismatch_argument(const matcher_t *m, const spec_place_t *place, const char *relation,
                               const bson_value_t *argument, const bson_value_t *actual) {
     char *wanted = spec_value_json(argument), *got = spec_value_text(actual);
-    mismatch(m, place, "expected %s %s, got %s", relation, wanted, got);
+    spec_complain(m->why, place, "expected %s %s, got %s", relation, wanted, got);
     bson_free(wanted);
     bson_free(got);
     return false;
@@ -74,7 +42,7 @@ static bool mismatch_argument(const matcher_t *m, const place_t *place, const ch
 /* --- Operators ------------------------------------------------------------------------------ */
 
 /** An operator's work: `argument` is the value of its key, `actual` NULL if there is none. */
-typedef bool (*operator_fn_t)(const matcher_t *m, const place_t *place,
+typedef bool (*operator_fn_t)(const matcher_t *m, const spec_place_t *place,
                               const bson_value_t *argument, const bson_value_t *actual, bool root);
 
 static bool is_type(const bson_value_t *value, bson_type_t type) {
@@ -88,29 +56,32 @@ static void view(const bson_value_t *value, bson_t *document) {
     }
 }
 
-static bool match_exists(const matcher_t *m, const place_t *place, const bson_value_t *argument,
-                         const bson_value_t *actual, bool root) {
+static bool match_exists(const matcher_t *m, const spec_place_t *place,
+                         const bson_value_t *argument, const bson_value_t *actual, bool root) {
     (void)root;
-    if (!is_type(argument, BSON_TYPE_BOOL)) return mismatch(m, place, "$$exists needs a boolean");
+    if (!is_type(argument, BSON_TYPE_BOOL))
+        return spec_complain(m->why, place, "$$exists needs a boolean");
     if (argument->value.v_bool == (actual != NULL)) return true;
-    if (!actual) return mismatch(m, place, "expected to exist, got nothing");
+    if (!actual) return spec_complain(m->why, place, "expected to exist, got nothing");
     char *got = spec_value_text(actual);
-    mismatch(m, place, "expected not to exist, got %s", got);
+    spec_complain(m->why, place, "expected not to exist, got %s", got);
     bson_free(got);
     return false;
 }
 
 /** Adds what `name` stands for to `found`: whether `actual` is of that type. */
-static bool match_type_name(const matcher_t *m, const place_t *place, const bson_value_t *name,
+static bool match_type_name(const matcher_t *m, const spec_place_t *place, const bson_value_t *name,
                             const bson_value_t *actual, bool *found) {
-    if (!is_type(name, BSON_TYPE_UTF8)) return mismatch(m, place, "$$type needs names of types");
+    if (!is_type(name, BSON_TYPE_UTF8))
+        return spec_complain(m->why, place, "$$type needs names of types");
     const char *text = name->value.v_utf8.str;
-    if (!spec_type_is_known(text)) return mismatch(m, place, "$$type: unknown type '%s'", text);
+    if (!spec_type_is_known(text))
+        return spec_complain(m->why, place, "$$type: unknown type '%s'", text);
     *found = *found || (actual && spec_type_has_name(actual->value_type, text));
     return true;
 }
 
-static bool match_type(const matcher_t *m, const place_t *place, const bson_value_t *argument,
+static bool match_type(const matcher_t *m, const spec_place_t *place, const bson_value_t *argument,
                        const bson_value_t *actual, bool root) {
     (void)root;
     bool found = false;
@@ -128,43 +99,45 @@ static bool match_type(const matcher_t *m, const place_t *place, const bson_valu
     return found || mismatch_argument(m, place, "type", argument, actual);
 }
 
-static bool match_entity(const matcher_t *m, const place_t *place, const bson_value_t *argument,
-                         const bson_value_t *actual, bool root) {
+static bool match_entity(const matcher_t *m, const spec_place_t *place,
+                         const bson_value_t *argument, const bson_value_t *actual, bool root) {
     if (!is_type(argument, BSON_TYPE_UTF8)) {
-        return mismatch(m, place, "$$matchesEntity needs the name of an entity");
+        return spec_complain(m->why, place, "$$matchesEntity needs the name of an entity");
     }
     const char *id = argument->value.v_utf8.str;
     const bson_value_t *entity = NULL;
     if (m->entities && m->entities->value) entity = m->entities->value(m->entities->context, id);
-    if (!entity) return mismatch(m, place, "$$matchesEntity: there is no BSON entity '%s'", id);
+    if (!entity)
+        return spec_complain(m->why, place, "$$matchesEntity: there is no BSON entity '%s'", id);
     return match_value(m, place, entity, actual, root);
 }
 
-static bool match_session_lsid(const matcher_t *m, const place_t *place,
+static bool match_session_lsid(const matcher_t *m, const spec_place_t *place,
                                const bson_value_t *argument, const bson_value_t *actual,
                                bool root) {
     (void)root;
     if (!is_type(argument, BSON_TYPE_UTF8)) {
-        return mismatch(m, place, "$$sessionLsid needs the name of a session");
+        return spec_complain(m->why, place, "$$sessionLsid needs the name of a session");
     }
     const char *id = argument->value.v_utf8.str;
     const bson_t *lsid = NULL;
     if (m->entities && m->entities->lsid) lsid = m->entities->lsid(m->entities->context, id);
-    if (!lsid) return mismatch(m, place, "$$sessionLsid: there is no session '%s'", id);
+    if (!lsid) return spec_complain(m->why, place, "$$sessionLsid: there is no session '%s'", id);
     bson_value_t expected = spec_document_value(lsid);
     const matcher_t exact = {m->entities, m->why, true};
     return match_value(&exact, place, &expected, actual, false);
 }
 
-static bool match_hex_bytes(const matcher_t *m, const place_t *place, const bson_value_t *argument,
-                            const bson_value_t *actual, bool root) {
+static bool match_hex_bytes(const matcher_t *m, const spec_place_t *place,
+                            const bson_value_t *argument, const bson_value_t *actual, bool root) {
     (void)root;
     size_t size;
     uint8_t *bytes = is_type(argument, BSON_TYPE_UTF8)
                          ? spec_hex_bytes(argument->value.v_utf8.str, &size)
                          : NULL;
     if (!bytes) {
-        return mismatch(m, place, "$$matchesHexBytes needs an even number of hexadecimal digits");
+        return spec_complain(m->why, place,
+                             "$$matchesHexBytes needs an even number of hexadecimal digits");
     }
     bool same = false;
     if (is_type(actual, BSON_TYPE_UTF8)) {
@@ -177,15 +150,15 @@ static bool match_hex_bytes(const matcher_t *m, const place_t *place, const bson
     return same || mismatch_argument(m, place, "the bytes of", argument, actual);
 }
 
-static bool match_unset_or(const matcher_t *m, const place_t *place, const bson_value_t *argument,
-                           const bson_value_t *actual, bool root) {
+static bool match_unset_or(const matcher_t *m, const spec_place_t *place,
+                           const bson_value_t *argument, const bson_value_t *actual, bool root) {
     return !actual || match_value(m, place, argument, actual, root);
 }
 
-static bool match_lte(const matcher_t *m, const place_t *place, const bson_value_t *argument,
+static bool match_lte(const matcher_t *m, const spec_place_t *place, const bson_value_t *argument,
                       const bson_value_t *actual, bool root) {
     (void)root;
-    if (!spec_is_number(argument)) return mismatch(m, place, "$$lte needs a number");
+    if (!spec_is_number(argument)) return spec_complain(m->why, place, "$$lte needs a number");
     if (spec_is_number(actual)) {
         spec_order_t order = spec_compare_numbers(actual, argument);
         if (order == SPEC_LESS || order == SPEC_EQUAL) return true;
@@ -193,7 +166,7 @@ static bool match_lte(const matcher_t *m, const place_t *place, const bson_value
     return mismatch_argument(m, place, "at most", argument, actual);
 }
 
-static bool match_as_document(const matcher_t *m, const place_t *place,
+static bool match_as_document(const matcher_t *m, const spec_place_t *place,
                               const bson_value_t *argument, const bson_value_t *actual, bool root) {
     (void)root;
     if (!is_type(actual, BSON_TYPE_UTF8)) {
@@ -202,26 +175,26 @@ static bool match_as_document(const matcher_t *m, const place_t *place,
     bson_error_t error;
     bson_t *parsed = bson_new_from_json((const uint8_t *)actual->value.v_utf8.str,
                                         (ssize_t)actual->value.v_utf8.len, &error);
-    if (!parsed) return mismatch(m, place, "expected Extended JSON: %s", error.message);
+    if (!parsed) return spec_complain(m->why, place, "expected Extended JSON: %s", error.message);
     bson_value_t value = spec_document_value(parsed);
     bool same = match_value(m, place, argument, &value, false);
     bson_destroy(parsed);
     return same;
 }
 
-static bool match_as_root(const matcher_t *m, const place_t *place, const bson_value_t *argument,
-                          const bson_value_t *actual, bool root) {
+static bool match_as_root(const matcher_t *m, const spec_place_t *place,
+                          const bson_value_t *argument, const bson_value_t *actual, bool root) {
     (void)root;
     if (!is_type(argument, BSON_TYPE_DOCUMENT)) {
-        return mismatch(m, place, "$$matchAsRoot needs a document");
+        return spec_complain(m->why, place, "$$matchAsRoot needs a document");
     }
     return match_value(m, place, argument, actual, true);
 }
 
-static bool match_placeholder(const matcher_t *m, const place_t *place,
+static bool match_placeholder(const matcher_t *m, const spec_place_t *place,
                               const bson_value_t *argument, const bson_value_t *actual, bool root) {
     (void)argument, (void)actual, (void)root;
-    return mismatch(m, place, "$$placeholder: no value was put in its place");
+    return spec_complain(m->why, place, "$$placeholder: no value was put in its place");
 }
 
 static const struct {
@@ -250,7 +223,7 @@ static bool is_operator(const bson_value_t *value, bson_iter_t *iter) {
            strncmp(bson_iter_key(iter), "$$", 2) == 0;
 }
 
-static bool match_operator(const matcher_t *m, const place_t *place, bson_iter_t *iter,
+static bool match_operator(const matcher_t *m, const spec_place_t *place, bson_iter_t *iter,
                            const bson_value_t *actual, bool root) {
     const char *name = bson_iter_key(iter);
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
@@ -258,13 +231,13 @@ static bool match_operator(const matcher_t *m, const place_t *place, bson_iter_t
             return operators[i].match(m, place, bson_iter_value(iter), actual, root);
         }
     }
-    return mismatch(m, place, "unknown operator %s", name);
+    return spec_complain(m->why, place, "unknown operator %s", name);
 }
 
 /* --- Documents, arrays, leaves -------------------------------------------------------------- */
 
 /** Whether every key of `actual` is one of `expected`. */
-static bool has_no_other_keys(const matcher_t *m, const place_t *place, const bson_t *expected,
+static bool has_no_other_keys(const matcher_t *m, const spec_place_t *place, const bson_t *expected,
                               const bson_t *actual) {
     bson_iter_t iter, found;
     bson_iter_init(&iter, actual);
@@ -272,23 +245,23 @@ static bool has_no_other_keys(const matcher_t *m, const place_t *place, const bs
         const char *key = bson_iter_key(&iter);
         if (bson_iter_init_find(&found, expected, key)) continue;
         char *got = spec_value_text(bson_iter_value(&iter));
-        const place_t at = {place, key, false};
-        mismatch(m, &at, "unexpected key, its value is %s", got);
+        const spec_place_t at = {place, key, false};
+        spec_complain(m->why, &at, "unexpected key, its value is %s", got);
         bson_free(got);
         return false;
     }
     return true;
 }
 
-static bool match_fields(const matcher_t *m, const place_t *place, const bson_value_t *expected,
-                         const bson_value_t *actual, bool root) {
+static bool match_fields(const matcher_t *m, const spec_place_t *place,
+                         const bson_value_t *expected, const bson_value_t *actual, bool root) {
     bson_t wanted, got;
     bson_iter_t iter, found;
     view(expected, &wanted);
     view(actual, &got);
     bson_iter_init(&iter, &wanted);
     while (bson_iter_next(&iter)) {
-        const place_t at = {place, bson_iter_key(&iter), false};
+        const spec_place_t at = {place, bson_iter_key(&iter), false};
         bool is_there = bson_iter_init_find(&found, &got, at.key);
         if (!match_value(m, &at, bson_iter_value(&iter), is_there ? bson_iter_value(&found) : NULL,
                          false)) {
@@ -298,8 +271,8 @@ static bool match_fields(const matcher_t *m, const place_t *place, const bson_va
     return root || has_no_other_keys(m, place, &wanted, &got);
 }
 
-static bool match_elements(const matcher_t *m, const place_t *place, const bson_value_t *expected,
-                           const bson_value_t *actual, bool root) {
+static bool match_elements(const matcher_t *m, const spec_place_t *place,
+                           const bson_value_t *expected, const bson_value_t *actual, bool root) {
     bson_t wanted, got;
     bson_iter_t iter, found;
     view(expected, &wanted);
@@ -307,7 +280,8 @@ static bool match_elements(const matcher_t *m, const place_t *place, const bson_
     uint32_t wanted_count = bson_count_keys(&wanted), got_count = bson_count_keys(&got);
     if (wanted_count != got_count) {
         char *text = spec_value_text(actual);
-        mismatch(m, place, "expected %u elements, got %u: %s", wanted_count, got_count, text);
+        spec_complain(m->why, place, "expected %u elements, got %u: %s", wanted_count, got_count,
+                      text);
         bson_free(text);
         return false;
     }
@@ -315,7 +289,7 @@ static bool match_elements(const matcher_t *m, const place_t *place, const bson_
     bson_iter_init(&found, &got);
     while (bson_iter_next(&iter) && bson_iter_next(&found)) {
         const bson_value_t *element = bson_iter_value(&iter);
-        const place_t at = {place, bson_iter_key(&iter), true};
+        const spec_place_t at = {place, bson_iter_key(&iter), true};
         if (!match_value(m, &at, element, bson_iter_value(&found),
                          root && element->value_type == BSON_TYPE_DOCUMENT)) {
             return false;
@@ -325,16 +299,16 @@ static bool match_elements(const matcher_t *m, const place_t *place, const bson_
 }
 
 /** Code with a scope contains a document that has to be the same, but for the order of its keys. */
-static bool match_code_with_scope(const matcher_t *m, const place_t *place,
+static bool match_code_with_scope(const matcher_t *m, const spec_place_t *place,
                                   const bson_value_t *expected, const bson_value_t *actual) {
     if (!spec_same_code(expected, actual)) return mismatch_values(m, place, expected, actual);
     bson_value_t wanted = spec_scope_value(expected), got = spec_scope_value(actual);
     const matcher_t exact = {m->entities, m->why, true};
-    const place_t at = {place, "$scope", false};
+    const spec_place_t at = {place, "$scope", false};
     return match_value(&exact, &at, &wanted, &got, false);
 }
 
-static bool match_value(const matcher_t *m, const place_t *place, const bson_value_t *expected,
+static bool match_value(const matcher_t *m, const spec_place_t *place, const bson_value_t *expected,
                         const bson_value_t *actual, bool root) {
     bson_iter_t iter;
     if (!m->exact && is_operator(expected, &iter)) {
@@ -361,7 +335,7 @@ static bool match_value(const matcher_t *m, const place_t *place, const bson_val
 
 /* --- Entries -------------------------------------------------------------------------------- */
 
-static const place_t top;
+static const spec_place_t top;
 
 bool spec_match(const bson_value_t *expected, const bson_value_t *actual, bool root,
                 const spec_match_entities_t *entities, bson_string_t *why) {
