@@ -142,32 +142,50 @@ static bool is_named(const char *name, const char *key) {
     return true;
 }
 
-static const spec_key_t *find_key(const spec_rule_t *rule, const char *name) {
+/** The keys that are listed, in the order of the list. */
+static bool check_listed(const spec_rule_t *rule, const subject_t *subject,
+                         const bson_t *document) {
     for (const spec_key_t *key = rule->keys; key && key->name; key++) {
-        if (strcmp(key->name, name) == 0) return key;
-        if (key->kind == SPEC_NAMED && is_named(name, key->name)) return key;
-    }
-    return NULL;
-}
-
-static bool check_key(const spec_rule_t *rule, const subject_t *subject, bson_iter_t *iter) {
-    const char *name = bson_iter_key(iter);
-    const spec_key_t *key = find_key(rule, name);
-    if (key && key->kind == SPEC_FORBIDDEN) {
-        return spec_complain(subject->why, &subject->place, "key '%s' is not allowed", name);
-    }
-    if (key) return check_inner(key->rule, subject, iter);
-    if (rule->others) return check_inner(rule->others, subject, iter);
-    return spec_complain(subject->why, &subject->place, "unknown key '%s'", name);
-}
-
-static bool check_required(const spec_rule_t *rule, const subject_t *subject,
-                           const bson_t *document) {
-    bson_iter_t iter;
-    for (const spec_key_t *key = rule->keys; key && key->name; key++) {
-        if (key->kind == SPEC_REQUIRED && !bson_iter_init_find(&iter, document, key->name)) {
+        bson_iter_t iter;
+        if (!bson_iter_init_find(&iter, document, key->name)) {
+            if (key->kind != SPEC_REQUIRED) continue;
             return spec_complain(subject->why, &subject->place, "missing key '%s'", key->name);
         }
+        if (key->kind == SPEC_FORBIDDEN) {
+            return spec_complain(subject->why, &subject->place, "key '%s' is not allowed",
+                                 key->name);
+        }
+        if (!check_inner(key->rule, subject, &iter)) return false;
+    }
+    return true;
+}
+
+static bool is_listed(const spec_rule_t *rule, const char *name) {
+    const spec_key_t *key = rule->keys;
+    while (key && key->name && strcmp(key->name, name) != 0) key++;
+    return key && key->name;
+}
+
+/** The rule of a key that is not listed; NULL: there is no such key. */
+static const spec_rule_t *rule_of_other(const spec_rule_t *rule, const char *name) {
+    for (const spec_key_t *key = rule->keys; key && key->name; key++) {
+        if (key->kind == SPEC_NAMED && is_named(name, key->name)) return key->rule;
+    }
+    return rule->others;
+}
+
+static bool check_others(const spec_rule_t *rule, const subject_t *subject,
+                         const bson_t *document) {
+    bson_iter_t iter;
+    bson_iter_init(&iter, document);
+    while (bson_iter_next(&iter)) {
+        const char *name = bson_iter_key(&iter);
+        if (is_listed(rule, name)) continue;
+        const spec_rule_t *other = rule_of_other(rule, name);
+        if (!other) {
+            return spec_complain(subject->why, &subject->place, "unknown key '%s'", name);
+        }
+        if (!check_inner(other, subject, &iter)) return false;
     }
     return true;
 }
@@ -212,14 +230,10 @@ static bool check_choice(const spec_rule_t *rule, const subject_t *subject,
 
 static bool check_object(const spec_rule_t *rule, const subject_t *subject) {
     bson_t document;
-    bson_iter_t iter;
     view(subject, &document);
-    bson_iter_init(&iter, &document);
-    while (bson_iter_next(&iter)) {
-        if (!check_key(rule, subject, &iter)) return false;
-    }
-    return check_required(rule, subject, &document) && check_count(rule, subject, &document) &&
-           check_exclusive(rule, subject, &document) && check_choice(rule, subject, &document);
+    return check_listed(rule, subject, &document) && check_others(rule, subject, &document) &&
+           check_count(rule, subject, &document) && check_exclusive(rule, subject, &document) &&
+           check_choice(rule, subject, &document);
 }
 
 static bool check_value(const spec_rule_t *rule, const subject_t *subject) {

@@ -330,7 +330,8 @@ static void log_messages_and_spans(void **state) {
            "]}]",
            ACCEPTED},
           {"'expectTracingMessages': [{'client': 'c', 'spans': [{'name': 'n', 'attributes': {}, "
-           "'nested': [{'name': 'n', 'attributes': {}, 'nested': [{'name': 1}]}]}]}]",
+           "'nested': [{'name': 'n', 'attributes': {}, 'nested': [{'name': 1, 'attributes': "
+           "{}}]}]}]}]",
            "tests[1].expectTracingMessages[0].spans[0].nested[0].nested[0].name: expected string, "
            "got int 1"});
 }
