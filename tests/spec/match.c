@@ -49,13 +49,6 @@ static bool is_type(const bson_value_t *value, bson_type_t type) {
     return value && value->value_type == type;
 }
 
-/** The document or array that a value is, for iterating. */
-static void view(const bson_value_t *value, bson_t *document) {
-    if (!bson_init_static(document, value->value.v_doc.data, value->value.v_doc.data_len)) {
-        bson_init(document);
-    }
-}
-
 static bool match_exists(const matcher_t *m, const spec_place_t *place,
                          const bson_value_t *argument, const bson_value_t *actual, bool root) {
     (void)root;
@@ -88,7 +81,7 @@ static bool match_type(const matcher_t *m, const spec_place_t *place, const bson
     if (is_type(argument, BSON_TYPE_ARRAY)) {
         bson_iter_t iter;
         bson_t names;
-        view(argument, &names);
+        spec_view(argument, &names);
         bson_iter_init(&iter, &names);
         while (bson_iter_next(&iter)) {
             if (!match_type_name(m, place, bson_iter_value(&iter), actual, &found)) return false;
@@ -217,7 +210,7 @@ static const struct {
 static bool is_operator(const bson_value_t *value, bson_iter_t *iter) {
     bson_t document;
     if (value->value_type != BSON_TYPE_DOCUMENT) return false;
-    view(value, &document);
+    spec_view(value, &document);
     if (bson_count_keys(&document) != 1) return false;
     return bson_iter_init(iter, &document) && bson_iter_next(iter) &&
            strncmp(bson_iter_key(iter), "$$", 2) == 0;
@@ -257,8 +250,8 @@ static bool match_fields(const matcher_t *m, const spec_place_t *place,
                          const bson_value_t *expected, const bson_value_t *actual, bool root) {
     bson_t wanted, got;
     bson_iter_t iter, found;
-    view(expected, &wanted);
-    view(actual, &got);
+    spec_view(expected, &wanted);
+    spec_view(actual, &got);
     bson_iter_init(&iter, &wanted);
     while (bson_iter_next(&iter)) {
         const spec_place_t at = {place, bson_iter_key(&iter), false};
@@ -275,8 +268,8 @@ static bool match_elements(const matcher_t *m, const spec_place_t *place,
                            const bson_value_t *expected, const bson_value_t *actual, bool root) {
     bson_t wanted, got;
     bson_iter_t iter, found;
-    view(expected, &wanted);
-    view(actual, &got);
+    spec_view(expected, &wanted);
+    spec_view(actual, &got);
     uint32_t wanted_count = bson_count_keys(&wanted), got_count = bson_count_keys(&got);
     if (wanted_count != got_count) {
         char *text = spec_value_text(actual);

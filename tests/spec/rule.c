@@ -32,7 +32,7 @@ static unsigned type_of(const bson_value_t *value) {
     case BSON_TYPE_INT64:
         return SPEC_INTEGER;
     case BSON_TYPE_DOUBLE:
-        return trunc(value->value.v_double) == value->value.v_double ? SPEC_INTEGER : SPEC_OTHER;
+        return fmod(value->value.v_double, 1) == 0 ? SPEC_INTEGER : SPEC_OTHER;
     case BSON_TYPE_DOCUMENT:
         return SPEC_OBJECT;
     case BSON_TYPE_ARRAY:
@@ -100,14 +100,6 @@ static bool check_boolean(const spec_rule_t *rule, const subject_t *subject) {
 
 /* --- Arrays and objects --------------------------------------------------------------------- */
 
-/** The elements or keys that a value has. */
-static void view(const subject_t *subject, bson_t *document) {
-    const bson_value_t *value = subject->value;
-    if (!bson_init_static(document, value->value.v_doc.data, value->value.v_doc.data_len)) {
-        bson_init(document);
-    }
-}
-
 static bool check_inner(const spec_rule_t *rule, const subject_t *outer, bson_iter_t *iter) {
     const subject_t inner = {
         bson_iter_value(iter),
@@ -119,7 +111,7 @@ static bool check_inner(const spec_rule_t *rule, const subject_t *outer, bson_it
 static bool check_array(const spec_rule_t *rule, const subject_t *subject) {
     bson_t array;
     bson_iter_t iter;
-    view(subject, &array);
+    spec_view(subject->value, &array);
     uint32_t count = bson_count_keys(&array);
     if (count < rule->min_elements) {
         return spec_complain(subject->why, &subject->place,
@@ -230,7 +222,7 @@ static bool check_choice(const spec_rule_t *rule, const subject_t *subject,
 
 static bool check_object(const spec_rule_t *rule, const subject_t *subject) {
     bson_t document;
-    view(subject, &document);
+    spec_view(subject->value, &document);
     return check_listed(rule, subject, &document) && check_others(rule, subject, &document) &&
            check_count(rule, subject, &document) && check_exclusive(rule, subject, &document) &&
            check_choice(rule, subject, &document);

@@ -219,6 +219,12 @@ bson_value_t spec_scope_value(const bson_value_t *value) {
                           value->value.v_codewscope.scope_len);
 }
 
+void spec_view(const bson_value_t *value, bson_t *document) {
+    if (!bson_init_static(document, value->value.v_doc.data, value->value.v_doc.data_len)) {
+        bson_init(document); /* not BSON: as if nothing was in it */
+    }
+}
+
 static int digit_of(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;

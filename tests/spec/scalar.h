@@ -39,6 +39,9 @@ bson_value_t spec_scope_value(const bson_value_t *value);
 /** A value that refers to `document`, which has to outlive it. */
 bson_value_t spec_document_value(const bson_t *document);
 
+/** The document or array that a value is, for iterating; it needs no bson_destroy(). */
+void spec_view(const bson_value_t *value, bson_t *document);
+
 /** The bytes that hexadecimal digits stand for, to be released with bson_free(); NULL if malformed.
  */
 uint8_t *spec_hex_bytes(const char *digits, size_t *size);
