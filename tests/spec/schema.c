@@ -57,13 +57,11 @@ OBJECT(server_parameters, .others = &any_rule, .min_keys = 1);
 RULE(csfle, .types = SPEC_BOOLEAN | SPEC_OBJECT, .min_keys = 1,
      KEYS(OPTIONAL("minLibmongocryptVersion", version)));
 
-/* minLibmongocryptVersion stood here in 1.25 and stands in csfle alone since. */
 OBJECT(requirement, .min_keys = 1,
        KEYS(OPTIONAL("maxServerVersion", version), OPTIONAL("minServerVersion", version),
-            OPTIONAL("minLibmongocryptVersion", version), OPTIONAL("topologies", topologies),
-            OPTIONAL("serverless", serverless), OPTIONAL("serverParameters", server_parameters),
-            OPTIONAL("auth", boolean), OPTIONAL("authMechanism", string),
-            OPTIONAL("csfle", csfle)));
+            OPTIONAL("topologies", topologies), OPTIONAL("serverless", serverless),
+            OPTIONAL("serverParameters", server_parameters), OPTIONAL("auth", boolean),
+            OPTIONAL("authMechanism", string), OPTIONAL("csfle", csfle)));
 ARRAY(requirements, requirement, 1);
 
 /* --- Encryption ----------------------------------------------------------------------------- */
