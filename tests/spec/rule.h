@@ -1,7 +1,8 @@
 /*
  * A small schema language for BSON, written as C tables: what a value may be, as a rule that refers
- * to the rules of what is in it. Everything in a rule that is zero demands nothing, but for `keys`:
- * an object's keys are those listed and no others, unless `others` says what others are.
+ * to the rules of what is in it. `types` is always given. Of the rest, what is zero demands
+ * nothing, but an object's keys are those listed and no others unless `others` says what others
+ * are.
  */
 #ifndef MOUV_TESTS_SPEC_RULE_H
 #define MOUV_TESTS_SPEC_RULE_H
