@@ -3,6 +3,7 @@
  * fields on raw commands; libmongoc knows nothing of them.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "async/runtime.h"
@@ -281,8 +282,22 @@ static bool is_unknown(const mouv_error_t *error) {
            mouv_error_has_label(error, "RetryableWriteError");
 }
 
+/* A standalone speaks of transaction numbers, which its user has never given. */
+static void explain_refusal(mouv_error_t *error) {
+    enum { ILLEGAL_OPERATION = 20 };
+    static const char numbers[] = "Transaction numbers are only allowed";
+    if (error->server_code != ILLEGAL_OPERATION ||
+        strncmp(error->message, numbers, sizeof(numbers) - 1) != 0)
+        return;
+    char text[sizeof(error->message)];
+    memcpy(text, error->message, sizeof(text));
+    snprintf(error->message, sizeof(error->message),
+             "transactions need a replica set or a sharded cluster: %.400s", text);
+}
+
 void mouv__transaction_label(const mouv__operation_t *op, mouv_error_t *error) {
     if (!op->in_transaction || error->code >= 0 || op->row == &abort_row) return;
+    explain_refusal(error);
     if (op->row == &commit_row) {
         if (is_unknown(error)) mouv__error_add_label(error, "UnknownTransactionCommitResult");
     } else if (error->code == MOUV_ENETWORK || error->code == MOUV_ESELECTION) {

@@ -378,6 +378,9 @@ CASE(a_cursor_that_the_server_has_killed_fails_after_what_it_gave) {
     CHECK_INT(drain(t, cursor), MOUV_ESERVER);
     CHECK_INT(t->error.server_code, 43);
     CHECK_STRING(t->error.code_name, "CursorNotFound");
+    CHECK_CONTAINS(t->error.message, "cursor id");
+    CHECK_CONTAINS(t->error.operation, "getMore mouv_test_");
+    CHECK_CONTAINS(t->error.operation, ".users");
     CHECK_INT(drain(t, cursor), MOUV_ESERVER);
     return 0;
 }
