@@ -311,12 +311,15 @@ static mouv__carrier_t *new_carrier(mouv__admission_t *admission) {
     return carrier;
 }
 
-/* Begins one more connection to the operation's server, if that is allowed and of use. */
-static void grow(mouv_client_t *client, const mouv__operation_t *op) {
+/*
+ * Begins one more connection to the operation's server, if that is allowed and of use. False: there
+ * is no memory for it and no other connection to wait for.
+ */
+static bool grow(mouv_client_t *client, const mouv__operation_t *op) {
     mouv__admission_t *admission = &client->admission;
     uint32_t server_id = op->attempt.server_id;
     uint8_t connecting = admission->connecting[server_id % 64];
-    if (connecting >= MOUV__CONNECTING_MAX || connecting >= admission->ready.count) return;
+    if (connecting >= MOUV__CONNECTING_MAX || connecting >= admission->ready.count) return true;
     mouv__carrier_t *carrier = admission->idle; /* not connected to it, or it would be used */
     if (may_grow(admission))
         while (carrier && !suits(carrier, op)) carrier = carrier->next;
@@ -324,9 +327,15 @@ static void grow(mouv_client_t *client, const mouv__operation_t *op) {
         idle_remove(admission, carrier);
     else
         carrier = new_carrier(admission);
-    if (!carrier) return;
+    if (!carrier) return admission->carrier_count > 0;
     carrier->busy = true;
-    mouv__connect(client, carrier, server_id, op);
+    return mouv__connect(client, carrier, server_id, op);
+}
+
+static void fail_without_memory(mouv__operation_t *op) {
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
+    mouv__operation_fail_waiting(op, &error);
 }
 
 /*
@@ -353,8 +362,12 @@ static void pump_ready(mouv_client_t *client) {
             if (!carrier->busy) idle_push(admission, carrier);
             continue;
         }
-        if (!(blocked & server_bit(op->attempt.server_id))) grow(client, op);
-        blocked |= server_bit(op->attempt.server_id);
+        uint64_t server = server_bit(op->attempt.server_id);
+        if (!(blocked & server) && !grow(client, op)) {
+            fail_without_memory(op);
+            continue;
+        }
+        blocked |= server;
         if (!admission->idle) return;
         looked++;
     }

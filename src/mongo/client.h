@@ -69,6 +69,9 @@ struct mouv_client {
 mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name);
 mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name);
 
+/** Whether it stands in for one for which there was no memory. */
+bool mouv__database_is_unmade(const mouv_database_t *database);
+
 /** The end of all handles. */
 void mouv__handles_free(mouv_client_t *client);
 

@@ -44,8 +44,13 @@ static bool begin(mouv__command_t *command, const mouv__row_t *row, mouv_databas
     mouv__opts_read(&command->opts, row->families, NULL, &command->error);
     if (!database) {
         mouv__command_fail(command, MOUV_EINVAL, "the collection or database is NULL");
+    } else if (mouv__database_is_unmade(database)) {
+        mouv__command_fail(command, MOUV_ENOMEM, "there was no memory for the handle");
+    } else if (!database->client) {
+        mouv__command_fail(command, MOUV_EINVAL, "the client is NULL");
     }
-    return database != NULL;
+    if (mouv__command_failed(command)) command->database = NULL;
+    return command->database != NULL;
 }
 
 static void read_opts(mouv__command_t *command, const bson_t *opts) {
@@ -311,6 +316,8 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
                                        mouv_future_t *failed) {
     mouv__operation_t *operation = NULL;
     if (!command->database) {
+        snprintf(command->error.operation, sizeof command->error.operation, "%s",
+                 command->row->operation.name);
         *failed = mouv__future_failed_with(mouv__runtime(), &command->error);
     } else {
         mouv__command_end(command);

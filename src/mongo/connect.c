@@ -46,14 +46,24 @@ static void prepare_ended(mouv__step_t *step) {
         return;
     }
     mouv_error_t error = {0};
-    mouv__error_from_driver(&error, &step->error);
-    if (step->error.domain != MONGOC_ERROR_COMMAND) error.code = MOUV_ESELECTION;
+    bool no_server = step->refused == 0 && step->error.domain != MONGOC_ERROR_COMMAND;
+    mouv__step_error(step, &error);
+    if (no_server) error.code = MOUV_ESELECTION;
+    mouv__admission_fail_waiting(client, &error);
+}
+
+static void fail_without_memory(mouv_client_t *client) {
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
     mouv__admission_fail_waiting(client, &error);
 }
 
 void mouv__prepare_pool(mouv_client_t *client) {
     mouv__step_t *step = mouv__alloc(sizeof(*step));
-    if (!step) return; /* the operations run into their limits */
+    if (!step) {
+        fail_without_memory(client);
+        return;
+    }
     client->admission.pool_state = MOUV__POOL_PREPARING;
     mouv__step_submit(client, step, &client->admission.selector, prepare_run, prepare_ended, NULL);
 }
@@ -149,16 +159,16 @@ static void connect_ended(mouv__step_t *step) {
     mouv__admission_leave(client, step->carrier);
     if (step->ok) return;
     mouv_error_t error = {0};
-    mouv__error_from_driver(&error, &step->error);
+    mouv__step_error(step, &error);
     charge_waiting(client, asked_id, &error);
 }
 
-void mouv__connect(mouv_client_t *client, mouv__carrier_t *carrier, uint32_t server_id,
+bool mouv__connect(mouv_client_t *client, mouv__carrier_t *carrier, uint32_t server_id,
                    const mouv__operation_t *op) {
     connect_t *connect = mouv__alloc(sizeof(*connect));
     if (!connect) {
         mouv__admission_leave(client, carrier);
-        return;
+        return any_connected(&client->admission, server_id);
     }
     mouv__wish_t wish = mouv__operation_wish(op);
     connect->asked_id = server_id;
@@ -168,4 +178,5 @@ void mouv__connect(mouv_client_t *client, mouv__carrier_t *carrier, uint32_t ser
     if (wish.read_prefs) connect->step.read_prefs = mongoc_read_prefs_copy(wish.read_prefs);
     client->admission.connecting[server_id % 64]++;
     mouv__step_submit(client, &connect->step, NULL, connect_run, connect_ended, NULL);
+    return true;
 }

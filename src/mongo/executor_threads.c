@@ -134,20 +134,22 @@ static int worker_start(pool_t *pool, mouv__job_t *job) {
     worker_t *worker = mouv__alloc(sizeof(*worker));
     if (!worker)
         return MOUV_ENOMEM;
+    int rc = MOUV_ESYSTEM;
     worker->pool = pool;
     worker->job = job;
     if (uv_cond_init(&worker->wake) != 0)
         goto no_cond;
     pool->threads++;
     pool->shares++;
-    if (mouv__thread_start(worker_main, worker, STACK_SIZE_BYTES, false) == 0)
+    rc = mouv__thread_start(worker_main, worker, STACK_SIZE_BYTES, false);
+    if (rc == 0)
         return 0;
     pool->threads--;
     pool->shares--;
     uv_cond_destroy(&worker->wake);
 no_cond:
     mouv__free(worker);
-    return MOUV_ESYSTEM;
+    return rc;
 }
 
 static int submit_locked(pool_t *pool, mouv__job_t *job) {

@@ -148,7 +148,9 @@ static void set_up(mouv_gridfs_bucket_t *bucket, mouv_database_t *database, cons
         bucket->name = mouv__gridfs_copy(name);
         bucket->files = collection(database, name, "files", rest);
         bucket->chunks = collection(database, name, "chunks", rest);
-        if (!bucket->name || !bucket->files || !bucket->chunks)
+        if (!bucket->name)
+            mouv_error_set(&bucket->refused, MOUV_ENOMEM, "gridfs bucket: no memory");
+        else if (!bucket->files || !bucket->chunks)
             mouv_error_set(&bucket->refused, MOUV_EINVAL, "option 'bucketName': too long");
     }
     bson_destroy(rest);

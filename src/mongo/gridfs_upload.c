@@ -201,9 +201,12 @@ static int fail(mouv_gridfs_upload_t *upload, const mouv_error_t *kept, mouv_err
  * must be deleted after and not before; it gets a limit then.
  */
 static int await_write(mouv_future_t write, mouv_error_t *error) {
-    mouv_await(mouv_shield(mouv_future_ref(write)), NULL);
+    int shielded = mouv_await(mouv_shield(mouv_future_ref(write)), NULL);
     MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
-    return mouv_await(write, error);
+    int rc = mouv_await(write, error);
+    if (shielded == MOUV_ENOMEM && rc == MOUV_ECANCELED) /* a shield that failed has cancelled it */
+        rc = mouv__raise(error, MOUV_ENOMEM, "gridfs upload: no memory");
+    return rc;
 }
 
 /** Begins a write that has no deadline of the caller's, for the same reason. */

@@ -17,12 +17,17 @@
 static union {
     mouv_database_t handle;
     char room[sizeof(mouv_database_t) + 1];
-} no_database;
+} no_database, unmade_database;
 
 static union {
     mouv_collection_t handle;
     char room[sizeof(mouv_collection_t) + 1];
-} no_collection = {.handle = {.database = &no_database.handle}};
+} no_collection = {.handle = {.database = &no_database.handle}},
+  unmade_collection = {.handle = {.database = &unmade_database.handle}};
+
+bool mouv__database_is_unmade(const mouv_database_t *database) {
+    return database == &unmade_database.handle;
+}
 
 /* --- Databases ------------------------------------------------------------------------------ */
 
@@ -33,7 +38,7 @@ static mouv_database_t *add_database(mouv_client_t *client, const char *name,
     mouv_database_t *database = mouv__alloc(sizeof(*database) + size);
     if (!database) {
         mouv__defaults_unref(defaults);
-        return &no_database.handle;
+        return &unmade_database.handle;
     }
     memcpy(database->name, name, size);
     database->client = client;
@@ -59,7 +64,7 @@ mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name) 
 }
 
 mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bson_t *opts) {
-    if (!database || !database->client) return &no_database.handle;
+    if (!database || !database->client) return database ? database : &no_database.handle;
     bool nomem;
     bson_t *settings = mouv__settings_merge(opts, database->defaults);
     mouv_database_t *found = find_database(database->client, database->name, settings);
@@ -68,7 +73,7 @@ mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bso
         return found;
     }
     mouv__defaults_t *defaults = mouv__defaults_new(settings, &nomem);
-    return nomem ? &no_database.handle : add_database(database->client, database->name, defaults);
+    return nomem ? &unmade_database.handle : add_database(database->client, database->name, defaults);
 }
 
 /* --- Collections ---------------------------------------------------------------------------- */
@@ -80,7 +85,7 @@ static mouv_collection_t *add_collection(mouv_database_t *database, const char *
     mouv_collection_t *collection = mouv__alloc(sizeof(*collection) + size);
     if (!collection) {
         mouv__defaults_unref(defaults);
-        return &no_collection.handle;
+        return &unmade_collection.handle;
     }
     memcpy(collection->name, name, size);
     collection->database = database;
@@ -99,6 +104,7 @@ static mouv_collection_t *find_collection(const mouv_database_t *database, const
 }
 
 mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name) {
+    if (database == &unmade_database.handle) return &unmade_collection.handle;
     if (!database || !database->client) return &no_collection.handle;
     if (!name) name = "";
     mouv__defaults_t *defaults = database->defaults;
@@ -109,7 +115,7 @@ mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char
 
 mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, const bson_t *opts) {
     if (!collection || !collection->database || !collection->database->client) {
-        return &no_collection.handle;
+        return collection ? collection : &no_collection.handle;
     }
     bool nomem;
     bson_t *settings = mouv__settings_merge(opts, collection->defaults);
@@ -119,7 +125,7 @@ mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, c
         return found;
     }
     mouv__defaults_t *defaults = mouv__defaults_new(settings, &nomem);
-    return nomem ? &no_collection.handle
+    return nomem ? &unmade_collection.handle
                  : add_collection(collection->database, collection->name, defaults);
 }
 

@@ -5,6 +5,7 @@
 
 #include "async/runtime.h"
 #include "context/alloc.h"
+#include "mongo/error.h"
 
 static void unlink_step(mouv__step_t *step) {
     mouv__admission_t *admission = &step->client->admission;
@@ -67,13 +68,20 @@ void mouv__step_submit(mouv_client_t *client, mouv__step_t *step, mouv__lane_t *
     link_step(step);
     if (lane) take_lane(step, lane);
     if (lane && !lane->carrier) {
-        bson_set_error(&step->error, MONGOC_ERROR_CLIENT, 0, "out of memory");
-    } else if (executor->submit(executor, &step->job) == 0) {
-        return;
+        step->refused = MOUV_ENOMEM;
     } else {
-        bson_set_error(&step->error, MONGOC_ERROR_CLIENT, 0, "no thread can be started");
+        step->refused = executor->submit(executor, &step->job);
+        if (step->refused == 0) return;
     }
     mouv__executor_send_home(mouv__runtime_mailbox(client->runtime), &step->job);
+}
+
+int mouv__step_error(const mouv__step_t *step, mouv_error_t *error) {
+    if (step->refused == 0)
+        mouv__error_from_driver(error, &step->error);
+    else
+        mouv_error_set(error, step->refused, "no thread or memory to connect");
+    return error->code;
 }
 
 void mouv__step_abandon_all(mouv_client_t *client) {

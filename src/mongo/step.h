@@ -17,6 +17,7 @@ struct mouv__step {
     bool write;
     mongoc_read_prefs_t *read_prefs; /**< owned */
     bool ok;
+    int refused;                     /**< it has not run: MOUV_ENOMEM, ...; or 0 */
     bson_error_t error;
     void (*ended)(mouv__step_t *step); /**< loop thread; the step is freed afterwards */
     void (*clear)(mouv__step_t *step); /**< frees what is its kind's own; any thread; or NULL */
@@ -30,6 +31,9 @@ struct mouv__step {
 void mouv__step_submit(mouv_client_t *client, mouv__step_t *step, mouv__lane_t *lane,
                        void (*run)(mouv__job_t *job), void (*ended)(mouv__step_t *step),
                        void (*clear)(mouv__step_t *step));
+
+/** Why a step has ended without `ok`; gives the code. */
+int mouv__step_error(const mouv__step_t *step, mouv_error_t *error);
 
 /** The client leaves its steps behind: they free themselves. */
 void mouv__step_abandon_all(mouv_client_t *client);

@@ -141,6 +141,12 @@ static void plan_again(mouv__stopper_t *stopper) {
     mouv__timer_start(runtime, &stopper->again, mouv__now_ns(runtime) + pause_ns, on_again);
 }
 
+/* There was no memory for the command. */
+static void plan_flush(mouv__stopper_t *stopper) {
+    mouv_runtime_t *runtime = stopper->client->runtime;
+    mouv__timer_start(runtime, &stopper->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS, on_again);
+}
+
 static void note_refusal(mouv__stopper_t *stopper, const bson_error_t *driver) {
     mouv_error_t error = {0};
     mouv__error_from_driver(&error, driver);
@@ -171,7 +177,10 @@ static void flush(mouv__ready_t *ready) {
         (mouv__stopper_t *)((char *)ready - offsetof(mouv__stopper_t, flush));
     if (!stopper->to_kill || stopper->lane.busy) return; /* kill_ended() comes back here */
     kill_t *kill = mouv__alloc(sizeof(*kill) + VICTIMS_MAX * sizeof(kill->sessions[0]));
-    if (!kill) return;
+    if (!kill) {
+        plan_flush(stopper);
+        return;
+    }
     kill->step.server_id = stopper->to_kill->attempt.server_id;
     collect(stopper, kill);
     mouv__step_submit(stopper->client, &kill->step, &stopper->lane, kill_run, kill_ended,

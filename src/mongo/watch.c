@@ -157,18 +157,34 @@ static mouv__topology_t *picture(const mongoc_topology_description_t *descriptio
     return topology;
 }
 
+/**
+ * Both views of the deployment; false: there was no memory for them for a while. They would be
+ * missing for as long as nothing else changes, and this is a thread of libmongoc's, which may wait.
+ */
+static bool take_views(const mongoc_topology_description_t *now, mouv__topology_t **topology,
+                       mouv_topology_description_t **described) {
+    enum { TRIES = 100 };
+    *topology = NULL;
+    *described = NULL;
+    for (int i = 0; i < TRIES; i++) {
+        if (i > 0) uv_sleep(1);
+        if (!*topology) *topology = picture(now);
+        if (!*described) *described = mouv__describe_topology(now);
+        if (*topology && *described) return true;
+    }
+    mouv__free(*topology);
+    mouv_topology_description_unref(*described);
+    return false;
+}
+
 static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
     mouv__watch_t *watch = mongoc_apm_topology_changed_get_context(event);
     if (watch->monitor) mouv__monitor_topology_changed(watch->monitor, event);
     const mongoc_topology_description_t *now =
         mongoc_apm_topology_changed_get_new_description(event);
-    mouv__topology_t *topology = picture(now);
-    mouv_topology_description_t *described = mouv__describe_topology(now);
-    if (!topology || !described) { /* the next change tells */
-        mouv__free(topology);
-        mouv_topology_description_unref(described);
-        return;
-    }
+    mouv__topology_t *topology;
+    mouv_topology_description_t *described;
+    if (!take_views(now, &topology, &described)) return; /* the next change tells */
     uv_mutex_lock(&watch->lock);
     topology->dead = watch->misnamed && topology->kind == MOUV__TOPOLOGY_REPLICA_SET &&
                      topology->count == 0;
