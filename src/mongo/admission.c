@@ -11,6 +11,7 @@
 #include "context/alloc.h"
 #include "mongo/attempt.h"
 #include "mongo/client.h"
+#include "mongo/close.h"
 #include "mongo/connect.h"
 #include "mongo/monitor.h"
 #include "mongo/queue.h"
@@ -580,7 +581,7 @@ int mouv__admission_init(mouv_client_t *client, const mouv_client_opts_t *opts,
     uint32_t spared = (admission->carrier_max + 3) / 4;
     admission->polling_max = admission->carrier_max > 1 ? admission->carrier_max - spared : 1;
     admission->carriers = mouv__alloc(admission->carrier_max * sizeof(admission->carriers[0]));
-    if (!admission->carriers) goto fail;
+    if (!admission->carriers || mouv__close_reserve(client) < 0) goto fail;
     admission->queue_limit = opts->queue_limit > 0 ? opts->queue_limit : 65536;
     return 0;
 fail:
@@ -593,6 +594,7 @@ void mouv__admission_clear(mouv_client_t *client) {
     if (admission->executor) admission->executor->close(admission->executor);
     if (admission->control) admission->control->close(admission->control);
     admission->executor = admission->control = NULL;
+    mouv__close_unreserve(client);
     mouv__free(admission->carriers);
     mouv__free(admission->topology);
     admission->carriers = NULL;

@@ -61,6 +61,7 @@ struct mouv_client {
     uint32_t cleanups;                 /**< MOUV__OP_CLEANUP: under way */
     mouv__timer_t close_timer;
     struct mouv__closing *closings;    /**< who waits for the end, see close.c */
+    struct mouv__destroy *destroy;     /**< the memory that its end needs, until then */
     mouv__monitor_t *monitor;          /**< NULL: nothing is subscribed, see monitor.h */
     mouv_client_stats_t stats;
 };

@@ -94,7 +94,7 @@ static void become_closed(mouv_client_t *client) {
 
 /* --- destroying ------------------------------------------------------------------------------ */
 
-typedef struct destroy {
+typedef struct mouv__destroy {
     mouv__step_t step; /* first */
     mouv__pool_t *pool;
     mouv__carrier_t **carriers;
@@ -169,14 +169,27 @@ static bool is_reachable(const mouv__topology_t *topology) {
     return false;
 }
 
-static destroy_t *destroy_new(mouv_client_t *client) {
-    size_t room = (client->admission.carrier_count + MOUV__LANES) * sizeof(mouv__carrier_t *);
+int mouv__close_reserve(mouv_client_t *client) {
+    size_t room = (client->admission.carrier_max + MOUV__LANES) * sizeof(mouv__carrier_t *);
     destroy_t *destroy = mouv__alloc(sizeof(*destroy));
     if (destroy) destroy->carriers = mouv__alloc(room);
     if (!destroy || !destroy->carriers) {
         mouv__free(destroy);
-        return NULL;
+        return MOUV_ENOMEM;
     }
+    client->destroy = destroy;
+    return 0;
+}
+
+void mouv__close_unreserve(mouv_client_t *client) {
+    if (client->destroy) mouv__free(client->destroy->carriers);
+    mouv__free(client->destroy);
+    client->destroy = NULL;
+}
+
+static destroy_t *take_reserve(mouv_client_t *client) {
+    destroy_t *destroy = client->destroy;
+    client->destroy = NULL;
     destroy->unreachable = !is_reachable(client->admission.topology);
     collect_carriers(client, destroy);
     return destroy;
@@ -184,10 +197,8 @@ static destroy_t *destroy_new(mouv_client_t *client) {
 
 /* There is no libmongoc pool, so nothing here can block. */
 static void destroy_unused(destroy_t *destroy, mouv__pool_t *pool) {
-    if (destroy) {
-        destroy->pool = pool;
-        end_carriers(destroy);
-    }
+    destroy->pool = pool;
+    end_carriers(destroy);
     mouv__free(destroy);
     mouv__pool_unref(pool);
 }
@@ -201,9 +212,9 @@ static void begin_destroy(mouv_client_t *client) {
     mouv__stopper_close(&client->stopper);
     mouv__step_abandon_all(client);
     mouv__watch_stop(pool->watch);
-    destroy_t *destroy = destroy_new(client);
-    if (!destroy || client->admission.pool_state == MOUV__POOL_NONE) {
-        destroy_unused(destroy, pool); /* without memory, what the pool has is given up */
+    destroy_t *destroy = take_reserve(client);
+    if (client->admission.pool_state == MOUV__POOL_NONE) {
+        destroy_unused(destroy, pool);
         client->pool = NULL;
         become_closed(client);
         return;
