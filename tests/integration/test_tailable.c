@@ -268,6 +268,14 @@ CASE(a_closed_tail_wakes_its_reader) {
 
 /* --- Beside others -------------------------------------------------------------------------- */
 
+/** Has all of the client's four connections be set up, so that what comes next spreads over them. */
+static int connect_all(test_t *t, mouv_collection_t *users) {
+    const bson_t *slow = json(t, "{'$where': 'sleep(300) || true'}");
+    mouv_future_t finds[4];
+    for (int i = 0; i < 4; i++) finds[i] = mouv_collection_find_one(users, slow, NULL, NULL);
+    return await(t, mouv_gather_array(finds, 4));
+}
+
 /* A query that waited behind a poll would take two seconds. */
 CASE(tails_do_not_hold_back_queries) {
     enum { MANY = 6 };
@@ -278,11 +286,14 @@ CASE(tails_do_not_hold_back_queries) {
     snprintf(uri, sizeof uri, "%s%smaxPoolSize=4", test_uri(), strchr(test_uri(), '?') ? "&" : "?");
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
     mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
+    CHECK_INT(connect_all(t, users), 0);
     for (int i = 0; i < MANY; i++) {
         cursors[i] =
             mouv_collection_find(users, NULL, json(t, "{" AWAIT ", 'maxAwaitTimeMS': 2000}"));
-        CHECK_INT(next(t, cursors[i]), 0);
+        waits[i] = mouv_cursor_fetch(cursors[i]);
     }
+    CHECK_INT(await(t, mouv_gather_array(waits, MANY)), 0);
+    for (int i = 0; i < MANY; i++) CHECK_INT(next(t, cursors[i]), 0);
     for (int i = 0; i < MANY; i++) waits[i] = mouv_cursor_fetch(cursors[i]);
     mouv_sleep_ms(300);
     int64_t began = mouv_now_ms();
