@@ -96,6 +96,17 @@ MOUV_API MOUV_CHECK_RESULT int mouv_bson_vbuild(bson_t **document, mouv_error_t 
                                                 const char *format, va_list arguments)
     MOUV_PRINTF(3, 0);
 
+/**
+ * What MOUV_AUTO_BSON calls: destroys `*document`, which may be NULL.
+ *
+ *     MOUV_AUTO_BSON bson_t *filter = BCON_NEW("_id", BCON_INT32(7));   // until the end of the block
+ */
+MOUV_API void mouv_bson_drop(bson_t **document);
+
 MOUV_END_DECLS
+
+#ifdef MOUV_CLEANUP
+#define MOUV_AUTO_BSON MOUV_CLEANUP(mouv_bson_drop)
+#endif
 
 #endif
