@@ -74,7 +74,7 @@ static void begin(struct program *program, uv_loop_t *loop) {
     uv_timer_start(&program->ticker, tick, 0, 100);
 
     bson_t *visit = BCON_NEW("when", BCON_DATE_TIME((int64_t)time(NULL) * 1000));
-    program->visits = mouv_client_get_collection(program->client, "examples", "visits");
+    program->visits = mouv_client_get_collection(program->client, "mouv_examples", "visits");
     mouv_future_t insert = mouv_collection_insert_one(program->visits, visit, NULL, NULL);
     mouv_then(mouv_wait_for(insert, 5000), inserted, program);
     bson_destroy(visit);

@@ -17,23 +17,18 @@ struct transfer {
     int amount;
 };
 
-static void drop_bson(bson_t **document) {
-    bson_destroy(*document);
-}
-#define AUTO_BSON MOUV_CLEANUP(drop_bson) bson_t
-
 /* Adds `amount` to an account that has at least `least`: 1, or 0 if there is none such. */
 static int add(const struct transfer *transfer, const char *name, int least, int amount,
                const bson_t *opts) {
-    AUTO_BSON *filter = BCON_NEW("_id", name, "balance", "{", "$gte", BCON_INT32(least), "}");
-    AUTO_BSON *update = BCON_NEW("$inc", "{", "balance", BCON_INT32(amount), "}");
+    MOUV_AUTO_BSON bson_t *filter = BCON_NEW("_id", name, "balance", "{", "$gte", BCON_INT32(least), "}");
+    MOUV_AUTO_BSON bson_t *update = BCON_NEW("$inc", "{", "balance", BCON_INT32(amount), "}");
     return mouv_await(mouv_collection_update_one(transfer->accounts, filter, update, opts, NULL),
                       NULL);
 }
 
 static int move(mouv_session_t *session, void *arg) {
     const struct transfer *transfer = arg;
-    AUTO_BSON *opts = bson_new();
+    MOUV_AUTO_BSON bson_t *opts = bson_new();
     mouv_session_append(session, opts);
     int rc = add(transfer, transfer->from, transfer->amount, -transfer->amount, opts);
     if (rc < 0) return rc; /* as it is, so that its labels are seen */
@@ -51,8 +46,8 @@ static void tell(mouv_session_t *session, struct transfer *transfer) {
 }
 
 static int open_accounts(mouv_collection_t *accounts) {
-    AUTO_BSON *ann = BCON_NEW("_id", "ann", "balance", BCON_INT32(100));
-    AUTO_BSON *bob = BCON_NEW("_id", "bob", "balance", BCON_INT32(0));
+    MOUV_AUTO_BSON bson_t *ann = BCON_NEW("_id", "ann", "balance", BCON_INT32(100));
+    MOUV_AUTO_BSON bson_t *bob = BCON_NEW("_id", "bob", "balance", BCON_INT32(0));
     const bson_t *both[] = {ann, bob};
     int rc = mouv_await(mouv_collection_drop(accounts, NULL), NULL);
     return rc < 0 ? rc
@@ -66,7 +61,7 @@ static int main_task(void *arg) {
     MOUV_AUTO_CLIENT mouv_client_t *client =
         mouv_client_new(uri ? uri : "mongodb://localhost", NULL, &error);
     if (!client) return mouv_fail_with(&error);
-    mouv_collection_t *accounts = mouv_client_get_collection(client, "examples", "accounts");
+    mouv_collection_t *accounts = mouv_client_get_collection(client, "mouv_examples", "accounts");
     int rc = open_accounts(accounts);
     if (rc < 0) return rc;
     MOUV_AUTO_SESSION mouv_session_t *session = mouv_client_start_session(client, NULL, &error);

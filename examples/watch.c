@@ -76,7 +76,7 @@ static int watch(mouv_collection_t *stock) {
     bson_destroy(opts);
     if (rc >= 0) rc = print_events(second, DELIVERIES - DELIVERIES / 2);
     int delivered = mouv_await(deliveries, NULL);
-    return rc < 0 ? rc : delivered;
+    return rc < 0 ? rc : delivered < 0 ? delivered : 0;
 }
 
 static int main_task(void *arg) {

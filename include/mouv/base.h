@@ -7,29 +7,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MOUV_VERSION_MAJOR 0
-#define MOUV_VERSION_MINOR 1
-#define MOUV_VERSION_PATCH 0
+#define MOUV_VERSION_MAJOR 0 /**< of the headers, as those that follow */
+#define MOUV_VERSION_MINOR 1 /**< see MOUV_VERSION */
+#define MOUV_VERSION_PATCH 0 /**< see MOUV_VERSION */
+
+/** The version of these headers; that of the library: mouv_version(). */
 #define MOUV_VERSION "0.1.0"
 
 #ifdef __cplusplus
 #define MOUV_BEGIN_DECLS extern "C" {
 #define MOUV_END_DECLS }
 #else
-#define MOUV_BEGIN_DECLS
-#define MOUV_END_DECLS
+#define MOUV_BEGIN_DECLS /**< declarations of C follow */
+#define MOUV_END_DECLS   /**< the end of those */
 #endif
 
 #if defined(__GNUC__)
+/** Marks what the library exports. */
 #define MOUV_API __attribute__((visibility("default")))
+
+/** The compiler checks arguments against a format, as of printf(). */
 #define MOUV_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/** Calls `fn(&variable)` at the end of a variable's block; not defined where compilers cannot. */
 #define MOUV_CLEANUP(fn) __attribute__((cleanup(fn)))
 #else
 #define MOUV_API
 #define MOUV_PRINTF(fmt, args)
 #endif
 
-/*
+/**
  * Marks a function that may suspend the calling coroutine: other tasks run before it returns.
  * Outside a coroutine such a function fails with MOUV_ENOTCORO. Each has a twin that returns a
  * future instead, for programs without coroutines.

@@ -12,6 +12,7 @@
 
 #include <mouv/client.h>
 
+/** Models that are sent together. Opaque. */
 typedef struct mouv_bulk mouv_bulk_t;
 
 MOUV_BEGIN_DECLS
@@ -31,7 +32,7 @@ MOUV_BEGIN_DECLS
 MOUV_API mouv_bulk_t *mouv_collection_create_bulk(mouv_collection_t *collection,
                                                   const bson_t *opts);
 
-/*
+/**
  * Each adds a model, which it copies, and returns 0. A model that cannot be sent is refused with
  * MOUV_EINVAL, and `error` names its index; who does not look is told by mouv_bulk_execute(), which
  * then sends nothing. After that, MOUV_ESTATE.
@@ -83,6 +84,7 @@ MOUV_API void mouv_bulk_drop(mouv_bulk_t **bulk);
 MOUV_END_DECLS
 
 #ifdef MOUV_CLEANUP
+/** A bulk that is released at the end of its block, also on early return. */
 #define MOUV_AUTO_BULK MOUV_CLEANUP(mouv_bulk_drop)
 #endif
 

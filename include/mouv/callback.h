@@ -10,9 +10,10 @@
 
 /** A callback that is to come. A value that needs no release; recognised once it is over. */
 typedef struct mouv_handle {
-    uint64_t id;
+    uint64_t id; /**< 0: none */
 } mouv_handle_t;
 
+/** What is called, on the loop, outside of any task. */
 typedef void (*mouv_call_fn_t)(void *arg);
 
 MOUV_BEGIN_DECLS

@@ -21,6 +21,7 @@
 
 #include <mouv/client.h>
 
+/** A stream of changes. Opaque. */
 typedef struct mouv_change_stream mouv_change_stream_t;
 
 MOUV_BEGIN_DECLS
@@ -34,8 +35,9 @@ MOUV_BEGIN_DECLS
  * `pipeline`: stages applied to the events: an array document, {pipeline: [...]}, or NULL.
  * `opts`: resumeAfter, startAfter, startAtOperationTime (a timestamp), fullDocument,
  *         fullDocumentBeforeChange, showExpandedEvents, maxAwaitTimeMS (1000), batchSize,
- * collation, comment, readPreference, readConcern, sessionId. Like:   mongoc_collection_watch(),
- * mongoc_database_watch(), mongoc_client_watch(); Motor's watch().
+ *         collation, comment, readPreference, readConcern, sessionId.
+ * Like:   mongoc_collection_watch(), mongoc_database_watch(), mongoc_client_watch(); Motor's
+ *         watch().
  */
 MOUV_API mouv_change_stream_t *mouv_collection_watch(mouv_collection_t *collection,
                                                      const bson_t *pipeline, const bson_t *opts);
@@ -55,8 +57,9 @@ MOUV_API mouv_change_stream_t *mouv_client_watch(mouv_client_t *client, const bs
  * Errors:    as every operation (database.h). MOUV_ETIMEDOUT, MOUV_ECANCELED and MOUV_EQUEUE do not
  *            end the stream: the next call goes on where this one was. Every other does, and comes
  *            again with every further call. MOUV_ESERVER with the label
- * "NonResumableChangeStreamError" or the code 280 or 286: the history after the resume token is
- * gone. Like:      mongoc_change_stream_next() in a loop; Motor's `async for`.
+ *            "NonResumableChangeStreamError" or the code 280 or 286: the history after the resume
+ *            token is gone.
+ * Like:      mongoc_change_stream_next() in a loop; Motor's `async for`.
  */
 MOUV_API MOUV_SUSPENDS int mouv_change_stream_next(mouv_change_stream_t *stream, const bson_t **doc,
                                                    mouv_error_t *error);
@@ -109,6 +112,7 @@ MOUV_API void mouv_change_stream_drop(mouv_change_stream_t **stream);
 MOUV_END_DECLS
 
 #ifdef MOUV_CLEANUP
+/** A stream that is closed and released at the end of its block, also on early return. */
 #define MOUV_AUTO_CHANGE_STREAM MOUV_CLEANUP(mouv_change_stream_drop)
 #endif
 

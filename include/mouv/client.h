@@ -12,10 +12,10 @@
 #include <mouv/error.h>
 #include <mouv/future.h>
 
-typedef struct mouv_client mouv_client_t;
-typedef struct mouv_database mouv_database_t;
-typedef struct mouv_collection mouv_collection_t;
-typedef struct mouv_cursor mouv_cursor_t;
+typedef struct mouv_client mouv_client_t;         /**< a deployment; opaque, counted */
+typedef struct mouv_database mouv_database_t;     /**< its client's; opaque, see database.h */
+typedef struct mouv_collection mouv_collection_t; /**< its client's; opaque, see collection.h */
+typedef struct mouv_cursor mouv_cursor_t;         /**< opaque, see cursor.h */
 
 /** Where libmongoc's blocking calls run. */
 typedef enum mouv_executor {
@@ -35,11 +35,11 @@ typedef struct mouv_server_api {
 
 /** Options of mouv_client_new(); zero is the default of each. What the URI can say, the URI says. */
 typedef struct mouv_client_opts {
-    mouv_executor_t executor;
+    mouv_executor_t executor; /**< where libmongoc's blocking calls run */
     int64_t queue_wait_ms; /**< longest wait for a free client without a deadline; default 30,000,
                                 or the URI's waitQueueTimeoutMS */
     uint32_t queue_limit;  /**< most operations that may wait; default 65,536 */
-    mouv_server_api_t server_api;
+    mouv_server_api_t server_api; /**< as of mongoc_server_api_t */
     const char *tls_ca_dir;   /**< authorities by their hash (openssl rehash), beside tlsCAFile */
     const char *tls_crl_file; /**< revoked certificates; both only with tls=true in the URI */
 } mouv_client_opts_t;
@@ -124,14 +124,15 @@ typedef struct mouv_client_stats {
     uint64_t queued;     /**< waiting for a client or a server now */
     uint64_t late;       /**< given up by their awaiter, worker still busy with them */
     uint64_t clients;    /**< libmongoc clients in existence */
-    uint64_t timeouts;
-    uint64_t cancels;
-    uint64_t retries;
+    uint64_t timeouts;   /**< operations that their deadline has ended */
+    uint64_t cancels;    /**< operations that were cancelled */
+    uint64_t retries;    /**< attempts after the first */
     uint64_t busy;           /**< workers that have something to do now, operations or not */
     uint64_t bytes_sent;     /**< of operations' commands, as BSON */
     uint64_t bytes_received; /**< of their replies */
 } mouv_client_stats_t;
 
+/** Fills `*stats`. Context: the client's thread; never suspends. */
 MOUV_API void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats);
 
 /** What MOUV_AUTO_CLIENT calls. */
@@ -140,6 +141,7 @@ MOUV_API void mouv_client_drop(mouv_client_t **client);
 MOUV_END_DECLS
 
 #ifdef MOUV_CLEANUP
+/** A client whose reference is given up at the end of its block, also on early return. */
 #define MOUV_AUTO_CLIENT MOUV_CLEANUP(mouv_client_drop)
 #endif
 

@@ -10,7 +10,10 @@
 
 MOUV_BEGIN_DECLS
 
+/** Its name, without the database's; the collection's own. */
 MOUV_API const char *mouv_collection_name(const mouv_collection_t *collection);
+
+/** The database that it is in, with the same defaults. */
 MOUV_API mouv_database_t *mouv_collection_database(const mouv_collection_t *collection);
 
 /** The same collection with other defaults; see mouv_database_with_options(). */

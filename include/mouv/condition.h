@@ -30,6 +30,7 @@ typedef struct mouv_condition {
     mouv_lock_t own;
 } mouv_condition_t;
 
+/** What mouv_condition_wait_for() waits to become true; called with the lock held. */
 typedef bool (*mouv_predicate_t)(void *arg);
 
 MOUV_BEGIN_DECLS

@@ -102,6 +102,7 @@ MOUV_API void mouv_cursor_drop(mouv_cursor_t **cursor);
 MOUV_END_DECLS
 
 #ifdef MOUV_CLEANUP
+/** A cursor that is closed and released at the end of its block, also on early return. */
 #define MOUV_AUTO_CURSOR MOUV_CLEANUP(mouv_cursor_drop)
 #endif
 

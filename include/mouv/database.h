@@ -8,8 +8,13 @@
 
 MOUV_BEGIN_DECLS
 
+/** Its name; the database's own. */
 MOUV_API const char *mouv_database_name(const mouv_database_t *database);
+
+/** The client that it belongs to; no reference is added. */
 MOUV_API mouv_client_t *mouv_database_client(const mouv_database_t *database);
+
+/** A collection of this database, with its defaults; interned, as mouv_client_get_collection(). */
 MOUV_API mouv_collection_t *mouv_database_get_collection(mouv_database_t *database,
                                                          const char *name);
 

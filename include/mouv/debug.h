@@ -22,6 +22,8 @@ MOUV_BEGIN_DECLS
  * Context: any thread. Like: asyncio's debug mode.
  */
 MOUV_API void mouv_debug_enable(bool enable);
+
+/** Whether it is on. Any thread. */
 MOUV_API bool mouv_debug_enabled(void);
 
 /** The limit of a slow step, 100 by default. Any thread. */

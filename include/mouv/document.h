@@ -16,6 +16,7 @@
 #include <mouv/error.h>
 
 #if defined(__GNUC__)
+/** The compiler warns where the result is not looked at. */
 #define MOUV_CHECK_RESULT __attribute__((warn_unused_result))
 #else
 #define MOUV_CHECK_RESULT
@@ -40,6 +41,7 @@ MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_int64(const bson_t *document, const
 MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_double(const bson_t *document, const char *path,
                                                     double *value, mouv_error_t *error);
 
+/** A boolean, nothing that merely looks like one. */
 MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_bool(const bson_t *document, const char *path,
                                                   bool *value, mouv_error_t *error);
 
@@ -47,6 +49,7 @@ MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_bool(const bson_t *document, const 
 MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_utf8(const bson_t *document, const char *path,
                                                   const char **value, mouv_error_t *error);
 
+/** An object id; a copy. */
 MOUV_API MOUV_CHECK_RESULT int mouv_bson_get_oid(const bson_t *document, const char *path,
                                                  bson_oid_t *value, mouv_error_t *error);
 
@@ -96,6 +99,18 @@ MOUV_API MOUV_CHECK_RESULT int mouv_bson_vbuild(bson_t **document, mouv_error_t 
                                                 const char *format, va_list arguments)
     MOUV_PRINTF(3, 0);
 
+/**
+ * What MOUV_AUTO_BSON calls: destroys `*document`, which may be NULL.
+ *
+ *     MOUV_AUTO_BSON bson_t *filter = BCON_NEW("_id", BCON_INT32(7));
+ */
+MOUV_API void mouv_bson_drop(bson_t **document);
+
 MOUV_END_DECLS
+
+#ifdef MOUV_CLEANUP
+/** A document that is destroyed at the end of its block, also on early return. */
+#define MOUV_AUTO_BSON MOUV_CLEANUP(mouv_bson_drop)
+#endif
 
 #endif

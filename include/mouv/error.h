@@ -8,7 +8,7 @@
 
 #include <mouv/base.h>
 
-/*
+/**
  * X(name, code, message). mouv's codes lie between -20999 and -20001; any other negative number is
  * the user's own and passes through tasks, gather and timeouts unchanged.
  *

@@ -46,6 +46,7 @@ MOUV_API int mouv_event_set(mouv_event_t *event);
 /** Unsets it: later waits suspend again. MOUV_EINVAL for NULL. */
 MOUV_API int mouv_event_clear(mouv_event_t *event);
 
+/** Whether it is set; false for NULL. */
 MOUV_API bool mouv_event_is_set(const mouv_event_t *event);
 
 /**

@@ -25,9 +25,10 @@
  * Context of all functions here: the thread of the future's runtime; none suspends.
  */
 typedef struct mouv_future {
-    uint64_t id;
+    uint64_t id; /**< slot and generation; 0: none */
 } mouv_future_t;
 
+/** What is called once a future is done. */
 typedef void (*mouv_future_fn_t)(mouv_future_t future, void *arg);
 
 MOUV_BEGIN_DECLS

@@ -44,6 +44,7 @@ inline mouv_future_t mouv_gather(Futures... futures) {
 }
 #else
 #define MOUV_GATHER_LIST(...) ((const mouv_future_t[]){{0}, __VA_ARGS__})
+/** As mouv_gather_array(), of its arguments. */
 #define mouv_gather(...) \
     mouv_gather_array(MOUV_GATHER_LIST(__VA_ARGS__) + 1, \
                       sizeof(MOUV_GATHER_LIST(__VA_ARGS__)) / sizeof(mouv_future_t) - 1)

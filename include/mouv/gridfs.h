@@ -29,9 +29,9 @@
 #include <mouv/client.h>
 #include <mouv/cursor.h>
 
-typedef struct mouv_gridfs_bucket mouv_gridfs_bucket_t;
-typedef struct mouv_gridfs_upload mouv_gridfs_upload_t;
-typedef struct mouv_gridfs_download mouv_gridfs_download_t;
+typedef struct mouv_gridfs_bucket mouv_gridfs_bucket_t;     /**< files; opaque, counted */
+typedef struct mouv_gridfs_upload mouv_gridfs_upload_t;     /**< one being written; opaque */
+typedef struct mouv_gridfs_download mouv_gridfs_download_t; /**< one being read; opaque */
 
 MOUV_BEGIN_DECLS
 
@@ -208,8 +208,11 @@ MOUV_API void mouv_gridfs_download_drop(mouv_gridfs_download_t **download);
 MOUV_END_DECLS
 
 #ifdef MOUV_CLEANUP
+/** A bucket whose reference is given up at the end of its block, also on early return. */
 #define MOUV_AUTO_BUCKET MOUV_CLEANUP(mouv_gridfs_bucket_drop_ref)
+/** An upload that is released at the end of its block; one that is open is undone. */
 #define MOUV_AUTO_UPLOAD MOUV_CLEANUP(mouv_gridfs_upload_drop)
+/** A download that is closed and released at the end of its block, also on early return. */
 #define MOUV_AUTO_DOWNLOAD MOUV_CLEANUP(mouv_gridfs_download_drop)
 #endif
 

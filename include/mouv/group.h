@@ -55,6 +55,7 @@ typedef struct mouv_group {
  * Like: asyncio.TaskGroup, trio's nursery.
  */
 #ifdef MOUV_CLEANUP
+/** A group of this name, left at the end of the enclosing block; see above. */
 #define MOUV_GROUP(name) \
     MOUV_CLEANUP(mouv_group_leave) mouv_group_t name; \
     mouv_group_begin(&name)
@@ -106,6 +107,7 @@ MOUV_API MOUV_SUSPENDS int mouv_group_add(mouv_group_t *group, mouv_future_t fut
 /** The twin of mouv_group_add(): a future that is done with 0 when there was room for the child. */
 MOUV_API mouv_future_t mouv_group_add_future(mouv_group_t *group, mouv_future_t future);
 
+/** What mouv_group_start() and mouv_group_start_copy() call. */
 MOUV_API MOUV_SUSPENDS int mouv_group_start_at(mouv_group_t *group, mouv_fn_t fn, void *arg,
                                                const char *fn_name, const char *file, int line);
 MOUV_API MOUV_SUSPENDS int mouv_group_start_copy_at(mouv_group_t *group, mouv_fn_t fn,

@@ -41,6 +41,7 @@ typedef struct mouv_locked {
  * Like: `async with lock:`.
  */
 #ifdef MOUV_CLEANUP
+/** Holds the lock until the end of the enclosing block; see above. */
 #define MOUV_LOCKED(name, lock) \
     MOUV_CLEANUP(mouv_locked_end) mouv_locked_t name; \
     mouv_locked_begin(&name, (lock))

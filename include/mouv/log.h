@@ -6,11 +6,12 @@
 
 #include <mouv/base.h>
 
+/** How much a message matters; libmongoc's trace and debug are MOUV_LOG_DEBUG. */
 typedef enum mouv_log_level {
-    MOUV_LOG_DEBUG,
-    MOUV_LOG_INFO,
-    MOUV_LOG_WARNING,
-    MOUV_LOG_ERROR
+    MOUV_LOG_DEBUG,   /**< for those who work on mouv or libmongoc */
+    MOUV_LOG_INFO,    /**< nothing is wrong */
+    MOUV_LOG_WARNING, /**< the program goes on, somebody should look */
+    MOUV_LOG_ERROR    /**< something has failed */
 } mouv_log_level_t;
 
 /** Receives one message, without a newline at its end. May be called on any thread. */

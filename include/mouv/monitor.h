@@ -21,12 +21,12 @@
  */
 typedef struct mouv_command_event {
     const char *name;           /**< "find" */
-    const char *database;
+    const char *database;       /**< "shop" */
     const char *host;           /**< "localhost:27017" */
     int64_t request_id;         /**< the same in all events of one attempt */
     uint64_t operation_id;      /**< the same in all events of one operation; 0: killSessions */
     int64_t connection_id;      /**< the server's number for the connection; -1: not known */
-    uint32_t server_id;
+    uint32_t server_id;         /**< libmongoc's number for the server */
     const bson_oid_t *service_id; /**< behind a load balancer; else NULL */
     const bson_t *command;      /**< started; else NULL */
     const bson_t *reply;        /**< succeeded; failed if the server has answered; else NULL */
@@ -34,27 +34,31 @@ typedef struct mouv_command_event {
     int64_t duration_us;        /**< succeeded, failed */
 } mouv_command_event_t;
 
+/** A server is known from now on, has changed, or is gone. */
 typedef struct mouv_server_event {
-    const bson_oid_t *topology_id;
-    const char *host;
+    const bson_oid_t *topology_id; /**< the same in all events of one client */
+    const char *host;              /**< "localhost:27017" */
     const mouv_server_description_t *previous; /**< changed; else NULL */
     const mouv_server_description_t *next;     /**< changed; else NULL */
 } mouv_server_event_t;
 
+/** The deployment is watched from now on, has changed, or is watched no more. */
 typedef struct mouv_topology_event {
-    const bson_oid_t *topology_id;
+    const bson_oid_t *topology_id; /**< the same in all events of one client */
     const mouv_topology_description_t *previous; /**< changed; else NULL */
     const mouv_topology_description_t *next;     /**< changed; else NULL */
 } mouv_topology_event_t;
 
+/** A monitor asks its server how it is. */
 typedef struct mouv_heartbeat_event {
-    const char *host;
+    const char *host;          /**< "localhost:27017" */
     bool awaited;              /**< the server answers when something has changed */
     int64_t duration_us;       /**< succeeded, failed */
     const bson_t *reply;       /**< succeeded; else NULL */
     const mouv_error_t *error; /**< failed; else NULL */
 } mouv_heartbeat_event_t;
 
+/** What an operation waits for. */
 typedef enum mouv_waits_for {
     MOUV_WAITS_FOR_SERVER = 1, /**< no suitable one is known */
     MOUV_WAITS_FOR_CLIENT      /**< every one of the pool is in use, or being connected */
@@ -63,7 +67,7 @@ typedef enum mouv_waits_for {
 /** What mouv's own scheduling does with an operation. */
 typedef struct mouv_pool_event {
     const char *operation;      /**< "find" */
-    const char *database;
+    const char *database;       /**< "shop" */
     uint64_t operation_id;      /**< as in mouv_command_event_t */
     uint32_t server_id;         /**< 0: not chosen yet */
     mouv_waits_for_t waits_for; /**< queued; else 0 */
@@ -72,22 +76,35 @@ typedef struct mouv_pool_event {
 
 /** What is NULL is not subscribed and costs nothing. */
 typedef struct mouv_monitor {
+    /** A command is about to be sent. */
     void (*command_started)(const mouv_command_event_t *event, void *arg);
+    /** The server has answered {ok: 1}, which may have write errors. */
     void (*command_succeeded)(const mouv_command_event_t *event, void *arg);
+    /** It has answered {ok: 0}, or no answer came. */
     void (*command_failed)(const mouv_command_event_t *event, void *arg);
+    /** A server is known from now on. */
     void (*server_opening)(const mouv_server_event_t *event, void *arg);
+    /** Its description has changed. */
     void (*server_changed)(const mouv_server_event_t *event, void *arg);
     /** It has left the deployment; libmongoc does not tell of those that are there at the end. */
     void (*server_closed)(const mouv_server_event_t *event, void *arg);
+    /** The first operation has the deployment looked at. */
     void (*topology_opening)(const mouv_topology_event_t *event, void *arg);
+    /** Its description has changed, that of a server perhaps. */
     void (*topology_changed)(const mouv_topology_event_t *event, void *arg);
+    /** The client closes. */
     void (*topology_closed)(const mouv_topology_event_t *event, void *arg);
+    /** A monitor asks its server. */
     void (*heartbeat_started)(const mouv_heartbeat_event_t *event, void *arg);
+    /** The server has answered. */
     void (*heartbeat_succeeded)(const mouv_heartbeat_event_t *event, void *arg);
+    /** It has not. */
     void (*heartbeat_failed)(const mouv_heartbeat_event_t *event, void *arg);
     /** It must wait. */
     void (*operation_queued)(const mouv_pool_event_t *event, void *arg);
+    /** It has a client and goes to a worker. */
     void (*client_checked_out)(const mouv_pool_event_t *event, void *arg);
+    /** The worker has done with it. */
     void (*client_returned)(const mouv_pool_event_t *event, void *arg);
     /** Nobody waits for it any more; killSessions is sent for it. */
     void (*operation_killed)(const mouv_pool_event_t *event, void *arg);

@@ -48,6 +48,7 @@ typedef void (*mouv_free_fn_t)(void *arg);
 
 MOUV_BEGIN_DECLS
 
+/** What mouv_offload() and mouv_offload_detached() call. */
 MOUV_API mouv_future_t mouv_offload_at(mouv_fn_t fn, void *arg, const char *fn_name);
 MOUV_API mouv_future_t mouv_offload_detached_at(mouv_fn_t fn, void *arg, mouv_free_fn_t free_arg,
                                                 const char *fn_name);

@@ -12,7 +12,10 @@
 
 struct uv_loop_s; /* libuv's uv_loop_t; <uv.h> itself is no strict C99 */
 
+/** A loop's runtime, one a thread. Opaque. */
 typedef struct mouv_runtime mouv_runtime_t;
+
+/** What mouv_runtime_close() calls at the end. */
 typedef void (*mouv_runtime_close_fn_t)(mouv_runtime_t *runtime, void *arg);
 
 MOUV_BEGIN_DECLS

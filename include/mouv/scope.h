@@ -45,9 +45,12 @@ typedef struct mouv_scope {
  * Like: asyncio.timeout() and trio's CancelScope(shield=True).
  */
 #ifdef MOUV_CLEANUP
+/** A deadline until the end of the enclosing block; see above. */
 #define MOUV_TIMEOUT_SCOPE(name, ms) \
     MOUV_CLEANUP(mouv_scope_leave) mouv_scope_t name; \
     mouv_timeout_begin(&name, (ms))
+
+/** A shield until the end of the enclosing block; see above. */
 #define MOUV_SHIELD_SCOPE(name, ms) \
     MOUV_CLEANUP(mouv_scope_leave) mouv_scope_t name; \
     mouv_shield_begin(&name, (ms))

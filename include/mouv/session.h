@@ -20,6 +20,7 @@
 
 #include <mouv/client.h>
 
+/** Operations that belong together. Opaque. */
 typedef struct mouv_session mouv_session_t;
 
 /** Options of transactions; of each that is zero the session's counts, then the client's. */
@@ -74,9 +75,10 @@ MOUV_API mouv_session_t *mouv_session_unref(mouv_session_t *session);
 /** What MOUV_AUTO_SESSION calls. */
 MOUV_API void mouv_session_drop(mouv_session_t **session);
 
+/** The client that it belongs to; no reference is added. */
 MOUV_API mouv_client_t *mouv_session_client(const mouv_session_t *session);
 
-/** {id: <UUID>}, the server's name for it; NULL before the first operation. The session's own. */
+/** `{id: <UUID>}`, the server's name for it; NULL before the first operation. The session's own. */
 MOUV_API const bson_t *mouv_session_lsid(const mouv_session_t *session);
 
 /* --- Times: what makes reads follow writes across sessions ----------------------------------- */
@@ -160,6 +162,7 @@ MOUV_API mouv_future_t mouv_with_transaction_future(mouv_session_t *session,
 MOUV_END_DECLS
 
 #ifdef MOUV_CLEANUP
+/** A session that is ended and released at the end of its block, also on early return. */
 #define MOUV_AUTO_SESSION MOUV_CLEANUP(mouv_session_drop)
 #endif
 

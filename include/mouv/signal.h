@@ -9,6 +9,7 @@
 #include <mouv/base.h>
 #include <mouv/future.h>
 
+/** What is called at a signal, on the loop, outside of any task. */
 typedef void (*mouv_signal_fn_t)(int signum, void *arg);
 
 MOUV_BEGIN_DECLS

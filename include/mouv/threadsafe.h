@@ -32,8 +32,12 @@ MOUV_BEGIN_DECLS
  * Returns:   NULL if `runtime` is not this thread's.
  */
 MOUV_API mouv_remote_t *mouv_remote_new(mouv_runtime_t *runtime);
+
+/** Adds a reference and returns the address. Any thread. */
 MOUV_API mouv_remote_t *mouv_remote_ref(mouv_remote_t *remote);
-MOUV_API mouv_remote_t *mouv_remote_unref(mouv_remote_t *remote); /**< NULL is fine; gives NULL */
+
+/** Gives a reference up; takes NULL, returns NULL. Any thread. */
+MOUV_API mouv_remote_t *mouv_remote_unref(mouv_remote_t *remote);
 
 /**
  * Has `fn(arg)` called on the runtime's thread, outside of any task, soon, once. Calls of one
@@ -80,6 +84,7 @@ MOUV_API int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *a
 #define mouv_remote_task(remote, fn, arg) \
     mouv_remote_task_at((remote), (fn), (arg), #fn, __FILE__, __LINE__)
 
+/** What mouv_run_threadsafe(), mouv_run_threadsafe_for() and mouv_remote_task() call. */
 MOUV_API int mouv_run_threadsafe_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg,
                                     int64_t timeout_ms, const char *fn_name, const char *file,
                                     int line, mouv_error_t *error);

@@ -20,8 +20,8 @@ typedef struct mouv_server_description {
 /** The whole deployment. */
 typedef struct mouv_topology_description {
     const char *type; /**< "Unknown", "Single", "ReplicaSetWithPrimary", "Sharded", ... */
-    const mouv_server_description_t *servers;
-    size_t server_count;
+    const mouv_server_description_t *servers; /**< an array */
+    size_t server_count;                      /**< its length */
 } mouv_topology_description_t;
 
 MOUV_BEGIN_DECLS
@@ -50,6 +50,7 @@ MOUV_API void mouv_topology_description_drop(mouv_topology_description_t **topol
 MOUV_END_DECLS
 
 #ifdef MOUV_CLEANUP
+/** A picture that is released at the end of its block, also on early return. */
 #define MOUV_AUTO_TOPOLOGY MOUV_CLEANUP(mouv_topology_description_drop)
 #endif
 

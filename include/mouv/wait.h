@@ -95,6 +95,7 @@ MOUV_API void mouv_as_completed_drop(mouv_as_completed_t **it);
 MOUV_END_DECLS
 
 #ifdef MOUV_CLEANUP
+/** An iterator that is released at the end of its block, also on early return. */
 #define MOUV_AUTO_AS_COMPLETED MOUV_CLEANUP(mouv_as_completed_drop)
 #endif
 

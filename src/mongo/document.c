@@ -155,3 +155,9 @@ int mouv_bson_get_array(const bson_t *document, const char *path, bson_t *value,
                         mouv_error_t *error) {
     return get_view(document, path, BSON_TYPE_ARRAY, value, error);
 }
+
+/* --- The end -------------------------------------------------------------------------------- */
+
+void mouv_bson_drop(bson_t **document) {
+    bson_destroy(*document);
+}

@@ -280,6 +280,16 @@ static void bad_arguments_are_named(void **state) {
     assert_error(mouv_bson_build(&built, &error, "{'a': %zu}", SIZE_MAX), "int64");
 }
 
+static void an_auto_document_is_destroyed_with_its_block(void **state) {
+    (void)state;
+    {
+        MOUV_AUTO_BSON bson_t *none = NULL;
+        MOUV_AUTO_BSON bson_t *document = BCON_NEW("a", BCON_INT32(1)); /* valgrind and ASan look */
+        assert_null(none);
+        assert_true(mouv_bson_has(document, "a"));
+    }
+}
+
 static void there_is_a_limit_of_64(void **state) {
     (void)state;
     char format[256] = "[%s";
@@ -303,6 +313,7 @@ int main(void) {
         cmocka_unit_test(bad_templates_are_refused_with_the_byte),
         cmocka_unit_test(where_json_goes_wrong_after_placeholders_is_found),
         cmocka_unit_test(bad_arguments_are_named),
+        cmocka_unit_test(an_auto_document_is_destroyed_with_its_block),
         cmocka_unit_test(there_is_a_limit_of_64),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
