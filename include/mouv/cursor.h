@@ -93,6 +93,9 @@ MOUV_API mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor, const bson_t *
  */
 MOUV_API void mouv_cursor_close(mouv_cursor_t *cursor);
 
+/** The same, with a timeoutMS for the killCursors in place of the cursor's own; 0: none. */
+MOUV_API void mouv_cursor_close_within(mouv_cursor_t *cursor, int64_t timeout_ms);
+
 /** Closes and releases; takes NULL, returns NULL. */
 MOUV_API mouv_cursor_t *mouv_cursor_unref(mouv_cursor_t *cursor);
 

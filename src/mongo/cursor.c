@@ -48,7 +48,7 @@ static void drop_batches(mouv_cursor_t *cursor) {
 /* --- killCursors ---------------------------------------------------------------------------- */
 
 void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, uint32_t server_id,
-                       const char *collection) {
+                       const char *collection, int64_t timeout_ms) {
     static const mouv__operation_row_t row = {"killCursors", MOUV__OP_CLEANUP};
     mouv_future_t failed;
     mouv__operation_t *operation = mouv__operation_new(client, &row, database, 0, &failed);
@@ -64,6 +64,7 @@ void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, 
     bson_append_int64(&ids, "0", -1, id);
     bson_append_array_end(operation->command, &ids);
     operation->server_id = server_id;
+    mouv__operation_set_cleanup_timeout(operation, timeout_ms);
     mouv__operation_start_detached(operation);
 }
 
@@ -78,7 +79,8 @@ static void forget(mouv_cursor_t *cursor) {
 static void leave(mouv_cursor_t *cursor) {
     if (cursor->id != 0) {
         mouv__cursor_kill(cursor->client, cursor->database->name, cursor->id,
-                          mouv__affinity_server_id(cursor->affinity), cursor->collection);
+                          mouv__affinity_server_id(cursor->affinity), cursor->collection,
+                          cursor->limit.close_ms);
     }
     forget(cursor);
 }
@@ -132,7 +134,7 @@ static void kill_answered(const mouv_cursor_t *cursor, const mouv__operation_t *
     int64_t id = mouv__reply_number(reply, "cursor.id");
     if (id == 0) return;
     mouv__cursor_kill(cursor->client, cursor->database->name, id, operation->attempt.server_id,
-                      mouv__cursor_collection(reply));
+                      mouv__cursor_collection(reply), cursor->limit.close_ms);
 }
 
 bool mouv__cursor_polls(const mouv_cursor_t *cursor) {
@@ -205,7 +207,7 @@ static mouv__operation_t *new_exchange(mouv_cursor_t *cursor, const mouv__operat
     return operation;
 }
 
-static mouv_future_t send_first(mouv_cursor_t *cursor) {
+static mouv_future_t send_first(mouv_cursor_t *cursor, int64_t deadline_ns) {
     mouv_future_t failed;
     mouv__operation_t *operation = new_exchange(cursor, &cursor->row->operation, &failed);
     if (!operation) return failed;
@@ -218,6 +220,7 @@ static mouv_future_t send_first(mouv_cursor_t *cursor) {
     if (cursor->error) {
         return mouv__operation_refuse(operation, cursor->error->code, "%s", cursor->error->message);
     }
+    mouv__cursor_timeout_begin(&cursor->limit, operation, deadline_ns, cursor->await_data);
     move_to(cursor, MOUV__CURSOR_OPEN);
     return mouv__operation_start(operation);
 }
@@ -235,6 +238,7 @@ static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
     if (cursor->poll_ms > 0) bson_append_int64(command, "maxTimeMS", -1, cursor->poll_ms);
     if (cursor->comment) bson_concat(command, cursor->comment);
     operation->affinity = cursor->affinity;
+    mouv__cursor_timeout_go_on(&cursor->limit, operation);
     return mouv__operation_start(operation);
 }
 
@@ -265,9 +269,9 @@ static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
     mouv__runtime_ready(future->runtime, &cursor->arrived);
 }
 
-static void send_next(mouv_cursor_t *cursor) {
-    mouv_future_t handle =
-        cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor) : send_get_more(cursor);
+static void send_next(mouv_cursor_t *cursor, int64_t deadline_ns) {
+    mouv_future_t handle = cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor, deadline_ns)
+                                                               : send_get_more(cursor);
     mouv_error_t error;
     int code = 0;
     mouv__future_t *future = mouv__future_consume(handle, &code, &error);
@@ -291,17 +295,23 @@ static bool plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     int64_t most_ms = cursor->max_await_ms;
     cursor->poll_ms = most_ms > 0 ? most_ms : 0;
     if (deadline_ns == MOUV__NEVER || cursor->state != MOUV__CURSOR_OPEN) return true;
-    int64_t left_ms =
-        (deadline_ns - mouv__now_ns(cursor->client->runtime)) / MS_NS - POLL_MARGIN_MS;
+    bool timeout = cursor->limit.timeout.ms > 0; /* is not sent; what was asked for is */
+    int64_t left_ms = (deadline_ns - mouv__now_ns(cursor->client->runtime)) / MS_NS;
+    if (!timeout) left_ms -= POLL_MARGIN_MS;
+    if (timeout && most_ms <= 0) return left_ms > 0;
     if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;
     cursor->poll_ms = left_ms < most_ms ? left_ms : most_ms;
     return left_ms > 0;
 }
 
 void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns) {
+    if (!mouv__cursor_polls(cursor)) { /* a fetch of one that does has its limit as a whole */
+        int64_t own_ns = mouv__cursor_timeout_wait_ns(&cursor->limit, cursor->client);
+        if (own_ns < deadline_ns) deadline_ns = own_ns;
+    }
     if (!cursor->running && cursor->state <= MOUV__CURSOR_OPEN) {
         if (mouv__cursor_polls(cursor) && !plan_poll(cursor, deadline_ns)) return;
-        send_next(cursor);
+        send_next(cursor, deadline_ns);
     }
     if (cursor->running) mouv__future_shorten(cursor->running, deadline_ns);
 }
@@ -317,7 +327,7 @@ bool mouv__cursor_turn(mouv_cursor_t *cursor) {
         mouv__cursor_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
     if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && cursor->prefetch &&
         !cursor->tailable && !cursor->session) {
-        send_next(cursor);
+        send_next(cursor, MOUV__NEVER);
     }
     return true;
 }
@@ -359,6 +369,7 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
     memset(cursor, 0, sizeof *cursor);
     append_cursor(command);
     mouv__command_end(command);
+    mouv__cursor_timeout_init(&cursor->limit, command);
     cursor->references = 1;
     cursor->row = command->row;
     cursor->command = command->bson;
@@ -393,6 +404,11 @@ bool mouv_cursor_alive(const mouv_cursor_t *cursor) {
     return cursor->state <= MOUV__CURSOR_OPEN || cursor->at_hand || cursor->ahead;
 }
 
+mouv_cursor_t *mouv__cursor_within_scope(mouv_cursor_t *cursor) {
+    if (cursor != &out_of_memory) cursor->limit.within = true;
+    return cursor;
+}
+
 void mouv_cursor_close(mouv_cursor_t *cursor) {
     if (!cursor || cursor == &out_of_memory || cursor->state == MOUV__CURSOR_CLOSED) return;
     drop_batches(cursor);
@@ -401,6 +417,12 @@ void mouv_cursor_close(mouv_cursor_t *cursor) {
     move_to(cursor, MOUV__CURSOR_CLOSED);
     if (cursor->running) mouv__future_cancel(cursor->running);
     if (cursor->fetch) mouv__fetch_wake(cursor->fetch);
+}
+
+void mouv_cursor_close_within(mouv_cursor_t *cursor, int64_t timeout_ms) {
+    if (!cursor || cursor == &out_of_memory) return;
+    cursor->limit.close_ms = timeout_ms;
+    mouv_cursor_close(cursor);
 }
 
 mouv_cursor_t *mouv_cursor_unref(mouv_cursor_t *cursor) {
