@@ -420,7 +420,7 @@ void mouv_cursor_close(mouv_cursor_t *cursor) {
 }
 
 void mouv_cursor_close_within(mouv_cursor_t *cursor, int64_t timeout_ms) {
-    if (!cursor || cursor == &out_of_memory) return;
+    if (!cursor || cursor == &out_of_memory || cursor->state >= MOUV__CURSOR_FAILED) return;
     cursor->limit.close_ms = timeout_ms;
     mouv_cursor_close(cursor);
 }
