@@ -33,6 +33,8 @@ MOUV_BEGIN_DECLS
  * Cancel:    ends the cursor, at once; a poll's connection is free when the poll ends.
  * Errors:    as every operation (database.h); after one, every further call gives the same. Only
  *            a refused call (ECANCELED in a cancelled task, ESTATE) does not end the cursor.
+ * Deadline:  timeoutMS of what made the cursor limits all of its life (timeoutMode "cursorLifetime"),
+ *            or with "iteration", as of a tailable one, each wait for a batch.
  * Like:      mongoc_cursor_next(); Motor's `async for`.
  */
 MOUV_API MOUV_SUSPENDS int mouv_cursor_next(mouv_cursor_t *cursor, const bson_t **doc,
