@@ -187,8 +187,11 @@ static void late(mouv__operation_t *operation, bson_t *reply) {
     kill_answered(((exchange_t *)operation)->cursor, operation, reply);
 }
 
+/** The worker is back as well: what was given up is no longer in the way of killCursors. */
 static void release(mouv__operation_t *operation) {
-    mouv__cursor_let_go(((exchange_t *)operation)->cursor);
+    mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
+    if (cursor->state == MOUV__CURSOR_FAILED) leave(cursor);
+    mouv__cursor_let_go(cursor);
 }
 
 /* --- Commands ------------------------------------------------------------------------------- */
@@ -242,11 +245,12 @@ static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
     return mouv__operation_start(operation);
 }
 
-static void fail(mouv_cursor_t *cursor, const mouv_error_t *error) {
+/** `late`: a worker still has what has failed, release() is still to come. */
+static void fail(mouv_cursor_t *cursor, const mouv_error_t *error, bool late) {
     if (cursor->state >= MOUV__CURSOR_FAILED) return;
     /* What the server itself ended with an error it has closed. */
     if (error->code == MOUV_ESERVER) cursor->id = 0;
-    leave(cursor);
+    if (!late) leave(cursor);
     if (!cursor->error) cursor->error = mouv__alloc(sizeof *cursor->error);
     if (cursor->error) *cursor->error = *error;
     move_to(cursor, MOUV__CURSOR_FAILED);
@@ -258,7 +262,8 @@ static void on_arrived(mouv__ready_t *ready) {
     mouv_error_t error;
     cursor->running = NULL;
     mouv__cursor_hold(cursor); /* the operation's own reference may be the last */
-    if (mouv__future_take(running, &error) < 0) fail(cursor, &error);
+    bool late = ((mouv__operation_t *)running)->state == MOUV__OP_LATE;
+    if (mouv__future_take(running, &error) < 0) fail(cursor, &error, late);
     mouv__future_let_go(running);
     if (cursor->fetch) mouv__fetch_wake(cursor->fetch);
     mouv__cursor_let_go(cursor);
@@ -281,7 +286,7 @@ static void send_next(mouv_cursor_t *cursor, int64_t deadline_ns) {
         mouv__future_let_go(future);
     }
     if (!future || refused) {
-        fail(cursor, &error);
+        fail(cursor, &error, false);
         return;
     }
     cursor->running = future;

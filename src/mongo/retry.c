@@ -64,6 +64,8 @@ static void outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
         make_unknown(error, code, "stored, but its confirmation was not waited for");
     else if (!mouv__reply_did_something(reply))
         error->code = code;
+    else
+        error->cause = code; /* a part is stored: the server's error, for this reason */
 }
 
 void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {

@@ -60,6 +60,8 @@ CASE(a_life_ends_in_a_getMore_and_the_cursor_is_killed_with_the_limit_anew) {
     CHECK_INT(next(t, cursor), MOUV_ETIMEDOUT);
     CHECK(mouv_error_is_timeout(&t->error));
     CHECK_INT(wire_sent_become(&wire, "killCursors", 1), 1);
+    CHECK_INT(wire_last(&wire, "getMore")->outcome, 'f');
+    CHECK(wire_last(&wire, "getMore")->ended < wire_last(&wire, "killCursors")->began);
     CHECK(wire_max_time(&wire, "killCursors") > 1000); /* of 2000 ms, though the life is over */
     CHECK(wire_max_time(&wire, "killCursors") <= 2000);
     return wire_fail_no_more(t);

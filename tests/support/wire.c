@@ -20,12 +20,19 @@ static void on_started(const mouv_command_event_t *event, void *arg) {
     command->max_time_ms = number_at(event->command, "maxTimeMS", WIRE_NONE);
     command->write_concern = bson_has_field(event->command, "writeConcern");
     command->wtimeout = number_at(event->command, "writeConcern.wtimeout", 0);
+    command->began = ++wire->events;
+    command->ended = 0;
+    command->outcome = 0;
     command->request_id = event->request_id;
 }
 
 static void note_outcome(wire_t *wire, int64_t request_id, char outcome) {
-    for (int i = 0; i < wire->count; i++)
-        if (wire->commands[i].request_id == request_id) wire->commands[i].outcome = outcome;
+    for (int i = 0; i < wire->count; i++) {
+        wire_command_t *command = &wire->commands[i];
+        if (command->request_id != request_id) continue;
+        command->outcome = outcome;
+        command->ended = ++wire->events;
+    }
 }
 
 static void on_succeeded(const mouv_command_event_t *event, void *arg) {

@@ -18,12 +18,14 @@ typedef struct wire_command {
     bool write_concern;  /**< it has one */
     int64_t wtimeout;    /**< in that; 0: none */
     char outcome;        /**< 's'ucceeded, 'f'ailed; 0: not yet */
+    int began, ended;    /**< the how-manieth event told so; 0: not yet */
     int64_t request_id;
 } wire_command_t;
 
 typedef struct wire {
     wire_command_t commands[WIRE_MAX];
     int count;
+    int events;
 } wire_t;
 
 /** A client on the case's server with more options in its URI ("" for none); `wire` is told. */
