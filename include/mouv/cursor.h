@@ -30,11 +30,11 @@ MOUV_BEGIN_DECLS
  * Context:   a coroutine on the client's thread. One task at a time: MOUV_ESTATE otherwise.
  * Ownership: `*doc` is a view, valid until the next call on this cursor; bson_copy() to keep it.
  * Deadline:  the nearest scope's. Polls are made to end before it: then it does not end the cursor.
+ *            timeoutMS of what made the cursor limits all of its life (timeoutMode
+ *            "cursorLifetime"), or with "iteration", as of a tailable one, each wait.
  * Cancel:    ends the cursor, at once; a poll's connection is free when the poll ends.
  * Errors:    as every operation (database.h); after one, every further call gives the same. Only
  *            a refused call (ECANCELED in a cancelled task, ESTATE) does not end the cursor.
- * Deadline:  timeoutMS of what made the cursor limits all of its life (timeoutMode "cursorLifetime"),
- *            or with "iteration", as of a tailable one, each wait for a batch.
  * Like:      mongoc_cursor_next(); Motor's `async for`.
  */
 MOUV_API MOUV_SUSPENDS int mouv_cursor_next(mouv_cursor_t *cursor, const bson_t **doc,

@@ -14,8 +14,6 @@
 #include "mongo/reply.h"
 #include "mongo/session.h"
 
-#define MS_NS INT64_C(1000000)
-
 /* A poll ends by itself so long before the deadline, which else would cost the cursor. */
 #define POLL_MARGIN_MS 10
 
@@ -301,7 +299,7 @@ static bool plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     cursor->poll_ms = most_ms > 0 ? most_ms : 0;
     if (deadline_ns == MOUV__NEVER || cursor->state != MOUV__CURSOR_OPEN) return true;
     bool timeout = cursor->limit.timeout.ms > 0; /* is not sent; what was asked for is */
-    int64_t left_ms = (deadline_ns - mouv__now_ns(cursor->client->runtime)) / MS_NS;
+    int64_t left_ms = mouv__time_for_server_ms(cursor->client, deadline_ns);
     if (!timeout) left_ms -= POLL_MARGIN_MS;
     if (timeout && most_ms <= 0) return left_ms > 0;
     if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;

@@ -25,10 +25,12 @@ static int next(test_t *t, mouv_cursor_t *cursor) {
     return mouv_cursor_next(cursor, &doc, &t->error);
 }
 
-/** Reads it to its end: how many documents, or what it failed with. */
+/** Reads it to its end, or until nothing comes: how many documents, or what it failed with. */
 static int count_all(test_t *t, mouv_cursor_t *cursor) {
+    const bson_t *doc;
     int rc, count = 0;
-    while ((rc = next(t, cursor)) > 0) count++;
+    t->error = (mouv_error_t){0};
+    while ((rc = mouv_cursor_try_next(cursor, &doc, &t->error)) > 0) count++;
     return rc < 0 ? rc : count;
 }
 
@@ -185,6 +187,23 @@ CASE(one_that_waits_waits_no_longer_than_its_caller) {
     CHECK(wire_max_time(&wire, "getMore") <= 900);
     CHECK(wire_max_time(&wire, "getMore") >= 1);
     CHECK_INT(wire_max_time(&wire, "find"), WIRE_NONE);
+    return 0;
+}
+
+CASE(one_that_polls_again_and_again_has_one_limit_for_each_next) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = with_capped(t, "");
+    MOUV_AUTO_CURSOR mouv_cursor_t *cursor =
+        find(t, client, "{" TAIL ", 'maxAwaitTimeMS': 100, 'timeoutMS': 1000}");
+    for (int i = 0; i < 5; i++) CHECK_INT(next(t, cursor), 1);
+    for (int i = 0; i < 2; i++) {
+        int64_t began_ms = mouv_now_ms();
+        CHECK_INT(next(t, cursor), MOUV_ETIMEDOUT);
+        CHECK(mouv_now_ms() - began_ms >= 1000);
+        CHECK(mouv_now_ms() - began_ms < 20000);
+        if (!mouv_cursor_alive(cursor)) return 0; /* a slow machine: the last poll came too late */
+    }
+    CHECK(wire_sent(&wire, "getMore") > 2);
+    CHECK(wire_max_time(&wire, "getMore") <= 100);
     return 0;
 }
 
@@ -360,6 +379,7 @@ int main(void) {
         cmocka_unit_test(one_that_waits_sends_how_long_it_may),
         cmocka_unit_test(one_that_waits_as_long_as_the_server_likes_sends_nothing),
         cmocka_unit_test(one_that_waits_waits_no_longer_than_its_caller),
+        cmocka_unit_test(one_that_polls_again_and_again_has_one_limit_for_each_next),
         cmocka_unit_test(one_whose_getMore_is_late_fails),
         cmocka_unit_test(a_command_says_itself_that_its_cursor_is_tailable),
         cmocka_unit_test(what_makes_no_sense_together_is_refused),
