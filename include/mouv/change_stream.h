@@ -35,7 +35,8 @@ MOUV_BEGIN_DECLS
  * `pipeline`: stages applied to the events: an array document, {pipeline: [...]}, or NULL.
  * `opts`: resumeAfter, startAfter, startAtOperationTime (a timestamp), fullDocument,
  *         fullDocumentBeforeChange, showExpandedEvents, maxAwaitTimeMS (1000), batchSize,
- *         collation, comment, readPreference, readConcern, sessionId.
+ *         collation, comment, readPreference, readConcern, sessionId, timeoutMS (greater than
+ *         maxAwaitTimeMS; without that a poll lasts as long as the server likes, 1,000 ms).
  * Like:   mongoc_collection_watch(), mongoc_database_watch(), mongoc_client_watch(); Motor's
  *         watch().
  */
@@ -53,7 +54,9 @@ MOUV_API mouv_change_stream_t *mouv_client_watch(mouv_client_t *client, const bs
  *
  * Context:   a coroutine on the client's thread. One task at a time: MOUV_ESTATE otherwise.
  * Ownership: `*doc` is a view, valid until the next call on this stream; bson_copy() to keep it.
- * Deadline:  the nearest scope's; the last poll is made to end before it.
+ * Deadline:  the nearest scope's; the last poll is made to end before it. timeoutMS counts anew for
+ *            each call, and for the first apart from what begins the stream. After a timeout call
+ *            again, or make another stream with more time if no event has ever come.
  * Errors:    as every operation (database.h). MOUV_ETIMEDOUT, MOUV_ECANCELED and MOUV_EQUEUE do not
  *            end the stream: the next call goes on where this one was. Every other does, and comes
  *            again with every further call. MOUV_ESERVER with the label

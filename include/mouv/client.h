@@ -50,6 +50,8 @@ MOUV_BEGIN_DECLS
  * A client for a MongoDB URI. Does no I/O: looking up mongodb+srv names, connecting and
  * authenticating happen on a worker with the first operation. Every option of libmongoc's URI
  * works; maxPoolSize (100) limits the connections, and so the operations that run at once.
+ * timeoutMS, which libmongoc has not, is mouv's own: the limit of every operation as a whole, with its
+ * retries, unless a handle or a call has another (database.h); 0: none. See docs/timeouts.md.
  *
  * Context:   the thread of the runtime it will belong to; use from another thread is refused with
  *            MOUV_ETHREAD. Never suspends.

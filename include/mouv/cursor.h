@@ -30,6 +30,8 @@ MOUV_BEGIN_DECLS
  * Context:   a coroutine on the client's thread. One task at a time: MOUV_ESTATE otherwise.
  * Ownership: `*doc` is a view, valid until the next call on this cursor; bson_copy() to keep it.
  * Deadline:  the nearest scope's. Polls are made to end before it: then it does not end the cursor.
+ *            timeoutMS of what made the cursor limits all of its life (timeoutMode
+ *            "cursorLifetime"), or with "iteration", as of a tailable one, each wait.
  * Cancel:    ends the cursor, at once; a poll's connection is free when the poll ends.
  * Errors:    as every operation (database.h); after one, every further call gives the same. Only
  *            a refused call (ECANCELED in a cancelled task, ESTATE) does not end the cursor.
@@ -92,6 +94,9 @@ MOUV_API mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor, const bson_t *
  * MOUV_ECLOSED afterwards.
  */
 MOUV_API void mouv_cursor_close(mouv_cursor_t *cursor);
+
+/** The same, with a timeoutMS for the killCursors in place of the cursor's own; 0: none. */
+MOUV_API void mouv_cursor_close_within(mouv_cursor_t *cursor, int64_t timeout_ms);
 
 /** Closes and releases; takes NULL, returns NULL. */
 MOUV_API mouv_cursor_t *mouv_cursor_unref(mouv_cursor_t *cursor);

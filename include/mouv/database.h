@@ -20,9 +20,9 @@ MOUV_API mouv_collection_t *mouv_database_get_collection(mouv_database_t *databa
 
 /**
  * The same database with other defaults: a handle whose operations and collections take from
- * `opts` (readConcern, writeConcern, readPreference) what the opts of a call leave out, and from
- * `database` what `opts` leave out. Call before collection before database before client (URI).
- * Commands of mouv_database_command() take none of them. Interned and never NULL, as every handle:
+ * `opts` (readConcern, writeConcern, readPreference, timeoutMS) what the opts of a call leave out, and
+ * from `database` what `opts` leave out. Call before collection before database before client (URI).
+ * Commands of mouv_database_command() take timeoutMS alone. Interned and never NULL, as every handle:
  * the same `opts` give the same handle; bad ones fail at the operation. To go back to the server's
  * default give {}, to the primary "primary".
  *
@@ -40,7 +40,8 @@ MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database,
  * Ownership: inputs are copied. A `bson_t **` output may be NULL; it is set to NULL at once and
  *            receives, when the future is awaited, a document that is the caller's to destroy.
  *            `reply` is given whenever the server answered, other outputs only on success.
- * Deadline:  the nearest timeout scope's or the mouv_await_for()'s, sent on as maxTimeMS.
+ * Deadline:  the nearest timeout scope's or the mouv_await_for()'s, or that of timeoutMS in `opts`, the
+ *            handle or the URI if it is nearer; sent on as maxTimeMS. See docs/timeouts.md.
  * Cancel:    while queued, nothing is sent; once sent, see mouv_await().
  * Errors:    MOUV_EINVAL, MOUV_ETIMEDOUT, MOUV_ECANCELED, MOUV_ESERVER, MOUV_ENETWORK,
  *            MOUV_ESELECTION, MOUV_EQUEUE, MOUV_ECLOSED, MOUV_ETHREAD, MOUV_ENOMEM; writes also
@@ -50,7 +51,7 @@ MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database,
  */
 
 /**
- * Runs any command as it is and gives its whole reply.
+ * Runs any command as it is and gives its whole reply. (A timeoutMS replaces its maxTimeMS.)
  *
  * Like: mongoc_database_command_with_opts(); Motor's command().
  */

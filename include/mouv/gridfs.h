@@ -21,7 +21,8 @@
  *            MOUV_ESTATE: the stream was closed or aborted, or has failed before.
  * `id`:      any BSON value; an ObjectId unless somebody chose another.
  *
- * Sessions and transactions are not for GridFS, as its specification says.
+ * Sessions and transactions are not for GridFS, as its specification says. timeoutMS (client.h) of a
+ * bucket limits each call on it as a whole, and a stream from its making to its end.
  */
 #ifndef MOUV_GRIDFS_H
 #define MOUV_GRIDFS_H
@@ -41,7 +42,7 @@ MOUV_BEGIN_DECLS
  * A bucket: the collections `<bucketName>.files` and `<bucketName>.chunks`. No I/O.
  *
  * `opts`:    bucketName ("fs"), chunkSizeBytes (261,120), readConcern, writeConcern,
- *            readPreference; NULL: what the database has.
+ *            readPreference, timeoutMS; NULL: what the database has.
  * Ownership: copies `opts`. Release with mouv_gridfs_bucket_unref(); streams hold it.
  * Returns:   NULL only where memory runs out; what is wrong with the arguments shows in the first
  *            operation. Every function takes NULL for a bucket or stream, and fails.
@@ -109,8 +110,8 @@ MOUV_API mouv_future_t mouv_gridfs_drop_future(mouv_gridfs_bucket_t *bucket);
  * nothing: the chunks that it has stored are deleted, also in a cancelled task. Only a server that
  * cannot be reached for that (10 s) keeps them, and they belong to no file.
  *
- * `opts`:    chunkSizeBytes, metadata (a document); `_id` with the first function. For programs of
- *            old: contentType (a string) and aliases (an array of strings), which newer ones put
+ * `opts`:    chunkSizeBytes, metadata (a document), timeoutMS; `_id` with the first function. For
+ *            programs of old: contentType (a string) and aliases (an array of strings), which newer ones put
  *            into the metadata; disableMD5 (true: mouv never makes one; false is refused).
  * Ownership: copies all. Release with mouv_gridfs_upload_unref() or MOUV_AUTO_UPLOAD.
  * Returns:   NULL only where memory runs out; what is wrong shows in the first call.

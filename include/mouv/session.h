@@ -31,12 +31,16 @@ typedef struct mouv_transaction_opts {
                                       the operations of the transaction */
     int64_t max_commit_time_ms;  /**< limit of the commit on the server; none */
     int64_t retry_limit_ms;      /**< until when mouv_with_transaction() retries; 120,000 */
+    int64_t timeout_ms;          /**< timeoutMS of mouv_with_transaction(), see client.h; the
+                                      session's; MOUV_FOREVER: none */
 } mouv_transaction_opts_t;
 
 /** Options of mouv_client_start_session(); zero is the default of each. */
 typedef struct mouv_session_opts {
     int causal_consistency; /**< 1: on; -1: off; 0: on, unless `snapshot` */
     bool snapshot;          /**< every read sees the data as of the first read; no transactions */
+    int64_t default_timeout_ms; /**< timeoutMS of commit, abort, mouv_with_transaction() and of the
+                                     abort at the end; the client's; MOUV_FOREVER: none */
     mouv_transaction_opts_t transaction; /**< of its transactions, where they have none */
 } mouv_session_opts_t;
 
@@ -123,6 +127,11 @@ MOUV_API int mouv_session_start_transaction(mouv_session_t *session,
  */
 MOUV_API mouv_future_t mouv_session_commit_transaction(mouv_session_t *session);
 
+/** The same with `opts`: timeoutMS. (With one the commit is retried until the time is up, and
+ *  max_commit_time_ms and wtimeout are ignored.) */
+MOUV_API mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t *session,
+                                                                 const bson_t *opts);
+
 /**
  * Aborts. What the server or the network says to it is nobody's error: the future gives 0, after
  * 10 s at the latest. Handed to the clean-up lane: not refused in a cancelled task and not
@@ -132,6 +141,10 @@ MOUV_API mouv_future_t mouv_session_commit_transaction(mouv_session_t *session);
  *         the session.
  */
 MOUV_API mouv_future_t mouv_session_abort_transaction(mouv_session_t *session);
+
+/** The same with `opts`: timeoutMS, in place of the 10 s. */
+MOUV_API mouv_future_t mouv_session_abort_transaction_with_opts(mouv_session_t *session,
+                                                                const bson_t *opts);
 
 /** Whether a transaction is open: started, and neither committed nor aborted. */
 MOUV_API bool mouv_session_in_transaction(const mouv_session_t *session);
@@ -144,6 +157,10 @@ typedef int (*mouv_transaction_fn_t)(mouv_session_t *session, void *arg);
  * with the label TransientTransactionError, the commit alone after UnknownTransactionCommitResult,
  * until `retry_limit_ms` are over. `fn` returns the failure of its operations as it is, so that the
  * labels are seen; a negative result aborts. If `fn` itself commits or aborts, that stands.
+ *
+ * With a timeoutMS (`timeout_ms`, the session's, the client's) that is the limit of the whole: of the
+ * operations in `session` (one of them with a timeoutMS of its own is MOUV_EINVAL; those outside of
+ * `session` know nothing of it), of retries and of the commit. The abort has it anew.
  *
  * Context: a coroutine. If the task is cancelled the transaction is aborted, which is waited for.
  * Returns: what `fn` returned, or the error.

@@ -62,6 +62,12 @@ bool mouv_error_has_label(const mouv_error_t *error, const char *label) {
     return false;
 }
 
+bool mouv_error_is_timeout(const mouv_error_t *error) {
+    if (error == NULL) return false;
+    bool stored = error->code == MOUV_EUNKNOWN || error->code == MOUV_ESERVER;
+    return error->code == MOUV_ETIMEDOUT || (stored && error->cause == MOUV_ETIMEDOUT);
+}
+
 bool mouv_error_is_duplicate_key(const mouv_error_t *error) {
     if (error == NULL || error->code != MOUV_ESERVER) return false;
     return error->server_code == 11000 || error->server_code == 11001 ||

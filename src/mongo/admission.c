@@ -18,6 +18,7 @@
 #include "mongo/retry.h"
 #include "mongo/session.h"
 #include "mongo/state.h"
+#include "mongo/timeout.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -106,13 +107,15 @@ static int32_t lesser(int32_t a, int64_t b) {
 
 /* What the server may take: false if nothing is left of the deadline. */
 static bool set_max_time(mouv__operation_t *op) {
+    bool sent = op->own_limit || (op->row->flags & MOUV__OP_MAX_TIME);
+    int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
     op->attempt.max_time_ms = op->user_max_time_ms;
-    if (op->deadline_ns == MOUV__NEVER) return true;
-    int64_t rtt_ns = __atomic_load_n(&op->client->pool->least_rtt_ns, __ATOMIC_RELAXED);
-    int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime) - rtt_ns) / MS_NS;
-    if (left_ms < 1) return false;
-    if (op->row->flags & MOUV__OP_MAX_TIME)
-        op->attempt.max_time_ms = lesser(op->user_max_time_ms, left_ms);
+    if (op->deadline_ns != MOUV__NEVER &&
+        mouv__time_for_server_ms(op->client, op->deadline_ns) < 1)
+        return false;
+    if (sent && limit_ns != MOUV__NEVER)
+        op->attempt.max_time_ms =
+            lesser(op->user_max_time_ms, mouv__time_for_server_ms(op->client, limit_ns));
     return true;
 }
 
@@ -201,9 +204,11 @@ static void wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
         mouv__queue_push(&bound->affine, op);
     else
         mouv__queue_push(is_cleanup(op) ? &admission->cleanup : &admission->ready, op);
-    op->wait_ns = op->deadline_ns == MOUV__NEVER
-                      ? mouv__deadline_in(client->runtime, admission->queue_wait_ms)
-                      : MOUV__NEVER;
+    op->wait_ns = MOUV__NEVER;
+    if (op->has_timeout)
+        op->wait_ns = op->select_ns; /* one limit for the server and the client, whatever the queue's */
+    else if (op->deadline_ns == MOUV__NEVER)
+        op->wait_ns = mouv__deadline_in(client->runtime, admission->queue_wait_ms);
 }
 
 /* A killSessions that is under way must not hit the session's next operation: that waits. */

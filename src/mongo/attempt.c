@@ -15,6 +15,7 @@
 #include "mongo/defaults.h"
 #include "mongo/monitor.h"
 #include "mongo/session.h"
+#include "mongo/timeout.h"
 
 /* How often a retry asks libmongoc for another server than the one that failed. */
 #define OTHER_SERVER_TRIES 5
@@ -47,7 +48,10 @@ static bool select_server(mouv__operation_t *op) {
 
 static void append_default(bson_t *opts, const mouv__operation_t *op, uint32_t flag,
                            const bson_t *value, const char *name) {
-    if ((op->row->flags & flag) && value && !bson_has_field(op->command, name))
+    if (!(op->row->flags & flag) || !value || bson_has_field(op->command, name)) return;
+    if (op->has_timeout && flag == MOUV__OP_WRITE_CONCERN)
+        mouv__append_untimed_concern(opts, value);
+    else
         bson_concat(opts, value);
 }
 

@@ -11,6 +11,7 @@
 #include "mongo/check.h"
 #include "mongo/client.h"
 #include "mongo/session.h"
+#include "mongo/timeout.h"
 #include "mongo/write.h"
 
 /* Embeds BSON structs, so it is allocated by their alignment (128 in libmongoc 1.x). */
@@ -99,6 +100,8 @@ static int refuse_strangers(model_t *model) {
     bson_t strange = BSON_INITIALIZER;
     bson_iter_t first;
     mouv__opts_append(&model->opts, MOUV__PLACE_TOP, &strange);
+    bool timed = model->opts.timeout_ms != MOUV__TIMEOUT_UNSET; /* the bulk's own option */
+    if (timed) BSON_APPEND_INT64(&strange, "timeoutMS", model->opts.timeout_ms);
     bool found = bson_iter_init(&first, &strange) && bson_iter_next(&first);
     if (found) {
         mouv_error_set(&model->error, MOUV_EINVAL, "a model has no option '%.80s'",

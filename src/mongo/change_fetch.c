@@ -23,7 +23,10 @@ struct mouv__change_fetch {
     mouv_change_stream_t *stream; /**< counted */
     mouv__ready_t look;           /**< counts as a reference while it is queued */
     mouv__timer_t timer;          /**< at the deadline */
-    int64_t deadline_ns;
+    int64_t scope_ns;    /**< the caller's deadline */
+    int64_t limit_ns;    /**< timeoutMS's */
+    int64_t deadline_ns; /**< the nearer of the two */
+    bool opens; /**< the aggregate is under way that begins the stream */
     bool once;   /**< one poll that brings nothing is an answer */
     bool polled; /**< a getMore has been answered */
 };
@@ -60,8 +63,16 @@ static void arm(mouv__change_fetch_t *fetch) {
     mouv__timer_start(fetch->future.runtime, &fetch->timer, fetch->deadline_ns, on_deadline);
 }
 
+/** timeoutMS begins anew. */
+static void refresh(mouv__change_fetch_t *fetch) {
+    fetch->limit_ns = mouv__timeout_end_ns(fetch->stream->client, fetch->stream->timeout);
+    fetch->deadline_ns = fetch->limit_ns < fetch->scope_ns ? fetch->limit_ns : fetch->scope_ns;
+    arm(fetch);
+}
+
 static void shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__change_fetch_t *fetch = (mouv__change_fetch_t *)future;
+    if (deadline_ns < fetch->scope_ns) fetch->scope_ns = deadline_ns;
     if (deadline_ns >= fetch->deadline_ns) return;
     fetch->deadline_ns = deadline_ns;
     arm(fetch);
@@ -117,10 +128,18 @@ static void send_next(mouv__change_fetch_t *fetch) {
     int64_t wait_ms = INT64_MAX;
     if (fetch->deadline_ns != MOUV__NEVER) {
         int64_t now_ns = mouv__now_ns(fetch->future.runtime);
-        wait_ms = (fetch->deadline_ns - now_ns) / MS_NS - MARGIN_MS;
-        if (wait_ms <= 0 && fetch->stream->state == MOUV__STREAM_OPEN) return;
+        int64_t margin_ms = fetch->limit_ns == MOUV__NEVER ? MARGIN_MS : 0;
+        wait_ms = (fetch->deadline_ns - now_ns) / MS_NS - margin_ms;
+        if (wait_ms <= 0 && fetch->stream->state == MOUV__STREAM_OPEN) {
+            if (now_ns >= fetch->deadline_ns)
+                settle(fetch, MOUV_ETIMEDOUT, NULL);
+            else
+                arm(fetch);
+            return;
+        }
     }
-    mouv__stream_send(fetch->stream, wait_ms, fetch->deadline_ns);
+    fetch->opens = fetch->stream->state == MOUV__STREAM_FRESH;
+    mouv__stream_send(fetch->stream, wait_ms, fetch->deadline_ns, fetch->limit_ns);
     if (fetch->stream->fetch == fetch && !fetch->stream->running) wake(fetch);
 }
 
@@ -138,6 +157,7 @@ static void look(mouv__ready_t *ready) {
         } else if (fetch->once && fetch->polled) {
             settle(fetch, 0, NULL);
         } else {
+            if (fetch->opens) refresh(fetch); /* the first batch has a time of its own */
             send_next(fetch);
         }
     }
@@ -171,12 +191,16 @@ static mouv_future_t fetch_future(mouv_change_stream_t *stream, bool once) {
     mouv__stream_hold(stream);
     fetch->look.run = look;
     fetch->once = once;
-    fetch->deadline_ns = mouv__current_deadline_ns();
+    fetch->scope_ns = fetch->deadline_ns = mouv__current_deadline_ns();
+    fetch->limit_ns = MOUV__NEVER;
     stream->fetch = fetch;
     if (stream->at_hand) {
         settle(fetch, 1, NULL);
     } else {
-        arm(fetch);
+        if (stream->client)
+            refresh(fetch);
+        else
+            arm(fetch);
         wake(fetch);
     }
     return mouv__future_handle(&fetch->future);

@@ -70,7 +70,7 @@ static void drop_batch(mouv_change_stream_t *stream) {
 static void kill_lost(mouv_change_stream_t *stream) {
     if (stream->lost_id != 0) {
         mouv__cursor_kill(stream->client, stream->database->name, stream->lost_id,
-                          stream->lost_server_id, stream->collection);
+                          stream->lost_server_id, stream->collection, stream->timeout.ms);
     }
     stream->lost_id = 0;
 }
@@ -212,7 +212,7 @@ static int open_cursor(mouv_change_stream_t *stream, mouv__operation_t *operatio
     stream->affinity = mouv__operation_keep_poll_affinity(operation);
     if (!stream->affinity) {
         mouv__cursor_kill(stream->client, stream->database->name, id, operation->attempt.server_id,
-                          mouv__cursor_collection(reply));
+                          mouv__cursor_collection(reply), stream->timeout.ms);
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
     }
     bson_free(stream->collection);
@@ -263,7 +263,7 @@ static void late(mouv__operation_t *operation, bson_t *reply) {
     int64_t id = mouv__reply_number(reply, "cursor.id");
     if (id == 0) return;
     mouv__cursor_kill(stream->client, stream->database->name, id, operation->attempt.server_id,
-                      mouv__cursor_collection(reply));
+                      mouv__cursor_collection(reply), stream->timeout.ms);
 }
 
 static void release(mouv__operation_t *operation) {
@@ -283,6 +283,7 @@ static mouv__operation_t *new_exchange(mouv_change_stream_t *stream,
     operation->finish = finish;
     operation->late = late;
     operation->release = release;
+    operation->has_timeout = stream->timeout.ms != MOUV__TIMEOUT_UNSET;
     return operation;
 }
 
@@ -332,17 +333,19 @@ static bson_t *make_aggregate(const mouv_change_stream_t *stream) {
     return command;
 }
 
-/* Without MOUV__OP_MAX_TIME: the cursor outlives the deadline. */
+/* Without MOUV__OP_MAX_TIME: the cursor outlives the deadline. What timeoutMS says is sent. */
 static const mouv__row_t aggregate = {{"aggregate", MOUV__OP_RETRYABLE | MOUV__OP_READ_PREFERENCE |
                                                         MOUV__OP_READ_CONCERN | MOUV__OP_POLL},
                                       MOUV__FAMILY_CURSOR | MOUV__FAMILY_STREAM,
                                       NULL};
 
-static mouv_future_t send_aggregate(mouv_change_stream_t *stream) {
+static mouv_future_t send_aggregate(mouv_change_stream_t *stream, int64_t limit_ns) {
     mouv_future_t failed;
     mouv__operation_t *operation = new_exchange(stream, &aggregate.operation, &failed);
     if (!operation) return failed;
     operation->command = make_aggregate(stream);
+    operation->own_limit = operation->has_timeout;
+    operation->limit_ns = limit_ns;
     operation->read_prefs = stream->read_prefs ? mongoc_read_prefs_copy(stream->read_prefs) : NULL;
     operation->defaults = mouv__defaults_ref(stream->defaults);
     if (stream->error)
@@ -360,7 +363,8 @@ static mouv_future_t send_get_more(mouv_change_stream_t *stream, int64_t wait_ms
     bson_append_int64(command, "getMore", -1, stream->id);
     BSON_APPEND_UTF8(command, "collection", stream->collection);
     if (stream->batch_size > 0) bson_append_int64(command, "batchSize", -1, stream->batch_size);
-    bson_append_int64(command, "maxTimeMS", -1, wait_ms);
+    if (stream->await_given || stream->timeout.ms <= 0)
+        bson_append_int64(command, "maxTimeMS", -1, wait_ms);
     if (bson_iter_init_find(&comment, stream->command, "comment"))
         bson_append_iter(command, "comment", -1, &comment);
     operation->affinity = stream->affinity;
@@ -407,12 +411,13 @@ static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
     mouv__runtime_ready(future->runtime, &stream->arrived);
 }
 
-void mouv__stream_send(mouv_change_stream_t *stream, int64_t wait_ms, int64_t deadline_ns) {
+void mouv__stream_send(mouv_change_stream_t *stream, int64_t wait_ms, int64_t deadline_ns,
+                       int64_t limit_ns) {
     if (wait_ms > stream->max_await_ms) wait_ms = stream->max_await_ms;
     stream->resumable = false;
     mouv_future_t handle = stream->state == MOUV__STREAM_OPEN
                                ? send_get_more(stream, wait_ms > 0 ? wait_ms : 1)
-                               : send_aggregate(stream);
+                               : send_aggregate(stream, limit_ns);
     mouv_error_t error;
     int code = 0;
     mouv__future_t *future = mouv__future_consume(handle, &code, &error);
@@ -443,6 +448,14 @@ static void read_start(mouv_change_stream_t *stream, const mouv__opts_t *opts) {
         set_token(stream, &field);
 }
 
+static void read_timeout(mouv_change_stream_t *stream, mouv__command_t *command) {
+    stream->timeout = mouv__timeout_of(command);
+    if (command->opts.timeout_mode.data)
+        mouv__command_fail(command, MOUV_EINVAL,
+                           "option 'timeoutMode': a change stream has iteration alone");
+    mouv__timeout_check_await(command, stream->timeout);
+}
+
 /** Consumes the command. */
 static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *pipeline) {
     static const bson_t no_stages = BSON_INITIALIZER;
@@ -454,6 +467,7 @@ static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *
     memset(stream, 0, sizeof *stream);
     mouv__command_pipeline(command, pipeline ? pipeline : &no_stages);
     mouv__command_end(command);
+    read_timeout(stream, command);
     stream->references = 1;
     stream->command = command->bson;
     stream->read_prefs = command->read_prefs;
@@ -462,6 +476,7 @@ static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *
     stream->batch_size = command->opts.batch_size;
     stream->max_await_ms =
         command->opts.max_await_ms >= 0 ? command->opts.max_await_ms : DEFAULT_AWAIT_MS;
+    stream->await_given = command->opts.max_await_ms >= 0;
     stream->stage = bson_new();
     stream->start = bson_new();
     if (mouv__command_failed(command)) {

@@ -12,6 +12,7 @@
 
 #include "async/future.h"
 #include "mongo/command.h"
+#include "mongo/timeout.h"
 
 typedef struct mouv__change_fetch mouv__change_fetch_t;
 
@@ -48,6 +49,8 @@ struct mouv_change_stream {
     int64_t lost_id;                 /**< of the cursor before, to be killed; 0: none */
     uint32_t lost_server_id;
     int64_t batch_size, max_await_ms;
+    bool await_given;            /**< `max_await_ms` is the user's */
+    mouv__timeout_t timeout;     /**< of each next, of the aggregate apart from that */
     mouv__affinity_t *affinity;  /**< client, server and session of the open cursor */
     mouv_session_t *session;     /**< the user's, counted; or NULL */
     bson_t *batch;               /**< the reply that is read */
@@ -61,8 +64,10 @@ struct mouv_change_stream {
 
 /* --- Between change_stream.c and change_fetch.c ---------------------------------------------- */
 
-/** Sends what is next: the aggregate, or a getMore that waits for at most `wait_ms`. */
-void mouv__stream_send(mouv_change_stream_t *stream, int64_t wait_ms, int64_t deadline_ns);
+/** Sends what is next: the aggregate, or a getMore that waits for at most `wait_ms`. `limit_ns` is
+ *  until when timeoutMS lets it be waited for. */
+void mouv__stream_send(mouv_change_stream_t *stream, int64_t wait_ms, int64_t deadline_ns,
+                       int64_t limit_ns);
 
 /** The next event of the batch, as a view; false: there is none, or it has no token. */
 bool mouv__stream_take(mouv_change_stream_t *stream);

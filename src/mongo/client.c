@@ -13,22 +13,39 @@
 #include "mongo/driver.h"
 #include "mongo/monitor.h"
 #include "mongo/operation.h"
+#include "mongo/timeout.h"
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static mongoc_uri_t *parse_uri(const char *text, mouv_error_t *error) {
+static mongoc_uri_t *parse_known(const char *text, mouv_error_t *error) {
     bson_error_t why = {0};
     char log[MOUV__DRIVER_LOG_SIZE];
     mouv__driver_listen(log);
-    mongoc_uri_t *uri = text ? mongoc_uri_new_with_error(text, &why) : NULL;
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &why);
     mouv__driver_listen(NULL);
     if (uri) {
         if (log[0]) mouv__log(MOUV_LOG_WARNING, "the URI: %s", log);
         return uri;
     }
-    mouv__raise(error, MOUV_EINVAL, "mouv_client_new: %s%s%s",
-                text ? why.message : "the URI is NULL", log[0] ? ": " : "", log);
+    mouv__raise(error, MOUV_EINVAL, "mouv_client_new: %s%s%s", why.message, log[0] ? ": " : "",
+                log);
     return NULL;
+}
+
+static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error_t *error) {
+    mouv_error_t why = {0};
+    if (!text) {
+        mouv__raise(error, MOUV_EINVAL, "mouv_client_new: the URI is NULL");
+        return NULL;
+    }
+    char *known = mouv__timeout_from_uri(text, timeout_ms, &why);
+    if (!known) {
+        mouv__raise(error, why.code, "mouv_client_new: %s", why.message);
+        return NULL;
+    }
+    mongoc_uri_t *uri = parse_known(known, error);
+    mouv__free(known);
+    return uri;
 }
 
 static uint32_t max_pool_size(const mongoc_uri_t *uri) {
@@ -42,6 +59,8 @@ static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     client->retry_writes = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
     client->selection_timeout_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 30000);
+    if (client->timeout_ms != MOUV__TIMEOUT_UNSET) /* which takes the place of that */
+        mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, MONGOC_DEFAULT_SOCKETTIMEOUTMS);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
@@ -113,7 +132,8 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
     }
     mouv__driver_init();
     mouv__setup_t setup;
-    mongoc_uri_t *uri = parse_uri(uri_text, error);
+    int64_t timeout_ms;
+    mongoc_uri_t *uri = parse_uri(uri_text, &timeout_ms, error);
     if (!uri) return NULL;
     if (mouv__setup_init(&setup, opts, uri, error) < 0) {
         mongoc_uri_destroy(uri);
@@ -121,6 +141,7 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
     }
     mouv_client_t *client = mouv__alloc(sizeof(*client));
     if (client) client->runtime = runtime;
+    if (client) client->timeout_ms = timeout_ms;
     if (!client || client_init(client, uri, &setup, opts) < 0) {
         if (client) {
             client_free(client);

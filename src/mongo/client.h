@@ -56,6 +56,7 @@ struct mouv_client {
     char *default_database;            /**< named in the URI, or NULL */
     bool retry_reads, retry_writes;    /**< the user's wish; libmongoc's own are off */
     int64_t selection_timeout_ms;
+    int64_t timeout_ms;                /**< the URI's timeoutMS, see timeout.h */
     int64_t txn_number;                /**< the last one given out */
     mouv_session_t *sessions;          /**< the users', see session.h */
     uint32_t cleanups;                 /**< MOUV__OP_CLEANUP: under way */

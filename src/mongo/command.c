@@ -13,6 +13,7 @@
 #include "mongo/client.h"
 #include "mongo/defaults.h"
 #include "mongo/session.h"
+#include "mongo/timeout.h"
 
 /* --- Building ------------------------------------------------------------------------------- */
 
@@ -315,12 +316,16 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
 mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t output, size_t size,
                                        mouv_future_t *failed) {
     mouv__operation_t *operation = NULL;
+    mouv__timeout_t timeout = {MOUV__TIMEOUT_UNSET, MOUV__NEVER};
     if (!command->database) {
         snprintf(command->error.operation, sizeof command->error.operation, "%s",
                  command->row->operation.name);
         *failed = mouv__future_failed_with(mouv__runtime(), &command->error);
     } else {
         mouv__command_end(command);
+        timeout = mouv__timeout_of(command);
+        if (command->opts.timeout_mode.data)
+            mouv__command_fail(command, MOUV_EINVAL, "option 'timeoutMode' is for cursors");
         operation = mouv__operation_new(command->database->client, &command->row->operation,
                                         command->database->name, size, failed);
     }
@@ -334,6 +339,7 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
     operation->defaults = mouv__defaults_ref(command->defaults);
     operation->server_id = command->server_id;
     mouv__user_session_join(command->session, operation);
+    mouv__operation_set_timeout(operation, timeout);
     operation->finish = finish;
     operation->deliver = deliver;
     operation->release = mouv__request_release;

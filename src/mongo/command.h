@@ -75,7 +75,7 @@ struct mouv__request {
     int64_t number;   /**< of TO_NUMBER */
 };
 
-typedef struct mouv__command {
+struct mouv__command {
     const mouv__row_t *row;
     mouv_database_t *database;       /**< NULL: a NULL handle was given */
     bson_t *bson;                    /**< owned until it is sent or taken */
@@ -86,7 +86,7 @@ typedef struct mouv__command {
     mouv__opts_t opts;
     bool ended;         /**< the options are in */
     mouv_error_t error; /**< `code` below 0: failed, nothing will be sent */
-} mouv__command_t;
+};
 
 /** Begins {<name>: <collection>}; takes the options in, which are appended when it is sent. */
 void mouv__command_begin(mouv__command_t *command, const mouv__row_t *row,

@@ -14,8 +14,6 @@
 #include "mongo/reply.h"
 #include "mongo/session.h"
 
-#define MS_NS INT64_C(1000000)
-
 /* A poll ends by itself so long before the deadline, which else would cost the cursor. */
 #define POLL_MARGIN_MS 10
 
@@ -48,7 +46,7 @@ static void drop_batches(mouv_cursor_t *cursor) {
 /* --- killCursors ---------------------------------------------------------------------------- */
 
 void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, uint32_t server_id,
-                       const char *collection) {
+                       const char *collection, int64_t timeout_ms) {
     static const mouv__operation_row_t row = {"killCursors", MOUV__OP_CLEANUP};
     mouv_future_t failed;
     mouv__operation_t *operation = mouv__operation_new(client, &row, database, 0, &failed);
@@ -64,6 +62,7 @@ void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, 
     bson_append_int64(&ids, "0", -1, id);
     bson_append_array_end(operation->command, &ids);
     operation->server_id = server_id;
+    mouv__operation_set_cleanup_timeout(operation, timeout_ms);
     mouv__operation_start_detached(operation);
 }
 
@@ -78,7 +77,8 @@ static void forget(mouv_cursor_t *cursor) {
 static void leave(mouv_cursor_t *cursor) {
     if (cursor->id != 0) {
         mouv__cursor_kill(cursor->client, cursor->database->name, cursor->id,
-                          mouv__affinity_server_id(cursor->affinity), cursor->collection);
+                          mouv__affinity_server_id(cursor->affinity), cursor->collection,
+                          cursor->limit.close_ms);
     }
     forget(cursor);
 }
@@ -132,7 +132,7 @@ static void kill_answered(const mouv_cursor_t *cursor, const mouv__operation_t *
     int64_t id = mouv__reply_number(reply, "cursor.id");
     if (id == 0) return;
     mouv__cursor_kill(cursor->client, cursor->database->name, id, operation->attempt.server_id,
-                      mouv__cursor_collection(reply));
+                      mouv__cursor_collection(reply), cursor->limit.close_ms);
 }
 
 bool mouv__cursor_polls(const mouv_cursor_t *cursor) {
@@ -185,8 +185,11 @@ static void late(mouv__operation_t *operation, bson_t *reply) {
     kill_answered(((exchange_t *)operation)->cursor, operation, reply);
 }
 
+/** The worker is back as well: what was given up is no longer in the way of killCursors. */
 static void release(mouv__operation_t *operation) {
-    mouv__cursor_let_go(((exchange_t *)operation)->cursor);
+    mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
+    if (cursor->state == MOUV__CURSOR_FAILED) leave(cursor);
+    mouv__cursor_let_go(cursor);
 }
 
 /* --- Commands ------------------------------------------------------------------------------- */
@@ -205,7 +208,7 @@ static mouv__operation_t *new_exchange(mouv_cursor_t *cursor, const mouv__operat
     return operation;
 }
 
-static mouv_future_t send_first(mouv_cursor_t *cursor) {
+static mouv_future_t send_first(mouv_cursor_t *cursor, int64_t deadline_ns) {
     mouv_future_t failed;
     mouv__operation_t *operation = new_exchange(cursor, &cursor->row->operation, &failed);
     if (!operation) return failed;
@@ -218,6 +221,7 @@ static mouv_future_t send_first(mouv_cursor_t *cursor) {
     if (cursor->error) {
         return mouv__operation_refuse(operation, cursor->error->code, "%s", cursor->error->message);
     }
+    mouv__cursor_timeout_begin(&cursor->limit, operation, deadline_ns, cursor->await_data);
     move_to(cursor, MOUV__CURSOR_OPEN);
     return mouv__operation_start(operation);
 }
@@ -235,14 +239,16 @@ static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
     if (cursor->poll_ms > 0) bson_append_int64(command, "maxTimeMS", -1, cursor->poll_ms);
     if (cursor->comment) bson_concat(command, cursor->comment);
     operation->affinity = cursor->affinity;
+    mouv__cursor_timeout_go_on(&cursor->limit, operation);
     return mouv__operation_start(operation);
 }
 
-static void fail(mouv_cursor_t *cursor, const mouv_error_t *error) {
+/** `late`: a worker still has what has failed, release() is still to come. */
+static void fail(mouv_cursor_t *cursor, const mouv_error_t *error, bool late) {
     if (cursor->state >= MOUV__CURSOR_FAILED) return;
     /* What the server itself ended with an error it has closed. */
     if (error->code == MOUV_ESERVER) cursor->id = 0;
-    leave(cursor);
+    if (!late) leave(cursor);
     if (!cursor->error) cursor->error = mouv__alloc(sizeof *cursor->error);
     if (cursor->error) *cursor->error = *error;
     move_to(cursor, MOUV__CURSOR_FAILED);
@@ -254,7 +260,8 @@ static void on_arrived(mouv__ready_t *ready) {
     mouv_error_t error;
     cursor->running = NULL;
     mouv__cursor_hold(cursor); /* the operation's own reference may be the last */
-    if (mouv__future_take(running, &error) < 0) fail(cursor, &error);
+    bool late = ((mouv__operation_t *)running)->state == MOUV__OP_LATE;
+    if (mouv__future_take(running, &error) < 0) fail(cursor, &error, late);
     mouv__future_let_go(running);
     if (cursor->fetch) mouv__fetch_wake(cursor->fetch);
     mouv__cursor_let_go(cursor);
@@ -265,9 +272,9 @@ static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
     mouv__runtime_ready(future->runtime, &cursor->arrived);
 }
 
-static void send_next(mouv_cursor_t *cursor) {
-    mouv_future_t handle =
-        cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor) : send_get_more(cursor);
+static void send_next(mouv_cursor_t *cursor, int64_t deadline_ns) {
+    mouv_future_t handle = cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor, deadline_ns)
+                                                               : send_get_more(cursor);
     mouv_error_t error;
     int code = 0;
     mouv__future_t *future = mouv__future_consume(handle, &code, &error);
@@ -277,7 +284,7 @@ static void send_next(mouv_cursor_t *cursor) {
         mouv__future_let_go(future);
     }
     if (!future || refused) {
-        fail(cursor, &error);
+        fail(cursor, &error, false);
         return;
     }
     cursor->running = future;
@@ -291,17 +298,23 @@ static bool plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     int64_t most_ms = cursor->max_await_ms;
     cursor->poll_ms = most_ms > 0 ? most_ms : 0;
     if (deadline_ns == MOUV__NEVER || cursor->state != MOUV__CURSOR_OPEN) return true;
-    int64_t left_ms =
-        (deadline_ns - mouv__now_ns(cursor->client->runtime)) / MS_NS - POLL_MARGIN_MS;
+    bool timeout = cursor->limit.timeout.ms > 0; /* is not sent; what was asked for is */
+    int64_t left_ms = mouv__time_for_server_ms(cursor->client, deadline_ns);
+    if (!timeout) left_ms -= POLL_MARGIN_MS;
+    if (timeout && most_ms <= 0) return left_ms > 0;
     if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;
     cursor->poll_ms = left_ms < most_ms ? left_ms : most_ms;
     return left_ms > 0;
 }
 
 void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns) {
+    if (!mouv__cursor_polls(cursor)) { /* a fetch of one that does has its limit as a whole */
+        int64_t own_ns = mouv__cursor_timeout_wait_ns(&cursor->limit, cursor->client);
+        if (own_ns < deadline_ns) deadline_ns = own_ns;
+    }
     if (!cursor->running && cursor->state <= MOUV__CURSOR_OPEN) {
         if (mouv__cursor_polls(cursor) && !plan_poll(cursor, deadline_ns)) return;
-        send_next(cursor);
+        send_next(cursor, deadline_ns);
     }
     if (cursor->running) mouv__future_shorten(cursor->running, deadline_ns);
 }
@@ -317,7 +330,7 @@ bool mouv__cursor_turn(mouv_cursor_t *cursor) {
         mouv__cursor_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
     if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && cursor->prefetch &&
         !cursor->tailable && !cursor->session) {
-        send_next(cursor);
+        send_next(cursor, MOUV__NEVER);
     }
     return true;
 }
@@ -359,6 +372,7 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
     memset(cursor, 0, sizeof *cursor);
     append_cursor(command);
     mouv__command_end(command);
+    mouv__cursor_timeout_init(&cursor->limit, command);
     cursor->references = 1;
     cursor->row = command->row;
     cursor->command = command->bson;
@@ -393,6 +407,11 @@ bool mouv_cursor_alive(const mouv_cursor_t *cursor) {
     return cursor->state <= MOUV__CURSOR_OPEN || cursor->at_hand || cursor->ahead;
 }
 
+mouv_cursor_t *mouv__cursor_within_scope(mouv_cursor_t *cursor) {
+    if (cursor != &out_of_memory) cursor->limit.within = true;
+    return cursor;
+}
+
 void mouv_cursor_close(mouv_cursor_t *cursor) {
     if (!cursor || cursor == &out_of_memory || cursor->state == MOUV__CURSOR_CLOSED) return;
     drop_batches(cursor);
@@ -401,6 +420,12 @@ void mouv_cursor_close(mouv_cursor_t *cursor) {
     move_to(cursor, MOUV__CURSOR_CLOSED);
     if (cursor->running) mouv__future_cancel(cursor->running);
     if (cursor->fetch) mouv__fetch_wake(cursor->fetch);
+}
+
+void mouv_cursor_close_within(mouv_cursor_t *cursor, int64_t timeout_ms) {
+    if (!cursor || cursor == &out_of_memory || cursor->state >= MOUV__CURSOR_FAILED) return;
+    cursor->limit.close_ms = timeout_ms;
+    mouv_cursor_close(cursor);
 }
 
 mouv_cursor_t *mouv_cursor_unref(mouv_cursor_t *cursor) {

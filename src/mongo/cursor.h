@@ -12,6 +12,7 @@
 
 #include "async/future.h"
 #include "mongo/command.h"
+#include "mongo/timeout.h"
 
 typedef struct mouv__fetch mouv__fetch_t;
 
@@ -48,6 +49,7 @@ struct mouv_cursor {
     int64_t batch_size, max_await_ms;
     int64_t poll_ms;            /**< how long the next poll may wait; 0: as the server likes */
     uint32_t server_id;         /**< the user's choice for the first command; 0: none */
+    mouv__cursor_timeout_t limit;
     mouv__affinity_t *affinity; /**< client, server and session of an open cursor */
     mouv_session_t *session;    /**< the user's, counted; then nothing is fetched ahead; or NULL */
     bson_t *batch, *ahead;      /**< the reply that is read; the one that has arrived since */
@@ -61,6 +63,9 @@ struct mouv_cursor {
 /** A cursor over what `command`, finished, will answer. Consumes the command; never NULL. */
 mouv_cursor_t *mouv__cursor_new(mouv__command_t *command);
 
+/** Its cursor is read within the scope that it begins in, whatever the options say. */
+mouv_cursor_t *mouv__cursor_within_scope(mouv_cursor_t *cursor);
+
 /** Makes a cursor over a collection that is not there an empty one; gives the cursor. */
 mouv_cursor_t *mouv__cursor_empty_if_missing(mouv_cursor_t *cursor);
 
@@ -69,9 +74,9 @@ const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline);
 
 /* --- For whoever has a cursor on the server ------------------------------------------------- */
 
-/** killCursors on the clean-up lane, for nobody. */
+/** killCursors on the clean-up lane, for nobody; `timeout_ms` 0 or less: no limit. */
 void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, uint32_t server_id,
-                       const char *collection);
+                       const char *collection, int64_t timeout_ms);
 
 /** The collection of {cursor: {ns: "database.collection"}}, as getMore wants it. */
 const char *mouv__cursor_collection(const bson_t *reply);

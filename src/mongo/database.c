@@ -104,7 +104,7 @@ mouv_cursor_t *mouv_database_list_collections(mouv_database_t *database, const b
 
 mouv_future_t mouv_database_list_collection_names(mouv_database_t *database, const bson_t *opts,
                                                   char ***names) {
-    mouv_cursor_t *cursor = list_collections(database, opts, true);
+    mouv_cursor_t *cursor = mouv__cursor_within_scope(list_collections(database, opts, true));
     mouv_future_t future = mouv__cursor_names_future(cursor, names);
     mouv__cursor_let_go(cursor); /* the future holds it */
     return future;

@@ -7,6 +7,7 @@
 
 #include "context/alloc.h"
 #include "mongo/pool.h"
+#include "mongo/timeout.h"
 
 /* --- Read preference ------------------------------------------------------------------------ */
 
@@ -68,7 +69,7 @@ mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given) {
 
 /* --- Settings ------------------------------------------------------------------------------- */
 
-static const char *const names[] = {"readConcern", "writeConcern", "readPreference"};
+static const char *const names[] = {"readConcern", "writeConcern", "readPreference", "timeoutMS"};
 
 static bool is_setting(const char *name) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -120,6 +121,7 @@ static int read_settings(mouv__defaults_t *defaults, mouv_error_t *error) {
     if (rc < 0) return rc;
     defaults->read_concern = pick(defaults->settings, "readConcern");
     defaults->write_concern = pick(defaults->settings, "writeConcern");
+    defaults->timeout_ms = opts.timeout_ms;
     if (!opts.read_preference.data) return 0;
     defaults->read_prefs = mouv__read_prefs_parse(&opts.read_preference);
     if (defaults->read_prefs) return 0;
@@ -139,6 +141,7 @@ mouv__defaults_t *mouv__defaults_new(bson_t *settings, bool *nomem) {
     }
     defaults->references = 1;
     defaults->settings = settings;
+    defaults->timeout_ms = MOUV__TIMEOUT_UNSET;
     if (read_settings(defaults, &error) == 0) return defaults;
     defaults->error = mouv__alloc(sizeof error);
     *nomem = !defaults->error;

@@ -1,6 +1,6 @@
 /*
- * What operations take where their opts give nothing: read concern, write concern and read
- * preference of the handle they are called on. A collection's come before its database's, those
+ * What operations take where their opts give nothing: read concern, write concern, read preference
+ * and timeoutMS of the handle they are called on. A collection's come before its database's, those
  * before the client's, which are in the pool.
  */
 #ifndef MOUV_MONGO_DEFAULTS_H
@@ -18,10 +18,11 @@
 /** Never changes once made; counted, any thread may give up a share. */
 struct mouv__defaults {
     uint32_t references;             /**< atomic */
-    bson_t *settings;                /**< {readConcern, writeConcern, readPreference}; owned */
+    bson_t *settings;                /**< {readConcern, writeConcern, ...}; owned */
     bson_t *read_concern;            /**< {readConcern: ...}; owned; NULL: the client's */
     bson_t *write_concern;           /**< {writeConcern: ...}; likewise */
     mongoc_read_prefs_t *read_prefs; /**< likewise */
+    int64_t timeout_ms;              /**< MOUV__TIMEOUT_UNSET: the client's */
     mouv_error_t *error;             /**< owned: what is wrong with the settings, or NULL */
 };
 

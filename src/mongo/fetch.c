@@ -18,7 +18,9 @@ struct mouv__fetch {
     mouv__future_t future;
     mouv_cursor_t *cursor; /**< counted */
     mouv__ready_t look;    /**< counts as a reference while it is queued */
-    int64_t deadline_ns;
+    int64_t scope_ns;    /**< the caller's deadline */
+    int64_t deadline_ns; /**< that, or if it polls timeoutMS's */
+    bool opens;          /**< the first command is under way */
     mouv__timer_t timer; /**< at the deadline, of a cursor that polls */
     bool once;           /**< one getMore that brings nothing is an answer */
     size_t limit, count; /**< of documents to collect; 0: no limit */
@@ -54,8 +56,20 @@ static void arm(mouv__fetch_t *fetch) {
     mouv__timer_start(fetch->future.runtime, &fetch->timer, fetch->deadline_ns, on_deadline);
 }
 
+/** timeoutMS begins anew for a fetch of several polls. */
+static void refresh(mouv__fetch_t *fetch) {
+    const mouv_cursor_t *cursor = fetch->cursor;
+    fetch->deadline_ns = fetch->scope_ns;
+    if (cursor->client && mouv__cursor_polls(cursor)) {
+        int64_t own_ns = mouv__cursor_timeout_wait_ns(&cursor->limit, cursor->client);
+        if (own_ns < fetch->deadline_ns) fetch->deadline_ns = own_ns;
+    }
+    arm(fetch);
+}
+
 static void shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
+    if (deadline_ns < fetch->scope_ns) fetch->scope_ns = deadline_ns;
     if (deadline_ns >= fetch->deadline_ns) return;
     fetch->deadline_ns = deadline_ns;
     arm(fetch);
@@ -150,6 +164,23 @@ static bool is_answer(const mouv__fetch_t *fetch) {
     return cursor->polled && (fetch->once || (cursor->tailable && fetch->list));
 }
 
+static void need(mouv__fetch_t *fetch) {
+    mouv_cursor_t *cursor = fetch->cursor;
+    if (fetch->opens && cursor->state != MOUV__CURSOR_FRESH && !cursor->running) {
+        fetch->opens = false;
+        refresh(fetch);
+    }
+    if (cursor->state == MOUV__CURSOR_FRESH) fetch->opens = true;
+    mouv__cursor_need(cursor, fetch->deadline_ns);
+    if (cursor->running) return;
+    if (cursor->state >= MOUV__CURSOR_ENDED)
+        settle_final(fetch);
+    else if (mouv__now_ns(fetch->future.runtime) >= fetch->deadline_ns)
+        settle(fetch, MOUV_ETIMEDOUT, NULL);
+    else
+        arm(fetch); /* too little time for another poll */
+}
+
 static void look(mouv__ready_t *ready) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)ready - offsetof(mouv__fetch_t, look));
     mouv_cursor_t *cursor = fetch->cursor;
@@ -160,8 +191,7 @@ static void look(mouv__ready_t *ready) {
         } else if (turned && is_answer(fetch)) {
             settle(fetch, (int)fetch->count, NULL);
         } else {
-            mouv__cursor_need(cursor, fetch->deadline_ns);
-            if (!cursor->running && cursor->state >= MOUV__CURSOR_ENDED) settle_final(fetch);
+            need(fetch);
         }
     }
     mouv__future_let_go(&fetch->future);
@@ -198,7 +228,7 @@ static mouv_future_t fetch_future(mouv_cursor_t *cursor, wanted_t wanted, size_t
     fetch->cursor = cursor;
     mouv__cursor_hold(cursor);
     fetch->look.run = look;
-    fetch->deadline_ns = mouv__current_deadline_ns();
+    fetch->scope_ns = mouv__current_deadline_ns();
     fetch->limit = limit;
     fetch->once = wanted == ANY_AT_ONCE;
     fetch->list = wanted == LIST ? bson_new() : NULL;
@@ -207,7 +237,7 @@ static mouv_future_t fetch_future(mouv_cursor_t *cursor, wanted_t wanted, size_t
     if (cursor->at_hand && !fetch->list) {
         settle(fetch, 1, NULL);
     } else {
-        arm(fetch);
+        refresh(fetch);
         mouv__fetch_wake(fetch);
     }
     return mouv__future_handle(&fetch->future);

@@ -9,6 +9,7 @@
 #include <mongoc/mongoc.h>
 
 #include <mouv/await.h>
+#include <mouv/clock.h>
 #include <mouv/collection.h>
 #include <mouv/database.h>
 #include <mouv/index.h>
@@ -18,6 +19,8 @@
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/check.h"
+#include "mongo/client.h"
+#include "mongo/timeout.h"
 
 /* --- Errors ---------------------------------------------------------------------------------- */
 
@@ -68,6 +71,32 @@ int mouv__gridfs_not_refused(mouv_error_t *error) {
     return mouv__raise(error, MOUV_ECANCELED, "%s", mouv_error_message(MOUV_ECANCELED));
 }
 
+/* --- Time ------------------------------------------------------------------------------------ */
+
+int64_t mouv__gridfs_until_ms(int64_t timeout_ms) {
+    int64_t now_ms = mouv_now_ms();
+    return timeout_ms > 0 && timeout_ms < MOUV_FOREVER - now_ms ? now_ms + timeout_ms
+                                                                : MOUV_FOREVER;
+}
+
+int64_t mouv__gridfs_left_ms(int64_t until_ms, int64_t limit_ms) {
+    int64_t left_ms = until_ms == MOUV_FOREVER ? MOUV_FOREVER : until_ms - mouv_now_ms();
+    return left_ms < limit_ms ? left_ms : limit_ms;
+}
+
+void mouv__gridfs_begin(mouv_scope_t *scope, int64_t until_ms) {
+    mouv_timeout_begin(scope, mouv__gridfs_left_ms(until_ms, MOUV_FOREVER));
+}
+
+int mouv__gridfs_timeout(const bson_iter_t *option, int64_t *timeout_ms, mouv_error_t *error) {
+    bool number = BSON_ITER_HOLDS_NUMBER(option);
+    if (!number || bson_iter_as_int64(option) < 0)
+        return mouv__raise(error, MOUV_EINVAL,
+                           "option 'timeoutMS': expected a number of 0 or more");
+    *timeout_ms = bson_iter_as_int64(option);
+    return 0;
+}
+
 /* --- The bucket ------------------------------------------------------------------------------ */
 
 int mouv__gridfs_chunk_size(const bson_iter_t *option, int32_t *chunk_size, mouv_error_t *error) {
@@ -107,7 +136,7 @@ bson_t *mouv__gridfs_by(const char *field, const bson_value_t *value) {
     return document;
 }
 
-/** Takes bucketName and chunkSizeBytes; everything else goes to `rest`, for the collections. */
+/** Takes bucketName, chunkSizeBytes and timeoutMS; everything else goes to `rest`, for the collections. */
 static int read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const char **name,
                      bson_t *rest) {
     bson_iter_t iter;
@@ -124,6 +153,9 @@ static int read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const cha
             if (rc < 0) return rc;
         } else if (strcmp(key, "disableMD5") == 0) {
             int rc = mouv__gridfs_no_md5(&iter, &bucket->refused);
+            if (rc < 0) return rc;
+        } else if (strcmp(key, "timeoutMS") == 0) {
+            int rc = mouv__gridfs_timeout(&iter, &bucket->timeout_ms, &bucket->refused);
             if (rc < 0) return rc;
         } else {
             bson_append_iter(rest, NULL, -1, &iter);
@@ -144,7 +176,10 @@ static mouv_collection_t *collection(mouv_database_t *database, const char *buck
 static void set_up(mouv_gridfs_bucket_t *bucket, mouv_database_t *database, const bson_t *opts) {
     const char *name = "fs";
     bson_t *rest = bson_new();
+    bucket->timeout_ms = mouv__timeout_inherited(bucket->client, database->defaults);
     if (read_opts(bucket, opts, &name, rest) == 0) {
+        /* set, so that all acts as with one; the limit is a scope's, of the whole call or stream */
+        if (bucket->timeout_ms != MOUV__TIMEOUT_UNSET) BSON_APPEND_INT64(rest, "timeoutMS", 0);
         bucket->name = mouv__gridfs_copy(name);
         bucket->files = collection(database, name, "files", rest);
         bucket->chunks = collection(database, name, "chunks", rest);
@@ -190,7 +225,13 @@ void mouv_gridfs_bucket_drop_ref(mouv_gridfs_bucket_t **bucket) {
 
 mouv_cursor_t *mouv_gridfs_find(mouv_gridfs_bucket_t *bucket, const bson_t *filter,
                                 const bson_t *opts) {
-    return mouv_collection_find(bucket ? bucket->files : NULL, filter, opts);
+    mouv_collection_t *files = bucket ? bucket->files : NULL;
+    if (files && bucket->timeout_ms != MOUV__TIMEOUT_UNSET) {
+        bson_t *timeout = BCON_NEW("timeoutMS", BCON_INT64(bucket->timeout_ms));
+        files = mouv_collection_with_options(files, timeout);
+        bson_destroy(timeout);
+    }
+    return mouv_collection_find(files, filter, opts);
 }
 
 /* --- Indexes --------------------------------------------------------------------------------- */
@@ -276,21 +317,30 @@ static int no_such_name(const mouv_gridfs_bucket_t *bucket, const char *filename
                              bucket->name);
 }
 
-int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, mouv_error_t *error) {
-    int rc = mouv__gridfs_may(bucket, "mouv_gridfs_delete()", error);
-    if (rc < 0) return rc;
-    if (!id) return mouv__raise(error, MOUV_EINVAL, "mouv_gridfs_delete: 'id' is NULL");
+static int delete_file(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, int64_t until_ms,
+                       mouv_error_t *error) {
     bson_t *by_id = mouv__gridfs_by("_id", id);
     int deleted = mouv_await(mouv_collection_delete_one(bucket->files, by_id, NULL, NULL), error);
     bson_destroy(by_id);
     if (deleted < 0) return deleted;
 
     bson_t *of_file = mouv__gridfs_by("files_id", id);
-    MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
-    rc = mouv_await(mouv_collection_delete_many(bucket->chunks, of_file, NULL, NULL), error);
+    MOUV_SHIELD_SCOPE(shield, mouv__gridfs_left_ms(until_ms, MOUV__GRIDFS_CLEANUP_MS));
+    int rc = mouv_await(mouv_collection_delete_many(bucket->chunks, of_file, NULL, NULL), error);
     bson_destroy(of_file);
     if (rc < 0) return rc;
     return deleted ? 0 : not_found(bucket, error);
+}
+
+int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, mouv_error_t *error) {
+    mouv_scope_t limit;
+    int rc = mouv__gridfs_may(bucket, "mouv_gridfs_delete()", error);
+    if (rc < 0) return rc;
+    if (!id) return mouv__raise(error, MOUV_EINVAL, "mouv_gridfs_delete: 'id' is NULL");
+    int64_t until_ms = mouv__gridfs_until_ms(bucket->timeout_ms);
+    mouv__gridfs_begin(&limit, until_ms);
+    rc = delete_file(bucket, id, until_ms, error);
+    return mouv_timeout_end(&limit, rc, error);
 }
 
 /** {field: {$in: [the _id of each document in `found`]}} */
@@ -309,11 +359,12 @@ static bson_t *by_ids_of(const char *field, const bson_t *found) {
     return filter;
 }
 
-static int delete_found(mouv_gridfs_bucket_t *bucket, const bson_t *found, mouv_error_t *error) {
+static int delete_found(mouv_gridfs_bucket_t *bucket, const bson_t *found, int64_t until_ms,
+                        mouv_error_t *error) {
     bson_t *by_id = by_ids_of("_id", found), *of_files = by_ids_of("files_id", found);
     int rc = mouv_await(mouv_collection_delete_many(bucket->files, by_id, NULL, NULL), error);
     if (rc >= 0) {
-        MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
+        MOUV_SHIELD_SCOPE(shield, mouv__gridfs_left_ms(until_ms, MOUV__GRIDFS_CLEANUP_MS));
         rc = mouv_await(mouv_collection_delete_many(bucket->chunks, of_files, NULL, NULL), error);
     }
     bson_destroy(by_id);
@@ -342,16 +393,13 @@ static int check_filename(const char *filename, const char *call, mouv_error_t *
     return mouv__raise(error, MOUV_EINVAL, "%s: 'filename' is NULL or not UTF-8", call);
 }
 
-int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket, const char *filename,
-                               mouv_error_t *error) {
-    const char *call = "mouv_gridfs_delete_by_name()";
-    int count, total = 0, rc = mouv__gridfs_may(bucket, call, error);
-    if (rc >= 0) rc = check_filename(filename, call, error);
-    if (rc < 0) return rc;
+static int delete_all(mouv_gridfs_bucket_t *bucket, const char *filename, int64_t until_ms,
+                      mouv_error_t *error) {
+    int count, total = 0, rc;
     do {
         bson_t *found = NULL;
         count = find_by_name(bucket, filename, &found, error);
-        rc = count > 0 ? delete_found(bucket, found, error) : count;
+        rc = count > 0 ? delete_found(bucket, found, until_ms, error) : count;
         bson_destroy(found);
         total += count;
     } while (rc >= 0 && count == MOUV__GRIDFS_BATCH_FILES);
@@ -359,16 +407,32 @@ int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket, const char *filenam
     return total > 0 ? 0 : no_such_name(bucket, filename, error);
 }
 
+int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket, const char *filename,
+                               mouv_error_t *error) {
+    const char *call = "mouv_gridfs_delete_by_name()";
+    mouv_scope_t limit;
+    int rc = mouv__gridfs_may(bucket, call, error);
+    if (rc >= 0) rc = check_filename(filename, call, error);
+    if (rc < 0) return rc;
+    int64_t until_ms = mouv__gridfs_until_ms(bucket->timeout_ms);
+    mouv__gridfs_begin(&limit, until_ms);
+    rc = delete_all(bucket, filename, until_ms, error);
+    return mouv_timeout_end(&limit, rc, error);
+}
+
 int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket, const char *filename,
                                const char *new_filename, mouv_error_t *error) {
     const char *call = "mouv_gridfs_rename_by_name()";
+    mouv_scope_t limit;
     int rc = mouv__gridfs_may(bucket, call, error);
     if (rc >= 0) rc = check_filename(filename, call, error);
     if (rc >= 0) rc = check_filename(new_filename, call, error);
     if (rc < 0) return rc;
     bson_t *by_name = BCON_NEW("filename", BCON_UTF8(filename));
     bson_t *change = BCON_NEW("$set", "{", "filename", BCON_UTF8(new_filename), "}");
+    mouv__gridfs_begin(&limit, mouv__gridfs_until_ms(bucket->timeout_ms));
     rc = mouv_await(mouv_collection_update_many(bucket->files, by_name, change, NULL, NULL), error);
+    rc = mouv_timeout_end(&limit, rc, error);
     bson_destroy(by_name);
     bson_destroy(change);
     if (rc < 0) return rc;
@@ -377,13 +441,16 @@ int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket, const char *filenam
 
 int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, const char *filename,
                        mouv_error_t *error) {
+    mouv_scope_t limit;
     int rc = mouv__gridfs_may(bucket, "mouv_gridfs_rename()", error);
     if (rc < 0) return rc;
     if (!id || !filename)
         return mouv__raise(error, MOUV_EINVAL, "mouv_gridfs_rename: 'id' or 'filename' is NULL");
     bson_t *by_id = mouv__gridfs_by("_id", id);
     bson_t *change = BCON_NEW("$set", "{", "filename", BCON_UTF8(filename), "}");
+    mouv__gridfs_begin(&limit, mouv__gridfs_until_ms(bucket->timeout_ms));
     rc = mouv_await(mouv_collection_update_one(bucket->files, by_id, change, NULL, NULL), error);
+    rc = mouv_timeout_end(&limit, rc, error);
     bson_destroy(by_id);
     bson_destroy(change);
     if (rc < 0) return rc;
@@ -391,10 +458,13 @@ int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, con
 }
 
 int mouv_gridfs_drop(mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
+    mouv_scope_t limit;
     int rc = mouv__gridfs_may(bucket, "mouv_gridfs_drop()", error);
     if (rc < 0) return rc;
     bucket->indexed = false;
+    mouv__gridfs_begin(&limit, mouv__gridfs_until_ms(bucket->timeout_ms));
     rc = mouv_await(mouv_collection_drop(bucket->files, NULL), error);
     if (rc >= 0) rc = mouv_await(mouv_collection_drop(bucket->chunks, NULL), error);
+    rc = mouv_timeout_end(&limit, rc, error);
     return rc < 0 ? rc : 0;
 }

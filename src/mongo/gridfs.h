@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include <mouv/gridfs_file.h>
+#include <mouv/scope.h>
 
 enum {
     MOUV__GRIDFS_CHUNK_BYTES = 255 * 1024,
@@ -22,6 +23,7 @@ struct mouv_gridfs_bucket {
     char *name;
     int32_t chunk_size;
     uint32_t references;
+    int64_t timeout_ms;   /* timeoutMS, see timeout.h: its own or the database's */
     bool indexed;         /* they have been seen or made */
     mouv_error_t refused; /* what is wrong with the opts, or 0 */
 };
@@ -35,6 +37,18 @@ int mouv__gridfs_may(const mouv_gridfs_bucket_t *bucket, const char *call, mouv_
 
 /** 0, or MOUV_ECANCELED where the caller's task or scope has been cancelled. */
 int mouv__gridfs_not_refused(mouv_error_t *error);
+
+/** When a call or stream that begins now is over: by mouv_now_ms(), or MOUV_FOREVER. */
+int64_t mouv__gridfs_until_ms(int64_t timeout_ms);
+
+/** Begins the scope of a call, until then; its end is mouv_timeout_end(). */
+void mouv__gridfs_begin(mouv_scope_t *scope, int64_t until_ms);
+
+/** What is left until then, at most `limit_ms`: for a shield against a cancel. */
+int64_t mouv__gridfs_left_ms(int64_t until_ms, int64_t limit_ms);
+
+/** timeoutMS in `opts`: 0, or MOUV_EINVAL. */
+int mouv__gridfs_timeout(const bson_iter_t *option, int64_t *timeout_ms, mouv_error_t *error);
 
 /** Records a kept error and gives it to `error`, which may be NULL. */
 int mouv__gridfs_give(const mouv_error_t *kept, mouv_error_t *error);

@@ -19,6 +19,8 @@ struct mouv_gridfs_download {
     bson_t *filter, *opts;        /* what finds the file; `opts` NULL: by id */
     mouv_error_t failed;          /* refused arguments or what a call has failed with, or 0 */
     bool busy, closed;
+    int64_t until_ms; /* timeoutMS: the end of all of it, or MOUV_FOREVER */
+    mouv_scope_t limit; /* while `busy` */
     bson_t *file; /* the files document, once fetched */
     int64_t length, chunk_size;
     int64_t position;      /* of what has been read */
@@ -39,6 +41,7 @@ static mouv_gridfs_download_t *open_download(mouv_gridfs_bucket_t *bucket) {
         mouv_error_set(&download->failed, MOUV_EINVAL, "gridfs download: no bucket");
     else
         download->failed = bucket->refused;
+    download->until_ms = mouv__gridfs_until_ms(bucket ? bucket->timeout_ms : 0);
     return download;
 }
 
@@ -106,6 +109,7 @@ static int open_chunks(mouv_gridfs_download_t *download, mouv_error_t *error) {
     bson_t *filter = mouv__gridfs_by("files_id", bson_iter_value(&id));
     bson_t *opts =
         BCON_NEW("sort", "{", "n", BCON_INT32(1), "}", "batchSize", BCON_INT32((int32_t)batch));
+    if (download->until_ms != MOUV_FOREVER) BSON_APPEND_UTF8(opts, "timeoutMode", "cursorLifetime");
     download->chunks = mouv_collection_find(download->bucket->chunks, filter, opts);
     bson_destroy(filter);
     bson_destroy(opts);
@@ -179,12 +183,14 @@ static int enter(mouv_gridfs_download_t *download, const char *call, mouv_error_
         return mouv__raise(error, MOUV_ESTATE, "%s: another task uses the stream", call);
     if (download->closed) return mouv__raise(error, MOUV_ESTATE, "%s: the stream is closed", call);
     download->busy = true;
+    mouv__gridfs_begin(&download->limit, download->until_ms);
     return 0;
 }
 
 /** The outcome of a call; a failure ends the stream. */
-static int leave(mouv_gridfs_download_t *download, int rc, const mouv_error_t *kept,
+static int leave(mouv_gridfs_download_t *download, int rc, mouv_error_t *kept,
                  mouv_error_t *error) {
+    rc = mouv_timeout_end(&download->limit, rc, kept);
     download->busy = false;
     if (rc >= 0) return rc;
     download->failed = *kept;

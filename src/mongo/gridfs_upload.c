@@ -31,6 +31,7 @@ struct mouv_gridfs_upload {
     mouv_error_t refused;  /* what is wrong with the arguments, or 0 */
     upload_state_t state;
     bool busy;             /* a task is in a call */
+    int64_t until_ms;      /* timeoutMS: the end of all of it, or MOUV_FOREVER */
     int32_t chunk_size;
     uint8_t *buffer;       /* of at most `batch` chunks; grows as it fills */
     size_t used, capacity;
@@ -86,8 +87,13 @@ static void read_option(mouv_gridfs_upload_t *upload, const bson_iter_t *option)
         read_legacy(upload, option);
     } else if (strcmp(key, "disableMD5") == 0) {
         mouv__gridfs_no_md5(option, &upload->refused);
+    } else if (strcmp(key, "timeoutMS") == 0) {
+        int64_t timeout_ms = 0;
+        if (mouv__gridfs_timeout(option, &timeout_ms, &upload->refused) == 0)
+            upload->until_ms = mouv__gridfs_until_ms(timeout_ms);
     } else {
-        refuse(upload, "unknown option; there are '_id', 'chunkSizeBytes' and 'metadata'");
+        refuse(upload,
+               "unknown option; there are '_id', 'chunkSizeBytes', 'metadata' and 'timeoutMS'");
     }
 }
 
@@ -98,6 +104,7 @@ static void set_up(mouv_gridfs_upload_t *upload, const char *filename, const bso
         return;
     }
     upload->chunk_size = upload->bucket->chunk_size;
+    upload->until_ms = mouv__gridfs_until_ms(upload->bucket->timeout_ms);
     if (opts && bson_iter_init(&iter, opts)) {
         while (bson_iter_next(&iter) && !upload->refused.code) read_option(upload, &iter);
     }
@@ -209,10 +216,10 @@ static int await_write(mouv_future_t write, mouv_error_t *error) {
     return rc;
 }
 
-/** Begins a write that has no deadline of the caller's, for the same reason. */
-static mouv_future_t begin_write(mouv_collection_t *collection, const bson_t *const *documents,
-                                 size_t count) {
-    MOUV_SHIELD_SCOPE(shield, MOUV_FOREVER);
+/** Begins a write that has no deadline of the caller's, for the same reason, but the stream's. */
+static mouv_future_t begin_write(const mouv_gridfs_upload_t *upload, mouv_collection_t *collection,
+                                 const bson_t *const *documents, size_t count) {
+    MOUV_SHIELD_SCOPE(shield, mouv__gridfs_left_ms(upload->until_ms, MOUV_FOREVER));
     return mouv_collection_insert_many(collection, documents, count, NULL, NULL);
 }
 
@@ -240,9 +247,15 @@ static mouv_future_t begin_batch(mouv_gridfs_upload_t *upload) {
     }
     upload->sent = count;
     mouv_future_t insert =
-        begin_write(upload->bucket->chunks, (const bson_t *const *)documents, count);
+        begin_write(upload, upload->bucket->chunks, (const bson_t *const *)documents, count);
     for (uint32_t i = 0; i < count; i++) bson_destroy(documents[i]);
     return insert;
+}
+
+/** What the write promises with this error. */
+static bool nothing_stored(int rc) {
+    return rc == MOUV_ETIMEDOUT || rc == MOUV_ECANCELED || rc == MOUV_EQUEUE ||
+           rc == MOUV_ESELECTION;
 }
 
 static int store_batch(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
@@ -253,6 +266,7 @@ static int store_batch(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     int rc = mouv__gridfs_not_refused(error);
     if (rc >= 0) rc = mouv__gridfs_ensure_indexes(upload->bucket, error);
     if (rc >= 0) rc = await_write(begin_batch(upload), error);
+    if (nothing_stored(rc)) upload->sent = 0;
     if (rc < 0) return rc;
     upload->stored += (int32_t)upload->sent;
     upload->sent = 0;
@@ -312,12 +326,15 @@ static int append(mouv_gridfs_upload_t *upload, const uint8_t *data, size_t size
 int mouv_gridfs_upload_write(mouv_gridfs_upload_t *upload, const void *data, size_t size,
                              mouv_error_t *error) {
     mouv_error_t kept;
+    mouv_scope_t limit;
     int rc = enter(upload, "mouv_gridfs_upload_write()", error);
     if (rc < 0) return rc;
+    mouv__gridfs_begin(&limit, upload->until_ms);
     if (!data && size > 0)
         rc = mouv__raise(&kept, MOUV_EINVAL, "mouv_gridfs_upload_write: 'data' is NULL");
     else
         rc = append(upload, data, size, &kept);
+    rc = mouv_timeout_end(&limit, rc, &kept);
     if (rc < 0) rc = fail(upload, &kept, error);
     upload->busy = false;
     return rc;
@@ -346,21 +363,24 @@ static int store_file(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     if (rc >= 0) rc = mouv__gridfs_ensure_indexes(upload->bucket, error); /* of an empty file */
     if (rc < 0) return rc;
     const bson_t *document = files_document(upload);
-    rc = await_write(begin_write(upload->bucket->files, &document, 1), error);
+    rc = await_write(begin_write(upload, upload->bucket->files, &document, 1), error);
     bson_destroy((bson_t *)document);
     return rc < 0 ? rc : 0;
 }
 
 int mouv_gridfs_upload_close(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     mouv_error_t kept;
+    mouv_scope_t limit;
     int rc = enter(upload, "mouv_gridfs_upload_close()", error);
     if (rc < 0) return rc;
+    mouv__gridfs_begin(&limit, upload->until_ms);
     rc = store_batch(upload, &kept);
     if (rc >= 0) {
         rc = store_file(upload, &kept);
         /* The file may be there: without its chunks it would be worse than orphans. */
         if (rc >= 0 || rc == MOUV_EUNKNOWN) upload->state = STORED;
     }
+    rc = mouv_timeout_end(&limit, rc, &kept);
     if (rc < 0)
         rc = upload->state == STORED ? mouv__gridfs_give(&kept, error) : fail(upload, &kept, error);
     upload->busy = false;

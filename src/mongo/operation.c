@@ -18,6 +18,7 @@
 #include "mongo/retry.h"
 #include "mongo/session.h"
 #include "mongo/state.h"
+#include "mongo/timeout.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -219,7 +220,7 @@ mouv_future_t mouv__operation_refuse(mouv__operation_t *op, int code, const char
 /* The user's maxTimeMS leaves the command: the lesser of it and the deadline is sent instead. */
 static void take_max_time(mouv__operation_t *op) {
     bson_iter_t iter;
-    if (!(op->row->flags & MOUV__OP_MAX_TIME)) return;
+    if (!(op->row->flags & MOUV__OP_MAX_TIME) && !op->own_limit) return;
     if (!bson_iter_init_find(&iter, op->command, "maxTimeMS") || !BSON_ITER_HOLDS_NUMBER(&iter))
         return;
     int64_t max_time_ms = bson_iter_as_int64(&iter);
@@ -247,6 +248,7 @@ mouv_future_t mouv__operation_start(mouv__operation_t *op) {
         return mouv__operation_refuse(op, error.code, "%s", error.message);
     mouv_future_t handle = mouv__future_handle(&op->future);
     take_max_time(op);
+    mouv__operation_drop_old_timeouts(op);
     op->held = true;
     mouv__future_hold(&op->future);
     mouv__operation_move(op, MOUV__OP_STARTED);
@@ -267,6 +269,7 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
     bson_destroy(op->command);
     op->command = command;
     take_max_time(op);
+    mouv__operation_drop_old_timeouts(op);
 }
 
 /* --- settling -------------------------------------------------------------------------------- */

@@ -55,9 +55,8 @@ enum {
     /** May be sent a second time after a retryable failure (op->retryable narrows it down). A write
      *  then gets a txnNumber on replica sets and sharded clusters, elsewhere it is not retried. */
     MOUV__OP_RETRYABLE = 1 << 1,
-    /** The deadline is sent as maxTimeMS. Not for getMore and killCursors, nor for a find or
-     *  aggregate whose cursor may outlive the deadline (the user's own maxTimeMS then just stays in
-     *  the command). */
+    /** The deadline is sent as maxTimeMS. Not for getMore; a find or aggregate whose cursor may
+     *  outlive the deadline, and killCursors, have op->own_limit. */
     MOUV__OP_MAX_TIME = 1 << 2,
     /** May go to a secondary: the client's read preference applies where op->read_prefs is NULL. */
     MOUV__OP_READ_PREFERENCE = 1 << 3,
@@ -161,6 +160,7 @@ struct mouv__operation {
     int64_t entered_ns;        /**< began to wait; only with a monitor */
     uint64_t number;           /**< which of the client's operations, from 1 */
     uint64_t order;            /**< of arrival, for "operations ahead" */
+    int64_t limit_ns;          /**< with `own_limit`: what maxTimeMS is reckoned from */
     int32_t user_max_time_ms;  /**< the user's maxTimeMS, taken out of the command; 0: none */
     uint32_t memory;           /**< atomic: the future's share and the worker's */
     uint8_t state;             /**< mouv__op_state_t */
@@ -171,6 +171,8 @@ struct mouv__operation {
     bool maybe_stored;         /**< an earlier attempt of a write may have been executed */
     bool stopped;              /**< cancelled or expired: no further attempt */
     bool expired;              /**< `stopped` by its deadline */
+    bool has_timeout;          /**< timeoutMS is given, see timeout.h; 0 as well */
+    bool own_limit;            /**< maxTimeMS is not for the deadline to say, see timeout.h */
     bool held;                 /**< the lower half holds the future */
     bool in_transaction;       /**< of user_session; so nothing is stored before the commit */
     bool starts_transaction;   /**< its command is the transaction's first */

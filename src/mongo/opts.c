@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mongo/check.h"
+#include "mongo/timeout.h"
 
 /** What an option may be; bits, some options may be one of two. */
 enum {
@@ -115,6 +116,8 @@ static const option_t options[] = {
     {"startAfter",               DOCUMENT,    STREAM,        START,     PASSED_ON},
     {"startAtOperationTime",     TIMESTAMP,   STREAM,        START,     PASSED_ON},
     {"tailable",                 BOOL,        EVERY,         TOP,       FLAG_TO(tailable)},
+    {"timeoutMS",                COUNT,       EVERY,         KEPT,      NUMBER_TO(timeout_ms)},
+    {"timeoutMode",              STRING,      EVERY,         KEPT,      VIEW_TO(timeout_mode)},
     {"timeseries",               DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"upsert",                   BOOL,        STATEMENTS,    STATEMENT, FLAG_TO(upsert)},
     {"upsert",                   BOOL,        EVERY,         TOP,       FLAG_TO(upsert)},
@@ -266,6 +269,7 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
                            .families = families,
                            .batch_size = -1,
                            .max_await_ms = -1,
+                           .timeout_ms = MOUV__TIMEOUT_UNSET,
                            .ordered = true,
                            .prefetch = true,
                            .validate = true};

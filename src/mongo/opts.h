@@ -51,12 +51,14 @@ typedef struct mouv__opts {
     int64_t max_await_ms; /**< -1: none */
     int64_t session_id;   /**< of mouv_session_append(); 0: none */
     int64_t server_id;    /**< which server it must go to; 0: any that suits */
+    int64_t timeout_ms;   /**< MOUV__TIMEOUT_UNSET */
     bool ordered;         /**< true */
     bool prefetch;        /**< true: a cursor fetches ahead */
     bool validate;        /**< true; false leaves out what is not structure */
     bool upsert, tailable, await_data, single_batch, return_new, exhaust;
     mouv__view_t read_preference; /**< "secondary", or {mode, tags, ...} */
     mouv__view_t return_document; /**< "before" or "after" */
+    mouv__view_t timeout_mode;    /**< of cursors: "cursorLifetime" or "iteration" */
 } mouv__opts_t;
 
 /**

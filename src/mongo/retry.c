@@ -64,6 +64,8 @@ static void outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
         make_unknown(error, code, "stored, but its confirmation was not waited for");
     else if (!mouv__reply_did_something(reply))
         error->code = code;
+    else
+        error->cause = code; /* a part is stored: the server's error, for this reason */
 }
 
 void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
@@ -101,7 +103,8 @@ static bool write_may_retry(const mouv__operation_t *op, const mouv_error_t *err
 }
 
 static bool may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
-    if (!op->retryable || op->retries > 0 || op->stopped) return false;
+    if (!op->retryable || op->stopped) return false;
+    if (op->retries > 0 && !op->has_timeout) return false; /* with it, until the time is up */
     if (is_write(op)) return op->attempt.txn_number > 0 && write_may_retry(op, error);
     return op->client->retry_reads && read_may_retry(error);
 }
@@ -125,7 +128,7 @@ bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
     if (!may_retry(op, error)) return false;
     if (!op->first_error) op->first_error = mouv__alloc(sizeof(*op->first_error));
     if (op->first_error) *op->first_error = *error;
-    op->retries++;
+    if (op->retries < UINT8_MAX) op->retries++;
     op->client->stats.retries++;
     op->attempt.avoid_id = op->attempt.server_id;
     return true;

@@ -11,6 +11,7 @@
 #include "mongo/affinity.h"
 #include "mongo/client.h"
 #include "mongo/defaults.h"
+#include "mongo/error.h"
 #include "mongo/reply.h"
 
 /* Numbers are the process's, so that a session is never taken for one of another client. */
@@ -18,11 +19,16 @@ static int64_t last_number; /* atomic */
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static int init(mouv_session_t *session, const mouv_session_opts_t *opts, mouv_error_t *error) {
+static int init(mouv_session_t *session, const mouv_client_t *client,
+                const mouv_session_opts_t *opts, mouv_error_t *error) {
     if (opts->snapshot && opts->causal_consistency > 0)
         return mouv_error_set(error, MOUV_EINVAL,
                               "snapshot and causal_consistency exclude each "
                               "other");
+    int rc = mouv__timeout_from_struct(opts->default_timeout_ms, "default_timeout_ms",
+                                       &session->timeout_ms, error);
+    if (rc < 0) return rc;
+    if (session->timeout_ms == MOUV__TIMEOUT_UNSET) session->timeout_ms = client->timeout_ms;
     session->snapshot = opts->snapshot;
     session->causal = opts->causal_consistency >= 0 && !opts->snapshot;
     return mouv__transaction_opts_copy(&session->defaults, &opts->transaction, error);
@@ -50,7 +56,7 @@ mouv_session_t *mouv_client_start_session(mouv_client_t *client, const mouv_sess
     int rc = mouv__client_check(client, &why);
     mouv_session_t *session = rc < 0 ? NULL : mouv__alloc(sizeof(*session));
     if (rc == 0 && !session) rc = mouv_error_set(&why, MOUV_ENOMEM, "out of memory");
-    if (rc == 0) rc = init(session, opts ? opts : &defaults, &why);
+    if (rc == 0) rc = init(session, client, opts ? opts : &defaults, &why);
     if (rc < 0) {
         mouv__free(session);
         mouv__raise(error, rc, "mouv_client_start_session: %s", why.message);
@@ -290,6 +296,15 @@ static void note_lsid(mouv_session_t *session) {
     BSON_APPEND_BINARY(session->lsid, "id", BSON_SUBTYPE_UUID, home->lsid, sizeof(home->lsid));
 }
 
+/* What was stopped in a transaction has ended it. */
+static void note_end(const mouv__operation_t *op) {
+    mouv__transaction_t *transaction = &op->user_session->transaction;
+    int64_t code = mouv__reply_number(op->attempt.reply, "code");
+    bool stopped = code == MOUV__CODE_MAX_TIME_EXPIRED ||
+                   (op->stopped && code == MOUV__CODE_INTERRUPTED);
+    if (stopped && op->attempt.txn_number == transaction->number) transaction->gone = true;
+}
+
 static void note_recovery_token(mouv_session_t *session, const bson_t *reply) {
     bson_iter_t field;
     if (!bson_iter_init_find(&field, reply, "recoveryToken")) return;
@@ -305,6 +320,7 @@ void mouv__user_session_note(mouv__operation_t *op) {
     uint32_t time[2];
     note_lsid(session);
     if (!reply) return;
+    if (op->in_transaction) note_end(op);
     if (mouv__view_inside(reply, "$clusterTime", &cluster_time) &&
         advance_cluster_time(session, &cluster_time))
         session->advanced = false; /* libmongoc has seen it too */

@@ -10,6 +10,7 @@
 #include <mouv/session.h>
 
 #include "mongo/operation.h"
+#include "mongo/timeout.h"
 
 /** The legal transitions stand in one table in transaction.c. */
 typedef enum mouv__transaction_state {
@@ -31,6 +32,7 @@ typedef struct mouv__transaction {
     uint8_t state; /**< mouv__transaction_state_t */
     bool empty;    /**< COMMITTED without anything having been sent */
     bool again;    /**< the commit under way is not the first */
+    bool gone;     /**< the server has ended it already, with an operation that was stopped */
     int64_t number;
     mouv__transaction_opts_t opts; /**< with the session's and the client's where it has none */
     bson_t *recovery_token;        /**< of a sharded cluster: {recoveryToken: ...}, or NULL */
@@ -51,6 +53,9 @@ struct mouv_session {
     bson_t *cluster_time;       /**< or NULL */
     uint32_t operation_time[2]; /**< timestamp, increment */
     uint32_t snapshot_time[2];  /**< of the first read */
+    int64_t timeout_ms;    /**< of commit, abort, mouv_with_transaction(); see timeout.h */
+    bool limited;          /**< mouv_with_transaction() has a limit for all in the session: */
+    mouv__timeout_t limit;
     mouv__transaction_opts_t defaults;
     mouv__transaction_t transaction;
 };
@@ -113,6 +118,9 @@ void mouv__transaction_leave(mouv__operation_t *op);
 
 /** Adds the labels that are the driver's to give. */
 void mouv__transaction_label(const mouv__operation_t *op, mouv_error_t *error);
+
+/** Whether the server has ended the open transaction; then it is one that has been aborted. */
+bool mouv__transaction_gone(mouv_session_t *session);
 
 /** The session ends: aborts for nobody what is open. */
 void mouv__transaction_end(mouv_session_t *session);

@@ -12,6 +12,7 @@
 #include "mongo/check.h"
 #include "mongo/client.h"
 #include "mongo/error.h"
+#include "mongo/opts.h"
 #include "mongo/session.h"
 #include "mongo/state.h"
 
@@ -154,7 +155,7 @@ static int start(mouv_session_t *session, const mouv_transaction_opts_t *opts,
     bson_destroy(transaction->recovery_token);
     transaction->recovery_token = NULL;
     transaction->opts = own;
-    transaction->empty = transaction->again = false;
+    transaction->empty = transaction->again = transaction->gone = false;
     transaction->number = ++session->client->txn_number;
     move(session, MOUV__TRANSACTION_STARTING);
     return 0;
@@ -221,24 +222,35 @@ static void append_start(bson_t *fields, const mouv_session_t *session) {
     bson_destroy(concern);
 }
 
-/* {w: "majority", wtimeout: 10000, <what was given besides w>} */
-static void append_majority(bson_t *fields, const bson_t *given) {
+/* {w: "majority", wtimeout: 10000, <what was given besides w>}; a timeoutMS replaces wtimeout. */
+static void append_majority(bson_t *fields, const bson_t *given, bool untimed) {
     bson_t concern;
     bson_append_document_begin(fields, "writeConcern", -1, &concern);
-    if (given) bson_copy_to_excluding_noinit(given, &concern, "w", NULL);
+    if (given)
+        bson_copy_to_excluding_noinit(given, &concern, "w", untimed ? "wtimeout" : "w", NULL);
     BSON_APPEND_UTF8(&concern, "w", "majority");
-    if (!given || !bson_has_field(given, "wtimeout"))
+    if (!untimed && (!given || !bson_has_field(given, "wtimeout")))
         BSON_APPEND_INT32(&concern, "wtimeout", COMMIT_AGAIN_WTIMEOUT_MS);
     bson_append_document_end(fields, &concern);
+}
+
+static void append_concern(bson_t *fields, const bson_t *given, bool untimed) {
+    bson_t *concern = bson_new();
+    if (given && untimed)
+        bson_copy_to_excluding_noinit(given, concern, "wtimeout", NULL);
+    else if (given)
+        bson_concat(concern, given);
+    if (!bson_empty(concern)) BSON_APPEND_DOCUMENT(fields, "writeConcern", concern);
+    bson_destroy(concern);
 }
 
 static void append_end(bson_t *fields, const mouv__operation_t *op) {
     const mouv__transaction_t *transaction = &op->user_session->transaction;
     const bson_t *concern = transaction->opts.write_concern;
     if (op->row == &commit_row && (transaction->again || op->retries > 0))
-        append_majority(fields, concern);
-    else if (concern && !bson_empty(concern))
-        BSON_APPEND_DOCUMENT(fields, "writeConcern", concern);
+        append_majority(fields, concern, op->has_timeout);
+    else
+        append_concern(fields, concern, op->has_timeout);
     if (transaction->recovery_token) bson_concat(fields, transaction->recovery_token);
 }
 
@@ -351,10 +363,39 @@ static int check_commit(const mouv_session_t *session, mouv_error_t *error) {
     return 0;
 }
 
+/* What counts for a commit or abort: its own, inside mouv_with_transaction() its limit, else the
+ * session's. */
+static int read_timeout(const mouv_session_t *session, const bson_t *opts, mouv__timeout_t *timeout,
+                        mouv_error_t *error) {
+    mouv__opts_t given;
+    bson_iter_t iter;
+    int rc = mouv__opts_read(&given, MOUV__FAMILY_PLAIN, opts, error);
+    if (rc < 0) return rc;
+    if (opts && bson_iter_init(&iter, opts))
+        while (bson_iter_next(&iter))
+            if (strcmp(bson_iter_key(&iter), "timeoutMS") != 0)
+                return mouv_error_set(error, MOUV_EINVAL, "there is no option '%.80s'",
+                                      bson_iter_key(&iter));
+    *timeout = (mouv__timeout_t){given.timeout_ms, MOUV__NEVER};
+    if (given.timeout_ms == MOUV__TIMEOUT_UNSET) timeout->ms = session->timeout_ms;
+    if (!session->limited) return 0;
+    *timeout = session->limit;
+    if (given.timeout_ms == MOUV__TIMEOUT_UNSET) return 0;
+    return mouv_error_set(error, MOUV_EINVAL,
+                          "option 'timeoutMS': inside mouv_with_transaction() its own limit counts");
+}
+
 mouv_future_t mouv_session_commit_transaction(mouv_session_t *session) {
+    return mouv_session_commit_transaction_with_opts(session, NULL);
+}
+
+mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t *session,
+                                                        const bson_t *opts) {
     mouv_error_t error = {0};
     mouv_future_t failed;
-    if (check_commit(session, &error) < 0) return fail("mouv_session_commit_transaction", &error);
+    mouv__timeout_t timeout;
+    if (check_commit(session, &error) < 0 || read_timeout(session, opts, &timeout, &error) < 0)
+        return fail("mouv_session_commit_transaction", &error);
     mouv__transaction_t *transaction = &session->transaction;
     if (transaction->state == MOUV__TRANSACTION_STARTING) {
         transaction->empty = true;
@@ -367,6 +408,7 @@ mouv_future_t mouv_session_commit_transaction(mouv_session_t *session) {
     transaction->again = transaction->state == MOUV__TRANSACTION_COMMITTED;
     if (transaction->opts.max_commit_time_ms > 0)
         BSON_APPEND_INT64(op->command, "maxTimeMS", transaction->opts.max_commit_time_ms);
+    mouv__operation_set_timeout(op, timeout);
     return mouv__operation_start(op);
 }
 
@@ -377,7 +419,7 @@ static int finish_abort(mouv__operation_t *op, bson_t *reply, mouv_error_t *erro
 }
 
 /* The abort as an operation; NULL if there is nothing, or nobody, to send it to. */
-static mouv__operation_t *abort_open(mouv_session_t *session) {
+static mouv__operation_t *abort_open(mouv_session_t *session, int64_t timeout_ms) {
     mouv_future_t failed;
     bool sent = session->transaction.state == MOUV__TRANSACTION_OPEN;
     move(session, MOUV__TRANSACTION_ABORTED);
@@ -389,6 +431,8 @@ static mouv__operation_t *abort_open(mouv_session_t *session) {
         return NULL;
     }
     op->deadline_ns = mouv__deadline_in(session->client->runtime, ABORT_MS);
+    mouv__operation_set_cleanup_timeout(op, timeout_ms);
+    op->has_timeout = timeout_ms != MOUV__TIMEOUT_UNSET;
     return op;
 }
 
@@ -400,9 +444,16 @@ static int check_abort(const mouv_session_t *session, mouv_error_t *error) {
 }
 
 mouv_future_t mouv_session_abort_transaction(mouv_session_t *session) {
+    return mouv_session_abort_transaction_with_opts(session, NULL);
+}
+
+mouv_future_t mouv_session_abort_transaction_with_opts(mouv_session_t *session,
+                                                       const bson_t *opts) {
     mouv_error_t error = {0};
-    if (check_abort(session, &error) < 0) return fail("mouv_session_abort_transaction", &error);
-    mouv__operation_t *op = abort_open(session);
+    mouv__timeout_t timeout;
+    if (check_abort(session, &error) < 0 || read_timeout(session, opts, &timeout, &error) < 0)
+        return fail("mouv_session_abort_transaction", &error);
+    mouv__operation_t *op = abort_open(session, timeout.ms); /* counted from now, in any case */
     if (!op) return done();
     mouv__future_count(&op->future); /* unlike other clean-up, somebody waits for it */
     return mouv__operation_start(op);
@@ -410,6 +461,12 @@ mouv_future_t mouv_session_abort_transaction(mouv_session_t *session) {
 
 void mouv__transaction_end(mouv_session_t *session) {
     if (!is_open(session)) return;
-    mouv__operation_t *op = abort_open(session);
+    mouv__operation_t *op = abort_open(session, session->timeout_ms);
     if (op) mouv__operation_start_detached(op);
+}
+
+bool mouv__transaction_gone(mouv_session_t *session) {
+    if (!is_open(session) || !session->transaction.gone) return false;
+    move(session, MOUV__TRANSACTION_ABORTED);
+    return true;
 }

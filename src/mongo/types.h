@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 typedef struct mouv__operation mouv__operation_t;
+typedef struct mouv__command mouv__command_t;
 typedef struct mouv__affinity mouv__affinity_t;
 typedef struct mouv__defaults mouv__defaults_t;
 typedef struct mouv__carrier mouv__carrier_t;

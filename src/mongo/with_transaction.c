@@ -7,10 +7,14 @@
 #include <mouv/session.h>
 #include <mouv/task.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "async/runtime.h"
 #include "async/timer.h"
+#include "mongo/client.h"
+#include "mongo/session.h"
 
 #define RETRY_LIMIT_MS 120000
 #define ABORT_LIMIT_MS 10000
@@ -27,12 +31,37 @@ typedef struct run {
     mouv_transaction_opts_t opts;
     int64_t until_ms;
     double pause_ms;
+    bool limits; /**< the session's limit is this run's */
     mouv_error_t error;
 } run_t;
 
 static int body(void *arg) {
     run_t *run = arg;
     return run->fn(run->session, run->arg);
+}
+
+/* timeoutMS counts for all that is done in the session until the end. */
+static int set_limit(run_t *run) {
+    mouv_session_t *session = run->session;
+    int64_t ms;
+    int rc = mouv__user_session_check(session, &run->error);
+    if (rc == 0)
+        rc = mouv__timeout_from_struct(run->opts.timeout_ms, "timeout_ms", &ms, &run->error);
+    if (rc < 0) return rc;
+    if (ms == MOUV__TIMEOUT_UNSET) ms = session->timeout_ms;
+    if (ms == MOUV__TIMEOUT_UNSET || session->limited) return 0;
+    session->limit = (mouv__timeout_t){ms, MOUV__NEVER};
+    session->limit.until_ns = mouv__timeout_end_ns(session->client, session->limit);
+    session->limited = run->limits = true;
+    return 0;
+}
+
+static int64_t retry_limit_ms(const run_t *run) {
+    int64_t ms = run->opts.retry_limit_ms > 0 ? run->opts.retry_limit_ms : RETRY_LIMIT_MS;
+    if (!run->limits) return ms;
+    int64_t limit_ms = run->session->limit.ms;
+    if (run->opts.retry_limit_ms <= 0) return limit_ms > 0 ? limit_ms : MOUV_FOREVER;
+    return limit_ms > 0 && limit_ms < ms ? limit_ms : ms;
 }
 
 static bool may_retry(const run_t *run, const char *label) {
@@ -65,6 +94,8 @@ static int run_once(run_t *run) {
     if (rc >= 0 && mouv_session_in_transaction(run->session)) {
         int committed = commit(run);
         if (committed < 0) rc = committed;
+        /* where it was not sent for want of time, an abort would tell the server nothing new */
+        if (committed == MOUV_ETIMEDOUT && mouv__transaction_gone(run->session)) return rc;
     }
     if (rc < 0) give_up(run);
     return rc;
@@ -72,18 +103,31 @@ static int run_once(run_t *run) {
 
 static void pause_before_retry(run_t *run) {
     double part = (double)(uv_hrtime() % 1000) / 1000;
-    mouv_sleep_ms((int64_t)(part * run->pause_ms));
+    int64_t pause_ms = (int64_t)(part * run->pause_ms), left_ms = run->until_ms - mouv_now_ms();
+    mouv_sleep_ms(pause_ms < left_ms ? pause_ms : left_ms);
     run->pause_ms *= PAUSE_GROWTH;
     if (run->pause_ms > PAUSE_MAX_MS) run->pause_ms = PAUSE_MAX_MS;
 }
 
+/* The time is up while there was something to retry: nothing of it is stored. */
+static int turn_into_timeout(run_t *run) {
+    mouv_error_t *error = &run->error;
+    char text[sizeof error->message];
+    if (error->code == MOUV_EUNKNOWN) return error->code;
+    snprintf(text, sizeof text, "timed out; the last try: %.470s", error->message);
+    memcpy(error->message, text, sizeof text);
+    error->cause = error->code;
+    return error->code = MOUV_ETIMEDOUT;
+}
+
 static int run_all(run_t *run) {
-    int64_t limit_ms = run->opts.retry_limit_ms > 0 ? run->opts.retry_limit_ms : RETRY_LIMIT_MS;
-    run->until_ms = mouv_now_ms() + limit_ms;
+    int64_t limit_ms = retry_limit_ms(run), now_ms = mouv_now_ms();
+    run->until_ms = limit_ms < MOUV_FOREVER - now_ms ? now_ms + limit_ms : MOUV_FOREVER;
     run->pause_ms = PAUSE_MS;
     for (;;) {
         int rc = run_once(run);
-        if (rc >= 0 || !may_retry(run, "TransientTransactionError")) return rc;
+        if (rc >= 0 || !mouv_error_has_label(&run->error, "TransientTransactionError")) return rc;
+        if (mouv_now_ms() >= run->until_ms) return run->limits ? turn_into_timeout(run) : rc;
         pause_before_retry(run);
         if (mouv__current_refused()) return rc;
     }
@@ -97,7 +141,9 @@ int mouv_with_transaction(mouv_session_t *session, mouv_transaction_fn_t fn, voi
         return mouv__raise(error, MOUV_EINVAL, "mouv_with_transaction: 'session' or 'fn' is NULL");
     run_t run = {.session = session, .fn = fn, .arg = arg};
     if (opts) run.opts = *opts;
-    int rc = run_all(&run);
+    int rc = set_limit(&run);
+    if (rc >= 0) rc = run_all(&run);
+    if (run.limits) session->limited = false;
     if (rc >= 0) return rc;
     if (error) *error = run.error;
     return mouv__record_error(&run.error);

@@ -139,6 +139,29 @@ static void duplicate_key_is_told_by_three_codes(void **state) {
     assert_false(mouv_error_is_duplicate_key(NULL));
 }
 
+static void a_timeout_is_told_by_code_or_by_cause(void **state) {
+    (void)state;
+    const struct {
+        int code, cause;
+        bool timeout;
+    } errors[] = {
+        {MOUV_ETIMEDOUT, 0, true},
+        {MOUV_ETIMEDOUT, MOUV_ECANCELED, true},
+        {MOUV_EUNKNOWN, MOUV_ETIMEDOUT, true},
+        {MOUV_ESERVER, MOUV_ETIMEDOUT, true},
+        {MOUV_EUNKNOWN, MOUV_ENETWORK, false},
+        {MOUV_ESERVER, 0, false},
+        {MOUV_ECANCELED, MOUV_ETIMEDOUT, false},
+        {MOUV_ESELECTION, 0, false},
+        {0, 0, false},
+    };
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        mouv_error_t error = {.code = errors[i].code, .cause = errors[i].cause};
+        assert_int_equal(mouv_error_is_timeout(&error), errors[i].timeout);
+    }
+    assert_false(mouv_error_is_timeout(NULL));
+}
+
 /* --- mouv_fail ------------------------------------------------------------------------------ */
 
 static void fail_outside_a_coroutine_only_returns_the_code(void **state) {
@@ -323,6 +346,7 @@ int main(void) {
         CASE(part_of_a_label_is_not_the_label),
         CASE(label_of_nothing_is_false),
         CASE(duplicate_key_is_told_by_three_codes),
+        CASE(a_timeout_is_told_by_code_or_by_cause),
         CASE(fail_outside_a_coroutine_only_returns_the_code),
         CASE(message_of_fail_reaches_the_awaiter_of_a_coroutine),
         CASE(message_of_fail_reaches_the_awaiter_of_a_task),

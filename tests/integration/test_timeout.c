@@ -1,0 +1,381 @@
+/*
+ * timeoutMS of clients, handles and calls: which one counts, what is sent, what time runs out to,
+ * which older limits it replaces. Fail points (configureFailPoint) hold commands up.
+ */
+#include "support/wire.h"
+
+#define BLOCKED "'blockConnection': true, 'blockTimeMS': 3000"
+
+static wire_t wire;
+
+/** A client that `wire` is told of, from its beginning. */
+static mouv_client_t *listening(test_t *t, const char *options) {
+    wire = (wire_t){0};
+    return wire_client(t, &wire, options);
+}
+
+static int find_one(test_t *t, mouv_collection_t *users, const char *opts) {
+    return await(t, mouv_collection_find_one(users, NULL, json(t, opts), NULL));
+}
+
+static int insert(test_t *t, mouv_collection_t *users, const char *opts) {
+    return await(t, mouv_collection_insert_one(users, json(t, "{}"), json(t, opts), NULL));
+}
+
+static int64_t stored(test_t *t) {
+    int64_t count = -1;
+    mouv_await(mouv_collection_count_documents(t->users, NULL, NULL, &count), NULL);
+    return count;
+}
+
+/* --- where it is given ----------------------------------------------------------------------- */
+
+CASE(call_before_collection_before_database_before_client) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "timeoutMS=100000");
+    mouv_database_t *plain = mouv_client_get_database(client, t->database_name);
+    mouv_database_t *database =
+        mouv_database_with_options(plain, json(t, "{'timeoutMS': 80000}"));
+    mouv_collection_t *inherits = mouv_database_get_collection(database, "users");
+    mouv_collection_t *own =
+        mouv_collection_with_options(inherits, json(t, "{'timeoutMS': 60000}"));
+    CHECK_INT(find_one(t, wire_users(t, client), "{}"), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 100000);
+    CHECK_INT(find_one(t, inherits, "{}"), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 80000);
+    CHECK_INT(find_one(t, own, "{}"), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 60000);
+    CHECK_INT(find_one(t, own, "{'timeoutMS': 120000}"), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 120000);
+    CHECK_INT(await(t, mouv_database_command(database, json(t, "{'ping': 1}"), NULL, NULL)), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "ping"), 80000);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "ping"), 100000);
+    return 0;
+}
+
+CASE(zero_is_no_limit_on_every_level) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "timeoutMS=100000");
+    mouv_database_t *database = mouv_database_with_options(
+        mouv_client_get_database(client, t->database_name), json(t, "{'timeoutMS': 0}"));
+    mouv_collection_t *inherits = mouv_database_get_collection(database, "users");
+    CHECK_INT(find_one(t, inherits, "{}"), 0);
+    CHECK_INT(wire_max_time(&wire, "find"), WIRE_NONE);
+    CHECK_INT(find_one(t, wire_users(t, client), "{'timeoutMS': 0}"), 0);
+    CHECK_INT(wire_max_time(&wire, "find"), WIRE_NONE);
+    CHECK_INT(find_one(t, inherits, "{'timeoutMS': 60000}"), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 60000);
+    return 0;
+}
+
+CASE(zero_in_the_uri_is_given_and_no_limit) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "TIMEOUTms=0&appName=test");
+    CHECK_INT(find_one(t, wire_users(t, client), "{'maxTimeMS': 50000}"), 0);
+    CHECK_INT(wire_max_time(&wire, "find"), WIRE_NONE); /* it replaces maxTimeMS all the same */
+    return 0;
+}
+
+CASE(without_it_scopes_and_maxTimeMS_say_what_is_sent) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
+    mouv_collection_t *users = wire_users(t, client);
+    CHECK_INT(find_one(t, users, "{}"), 0);
+    CHECK_INT(wire_max_time(&wire, "find"), WIRE_NONE);
+    CHECK_INT(find_one(t, users, "{'maxTimeMS': 50000}"), 0);
+    CHECK_INT(wire_max_time(&wire, "find"), 50000);
+    mouv_future_t find = mouv_collection_find_one(users, NULL, NULL, NULL);
+    CHECK_INT(mouv_await_for(find, 40000, &t->error), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 40000);
+    find = mouv_collection_find_one(users, NULL, json(t, "{'maxTimeMS': 20000}"), NULL);
+    CHECK_INT(mouv_await_for(find, 40000, &t->error), 0);
+    CHECK_INT(wire_max_time(&wire, "find"), 20000); /* never longer than the user's own */
+    return 0;
+}
+
+CASE(the_nearer_of_scope_and_timeoutMS_counts) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
+    mouv_collection_t *users = wire_users(t, client);
+    mouv_future_t find =
+        mouv_collection_find_one(users, NULL, json(t, "{'timeoutMS': 80000}"), NULL);
+    CHECK_INT(mouv_await_for(find, 40000, &t->error), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 40000);
+    find = mouv_collection_find_one(users, NULL, json(t, "{'timeoutMS': 40000}"), NULL);
+    CHECK_INT(mouv_await_for(find, 80000, &t->error), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 40000);
+    return 0;
+}
+
+CASE(every_operation_sends_it) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "timeoutMS=60000");
+    mouv_database_t *database = mouv_client_get_database(client, t->database_name);
+    mouv_collection_t *users = wire_users(t, client);
+    const bson_t *all = json(t, "{}"), *doc = json(t, "{'_id': 1, 'x': 1}");
+    const bson_t *change = json(t, "{'$set': {'x': 2}}"), *keys = json(t, "{'x': 1}");
+    MOUV_AUTO_BULK mouv_bulk_t *bulk = mouv_collection_create_bulk(users, NULL);
+    mouv_bulk_insert_one(bulk, json(t, "{'_id': 2}"), NULL, NULL);
+    mouv_bulk_delete_one(bulk, json(t, "{'_id': 2}"), NULL, NULL);
+    const struct {
+        const char *command;
+        mouv_future_t future;
+    } operations[] = {
+        {"create", mouv_database_create_collection(database, "other", NULL)},
+        {"insert", mouv_collection_insert_one(users, doc, NULL, NULL)},
+        {"update", mouv_collection_update_many(users, all, change, NULL, NULL)},
+        {"update", mouv_collection_replace_one(users, all, doc, NULL, NULL)},
+        {"findAndModify", mouv_collection_find_one_and_update(users, all, change, NULL, NULL)},
+        {"aggregate", mouv_collection_count_documents(users, NULL, NULL, NULL)},
+        {"count", mouv_collection_estimated_document_count(users, NULL, NULL)},
+        {"distinct", mouv_collection_distinct(users, "x", NULL, NULL, NULL)},
+        {"createIndexes", mouv_collection_create_index(users, keys, NULL, NULL, NULL)},
+        {"listIndexes", mouv_collection_index_information(users, NULL, NULL)},
+        {"dropIndexes", mouv_collection_drop_index(users, "x_1", NULL)},
+        {"listDatabases", mouv_client_list_database_names(client, NULL, NULL)},
+        {"listCollections", mouv_database_list_collection_names(database, NULL, NULL)},
+        {"delete", mouv_bulk_execute(bulk, NULL)},
+        {"delete", mouv_collection_delete_many(users, all, NULL, NULL)},
+        {"drop", mouv_collection_drop(users, NULL)},
+    };
+    size_t count = sizeof operations / sizeof *operations;
+    for (size_t i = 0; i < count; i++) await(t, operations[i].future); /* all at once, some fail */
+    for (size_t i = 0; i < count; i++)
+        CHECK_LIMIT(wire_max_time(&wire, operations[i].command), 60000);
+    return 0;
+}
+
+/* --- bad ones -------------------------------------------------------------------------------- */
+
+CASE(what_is_no_time_is_refused_by_name) {
+    static const char *const bad[] = {"-1", "abc", "", "5s", "1e3", "99999999999999999999"};
+    CHECK_INT(find_one(t, t->users, "{'timeoutMS': -1}"), MOUV_EINVAL);
+    CHECK_STRING(t->error.message,
+                 "option 'timeoutMS': expected a number of 0 or more, got a negative one");
+    CHECK_INT(find_one(t, t->users, "{'timeoutMS': '5'}"), MOUV_EINVAL);
+    CHECK_INT(find_one(t, mouv_collection_with_options(t->users, json(t, "{'timeoutMS': -5}")),
+                       "{}"),
+              MOUV_EINVAL);
+    CHECK_CONTAINS(t->error.message, "timeoutMS");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char uri[128];
+        snprintf(uri, sizeof uri, "mongodb://localhost/?timeoutMS=%s&appName=x", bad[i]);
+        CHECK(mouv_client_new(uri, NULL, &t->error) == NULL);
+        CHECK_INT(t->error.code, MOUV_EINVAL);
+        CHECK_CONTAINS(t->error.message, "the URI's option 'timeoutMS'");
+    }
+    CHECK_INT(find_one(t, t->users, "{'timeoutMode': 'iteration', 'timeoutMS': 5}"), MOUV_EINVAL);
+    CHECK_CONTAINS(t->error.message, "'timeoutMode' is for cursors");
+    return 0;
+}
+
+CASE(a_model_of_a_bulk_has_none_of_its_own) {
+    MOUV_AUTO_BULK mouv_bulk_t *bulk = mouv_collection_create_bulk(t->users, NULL);
+    const bson_t *opts = json(t, "{'timeoutMS': 5}");
+    CHECK_INT(mouv_bulk_insert_one(bulk, json(t, "{}"), opts, &t->error), MOUV_EINVAL);
+    CHECK_CONTAINS(t->error.message, "timeoutMS");
+    return 0;
+}
+
+/* --- time runs out --------------------------------------------------------------------------- */
+
+CASE(a_read_ends_at_its_time) {
+    CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
+    CHECK_INT(wire_fail_point(t, 1, "'find'", BLOCKED), 0);
+    int64_t began_ms = mouv_now_ms();
+    CHECK_INT(find_one(t, t->users, "{'timeoutMS': 200}"), MOUV_ETIMEDOUT);
+    CHECK(mouv_now_ms() - began_ms >= 200);
+    CHECK(mouv_now_ms() - began_ms < 2900);
+    CHECK(mouv_error_is_timeout(&t->error));
+    return wire_fail_no_more(t);
+}
+
+CASE(a_write_that_ends_at_its_time_stores_nothing) {
+    CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
+    CHECK_INT(wire_fail_point(t, 1, "'insert'", BLOCKED), 0);
+    CHECK_INT(insert(t, t->users, "{'timeoutMS': 200}"), MOUV_ETIMEDOUT);
+    CHECK(mouv_error_is_timeout(&t->error));
+    CHECK_INT(stored(t), 0);
+    return wire_fail_no_more(t);
+}
+
+CASE(what_cannot_be_back_in_time_is_not_sent) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
+    CHECK_INT(find_one(t, wire_users(t, client), "{}"), 0);
+    CHECK_INT(insert(t, wire_users(t, client), "{'timeoutMS': 1}"), MOUV_ETIMEDOUT);
+    CHECK_INT(wire_sent(&wire, "insert"), 0);
+    return 0;
+}
+
+CASE(a_bulk_has_one_limit_and_tells_how_far_it_got) {
+    AUTO_BSON *reply = NULL;
+    int64_t inserted = -1;
+    MOUV_AUTO_BULK mouv_bulk_t *bulk =
+        mouv_collection_create_bulk(t->users, json(t, "{'timeoutMS': 2000}"));
+    mouv_bulk_insert_one(bulk, json(t, "{'_id': 1}"), NULL, NULL);
+    mouv_bulk_replace_one(bulk, json(t, "{'_id': 1}"), json(t, "{'x': 1}"), NULL, NULL);
+    CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
+    CHECK_INT(wire_fail_point(t, 2, "'insert', 'update'",
+                              "'blockConnection': true, 'blockTimeMS': 1200"),
+              0);
+    int rc = await(t, mouv_bulk_execute(bulk, &reply));
+    CHECK(rc < 0);
+    CHECK(mouv_error_is_timeout(&t->error));
+    CHECK_INT(mouv_bson_get_int64(reply, "insertedCount", &inserted, NULL), 0);
+    CHECK_INT(inserted, 1);
+    return wire_fail_no_more(t);
+}
+
+CASE(code_50_is_a_timeout_wherever_it_comes) {
+    CHECK_INT(wire_fail_point(t, 1, "'insert'", "'errorCode': 50"), 0);
+    CHECK_INT(insert(t, t->users, "{'timeoutMS': 60000}"), MOUV_ETIMEDOUT);
+    CHECK(mouv_error_is_timeout(&t->error));
+    CHECK_INT(stored(t), 0);
+    CHECK_INT(wire_fail_point(t, 1, "'insert'", "'writeConcernError': {'code': 50}"), 0);
+    CHECK_INT(insert(t, t->users, "{'timeoutMS': 60000}"), MOUV_EUNKNOWN);
+    CHECK(mouv_error_is_timeout(&t->error));
+    CHECK_CONTAINS(t->error.message, "stored, but");
+    CHECK_INT(stored(t), 1);
+    return 0;
+}
+
+CASE(nobody_there_is_waited_for_so_long) {
+    const char *uri = "mongodb://127.0.0.1:1/?timeoutMS=300";
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
+    int64_t began_ms = mouv_now_ms();
+    CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ETIMEDOUT);
+    CHECK(mouv_now_ms() - began_ms >= 300);
+    CHECK(mouv_now_ms() - began_ms < 20000);
+    CHECK_CONTAINS(t->error.message, "no suitable server");
+    return 0;
+}
+
+CASE(the_limit_of_server_selection_counts_beside_it) {
+    const char *uri = "mongodb://127.0.0.1:1/?timeoutMS=60000&serverSelectionTimeoutMS=300";
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
+    CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ESELECTION);
+    return 0;
+}
+
+/* --- what it replaces ------------------------------------------------------------------------ */
+
+CASE(maxTimeMS_and_wtimeout_are_ignored) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "wTimeoutMS=7&w=1&timeoutMS=60000");
+    mouv_collection_t *users = wire_users(t, client);
+    CHECK_INT(find_one(t, users, "{'maxTimeMS': 1}"), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "find"), 60000);
+    CHECK_INT(insert(t, users, "{}"), 1);
+    CHECK(wire_last(&wire, "insert")->write_concern); /* the w is still there */
+    CHECK_INT(wire_last(&wire, "insert")->wtimeout, 0);
+    CHECK_INT(insert(t, users, "{'writeConcern': {'w': 1, 'wtimeout': 9}}"), 1);
+    CHECK_INT(wire_last(&wire, "insert")->wtimeout, 0);
+    mouv_database_t *database = mouv_client_get_database(client, t->database_name);
+    const bson_t *command = json(t, "{'ping': 1, 'maxTimeMS': 5}");
+    CHECK_INT(await(t, mouv_database_command(database, command, NULL, NULL)), 0);
+    CHECK_LIMIT(wire_max_time(&wire, "ping"), 60000);
+    return 0;
+}
+
+CASE(a_concern_that_was_a_wtimeout_alone_is_not_sent) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "wTimeoutMS=7");
+    mouv_collection_t *users = wire_users(t, client);
+    CHECK_INT(insert(t, users, "{}"), 1);
+    CHECK_INT(wire_last(&wire, "insert")->wtimeout, 7);
+    CHECK_INT(insert(t, users, "{'timeoutMS': 60000}"), 1);
+    CHECK(!wire_last(&wire, "insert")->write_concern);
+    return 0;
+}
+
+CASE(the_queue_has_no_limit_of_its_own) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "maxPoolSize=1&waitQueueTimeoutMS=50");
+    mouv_collection_t *users = wire_users(t, client);
+    CHECK_INT(find_one(t, users, "{}"), 0);
+    CHECK_INT(wire_fail_point(t, 1, "'count'", "'blockConnection': true, 'blockTimeMS': 600"), 0);
+    mouv_future_t slow = mouv_collection_estimated_document_count(users, NULL, NULL);
+    mouv_future_t limited =
+        mouv_collection_find_one(users, NULL, json(t, "{'timeoutMS': 60000}"), NULL);
+    mouv_future_t unlimited =
+        mouv_collection_find_one(users, NULL, json(t, "{'timeoutMS': 0}"), NULL);
+    mouv_future_t without = mouv_collection_find_one(users, NULL, NULL, NULL);
+    CHECK_INT(await(t, without), MOUV_EQUEUE);
+    CHECK_INT(await(t, limited), 0);
+    CHECK_INT(await(t, unlimited), 0);
+    CHECK_INT(await(t, slow), 0);
+    return 0;
+}
+
+CASE(a_socketTimeoutMS_beside_it_does_not_count) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=300&timeoutMS=60000");
+    mouv_collection_t *users = wire_users(t, client);
+    CHECK_INT(wire_fail_point(t, 1, "'find'", "'blockConnection': true, 'blockTimeMS': 1000"), 0);
+    CHECK_INT(find_one(t, users, "{}"), 0);
+    CHECK_INT(wire_sent(&wire, "find"), 1);
+    return 0;
+}
+
+/* --- retries --------------------------------------------------------------------------------- */
+
+#define AGAIN "'errorCode': 7, 'errorLabels': ['RetryableWriteError']"
+
+CASE(with_it_retries_go_on_until_they_succeed) {
+    static const char *const limits[] = {"{'timeoutMS': 60000}", "{'timeoutMS': 0}"};
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
+    mouv_collection_t *users = wire_users(t, client);
+    for (int i = 0; i < 2; i++) {
+        wire.count = 0;
+        CHECK_INT(wire_fail_point(t, 4, "'find'", AGAIN), 0);
+        CHECK_INT(find_one(t, users, limits[i]), i > 0 ? 1 : 0);
+        CHECK_INT(wire_sent(&wire, "find"), 5);
+        CHECK_INT(wire_fail_point(t, 4, "'insert'", AGAIN), 0);
+        CHECK_INT(insert(t, users, limits[i]), 1);
+        CHECK_INT(wire_sent(&wire, "insert"), 5);
+        CHECK_INT(stored(t), i + 1);
+    }
+    return 0;
+}
+
+CASE(without_it_there_is_one_retry) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
+    CHECK_INT(wire_fail_point(t, 2, "'find'", AGAIN), 0);
+    CHECK_INT(find_one(t, wire_users(t, client), "{}"), MOUV_ESERVER);
+    CHECK_INT(wire_sent(&wire, "find"), 2);
+    return 0;
+}
+
+CASE(retries_end_at_the_time) {
+    CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
+    CHECK_INT(wire_fail_point(t, 1000000, "'find'", AGAIN ", 'blockConnection': true,"
+                                                          " 'blockTimeMS': 20"),
+              0);
+    int64_t began_ms = mouv_now_ms();
+    int rc = find_one(t, t->users, "{'timeoutMS': 300}");
+    int64_t took_ms = mouv_now_ms() - began_ms;
+    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(rc, MOUV_ETIMEDOUT);
+    CHECK(took_ms >= 250); /* less than a round trip before the end nothing is sent any more */
+    CHECK(took_ms < 20000);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        cmocka_unit_test(call_before_collection_before_database_before_client),
+        cmocka_unit_test(zero_is_no_limit_on_every_level),
+        cmocka_unit_test(zero_in_the_uri_is_given_and_no_limit),
+        cmocka_unit_test(without_it_scopes_and_maxTimeMS_say_what_is_sent),
+        cmocka_unit_test(the_nearer_of_scope_and_timeoutMS_counts),
+        cmocka_unit_test(every_operation_sends_it),
+        cmocka_unit_test(what_is_no_time_is_refused_by_name),
+        cmocka_unit_test(a_model_of_a_bulk_has_none_of_its_own),
+        cmocka_unit_test(a_read_ends_at_its_time),
+        cmocka_unit_test(a_write_that_ends_at_its_time_stores_nothing),
+        cmocka_unit_test(what_cannot_be_back_in_time_is_not_sent),
+        cmocka_unit_test(a_bulk_has_one_limit_and_tells_how_far_it_got),
+        cmocka_unit_test(code_50_is_a_timeout_wherever_it_comes),
+        cmocka_unit_test(nobody_there_is_waited_for_so_long),
+        cmocka_unit_test(the_limit_of_server_selection_counts_beside_it),
+        cmocka_unit_test(maxTimeMS_and_wtimeout_are_ignored),
+        cmocka_unit_test(a_concern_that_was_a_wtimeout_alone_is_not_sent),
+        cmocka_unit_test(the_queue_has_no_limit_of_its_own),
+        cmocka_unit_test(a_socketTimeoutMS_beside_it_does_not_count),
+        cmocka_unit_test(with_it_retries_go_on_until_they_succeed),
+        cmocka_unit_test(without_it_there_is_one_retry),
+        cmocka_unit_test(retries_end_at_the_time),
+    };
+    return RUN_CASES(cases);
+}
