@@ -327,6 +327,11 @@ const bson_t *mouv_session_lsid(const mouv_session_t *session) {
     return session ? session->lsid : NULL;
 }
 
+bool mouv_session_is_dirty(const mouv_session_t *session) {
+    const mouv__session_t *home = session ? mouv__user_session_home(session, NULL) : NULL;
+    return home && home->dirty;
+}
+
 const bson_t *mouv_session_cluster_time(const mouv_session_t *session) {
     return session ? session->cluster_time : NULL;
 }

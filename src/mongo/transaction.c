@@ -49,6 +49,17 @@ bool mouv_session_in_transaction(const mouv_session_t *session) {
     return session && is_open(session);
 }
 
+mouv_transaction_state_t mouv_session_transaction_state(const mouv_session_t *session) {
+    static const mouv_transaction_state_t states[] = {
+        [MOUV__TRANSACTION_NONE] = MOUV_TRANSACTION_NONE,
+        [MOUV__TRANSACTION_STARTING] = MOUV_TRANSACTION_STARTING,
+        [MOUV__TRANSACTION_OPEN] = MOUV_TRANSACTION_IN_PROGRESS,
+        [MOUV__TRANSACTION_COMMITTED] = MOUV_TRANSACTION_COMMITTED,
+        [MOUV__TRANSACTION_ABORTED] = MOUV_TRANSACTION_ABORTED,
+    };
+    return session ? states[session->transaction.state] : MOUV_TRANSACTION_NONE;
+}
+
 /* --- options ---------------------------------------------------------------------------------- */
 
 static int copy_concern(bson_t **to, const bson_t *from, const char *argument,

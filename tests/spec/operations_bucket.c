@@ -128,6 +128,21 @@ static bool rename_file(spec_call_t *call) {
     return true;
 }
 
+static bool delete_by_name(spec_call_t *call) {
+    const char *name = spec_need_string(call, "filename");
+    if (!name) return false;
+    spec_await(call, mouv_gridfs_delete_by_name_future(call->object->is.bucket, name));
+    return true;
+}
+
+static bool rename_by_name(spec_call_t *call) {
+    const char *name = spec_need_string(call, "filename");
+    const char *to = name ? spec_need_string(call, "newFilename") : NULL;
+    if (!to) return false;
+    spec_await(call, mouv_gridfs_rename_by_name_future(call->object->is.bucket, name, to));
+    return true;
+}
+
 static bool drop(spec_call_t *call) {
     spec_await(call, mouv_gridfs_drop_future(call->object->is.bucket));
     return true;
@@ -136,16 +151,18 @@ static bool drop(spec_call_t *call) {
 #define FIND_OPTIONS \
     SPEC_COMMON_OPTIONS \
     "allowDiskUse batchSize collation hint limit noCursorTimeout projection skip sort timeoutMode"
-#define UPLOAD_OPTIONS "chunkSizeBytes metadata timeoutMS"
+#define UPLOAD_OPTIONS "aliases chunkSizeBytes contentType disableMD5 metadata timeoutMS"
 
 const spec_operation_t spec_bucket_operations[] = {
     {"delete", delete_file, "id", "timeoutMS"},
+    {"deleteByName", delete_by_name, "filename", "timeoutMS"},
     {"download", download, "id", "timeoutMS"},
     {"downloadByName", download_by_name, "filename revision", "timeoutMS"},
     {"drop", drop, "", "timeoutMS"},
     {"find", find, "filter", FIND_OPTIONS},
     {"rename", rename_file, "id newFilename", "timeoutMS"},
-    {"upload", upload, "filename source contentType disableMD5", UPLOAD_OPTIONS},
-    {"uploadWithId", upload_with_id, "id filename source contentType disableMD5", UPLOAD_OPTIONS},
+    {"renameByName", rename_by_name, "filename newFilename", "timeoutMS"},
+    {"upload", upload, "filename source", UPLOAD_OPTIONS},
+    {"uploadWithId", upload_with_id, "id filename source", UPLOAD_OPTIONS},
     {NULL, NULL, NULL, NULL},
 };

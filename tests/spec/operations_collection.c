@@ -73,6 +73,7 @@ static bool find(spec_call_t *call) {
 }
 
 static bool create_find_cursor(spec_call_t *call) {
+    BSON_APPEND_BOOL(call->opts, "prefetch", false);
     return spec_open_cursor(call, begin_find(call));
 }
 

@@ -10,7 +10,7 @@ enum { PATIENCE_MS = 30000 };
 /* --- Cursors --------------------------------------------------------------------------------- */
 
 bool spec_open_cursor(spec_call_t *call, mouv_cursor_t *cursor) {
-    if (!spec_await(call, mouv_cursor_fetch(cursor))) {
+    if (!spec_await(call, mouv_cursor_try_fetch(cursor))) {
         mouv_cursor_unref(cursor);
         return true;
     }
@@ -24,7 +24,7 @@ static bool iterate(spec_call_t *call) {
     mouv_cursor_t *cursor = call->object->is.cursor;
     const bson_t *document = NULL;
     if (mouv_cursor_next_buffered(cursor, &document) == 0) {
-        if (!spec_await(call, mouv_cursor_fetch(cursor))) return false;
+        if (!spec_await(call, mouv_cursor_try_fetch(cursor))) return false;
         mouv_cursor_next_buffered(cursor, &document);
     }
     return document && spec_result_document(call, bson_copy(document));
@@ -38,6 +38,9 @@ static bool iterate_once(spec_call_t *call) {
 static bool iterate_until_document(spec_call_t *call) {
     int64_t deadline_ms = mouv_now_ms() + PATIENCE_MS;
     while (!iterate(call) && call->rc >= 0) {
+        if (!mouv_cursor_alive(call->object->is.cursor)) {
+            return spec_fail(call->test, "the cursor has ended");
+        }
         if (mouv_now_ms() > deadline_ms) return spec_fail(call->test, "the cursor gives nothing");
     }
     return true;

@@ -51,6 +51,7 @@ static bool run_cursor_command(spec_call_t *call) {
 }
 
 static bool create_command_cursor(spec_call_t *call) {
+    BSON_APPEND_BOOL(call->opts, "prefetch", false);
     mouv_cursor_t *cursor = begin_command_cursor(call);
     return cursor && spec_open_cursor(call, cursor);
 }

@@ -21,8 +21,9 @@ bool spec_has(const bson_t *document, const char *key) {
     return bson_iter_init_find(&iter, document, key);
 }
 
+static const uint8_t empty[] = {5, 0, 0, 0, 0};
+
 bool spec_document_at(const bson_iter_t *iter, bson_t *view) {
-    static const uint8_t empty[] = {5, 0, 0, 0, 0};
     const uint8_t *data = empty;
     uint32_t length = sizeof empty;
     bool found = BSON_ITER_HOLDS_DOCUMENT(iter) || BSON_ITER_HOLDS_ARRAY(iter);
@@ -35,9 +36,9 @@ bool spec_document_at(const bson_iter_t *iter, bson_t *view) {
 }
 
 bool spec_document(const bson_t *document, const char *key, bson_t *view) {
-    static const bson_iter_t nothing;
     bson_iter_t iter;
-    return spec_document_at(bson_iter_init_find(&iter, document, key) ? &iter : &nothing, view);
+    if (bson_iter_init_find(&iter, document, key)) return spec_document_at(&iter, view);
+    return bson_init_static(view, empty, sizeof empty) && false;
 }
 
 const char *spec_string_at(const bson_iter_t *iter) {
