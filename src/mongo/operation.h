@@ -110,7 +110,7 @@ typedef struct mouv__attempt {
     mouv__job_t job;
     mouv__pool_t *pool;       /**< a share, while it is out */
     mouv__carrier_t *carrier;
-    mouv__session_t *session; /**< kept over a retry of a write */
+    mouv__session_t *session; /**< kept over a retry */
     int stage;                /**< atomic, see attempt.h */
     uint32_t server_id;       /**< 0: the worker selects; set by then */
     uint32_t avoid_id;        /**< a retry prefers another server; 0: none */

@@ -223,6 +223,16 @@ bson_t *mouv__user_session_read_concern(const mouv_session_t *session, const bso
     return concern;
 }
 
+/* libmongoc's opts know a read concern's level alone, so it stands in the command. */
+void mouv__user_session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty) {
+    bson_t *command = bson_new();
+    bson_copy_to_excluding_noinit(op->command, command, "readConcern", NULL);
+    if (if_empty || !bson_empty(concern)) BSON_APPEND_DOCUMENT(command, "readConcern", concern);
+    bson_destroy(concern);
+    bson_destroy(op->command);
+    op->command = command;
+}
+
 /* A read outside of transactions: its own read concern, or the client's, and the session's times.
  */
 static void dress_read(mouv__operation_t *op) {
@@ -232,12 +242,15 @@ static void dress_read(mouv__operation_t *op) {
     bool any = own || mouv__view_inside(mouv__default_read_concern(op->defaults, op->client->pool),
                                         "readConcern", &given);
     bson_t *concern = mouv__user_session_read_concern(session, any ? &given : NULL);
-    bson_t *command = bson_new();
-    bson_copy_to_excluding_noinit(op->command, command, "readConcern", NULL);
-    if (own || !bson_empty(concern)) BSON_APPEND_DOCUMENT(command, "readConcern", concern);
-    bson_destroy(concern);
-    bson_destroy(op->command);
-    op->command = command;
+    mouv__user_session_set_read_concern(op, concern, own);
+}
+
+/* In a snapshot session everything has the snapshot's read concern: the server then refuses what
+ * cannot be done in one. */
+static bool takes_times(const mouv__operation_t *op) {
+    const mouv_session_t *session = op->user_session;
+    if (session->snapshot) return !op->affinity && !(op->row->flags & MOUV__OP_CLEANUP);
+    return session->causal && (op->row->flags & MOUV__OP_READ_CONCERN);
 }
 
 int mouv__user_session_dress(mouv__operation_t *op, mouv__session_t *server_session) {
@@ -252,7 +265,7 @@ int mouv__user_session_dress(mouv__operation_t *op, mouv__session_t *server_sess
     }
     if (op->in_transaction)
         mouv__transaction_dress(op);
-    else if ((op->row->flags & MOUV__OP_READ_CONCERN) && (session->causal || session->snapshot))
+    else if (takes_times(op))
         dress_read(op);
     return 0;
 }

@@ -97,6 +97,9 @@ int mouv__user_session_check(const mouv_session_t *session, mouv_error_t *error)
  *  to destroy. `given` may be NULL. */
 bson_t *mouv__user_session_read_concern(const mouv_session_t *session, const bson_t *given);
 
+/** Gives the command this read concern, which it takes, in place of its own. */
+void mouv__user_session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty);
+
 /** The document in {<name>: {...}} as a view; false if there is none. `outer` may be NULL. */
 bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view);
 
