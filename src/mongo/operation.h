@@ -59,7 +59,8 @@ enum {
      *  aggregate whose cursor may outlive the deadline (the user's own maxTimeMS then just stays in
      *  the command). */
     MOUV__OP_MAX_TIME = 1 << 2,
-    /** May go to a secondary: the client's read preference applies where op->read_prefs is NULL. */
+    /** May go to a secondary: the client's read preference applies where op->read_prefs is NULL. Of
+     *  a write: where all servers are of 5.0 or later, else it goes to the primary. */
     MOUV__OP_READ_PREFERENCE = 1 << 3,
     /** The URI's read concern is appended where the command has no readConcern. */
     MOUV__OP_READ_CONCERN = 1 << 4,
@@ -116,6 +117,8 @@ typedef struct mouv__attempt {
     uint32_t avoid_id;        /**< a retry prefers another server; 0: none */
     int32_t max_time_ms;      /**< 0: none */
     int64_t txn_number;       /**< 0: none; kept over a retry */
+    bool unacknowledged;      /**< w: 0 */
+    bool primary;             /**< only the primary can take it */
     bool ok;                  /**< back: libmongoc returned true */
     bson_t *fields;           /**< of the transaction it is in, in place of defaults; owned */
     bson_t *cluster_time;     /**< to be told to libmongoc first; owned, or NULL */

@@ -9,6 +9,7 @@
 #include "mongo/attempt.h"
 #include "mongo/client.h"
 #include "mongo/error.h"
+#include "mongo/session.h"
 
 /* Servers from this wire version on (4.4) label retryable write errors themselves. */
 #define WIRE_VERSION_LABELS 9
@@ -135,6 +136,7 @@ void mouv__give_txn_number(mouv__operation_t *op) {
     mouv_client_t *client = op->client;
     if (!is_write(op) || !op->retryable || !client->retry_writes || op->attempt.txn_number > 0)
         return;
+    if (mouv__operation_is_unacknowledged(op)) return;
     if (mouv__topology_retries_writes(client->admission.topology))
         op->attempt.txn_number = ++client->txn_number;
 }

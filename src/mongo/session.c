@@ -160,14 +160,12 @@ void mouv__user_session_part(mouv__operation_t *op) {
     mouv__user_session_let_go(session);
 }
 
-/* w: 0 has no answer, so neither its session's times nor its errors would be known. */
-static bool is_unacknowledged(const mouv__operation_t *op) {
+bool mouv__operation_is_unacknowledged(const mouv__operation_t *op) {
     bson_t concern;
-    bool by_default = (op->row->flags & MOUV__OP_WRITE_CONCERN) != 0;
-    const bson_t *client =
-        by_default ? mouv__default_write_concern(op->defaults, op->client->pool) : NULL;
+    if (!(op->row->flags & MOUV__OP_WRITE_CONCERN) || op->in_transaction) return false;
+    const bson_t *by_default = mouv__default_write_concern(op->defaults, op->client->pool);
     return (mouv__view_inside(op->command, "writeConcern", &concern) ||
-            mouv__view_inside(client, "writeConcern", &concern)) &&
+            mouv__view_inside(by_default, "writeConcern", &concern)) &&
            mouv__is_unacknowledged(&concern);
 }
 
@@ -180,7 +178,7 @@ int mouv__user_session_enter(mouv__operation_t *op, mouv_error_t *error) {
             return mouv_error_set(error, MOUV_ESTATE, "another task is using the session");
     }
     int rc = mouv__transaction_enter(op, error);
-    if (rc == 0 && !op->in_transaction && is_unacknowledged(op))
+    if (rc == 0 && mouv__operation_is_unacknowledged(op))
         rc = mouv_error_set(error, MOUV_EINVAL,
                             "an unacknowledged write (w: 0) cannot be in a session");
     if (rc == 0) session->current = op;

@@ -66,10 +66,15 @@ bool spec_result_names(spec_call_t *call, char **names) {
 
 /* --- Shapes of operations -------------------------------------------------------------------- */
 
-bool spec_take_write(spec_call_t *call, mouv_future_t future, bson_t **reply) {
-    if (spec_await(call, future)) return spec_result_document(call, *reply);
-    call->reply = *reply;
+bool spec_note_write(spec_call_t *call, bson_t *reply) {
+    if (call->rc >= 0) return spec_result_document(call, reply);
+    call->reply = reply;
     return true;
+}
+
+bool spec_take_write(spec_call_t *call, mouv_future_t future, bson_t **reply) {
+    spec_await(call, future);
+    return spec_note_write(call, *reply);
 }
 
 bool spec_take_document(spec_call_t *call, mouv_future_t future, bson_t **document) {
@@ -85,6 +90,16 @@ bool spec_take_rows(spec_call_t *call, mouv_cursor_t *cursor) {
     }
     mouv_cursor_unref(cursor);
     return true;
+}
+
+void spec_settle(const spec_call_t *call) {
+    enum { LIMIT_MS = 1000 };
+    mouv_client_stats_t stats;
+    int64_t deadline_ms = mouv_now_ms() + LIMIT_MS;
+    do {
+        mouv_sleep_ms(1);
+        mouv_client_get_stats(call->object->client->is.client, &stats);
+    } while (stats.in_flight + stats.queued > 0 && mouv_now_ms() < deadline_ms);
 }
 
 void spec_call_clear(spec_call_t *call) {

@@ -81,7 +81,11 @@ bool spec_result_int(spec_call_t *call, int64_t number);
 bool spec_result_string(spec_call_t *call, const char *string);
 bool spec_result_names(spec_call_t *call, char **names);
 
-/** Awaits a write and notes its reply: as the result, or beside the error. */
+/** Notes the reply of a write that has been awaited, and takes it: as the result, or beside the
+ *  error. */
+bool spec_note_write(spec_call_t *call, bson_t *reply);
+
+/** Awaits a write and notes its reply. */
 bool spec_take_write(spec_call_t *call, mouv_future_t future, bson_t **reply);
 
 /** Awaits a read of one document: the document or null. */
@@ -89,6 +93,10 @@ bool spec_take_document(spec_call_t *call, mouv_future_t future, bson_t **docume
 
 /** All documents of a cursor, which it releases. */
 bool spec_take_rows(spec_call_t *call, mouv_cursor_t *cursor);
+
+/** Waits until the object's client has nothing under way: what it does in the background is seen
+ *  by then. For at most a second. */
+void spec_settle(const spec_call_t *call);
 
 void spec_call_clear(spec_call_t *call);
 

@@ -132,6 +132,26 @@ static mouv_client_t *open_client(spec_test_t *test, const bson_t *definition, c
     return client;
 }
 
+static void forget(mouv_future_t future, void *arg) {
+    (void)arg;
+    mouv_future_result(future, NULL);
+}
+
+/** Who observes servers does so from the beginning; mouv connects with the first operation. */
+static void begin_monitoring(spec_entity_t *entity, const bson_t *definition) {
+    bson_t observed;
+    bson_iter_t iter;
+    spec_document(definition, "observeEvents", &observed);
+    bson_iter_init(&iter, &observed);
+    while (bson_iter_next(&iter)) {
+        const char *type = spec_string_at(&iter), *class = type ? spec_event_class(type) : NULL;
+        if (!class || strcmp(class, "sdam") != 0) continue;
+        entity->events->ignore_first = true;
+        mouv_then(mouv_client_ping(entity->is.client), forget, NULL);
+        return;
+    }
+}
+
 static bool create_client(spec_test_t *test, const bson_t *definition) {
     const char *unsupported = unsupported_of_client(definition);
     if (unsupported) return spec_fail(test, "unsupported: %s", unsupported);
@@ -146,8 +166,10 @@ static bool create_client(spec_test_t *test, const bson_t *definition) {
     entity->client = entity;
     entity->is.client = client;
     entity->events = spec_events_new(test, definition);
-    return create_event_lists(test, definition) &&
-           (spec_events_listen(entity->events, client) == 0 || spec_fail(test, "no monitor"));
+    if (!create_event_lists(test, definition)) return false;
+    if (spec_events_listen(entity->events, client) < 0) return spec_fail(test, "no monitor");
+    begin_monitoring(entity, definition);
+    return true;
 }
 
 /* --- What belongs to clients ----------------------------------------------------------------- */

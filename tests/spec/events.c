@@ -105,11 +105,15 @@ static bool is_sensitive(const mouv_command_event_t *event) {
     return spec_has_word(handshakes, event->name) && told && bson_empty(told);
 }
 
-/** operation_id 0: what mouv sends to end what was given up, outside of any operation. */
+/** Operation 0 is what mouv sends to end what was given up; 1 is the client's first. */
+static bool is_of_no_test(const spec_events_t *events, uint64_t operation_id) {
+    return operation_id == 0 || (operation_id == 1 && events->ignore_first);
+}
+
 static bool is_ignored(const spec_events_t *events, const mouv_command_event_t *event) {
     bson_t ignored;
     spec_document(events->definition, "ignoreCommandMonitoringEvents", &ignored);
-    if (event->operation_id == 0) return true;
+    if (is_of_no_test(events, event->operation_id)) return true;
     if (strcmp(event->name, "configureFailPoint") == 0) return true;
     if (spec_lists(&ignored, event->name)) return true;
     return is_sensitive(event) &&
@@ -165,7 +169,7 @@ static void command_failed(const mouv_command_event_t *event, void *arg) {
 
 static void client_checked_out(const mouv_pool_event_t *event, void *arg) {
     spec_events_t *events = arg;
-    (void)event;
+    if (is_of_no_test(events, event->operation_id)) return;
     events->checked_out++;
     add(events, "connectionCheckOutStartedEvent", bson_new());
     add(events, "connectionCheckedOutEvent", bson_new());
@@ -173,7 +177,7 @@ static void client_checked_out(const mouv_pool_event_t *event, void *arg) {
 
 static void client_returned(const mouv_pool_event_t *event, void *arg) {
     spec_events_t *events = arg;
-    (void)event;
+    if (is_of_no_test(events, event->operation_id)) return;
     events->checked_out--;
     add(events, "connectionCheckedInEvent", bson_new());
 }

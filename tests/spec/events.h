@@ -22,6 +22,7 @@ typedef struct spec_events {
     spec_test_t *test;
     const bson_t *definition; /**< of the client: a view, owned */
     bool listening;           /**< events are kept */
+    bool ignore_first;        /**< the first operation is the runner's */
     spec_event_t *events;
     size_t count;
     int64_t checked_out;      /**< clients of the pool that operations have */

@@ -73,6 +73,8 @@ static bool find(spec_call_t *call) {
 }
 
 static bool create_find_cursor(spec_call_t *call) {
+    bson_t filter;
+    if (!spec_need_document(call, "filter", &filter)) return false;
     BSON_APPEND_BOOL(call->opts, "prefetch", false);
     return spec_open_cursor(call, begin_find(call));
 }

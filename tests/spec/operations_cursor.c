@@ -48,6 +48,7 @@ static bool iterate_until_document(spec_call_t *call) {
 
 static bool close_cursor(spec_call_t *call) {
     mouv_cursor_close(call->object->is.cursor);
+    spec_settle(call);
     return true;
 }
 
@@ -91,6 +92,7 @@ static bool stream_until_document(spec_call_t *call) {
 
 static bool close_stream(spec_call_t *call) {
     mouv_change_stream_close(call->object->is.change_stream);
+    spec_settle(call);
     return true;
 }
 

@@ -41,7 +41,10 @@ static bool run_command(spec_call_t *call) {
  */
 static mouv_cursor_t *begin_command_cursor(spec_call_t *call) {
     bson_t command;
+    bson_iter_t iter;
+    const bson_value_t *limit = spec_value(call->arguments, "maxTimeMS", &iter);
     if (!spec_need_document(call, "command", &command)) return NULL;
+    if (limit) bson_append_value(call->opts, "maxAwaitTimeMS", -1, limit);
     return mouv_cursor_from_command(call->object->is.database, &command, call->opts);
 }
 
@@ -66,8 +69,12 @@ static mouv_collection_t *named_collection(spec_call_t *call) {
 static bool create_collection(spec_call_t *call) {
     const char *name = spec_need_string(call, "collection");
     if (!name) return false;
-    spec_await(call,
-               mouv_database_create_collection(call->object->is.database, name, call->opts));
+    mouv_database_t *database = call->object->is.database;
+    if (spec_await(call, mouv_database_create_collection(database, name, call->opts))) {
+        call->made = (spec_entity_t){.kind = SPEC_COLLECTION,
+                                     .client = call->object->client,
+                                     .is.collection = mouv_database_get_collection(database, name)};
+    }
     return true;
 }
 
@@ -134,7 +141,7 @@ const spec_operation_t spec_database_operations[] = {
     {"aggregate", aggregate, "pipeline", SPEC_COMMON_OPTIONS CURSOR_OPTIONS},
     {"createChangeStream", create_change_stream, "pipeline", SPEC_STREAM_OPTIONS},
     {"createCollection", create_collection, "collection", CREATE_OPTIONS},
-    {"createCommandCursor", create_command_cursor, "command commandName",
+    {"createCommandCursor", create_command_cursor, "command commandName maxTimeMS",
      SPEC_COMMON_OPTIONS CURSOR_OPTIONS},
     {"drop", drop_database, "", SPEC_COMMON_OPTIONS "writeConcern"},
     {"dropCollection", drop_collection, "collection",
@@ -148,7 +155,7 @@ const spec_operation_t spec_database_operations[] = {
      SPEC_COMMON_OPTIONS "dropTarget writeConcern"},
     {"runCommand", run_command, "command commandName",
      SPEC_COMMON_OPTIONS "readConcern readPreference writeConcern"},
-    {"runCursorCommand", run_cursor_command, "command commandName",
+    {"runCursorCommand", run_cursor_command, "command commandName maxTimeMS",
      SPEC_COMMON_OPTIONS CURSOR_OPTIONS},
     {NULL, NULL, NULL, NULL},
 };

@@ -30,6 +30,7 @@ static bool abort_transaction(spec_call_t *call) {
 
 static bool end_session(spec_call_t *call) {
     mouv_session_end(call->object->is.session);
+    spec_settle(call);
     return true;
 }
 
