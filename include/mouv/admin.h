@@ -54,8 +54,8 @@ MOUV_API mouv_future_t mouv_database_explain(mouv_database_t *database, const bs
  * A cursor over what any command answers that answers with one ({cursor: {id, firstBatch}}).
  * Nothing is sent before its first fetch.
  *
- * `opts`: as mouv_database_command(); and batchSize, maxAwaitTimeMS for what is fetched after the
- *         first batch.
+ * `opts`: as mouv_database_command(); and batchSize, maxAwaitTimeMS, comment for what is fetched
+ *         after the first batch.
  * Like:   mongoc_cursor_new_from_command_reply_with_opts(); Motor's cursor_command().
  */
 MOUV_API mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, const bson_t *command,

@@ -28,8 +28,7 @@ MOUV_BEGIN_DECLS
 
 /**
  * A stream of changes. Nothing is sent before the first fetch: what changes after that is seen. To
- * begin at a known moment, fetch once with mouv_change_stream_try_next(), or give
- * `startAtOperationTime`. Never NULL: what is wrong shows at the first fetch. Release with
+ * begin at a known moment, await mouv_change_stream_open(), or give `startAtOperationTime`. Never NULL: what is wrong shows at the first fetch. Release with
  * mouv_change_stream_unref() or MOUV_AUTO_CHANGE_STREAM.
  *
  * `pipeline`: stages applied to the events: an array document, {pipeline: [...]}, or NULL.
@@ -46,6 +45,15 @@ MOUV_API mouv_change_stream_t *mouv_database_watch(mouv_database_t *database,
                                                    const bson_t *pipeline, const bson_t *opts);
 MOUV_API mouv_change_stream_t *mouv_client_watch(mouv_client_t *client, const bson_t *pipeline,
                                                  const bson_t *opts);
+
+/**
+ * Begins now: what changes after the future is done is seen. Result: 1 if events are at hand, else
+ * 0. Not needed before the functions below, which do it where it has not been done.
+ *
+ * Errors:  as mouv_change_stream_next().
+ * Like:    what mongoc_collection_watch() does at once.
+ */
+MOUV_API mouv_future_t mouv_change_stream_open(mouv_change_stream_t *stream);
 
 /**
  * The next event: 1 with `*doc` set, as soon as there is one; 0 once the server has ended the

@@ -85,6 +85,13 @@ MOUV_API mouv_client_t *mouv_session_client(const mouv_session_t *session);
 /** `{id: <UUID>}`, the server's name for it; NULL before the first operation. The session's own. */
 MOUV_API const bson_t *mouv_session_lsid(const mouv_session_t *session);
 
+/**
+ * Whether its server session will not be used again once it ends: a connection was lost under it.
+ *
+ * Like: mongoc_client_session_get_dirty().
+ */
+MOUV_API bool mouv_session_is_dirty(const mouv_session_t *session);
+
 /* --- Times: what makes reads follow writes across sessions ----------------------------------- */
 
 /** The greatest $clusterTime seen, or NULL; valid until the session's next operation. */
@@ -148,6 +155,18 @@ MOUV_API mouv_future_t mouv_session_abort_transaction_with_opts(mouv_session_t *
 
 /** Whether a transaction is open: started, and neither committed nor aborted. */
 MOUV_API bool mouv_session_in_transaction(const mouv_session_t *session);
+
+/** Where a session's transaction is. */
+typedef enum mouv_transaction_state {
+    MOUV_TRANSACTION_NONE,        /**< none was started, or other operations have come since */
+    MOUV_TRANSACTION_STARTING,    /**< nothing has been sent in it */
+    MOUV_TRANSACTION_IN_PROGRESS,
+    MOUV_TRANSACTION_COMMITTED,
+    MOUV_TRANSACTION_ABORTED
+} mouv_transaction_state_t;
+
+/** Like: mongoc_client_session_get_transaction_state(). */
+MOUV_API mouv_transaction_state_t mouv_session_transaction_state(const mouv_session_t *session);
 
 /** What runs in a transaction: as a coroutine's body; may run several times. */
 typedef int (*mouv_transaction_fn_t)(mouv_session_t *session, void *arg);

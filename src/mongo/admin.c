@@ -105,8 +105,10 @@ static bool is_set(const bson_t *command, const char *name) {
 
 mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, const bson_t *given,
                                         const bson_t *opts) {
-    static const mouv__row_t row = {{"command", MOUV__OP_MAX_TIME}, MOUV__FAMILY_FIND, NULL};
-    static const mouv__row_t tail = {{"command", MOUV__OP_POLL}, MOUV__FAMILY_FIND, NULL};
+    static const mouv__row_t row = {
+        {"command", MOUV__OP_MAX_TIME}, MOUV__FAMILY_FIND | MOUV__FAMILY_GIVEN, NULL};
+    static const mouv__row_t tail = {
+        {"command", MOUV__OP_POLL}, MOUV__FAMILY_FIND | MOUV__FAMILY_GIVEN, NULL};
     mouv__command_t command;
     mouv__command_begin_given(&command, &row, database, given, opts);
     if (!mouv__command_failed(&command)) {
@@ -114,7 +116,11 @@ mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, const bson_t 
         command.opts.await_data |= is_set(given, "awaitData");
     }
     if (command.opts.tailable && command.opts.await_data) command.row = &tail;
-    return mouv__cursor_new(&command);
+    int64_t max_await_ms = command.opts.max_await_ms;
+    mouv_cursor_t *cursor = mouv__cursor_new(&command);
+    /* as it is asked for: what the command is, and whether it may have one, only the server knows */
+    if (cursor->client && max_await_ms > 0) cursor->poll_ms = max_await_ms;
+    return cursor;
 }
 
 mouv_future_t mouv_client_server_info(mouv_client_t *client, bson_t **info) {

@@ -12,6 +12,7 @@
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/client.h"
+#include "mongo/connect.h"
 #include "mongo/defaults.h"
 #include "mongo/monitor.h"
 #include "mongo/session.h"
@@ -27,6 +28,7 @@ static mouv__operation_t *operation_of(mouv__job_t *job) {
 /* --- on the worker --------------------------------------------------------------------------- */
 
 static const mongoc_read_prefs_t *read_prefs_of(const mouv__operation_t *op) {
+    if (op->attempt.primary) return NULL;
     if (op->read_prefs) return op->read_prefs;
     if (!(op->row->flags & MOUV__OP_READ_PREFERENCE)) return NULL;
     return mouv__default_read_prefs(op->defaults, op->attempt.pool);
@@ -34,10 +36,9 @@ static const mongoc_read_prefs_t *read_prefs_of(const mouv__operation_t *op) {
 
 static bool select_server(mouv__operation_t *op) {
     mouv__attempt_t *attempt = &op->attempt;
-    bool write = (op->row->flags & MOUV__OP_WRITE) != 0;
     for (int tries = 0; tries < OTHER_SERVER_TRIES; tries++) {
         mongoc_server_description_t *server = mongoc_client_select_server(
-            attempt->carrier->client, write, write ? NULL : read_prefs_of(op), &attempt->error);
+            attempt->carrier->client, attempt->primary, read_prefs_of(op), &attempt->error);
         if (!server) return false;
         attempt->server_id = mongoc_server_description_id(server);
         mongoc_server_description_destroy(server);
@@ -58,6 +59,7 @@ static void append_default(bson_t *opts, const mouv__operation_t *op, uint32_t f
 static bool append_session(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
     const mouv__attempt_t *attempt = &op->attempt;
     mongoc_client_session_t *handle = attempt->session->handle;
+    if (attempt->unacknowledged) return true;
     if (!handle && op->user_session)
         bson_set_error(error, MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_SESSION_FAILURE,
                        "the server does not support sessions");
@@ -112,18 +114,35 @@ static bson_t *move_to_heap(bson_t *reply) {
     return heap;
 }
 
-static void send_command(mouv__operation_t *op, const bson_t *opts) {
+/* libmongoc waits for no answer only where its opts say w: 0. */
+static bson_t *move_write_concern(const mouv__operation_t *op, bson_t *opts) {
+    bson_iter_t concern;
+    if (!op->attempt.unacknowledged || !bson_iter_init_find(&concern, op->command, "writeConcern"))
+        return NULL;
+    bson_append_iter(opts, NULL, -1, &concern);
+    bson_t *command = bson_new();
+    bson_copy_to_excluding_noinit(op->command, command, "writeConcern", NULL);
+    return command;
+}
+
+static void send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
+    bson_t *without = move_write_concern(op, opts);
     mouv__monitor_t *monitor = mouv__watch_monitor(attempt->pool->watch);
     bson_t reply;
     uint64_t began = uv_hrtime();
     mouv__monitor_enter(monitor, op->number, op->database, op->command);
     attempt->ok =
-        mongoc_client_command_with_opts(attempt->carrier->client, op->database, op->command,
-                                        read_prefs_of(op), opts, &reply, &attempt->error);
+        mongoc_client_command_with_opts(attempt->carrier->client, op->database,
+                                        without ? without : op->command, read_prefs_of(op), opts,
+                                        &reply, &attempt->error);
     mouv__monitor_leave(monitor);
+    bson_destroy(without);
+    if (attempt->unacknowledged && attempt->ok && bson_empty(&reply))
+        BSON_APPEND_INT32(&reply, "ok", 1);
     if (bson_has_field(&reply, "ok")) {
-        mouv__pool_note_rtt(attempt->pool, (int64_t)(uv_hrtime() - began));
+        if (!attempt->unacknowledged)
+            mouv__pool_note_rtt(attempt->pool, (int64_t)(uv_hrtime() - began));
         attempt->reply = move_to_heap(&reply);
     } else {
         bson_destroy(&reply);
@@ -189,6 +208,8 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
         (mouv__job_t){.run = attempt_run, .done = mouv__operation_back, .discard = attempt_discard};
     attempt->carrier = carrier;
     attempt->pool = mouv__pool_ref(op->client->pool);
+    attempt->unacknowledged = mouv__operation_is_unacknowledged(op);
+    attempt->primary = mouv__operation_wish(op).write;
     attempt->ok = false;
     attempt->error = (bson_error_t){0};
     __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);

@@ -18,6 +18,13 @@
 /* A poll ends by itself so long before the deadline, which else would cost the cursor. */
 #define MARGIN_MS 10
 
+/** What is waited for. */
+typedef enum wanted {
+    AN_EVENT,
+    ONE_POLL, /**< an event, but a poll that brings none is an answer too */
+    A_CURSOR  /**< that the server has one */
+} wanted_t;
+
 struct mouv__change_fetch {
     mouv__future_t future;
     mouv_change_stream_t *stream; /**< counted */
@@ -26,8 +33,8 @@ struct mouv__change_fetch {
     int64_t scope_ns;    /**< the caller's deadline */
     int64_t limit_ns;    /**< timeoutMS's */
     int64_t deadline_ns; /**< the nearer of the two */
-    bool opens; /**< the aggregate is under way that begins the stream */
-    bool once;   /**< one poll that brings nothing is an answer */
+    wanted_t wanted;
+    bool opens;  /**< the aggregate is under way that begins the stream */
     bool polled; /**< a getMore has been answered */
 };
 
@@ -123,6 +130,12 @@ static void settle_final(mouv__change_fetch_t *fetch) {
     }
 }
 
+/** Whether what there is is enough, without an event. */
+static bool is_content(const mouv__change_fetch_t *fetch) {
+    return (fetch->wanted == ONE_POLL && fetch->polled) ||
+           (fetch->wanted == A_CURSOR && fetch->stream->state == MOUV__STREAM_OPEN);
+}
+
 /** Sends the next command, unless so little time is left that only the deadline can come. */
 static void send_next(mouv__change_fetch_t *fetch) {
     int64_t wait_ms = INT64_MAX;
@@ -154,7 +167,7 @@ static void look(mouv__ready_t *ready) {
             settle_final(fetch);
         } else if (fetch->future.asked) {
             settle(fetch, MOUV_ECANCELED, NULL);
-        } else if (fetch->once && fetch->polled) {
+        } else if (is_content(fetch)) {
             settle(fetch, 0, NULL);
         } else {
             if (fetch->opens) refresh(fetch); /* the first batch has a time of its own */
@@ -178,7 +191,7 @@ static int check(mouv_change_stream_t *stream, mouv_error_t *error) {
     return 0;
 }
 
-static mouv_future_t fetch_future(mouv_change_stream_t *stream, bool once) {
+static mouv_future_t fetch_future(mouv_change_stream_t *stream, wanted_t wanted) {
     mouv_error_t error;
     if (check(stream, &error) < 0) return mouv__future_failed_with(mouv__runtime(), &error);
     if (!stream->command) return mouv__future_failed(MOUV_ENOMEM); /* there was none for it */
@@ -190,7 +203,7 @@ static mouv_future_t fetch_future(mouv_change_stream_t *stream, bool once) {
     fetch->stream = stream;
     mouv__stream_hold(stream);
     fetch->look.run = look;
-    fetch->once = once;
+    fetch->wanted = wanted;
     fetch->scope_ns = fetch->deadline_ns = mouv__current_deadline_ns();
     fetch->limit_ns = MOUV__NEVER;
     stream->fetch = fetch;
@@ -207,11 +220,15 @@ static mouv_future_t fetch_future(mouv_change_stream_t *stream, bool once) {
 }
 
 mouv_future_t mouv_change_stream_fetch(mouv_change_stream_t *stream) {
-    return fetch_future(stream, false);
+    return fetch_future(stream, AN_EVENT);
 }
 
 mouv_future_t mouv_change_stream_try_fetch(mouv_change_stream_t *stream) {
-    return fetch_future(stream, true);
+    return fetch_future(stream, ONE_POLL);
+}
+
+mouv_future_t mouv_change_stream_open(mouv_change_stream_t *stream) {
+    return fetch_future(stream, A_CURSOR);
 }
 
 /* --- Taking ---------------------------------------------------------------------------------- */
@@ -223,15 +240,15 @@ int mouv_change_stream_next_buffered(mouv_change_stream_t *stream, const bson_t 
     return 1;
 }
 
-static int next(mouv_change_stream_t *stream, bool once, const bson_t **doc, mouv_error_t *error) {
+static int next(mouv_change_stream_t *stream, wanted_t wanted, const bson_t **doc, mouv_error_t *error) {
     mouv_error_t refused;
     int rc = stream && stream->fetch ? check(stream, &refused)
                                      : mouv_change_stream_next_buffered(stream, doc);
     if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
     if (rc > 0) return rc;
-    rc = mouv_await(fetch_future(stream, once), error);
+    rc = mouv_await(fetch_future(stream, wanted), error);
     if (rc <= 0 || mouv_change_stream_next_buffered(stream, doc) == 1) return rc;
-    return mouv_await(fetch_future(stream, once), error); /* an event without a token */
+    return mouv_await(fetch_future(stream, wanted), error); /* an event without a token */
 }
 
 int mouv_change_stream_next(mouv_change_stream_t *stream, const bson_t **doc, mouv_error_t *error) {
@@ -239,7 +256,7 @@ int mouv_change_stream_next(mouv_change_stream_t *stream, const bson_t **doc, mo
     if (!mouv_in_coroutine())
         return mouv__raise(error, MOUV_ENOTCORO,
                            "mouv_change_stream_next() outside of a coroutine");
-    return next(stream, false, doc, error);
+    return next(stream, AN_EVENT, doc, error);
 }
 
 int mouv_change_stream_try_next(mouv_change_stream_t *stream, const bson_t **doc,
@@ -248,5 +265,5 @@ int mouv_change_stream_try_next(mouv_change_stream_t *stream, const bson_t **doc
     if (!mouv_in_coroutine())
         return mouv__raise(error, MOUV_ENOTCORO,
                            "mouv_change_stream_try_next() outside of a coroutine");
-    return next(stream, true, doc, error);
+    return next(stream, ONE_POLL, doc, error);
 }

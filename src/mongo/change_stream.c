@@ -197,7 +197,8 @@ static bool is_old_resumable(int32_t code) {
 static bool is_resumable(const mouv__operation_t *operation, const mouv_error_t *error) {
     if (!operation->affinity) return false; /* an aggregate, which is retried like other reads */
     if (error->code == MOUV_ENETWORK || error->code == MOUV_ESELECTION) return true;
-    if (error->code != MOUV_ESERVER) return false;
+    bool out_of_time = error->code == MOUV_ETIMEDOUT && !operation->expired; /* the server's word */
+    if (error->code != MOUV_ESERVER && !out_of_time) return false;
     if (error->server_code == CODE_CURSOR_NOT_FOUND) return true;
     if (wire_version(operation) < WIRE_VERSION_LABELS) return is_old_resumable(error->server_code);
     return mouv_error_has_label(error, "ResumableChangeStreamError");

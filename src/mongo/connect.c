@@ -11,8 +11,17 @@
 #include "mongo/state.h"
 #include "mongo/step.h"
 
+/* Secondaries from this wire version on (5.0) have the primary write what an aggregate yields. */
+#define WIRE_VERSION_WRITING_AGGREGATE 13
+
+static bool needs_primary(const mouv__operation_t *op) {
+    if (!(op->row->flags & MOUV__OP_WRITE)) return false;
+    return !(op->row->flags & MOUV__OP_READ_PREFERENCE) ||
+           !mouv__topology_speaks(op->client->admission.topology, WIRE_VERSION_WRITING_AGGREGATE);
+}
+
 mouv__wish_t mouv__operation_wish(const mouv__operation_t *op) {
-    mouv__wish_t wish = {.write = (op->row->flags & MOUV__OP_WRITE) != 0};
+    mouv__wish_t wish = {.write = needs_primary(op)};
     if (wish.write) return wish;
     wish.read_prefs = op->read_prefs;
     if (!wish.read_prefs && (op->row->flags & MOUV__OP_READ_PREFERENCE))

@@ -462,6 +462,7 @@ static bool writes(const bson_t *pipeline) {
 const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline) {
     static const mouv__row_t read = {{"aggregate", MOUV__READ}, MOUV__FAMILY_CURSOR, NULL};
     static const mouv__row_t write = {
-        {"aggregate", MOUV__ADMIN | MOUV__OP_READ_CONCERN}, MOUV__FAMILY_CURSOR, NULL};
+        {"aggregate", MOUV__ADMIN | MOUV__OP_READ_CONCERN | MOUV__OP_READ_PREFERENCE},
+        MOUV__FAMILY_CURSOR, NULL};
     return writes(pipeline) ? &write : &read;
 }

@@ -389,7 +389,7 @@ static void back_awaited(mouv__operation_t *op, mouv_error_t *error) {
     if (code == MOUV__AGAIN && !retry) prepare_next_command(op);
     bson_destroy(attempt->reply);
     attempt->reply = NULL;
-    mouv__carrier_t *carrier = mouv__attempt_end(op, retry && attempt->txn_number > 0);
+    mouv__carrier_t *carrier = mouv__attempt_end(op, retry);
     give_carrier_back(op->client, carrier);
     if (code == MOUV__AGAIN)
         go_again(op);

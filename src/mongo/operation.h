@@ -58,7 +58,8 @@ enum {
     /** The deadline is sent as maxTimeMS. Not for getMore; a find or aggregate whose cursor may
      *  outlive the deadline, and killCursors, have op->own_limit. */
     MOUV__OP_MAX_TIME = 1 << 2,
-    /** May go to a secondary: the client's read preference applies where op->read_prefs is NULL. */
+    /** May go to a secondary: the client's read preference applies where op->read_prefs is NULL. Of
+     *  a write: where all servers are of 5.0 or later, else it goes to the primary. */
     MOUV__OP_READ_PREFERENCE = 1 << 3,
     /** The URI's read concern is appended where the command has no readConcern. */
     MOUV__OP_READ_CONCERN = 1 << 4,
@@ -109,12 +110,14 @@ typedef struct mouv__attempt {
     mouv__job_t job;
     mouv__pool_t *pool;       /**< a share, while it is out */
     mouv__carrier_t *carrier;
-    mouv__session_t *session; /**< kept over a retry of a write */
+    mouv__session_t *session; /**< kept over a retry */
     int stage;                /**< atomic, see attempt.h */
     uint32_t server_id;       /**< 0: the worker selects; set by then */
     uint32_t avoid_id;        /**< a retry prefers another server; 0: none */
     int32_t max_time_ms;      /**< 0: none */
     int64_t txn_number;       /**< 0: none; kept over a retry */
+    bool unacknowledged;      /**< w: 0 */
+    bool primary;             /**< only the primary can take it */
     bool ok;                  /**< back: libmongoc returned true */
     bson_t *fields;           /**< of the transaction it is in, in place of defaults; owned */
     bson_t *cluster_time;     /**< to be told to libmongoc first; owned, or NULL */

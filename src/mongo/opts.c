@@ -43,6 +43,7 @@ typedef struct option {
 #define TALLY MOUV__FAMILY_COUNT
 #define NAMES MOUV__FAMILY_NAMES
 #define STREAM MOUV__FAMILY_STREAM
+#define GIVEN MOUV__FAMILY_GIVEN
 #define TOP MOUV__PLACE_TOP
 #define STATEMENT MOUV__PLACE_STATEMENT
 #define STAGE MOUV__PLACE_STAGE
@@ -67,12 +68,14 @@ static const option_t options[] = {
     {"arrayFilters",             ARRAY,       EVERY,         TOP,       PASSED_ON},
     {"authorizedCollections",    BOOL,        EVERY,         TOP,       PASSED_ON},
     {"authorizedDatabases",      BOOL,        EVERY,         TOP,       PASSED_ON},
+    {"awaitData",                BOOL,        GIVEN,         KEPT,      FLAG_TO(await_data)},
     {"awaitData",                BOOL,        EVERY,         TOP,       FLAG_TO(await_data)},
     {"batchSize",                COUNT,       FIND | CURSOR, KEPT,      NUMBER_TO(batch_size)},
     {"bypassDocumentValidation", BOOL,        EVERY,         TOP,       PASSED_ON},
     {"capped",                   BOOL,        EVERY,         TOP,       PASSED_ON},
     {"collation",                DOCUMENT,    STATEMENTS,    STATEMENT, PASSED_ON},
     {"collation",                DOCUMENT,    EVERY,         TOP,       PASSED_ON},
+    {"comment",                  ANY,         GIVEN,         KEPT,      PASSED_ON},
     {"comment",                  ANY,         EVERY,         TOP,       PASSED_ON},
     {"dropTarget",               BOOL,        EVERY,         TOP,       PASSED_ON},
     {"exhaust",                  BOOL,        FIND | CURSOR, KEPT,      FLAG_TO(exhaust)},
@@ -115,6 +118,7 @@ static const option_t options[] = {
     {"sort",                     DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"startAfter",               DOCUMENT,    STREAM,        START,     PASSED_ON},
     {"startAtOperationTime",     TIMESTAMP,   STREAM,        START,     PASSED_ON},
+    {"tailable",                 BOOL,        GIVEN,         KEPT,      FLAG_TO(tailable)},
     {"tailable",                 BOOL,        EVERY,         TOP,       FLAG_TO(tailable)},
     {"timeoutMS",                COUNT,       EVERY,         KEPT,      NUMBER_TO(timeout_ms)},
     {"timeoutMode",              STRING,      EVERY,         KEPT,      VIEW_TO(timeout_mode)},

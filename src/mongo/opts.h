@@ -22,7 +22,8 @@ typedef enum mouv__family {
     MOUV__FAMILY_MODIFY = 1 << 4,     /**< findAndModify, which has names of its own */
     MOUV__FAMILY_COUNT = 1 << 5,      /**< skip and limit become stages of a pipeline */
     MOUV__FAMILY_NAMES = 1 << 6,      /**< nameOnly is set already */
-    MOUV__FAMILY_STREAM = 1 << 7      /**< some go inside {$changeStream: {}} */
+    MOUV__FAMILY_STREAM = 1 << 7,     /**< some go inside {$changeStream: {}} */
+    MOUV__FAMILY_GIVEN = 1 << 8       /**< the user's own, for a cursor: some are about getMore */
 } mouv__family_t;
 
 /** Where an option is put. */

@@ -9,6 +9,7 @@
 #include "mongo/attempt.h"
 #include "mongo/client.h"
 #include "mongo/error.h"
+#include "mongo/session.h"
 
 /* Servers from this wire version on (4.4) label retryable write errors themselves. */
 #define WIRE_VERSION_LABELS 9
@@ -138,6 +139,7 @@ void mouv__give_txn_number(mouv__operation_t *op) {
     mouv_client_t *client = op->client;
     if (!is_write(op) || !op->retryable || !client->retry_writes || op->attempt.txn_number > 0)
         return;
+    if (mouv__operation_is_unacknowledged(op)) return;
     if (mouv__topology_retries_writes(client->admission.topology))
         op->attempt.txn_number = ++client->txn_number;
 }
@@ -160,9 +162,16 @@ static bool is_undone(const mouv__operation_t *op) {
     return op->in_transaction && !op->multi;
 }
 
+/* What servers cannot, or do not yet, say themselves of a retryable write. */
+static void label_retryable(const mouv__operation_t *op, mouv_error_t *error) {
+    if (!is_write(op) || op->in_transaction || op->attempt.txn_number == 0) return;
+    if (write_may_retry(op, error)) mouv__error_add_label(error, "RetryableWriteError");
+}
+
 void mouv__final_error(mouv__operation_t *op, mouv_error_t *error) {
     if (error->code >= 0) return;
     if (op->first_error && first_counts(error)) *error = *op->first_error;
+    label_retryable(op, error);
     if (op->maybe_stored && error->code != MOUV_EUNKNOWN && !is_definite(error) && !is_undone(op))
         make_unknown(error, error->code, "sent, but the outcome is unknown");
 }

@@ -166,14 +166,12 @@ void mouv__user_session_part(mouv__operation_t *op) {
     mouv__user_session_let_go(session);
 }
 
-/* w: 0 has no answer, so neither its session's times nor its errors would be known. */
-static bool is_unacknowledged(const mouv__operation_t *op) {
+bool mouv__operation_is_unacknowledged(const mouv__operation_t *op) {
     bson_t concern;
-    bool by_default = (op->row->flags & MOUV__OP_WRITE_CONCERN) != 0;
-    const bson_t *client =
-        by_default ? mouv__default_write_concern(op->defaults, op->client->pool) : NULL;
+    if (!(op->row->flags & MOUV__OP_WRITE_CONCERN) || op->in_transaction) return false;
+    const bson_t *by_default = mouv__default_write_concern(op->defaults, op->client->pool);
     return (mouv__view_inside(op->command, "writeConcern", &concern) ||
-            mouv__view_inside(client, "writeConcern", &concern)) &&
+            mouv__view_inside(by_default, "writeConcern", &concern)) &&
            mouv__is_unacknowledged(&concern);
 }
 
@@ -186,7 +184,7 @@ int mouv__user_session_enter(mouv__operation_t *op, mouv_error_t *error) {
             return mouv_error_set(error, MOUV_ESTATE, "another task is using the session");
     }
     int rc = mouv__transaction_enter(op, error);
-    if (rc == 0 && !op->in_transaction && is_unacknowledged(op))
+    if (rc == 0 && mouv__operation_is_unacknowledged(op))
         rc = mouv_error_set(error, MOUV_EINVAL,
                             "an unacknowledged write (w: 0) cannot be in a session");
     if (rc == 0) session->current = op;
@@ -229,6 +227,16 @@ bson_t *mouv__user_session_read_concern(const mouv_session_t *session, const bso
     return concern;
 }
 
+/* libmongoc's opts know a read concern's level alone, so it stands in the command. */
+void mouv__user_session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty) {
+    bson_t *command = bson_new();
+    bson_copy_to_excluding_noinit(op->command, command, "readConcern", NULL);
+    if (if_empty || !bson_empty(concern)) BSON_APPEND_DOCUMENT(command, "readConcern", concern);
+    bson_destroy(concern);
+    bson_destroy(op->command);
+    op->command = command;
+}
+
 /* A read outside of transactions: its own read concern, or the client's, and the session's times.
  */
 static void dress_read(mouv__operation_t *op) {
@@ -238,12 +246,15 @@ static void dress_read(mouv__operation_t *op) {
     bool any = own || mouv__view_inside(mouv__default_read_concern(op->defaults, op->client->pool),
                                         "readConcern", &given);
     bson_t *concern = mouv__user_session_read_concern(session, any ? &given : NULL);
-    bson_t *command = bson_new();
-    bson_copy_to_excluding_noinit(op->command, command, "readConcern", NULL);
-    if (own || !bson_empty(concern)) BSON_APPEND_DOCUMENT(command, "readConcern", concern);
-    bson_destroy(concern);
-    bson_destroy(op->command);
-    op->command = command;
+    mouv__user_session_set_read_concern(op, concern, own);
+}
+
+/* In a snapshot session everything has the snapshot's read concern: the server then refuses what
+ * cannot be done in one. */
+static bool takes_times(const mouv__operation_t *op) {
+    const mouv_session_t *session = op->user_session;
+    if (session->snapshot) return !op->affinity && !(op->row->flags & MOUV__OP_CLEANUP);
+    return session->causal && (op->row->flags & MOUV__OP_READ_CONCERN);
 }
 
 int mouv__user_session_dress(mouv__operation_t *op, mouv__session_t *server_session) {
@@ -258,7 +269,7 @@ int mouv__user_session_dress(mouv__operation_t *op, mouv__session_t *server_sess
     }
     if (op->in_transaction)
         mouv__transaction_dress(op);
-    else if ((op->row->flags & MOUV__OP_READ_CONCERN) && (session->causal || session->snapshot))
+    else if (takes_times(op))
         dress_read(op);
     return 0;
 }
@@ -341,6 +352,11 @@ mouv_client_t *mouv_session_client(const mouv_session_t *session) {
 
 const bson_t *mouv_session_lsid(const mouv_session_t *session) {
     return session ? session->lsid : NULL;
+}
+
+bool mouv_session_is_dirty(const mouv_session_t *session) {
+    const mouv__session_t *home = session ? mouv__user_session_home(session, NULL) : NULL;
+    return home && home->dirty;
 }
 
 const bson_t *mouv_session_cluster_time(const mouv_session_t *session) {

@@ -71,6 +71,9 @@ void mouv__user_sessions_end(mouv_client_t *client);
 
 /* --- An operation with op->user_session, in this order --------------------------------------- */
 
+/** A write with w: 0, which has no answer: neither errors nor times, so it goes without a session. */
+bool mouv__operation_is_unacknowledged(const mouv__operation_t *op);
+
 /** Makes `op` one of the session's; session NULL is fine. */
 void mouv__user_session_join(mouv_session_t *session, mouv__operation_t *op);
 
@@ -101,6 +104,9 @@ int mouv__user_session_check(const mouv_session_t *session, mouv_error_t *error)
 /** {<given>, afterClusterTime: ...} or what else the session demands of a first read; the caller's
  *  to destroy. `given` may be NULL. */
 bson_t *mouv__user_session_read_concern(const mouv_session_t *session, const bson_t *given);
+
+/** Gives the command this read concern, which it takes, in place of its own. */
+void mouv__user_session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty);
 
 /** The document in {<name>: {...}} as a view; false if there is none. `outer` may be NULL. */
 bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view);

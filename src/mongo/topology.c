@@ -9,6 +9,15 @@ const mouv__server_t *mouv__topology_server(const mouv__topology_t *topology, ui
     return NULL;
 }
 
+bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_version) {
+    for (uint32_t i = 0; topology && i < topology->count; i++) {
+        const mouv__server_t *server = &topology->servers[i];
+        if (server->kind != MOUV__SERVER_UNKNOWN && server->wire_version < wire_version)
+            return false;
+    }
+    return true;
+}
+
 /* How many servers are of a kind; `*id` is the last of them. */
 static uint32_t count_kind(const mouv__topology_t *topology, mouv__server_kind_t kind,
                            uint32_t *id) {

@@ -93,6 +93,9 @@ typedef struct mouv__wish {
 bool mouv__topology_select(const mouv__topology_t *topology, const mouv__wish_t *wish,
                            uint32_t *id);
 
+/** Whether all servers that are known speak this wire version. */
+bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_version);
+
 /** The server with this id, or NULL. */
 const mouv__server_t *mouv__topology_server(const mouv__topology_t *topology, uint32_t id);
 

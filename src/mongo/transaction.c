@@ -51,6 +51,17 @@ bool mouv_session_in_transaction(const mouv_session_t *session) {
     return session && is_open(session);
 }
 
+mouv_transaction_state_t mouv_session_transaction_state(const mouv_session_t *session) {
+    static const mouv_transaction_state_t states[] = {
+        [MOUV__TRANSACTION_NONE] = MOUV_TRANSACTION_NONE,
+        [MOUV__TRANSACTION_STARTING] = MOUV_TRANSACTION_STARTING,
+        [MOUV__TRANSACTION_OPEN] = MOUV_TRANSACTION_IN_PROGRESS,
+        [MOUV__TRANSACTION_COMMITTED] = MOUV_TRANSACTION_COMMITTED,
+        [MOUV__TRANSACTION_ABORTED] = MOUV_TRANSACTION_ABORTED,
+    };
+    return session ? states[session->transaction.state] : MOUV_TRANSACTION_NONE;
+}
+
 /* --- options ---------------------------------------------------------------------------------- */
 
 static int copy_concern(bson_t **to, const bson_t *from, const char *argument,
@@ -133,9 +144,9 @@ static int check_start(const mouv_session_t *session, mouv_error_t *error) {
     int rc = check(session, error);
     if (rc < 0) return rc;
     if (session->snapshot)
-        return mouv_error_set(error, MOUV_EINVAL, "a snapshot session has no transactions");
+        return mouv_error_set(error, MOUV_EINVAL, "Transactions are not supported in snapshot sessions");
     if (is_open(session))
-        return mouv_error_set(error, MOUV_ESTATE, "a transaction is open already");
+        return mouv_error_set(error, MOUV_ESTATE, "transaction already in progress");
     return 0;
 }
 
@@ -149,7 +160,7 @@ static int start(mouv_session_t *session, const mouv_transaction_opts_t *opts,
     if (mouv__is_unacknowledged(own.write_concern)) {
         mouv__transaction_opts_clear(&own);
         return mouv_error_set(error, MOUV_EINVAL,
-                              "the write concern of a transaction cannot be unacknowledged (w: 0)");
+                              "transactions do not support unacknowledged write concern");
     }
     mouv__transaction_opts_clear(&transaction->opts);
     bson_destroy(transaction->recovery_token);
@@ -186,13 +197,15 @@ static int check_command(const mouv__operation_t *op, mouv_error_t *error) {
                        : op->user_session->transaction.opts.primary > 0;
     if (bson_has_field(op->command, "readConcern"))
         return mouv_error_set(error, MOUV_EINVAL,
-                              "option 'readConcern': in a transaction only its start has one");
+                              "option 'readConcern': Cannot set read concern after starting a "
+                              "transaction");
     if (bson_has_field(op->command, "writeConcern"))
         return mouv_error_set(error, MOUV_EINVAL,
-                              "option 'writeConcern': in a transaction only its commit has one");
+                              "option 'writeConcern': Cannot set write concern after starting a "
+                              "transaction");
     if (!primary)
         return mouv_error_set(error, MOUV_EINVAL,
-                              "the read preference in a transaction must be primary");
+                              "read preference in a transaction must be primary");
     return 0;
 }
 
@@ -214,12 +227,11 @@ int mouv__transaction_enter(mouv__operation_t *op, mouv_error_t *error) {
     return 0;
 }
 
-static void append_start(bson_t *fields, const mouv_session_t *session) {
+static void append_start(bson_t *fields, mouv__operation_t *op) {
+    const mouv_session_t *session = op->user_session;
     const bson_t *given = session->transaction.opts.read_concern;
-    bson_t *concern = mouv__user_session_read_concern(session, given);
     BSON_APPEND_BOOL(fields, "startTransaction", true);
-    if (!bson_empty(concern)) BSON_APPEND_DOCUMENT(fields, "readConcern", concern);
-    bson_destroy(concern);
+    mouv__user_session_set_read_concern(op, mouv__user_session_read_concern(session, given), false);
 }
 
 /* {w: "majority", wtimeout: 10000, <what was given besides w>}; a timeoutMS replaces wtimeout. */
@@ -261,7 +273,7 @@ void mouv__transaction_dress(mouv__operation_t *op) {
     if (is_end(op)) {
         append_end(fields, op);
     } else if (session->transaction.state == MOUV__TRANSACTION_STARTING) {
-        append_start(fields, session);
+        append_start(fields, op);
         move(session, MOUV__TRANSACTION_OPEN);
         op->starts_transaction = true;
     }
@@ -353,13 +365,15 @@ static int finish_commit(mouv__operation_t *op, bson_t *reply, mouv_error_t *err
     return error->code;
 }
 
+/* The texts of these errors are the specification's. */
 static int check_commit(const mouv_session_t *session, mouv_error_t *error) {
     int rc = check(session, error);
     if (rc < 0) return rc;
     if (session->transaction.state == MOUV__TRANSACTION_NONE)
-        return mouv_error_set(error, MOUV_ESTATE, "no transaction has been started");
+        return mouv_error_set(error, MOUV_ESTATE, "no transaction started");
     if (session->transaction.state == MOUV__TRANSACTION_ABORTED)
-        return mouv_error_set(error, MOUV_ESTATE, "the transaction has been aborted");
+        return mouv_error_set(error, MOUV_ESTATE,
+                              "Cannot call commitTransaction after calling abortTransaction");
     return 0;
 }
 
@@ -437,10 +451,16 @@ static mouv__operation_t *abort_open(mouv_session_t *session, int64_t timeout_ms
 }
 
 static int check_abort(const mouv_session_t *session, mouv_error_t *error) {
-    int rc = check_commit(session, error);
-    if (rc == 0 && session->transaction.state == MOUV__TRANSACTION_COMMITTED)
-        rc = mouv_error_set(error, MOUV_ESTATE, "the transaction has been committed");
-    return rc;
+    int rc = check(session, error);
+    if (rc < 0) return rc;
+    if (session->transaction.state == MOUV__TRANSACTION_NONE)
+        return mouv_error_set(error, MOUV_ESTATE, "no transaction started");
+    if (session->transaction.state == MOUV__TRANSACTION_ABORTED)
+        return mouv_error_set(error, MOUV_ESTATE, "Cannot call abortTransaction twice");
+    if (session->transaction.state == MOUV__TRANSACTION_COMMITTED)
+        return mouv_error_set(error, MOUV_ESTATE,
+                              "Cannot call abortTransaction after calling commitTransaction");
+    return 0;
 }
 
 mouv_future_t mouv_session_abort_transaction(mouv_session_t *session) {

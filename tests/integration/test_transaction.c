@@ -163,18 +163,18 @@ CASE(an_empty_transaction_sends_nothing) {
 CASE(calls_in_the_wrong_state_are_refused) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
     CHECK_INT(commit(t, session), MOUV_ESTATE);
-    CHECK_CONTAINS(t->error.message, "no transaction");
+    CHECK_CONTAINS(t->error.message, "no transaction started");
     CHECK_INT(rollback(t, session), MOUV_ESTATE);
     CHECK_INT(mouv_session_start_transaction(session, NULL, NULL), 0);
     CHECK_INT(mouv_session_start_transaction(session, NULL, NULL), MOUV_ESTATE);
     CHECK_INT(rollback(t, session), 0);
     CHECK_INT(rollback(t, session), MOUV_ESTATE);
     CHECK_INT(commit(t, session), MOUV_ESTATE);
-    CHECK_CONTAINS(t->error.message, "aborted");
+    CHECK_CONTAINS(t->error.message, "after calling abortTransaction");
     CHECK_INT(mouv_session_start_transaction(session, NULL, NULL), 0);
     CHECK_INT(commit(t, session), 0);
     CHECK_INT(rollback(t, session), MOUV_ESTATE);
-    CHECK_CONTAINS(t->error.message, "committed");
+    CHECK_CONTAINS(t->error.message, "after calling commitTransaction");
     CHECK_INT(insert(t, session, "{}"), 1); /* outside: the transaction is history */
     CHECK_INT(commit(t, session), MOUV_ESTATE);
     CHECK_INT(await(t, mouv_session_commit_transaction(NULL)), MOUV_EINVAL);

@@ -166,8 +166,12 @@ static bool match_as_document(const matcher_t *m, const spec_place_t *place,
         return mismatch_argument(m, place, "Extended JSON of", argument, actual);
     }
     bson_error_t error;
-    bson_t *parsed = bson_new_from_json((const uint8_t *)actual->value.v_utf8.str,
-                                        (ssize_t)actual->value.v_utf8.len, &error);
+    const char *text = actual->value.v_utf8.str;
+    if (text[strspn(text, " \t\r\n")] == '[') { /* libbson would make a document of it */
+        return spec_complain(m->why, place, "expected Extended JSON of a document, got an array");
+    }
+    bson_t *parsed =
+        bson_new_from_json((const uint8_t *)text, (ssize_t)actual->value.v_utf8.len, &error);
     if (!parsed) return spec_complain(m->why, place, "expected Extended JSON: %s", error.message);
     bson_value_t value = spec_document_value(parsed);
     bool same = match_value(m, place, argument, &value, false);

@@ -229,7 +229,8 @@ static void match_as_document_and_as_root(void **state) {
 }
 
 static void what_is_not_json_does_not_match_as_document(void **state) {
-    static const char *const texts[] = {"{'v': '{'}", "{'v': ''}", "{'v': '{\\'x\\': 1...'}"};
+    static const char *const texts[] = {"{'v': '{'}", "{'v': ''}", "{'v': '{\\'x\\': 1...'}",
+                                        "{'v': ' []'}"};
     (void)state;
     bson_t *expected = from_json("{'v': {'$$matchAsDocument': {'$$matchAsRoot': {}}}}");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

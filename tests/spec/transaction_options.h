@@ -1,0 +1,25 @@
+/*
+ * Options of transactions, as sessions and their operations have them.
+ */
+#ifndef MOUV_TESTS_SPEC_TRANSACTION_OPTIONS_H
+#define MOUV_TESTS_SPEC_TRANSACTION_OPTIONS_H
+
+#include <stdbool.h>
+
+#include <bson/bson.h>
+#include <mouv/mouv.h>
+
+#include "spec/test.h"
+
+/** mouv's options, and what they point to. */
+typedef struct spec_transaction_options {
+    mouv_transaction_opts_t opts;
+    bson_t *read_concern, *write_concern;
+} spec_transaction_options_t;
+
+/** Reads {readConcern, writeConcern, readPreference, maxCommitTimeMS}. */
+bool spec_transaction_options_read(spec_test_t *test, const bson_t *given,
+                                   spec_transaction_options_t *options);
+void spec_transaction_options_clear(spec_transaction_options_t *options);
+
+#endif
