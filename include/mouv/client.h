@@ -56,8 +56,8 @@ MOUV_BEGIN_DECLS
  * timeoutMS, which libmongoc has not, is mouv's own: the limit of every operation as a whole, with its
  * retries, unless a handle or a call has another (database.h); 0: none. See docs/timeouts.md.
  *
- * Context:   the thread of the runtime it will belong to; use from another thread, or in the child of
- *            a fork(), is refused with MOUV_ETHREAD. Never suspends.
+ * Context:   the thread of the runtime it will belong to; use from another thread, or in the child
+ *            of a fork(), is refused with MOUV_ETHREAD. Never suspends.
  * Ownership: copies `uri` and `opts` (NULL: defaults). Release with mouv_client_unref().
  * Returns:   NULL on failure, with `error` filled.
  * Errors:    MOUV_EINVAL names what is wrong in the URI; MOUV_ENOLOOP; MOUV_ENOMEM.
@@ -78,8 +78,8 @@ MOUV_API mouv_client_t *mouv_client_unref(mouv_client_t *client);
 /**
  * Closes: new operations fail with MOUV_ECLOSED, queued ones are cancelled, running ones are waited
  * for (no longer than `close_wait_ms`: they are then cancelled, and what the server does not stop
- * is left behind), sessions are ended, connections closed. A second call waits for the same end. The
- * pointer stays valid until mouv_client_unref().
+ * is left behind), sessions are ended, connections closed. A second call waits for the same end.
+ * The pointer stays valid until mouv_client_unref().
  *
  * Context: a coroutine. Errors: MOUV_ENOTCORO, MOUV_ECANCELED (the close itself goes on).
  */

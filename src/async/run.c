@@ -51,7 +51,7 @@ int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *
         code = settle(future, error);
     else if (runtime != mouv__thread_runtime)
         return mouv_error_set(error, MOUV_ETHREAD,
-                              "mouv_run_until: in a child of fork() the event loop is its parent's");
+                              "mouv_run_until: in a child of fork() the loop is its parent's");
     else
         code = give_up(future, error,
                        "mouv_run_until: the event loop has nothing left to do, but the future is "

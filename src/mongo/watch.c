@@ -223,7 +223,7 @@ static const char *hint(const mouv__watch_t *watch, const bson_error_t *error) {
     return strstr(error->message, "Failed to read 4 bytes") ? watch->doubt : "";
 }
 
-/* A server that insists on TLS hangs up on who begins without, or comes with a wrong certificate. */
+/* A server that wants TLS hangs up on who begins without it, or comes with a wrong certificate. */
 static const char *doubt(const mongoc_uri_t *uri) {
     if (!mongoc_uri_get_tls(uri)) return " (does it want TLS?)";
     return mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, NULL)

@@ -114,7 +114,8 @@ CASE(options_that_libmongoc_knows_are_taken_without_a_remark) {
         "authSource=admin", "compressors=zlib", "connectTimeoutMS=2000", "directConnection=true",
         "heartbeatFrequencyMS=5000", "journal=true", "localThresholdMS=20", "maxPoolSize=3",
         "maxStalenessSeconds=120&readPreference=secondary", "readConcernLevel=local",
-        "readPreference=nearest", "readPreference=nearest&readPreferenceTags=dc:ny", "retryReads=false",
+        "readPreference=nearest", "readPreference=nearest&readPreferenceTags=dc:ny",
+        "retryReads=false",
         "retryWrites=false", "serverSelectionTimeoutMS=3000", "serverSelectionTryOnce=true",
         "socketCheckIntervalMS=1000", "socketTimeoutMS=3000", "tls=false",
         "tls=true&tlsAllowInvalidCertificates=true", "tls=true&tlsAllowInvalidHostnames=true",
@@ -204,7 +205,8 @@ CASE(max_pool_size_limits_the_clients) {
 
 CASE(without_retry_writes_a_write_has_no_number) {
     sent_t sent;
-    MOUV_AUTO_CLIENT mouv_client_t *client = client_with(t, uri_with("retryWrites=false"), NULL, &sent);
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        client_with(t, uri_with("retryWrites=false"), NULL, &sent);
     mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
     CHECK_INT(await(t, mouv_collection_insert_one(users, json(t, "{}"), NULL, NULL)), 1);
     CHECK(!strstr(sent.json, "txnNumber"));
@@ -221,7 +223,8 @@ CASE(a_wrong_replica_set_name_fails_at_once_and_is_named) {
     char uri[300];
     const char *hosts = strstr(test_uri(), "127.0.0.1");
     if (!hosts || !strstr(test_uri(), "replicaSet=")) return 0; /* somebody else's server */
-    snprintf(uri, sizeof uri, "mongodb://%.*s/?replicaSet=nobody", (int)strcspn(hosts, "/,"), hosts);
+    snprintf(uri, sizeof uri, "mongodb://%.*s/?replicaSet=nobody", (int)strcspn(hosts, "/,"),
+             hosts);
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
     for (int i = 0; i < 2; i++) { /* the second knows at once */
         CHECK_INT(mouv_await_for(mouv_client_ping(client), 20000, &t->error), MOUV_ESELECTION);

@@ -121,7 +121,7 @@ static void a_fork_between_two_runs_leaves_both_processes_whole(void **state) {
     if (child == 0) {
         alarm(120);
         bool good = mouv_run(ping, &t, NULL) == 0;
-        /* a leak checker would find what the parent's threads held; exit() waits for none of them */
+        /* a leak checker finds what the parent's threads held; exit() waits for none of them */
         if (getenv("MOUV_TEST_SLOW")) _exit(good ? 0 : 1);
         exit(good ? 0 : 1);
     }

@@ -17,8 +17,9 @@ CASE(several_clients_share_one_loop) {
         AUTO_BSON *document = BCON_NEW("_id", BCON_INT32(i));
         clients[i] = mouv_client_new(test_uri(), NULL, &t->error);
         CHECK(clients[i] != NULL);
-        inserts[i] = mouv_collection_insert_one(
-            mouv_client_get_collection(clients[i], t->database_name, "users"), document, NULL, NULL);
+        mouv_collection_t *users =
+            mouv_client_get_collection(clients[i], t->database_name, "users");
+        inserts[i] = mouv_collection_insert_one(users, document, NULL, NULL);
     }
     CHECK_INT(mouv_await(mouv_gather_all(inserts, CLIENTS, NULL, NULL), &t->error), 0);
     for (int i = 0; i < CLIENTS; i++)
