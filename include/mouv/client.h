@@ -1,5 +1,6 @@
 /*
- * mouv_client_t: one deployment, its pool of connections and the threads that talk to it.
+ * mouv_client_t: one deployment, its pool of connections and the threads that talk to it. Options,
+ * bad days, threads and forks: docs/clients.md.
  */
 #ifndef MOUV_CLIENT_H
 #define MOUV_CLIENT_H
@@ -39,6 +40,8 @@ typedef struct mouv_client_opts {
     int64_t queue_wait_ms; /**< longest wait for a free client without a deadline; default 30,000,
                                 or the URI's waitQueueTimeoutMS */
     uint32_t queue_limit;  /**< most operations that may wait; default 65,536 */
+    int64_t close_wait_ms; /**< how long closing waits for operations that run before it stops them;
+                                default 0: as long as they take */
     mouv_server_api_t server_api; /**< as of mongoc_server_api_t */
     const char *tls_ca_dir;   /**< authorities by their hash (openssl rehash), beside tlsCAFile */
     const char *tls_crl_file; /**< revoked certificates; both only with tls=true in the URI */
@@ -53,8 +56,8 @@ MOUV_BEGIN_DECLS
  * timeoutMS, which libmongoc has not, is mouv's own: the limit of every operation as a whole, with its
  * retries, unless a handle or a call has another (database.h); 0: none. See docs/timeouts.md.
  *
- * Context:   the thread of the runtime it will belong to; use from another thread is refused with
- *            MOUV_ETHREAD. Never suspends.
+ * Context:   the thread of the runtime it will belong to; use from another thread, or in the child
+ *            of a fork(), is refused with MOUV_ETHREAD. Never suspends.
  * Ownership: copies `uri` and `opts` (NULL: defaults). Release with mouv_client_unref().
  * Returns:   NULL on failure, with `error` filled.
  * Errors:    MOUV_EINVAL names what is wrong in the URI; MOUV_ENOLOOP; MOUV_ENOMEM.
@@ -74,8 +77,9 @@ MOUV_API mouv_client_t *mouv_client_unref(mouv_client_t *client);
 
 /**
  * Closes: new operations fail with MOUV_ECLOSED, queued ones are cancelled, running ones are waited
- * for, sessions are ended, connections closed. A second call waits for the same end. The pointer
- * stays valid until mouv_client_unref().
+ * for (no longer than `close_wait_ms`: they are then cancelled, and what the server does not stop
+ * is left behind), sessions are ended, connections closed. A second call waits for the same end.
+ * The pointer stays valid until mouv_client_unref().
  *
  * Context: a coroutine. Errors: MOUV_ENOTCORO, MOUV_ECANCELED (the close itself goes on).
  */

@@ -3,6 +3,7 @@
  */
 #include <mouv/await.h>
 
+#include "async/fork.h"
 #include "async/scope.h"
 #include "async/task.h"
 #include "async/timer.h"
@@ -36,6 +37,8 @@ __attribute__((noinline)) static int refuse(mouv_future_t handle, mouv__task_t *
     if (future != NULL) {
         mouv__future_discard(future);
     }
+    if (mouv__fork_orphaned())
+        return mouv_error_set(error, MOUV_ETHREAD, "await in a child of fork()");
     return mouv_error_set(error, MOUV_ENOTCORO, "await outside of a coroutine%s",
                           mouv__runtime() == NULL ? " (no running event loop)" : "");
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "async/fork.h"
 #include "async/signal.h"
 #include "async/state.h"
 #include "async/task.h"
@@ -18,7 +19,7 @@
 
 static int drive(mouv_runtime_t *runtime, mouv__future_t *future) {
     runtime->goal = future;
-    while (!mouv__future_is_done(future))
+    while (!mouv__future_is_done(future) && runtime == mouv__thread_runtime)
         if (uv_run(runtime->loop, UV_RUN_ONCE) == 0) break;
     runtime->goal = NULL;
     return mouv__future_is_done(future) ? 0 : MOUV_ESTATE;
@@ -48,6 +49,9 @@ int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *
     mouv__future_start(future);
     if (drive(runtime, future) == 0)
         code = settle(future, error);
+    else if (runtime != mouv__thread_runtime)
+        return mouv_error_set(error, MOUV_ETHREAD,
+                              "mouv_run_until: in a child of fork() the loop is its parent's");
     else
         code = give_up(future, error,
                        "mouv_run_until: the event loop has nothing left to do, but the future is "
@@ -97,6 +101,7 @@ static int run_on_own_loop(mouv_fn_t fn, void *arg, mouv_error_t *error,
         mouv_future_t task = mouv_task_at(fn, arg, NULL, "main", "mouv_run", 0);
         if (prepare != NULL) prepare(task, prepare_arg);
         rc = mouv_run_until(runtime, task, error);
+        if (runtime != mouv__thread_runtime) return rc; /* a child: nothing here is its own */
         close_runtime(runtime, &loop);
     } else {
         mouv_error_set(error, rc, "mouv_run: %s", mouv_error_message(rc));

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "async/debug.h"
+#include "async/fork.h"
 #include "async/state.h"
 #include "async/task.h"
 #include "context/alloc.h"
@@ -69,6 +70,11 @@ void mouv__runtime_ready(mouv_runtime_t *runtime, mouv__ready_t *ready) {
     runtime->ready_tail = ready;
 }
 
+/* False in the child of a fork(). */
+static bool is_here(const mouv_runtime_t *runtime) {
+    return runtime == mouv__thread_runtime;
+}
+
 /* All that is ready now; what becomes ready meanwhile is for the next round. */
 static void run_snapshot(mouv_runtime_t *runtime) {
     mouv__ready_t *ready = runtime->ready_head;
@@ -76,9 +82,19 @@ static void run_snapshot(mouv_runtime_t *runtime) {
     while (ready != NULL) {
         mouv__ready_t *next = ready->next;
         ready->queued = false;
-        ready->run(ready); /* may free it */
+        ready->run(ready); /* may free it, or fork: what else is ready is the parent's */
+        if (!is_here(runtime)) return;
         ready = next;
     }
+}
+
+/* In a child that has come back to the loop: who drives it gets out without a look at what it
+ * shares with the parent. */
+static void abandon(mouv_runtime_t *runtime) {
+    int rc = uv_loop_fork(runtime->loop);
+    if (rc != 0) mouv__log(MOUV_LOG_ERROR, "uv_loop_fork: %s", uv_strerror(rc));
+    uv_idle_stop(&runtime->idle);
+    uv_stop(runtime->loop);
 }
 
 static void tick(mouv_runtime_t *runtime) {
@@ -86,6 +102,10 @@ static void tick(mouv_runtime_t *runtime) {
     runtime->in_tick = true;
     for (unsigned round = 1; runtime->ready_head != NULL; round++) {
         run_snapshot(runtime);
+        if (!is_here(runtime)) {
+            abandon(runtime);
+            return;
+        }
         if (round % ROUNDS_PER_LOOK == 0 && uv_hrtime() - start > TICK_NS) break;
     }
     runtime->in_tick = false;
@@ -97,18 +117,22 @@ static void tick(mouv_runtime_t *runtime) {
 }
 
 static void on_idle(uv_idle_t *idle) {
-    tick(idle->data);
+    if (is_here(idle->data))
+        tick(idle->data);
+    else
+        uv_idle_stop(idle);
 }
 
 static void on_check(uv_check_t *check) {
     mouv_runtime_t *runtime = check->data;
+    if (!is_here(runtime)) return;
     if (mouv__timers_due(runtime)) mouv__timers_fire(runtime);
     if (runtime->ready_head != NULL) tick(runtime);
 }
 
 static void on_wake(uv_async_t *wake) {
     mouv_runtime_t *runtime = wake->data;
-    mouv__mailbox_empty(runtime->mailbox);
+    if (is_here(runtime)) mouv__mailbox_empty(runtime->mailbox);
 }
 
 /* ---- attaching ---- */
@@ -158,6 +182,8 @@ int mouv_runtime_attach(mouv_runtime_t **out, uv_loop_t *loop) {
         return MOUV_ESYSTEM;
     }
     mouv__thread_runtime = *out = runtime;
+    mouv__fork_watch();
+    mouv__fork_adopted();
     mouv__debug_read_environment();
     if (mouv__debug()) mouv_report_stack_overflow();
     return 0;

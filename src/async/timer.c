@@ -151,6 +151,7 @@ void mouv__timers_fire(mouv_runtime_t *runtime) {
 
 static void on_alarm(uv_timer_t *alarm) {
     mouv_runtime_t *runtime = alarm->data;
+    if (runtime != mouv__thread_runtime) return; /* the child of a fork() */
     runtime->timers.alarm_at_ns = MOUV__NEVER;
     mouv__timers_fire(runtime);
 }

@@ -25,10 +25,15 @@ static int run_body(struct cli_run *run, mouv_error_t *error) {
     return mouv_await(mouv_coro(body_task, run), error);
 }
 
-/* The deadline's own message says nothing that the user has not typed. */
+/* The deadline's own message says nothing that the user has not typed, but for a server that was
+ * not found. */
 static void name_deadline(const struct cli_run *run, mouv_error_t *error) {
     if (error->code != MOUV_ETIMEDOUT || run->common->timeout_ms == 0) return;
-    mouv_cli_fail(error, MOUV_ETIMEDOUT, "timed out after %g s", run->common->timeout_ms / 1e3);
+    char text[sizeof error->message];
+    const char *why = strstr(error->message, "no suitable server");
+    snprintf(text, sizeof text, "%s", why ? why : "");
+    mouv_cli_fail(error, MOUV_ETIMEDOUT, "timed out after %g s%s%s",
+                  run->common->timeout_ms / 1e3, why ? ": " : "", text);
 }
 
 static int conclude(const struct cli_run *run, int rc, mouv_error_t *error) {

@@ -240,10 +240,16 @@ int mouv_change_stream_next_buffered(mouv_change_stream_t *stream, const bson_t 
     return 1;
 }
 
-static int next(mouv_change_stream_t *stream, wanted_t wanted, const bson_t **doc, mouv_error_t *error) {
+static bool is_refused(const mouv_change_stream_t *stream) {
+    return stream && (stream->fetch ||
+                      (stream->client && mouv__client_is_elsewhere(stream->client)));
+}
+
+static int next(mouv_change_stream_t *stream, wanted_t wanted, const bson_t **doc,
+                mouv_error_t *error) {
     mouv_error_t refused;
-    int rc = stream && stream->fetch ? check(stream, &refused)
-                                     : mouv_change_stream_next_buffered(stream, doc);
+    int rc = is_refused(stream) ? check(stream, &refused)
+                                : mouv_change_stream_next_buffered(stream, doc);
     if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
     if (rc > 0) return rc;
     rc = mouv_await(fetch_future(stream, wanted), error);

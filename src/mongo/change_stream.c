@@ -515,9 +515,13 @@ mouv_change_stream_t *mouv_client_watch(mouv_client_t *client, const bson_t *pip
     return stream;
 }
 
+static bool is_foreign(const mouv_change_stream_t *stream) {
+    return stream->client && mouv__client_is_foreign(stream->client, "mouv_change_stream_close");
+}
+
 void mouv_change_stream_close(mouv_change_stream_t *stream) {
     mouv_error_t error;
-    if (!stream || is_final(stream)) return;
+    if (!stream || is_final(stream) || is_foreign(stream)) return;
     drop_batch(stream);
     leave_cursor(stream);
     move_to(stream, MOUV__STREAM_CLOSED);
@@ -527,7 +531,7 @@ void mouv_change_stream_close(mouv_change_stream_t *stream) {
 }
 
 mouv_change_stream_t *mouv_change_stream_unref(mouv_change_stream_t *stream) {
-    if (!stream || stream == &out_of_memory) return NULL;
+    if (!stream || stream == &out_of_memory || is_foreign(stream)) return NULL;
     mouv_change_stream_close(stream);
     mouv__stream_let_go(stream);
     return NULL;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/fork.h"
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/close.h"
@@ -101,6 +102,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *
                        const mouv_client_opts_t *opts) {
     uint32_t pool_size = max_pool_size(uri);
     client->admission.queue_wait_ms = queue_wait_ms(opts, uri);
+    client->close_wait_ms = opts->close_wait_ms > 0 ? opts->close_wait_ms : 0;
     mouv__watch_t *watch = mouv__watch_new(mouv__runtime_mailbox(client->runtime),
                                            mouv__admission_topology_changed, client);
     if (!watch || remember_database(client, uri) < 0) {
@@ -140,8 +142,11 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
         return NULL;
     }
     mouv_client_t *client = mouv__alloc(sizeof(*client));
-    if (client) client->runtime = runtime;
-    if (client) client->timeout_ms = timeout_ms;
+    if (client) {
+        client->runtime = runtime;
+        client->process = mouv__fork_number();
+        client->timeout_ms = timeout_ms;
+    }
     if (!client || client_init(client, uri, &setup, opts) < 0) {
         if (client) {
             client_free(client);
@@ -162,13 +167,28 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
 
 int mouv__client_check(const mouv_client_t *client, mouv_error_t *error) {
     if (!client) return mouv_error_set(error, MOUV_EINVAL, "the client is NULL");
+    if (client->process != mouv__fork_number())
+        return mouv_error_set(error, MOUV_ETHREAD,
+                              "the client belongs to the process that made it, this is a child: "
+                              "it makes its own after fork()");
     if (client->state != MOUV__CLIENT_OPEN)
         return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
-    mouv_runtime_t *runtime = mouv__runtime();
-    if (!runtime) return mouv_error_set(error, MOUV_ENOLOOP, "this thread has no runtime");
-    if (runtime != client->runtime)
+    if (mouv__runtime() != client->runtime)
         return mouv_error_set(error, MOUV_ETHREAD, "the client belongs to another thread");
     return 0;
+}
+
+bool mouv__client_is_elsewhere(const mouv_client_t *client) {
+    return client->process != mouv__fork_number() ||
+           (client->runtime && mouv__runtime() != client->runtime);
+}
+
+bool mouv__client_is_foreign(const mouv_client_t *client, const char *function) {
+    if (!mouv__client_is_elsewhere(client)) return false;
+    if (client->process == mouv__fork_number())
+        mouv__log(MOUV_LOG_ERROR, "%s: its client belongs to another thread; nothing is done",
+                  function);
+    return true;
 }
 
 mouv_client_t *mouv_client_ref(mouv_client_t *client) {
@@ -182,11 +202,7 @@ static void free_if_unused(mouv_client_t *client) {
 }
 
 mouv_client_t *mouv_client_unref(mouv_client_t *client) {
-    if (!client) return NULL;
-    if (client->runtime && mouv__runtime() != client->runtime) {
-        mouv__log(MOUV_LOG_ERROR, "mouv_client_unref: the client belongs to another thread");
-        return NULL;
-    }
+    if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return NULL;
     if (client->users > 0) client->users--;
     if (client->users > 0) return NULL;
     mouv__monitor_stop(client->monitor);

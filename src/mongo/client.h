@@ -47,8 +47,11 @@ struct mouv_client {
     mouv_runtime_t *runtime;
     uint32_t users;    /**< mouv_client_ref(); at 0 it closes in the background */
     uint32_t held;     /**< inside mouv: unsettled operations, the close itself */
+    uint32_t process;  /**< where it was made, see fork.h */
     uint8_t state;     /**< mouv__client_state_t */
     bool leaving;      /**< the runtime closes: what is stuck is left behind */
+    bool hurried;      /**< close_wait_ms are over: likewise */
+    int64_t close_wait_ms; /**< 0: no limit */
     mouv__pool_t *pool;
     mouv__admission_t admission;
     mouv__stopper_t stopper;
@@ -79,6 +82,14 @@ void mouv__handles_free(mouv_client_t *client);
 
 /** 0, or why a new operation is refused: MOUV_EINVAL (NULL), ETHREAD, ECLOSED. */
 int mouv__client_check(const mouv_client_t *client, mouv_error_t *error);
+
+/** Whether this is not the client's thread, or not its process. One that is closed belongs to any
+ *  thread. */
+bool mouv__client_is_elsewhere(const mouv_client_t *client);
+
+/** The same for what returns no error and then must do nothing: complains, but not in the child of a
+ *  fork(), where nobody can help it. */
+bool mouv__client_is_foreign(const mouv_client_t *client, const char *function);
 
 /** One more, one less reason inside mouv not to free it. Loop thread. */
 void mouv__client_hold(mouv_client_t *client);

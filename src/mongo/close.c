@@ -26,6 +26,9 @@
  * a second, which a thread does behind the program's back (see pool.c). */
 #define DESTROY_MS 50
 
+/* The same after a close that was hurried: the program goes on, so there is time for good-byes. */
+#define HURRIED_DESTROY_MS 2000
+
 static void move(mouv_client_t *client, mouv__client_state_t state) {
     assert(state == client->state + 1u);
     client->state = (uint8_t)state;
@@ -100,7 +103,18 @@ typedef struct mouv__destroy {
     mouv__carrier_t **carriers;
     uint32_t count;
     bool unreachable; /* no server is known: nobody to say good-bye to */
+    uint64_t last;    /* carriers connected to one of these servers (bits) go last */
 } destroy_t;
+
+/* libmongoc sends endSessions with the client that it got back last, if that has a connection. */
+static void free_carriers(destroy_t *destroy, bool last) {
+    for (uint32_t i = 0; i < destroy->count; i++) {
+        mouv__carrier_t *carrier = destroy->carriers[i];
+        if (!carrier || last != ((carrier->connected & destroy->last) != 0)) continue;
+        mouv__carrier_free(carrier, destroy->pool);
+        destroy->carriers[i] = NULL;
+    }
+}
 
 static void end_carriers(destroy_t *destroy) {
     for (uint32_t i = 0; i < destroy->count; i++) mouv__carrier_end_sessions(destroy->carriers[i]);
@@ -112,8 +126,8 @@ static void end_carriers(destroy_t *destroy) {
         break;
     }
 #endif
-    for (uint32_t i = 0; i < destroy->count; i++)
-        mouv__carrier_free(destroy->carriers[i], destroy->pool);
+    free_carriers(destroy, false);
+    free_carriers(destroy, true);
     mouv__free(destroy->carriers);
     destroy->carriers = NULL;
     destroy->count = 0;
@@ -169,6 +183,15 @@ static bool is_reachable(const mouv__topology_t *topology) {
     return false;
 }
 
+/* libmongoc prefers the primary; without one it takes any. */
+static uint64_t preferred_servers(const mouv__topology_t *topology) {
+    uint64_t primaries = 0;
+    for (uint32_t i = 0; topology && i < topology->count; i++)
+        if (topology->servers[i].kind == MOUV__SERVER_PRIMARY)
+            primaries |= UINT64_C(1) << (topology->servers[i].id % 64);
+    return primaries ? primaries : UINT64_MAX;
+}
+
 int mouv__close_reserve(mouv_client_t *client) {
     size_t room = (client->admission.carrier_max + MOUV__LANES) * sizeof(mouv__carrier_t *);
     destroy_t *destroy = mouv__alloc(sizeof(*destroy));
@@ -191,6 +214,7 @@ static destroy_t *take_reserve(mouv_client_t *client) {
     destroy_t *destroy = client->destroy;
     client->destroy = NULL;
     destroy->unreachable = !is_reachable(client->admission.topology);
+    destroy->last = preferred_servers(client->admission.topology);
     collect_carriers(client, destroy);
     return destroy;
 }
@@ -205,8 +229,12 @@ static void destroy_unused(destroy_t *destroy, mouv__pool_t *pool) {
 
 static void on_close_timer(mouv__timer_t *timer);
 
-static void begin_destroy(mouv_client_t *client) {
+static void start_timer(mouv_client_t *client, int64_t limit_ms, void (*fn)(mouv__timer_t *)) {
     mouv_runtime_t *runtime = client->runtime;
+    mouv__timer_start(runtime, &client->close_timer, mouv__deadline_in(runtime, limit_ms), fn);
+}
+
+static void begin_destroy(mouv_client_t *client) {
     mouv__pool_t *pool = client->pool;
     move(client, MOUV__CLIENT_DESTROYING);
     mouv__stopper_close(&client->stopper);
@@ -222,9 +250,8 @@ static void begin_destroy(mouv_client_t *client) {
     destroy->pool = pool;
     mouv__step_submit(client, &destroy->step, NULL, destroy_run, destroy_ended, destroy_clear);
     client->pool = NULL;
-    if (client->leaving)
-        mouv__timer_start(runtime, &client->close_timer, mouv__deadline_in(runtime, DESTROY_MS),
-                          on_close_timer);
+    if (client->leaving || client->hurried)
+        start_timer(client, client->leaving ? DESTROY_MS : HURRIED_DESTROY_MS, on_close_timer);
 }
 
 /* --- draining -------------------------------------------------------------------------------- */
@@ -233,8 +260,8 @@ static void begin_destroy(mouv_client_t *client) {
 static void leave_behind(mouv_client_t *client) {
     mouv__queue_t *running = &client->admission.running;
     mouv__log(MOUV_LOG_WARNING,
-              "the runtime closes while %u operation(s) are stuck in a call: left behind",
-              running->count);
+              "the %s closes while %u operation(s) are stuck in a call: left behind",
+              client->leaving ? "runtime" : "client", running->count);
     while (running->first) {
         mouv__operation_t *op = running->first;
         mouv__stopper_remove(op);
@@ -266,13 +293,25 @@ static void stop_all(mouv_client_t *client) {
 }
 
 static void leave(mouv_client_t *client) {
-    mouv_runtime_t *runtime = client->runtime;
     client->leaving = true;
     mouv__monitor_stop(client->monitor);
-    int64_t limit_ms = client->state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS;
-    mouv__timer_start(runtime, &client->close_timer, mouv__deadline_in(runtime, limit_ms),
-                      on_close_timer);
+    start_timer(client, client->state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS,
+                on_close_timer);
     if (client->state == MOUV__CLIENT_DRAINING) stop_all(client);
+}
+
+static void on_close_limit(mouv__timer_t *timer) {
+    mouv_client_t *client =
+        (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
+    mouv__client_hold(client);
+    client->hurried = true;
+    if (client->state == MOUV__CLIENT_DRAINING) {
+        start_timer(client, LEAVE_MS, on_close_timer);
+        stop_all(client);
+    } else {
+        on_close_timer(timer);
+    }
+    mouv__client_let_go(client);
 }
 
 void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
@@ -284,6 +323,7 @@ void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
         mouv__client_hold(client); /* until it is closed */
         mouv__runtime_keep(client->runtime);
         move(client, MOUV__CLIENT_DRAINING);
+        if (client->close_wait_ms > 0) start_timer(client, client->close_wait_ms, on_close_limit);
         mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the client is being closed");
         mouv__admission_fail_waiting(client, &error);
     }

@@ -412,8 +412,13 @@ mouv_cursor_t *mouv__cursor_within_scope(mouv_cursor_t *cursor) {
     return cursor;
 }
 
+static bool is_foreign(const mouv_cursor_t *cursor) {
+    return cursor->client && mouv__client_is_foreign(cursor->client, "mouv_cursor_close");
+}
+
 void mouv_cursor_close(mouv_cursor_t *cursor) {
     if (!cursor || cursor == &out_of_memory || cursor->state == MOUV__CURSOR_CLOSED) return;
+    if (is_foreign(cursor)) return;
     drop_batches(cursor);
     if (cursor->state == MOUV__CURSOR_FAILED) return;
     leave(cursor);
@@ -429,7 +434,7 @@ void mouv_cursor_close_within(mouv_cursor_t *cursor, int64_t timeout_ms) {
 }
 
 mouv_cursor_t *mouv_cursor_unref(mouv_cursor_t *cursor) {
-    if (!cursor || cursor == &out_of_memory) return NULL;
+    if (!cursor || cursor == &out_of_memory || is_foreign(cursor)) return NULL;
     mouv_cursor_close(cursor);
     mouv__cursor_let_go(cursor);
     return NULL;

@@ -27,7 +27,7 @@ static bool parse_mode(const char *name, mongoc_read_mode_t *mode) {
     return false;
 }
 
-/** {mode, tags, maxStalenessSeconds} as the server names them; false: it makes no sense. */
+/** {mode, tags, maxStalenessSeconds, hedge} as the server names them; false: it makes no sense. */
 static bool read_preference_document(mongoc_read_prefs_t *prefs, const bson_t *given) {
     bson_iter_t iter;
     mongoc_read_mode_t mode;
@@ -46,6 +46,15 @@ static bool read_preference_document(mongoc_read_prefs_t *prefs, const bson_t *g
         bson_iter_array(&iter, &length, &data);
         if (!bson_init_static(&tags, data, length)) return false;
         mongoc_read_prefs_set_tags(prefs, &tags);
+    }
+    if (bson_iter_init_find(&iter, given, "hedge")) {
+        const uint8_t *data;
+        uint32_t length;
+        bson_t hedge;
+        if (!BSON_ITER_HOLDS_DOCUMENT(&iter)) return false;
+        bson_iter_document(&iter, &length, &data);
+        if (!bson_init_static(&hedge, data, length)) return false;
+        mongoc_read_prefs_set_hedge(prefs, &hedge);
     }
     return mongoc_read_prefs_is_valid(prefs);
 }

@@ -47,7 +47,7 @@ const bson_t *mouv__default_write_concern(const mouv__defaults_t *defaults,
 const mongoc_read_prefs_t *mouv__default_read_prefs(const mouv__defaults_t *defaults,
                                                     const mouv__pool_t *pool);
 
-/** "secondary", or {mode, tags, maxStalenessSeconds}; NULL: it makes no sense. */
+/** "secondary", or {mode, tags, maxStalenessSeconds, hedge}; NULL: it makes no sense. */
 mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given);
 
 #endif

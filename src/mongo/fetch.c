@@ -273,6 +273,11 @@ int mouv_cursor_next_buffered(mouv_cursor_t *cursor, const bson_t **doc) {
     return 1;
 }
 
+static bool is_refused(const mouv_cursor_t *cursor) {
+    return cursor && (cursor->fetch ||
+                      (cursor->client && mouv__client_is_elsewhere(cursor->client)));
+}
+
 static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv_error_t *error) {
     mouv_error_t refused;
     *doc = NULL;
@@ -281,8 +286,8 @@ static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv
                            wanted == ANY ? "mouv_cursor_next()" : "mouv_cursor_try_next()");
     }
     for (;;) {
-        int rc = cursor && cursor->fetch ? check(cursor, &refused)
-                                         : mouv_cursor_next_buffered(cursor, doc);
+        int rc = is_refused(cursor) ? check(cursor, &refused)
+                                    : mouv_cursor_next_buffered(cursor, doc);
         if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
         if (rc > 0) return rc;
         rc = mouv_await(fetch_future(cursor, wanted, 0, mouv__to_nobody()), error);

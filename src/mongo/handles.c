@@ -29,6 +29,22 @@ bool mouv__database_is_unmade(const mouv_database_t *database) {
     return database == &unmade_database.handle;
 }
 
+/*
+ * What they give on another thread, or in the child of a fork(): the lists are not to be touched
+ * there. Operations find this client's runtime to be another than theirs.
+ */
+static mouv_client_t foreign_client = {.runtime = (mouv_runtime_t *)&foreign_client};
+
+static union {
+    mouv_database_t handle;
+    char room[sizeof(mouv_database_t) + 1];
+} foreign_database = {.handle = {.client = &foreign_client}};
+
+static union {
+    mouv_collection_t handle;
+    char room[sizeof(mouv_collection_t) + 1];
+} foreign_collection = {.handle = {.database = &foreign_database.handle}};
+
 /* --- Databases ------------------------------------------------------------------------------ */
 
 /** Consumes a share of `defaults`. */
@@ -58,6 +74,7 @@ static mouv_database_t *find_database(const mouv_client_t *client, const char *n
 
 mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name) {
     if (!client) return &no_database.handle;
+    if (mouv__client_is_elsewhere(client)) return &foreign_database.handle;
     if (!name) name = "";
     mouv_database_t *found = find_database(client, name, NULL);
     return found ? found : add_database(client, name, NULL);
@@ -65,6 +82,7 @@ mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name) 
 
 mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bson_t *opts) {
     if (!database || !database->client) return database ? database : &no_database.handle;
+    if (mouv__client_is_elsewhere(database->client)) return &foreign_database.handle;
     bool nomem;
     bson_t *settings = mouv__settings_merge(opts, database->defaults);
     mouv_database_t *found = find_database(database->client, database->name, settings);
@@ -106,6 +124,7 @@ static mouv_collection_t *find_collection(const mouv_database_t *database, const
 mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name) {
     if (database == &unmade_database.handle) return &unmade_collection.handle;
     if (!database || !database->client) return &no_collection.handle;
+    if (mouv__client_is_elsewhere(database->client)) return &foreign_collection.handle;
     if (!name) name = "";
     mouv__defaults_t *defaults = database->defaults;
     mouv_collection_t *found =
@@ -117,6 +136,7 @@ mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, c
     if (!collection || !collection->database || !collection->database->client) {
         return collection ? collection : &no_collection.handle;
     }
+    if (mouv__client_is_elsewhere(collection->database->client)) return &foreign_collection.handle;
     bool nomem;
     bson_t *settings = mouv__settings_merge(opts, collection->defaults);
     mouv_collection_t *found = find_collection(collection->database, collection->name, settings);

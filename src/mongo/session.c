@@ -110,15 +110,9 @@ void mouv__user_session_let_go(mouv_session_t *session) {
     mouv__free(session);
 }
 
-static bool is_foreign(const mouv_session_t *session) {
-    mouv_runtime_t *runtime = session->client->runtime;
-    if (!runtime || mouv__runtime() == runtime) return false;
-    mouv__log(MOUV_LOG_ERROR, "mouv_session_end: the session belongs to another thread");
-    return true;
-}
-
 void mouv_session_end(mouv_session_t *session) {
-    if (!session || session->ended || is_foreign(session)) return;
+    if (!session || session->ended) return;
+    if (mouv__client_is_foreign(session->client, "mouv_session_end")) return;
     mouv__transaction_end(session);
     session->ended = true;
     give_home_back(session);
@@ -130,7 +124,7 @@ void mouv__user_sessions_end(mouv_client_t *client) {
 }
 
 mouv_session_t *mouv_session_unref(mouv_session_t *session) {
-    if (!session || is_foreign(session)) return NULL;
+    if (!session || mouv__client_is_foreign(session->client, "mouv_session_unref")) return NULL;
     mouv_session_end(session);
     mouv__user_session_let_go(session);
     return NULL;

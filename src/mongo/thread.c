@@ -54,10 +54,18 @@ static void at_exit(void) {
     uv_mutex_unlock(&all.lock);
 }
 
+/* The child of a fork() has none of the threads, whatever they were at. */
+static void in_child(void) {
+    all.ended = NULL;
+    all.leaving = 0;
+    if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
+}
+
 /* With the first thread: libmongoc, and with it OpenSSL, has registered its exit handlers by then. */
 static void init(void) {
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
     if (uv_key_create(&self) != 0) abort();
+    pthread_atfork(NULL, NULL, in_child);
     atexit(at_exit);
 }
 

@@ -37,6 +37,11 @@ static bool select_kind(const mouv__topology_t *topology, mouv__server_kind_t ki
     return found > 0;
 }
 
+static bool has_tags(const mongoc_read_prefs_t *prefs) {
+    const bson_t *tags = mongoc_read_prefs_get_tags(prefs);
+    return tags && !bson_empty(tags);
+}
+
 static bool select_replica(const mouv__topology_t *topology, const mouv__wish_t *wish,
                            uint32_t *id) {
     mongoc_read_mode_t mode = MONGOC_READ_PRIMARY;
@@ -44,12 +49,14 @@ static bool select_replica(const mouv__topology_t *topology, const mouv__wish_t 
     uint32_t primary = 0, secondary = 0;
     bool has_primary = count_kind(topology, MOUV__SERVER_PRIMARY, &primary) > 0;
     bool has_secondary = count_kind(topology, MOUV__SERVER_SECONDARY, &secondary) > 0;
-    /* Tags may rule a secondary out, so a worker asks libmongoc wherever one comes into question. */
+    /* Tags may rule a server out, so a worker asks libmongoc wherever that comes into question. */
     *id = 0;
     switch (mode) {
     case MONGOC_READ_SECONDARY:
         return has_secondary;
     case MONGOC_READ_NEAREST:
+        if (!has_secondary && !has_tags(wish->read_prefs)) *id = primary;
+        return has_primary || has_secondary;
     case MONGOC_READ_SECONDARY_PREFERRED:
         if (!has_secondary) *id = primary;
         return has_primary || has_secondary;

@@ -30,7 +30,7 @@ struct mouv__watch {
     mouv_topology_description_t *described; /* the newest; NULL: none yet */
     mouv_topology_description_t *seeds;     /* what the URI says; NULL: no pool yet */
     char *set_name;                         /* the URI's replica set, or NULL */
-    bool plain;                             /* without TLS */
+    const char *doubt;                      /* what a server may miss that hangs up at once */
     bool misnamed;                          /* some host is of another set, or of none */
     failure_t failures[FAILURES_MAX];
     uint32_t failure_count;
@@ -219,10 +219,16 @@ static failure_t *failure_of(mouv__watch_t *watch, const char *host) {
     return failure;
 }
 
-/* A server that insists on TLS hangs up on who begins without. */
 static const char *hint(const mouv__watch_t *watch, const bson_error_t *error) {
-    bool hung_up = strstr(error->message, "Failed to read 4 bytes") != NULL;
-    return watch->plain && hung_up ? " (does it want TLS?)" : "";
+    return strstr(error->message, "Failed to read 4 bytes") ? watch->doubt : "";
+}
+
+/* A server that wants TLS hangs up on who begins without it, or comes with a wrong certificate. */
+static const char *doubt(const mongoc_uri_t *uri) {
+    if (!mongoc_uri_get_tls(uri)) return " (does it want TLS?)";
+    return mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, NULL)
+               ? " (does it accept the client's certificate?)"
+               : " (does it want a client certificate?)";
 }
 
 static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
@@ -336,7 +342,7 @@ mouv_topology_description_t *mouv__watch_describe(mouv__watch_t *watch) {
 void mouv__watch_pool(mouv__watch_t *watch, const mongoc_uri_t *uri, mongoc_client_pool_t *pool) {
     uv_mutex_lock(&watch->lock);
     watch->set_name = bson_strdup(mongoc_uri_get_replica_set(uri));
-    watch->plain = !mongoc_uri_get_tls(uri);
+    watch->doubt = doubt(uri);
     watch->seeds = mouv__describe_seeds(uri);
     uv_mutex_unlock(&watch->lock);
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();

@@ -54,6 +54,24 @@ static void write_goes_to_the_primary_whatever_the_read_preference(void **state)
     free(set);
 }
 
+static void tags_leave_the_choice_to_a_worker(void **state) {
+    (void)state;
+    static const mouv__server_kind_t alone[] = {MOUV__SERVER_PRIMARY};
+    mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, alone, 1);
+    mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_NEAREST);
+    mouv__wish_t wish = {.read_prefs = prefs};
+    uint32_t id = 7;
+    assert_true(mouv__topology_select(set, &wish, &id));
+    assert_int_equal(id, 1);
+    bson_t *tag = BCON_NEW("dc", BCON_UTF8("ny"));
+    mongoc_read_prefs_add_tag(prefs, tag);
+    assert_true(mouv__topology_select(set, &wish, &id));
+    assert_int_equal(id, 0);
+    bson_destroy(tag);
+    mongoc_read_prefs_destroy(prefs);
+    free(set);
+}
+
 static void read_follows_its_preference_in_a_replica_set(void **state) {
     (void)state;
     mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, three, 3);
@@ -104,6 +122,7 @@ int main(void) {
         cmocka_unit_test(nothing_suits_before_the_first_picture),
         cmocka_unit_test(write_goes_to_the_primary_whatever_the_read_preference),
         cmocka_unit_test(read_follows_its_preference_in_a_replica_set),
+        cmocka_unit_test(tags_leave_the_choice_to_a_worker),
         cmocka_unit_test(without_primary_only_reads_that_allow_it_go),
         cmocka_unit_test(one_mongos_is_named_of_several_a_worker_chooses),
         cmocka_unit_test(standalone_takes_everything_but_no_txn_number),
