@@ -3,6 +3,8 @@
  */
 #include "mongo/connect.h"
 
+#include <uv.h>
+
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/defaults.h"
@@ -108,10 +110,21 @@ static bool ping(mouv__step_t *step) {
     return ok;
 }
 
+/* The first ping has set the connection up. What the way alone takes, a second one tells, once:
+ * commands tell it, too, but those of a client may all be slow ones. */
+static bool measure(mouv__step_t *step) {
+    if (__atomic_load_n(&step->pool->least_rtt_ns, __ATOMIC_RELAXED) > 0) return true;
+    uint64_t began_ns = uv_hrtime();
+    if (!ping(step)) return false;
+    mouv__pool_note_rtt(step->pool, (int64_t)(uv_hrtime() - began_ns));
+    return true;
+}
+
 static void connect_run(mouv__job_t *job) {
     mouv__step_t *step = (mouv__step_t *)job;
     step->ok = mouv__carrier_open(step->carrier, step->pool, &step->error) &&
-               (step->server_id != 0 || mouv__step_select_server(step)) && ping(step);
+               (step->server_id != 0 || mouv__step_select_server(step)) && ping(step) &&
+               measure(step);
 }
 
 static bool any_connected(const mouv__admission_t *admission, uint32_t server_id) {

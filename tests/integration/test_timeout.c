@@ -352,6 +352,18 @@ CASE(retries_end_at_the_time) {
     return 0;
 }
 
+CASE(a_slow_first_command_says_nothing_of_the_way) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
+    CHECK_INT(wire_fail_point(t, 2, "'find'", AGAIN ", 'blockConnection': true,"
+                                                    " 'blockTimeMS': 1200"),
+              0);
+    int rc = find_one(t, wire_users(t, client), "{'timeoutMS': 2000}");
+    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(rc, MOUV_ETIMEDOUT);
+    CHECK_INT(wire_sent(&wire, "find"), 2);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(call_before_collection_before_database_before_client),
@@ -376,6 +388,7 @@ int main(void) {
         cmocka_unit_test(with_it_retries_go_on_until_they_succeed),
         cmocka_unit_test(without_it_there_is_one_retry),
         cmocka_unit_test(retries_end_at_the_time),
+        cmocka_unit_test(a_slow_first_command_says_nothing_of_the_way),
     };
     return RUN_CASES(cases);
 }
