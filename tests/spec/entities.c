@@ -230,6 +230,7 @@ static bool create_session(spec_test_t *test, const bson_t *definition) {
     spec_document(&options, "defaultTransactionOptions", &defaults);
     if (!spec_transaction_options_read(test, &defaults, &transaction)) return false;
     mouv_session_opts_t opts = {.snapshot = spec_bool(&options, "snapshot", false),
+                                .default_timeout_ms = spec_timeout(&options, "defaultTimeoutMS"),
                                 .transaction = transaction.opts};
     if (spec_has(&options, "causalConsistency")) {
         opts.causal_consistency = spec_bool(&options, "causalConsistency", true) ? 1 : -1;
@@ -252,7 +253,8 @@ static bool create_bucket(spec_test_t *test, const bson_t *definition) {
     AUTO_BSON *options = options_of(test, definition, "bucketOptions");
     spec_entity_t *entity = options ? add_child(test, definition, SPEC_BUCKET, parent) : NULL;
     if (!entity) return false;
-    entity->is.bucket = mouv_database_gridfs_bucket(parent->is.database, options);
+    entity->is.bucket = (spec_bucket_t){mouv_database_gridfs_bucket(parent->is.database, options),
+                                        parent->is.database, bson_copy(options)};
     return true;
 }
 
@@ -306,7 +308,8 @@ static void end(spec_entity_t *entity) {
         mouv_session_unref(entity->is.session);
         return;
     case SPEC_BUCKET:
-        mouv_gridfs_bucket_unref(entity->is.bucket);
+        mouv_gridfs_bucket_unref(entity->is.bucket.bucket);
+        bson_destroy(entity->is.bucket.options);
         return;
     case SPEC_CURSOR:
         mouv_cursor_unref(entity->is.cursor);

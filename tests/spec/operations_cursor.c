@@ -47,7 +47,12 @@ static bool iterate_until_document(spec_call_t *call) {
 }
 
 static bool close_cursor(spec_call_t *call) {
-    mouv_cursor_close(call->object->is.cursor);
+    if (spec_has(call->arguments, "timeoutMS")) {
+        mouv_cursor_close_within(call->object->is.cursor,
+                                 spec_int(call->arguments, "timeoutMS", 0));
+    } else {
+        mouv_cursor_close(call->object->is.cursor);
+    }
     spec_settle(call);
     return true;
 }

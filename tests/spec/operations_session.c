@@ -19,12 +19,14 @@ static bool start_transaction(spec_call_t *call) {
 }
 
 static bool commit_transaction(spec_call_t *call) {
-    spec_await(call, mouv_session_commit_transaction(call->object->is.session));
+    spec_await(call, mouv_session_commit_transaction_with_opts(call->object->is.session,
+                                                               call->opts));
     return true;
 }
 
 static bool abort_transaction(spec_call_t *call) {
-    spec_await(call, mouv_session_abort_transaction(call->object->is.session));
+    spec_await(call, mouv_session_abort_transaction_with_opts(call->object->is.session,
+                                                              call->opts));
     return true;
 }
 
