@@ -3,6 +3,8 @@
  */
 #include "mongo/connect.h"
 
+#include <uv.h>
+
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/defaults.h"
@@ -108,10 +110,21 @@ static bool ping(mouv__step_t *step) {
     return ok;
 }
 
+/* The first ping took a handshake along. What a round trip takes is known before the first command
+ * with a deadline: that one may be slow. */
+static bool ping_for_time(mouv__step_t *step) {
+    if (__atomic_load_n(&step->pool->least_rtt_ns, __ATOMIC_RELAXED) > 0) return true;
+    uint64_t began = uv_hrtime();
+    if (!ping(step)) return false;
+    mouv__pool_note_rtt(step->pool, (int64_t)(uv_hrtime() - began));
+    return true;
+}
+
 static void connect_run(mouv__job_t *job) {
     mouv__step_t *step = (mouv__step_t *)job;
     step->ok = mouv__carrier_open(step->carrier, step->pool, &step->error) &&
-               (step->server_id != 0 || mouv__step_select_server(step)) && ping(step);
+               (step->server_id != 0 || mouv__step_select_server(step)) && ping(step) &&
+               ping_for_time(step);
 }
 
 static bool any_connected(const mouv__admission_t *admission, uint32_t server_id) {
