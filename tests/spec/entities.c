@@ -92,19 +92,32 @@ static bool create_event_lists(spec_test_t *test, const bson_t *definition) {
     return true;
 }
 
+static bool has_fail_points(const bson_t *definition) {
+    bson_t operations, operation;
+    bson_iter_t iter;
+    spec_document(definition, "operations", &operations);
+    bson_iter_init(&iter, &operations);
+    while (bson_iter_next(&iter)) {
+        spec_document_at(&iter, &operation);
+        const char *name = spec_string(&operation, "name");
+        if (name && strcmp(name, "failPoint") == 0) return true;
+    }
+    return false;
+}
+
 /** A server that a fail point has shaken off is looked for again soon. */
-static bson_t *uri_options(const bson_t *definition) {
+static bson_t *uri_options(const spec_test_t *test, const bson_t *definition) {
     bson_t given;
     spec_document(definition, "uriOptions", &given);
     bson_t *options = bson_copy(&given);
-    if (!spec_has(options, "heartbeatFrequencyMS")) {
+    if (has_fail_points(test->definition) && !spec_has(options, "heartbeatFrequencyMS")) {
         BSON_APPEND_INT32(options, "heartbeatFrequencyMS", 500);
     }
     return options;
 }
 
 static char *client_uri(spec_test_t *test, const bson_t *definition) {
-    AUTO_BSON *options = uri_options(definition);
+    AUTO_BSON *options = uri_options(test, definition);
     bson_string_t *why = bson_string_new(NULL);
     char *uri = spec_uri(test->server->uri, options, why);
     if (!uri) spec_fail(test, "%s", why->str);
