@@ -236,7 +236,7 @@ static bson_t *chunk(const mouv_gridfs_upload_t *upload, uint32_t index, size_t 
 
 /** The buffer's chunks are on their way; their ids are kept for the case that it fails. */
 static mouv_future_t begin_batch(mouv_gridfs_upload_t *upload) {
-    bson_t *documents[MOUV__GRIDFS_BATCH_CHUNKS];
+    bson_t *documents[MOUV__GRIDFS_BATCH_CHUNKS] = {NULL};
     size_t chunk_size = (size_t)upload->chunk_size, left = upload->used;
     uint32_t count = 0;
     for (; left > 0; count++) {
