@@ -15,11 +15,16 @@
 /* --- The map --------------------------------------------------------------------------------- */
 
 static const char *const kind_names[SPEC_KINDS] = {
-    [SPEC_CLIENT] = "client",   [SPEC_DATABASE] = "database",
-    [SPEC_COLLECTION] = "collection", [SPEC_SESSION] = "session",
-    [SPEC_BUCKET] = "bucket",   [SPEC_CURSOR] = "cursor",
-    [SPEC_CHANGE_STREAM] = "change stream", [SPEC_THREAD] = "thread",
-    [SPEC_TOPOLOGY] = "topology description", [SPEC_VALUE] = "BSON value",
+    [SPEC_CLIENT] = "client",
+    [SPEC_DATABASE] = "database",
+    [SPEC_COLLECTION] = "collection",
+    [SPEC_SESSION] = "session",
+    [SPEC_BUCKET] = "bucket",
+    [SPEC_CURSOR] = "cursor",
+    [SPEC_CHANGE_STREAM] = "change stream",
+    [SPEC_THREAD] = "thread",
+    [SPEC_TOPOLOGY] = "topology description",
+    [SPEC_VALUE] = "BSON value",
 };
 
 const char *spec_kind_name(spec_kind_t kind) {
@@ -284,9 +289,8 @@ static const struct {
     const char *name;
     bool (*create)(spec_test_t *test, const bson_t *definition);
 } creators[] = {
-    {"client", create_client},   {"database", create_database},
-    {"collection", create_collection}, {"session", create_session},
-    {"bucket", create_bucket},   {"thread", create_thread},
+    {"client", create_client},   {"database", create_database}, {"collection", create_collection},
+    {"session", create_session}, {"bucket", create_bucket},     {"thread", create_thread},
 };
 
 static bool create(spec_test_t *test, const bson_t *definition) {
@@ -307,6 +311,17 @@ bool spec_entities_create(spec_test_t *test, const bson_t *definitions) {
         if (!create(test, &definition)) return false;
     }
     return true;
+}
+
+void spec_client_settle(const spec_entity_t *client) {
+    enum { LIMIT_MS = 1000 };
+    mouv_client_stats_t stats;
+    int64_t deadline_ms = mouv_now_ms() + LIMIT_MS;
+    if (!client) return;
+    do {
+        mouv_sleep_ms(1);
+        mouv_client_get_stats(client->is.client, &stats);
+    } while (stats.in_flight + stats.queued > 0 && mouv_now_ms() < deadline_ms);
 }
 
 /* --- The end --------------------------------------------------------------------------------- */

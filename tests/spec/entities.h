@@ -85,6 +85,10 @@ void spec_entity_append(spec_entity_t *list, const bson_value_t *element);
 /** Makes the entities of an array of {client: {...}}, {database: {...}}, ... */
 bool spec_entities_create(spec_test_t *test, const bson_t *definitions);
 
+/** Waits until a client has nothing under way, for at most a second: what it does in the background
+ *  (killCursors, an abort) is seen by then. NULL does nothing. */
+void spec_client_settle(const spec_entity_t *client);
+
 /** Closes and frees all, in an order that suits them. */
 void spec_entities_clear(spec_test_t *test);
 

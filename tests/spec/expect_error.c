@@ -161,7 +161,8 @@ static bool check_write_errors(spec_call_t *call, const bson_value_t *expected) 
     bson_t wanted, errors, error;
     bson_iter_t iter;
     const bson_t *reply = call->reply;
-    if (!reply || !spec_document(reply, "writeErrors", &errors)) return differs(call, "writeErrors");
+    if (!reply || !spec_document(reply, "writeErrors", &errors))
+        return differs(call, "writeErrors");
     bson_init_static(&wanted, expected->value.v_doc.data, expected->value.v_doc.data_len);
     if (bson_count_keys(&wanted) != bson_count_keys(&errors)) {
         return differs(call, "another number of writeErrors");
