@@ -28,8 +28,9 @@ MOUV_BEGIN_DECLS
 
 /**
  * A stream of changes. Nothing is sent before the first fetch: what changes after that is seen. To
- * begin at a known moment, await mouv_change_stream_open(), or give `startAtOperationTime`. Never NULL: what is wrong shows at the first fetch. Release with
- * mouv_change_stream_unref() or MOUV_AUTO_CHANGE_STREAM.
+ * begin at a known moment, await mouv_change_stream_open(), or give `startAtOperationTime`. Never
+ * NULL: what is wrong shows at the first fetch. Release with mouv_change_stream_unref() or
+ * MOUV_AUTO_CHANGE_STREAM.
  *
  * `pipeline`: stages applied to the events: an array document, {pipeline: [...]}, or NULL.
  * `opts`: resumeAfter, startAfter, startAtOperationTime (a timestamp), fullDocument,

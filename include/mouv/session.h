@@ -158,8 +158,8 @@ MOUV_API bool mouv_session_in_transaction(const mouv_session_t *session);
 
 /** Where a session's transaction is. */
 typedef enum mouv_transaction_state {
-    MOUV_TRANSACTION_NONE,        /**< none was started, or other operations have come since */
-    MOUV_TRANSACTION_STARTING,    /**< nothing has been sent in it */
+    MOUV_TRANSACTION_NONE,     /**< none was started, or other operations have come since */
+    MOUV_TRANSACTION_STARTING, /**< nothing has been sent in it */
     MOUV_TRANSACTION_IN_PROGRESS,
     MOUV_TRANSACTION_COMMITTED,
     MOUV_TRANSACTION_ABORTED

@@ -118,7 +118,7 @@ mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, const bson_t 
     if (command.opts.tailable && command.opts.await_data) command.row = &tail;
     int64_t max_await_ms = command.opts.max_await_ms;
     mouv_cursor_t *cursor = mouv__cursor_new(&command);
-    /* as it is asked for: what the command is, and whether it may have one, only the server knows */
+    /* as it is asked for: only the server knows whether what the command is may have one */
     if (cursor->client && max_await_ms > 0) cursor->poll_ms = max_await_ms;
     return cursor;
 }

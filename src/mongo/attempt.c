@@ -90,8 +90,7 @@ static bool prepare(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
     return mouv__carrier_open(attempt->carrier, attempt->pool, &attempt->error) &&
            mouv__session_begin(attempt->session, &attempt->error) &&
-           (attempt->server_id != 0 || select_server(op)) &&
-           build_opts(op, opts, &attempt->error);
+           (attempt->server_id != 0 || select_server(op)) && build_opts(op, opts, &attempt->error);
 }
 
 static bool enter_sent(mouv__attempt_t *attempt) {
@@ -132,10 +131,9 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
     bson_t reply;
     uint64_t began = uv_hrtime();
     mouv__monitor_enter(monitor, op->number, op->database, op->command);
-    attempt->ok =
-        mongoc_client_command_with_opts(attempt->carrier->client, op->database,
-                                        without ? without : op->command, read_prefs_of(op), opts,
-                                        &reply, &attempt->error);
+    attempt->ok = mongoc_client_command_with_opts(attempt->carrier->client, op->database,
+                                                  without ? without : op->command,
+                                                  read_prefs_of(op), opts, &reply, &attempt->error);
     mouv__monitor_leave(monitor);
     bson_destroy(without);
     if (attempt->unacknowledged && attempt->ok && bson_empty(&reply))

@@ -30,9 +30,9 @@ struct mouv__change_fetch {
     mouv_change_stream_t *stream; /**< counted */
     mouv__ready_t look;           /**< counts as a reference while it is queued */
     mouv__timer_t timer;          /**< at the deadline */
-    int64_t scope_ns;    /**< the caller's deadline */
-    int64_t limit_ns;    /**< timeoutMS's */
-    int64_t deadline_ns; /**< the nearer of the two */
+    int64_t scope_ns;             /**< the caller's deadline */
+    int64_t limit_ns;             /**< timeoutMS's */
+    int64_t deadline_ns;          /**< the nearer of the two */
     wanted_t wanted;
     bool opens;  /**< the aggregate is under way that begins the stream */
     bool polled; /**< a getMore has been answered */

@@ -141,7 +141,8 @@ static void charge_ready(mouv__queue_t *ready, uint32_t server_id, bool lasting,
     for (mouv__operation_t *op = ready->first; op; op = next) {
         next = op->next;
         if (op->attempt.server_id != server_id) continue;
-        if (lasting || ++op->connects >= MOUV__CONNECTS_MAX) mouv__operation_fail_waiting(op, error);
+        if (lasting || ++op->connects >= MOUV__CONNECTS_MAX)
+            mouv__operation_fail_waiting(op, error);
     }
 }
 

@@ -305,8 +305,8 @@ static void note_lsid(mouv_session_t *session) {
 static void note_end(const mouv__operation_t *op) {
     mouv__transaction_t *transaction = &op->user_session->transaction;
     int64_t code = mouv__reply_number(op->attempt.reply, "code");
-    bool stopped = code == MOUV__CODE_MAX_TIME_EXPIRED ||
-                   (op->stopped && code == MOUV__CODE_INTERRUPTED);
+    bool stopped =
+        code == MOUV__CODE_MAX_TIME_EXPIRED || (op->stopped && code == MOUV__CODE_INTERRUPTED);
     if (stopped && op->attempt.txn_number == transaction->number) transaction->gone = true;
 }
 

@@ -144,7 +144,8 @@ static int check_start(const mouv_session_t *session, mouv_error_t *error) {
     int rc = check(session, error);
     if (rc < 0) return rc;
     if (session->snapshot)
-        return mouv_error_set(error, MOUV_EINVAL, "Transactions are not supported in snapshot sessions");
+        return mouv_error_set(error, MOUV_EINVAL,
+                              "Transactions are not supported in snapshot sessions");
     if (is_open(session))
         return mouv_error_set(error, MOUV_ESTATE, "transaction already in progress");
     return 0;
@@ -395,8 +396,9 @@ static int read_timeout(const mouv_session_t *session, const bson_t *opts, mouv_
     if (!session->limited) return 0;
     *timeout = session->limit;
     if (given.timeout_ms == MOUV__TIMEOUT_UNSET) return 0;
-    return mouv_error_set(error, MOUV_EINVAL,
-                          "option 'timeoutMS': inside mouv_with_transaction() its own limit counts");
+    return mouv_error_set(
+        error, MOUV_EINVAL,
+        "option 'timeoutMS': inside mouv_with_transaction() its own limit counts");
 }
 
 mouv_future_t mouv_session_commit_transaction(mouv_session_t *session) {

@@ -411,6 +411,21 @@ CASE(a_closed_stream_gives_eclosed_and_leaves_no_cursor) {
     return 0;
 }
 
+CASE(an_opened_stream_sees_what_comes_and_polls_for_nothing) {
+    MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *stream =
+        mouv_collection_watch(t->users, NULL, json(t, "{'maxAwaitTimeMS': 3600000}"));
+    CHECK_INT(await(t, mouv_change_stream_open(stream)), 0);
+    CHECK_INT(await(t, mouv_change_stream_open(stream)), 0);
+    CHECK(mouv_change_stream_alive(stream));
+    CHECK(mouv_change_stream_resume_token(stream) != NULL);
+    CHECK_INT(insert(t, 1), 1);
+    CHECK_STRING(next(t, stream), "insert 1");
+    mouv_change_stream_close(stream);
+    CHECK_INT(await(t, mouv_change_stream_open(stream)), MOUV_ECLOSED);
+    CHECK_INT(await(t, mouv_change_stream_open(NULL)), MOUV_EINVAL);
+    return 0;
+}
+
 CASE(an_event_without_its_token_is_refused) {
     MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *stream = mouv_collection_watch(
         t->users, json(t, "{'pipeline': [{'$project': {'_id': 0}}]}"), json(t, "{" SOON "}"));
@@ -473,6 +488,7 @@ int main(void) {
         cmocka_unit_test(a_token_without_history_is_a_clear_error),
         cmocka_unit_test(a_dropped_collection_ends_the_stream),
         cmocka_unit_test(a_closed_stream_gives_eclosed_and_leaves_no_cursor),
+        cmocka_unit_test(an_opened_stream_sees_what_comes_and_polls_for_nothing),
         cmocka_unit_test(an_event_without_its_token_is_refused),
         cmocka_unit_test(bad_input_shows_at_the_first_fetch),
         cmocka_unit_test(client_close_ends_a_stream_that_waits),

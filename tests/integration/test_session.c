@@ -57,7 +57,9 @@ CASE(the_lsid_stays_while_other_sessions_are_used) {
 CASE(a_lost_connection_is_retried_in_the_same_session) {
     mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
     MOUV_AUTO_SESSION mouv_session_t *session = start(t, NULL);
+    CHECK(!mouv_session_is_dirty(session));
     CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK(!mouv_session_is_dirty(session));
     CHECK_INT(await(t, mouv_database_command(
                            admin,
                            json(t, "{'configureFailPoint': 'failCommand', 'mode': {'times': 1},"
@@ -67,6 +69,10 @@ CASE(a_lost_connection_is_retried_in_the_same_session) {
               0);
     CHECK_INT(insert(t, session, "{}"), 1);
     CHECK_INT(count(t, session), 2);
+    CHECK(mouv_session_is_dirty(session));
+    mouv_session_end(session);
+    CHECK(!mouv_session_is_dirty(session));
+    CHECK(!mouv_session_is_dirty(NULL));
     return 0;
 }
 

@@ -84,6 +84,24 @@ CASE(a_commit_stores_all_and_nothing_is_seen_before) {
     return 0;
 }
 
+CASE(the_state_of_a_transaction_can_be_asked_for) {
+    MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
+    CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_NONE);
+    CHECK_INT(mouv_session_start_transaction(session, NULL, NULL), 0);
+    CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_STARTING);
+    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_IN_PROGRESS);
+    CHECK_INT(commit(t, session), 0);
+    CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_COMMITTED);
+    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_NONE);
+    CHECK_INT(mouv_session_start_transaction(session, NULL, NULL), 0);
+    CHECK_INT(rollback(t, session), 0);
+    CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_ABORTED);
+    CHECK_INT(mouv_session_transaction_state(NULL), MOUV_TRANSACTION_NONE);
+    return 0;
+}
+
 CASE(an_abort_stores_nothing_and_the_session_goes_on) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
     CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
@@ -540,6 +558,7 @@ CASE(with_transaction_needs_a_coroutine_and_a_body) {
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(a_commit_stores_all_and_nothing_is_seen_before),
+        cmocka_unit_test(the_state_of_a_transaction_can_be_asked_for),
         cmocka_unit_test(an_abort_stores_nothing_and_the_session_goes_on),
         cmocka_unit_test(the_end_of_a_session_aborts),
         cmocka_unit_test(client_close_aborts_what_is_open),

@@ -75,10 +75,8 @@ bool spec_append_option(spec_test_t *test, const bson_iter_t *iter, bson_t *opts
         const char *name;
         bool (*append)(spec_test_t *test, const bson_iter_t *iter, bson_t *opts);
     } converted[] = {
-        {"cursorType", append_cursor_type},
-        {"readPreference", append_read_preference},
-        {"returnDocument", append_return_document},
-        {"session", append_session},
+        {"cursorType", append_cursor_type},         {"readPreference", append_read_preference},
+        {"returnDocument", append_return_document}, {"session", append_session},
         {"writeConcern", append_write_concern},
     };
     for (size_t i = 0; i < sizeof converted / sizeof *converted; i++) {

@@ -89,17 +89,8 @@ bool spec_take_rows(spec_call_t *call, mouv_cursor_t *cursor) {
         spec_result_rows(call, list);
     }
     mouv_cursor_unref(cursor);
+    if (call->rc < 0) spec_client_settle(call->object->client);
     return true;
-}
-
-void spec_settle(const spec_call_t *call) {
-    enum { LIMIT_MS = 1000 };
-    mouv_client_stats_t stats;
-    int64_t deadline_ms = mouv_now_ms() + LIMIT_MS;
-    do {
-        mouv_sleep_ms(1);
-        mouv_client_get_stats(call->object->client->is.client, &stats);
-    } while (stats.in_flight + stats.queued > 0 && mouv_now_ms() < deadline_ms);
 }
 
 void spec_call_clear(spec_call_t *call) {

@@ -31,18 +31,18 @@ typedef struct spec_operation {
 struct spec_call {
     spec_test_t *test;
     const spec_operation_t *operation;
-    spec_entity_t *object;    /**< NULL: testRunner */
-    const bson_t *arguments;  /**< maybe empty */
-    bson_t *opts;             /**< of arguments: as mouv's opts */
+    spec_entity_t *object;   /**< NULL: testRunner */
+    const bson_t *arguments; /**< maybe empty */
+    bson_t *opts;            /**< of arguments: as mouv's opts */
 
     /* --- what it came to --- */
-    int rc;                   /**< negative: it failed with `error` */
+    int rc; /**< negative: it failed with `error` */
     mouv_error_t error;
-    bson_t *reply;            /**< mouv's own account of a failed write, or NULL */
+    bson_t *reply; /**< mouv's own account of a failed write, or NULL */
     bool has_result;
-    bool rows;                /**< `result` is an array of root-level documents */
-    bson_value_t result;      /**< owned, if there is one */
-    spec_entity_t made;       /**< a cursor or change stream, to be saved; kind SPEC_KINDS: none */
+    bool rows;           /**< `result` is an array of root-level documents */
+    bson_value_t result; /**< owned, if there is one */
+    spec_entity_t made;  /**< a cursor or change stream, to be saved; kind SPEC_KINDS: none */
 };
 
 /* --- Arguments ------------------------------------------------------------------------------- */
@@ -93,10 +93,6 @@ bool spec_take_document(spec_call_t *call, mouv_future_t future, bson_t **docume
 
 /** All documents of a cursor, which it releases. */
 bool spec_take_rows(spec_call_t *call, mouv_cursor_t *cursor);
-
-/** Waits until the object's client has nothing under way: what it does in the background is seen
- *  by then. For at most a second. */
-void spec_settle(const spec_call_t *call);
 
 void spec_call_clear(spec_call_t *call);
 

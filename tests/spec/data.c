@@ -45,7 +45,8 @@ static int load(spec_test_t *test, const bson_t *data, mouv_error_t *error) {
     bool has_options = spec_document(data, "createOptions", &options);
     spec_document(data, "documents", &documents);
     int rc = mouv_await(mouv_collection_drop(collection, NULL), error);
-    if (rc >= 0 && (has_options || bson_empty(&documents))) rc = create(collection, &options, error);
+    if (rc >= 0 && (has_options || bson_empty(&documents)))
+        rc = create(collection, &options, error);
     if (rc >= 0 && !bson_empty(&documents)) rc = insert(collection, &documents, error);
     return rc;
 }

@@ -15,11 +15,16 @@
 /* --- The map --------------------------------------------------------------------------------- */
 
 static const char *const kind_names[SPEC_KINDS] = {
-    [SPEC_CLIENT] = "client",   [SPEC_DATABASE] = "database",
-    [SPEC_COLLECTION] = "collection", [SPEC_SESSION] = "session",
-    [SPEC_BUCKET] = "bucket",   [SPEC_CURSOR] = "cursor",
-    [SPEC_CHANGE_STREAM] = "change stream", [SPEC_THREAD] = "thread",
-    [SPEC_TOPOLOGY] = "topology description", [SPEC_VALUE] = "BSON value",
+    [SPEC_CLIENT] = "client",
+    [SPEC_DATABASE] = "database",
+    [SPEC_COLLECTION] = "collection",
+    [SPEC_SESSION] = "session",
+    [SPEC_BUCKET] = "bucket",
+    [SPEC_CURSOR] = "cursor",
+    [SPEC_CHANGE_STREAM] = "change stream",
+    [SPEC_THREAD] = "thread",
+    [SPEC_TOPOLOGY] = "topology description",
+    [SPEC_VALUE] = "BSON value",
 };
 
 const char *spec_kind_name(spec_kind_t kind) {
@@ -92,19 +97,32 @@ static bool create_event_lists(spec_test_t *test, const bson_t *definition) {
     return true;
 }
 
+static bool has_fail_points(const bson_t *definition) {
+    bson_t operations, operation;
+    bson_iter_t iter;
+    spec_document(definition, "operations", &operations);
+    bson_iter_init(&iter, &operations);
+    while (bson_iter_next(&iter)) {
+        spec_document_at(&iter, &operation);
+        const char *name = spec_string(&operation, "name");
+        if (name && strcmp(name, "failPoint") == 0) return true;
+    }
+    return false;
+}
+
 /** A server that a fail point has shaken off is looked for again soon. */
-static bson_t *uri_options(const bson_t *definition) {
+static bson_t *uri_options(const spec_test_t *test, const bson_t *definition) {
     bson_t given;
     spec_document(definition, "uriOptions", &given);
     bson_t *options = bson_copy(&given);
-    if (!spec_has(options, "heartbeatFrequencyMS")) {
+    if (has_fail_points(test->definition) && !spec_has(options, "heartbeatFrequencyMS")) {
         BSON_APPEND_INT32(options, "heartbeatFrequencyMS", 500);
     }
     return options;
 }
 
 static char *client_uri(spec_test_t *test, const bson_t *definition) {
-    AUTO_BSON *options = uri_options(definition);
+    AUTO_BSON *options = uri_options(test, definition);
     bson_string_t *why = bson_string_new(NULL);
     char *uri = spec_uri(test->server->uri, options, why);
     if (!uri) spec_fail(test, "%s", why->str);
@@ -230,6 +248,7 @@ static bool create_session(spec_test_t *test, const bson_t *definition) {
     spec_document(&options, "defaultTransactionOptions", &defaults);
     if (!spec_transaction_options_read(test, &defaults, &transaction)) return false;
     mouv_session_opts_t opts = {.snapshot = spec_bool(&options, "snapshot", false),
+                                .default_timeout_ms = spec_timeout(&options, "defaultTimeoutMS"),
                                 .transaction = transaction.opts};
     if (spec_has(&options, "causalConsistency")) {
         opts.causal_consistency = spec_bool(&options, "causalConsistency", true) ? 1 : -1;
@@ -252,7 +271,8 @@ static bool create_bucket(spec_test_t *test, const bson_t *definition) {
     AUTO_BSON *options = options_of(test, definition, "bucketOptions");
     spec_entity_t *entity = options ? add_child(test, definition, SPEC_BUCKET, parent) : NULL;
     if (!entity) return false;
-    entity->is.bucket = mouv_database_gridfs_bucket(parent->is.database, options);
+    entity->is.bucket = (spec_bucket_t){mouv_database_gridfs_bucket(parent->is.database, options),
+                                        parent->is.database, bson_copy(options)};
     return true;
 }
 
@@ -269,9 +289,8 @@ static const struct {
     const char *name;
     bool (*create)(spec_test_t *test, const bson_t *definition);
 } creators[] = {
-    {"client", create_client},   {"database", create_database},
-    {"collection", create_collection}, {"session", create_session},
-    {"bucket", create_bucket},   {"thread", create_thread},
+    {"client", create_client},   {"database", create_database}, {"collection", create_collection},
+    {"session", create_session}, {"bucket", create_bucket},     {"thread", create_thread},
 };
 
 static bool create(spec_test_t *test, const bson_t *definition) {
@@ -294,6 +313,17 @@ bool spec_entities_create(spec_test_t *test, const bson_t *definitions) {
     return true;
 }
 
+void spec_client_settle(const spec_entity_t *client) {
+    enum { LIMIT_MS = 1000 };
+    mouv_client_stats_t stats;
+    int64_t deadline_ms = mouv_now_ms() + LIMIT_MS;
+    if (!client) return;
+    do {
+        mouv_sleep_ms(1);
+        mouv_client_get_stats(client->is.client, &stats);
+    } while (stats.in_flight + stats.queued > 0 && mouv_now_ms() < deadline_ms);
+}
+
 /* --- The end --------------------------------------------------------------------------------- */
 
 static void end(spec_entity_t *entity) {
@@ -306,7 +336,8 @@ static void end(spec_entity_t *entity) {
         mouv_session_unref(entity->is.session);
         return;
     case SPEC_BUCKET:
-        mouv_gridfs_bucket_unref(entity->is.bucket);
+        mouv_gridfs_bucket_unref(entity->is.bucket.bucket);
+        bson_destroy(entity->is.bucket.options);
         return;
     case SPEC_CURSOR:
         mouv_cursor_unref(entity->is.cursor);

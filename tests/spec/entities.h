@@ -34,6 +34,13 @@ typedef struct spec_topology {
     char primary[260]; /**< "" if there is none */
 } spec_topology_t;
 
+/** A bucket, and what it was made of: one with another timeoutMS is another bucket. */
+typedef struct spec_bucket {
+    mouv_gridfs_bucket_t *bucket;
+    mouv_database_t *database;
+    bson_t *options;
+} spec_bucket_t;
+
 struct spec_entity {
     spec_entity_t *next;
     char *id;
@@ -45,7 +52,7 @@ struct spec_entity {
         mouv_database_t *database;
         mouv_collection_t *collection;
         mouv_session_t *session;
-        mouv_gridfs_bucket_t *bucket;
+        spec_bucket_t bucket;
         mouv_cursor_t *cursor;
         mouv_change_stream_t *change_stream;
         spec_thread_t *thread;
@@ -77,6 +84,10 @@ void spec_entity_append(spec_entity_t *list, const bson_value_t *element);
 
 /** Makes the entities of an array of {client: {...}}, {database: {...}}, ... */
 bool spec_entities_create(spec_test_t *test, const bson_t *definitions);
+
+/** Waits until a client has nothing under way, for at most a second: what it does in the background
+ *  (killCursors, an abort) is seen by then. NULL does nothing. */
+void spec_client_settle(const spec_entity_t *client);
 
 /** Closes and frees all, in an order that suits them. */
 void spec_entities_clear(spec_test_t *test);

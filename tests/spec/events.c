@@ -84,8 +84,7 @@ static void add(spec_events_t *events, const char *type, bson_t *fields) {
     if (!events->listening || !spec_lists(&observed, type)) {
         bson_destroy(fields);
     } else {
-        events->events =
-            bson_realloc(events->events, (events->count + 1) * sizeof *events->events);
+        events->events = bson_realloc(events->events, (events->count + 1) * sizeof *events->events);
         events->events[events->count++] = (spec_event_t){type, fields};
     }
     mouv_event_set(&events->news);
@@ -116,8 +115,7 @@ static bool is_ignored(const spec_events_t *events, const mouv_command_event_t *
     if (is_of_no_test(events, event->operation_id)) return true;
     if (strcmp(event->name, "configureFailPoint") == 0) return true;
     if (spec_lists(&ignored, event->name)) return true;
-    return is_sensitive(event) &&
-           !spec_bool(events->definition, "observeSensitiveCommands", false);
+    return is_sensitive(event) && !spec_bool(events->definition, "observeSensitiveCommands", false);
 }
 
 static bson_t *command_fields(const mouv_command_event_t *event) {
@@ -283,6 +281,5 @@ void spec_events_free(spec_events_t *events) {
 bool spec_events_wait(spec_events_t *events, int64_t deadline_ms) {
     mouv_event_clear(&events->news);
     int64_t left_ms = deadline_ms - mouv_now_ms();
-    return left_ms > 0 &&
-           mouv_await_for(mouv_event_wait_future(&events->news), left_ms, NULL) == 0;
+    return left_ms > 0 && mouv_await_for(mouv_event_wait_future(&events->news), left_ms, NULL) == 0;
 }

@@ -25,8 +25,8 @@ typedef struct spec_events {
     bool ignore_first;        /**< the first operation is the runner's */
     spec_event_t *events;
     size_t count;
-    int64_t checked_out;      /**< clients of the pool that operations have */
-    bson_t *answer;           /**< what the server said last that was an error, or NULL */
+    int64_t checked_out; /**< clients of the pool that operations have */
+    bson_t *answer;      /**< what the server said last that was an error, or NULL */
     char topology[40];
     char primary[260];
     mouv_event_t news;

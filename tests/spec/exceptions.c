@@ -20,7 +20,8 @@ static int split(char *line, char *columns[COLUMNS]) {
         if (bar) *bar = '\0';
         line += strspn(line, " ");
         line[strcspn(line, "\r\n")] = '\0';
-        for (size_t end = strlen(line); end > 0 && line[end - 1] == ' '; end--) line[end - 1] = '\0';
+        for (size_t end = strlen(line); end > 0 && line[end - 1] == ' '; end--)
+            line[end - 1] = '\0';
         columns[count++] = line;
         line = next;
     }
@@ -28,8 +29,8 @@ static int split(char *line, char *columns[COLUMNS]) {
 }
 
 static void add(spec_exceptions_t *exceptions, char *columns[COLUMNS], int number) {
-    exceptions->list = bson_realloc(exceptions->list,
-                                    (exceptions->count + 1) * sizeof *exceptions->list);
+    exceptions->list =
+        bson_realloc(exceptions->list, (exceptions->count + 1) * sizeof *exceptions->list);
     exceptions->list[exceptions->count++] = (spec_exception_t){.file = bson_strdup(columns[0]),
                                                                .test = bson_strdup(columns[1]),
                                                                .reason = bson_strdup(columns[2]),

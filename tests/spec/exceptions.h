@@ -8,12 +8,12 @@
 #include <stddef.h>
 
 typedef struct spec_exception {
-    char *file;   /**< "crud/aggregate.json" */
-    char *test;   /**< its description, or "*": every test of the file */
+    char *file; /**< "crud/aggregate.json" */
+    char *test; /**< its description, or "*": every test of the file */
     char *reason;
     int line;
-    bool met;     /**< such a test exists */
-    bool failed;  /**< one has failed, as it should */
+    bool met;    /**< such a test exists */
+    bool failed; /**< one has failed, as it should */
 } spec_exception_t;
 
 typedef struct spec_exceptions {

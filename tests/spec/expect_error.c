@@ -23,12 +23,6 @@ static bool is_from_server(const spec_call_t *call) {
     return error->server_code != 0 && error->code_name[0] != '\0';
 }
 
-/** A write whose outcome is unknown because its time ran out has timed out, too. */
-static bool is_timeout(const mouv_error_t *error) {
-    return error->code == MOUV_ETIMEDOUT ||
-           (error->code == MOUV_EUNKNOWN && error->cause == MOUV_ETIMEDOUT);
-}
-
 static bool contains(const char *text, const char *part) {
     for (; text && *text; text++) {
         if (strncasecmp(text, part, strlen(part)) == 0) return true;
@@ -98,7 +92,7 @@ static bool check_client_error(spec_call_t *call, const bson_value_t *expected) 
 }
 
 static bool check_timeout_error(spec_call_t *call, const bson_value_t *expected) {
-    return is_timeout(&call->error) == expected->value.v_bool ||
+    return mouv_error_is_timeout(&call->error) == expected->value.v_bool ||
            differs(call, expected->value.v_bool ? "a timeout" : "no timeout");
 }
 
@@ -167,7 +161,8 @@ static bool check_write_errors(spec_call_t *call, const bson_value_t *expected) 
     bson_t wanted, errors, error;
     bson_iter_t iter;
     const bson_t *reply = call->reply;
-    if (!reply || !spec_document(reply, "writeErrors", &errors)) return differs(call, "writeErrors");
+    if (!reply || !spec_document(reply, "writeErrors", &errors))
+        return differs(call, "writeErrors");
     bson_init_static(&wanted, expected->value.v_doc.data, expected->value.v_doc.data_len);
     if (bson_count_keys(&wanted) != bson_count_keys(&errors)) {
         return differs(call, "another number of writeErrors");

@@ -44,7 +44,9 @@ static void join_threads(spec_test_t *test) {
 
 static void stop_listening(spec_test_t *test) {
     for (spec_entity_t *each = test->entities; each; each = each->next) {
-        if (each->kind == SPEC_CLIENT) each->events->listening = false;
+        if (each->kind != SPEC_CLIENT) continue;
+        spec_client_settle(each);
+        each->events->listening = false;
     }
 }
 

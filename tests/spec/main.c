@@ -107,8 +107,7 @@ static void note(runner_t *runner, const char *path, const char *test, spec_verd
 }
 
 /** A failure where one is due is a success, and the other way round. */
-static void note_for(runner_t *runner, const char *path, const char *test,
-                     spec_verdict_t verdict) {
+static void note_for(runner_t *runner, const char *path, const char *test, spec_verdict_t verdict) {
     if (purpose_of(path) != TO_PASS && verdict != SPEC_SKIPPED) {
         bool failed = verdict == SPEC_FAILED;
         if (!failed) snprintf(runner->why, SPEC_WHY, "passed, a failure was expected");
@@ -202,9 +201,8 @@ static int unmet_exceptions(runner_t *runner) {
 }
 
 static void print_row(const char *name, const folder_t *counts) {
-    printf("%-40s %9d %7d %9d %7d %8d\n", name,
-           counts->passed + counts->failed + counts->excepted, counts->passed, counts->excepted,
-           counts->failed, counts->skipped);
+    printf("%-40s %9d %7d %9d %7d %8d\n", name, counts->passed + counts->failed + counts->excepted,
+           counts->passed, counts->excepted, counts->failed, counts->skipped);
 }
 
 /** The table of folders; how many tests failed. */

@@ -137,7 +137,7 @@ static bool match_hex_bytes(const matcher_t *m, const spec_place_t *place,
         same = actual->value.v_utf8.len == size && !memcmp(actual->value.v_utf8.str, bytes, size);
     } else if (is_type(actual, BSON_TYPE_BINARY)) {
         same = actual->value.v_binary.data_len == size &&
-               !memcmp(actual->value.v_binary.data, bytes, size);
+               (size == 0 || !memcmp(actual->value.v_binary.data, bytes, size));
     }
     bson_free(bytes);
     return same || mismatch_argument(m, place, "the bytes of", argument, actual);

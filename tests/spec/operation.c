@@ -13,8 +13,7 @@
 static const spec_operation_t *const tables[SPEC_KINDS][4] = {
     [SPEC_CLIENT] = {spec_client_operations},
     [SPEC_DATABASE] = {spec_database_operations},
-    [SPEC_COLLECTION] = {spec_collection_operations, spec_collection_writes,
-                         spec_index_operations},
+    [SPEC_COLLECTION] = {spec_collection_operations, spec_collection_writes, spec_index_operations},
     [SPEC_SESSION] = {spec_session_operations},
     [SPEC_BUCKET] = {spec_bucket_operations},
     [SPEC_CURSOR] = {spec_cursor_operations},
@@ -115,7 +114,8 @@ static bool judge(spec_call_t *call, const bson_t *definition) {
 /** What nobody saved. */
 static void drop_made(spec_call_t *call) {
     if (call->made.kind == SPEC_CURSOR) mouv_cursor_unref(call->made.is.cursor);
-    if (call->made.kind == SPEC_CHANGE_STREAM) mouv_change_stream_unref(call->made.is.change_stream);
+    if (call->made.kind == SPEC_CHANGE_STREAM)
+        mouv_change_stream_unref(call->made.is.change_stream);
 }
 
 /** A server's answer is that of this operation from here on. */

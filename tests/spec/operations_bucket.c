@@ -6,6 +6,19 @@
 #include "spec/operations.h"
 #include "spec/view.h"
 
+/** The call's bucket, with the call's timeoutMS if it has one; a reference of the caller's. */
+static mouv_gridfs_bucket_t *bucket_of(const spec_call_t *call) {
+    const spec_bucket_t *bucket = &call->object->is.bucket;
+    bson_iter_t limit;
+    if (!bson_iter_init_find(&limit, call->arguments, "timeoutMS")) {
+        return mouv_gridfs_bucket_ref(bucket->bucket);
+    }
+    AUTO_BSON *options = bson_new();
+    bson_copy_to_excluding_noinit(bucket->options, options, "timeoutMS", NULL);
+    bson_append_iter(options, NULL, -1, &limit);
+    return mouv_database_gridfs_bucket(bucket->database, options);
+}
+
 /* --- upload ---------------------------------------------------------------------------------- */
 
 static int digit(char c) {
@@ -46,20 +59,22 @@ static bool upload_into(spec_call_t *call, mouv_gridfs_upload_t *stream) {
 }
 
 static bool upload(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     const char *name = spec_need_string(call, "filename");
     if (!name) return false;
     MOUV_AUTO_UPLOAD mouv_gridfs_upload_t *stream =
-        mouv_gridfs_open_upload_stream(call->object->is.bucket, name, call->opts);
+        mouv_gridfs_open_upload_stream(bucket, name, call->opts);
     return upload_into(call, stream);
 }
 
 static bool upload_with_id(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     bson_iter_t iter;
     const char *name = spec_need_string(call, "filename");
     const bson_value_t *id = name ? spec_need_value(call, "id", &iter) : NULL;
     if (!id) return false;
     MOUV_AUTO_UPLOAD mouv_gridfs_upload_t *stream =
-        mouv_gridfs_open_upload_stream_with_id(call->object->is.bucket, id, name, call->opts);
+        mouv_gridfs_open_upload_stream_with_id(bucket, id, name, call->opts);
     return upload_into(call, stream);
 }
 
@@ -86,65 +101,73 @@ static bool download_from(spec_call_t *call, mouv_gridfs_download_t *stream) {
 }
 
 static bool download(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     bson_iter_t iter;
     const bson_value_t *id = spec_need_value(call, "id", &iter);
     if (!id) return false;
     MOUV_AUTO_DOWNLOAD mouv_gridfs_download_t *stream =
-        mouv_gridfs_open_download_stream(call->object->is.bucket, id);
+        mouv_gridfs_open_download_stream(bucket, id);
     return download_from(call, stream);
 }
 
 static bool download_by_name(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     const char *name = spec_need_string(call, "filename");
     if (!name) return false;
     int revision = (int)spec_int(call->arguments, "revision", -1);
     MOUV_AUTO_DOWNLOAD mouv_gridfs_download_t *stream =
-        mouv_gridfs_open_download_stream_by_name(call->object->is.bucket, name, revision);
+        mouv_gridfs_open_download_stream_by_name(bucket, name, revision);
     return download_from(call, stream);
 }
 
 /* --- The files ------------------------------------------------------------------------------- */
 
 static bool find(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     bson_t filter;
     spec_may_document(call, "filter", &filter);
-    return spec_take_rows(call, mouv_gridfs_find(call->object->is.bucket, &filter, call->opts));
+    return spec_take_rows(call, mouv_gridfs_find(bucket, &filter, call->opts));
 }
 
 static bool delete_file(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     bson_iter_t iter;
     const bson_value_t *id = spec_need_value(call, "id", &iter);
     if (!id) return false;
-    spec_await(call, mouv_gridfs_delete_future(call->object->is.bucket, id));
+    spec_await(call, mouv_gridfs_delete_future(bucket, id));
     return true;
 }
 
 static bool rename_file(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     bson_iter_t iter;
     const bson_value_t *id = spec_need_value(call, "id", &iter);
     const char *name = id ? spec_need_string(call, "newFilename") : NULL;
     if (!name) return false;
-    spec_await(call, mouv_gridfs_rename_future(call->object->is.bucket, id, name));
+    spec_await(call, mouv_gridfs_rename_future(bucket, id, name));
     return true;
 }
 
 static bool delete_by_name(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     const char *name = spec_need_string(call, "filename");
     if (!name) return false;
-    spec_await(call, mouv_gridfs_delete_by_name_future(call->object->is.bucket, name));
+    spec_await(call, mouv_gridfs_delete_by_name_future(bucket, name));
     return true;
 }
 
 static bool rename_by_name(spec_call_t *call) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
     const char *name = spec_need_string(call, "filename");
     const char *to = name ? spec_need_string(call, "newFilename") : NULL;
     if (!to) return false;
-    spec_await(call, mouv_gridfs_rename_by_name_future(call->object->is.bucket, name, to));
+    spec_await(call, mouv_gridfs_rename_by_name_future(bucket, name, to));
     return true;
 }
 
 static bool drop(spec_call_t *call) {
-    spec_await(call, mouv_gridfs_drop_future(call->object->is.bucket));
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(call);
+    spec_await(call, mouv_gridfs_drop_future(bucket));
     return true;
 }
 

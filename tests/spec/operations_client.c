@@ -15,8 +15,8 @@ static bool list_databases(spec_call_t *call) {
 
 static bool list_database_names(spec_call_t *call) {
     char **names = NULL;
-    if (spec_await(call, mouv_client_list_database_names(call->object->is.client, call->opts,
-                                                         &names))) {
+    if (spec_await(call,
+                   mouv_client_list_database_names(call->object->is.client, call->opts, &names))) {
         spec_result_names(call, names);
     }
     return true;

@@ -82,10 +82,9 @@ static bool create_find_cursor(spec_call_t *call) {
 static bool find_one(spec_call_t *call) {
     bson_t filter, *document = NULL;
     spec_may_document(call, "filter", &filter);
-    return spec_take_document(call,
-                              mouv_collection_find_one(call->object->is.collection, &filter,
-                                                       call->opts, &document),
-                              &document);
+    return spec_take_document(
+        call, mouv_collection_find_one(call->object->is.collection, &filter, call->opts, &document),
+        &document);
 }
 
 static bool create_change_stream(spec_call_t *call) {
@@ -136,8 +135,7 @@ static bool rename_collection(spec_call_t *call) {
     CURSOR_OPTIONS \
     "allowPartialResults limit max min noCursorTimeout oplogReplay projection returnKey " \
     "showRecordId skip sort"
-#define COUNT_OPTIONS \
-    SPEC_COMMON_OPTIONS "collation hint limit readConcern readPreference skip"
+#define COUNT_OPTIONS SPEC_COMMON_OPTIONS "collation hint limit readConcern readPreference skip"
 
 const spec_operation_t spec_collection_operations[] = {
     {"aggregate", aggregate, "pipeline", CURSOR_OPTIONS "bypassDocumentValidation writeConcern"},

@@ -14,8 +14,8 @@ bool spec_open_cursor(spec_call_t *call, mouv_cursor_t *cursor) {
         mouv_cursor_unref(cursor);
         return true;
     }
-    call->made = (spec_entity_t){
-        .kind = SPEC_CURSOR, .client = call->object->client, .is.cursor = cursor};
+    call->made =
+        (spec_entity_t){.kind = SPEC_CURSOR, .client = call->object->client, .is.cursor = cursor};
     return true;
 }
 
@@ -47,8 +47,13 @@ static bool iterate_until_document(spec_call_t *call) {
 }
 
 static bool close_cursor(spec_call_t *call) {
-    mouv_cursor_close(call->object->is.cursor);
-    spec_settle(call);
+    if (spec_has(call->arguments, "timeoutMS")) {
+        mouv_cursor_close_within(call->object->is.cursor,
+                                 spec_int(call->arguments, "timeoutMS", 0));
+    } else {
+        mouv_cursor_close(call->object->is.cursor);
+    }
+    spec_client_settle(call->object->client);
     return true;
 }
 
@@ -92,7 +97,7 @@ static bool stream_until_document(spec_call_t *call) {
 
 static bool close_stream(spec_call_t *call) {
     mouv_change_stream_close(call->object->is.change_stream);
-    spec_settle(call);
+    spec_client_settle(call->object->client);
     return true;
 }
 

@@ -16,8 +16,8 @@ static bool aggregate(spec_call_t *call) {
 static bool create_change_stream(spec_call_t *call) {
     bson_t pipeline;
     spec_may_document(call, "pipeline", &pipeline);
-    return spec_open_stream(
-        call, mouv_database_watch(call->object->is.database, &pipeline, call->opts));
+    return spec_open_stream(call,
+                            mouv_database_watch(call->object->is.database, &pipeline, call->opts));
 }
 
 static bool drop_database(spec_call_t *call) {
@@ -103,10 +103,10 @@ static bool modify_collection(spec_call_t *call) {
     while (bson_iter_next(&iter)) {
         const char *key = bson_iter_key(&iter);
         bool of_command = spec_has_word(call->operation->own, key);
-        if (of_command && strcmp(key, "collection") != 0) bson_append_iter(command, NULL, -1, &iter);
+        if (of_command && strcmp(key, "collection") != 0)
+            bson_append_iter(command, NULL, -1, &iter);
     }
-    spec_await(call,
-               mouv_database_command(call->object->is.database, command, call->opts, NULL));
+    spec_await(call, mouv_database_command(call->object->is.database, command, call->opts, NULL));
     return true;
 }
 

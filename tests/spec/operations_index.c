@@ -71,8 +71,7 @@ static bool list_indexes(spec_call_t *call) {
 static bool list_index_names(spec_call_t *call) {
     bson_t *list = NULL, *names, index;
     bson_iter_t iter;
-    mouv_cursor_t *cursor =
-        mouv_collection_list_indexes(call->object->is.collection, call->opts);
+    mouv_cursor_t *cursor = mouv_collection_list_indexes(call->object->is.collection, call->opts);
     if (spec_await(call, mouv_cursor_to_list_future(cursor, 0, &list))) {
         names = bson_new();
         bson_iter_init(&iter, list);
@@ -132,7 +131,7 @@ static bson_t *created_names(const bson_t *reply) {
 }
 
 static bool create_search_indexes(spec_call_t *call) {
-    bson_t models, model, *reply = NULL;
+    bson_t models, *reply = NULL;
     bson_iter_t iter;
     const bson_value_t *one = spec_value(call->arguments, "model", &iter);
     AUTO_BSON *single = bson_new();
@@ -151,7 +150,6 @@ static bool create_search_indexes(spec_call_t *call) {
         }
     }
     bson_destroy(reply);
-    (void)model;
     return true;
 }
 

@@ -216,8 +216,7 @@ static bool wait_for_primary(spec_call_t *call) {
     spec_entity_t *prior = argument_entity(call, "priorTopologyDescription", SPEC_TOPOLOGY);
     if (!client || !prior) return false;
     const spec_events_t *events = client->events;
-    int64_t deadline_ms =
-        mouv_now_ms() + spec_int(call->arguments, "timeoutMS", WAIT_LIMIT_MS);
+    int64_t deadline_ms = mouv_now_ms() + spec_int(call->arguments, "timeoutMS", WAIT_LIMIT_MS);
     while (!events->primary[0] || strcmp(events->primary, prior->is.topology.primary) == 0) {
         if (spec_events_wait(client->events, deadline_ms)) continue;
         return spec_fail(call->test, "no other primary in time");

@@ -19,18 +19,20 @@ static bool start_transaction(spec_call_t *call) {
 }
 
 static bool commit_transaction(spec_call_t *call) {
-    spec_await(call, mouv_session_commit_transaction(call->object->is.session));
+    spec_await(call,
+               mouv_session_commit_transaction_with_opts(call->object->is.session, call->opts));
     return true;
 }
 
 static bool abort_transaction(spec_call_t *call) {
-    spec_await(call, mouv_session_abort_transaction(call->object->is.session));
+    spec_await(call,
+               mouv_session_abort_transaction_with_opts(call->object->is.session, call->opts));
     return true;
 }
 
 static bool end_session(spec_call_t *call) {
     mouv_session_end(call->object->is.session);
-    spec_settle(call);
+    spec_client_settle(call->object->client);
     return true;
 }
 
@@ -65,25 +67,22 @@ static int run_callback(mouv_session_t *session, void *arg) {
 }
 
 static bool with_transaction(spec_call_t *call) {
-    callback_t *callback = bson_malloc0(sizeof *callback);
+    callback_t callback = {.test = call->test};
     spec_transaction_options_t options;
     mouv_error_t error;
     call->test->transactions = true;
-    callback->test = call->test;
-    bool ok = spec_need_document(call, "callback", &callback->operations) &&
+    bool ok = spec_need_document(call, "callback", &callback.operations) &&
               spec_transaction_options_read(call->test, call->arguments, &options);
     if (ok) {
-        int rc = mouv_with_transaction(call->object->is.session, run_callback, callback,
+        int rc = mouv_with_transaction(call->object->is.session, run_callback, &callback,
                                        &options.opts, &error);
         if (rc < 0) spec_failed(call, &error);
         spec_transaction_options_clear(&options);
     }
-    bson_free(callback);
     return ok && !call->test->failed;
 }
 
-#define TRANSACTION_ARGUMENTS \
-    "maxCommitTimeMS readConcern readPreference timeoutMS writeConcern "
+#define TRANSACTION_ARGUMENTS "maxCommitTimeMS readConcern readPreference timeoutMS writeConcern "
 
 const spec_operation_t spec_session_operations[] = {
     {"abortTransaction", abort_transaction, "", "timeoutMS"},

@@ -93,16 +93,13 @@ static bool store_number(spec_call_t *call, const char *argument, int64_t number
 
 /** No test ends a loop by itself: a signal does, or what it does goes wrong. */
 static bool run_loop(spec_call_t *call) {
-    loop_t *loop = bson_malloc0(sizeof *loop);
-    loop->errors = spec_string(call->arguments, "storeErrorsAsEntity");
-    loop->failures = spec_string(call->arguments, "storeFailuresAsEntity");
-    bool ok = spec_need_document(call, "operations", &loop->operations) &&
-              make_list(call, loop->errors) && make_list(call, loop->failures);
-    while (ok && !no_more_loops) ok = iterate(call, loop);
-    ok = ok && store_number(call, "storeSuccessesAsEntity", loop->successes) &&
-         store_number(call, "storeIterationsAsEntity", loop->iterations);
-    bson_free(loop);
-    return ok;
+    loop_t loop = {.errors = spec_string(call->arguments, "storeErrorsAsEntity"),
+                   .failures = spec_string(call->arguments, "storeFailuresAsEntity")};
+    bool ok = spec_need_document(call, "operations", &loop.operations) &&
+              make_list(call, loop.errors) && make_list(call, loop.failures);
+    while (ok && !no_more_loops) ok = iterate(call, &loop);
+    return ok && store_number(call, "storeSuccessesAsEntity", loop.successes) &&
+           store_number(call, "storeIterationsAsEntity", loop.iterations);
 }
 
 #define LOOP_ARGUMENTS \

@@ -11,10 +11,10 @@
 static bool insert_one(spec_call_t *call) {
     bson_t document, *reply = NULL;
     if (!spec_need_document(call, "document", &document)) return false;
-    return spec_take_write(call,
-                           mouv_collection_insert_one(call->object->is.collection, &document,
-                                                      call->opts, &reply),
-                           &reply);
+    return spec_take_write(
+        call,
+        mouv_collection_insert_one(call->object->is.collection, &document, call->opts, &reply),
+        &reply);
 }
 
 /** Views of an array's documents, to be freed with spec_free_views(). */
@@ -53,9 +53,8 @@ static bool insert_many(spec_call_t *call) {
     size_t count;
     if (!spec_need_document(call, "documents", &documents)) return false;
     bson_t **views = views_of(&documents, &count);
-    mouv_future_t inserted =
-        mouv_collection_insert_many(call->object->is.collection, (const bson_t *const *)views,
-                                    count, call->opts, &reply);
+    mouv_future_t inserted = mouv_collection_insert_many(
+        call->object->is.collection, (const bson_t *const *)views, count, call->opts, &reply);
     free_views(views, count);
     spec_await(call, inserted);
     complete(&reply);

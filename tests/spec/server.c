@@ -128,7 +128,8 @@ static const char *unmet(const spec_server_t *server, const bson_t *requirement)
         return "auth";
     }
     if (mechanism && !has_mechanism(server, mechanism)) return "authMechanism";
-    if (spec_bool(requirement, "csfle", false) || spec_document(requirement, "csfle", &encryption)) {
+    if (spec_bool(requirement, "csfle", false) ||
+        spec_document(requirement, "csfle", &encryption)) {
         return "csfle";
     }
     return other_parameter(server, requirement);

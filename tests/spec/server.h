@@ -18,7 +18,7 @@ struct spec_server {
     int version[3];
     const char *topology; /**< "single", "replicaset", "sharded" or "load-balanced" */
     bool auth;
-    bson_t *parameters;   /**< all that getParameter gives */
+    bson_t *parameters; /**< all that getParameter gives */
 };
 
 /** Connects and looks. 0, or a negative error. */

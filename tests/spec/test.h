@@ -16,9 +16,9 @@ typedef struct spec_test {
     spec_server_t *server;
     const bson_t *file;
     const bson_t *definition;
-    spec_entity_t *entities;  /**< the newest first; see entities.h */
-    bson_t *fail_points;      /**< names of those that have been set */
-    bool transactions;        /**< some may be open */
+    spec_entity_t *entities; /**< the newest first; see entities.h */
+    bson_t *fail_points;     /**< names of those that have been set */
+    bool transactions;       /**< some may be open */
     bool failed;
     char why[4000];
 } spec_test_t;

@@ -12,13 +12,19 @@ static bson_t *pick(const bson_t *opts, const char *name) {
     return spec_document(opts, name, &view) ? bson_copy(&view) : NULL;
 }
 
+int64_t spec_timeout(const bson_t *given, const char *key) {
+    int64_t timeout_ms = spec_int(given, key, 0);
+    return timeout_ms == 0 && spec_has(given, key) ? MOUV_FOREVER : timeout_ms;
+}
+
 bool spec_transaction_options_read(spec_test_t *test, const bson_t *given,
                                    spec_transaction_options_t *options) {
     bson_t concerns, preference;
     AUTO_BSON *written = bson_new();
     bson_iter_t iter;
-    *options = (spec_transaction_options_t){.opts.max_commit_time_ms =
-                                                spec_int(given, "maxCommitTimeMS", 0)};
+    *options = (spec_transaction_options_t){
+        .opts = {.max_commit_time_ms = spec_int(given, "maxCommitTimeMS", 0),
+                 .timeout_ms = spec_timeout(given, "timeoutMS")}};
     if (bson_iter_init_find(&iter, given, "writeConcern")) {
         spec_append_option(test, &iter, written);
         options->write_concern = pick(written, "writeConcern");

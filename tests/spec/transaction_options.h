@@ -17,7 +17,10 @@ typedef struct spec_transaction_options {
     bson_t *read_concern, *write_concern;
 } spec_transaction_options_t;
 
-/** Reads {readConcern, writeConcern, readPreference, maxCommitTimeMS}. */
+/** The timeoutMS at `key` as structs of mouv have it, where 0 means that none is given. */
+int64_t spec_timeout(const bson_t *given, const char *key);
+
+/** Reads {readConcern, writeConcern, readPreference, maxCommitTimeMS, timeoutMS}. */
 bool spec_transaction_options_read(spec_test_t *test, const bson_t *given,
                                    spec_transaction_options_t *options);
 void spec_transaction_options_clear(spec_transaction_options_t *options);
