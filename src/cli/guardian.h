@@ -27,7 +27,8 @@ enum { GUARDIAN_NODES_MAX = 7 }; /* as many as may vote in a replica set */
 struct guardian_plan {
     struct mongod_spec mongod;
     int node_count;
-    bool keep; /* let mongod shut down in order and leave the folder */
+    bool keep;    /* let mongod shut down in order and leave the folder */
+    bool restart; /* start a node again that somebody killed or shut down */
 };
 
 struct guardian_node {

@@ -61,16 +61,19 @@ static _Noreturn void become_node(const struct process *process, int node, pid_t
     mongod_exec(&process->plan->mongod, process->directory, node, process->nodes[node].port);
 }
 
-static int start_node(struct process *process, int index) {
+static int fork_node(struct process *process, int index) {
     struct guardian_node *node = &process->nodes[index];
     pid_t guardian = getpid();
-    process->ports[index] = mongod_reserve_port(&node->port);
-    if (process->ports[index] < 0) return -1;
     node->pid = fork();
     if (node->pid == 0) become_node(process, index, guardian);
     if (node->pid < 0) return -1;
     report_node(process, index);
     return 0;
+}
+
+static int start_node(struct process *process, int index) {
+    process->ports[index] = mongod_reserve_port(&process->nodes[index].port);
+    return process->ports[index] < 0 ? -1 : fork_node(process, index);
 }
 
 /* Only another program that insisted on our very port can make this happen. */
@@ -79,15 +82,30 @@ static bool lost_its_port(struct process *process, int status) {
            !process->ending && process->port_attempts++ < PORT_ATTEMPTS;
 }
 
+/* Killed, or shut down in order. Not one that crashed: it would do so again and again. */
+static bool wants_restart(const struct process *process, int status) {
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    bool shut_down = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+    return process->plan->restart && !process->ending && (killed || shut_down);
+}
+
+static int start_elsewhere(struct process *process, int index) {
+    close(process->ports[index]);
+    return start_node(process, index);
+}
+
 static void node_ended(struct process *process, int index, int status) {
     struct guardian_node *node = &process->nodes[index];
+    int rc = 0;
     node->pid = 0;
     node->status = status;
-    close(process->ports[index]);
-    if (!lost_its_port(process, status))
+    if (lost_its_port(process, status))
+        rc = start_elsewhere(process, index);
+    else if (wants_restart(process, status))
+        rc = fork_node(process, index);
+    else
         report_node(process, index);
-    else if (start_node(process, index) < 0)
-        report_failure(process, errno);
+    if (rc < 0) report_failure(process, errno);
 }
 
 static void reap(struct process *process) {

@@ -78,7 +78,7 @@ static void add_parameters(struct arguments *arguments, char *const *parameters)
 /* The folder is the working directory, so that a core dump goes with it. */
 static void enter(const char *directory, const char *data, const char *log) {
     int fd;
-    if (chdir(directory) == 0 && mkdir(data, 0700) == 0 &&
+    if (chdir(directory) == 0 && (mkdir(data, 0700) == 0 || errno == EEXIST) &&
         (fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) >= 0 &&
         dup2(fd, STDOUT_FILENO) >= 0 && dup2(fd, STDERR_FILENO) >= 0)
         return;

@@ -27,7 +27,8 @@ char *mongod_find(const char *wanted);
  * nobody else gets the port while it is open, but a mongod that is told to can listen there. */
 int mongod_reserve_port(uint16_t *port);
 
-/* Becomes node `node`, with its data in `directory`/nodeN and its log in `directory`/nodeN.log. */
+/* Becomes node `node`, with its data in `directory`/nodeN (where there may be some already) and its
+ * log in `directory`/nodeN.log. */
 _Noreturn void mongod_exec(const struct mongod_spec *spec, const char *directory, int node,
                            uint16_t port);
 

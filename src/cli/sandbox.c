@@ -249,6 +249,7 @@ static int guarded(struct sandbox *sandbox) {
                    .auth = sandbox->options->user},
         .node_count = sandbox->options->nodes,
         .keep = sandbox->options->keep,
+        .restart = sandbox->options->restart,
     };
     if (guardian_start(&sandbox->guardian, &plan) < 0) {
         mouv_cli_complain("sandbox", "cannot start a process: %s", strerror(errno));

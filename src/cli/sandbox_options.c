@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_MONGOD = 256, OPTION_NODES, OPTION_SET_PARAMETER, OPTION_AUTH, OPTION_KEEP };
+enum { OPTION_MONGOD = 256, OPTION_NODES, OPTION_SET_PARAMETER, OPTION_AUTH, OPTION_KEEP, OPTION_RESTART };
 
 static const struct argp_option argp_options[] = {
     {"mongod", OPTION_MONGOD, "PATH", 0, "The mongod to run, instead of looking for one", 0},
@@ -18,6 +18,8 @@ static const struct argp_option argp_options[] = {
      "A server parameter; may be repeated. enableTestCommands=1 (failpoints) is the default", 0},
     {"auth", OPTION_AUTH, "USER:PASSWORD", 0, "Require authentication, with this one user", 0},
     {"keep", OPTION_KEEP, 0, 0, "Shut down in order and leave the data behind", 0},
+    {"restart", OPTION_RESTART, 0, 0,
+     "Start a node again, on its data and port, when it was killed or shut down", 0},
     {"verbose", 'v', 0, 0, "Say what happens when", 0},
     {0},
 };
@@ -51,6 +53,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state) {
     case OPTION_SET_PARAMETER: add_parameter(options, value, state); break;
     case OPTION_AUTH: set_user(options, value, state); break;
     case OPTION_KEEP: options->keep = true; break;
+    case OPTION_RESTART: options->restart = true; break;
     case 'v': options->verbose = true; break;
     case ARGP_KEY_ARGS: options->command = state->argv + state->next; break;
     default: return ARGP_ERR_UNKNOWN;

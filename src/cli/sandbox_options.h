@@ -16,6 +16,7 @@ struct sandbox_options {
     char *user;                                   /* NULL: no authentication */
     char *password;
     bool keep;
+    bool restart;
     bool verbose;
 };
 

@@ -118,10 +118,14 @@ static bool was_not_sent(const mouv_error_t *error) {
             error->server_code == MONGOC_ERROR_STREAM_NOT_ESTABLISHED);
 }
 
+/* The answer says what was done, though perhaps not for good. */
+static bool is_in_concern(const mouv_error_t *error) {
+    return error->code == MOUV_ESERVER && error->domain == MONGOC_ERROR_WRITE_CONCERN;
+}
+
 static void note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
-    if (is_write(op) && error->code == MOUV_ENETWORK && !was_not_sent(error) &&
-        mouv__attempt_is_sent(op))
-        op->maybe_stored = true;
+    bool lost = error->code == MOUV_ENETWORK && !was_not_sent(error) && mouv__attempt_is_sent(op);
+    if (is_write(op) && (lost || is_in_concern(error))) op->maybe_stored = true;
 }
 
 bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
@@ -154,7 +158,8 @@ static bool first_counts(const mouv_error_t *error) {
 
 /* Whether this answer also tells what became of an earlier attempt with the same txnNumber. */
 static bool is_definite(const mouv_error_t *error) {
-    return error->code == MOUV_ESERVER && !mouv__code_is_retryable(error->server_code);
+    return is_in_concern(error) ||
+           (error->code == MOUV_ESERVER && !mouv__code_is_retryable(error->server_code));
 }
 
 /* What a transaction did before its commit is not stored. */

@@ -168,7 +168,7 @@ static int start(mouv_session_t *session, const mouv_transaction_opts_t *opts,
     transaction->recovery_token = NULL;
     transaction->opts = own;
     transaction->empty = transaction->again = transaction->gone = false;
-    transaction->number = ++session->client->txn_number;
+    transaction->number = 0; /* its first command gets one */
     move(session, MOUV__TRANSACTION_STARTING);
     return 0;
 }
@@ -270,14 +270,16 @@ static void append_end(bson_t *fields, const mouv__operation_t *op) {
 void mouv__transaction_dress(mouv__operation_t *op) {
     mouv_session_t *session = op->user_session;
     bson_t *fields = bson_new();
-    op->attempt.txn_number = session->transaction.number;
     if (is_end(op)) {
         append_end(fields, op);
     } else if (session->transaction.state == MOUV__TRANSACTION_STARTING) {
+        /* not earlier: others may have used this server session until now, with numbers of theirs */
+        session->transaction.number = ++session->client->txn_number;
         append_start(fields, op);
         move(session, MOUV__TRANSACTION_OPEN);
         op->starts_transaction = true;
     }
+    op->attempt.txn_number = session->transaction.number;
     BSON_APPEND_BOOL(fields, "autocommit", false);
     bson_destroy(op->attempt.fields);
     op->attempt.fields = fields;

@@ -75,11 +75,22 @@ static void give_up(run_t *run) {
     mouv_await(mouv_session_abort_transaction(run->session), NULL);
 }
 
+/* These say that nothing was sent or done: not what became of a commit before this one. */
+static bool says_nothing_of_others(int rc) {
+    return rc == MOUV_ETIMEDOUT || rc == MOUV_ECANCELED || rc == MOUV_EQUEUE ||
+           rc == MOUV_ESELECTION || rc == MOUV_ECLOSED;
+}
+
 static int commit(run_t *run) {
     enum { MAX_TIME_EXPIRED = 50 };
-    for (;;) {
+    for (bool again = false;; again = true) {
+        mouv_error_t before = run->error;
         int rc = mouv_await(mouv_session_commit_transaction(run->session), &run->error);
         if (rc >= 0) return 0;
+        if (again && says_nothing_of_others(rc)) {
+            run->error = before;
+            return before.code;
+        }
         if (run->error.server_code == MAX_TIME_EXPIRED ||
             !may_retry(run, "UnknownTransactionCommitResult"))
             return rc;

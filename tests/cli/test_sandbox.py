@@ -273,6 +273,49 @@ class Ending(SandboxCase):
         self.assert_nothing_left(0)
 
 
+class Restart(SandboxCase):
+    def mongod_pid(self, uri):
+        done = subprocess.run([MOUV, "--uri", uri, "command", "--db", "admin", '{"serverStatus": 1}'],
+                              capture_output=True, text=True, timeout=START_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return int(re.search(r'"pid"\s*:\s*(\d+)', done.stdout)[1])
+
+    def insert(self, uri):
+        done = subprocess.run([MOUV, "--uri", uri, "insert", "a.b", "{}"], capture_output=True, text=True,
+                              timeout=START_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def assert_comes_back_after(self, end):
+        process, uri = self.start_serving("--restart")
+        self.insert(uri)
+        before = self.mongod_pid(uri)
+        os.kill(before, end)
+        self.insert(uri)
+        count = subprocess.run([MOUV, "--uri", uri, "count", "a.b"], capture_output=True, text=True).stdout
+        self.assertEqual(count.strip(), "2")
+        self.assertNotEqual(self.mongod_pid(uri), before)
+        process.terminate()
+        self.assertEqual(process.wait(CLEAN_SECONDS), 0)
+        self.assert_nothing_left(0)
+
+    def test_killed_node_comes_back_with_its_data(self):
+        self.assert_comes_back_after(signal.SIGKILL)
+
+    def test_node_that_was_shut_down_comes_back(self):
+        self.assert_comes_back_after(signal.SIGTERM)
+
+    def test_node_that_crashes_does_not(self):
+        process, uri = self.start_serving("--restart")
+        os.kill(self.mongod_pid(uri), signal.SIGABRT)
+        self.assertIn("was ended by signal 6", process.stderr.readline())
+
+    def test_sigkill_while_nodes_come_back_leaves_nothing(self):
+        process, uri = self.start_serving("--restart", "--nodes", "3")
+        os.kill(self.mongod_pid(uri), signal.SIGKILL)
+        process.kill()
+        self.assert_nothing_left()
+
+
 class BadInput(SandboxCase):
     def assert_fails(self, done, status, text):
         self.assertEqual(done.returncode, status, done.stderr)

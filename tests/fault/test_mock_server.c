@@ -2,11 +2,10 @@
  * The mock server itself, as mouv and as a bare socket see it: each fault that a script can ask
  * for.
  */
+#include "support/bare_socket.h"
 #include "support/mock_server.h"
 #include "support/support.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -137,30 +136,21 @@ BARE_CASE(a_cut_connection_fails_the_operation_once_it_is_cut_again) {
 
 /* --- Exact bytes ---------------------------------------------------------------------------- */
 
-/* {ping: 1} as OP_MSG, request 7 */
-static const uint8_t ping[] = {36, 0, 0, 0,  7, 0, 0, 0,  0,   0,   0,   0,   0xdd, 7, 0, 0, 0, 0,
-                               0,  0, 0, 15, 0, 0, 0, 16, 'p', 'i', 'n', 'g', 0,    1, 0, 0, 0, 0};
+enum { PATIENT_MS = 20000 };
 
-/** Sends `ping` and reads until `wanted` bytes have come or the end; how many came, or -1. */
 static ssize_t ask(uint8_t *reply, size_t wanted) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(mock_server_port(mock)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t size = -1;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-        send(fd, ping, sizeof ping, MSG_NOSIGNAL) == (ssize_t)sizeof ping)
-        size = recv(fd, reply, wanted, MSG_WAITALL);
+    int fd = bare_dial(mock_server_port(mock), PATIENT_MS);
+    ssize_t size = bare_ask(fd, reply, wanted);
     close(fd);
     return size;
 }
 
 BARE_CASE(a_reply_is_a_whole_message) {
     uint8_t reply[100] = {0};
-    CHECK_INT(ask(reply, 38), 38);
-    CHECK_INT(reply[0], 38);
+    CHECK_INT(ask(reply, BARE_REPLY_BYTES), BARE_REPLY_BYTES);
+    CHECK_INT(reply[0], BARE_REPLY_BYTES);
     CHECK_INT(reply[8], 7); /* responseTo */
-    CHECK(memcmp(reply + 12, ping + 12, 4) == 0);
+    CHECK(memcmp(reply + 12, bare_ping + 12, 4) == 0);
     return 0;
 }
 
@@ -176,7 +166,7 @@ BARE_CASE(given_bytes_go_out_as_they_stand) {
 BARE_CASE(a_header_may_claim_what_it_likes) {
     uint8_t reply[100] = {0};
     mock_server_script(mock, "ping", &(mock_script_t){.claimed_size = 0x7fffffff});
-    CHECK_INT(ask(reply, 38), 38);
+    CHECK_INT(ask(reply, BARE_REPLY_BYTES), BARE_REPLY_BYTES);
     CHECK(memcmp(reply, (uint8_t[]){0xff, 0xff, 0xff, 0x7f}, 4) == 0);
     return 0;
 }
@@ -190,8 +180,8 @@ BARE_CASE(a_rewriter_has_the_last_word) {
     uint8_t reply[100] = {0}, extra = 42;
     mock_server_script(mock, "ping",
                        &(mock_script_t){.rewrite = append_one, .rewrite_arg = &extra});
-    CHECK_INT(ask(reply, 39), 39);
-    CHECK_INT(reply[38], 42);
+    CHECK_INT(ask(reply, BARE_REPLY_BYTES + 1), BARE_REPLY_BYTES + 1);
+    CHECK_INT(reply[BARE_REPLY_BYTES], 42);
     return 0;
 }
 

@@ -116,6 +116,29 @@ CASE(an_abort_stores_nothing_and_the_session_goes_on) {
     return 0;
 }
 
+/* The only server session has served a later write by then. */
+CASE(a_transaction_may_begin_long_after_its_start) {
+    char uri[600];
+    snprintf(uri, sizeof uri, "%s%smaxPoolSize=1", test_uri(),
+             strchr(test_uri(), '?') ? "&" : "/?");
+    mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
+    mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
+    mouv_session_t *session = mouv_client_start_session(client, NULL, &t->error);
+    int start = mouv_session_start_transaction(session, NULL, &t->error);
+    int outside = await(t, mouv_collection_insert_one(users, json(t, "{'_id': 1}"), NULL, NULL));
+    int inside = await(
+        t, mouv_collection_insert_one(users, json(t, "{'_id': 2}"), in(t, session, NULL), NULL));
+    int end = commit(t, session);
+    mouv_session_unref(session);
+    mouv_client_close(client, NULL);
+    mouv_client_unref(client);
+    CHECK_INT(start, 0);
+    CHECK_INT(outside, 1);
+    CHECK_INT(inside, 1);
+    CHECK_INT(end, 0);
+    return 0;
+}
+
 CASE(the_end_of_a_session_aborts) {
     mouv_session_t *session = begin(t, NULL);
     CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
@@ -492,6 +515,21 @@ CASE(with_transaction_aborts_when_its_task_is_cancelled) {
     return 0;
 }
 
+/* The commit that is refused in the end says nothing of those that the server has had. */
+CASE(with_transaction_does_not_promise_that_a_sent_commit_stored_nothing) {
+    MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
+    work_t work = {t, 0, 0, 0, false};
+    CHECK_INT(fail_point(t, 1000000, "commitTransaction", "'errorCode': 262"), 0);
+    int rc = mouv_await_for(mouv_with_transaction_future(session, insert_once, &work, NULL), 300,
+                            &t->error);
+    mouv_error_t error = t->error;
+    CHECK_INT(fail_point(t, 0, "commitTransaction", "'errorCode': 262"), 0);
+    CHECK_INT(kill_on_server(t, session), 0);
+    CHECK_INT(rc, MOUV_ESERVER);
+    CHECK(mouv_error_has_label(&error, "UnknownTransactionCommitResult"));
+    return 0;
+}
+
 CASE(with_transaction_under_a_deadline_times_out_and_aborts) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
     work_t work = {t, 0, 0, 5000, false};
@@ -560,6 +598,7 @@ int main(void) {
         cmocka_unit_test(a_commit_stores_all_and_nothing_is_seen_before),
         cmocka_unit_test(the_state_of_a_transaction_can_be_asked_for),
         cmocka_unit_test(an_abort_stores_nothing_and_the_session_goes_on),
+        cmocka_unit_test(a_transaction_may_begin_long_after_its_start),
         cmocka_unit_test(the_end_of_a_session_aborts),
         cmocka_unit_test(client_close_aborts_what_is_open),
         cmocka_unit_test(a_cursor_in_a_transaction_sees_its_writes_over_batches),
@@ -587,6 +626,7 @@ int main(void) {
         cmocka_unit_test(with_transaction_leaves_a_body_that_commits_alone),
         cmocka_unit_test(with_transaction_gives_up_at_its_limit),
         cmocka_unit_test(with_transaction_aborts_when_its_task_is_cancelled),
+        cmocka_unit_test(with_transaction_does_not_promise_that_a_sent_commit_stored_nothing),
         cmocka_unit_test(with_transaction_under_a_deadline_times_out_and_aborts),
         cmocka_unit_test(rivals_all_get_through),
         cmocka_unit_test(with_transaction_needs_a_coroutine_and_a_body),

@@ -5,17 +5,14 @@
 
 #include "support/mock_replies.h"
 #include "support/mock_wire.h"
+#include "support/net_thread.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <uv.h>
-
-enum { BACKLOG = 1024, INPUT_BYTES = 8192, REWRITE_ROOM = 4096, COUNT_OFFSET = 4 + 1 + 2 };
+enum { INPUT_BYTES = 8192, REWRITE_ROOM = 4096, COUNT_OFFSET = 4 + 1 + 2 };
 
 typedef enum state {
     READING, /* for the next command */
@@ -47,17 +44,12 @@ typedef struct connection {
 } connection_t;
 
 struct mock_server {
-    uv_loop_t loop;
-    uv_tcp_t listener;
-    uv_async_t stopping;
-    uv_thread_t thread;
+    net_thread_t net;
     mock_choose_fn choose;
     void *choose_arg;
     connection_t *connections;
-    uint16_t port;
     char uri[80];
-    uv_mutex_t mutex; /* of what follows */
-    mock_commands_t commands;
+    mock_commands_t commands; /* under the thread's mutex, as the statistics */
     mock_server_stats_t stats;
 };
 
@@ -70,9 +62,9 @@ static void reserve(buffer_t *buffer, size_t capacity) {
 }
 
 static void count(mock_server_t *server, uint64_t *statistic, int change) {
-    uv_mutex_lock(&server->mutex);
+    uv_mutex_lock(&server->net.mutex);
     *statistic += (uint64_t)change;
-    uv_mutex_unlock(&server->mutex);
+    uv_mutex_unlock(&server->net.mutex);
 }
 
 /* --- The end of a connection ---------------------------------------------------------------- */
@@ -132,7 +124,7 @@ static void on_timer(uv_timer_t *timer) {
 /** Goes on after `ms`, never before: libuv's clock is up to a millisecond behind. */
 static void wait_for(connection_t *connection, int64_t ms) {
     connection->state = WAITING;
-    uv_update_time(&connection->server->loop);
+    uv_update_time(&connection->server->net.loop);
     uv_timer_start(&connection->timer, on_timer, (uint64_t)ms + 1, 0);
 }
 
@@ -228,11 +220,11 @@ static void answer(connection_t *connection, mock_incoming_t *incoming) {
     mock_server_t *server = connection->server;
     incoming->request.connection = connection->number;
     connection->script = (mock_script_t){0};
-    uv_mutex_lock(&server->mutex);
+    uv_mutex_lock(&server->net.mutex);
     mock_command_t *command = mock_commands_get(&server->commands, incoming->request.command);
     command->count++;
     bool scripted = take_script(server, command, &connection->script);
-    uv_mutex_unlock(&server->mutex);
+    uv_mutex_unlock(&server->net.mutex);
     if (!scripted && server->choose)
         server->choose(server->choose_arg, &incoming->request, &connection->script);
     if (incoming->no_reply) connection->script.silent = true;
@@ -311,15 +303,15 @@ static void on_connection(uv_stream_t *listener, int status) {
     connection->handles = 2;
     connection->tcp.data = connection->timer.data = connection->write.data = connection;
     reserve(&connection->input, INPUT_BYTES);
-    uv_tcp_init(&server->loop, &connection->tcp);
-    uv_timer_init(&server->loop, &connection->timer);
+    uv_tcp_init(&server->net.loop, &connection->tcp);
+    uv_timer_init(&server->net.loop, &connection->timer);
     connection->next = server->connections;
     if (connection->next) connection->next->previous = connection;
     server->connections = connection;
-    uv_mutex_lock(&server->mutex);
+    uv_mutex_lock(&server->net.mutex);
     connection->number = ++server->stats.accepted;
     server->stats.open++;
-    uv_mutex_unlock(&server->mutex);
+    uv_mutex_unlock(&server->net.mutex);
     if (uv_accept(listener, (uv_stream_t *)&connection->tcp) < 0 ||
         uv_tcp_nodelay(&connection->tcp, 1) < 0 ||
         uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read) < 0)
@@ -328,73 +320,39 @@ static void on_connection(uv_stream_t *listener, int status) {
 
 /* --- The server ----------------------------------------------------------------------------- */
 
-static void on_stopping(uv_async_t *stopping) {
-    mock_server_t *server = stopping->data;
-    uv_close((uv_handle_t *)&server->listener, NULL);
-    uv_close((uv_handle_t *)&server->stopping, NULL);
-    for (connection_t *at = server->connections; at; at = at->next) close_connection(at, false);
+static void on_woken(void *owner, bool stopping) {
+    mock_server_t *server = owner;
+    for (connection_t *at = server->connections; stopping && at; at = at->next)
+        close_connection(at, false);
 }
 
-/** Signals are not for this thread: libuv's write() on a connection that is gone is a SIGPIPE. */
-static void thread_main(void *arg) {
-    mock_server_t *server = arg;
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
-    uv_run(&server->loop, UV_RUN_DEFAULT);
-}
-
-static int listen_on(mock_server_t *server, uint16_t port) {
-    struct sockaddr_in address;
-    int size = sizeof address;
-    int rc = uv_ip4_addr("127.0.0.1", port, &address);
-    if (rc == 0) rc = uv_tcp_bind(&server->listener, (const struct sockaddr *)&address, 0);
-    if (rc == 0) rc = uv_listen((uv_stream_t *)&server->listener, BACKLOG, on_connection);
-    if (rc == 0) rc = uv_tcp_getsockname(&server->listener, (struct sockaddr *)&address, &size);
-    if (rc == 0) server->port = ntohs(address.sin_port);
-    return rc;
-}
-
-static int begin(mock_server_t *server, const mock_server_opts_t *opts) {
-    server->listener.data = server->stopping.data = server;
-    uv_tcp_init(&server->loop, &server->listener);
-    uv_async_init(&server->loop, &server->stopping, on_stopping);
-    int rc = listen_on(server, opts ? opts->port : 0);
-    if (rc < 0) return rc;
-    server->choose = opts ? opts->choose : NULL;
-    server->choose_arg = opts ? opts->choose_arg : NULL;
-    mock_commands_init(&server->commands, server->port);
+static void prepare(void *owner) {
+    mock_server_t *server = owner;
+    mock_commands_init(&server->commands, server->net.port);
     snprintf(server->uri, sizeof server->uri, "mongodb://127.0.0.1:%u/?replicaSet=mock",
-             (unsigned)server->port);
-    return uv_thread_create(&server->thread, thread_main, server);
-}
-
-static void free_server(mock_server_t *server) {
-    uv_loop_close(&server->loop);
-    uv_mutex_destroy(&server->mutex);
-    mock_commands_clear(&server->commands);
-    free(server);
+             (unsigned)server->net.port);
 }
 
 mock_server_t *mock_server_start(const mock_server_opts_t *opts) {
+    const mock_server_opts_t none = {0};
     mock_server_t *server = calloc(1, sizeof *server);
     if (!server) return NULL;
-    uv_loop_init(&server->loop);
-    uv_mutex_init(&server->mutex);
-    int rc = begin(server, opts);
+    if (!opts) opts = &none;
+    server->choose = opts->choose;
+    server->choose_arg = opts->choose_arg;
+    int rc = net_thread_start(&server->net, server, opts->port, on_connection, on_woken, prepare);
     if (rc == 0) return server;
-    on_stopping(&server->stopping);
-    uv_run(&server->loop, UV_RUN_DEFAULT);
-    free_server(server);
+    mock_commands_clear(&server->commands);
+    free(server);
     errno = -rc;
     return NULL;
 }
 
 void mock_server_stop(mock_server_t *server) {
     if (!server) return;
-    uv_async_send(&server->stopping);
-    uv_thread_join(&server->thread);
-    free_server(server);
+    net_thread_stop(&server->net);
+    mock_commands_clear(&server->commands);
+    free(server);
 }
 
 const char *mock_server_uri(const mock_server_t *server) {
@@ -402,13 +360,13 @@ const char *mock_server_uri(const mock_server_t *server) {
 }
 
 uint16_t mock_server_port(const mock_server_t *server) {
-    return server->port;
+    return server->net.port;
 }
 
 void mock_server_script(mock_server_t *server, const char *command, const mock_script_t *script) {
-    uv_mutex_lock(&server->mutex);
+    uv_mutex_lock(&server->net.mutex);
     mock_command_set(&server->commands, command, script);
-    uv_mutex_unlock(&server->mutex);
+    uv_mutex_unlock(&server->net.mutex);
 }
 
 void mock_server_reply(mock_server_t *server, const char *command, const char *json) {
@@ -418,14 +376,14 @@ void mock_server_reply(mock_server_t *server, const char *command, const char *j
 }
 
 uint64_t mock_server_count(mock_server_t *server, const char *command) {
-    uv_mutex_lock(&server->mutex);
+    uv_mutex_lock(&server->net.mutex);
     uint64_t count_of_it = mock_commands_get(&server->commands, command)->count;
-    uv_mutex_unlock(&server->mutex);
+    uv_mutex_unlock(&server->net.mutex);
     return count_of_it;
 }
 
 void mock_server_get_stats(mock_server_t *server, mock_server_stats_t *stats) {
-    uv_mutex_lock(&server->mutex);
+    uv_mutex_lock(&server->net.mutex);
     *stats = server->stats;
-    uv_mutex_unlock(&server->mutex);
+    uv_mutex_unlock(&server->net.mutex);
 }

@@ -3,72 +3,46 @@
  */
 #include "support/support.h"
 
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "support/server.h"
 
 /* --- The server ----------------------------------------------------------------------------- */
 
 #define SKIPPED 77
 
 static char uri[512];
-static pid_t sandbox;
+static server_t own;
 
 const char *test_uri(void) {
     return uri;
 }
 
-/** Reads lines of the sandbox until one has a URI in it. */
-static bool read_uri(int output) {
-    FILE *lines = fdopen(output, "r");
-    char line[512];
-    while (lines && fgets(line, sizeof line, lines)) {
-        const char *found = strstr(line, "mongodb://");
-        if (!found) continue;
-        snprintf(uri, sizeof uri, "%s", found);
-        uri[strcspn(uri, " \r\n")] = '\0';
-        return true; /* `lines` stays open: the sandbox may go on to print */
+static int start_own(const char *const *options) {
+    if (server_start(&own, options)) {
+        snprintf(uri, sizeof uri, "%s", own.uri);
+        return 0;
     }
-    return false;
-}
-
-static bool start_sandbox(const char *program) {
-    int ends[2];
-    if (pipe(ends) != 0) return false;
-    sandbox = fork();
-    if (sandbox == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        execl(program, program, "sandbox", (char *)NULL);
-        _exit(127);
-    }
-    close(ends[1]);
-    return sandbox > 0 && read_uri(ends[0]);
+    fprintf(stderr, "no server: neither MONGODB_URI nor MOUV (the mouv program) gives one\n");
+    exit(SKIPPED);
 }
 
 int test_group_setup(void **state) {
     (void)state;
     const char *given = getenv("MONGODB_URI");
-    const char *program = getenv("MOUV");
-    if (given && *given) {
-        snprintf(uri, sizeof uri, "%s", given);
-        return 0;
-    }
-    if (program && start_sandbox(program)) return 0;
-    fprintf(stderr, "no server: neither MONGODB_URI nor MOUV (the mouv program) gives one\n");
-    exit(SKIPPED);
+    if (!given || !*given) return start_own(NULL);
+    snprintf(uri, sizeof uri, "%s", given);
+    return 0;
+}
+
+int test_group_setup_own(const char *const *options) {
+    return start_own(options);
 }
 
 int test_group_teardown(void **state) {
     (void)state;
-    if (sandbox > 0) {
-        kill(sandbox, SIGTERM);
-        waitpid(sandbox, NULL, 0);
-    }
+    server_stop(&own);
     return 0;
 }
 

@@ -38,6 +38,9 @@ const char *test_uri(void);
 int test_group_setup(void **state);
 int test_group_teardown(void **state);
 
+/** A setup that always starts a server, with these options of server_start(). */
+int test_group_setup_own(const char *const *options);
+
 /** Runs the body as a coroutine with a fresh `test_t`, drops its database, fails for cmocka. */
 void test_run_case(test_fn_t body);
 

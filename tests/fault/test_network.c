@@ -1,0 +1,105 @@
+/*
+ * A server behind a bad network: the proxy delays, slices, holds or cuts, in each direction, in the
+ * midst of writes.
+ */
+#include "support/fault.h"
+#include "support/proxy.h"
+
+enum { STRIKE_MS = 1000 };
+
+static proxy_t *proxy;
+
+/** The fault of the case that runs. */
+static proxy_direction_t direction;
+static proxy_fault_t wrong;
+
+static int strike(fault_t *fault) {
+    (void)fault;
+    proxy_set(proxy, direction, &wrong);
+    mouv_sleep_ms(STRIKE_MS);
+    proxy_set(proxy, direction, NULL);
+    return 0;
+}
+
+static int run(test_t *t, const proxy_fault_t *fault, int64_t timeout_ms) {
+    wrong = *fault;
+    for (int i = PROXY_TO_SERVER; i <= PROXY_TO_CLIENT; i++) {
+        direction = (proxy_direction_t)i;
+        CHECK_INT(fault_run(t, &(fault_plan_t){.uri = proxy_uri(proxy),
+                                               .strike = strike,
+                                               .timeout_ms = timeout_ms}),
+                  0);
+    }
+    return 0;
+}
+
+BARE_CASE(what_comes_late_comes) {
+    return run(t, &(proxy_fault_t){.delay_ms = 30}, 1000);
+}
+
+BARE_CASE(what_comes_later_than_the_deadline) {
+    return run(t, &(proxy_fault_t){.delay_ms = 400}, 200);
+}
+
+BARE_CASE(what_comes_in_slices_comes) {
+    return run(t, &(proxy_fault_t){.slice_bytes = 40, .slice_ms = 1}, 1000);
+}
+
+BARE_CASE(what_is_held_for_a_while) {
+    return run(t, &(proxy_fault_t){.hold = true}, 300);
+}
+
+BARE_CASE(what_is_cut_again_and_again) {
+    return run(t, &(proxy_fault_t){.cut_at_bytes = 5000}, 1000);
+}
+
+static int cut_all(fault_t *fault) {
+    (void)fault;
+    for (int i = 0; i < 5; i++) {
+        proxy_cut(proxy);
+        mouv_sleep_ms(200);
+    }
+    return 0;
+}
+
+BARE_CASE(all_connections_cut_at_once) {
+    return fault_run(t, &(fault_plan_t){.uri = proxy_uri(proxy), .strike = cut_all});
+}
+
+static int refuse_all(fault_t *fault) {
+    (void)fault;
+    proxy_refuse(proxy, true);
+    proxy_cut(proxy);
+    mouv_sleep_ms(STRIKE_MS);
+    proxy_refuse(proxy, false);
+    return 0;
+}
+
+BARE_CASE(nobody_there_for_a_while) {
+    return fault_run(t, &(fault_plan_t){.uri = proxy_uri(proxy), .strike = refuse_all});
+}
+
+static int setup(void **state) {
+    (void)state;
+    int rc = test_group_setup_own(NULL);
+    proxy = rc == 0 ? proxy_start(fault_port(test_uri())) : NULL;
+    return proxy ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    proxy_stop(proxy);
+    return test_group_teardown(state);
+}
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        cmocka_unit_test(what_comes_late_comes),
+        cmocka_unit_test(what_comes_later_than_the_deadline),
+        cmocka_unit_test(what_comes_in_slices_comes),
+        cmocka_unit_test(what_is_held_for_a_while),
+        cmocka_unit_test(what_is_cut_again_and_again),
+        cmocka_unit_test(all_connections_cut_at_once),
+        cmocka_unit_test(nobody_there_for_a_while),
+    };
+    return cmocka_run_group_tests(cases, setup, teardown);
+}
