@@ -23,6 +23,9 @@
 /* When one that the budget did not allow is looked at again. */
 #define ABANDON_NS (1000 * MS_NS)
 
+/* How long a getMore waits on the server that says nothing of it. */
+#define POLL_MS 1000
+
 /* The worker has not begun its call yet, or is on its way back. */
 #define AGAIN_NS (5 * MS_NS)
 
@@ -61,15 +64,29 @@ static bool can_spend(mouv__interrupter_t *interrupter, int64_t now_ns) {
     return interrupter->spent_ns <= now_ns;
 }
 
-/* Its caller waits, and the server may still say what became of it. */
-static bool is_worth_waiting(const mouv__operation_t *op, int64_t now_ns) {
-    return op->state == MOUV__OP_STOPPING && now_ns < op->grace_ns && !mouv__stopper_is_silent(op);
+/* A getMore that waits on the server is not ended there by a kill, but by its own time. */
+static int64_t poll_ends_ns(const mouv__operation_t *op) {
+    bson_iter_t iter;
+    int64_t wait_ms = POLL_MS;
+    if (bson_iter_init_find(&iter, op->command, "maxTimeMS") && BSON_ITER_HOLDS_NUMBER(&iter))
+        wait_ms = bson_iter_as_int64(&iter);
+    if (op->attempt.max_time_ms > 0) wait_ms = op->attempt.max_time_ms;
+    return op->began_ns + wait_ms * MS_NS + grace_ns(op->client);
+}
+
+/* Until when a server that is not silent has time for its answer; 0: it had enough. A write's caller
+ * may still wait for what became of it. */
+static int64_t patience_ns(const mouv__operation_t *op) {
+    if (mouv__stopper_is_silent(op)) return 0;
+    if (op->state == MOUV__OP_STOPPING) return op->grace_ns;
+    return (op->row->flags & MOUV__OP_POLL) && op->affinity ? poll_ends_ns(op) : 0;
 }
 
 static void consider(mouv__operation_t *op, int64_t now_ns) {
     mouv_client_t *client = op->client;
-    if (is_worth_waiting(op, now_ns)) {
-        op->interrupt_ns = op->grace_ns;
+    int64_t until_ns = patience_ns(op);
+    if (until_ns > now_ns) {
+        op->interrupt_ns = until_ns;
         return;
     }
     if (!can_spend(&client->interrupter, now_ns)) {

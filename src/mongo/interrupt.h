@@ -3,8 +3,9 @@
  * connection is cut, so that its worker comes back; the carrier is reconnected before anything else
  * runs on it (see admission.h). Loop thread.
  *
- * The grace is 50 ms or four round trips. A write whose caller still waits for the truth, and whose
- * server has answered the kill or could not be asked yet, has until that caller is told EUNKNOWN.
+ * The grace is 50 ms or four round trips. Where the server has answered the kill or could not be
+ * asked yet, a write whose caller still waits for the truth has until that caller is told EUNKNOWN,
+ * and a getMore that waits on the server, which no kill ends, until its own time is up.
  */
 #ifndef MOUV_MONGO_INTERRUPT_H
 #define MOUV_MONGO_INTERRUPT_H
