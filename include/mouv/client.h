@@ -133,6 +133,9 @@ typedef struct mouv_client_stats {
     uint64_t timeouts;   /**< operations that their deadline has ended */
     uint64_t cancels;    /**< operations that were cancelled */
     uint64_t retries;    /**< attempts after the first */
+    uint64_t interrupts;     /**< connections cut because a kill had brought no answer */
+    uint64_t abandoned;      /**< times that a worker was left in its call for another second, as the
+                                  budget of interrupts was spent */
     uint64_t busy;           /**< workers that have something to do now, operations or not */
     uint64_t bytes_sent;     /**< of operations' commands, as BSON */
     uint64_t bytes_received; /**< of their replies */

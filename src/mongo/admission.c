@@ -76,7 +76,7 @@ static mouv__carrier_t *idle_connected(const mouv__admission_t *admission,
     uint64_t mask = server_id ? server_bit(server_id) : UINT64_MAX;
     mouv__carrier_t *best = NULL;
     for (mouv__carrier_t *carrier = admission->idle; carrier; carrier = carrier->next) {
-        if (!(carrier->connected & mask)) continue;
+        if (!(carrier->connected & mask) || carrier->mend_id) continue;
         if (suits(carrier, op)) return carrier;
         if (!best || carrier->streams < best->streams) best = carrier;
     }
@@ -119,12 +119,32 @@ static bool set_max_time(mouv__operation_t *op) {
     return true;
 }
 
+/* Clean-up without a deadline must not wait for a silent server for minutes. */
+#define CLEANUP_LIMIT_MS 5000
+
+/* How long after its deadline a kill may bring an operation back before its socket gives up. */
+#define LATE_LIMIT_MS 500
+
+/* What libmongoc's wait for the server may take where nothing else ends it (see attempt.c). */
+static void set_limit(mouv__operation_t *op) {
+    mouv_client_t *client = op->client;
+    op->attempt.limit_ms = 0;
+    if (op->deadline_ns != MOUV__NEVER && !client->pool->own_streams)
+        op->attempt.limit_ms =
+            lesser(0, (op->deadline_ns - mouv__now_ns(client->runtime)) / MS_NS + LATE_LIMIT_MS);
+    else if (op->deadline_ns == MOUV__NEVER && (op->row->flags & MOUV__OP_CLEANUP))
+        op->attempt.limit_ms = CLEANUP_LIMIT_MS;
+    if (op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN)
+        mouv__stopper_prepare(&client->stopper, op->attempt.server_id);
+}
+
 static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier_t *carrier,
                      mouv__executor_t *executor) {
     if (!set_max_time(op)) {
         mouv__operation_stop(op, true);
         return;
     }
+    set_limit(op);
     mouv__give_txn_number(op);
     mouv__queue_remove(op);
     op->began_ns = mouv__now_ns(client->runtime);
@@ -230,7 +250,7 @@ static mouv__operation_t *first_bound(const mouv__admission_t *admission,
 /* The next one bound to a carrier goes before all others; a poll only if it is `behind` them. */
 static void pump_bound(mouv_client_t *client, mouv__carrier_t *carrier, bool behind) {
     mouv__operation_t *op;
-    while (!carrier->busy && (op = first_bound(&client->admission, carrier, behind)) != NULL) {
+    while (!carrier->busy && !carrier->mend_id && (op = first_bound(&client->admission, carrier, behind)) != NULL) {
         if (!mouv__admission_choose(client, op)) {
             wait_or_fail(client, op);
             continue;
@@ -335,6 +355,7 @@ static bool grow(mouv_client_t *client, const mouv__operation_t *op) {
         carrier = new_carrier(admission);
     if (!carrier) return admission->carrier_count > 0;
     carrier->busy = true;
+    if (carrier->mend_id == server_id) carrier->mend_id = 0;
     return mouv__connect(client, carrier, server_id, op);
 }
 
@@ -342,6 +363,34 @@ static void fail_without_memory(mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
     mouv__operation_fail_waiting(op, &error);
+}
+
+/*
+ * Sets the connection that an interrupt has cut up again, if its server is there, before anything
+ * runs on an idle carrier; in its turn, as other connections are.
+ */
+static void mend(mouv_client_t *client, mouv__carrier_t *carrier) {
+    mouv__admission_t *admission = &client->admission;
+    uint32_t server_id = carrier->mend_id;
+    const mouv__server_t *server = mouv__topology_server(admission->topology, server_id);
+    bool there = server && server->kind != MOUV__SERVER_UNKNOWN;
+    if (there && admission->connecting[server_id % 64] >= MOUV__CONNECTING_MAX) return;
+    carrier->mend_id = 0;
+    admission->mending = true; /* others may be waiting for their turn */
+    if (!there || client->state != MOUV__CLIENT_OPEN) return;
+    idle_remove(admission, carrier);
+    carrier->busy = true;
+    mouv__connect(client, carrier, server_id, NULL);
+}
+
+static void pump_mending(mouv_client_t *client) {
+    client->admission.mending = false;
+    for (mouv__carrier_t *carrier = client->admission.idle, *next; carrier; carrier = next) {
+        next = carrier->next;
+        if (!carrier->mend_id) continue;
+        mend(client, carrier);
+        client->admission.mending = true;
+    }
 }
 
 /*
@@ -422,6 +471,7 @@ void mouv__admission_pump(mouv_client_t *client) {
     if (client->state > MOUV__CLIENT_DRAINING) return;
     if (admission->pool_state == MOUV__POOL_READY) {
         if (admission->cleanup.first) pump_cleanup(client);
+        if (admission->mending) pump_mending(client);
         if (admission->ready.first) pump_ready(client);
         if (admission->streams > 0) pump_polls(client);
     }
@@ -437,13 +487,16 @@ void mouv__admission_leave(mouv_client_t *client, mouv__carrier_t *carrier) {
     if (carrier->polling) client->admission.polling--;
     carrier->polling = false;
     idle_push(&client->admission, carrier);
-    pump_affine(client, carrier);
+    if (carrier->mend_id) mend(client, carrier);
+    if (carrier->mend_id) client->admission.mending = true;
+    if (!carrier->busy) pump_affine(client, carrier);
 }
 
 void mouv__admission_leave_lane(mouv_client_t *client, mouv__lane_t *lane) {
     (void)client;
     lane->busy = false;
     if (lane->carrier) lane->carrier->busy = false;
+    if (lane->carrier) lane->carrier->mend_id = 0; /* its next user tries it */
 }
 
 /* --- topology -------------------------------------------------------------------------------- */

@@ -52,6 +52,7 @@ typedef struct mouv__admission {
     mouv__queue_t selecting, ready, running, cleanup;
     mouv__carrier_t **carriers;
     uint32_t carrier_count, carrier_max;
+    bool mending;                  /**< carriers wait for a connection in place of one that was cut */
     uint32_t streams;              /**< change streams that are open */
     uint32_t polling, polling_max; /**< carriers that poll; the most that may */
     mouv__carrier_t *idle;      /**< the one used last is first */

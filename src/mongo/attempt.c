@@ -124,6 +124,28 @@ static bson_t *move_write_concern(const mouv__operation_t *op, bson_t *opts) {
     return command;
 }
 
+/* Valid BSON, but no answer to a command. (An unacknowledged write has none, and libmongoc an empty
+ * document for it.) */
+static void refuse_answer(mouv__attempt_t *attempt) {
+    attempt->ok = false;
+    bson_set_error(&attempt->error, MONGOC_ERROR_PROTOCOL, MONGOC_ERROR_PROTOCOL_INVALID_REPLY,
+                   "the server's answer is not valid: it has no field 'ok'");
+}
+
+/* Without a line the socket's timeout is what ends a wait for a silent server. */
+static void limit_wait(const mouv__attempt_t *attempt) {
+#if MONGOC_CHECK_VERSION(1, 27, 0)
+    if (attempt->pool->own_streams) return;
+    int32_t usual_ms = mongoc_uri_get_option_as_int32(attempt->pool->uri,
+                                                      MONGOC_URI_SOCKETTIMEOUTMS, 300000);
+    bool shorter = attempt->limit_ms > 0 && attempt->limit_ms < usual_ms;
+    mongoc_client_set_sockettimeoutms(attempt->carrier->client,
+                                      shorter ? attempt->limit_ms : usual_ms);
+#else
+    (void)attempt;
+#endif
+}
+
 static void send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
     bson_t *without = move_write_concern(op, opts);
@@ -131,10 +153,16 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
     bson_t reply;
     uint64_t began = uv_hrtime();
     mouv__monitor_enter(monitor, op->number, op->database, op->command);
-    attempt->ok = mongoc_client_command_with_opts(attempt->carrier->client, op->database,
-                                                  without ? without : op->command,
-                                                  read_prefs_of(op), opts, &reply, &attempt->error);
+    limit_wait(attempt);
+    mouv__line_begin(attempt->carrier->line, op->number, attempt->limit_ms);
+    attempt->ok =
+        mongoc_client_command_with_opts(attempt->carrier->client, op->database,
+                                        without ? without : op->command, read_prefs_of(op), opts,
+                                        &reply, &attempt->error);
+    attempt->cut = mouv__line_end(attempt->carrier->line);
+    attempt->reached = mouv__line_was_sent(attempt->carrier->line);
     mouv__monitor_leave(monitor);
+    if (!attempt->ok) mouv__line_explain(attempt->carrier->line, &attempt->error);
     bson_destroy(without);
     if (attempt->unacknowledged && attempt->ok && bson_empty(&reply))
         BSON_APPEND_INT32(&reply, "ok", 1);
@@ -143,6 +171,7 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
             mouv__pool_note_rtt(attempt->pool, (int64_t)(uv_hrtime() - began));
         attempt->reply = move_to_heap(&reply);
     } else {
+        if (attempt->ok && !bson_empty(&reply)) refuse_answer(attempt);
         bson_destroy(&reply);
     }
 }
@@ -208,7 +237,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
     attempt->pool = mouv__pool_ref(op->client->pool);
     attempt->unacknowledged = mouv__operation_is_unacknowledged(op);
     attempt->primary = mouv__operation_wish(op).write;
-    attempt->ok = false;
+    attempt->ok = attempt->cut = attempt->reached = false;
     attempt->error = (bson_error_t){0};
     __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);
     __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);

@@ -6,16 +6,48 @@
 
 #include "context/alloc.h"
 #include "mongo/pool.h"
+#include "mongo/stream.h"
 
 /* The server forgets a session after 30 minutes; libmongoc would not offer one in its last. */
 #define SESSION_IDLE_NS (25 * 60 * INT64_C(1000000000))
 
+/* How long a server that is silent may hold up the end of a client. */
+#define GOODBYE_MS 1000
+
 mouv__carrier_t *mouv__carrier_new(void) {
-    return mouv__alloc(sizeof(mouv__carrier_t));
+    mouv__carrier_t *carrier = mouv__alloc(sizeof(*carrier));
+    if (carrier) carrier->line = mouv__line_new();
+    if (carrier && carrier->line) return carrier;
+    mouv__free(carrier);
+    return NULL;
+}
+
+/* Where its connections come from. */
+static void use_own_streams(mouv__carrier_t *carrier, const mouv__pool_t *pool) {
+#if !MONGOC_CHECK_VERSION(2, 0, 0)
+    if (!carrier->client || !pool->own_streams) return;
+    carrier->source = (mouv__stream_source_t){.line = carrier->line, .setup = &pool->setup};
+    mongoc_client_set_stream_initiator(carrier->client, mouv__stream_connect, &carrier->source);
+#else
+    (void)carrier;
+    (void)pool;
+#endif
+}
+
+/* The line goes with the carrier; connections that are there have shares of it. */
+static void leave_own_streams(mouv__carrier_t *carrier, const mouv__pool_t *pool) {
+    mouv__line_begin(carrier->line, 0, GOODBYE_MS);
+#if !MONGOC_CHECK_VERSION(2, 0, 0)
+    if (pool->own_streams) mongoc_client_set_stream_initiator(carrier->client, NULL, NULL);
+#else
+    (void)pool;
+#endif
 }
 
 bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error_t *error) {
-    if (!carrier->client) carrier->client = mongoc_client_pool_try_pop(pool->clients);
+    if (carrier->client) return true;
+    carrier->client = mongoc_client_pool_try_pop(pool->clients);
+    use_own_streams(carrier, pool);
     if (!carrier->client)
         bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "libmongoc's pool has no client left");
     return carrier->client != NULL;
@@ -33,7 +65,11 @@ void mouv__carrier_end_sessions(mouv__carrier_t *carrier) {
 
 void mouv__carrier_free(mouv__carrier_t *carrier, mouv__pool_t *pool) {
     mouv__carrier_end_sessions(carrier);
-    if (carrier->client) mongoc_client_pool_push(pool->clients, carrier->client);
+    if (carrier->client) {
+        leave_own_streams(carrier, pool);
+        mongoc_client_pool_push(pool->clients, carrier->client);
+    }
+    mouv__line_unref(carrier->line);
     mouv__free(carrier);
 }
 

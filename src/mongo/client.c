@@ -120,6 +120,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *
         return MOUV_ENOMEM;
     }
     mouv__stopper_init(&client->stopper, client);
+    mouv__interrupter_init(&client->interrupter, client);
     return 0;
 }
 

@@ -238,6 +238,7 @@ static void begin_destroy(mouv_client_t *client) {
     mouv__pool_t *pool = client->pool;
     move(client, MOUV__CLIENT_DESTROYING);
     mouv__stopper_close(&client->stopper);
+    mouv__interrupter_close(&client->interrupter);
     mouv__step_abandon_all(client);
     mouv__watch_stop(pool->watch);
     destroy_t *destroy = take_reserve(client);

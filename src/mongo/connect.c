@@ -100,22 +100,12 @@ void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op) {
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-static bool ping(mouv__step_t *step) {
-    bson_t command = BSON_INITIALIZER;
-    BSON_APPEND_INT32(&command, "ping", 1);
-    bool ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin", &command,
-                                                          step->read_prefs, step->server_id, NULL,
-                                                          &step->error);
-    bson_destroy(&command);
-    return ok;
-}
-
 /* The first ping has set the connection up. What the way alone takes, a second one tells, once:
  * commands tell it, too, but those of a client may all be slow ones. */
 static bool measure(mouv__step_t *step) {
     if (__atomic_load_n(&step->pool->least_rtt_ns, __ATOMIC_RELAXED) > 0) return true;
     uint64_t began_ns = uv_hrtime();
-    if (!ping(step)) return false;
+    if (!mouv__step_ping(step)) return false;
     mouv__pool_note_rtt(step->pool, (int64_t)(uv_hrtime() - began_ns));
     return true;
 }
@@ -123,7 +113,7 @@ static bool measure(mouv__step_t *step) {
 static void connect_run(mouv__job_t *job) {
     mouv__step_t *step = (mouv__step_t *)job;
     step->ok = mouv__carrier_open(step->carrier, step->pool, &step->error) &&
-               (step->server_id != 0 || mouv__step_select_server(step)) && ping(step) &&
+               (step->server_id != 0 || mouv__step_select_server(step)) && mouv__step_ping(step) &&
                measure(step);
 }
 
@@ -178,7 +168,10 @@ static void connect_ended(mouv__step_t *step) {
     mouv_client_t *client = step->client;
     uint32_t asked_id = ((connect_t *)step)->asked_id;
     client->admission.connecting[asked_id % 64]--;
-    if (step->ok) step->carrier->connected |= UINT64_C(1) << (step->server_id % 64);
+    if (step->ok) {
+        step->carrier->connected |= UINT64_C(1) << (step->server_id % 64);
+        mouv__stopper_heard(&client->stopper, step->server_id);
+    }
     mouv__admission_leave(client, step->carrier);
     if (step->ok) return;
     mouv_error_t error = {0};
@@ -193,7 +186,8 @@ bool mouv__connect(mouv_client_t *client, mouv__carrier_t *carrier, uint32_t ser
         mouv__admission_leave(client, carrier);
         return any_connected(&client->admission, server_id);
     }
-    mouv__wish_t wish = mouv__operation_wish(op);
+    mouv__wish_t wish = {0};
+    if (op) wish = mouv__operation_wish(op);
     connect->asked_id = server_id;
     connect->step.carrier = carrier;
     connect->step.server_id = server_id;

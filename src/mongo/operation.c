@@ -351,8 +351,10 @@ static void go_again(mouv__operation_t *op) {
 static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     mouv__attempt_t *attempt = &op->attempt;
     uint64_t bit = UINT64_C(1) << (attempt->server_id % 64);
-    if (error->code == MOUV_ENETWORK) {
+    if (attempt->reply) mouv__stopper_heard(&op->client->stopper, attempt->server_id);
+    if (error->code == MOUV_ENETWORK || attempt->cut) {
         attempt->carrier->connected &= ~bit;
+        if (attempt->cut) attempt->carrier->mend_id = attempt->server_id;
         if (attempt->session) attempt->session->dirty = true;
     } else if (attempt->reply) {
         attempt->carrier->connected |= bit;

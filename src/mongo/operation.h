@@ -118,7 +118,10 @@ typedef struct mouv__attempt {
     int64_t txn_number;       /**< 0: none; kept over a retry */
     bool unacknowledged;      /**< w: 0 */
     bool primary;             /**< only the primary can take it */
+    int32_t limit_ms;         /**< most that one wait for the server takes; 0: the URI's */
     bool ok;                  /**< back: libmongoc returned true */
+    bool reached;             /**< back: the command has been given to a connection */
+    bool cut;                 /**< back: interrupted, so its connection is gone */
     bson_t *fields;           /**< of the transaction it is in, in place of defaults; owned */
     bson_t *cluster_time;     /**< to be told to libmongoc first; owned, or NULL */
     bson_t *reply;            /**< back: what the server answered, or NULL */
@@ -152,6 +155,7 @@ struct mouv__operation {
     mouv__operation_t *prev, *next; /**< in `queue` */
     mouv__queue_t *queue;           /**< where it waits or runs, or NULL */
     mouv__operation_t *kill_prev, *kill_next;
+    mouv__operation_t *interrupt_prev, *interrupt_next;
     mouv__attempt_t attempt;
     mouv__ready_t admit;
     mouv__timer_t timer;       /**< the nearest of the times below that matters now */
@@ -159,6 +163,7 @@ struct mouv__operation {
     int64_t wait_ns;           /**< when the present wait becomes ESELECTION or EQUEUE */
     int64_t select_ns;         /**< until when this attempt may wait for a server, in all */
     int64_t grace_ns;          /**< STOPPING: until when its answer is waited for */
+    int64_t interrupt_ns;      /**< when its connection is cut, see interrupt.c; 0: never */
     int64_t began_ns;          /**< handed to the worker */
     int64_t entered_ns;        /**< began to wait; only with a monitor */
     uint64_t number;           /**< which of the client's operations, from 1 */

@@ -8,7 +8,9 @@
 
 #include "async/runtime.h"
 #include "context/alloc.h"
+#include "mongo/stream.h"
 #include "mongo/thread.h"
+#include "mongo/uncompress.h"
 
 #define DESTROYER_STACK_BYTES (256 * 1024)
 
@@ -42,6 +44,10 @@ mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__setup_t *setup, mouv__watc
     pool->setup = *setup;
     *setup = (mouv__setup_t){0};
     pool->watch = mouv__watch_ref(watch);
+    pool->connect_timeout_ms =
+        mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 10000);
+    pool->own_streams = mouv__streams_suit(uri);
+    if (pool->own_streams) mouv__uncompress_restrict(uri);
     read_defaults(pool);
     return pool;
 }

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "mongo/setup.h"
+#include "mongo/stream.h"
 #include "mongo/topology.h"
 #include "mongo/types.h"
 
@@ -29,6 +30,8 @@ struct mouv__pool {
     mongoc_read_prefs_t *read_prefs; /**< the URI's; NULL: primary */
     bson_t *read_concern;          /**< {readConcern: {...}} of the URI; NULL: the server's */
     bson_t *write_concern;         /**< {writeConcern: {...}} of the URI; NULL: the server's */
+    int32_t connect_timeout_ms;
+    bool own_streams;              /**< its connections are mouv's, see stream.h */
     int64_t least_rtt_ns;          /**< atomic; the quickest round trip so far, 0: none yet */
 };
 
@@ -67,11 +70,15 @@ struct mouv__session {
  */
 struct mouv__carrier {
     mongoc_client_t *client;        /**< NULL until a worker has popped it */
+    mouv__line_t *line;             /**< a share; see line.h */
+    mouv__stream_source_t source;   /**< of its client's connections */
     mouv__carrier_t *prev, *next;   /**< in the idle list */
     mouv__session_t *free_sessions, *sessions;
     mouv__queue_t affine;           /**< operations that only it can run */
     uint64_t connected;             /**< bit (server id % 64): a connection has been set up */
     uint32_t streams;               /**< change streams whose getMores only it can run */
+    uint32_t mend_id;               /**< 0, or the server whose connection was cut: nothing runs on
+                                         it before another one is set up */
     bool busy;                      /**< a worker has it */
     bool polling;                   /**< `busy` with the getMore of a change stream */
 };

@@ -69,6 +69,13 @@ static void outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
         error->cause = code; /* a part is stored: the server's error, for this reason */
 }
 
+/* There is no answer, because mouv did not wait for it any longer. */
+static void turn_into_interrupted(mouv__operation_t *op, mouv_error_t *error) {
+    *error = (mouv_error_t){0};
+    mouv__stopped_error(op, error);
+    if (is_write(op) && op->attempt.reached) op->maybe_stored = true;
+}
+
 void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
     const mouv__attempt_t *attempt = &op->attempt;
     if (attempt->ok) {
@@ -77,6 +84,7 @@ void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
     }
     if (!attempt->reply) {
         mouv__error_from_driver(error, &attempt->error);
+        if (attempt->cut) turn_into_interrupted(op, error);
         return;
     }
     mouv__error_from_reply(error, attempt->reply);
@@ -103,8 +111,13 @@ static bool write_may_retry(const mouv__operation_t *op, const mouv_error_t *err
            mouv__code_is_retryable(error->server_code);
 }
 
+/* An answer that was no answer: nobody knows what the next one would be. */
+static bool is_malformed(const mouv_error_t *error) {
+    return error->domain == MONGOC_ERROR_PROTOCOL;
+}
+
 static bool may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
-    if (!op->retryable || op->stopped) return false;
+    if (!op->retryable || op->stopped || is_malformed(error)) return false;
     if (op->retries > 0 && !op->has_timeout) return false; /* with it, until the time is up */
     if (is_write(op)) return op->attempt.txn_number > 0 && write_may_retry(op, error);
     return op->client->retry_reads && read_may_retry(error);
@@ -124,7 +137,8 @@ static bool is_in_concern(const mouv_error_t *error) {
 }
 
 static void note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
-    bool lost = error->code == MOUV_ENETWORK && !was_not_sent(error) && mouv__attempt_is_sent(op);
+    bool lost = error->code == MOUV_ENETWORK && !was_not_sent(error) &&
+                mouv__attempt_is_sent(op) && op->attempt.reached;
     if (is_write(op) && (lost || is_in_concern(error))) op->maybe_stored = true;
 }
 

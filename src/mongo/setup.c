@@ -74,8 +74,8 @@ static bool is_set(const mongoc_uri_t *uri, const char *option) {
     return mongoc_uri_get_option_as_bool(uri, option, false);
 }
 
-/* As libmongoc reads its URI, and what it has not. Points into both. */
-static mongoc_ssl_opt_t tls_options(const mouv__setup_t *setup, const mongoc_uri_t *uri) {
+/* As libmongoc reads its URI, and what it has not. */
+mongoc_ssl_opt_t mouv__setup_tls(const mouv__setup_t *setup, const mongoc_uri_t *uri) {
     mongoc_ssl_opt_t tls = *mongoc_ssl_opt_get_default();
     bool insecure = is_set(uri, MONGOC_URI_TLSINSECURE);
     tls.pem_file = mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, NULL);
@@ -117,7 +117,7 @@ static bool can_load(mongoc_ssl_opt_t *tls, bson_error_t *error) {
 
 bool mouv__setup_check(const mouv__setup_t *setup, const mongoc_uri_t *uri, bson_error_t *error) {
     if (!mongoc_uri_get_tls(uri)) return true;
-    mongoc_ssl_opt_t tls = tls_options(setup, uri);
+    mongoc_ssl_opt_t tls = mouv__setup_tls(setup, uri);
     return can_read("tlsCAFile", tls.ca_file, error) &&
            can_read("tls_ca_dir", tls.ca_dir, error) &&
            can_read("tls_crl_file", tls.crl_file, error) &&
@@ -127,7 +127,7 @@ bool mouv__setup_check(const mouv__setup_t *setup, const mongoc_uri_t *uri, bson
 bool mouv__setup_apply(const mouv__setup_t *setup, const mongoc_uri_t *uri,
                        mongoc_client_pool_t *clients, bson_error_t *error) {
     if (setup->tls_ca_dir || setup->tls_crl_file) {
-        mongoc_ssl_opt_t tls = tls_options(setup, uri);
+        mongoc_ssl_opt_t tls = mouv__setup_tls(setup, uri);
         mongoc_client_pool_set_ssl_opts(clients, &tls);
     }
     return !setup->server_api ||

@@ -28,6 +28,9 @@ bool mouv__setup_check(const mouv__setup_t *setup, const mongoc_uri_t *uri, bson
 bool mouv__setup_apply(const mouv__setup_t *setup, const mongoc_uri_t *uri,
                        mongoc_client_pool_t *clients, bson_error_t *error);
 
+/** What a TLS connection is made with; its strings are those of the setup and the URI. */
+mongoc_ssl_opt_t mouv__setup_tls(const mouv__setup_t *setup, const mongoc_uri_t *uri);
+
 void mouv__setup_clear(mouv__setup_t *setup);
 
 #endif

@@ -102,3 +102,22 @@ bool mouv__step_select_server(mouv__step_t *step) {
     mongoc_server_description_destroy(server);
     return true;
 }
+
+static bool ping_once(mouv__step_t *step) {
+    mouv__line_t *line = step->carrier->line;
+    bson_t command = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&command, "ping", 1);
+    mouv__line_begin(line, 0, step->pool->connect_timeout_ms);
+    bool ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin", &command,
+                                                          step->read_prefs, step->server_id, NULL,
+                                                          &step->error);
+    mouv__line_end(line);
+    if (!ok) mouv__line_explain(line, &step->error);
+    bson_destroy(&command);
+    return ok;
+}
+
+bool mouv__step_ping(mouv__step_t *step) {
+    /* the first try makes libmongoc drop a connection that was cut between two calls */
+    return ping_once(step) || (mouv__line_was_stale(step->carrier->line) && ping_once(step));
+}

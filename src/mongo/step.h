@@ -38,6 +38,10 @@ int mouv__step_error(const mouv__step_t *step, mouv_error_t *error);
 /** The client leaves its steps behind: they free themselves. */
 void mouv__step_abandon_all(mouv_client_t *client);
 
+/** A worker: sets a connection to its server up, if there is none, and tries it, for at most
+ *  connectTimeoutMS. */
+bool mouv__step_ping(mouv__step_t *step);
+
 /** A worker: selects a server for the step's wish, sets its id. */
 bool mouv__step_select_server(mouv__step_t *step);
 

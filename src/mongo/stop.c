@@ -22,6 +22,12 @@ enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
 #define KILLS_MAX 6
 #define FIRST_PAUSE_NS (10 * INT64_C(1000000))
 
+/* How long a server that has left a kill unanswered gets no other, unless it is heard of. */
+#define SILENCE_NS (5 * INT64_C(1000000000))
+
+/* An answer that takes longer is not waited for: interrupts are quicker. */
+#define KILL_LIMIT_MS 2000
+
 /* Most sessions in one command. */
 #define VICTIMS_MAX 1000
 
@@ -29,9 +35,21 @@ enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
 typedef struct kill {
     mouv__step_t step; /* first */
     bson_t *command;
+    uint64_t number;   /* its ticket on the lane's line */
+    int64_t began_ns;
+    bool was_cut;
     uint32_t count;
     mouv__session_t *sessions[];
 } kill_t;
+
+static uint64_t server_bit(uint32_t server_id) {
+    return UINT64_C(1) << (server_id % 64);
+}
+
+static bool is_silent(const mouv__stopper_t *stopper, uint32_t server_id) {
+    return (stopper->silent & server_bit(server_id)) &&
+           mouv__now_ns(stopper->client->runtime) < stopper->silent_until_ns;
+}
 
 /* --- the two lists --------------------------------------------------------------------------- */
 
@@ -55,7 +73,10 @@ static void pull(mouv__operation_t **list, mouv__operation_t *op) {
 
 void mouv__stopper_add(mouv__operation_t *op) {
     mouv__stopper_t *stopper = &op->client->stopper;
-    if (op->kill_state != KILL_NONE || stopper->refused) return;
+    if (op->kill_state != KILL_NONE) return;
+    bool hopeless = stopper->refused || is_silent(stopper, op->attempt.server_id);
+    mouv__interrupter_add(op, stopper->refused);
+    if (hopeless) return;
     push(&stopper->to_kill, op, KILL_WAITING);
     if (!stopper->flush.queued) mouv__runtime_ready(op->client->runtime, &stopper->flush);
 }
@@ -65,6 +86,54 @@ void mouv__stopper_remove(mouv__operation_t *op) {
     if (op->kill_state == KILL_WAITING) pull(&stopper->to_kill, op);
     if (op->kill_state == KILL_KILLED) pull(&stopper->killed, op);
     op->kills = 0;
+    mouv__interrupter_remove(op);
+}
+
+/* --- the lane -------------------------------------------------------------------------------- */
+
+static void prepare_run(mouv__job_t *job) {
+    mouv__step_t *step = (mouv__step_t *)job;
+    step->ok =
+        mouv__carrier_open(step->carrier, step->pool, &step->error) && mouv__step_ping(step);
+}
+
+static void lane_ended(mouv__step_t *step, bool answered) {
+    mouv__stopper_t *stopper = &step->client->stopper;
+    if (step->carrier && answered)
+        step->carrier->connected |= server_bit(step->server_id);
+    else if (step->carrier)
+        step->carrier->connected &= ~server_bit(step->server_id);
+    mouv__admission_leave_lane(step->client, &stopper->lane);
+    if (stopper->to_kill && !stopper->flush.queued)
+        mouv__runtime_ready(step->client->runtime, &stopper->flush);
+}
+
+static void prepare_ended(mouv__step_t *step) {
+    lane_ended(step, step->ok);
+}
+
+void mouv__stopper_prepare(mouv__stopper_t *stopper, uint32_t server_id) {
+    uint64_t bit = server_bit(server_id);
+    if (stopper->prepared & bit || stopper->refused || stopper->lane.busy || server_id == 0) return;
+    mouv__step_t *step = mouv__alloc(sizeof(*step));
+    if (!step) return;
+    stopper->prepared |= bit;
+    step->server_id = server_id;
+    mouv__step_submit(stopper->client, step, &stopper->lane, prepare_run, prepare_ended, NULL);
+}
+
+bool mouv__stopper_is_silent(const mouv__operation_t *op) {
+    const mouv__lane_t *lane = &op->client->stopper.lane;
+    return op->attempt.session && op->attempt.session->kills > 0 && lane->busy && lane->carrier &&
+           (lane->carrier->connected & server_bit(op->attempt.server_id));
+}
+
+void mouv__stopper_drop_kill(mouv__stopper_t *stopper) {
+    mouv__line_interrupt(stopper->lane.carrier->line, stopper->kill_number);
+}
+
+void mouv__stopper_heard(mouv__stopper_t *stopper, uint32_t server_id) {
+    stopper->silent &= ~server_bit(server_id);
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
@@ -75,9 +144,11 @@ static void kill_run(mouv__job_t *job) {
     if (!mouv__carrier_open(step->carrier, step->pool, &step->error)) return;
     mouv__monitor_t *monitor = mouv__watch_monitor(step->pool->watch);
     mouv__monitor_enter(monitor, 0, "admin", kill->command);
+    mouv__line_begin(step->carrier->line, kill->number, KILL_LIMIT_MS);
     step->ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin",
                                                            kill->command, NULL, step->server_id,
                                                            NULL, &step->error);
+    kill->was_cut = mouv__line_end(step->carrier->line);
     mouv__monitor_leave(monitor);
 }
 
@@ -147,29 +218,44 @@ static void plan_flush(mouv__stopper_t *stopper) {
     mouv__timer_start(runtime, &stopper->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS, on_again);
 }
 
-static void note_refusal(mouv__stopper_t *stopper, const bson_error_t *driver) {
-    mouv_error_t error = {0};
-    mouv__error_from_driver(&error, driver);
-    if (error.code != MOUV_ESERVER || mouv__code_is_retryable(error.server_code)) return;
+static void note_refusal(mouv__stopper_t *stopper, const mouv_error_t *error) {
+    if (mouv__code_is_retryable(error->server_code)) return;
     stopper->refused = true;
-    mouv__log(MOUV_LOG_DEBUG, "killSessions is refused: %s", error.message);
+    mouv__log(MOUV_LOG_DEBUG, "killSessions is refused: %s", error->message);
+    mouv__interrupter_hurry(&stopper->client->interrupter);
+}
+
+/* Whether the server has said anything, and what follows from it. */
+static bool note_answer(mouv__stopper_t *stopper, const kill_t *kill) {
+    int64_t now_ns = mouv__now_ns(stopper->client->runtime);
+    uint64_t bit = server_bit(kill->step.server_id);
+    mouv_error_t error = {0};
+    if (!kill->step.ok) mouv__error_from_driver(&error, &kill->step.error);
+    if (error.code == MOUV_ESERVER) note_refusal(stopper, &error);
+    bool answered = kill->step.ok || error.code == MOUV_ESERVER;
+    if (answered && (stopper->lane.carrier->connected & bit))
+        stopper->rtt_ns = now_ns - kill->began_ns;
+    if (kill->was_cut) {
+        stopper->silent |= bit;
+        stopper->silent_until_ns = now_ns + SILENCE_NS;
+    }
+    return answered && !kill->was_cut;
 }
 
 static void kill_ended(mouv__step_t *step) {
     kill_t *kill = (kill_t *)step;
     mouv_client_t *client = step->client;
     mouv__stopper_t *stopper = &client->stopper;
+    bool answered = step->carrier && note_answer(stopper, kill);
     for (uint32_t i = 0; i < kill->count; i++) {
         mouv__session_t *session = kill->sessions[i];
+        if (!answered) session->dirty = true; /* it may yet be killed */
         if (--session->kills > 0) continue;
         if (session->parked) mouv__session_give_back(session, mouv__now_ns(client->runtime));
         mouv__admission_serve(client, session->carrier);
     }
-    mouv__admission_leave_lane(client, &stopper->lane);
-    if (!step->ok) note_refusal(stopper, &step->error);
     plan_again(stopper);
-    if (stopper->to_kill && !stopper->flush.queued)
-        mouv__runtime_ready(client->runtime, &stopper->flush);
+    lane_ended(step, answered);
 }
 
 static void flush(mouv__ready_t *ready) {
@@ -182,6 +268,8 @@ static void flush(mouv__ready_t *ready) {
         return;
     }
     kill->step.server_id = stopper->to_kill->attempt.server_id;
+    kill->number = ++stopper->kill_number;
+    kill->began_ns = mouv__now_ns(stopper->client->runtime);
     collect(stopper, kill);
     mouv__step_submit(stopper->client, &kill->step, &stopper->lane, kill_run, kill_ended,
                       kill_free);

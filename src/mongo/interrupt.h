@@ -1,0 +1,40 @@
+/*
+ * Interrupt second: where a kill has brought no answer within a grace, the operation's own
+ * connection is cut, so that its worker comes back; the carrier is reconnected before anything else
+ * runs on it (see admission.h). Loop thread.
+ *
+ * The grace is 50 ms or four round trips. Where the server has answered the kill or could not be
+ * asked yet, a write whose caller still waits for the truth has until that caller is told EUNKNOWN,
+ * and a getMore that waits on the server, which no kill ends, until its own time is up.
+ */
+#ifndef MOUV_MONGO_INTERRUPT_H
+#define MOUV_MONGO_INTERRUPT_H
+
+#include "async/timer.h"
+#include "mongo/types.h"
+
+#include <mouv/client.h>
+
+typedef struct mouv__interrupter {
+    mouv_client_t *client;
+    mouv__timer_t timer;
+    mouv__operation_t *first; /**< linked by interrupt_next; most have no more than a few */
+    int64_t spent_ns;         /**< the budget: when the next interrupt will have been earned */
+    int64_t price_ns;         /**< what one costs of it */
+} mouv__interrupter_t;
+
+void mouv__interrupter_init(mouv__interrupter_t *interrupter, mouv_client_t *client);
+
+/** `op` runs and has been given up; `hopeless`: no kill can help it. */
+void mouv__interrupter_add(mouv__operation_t *op, bool hopeless);
+
+/** It is back, or left behind. Harmless if it was never added. */
+void mouv__interrupter_remove(mouv__operation_t *op);
+
+/** The server refuses kills: nothing is to be waited for. */
+void mouv__interrupter_hurry(mouv__interrupter_t *interrupter);
+
+/** The client ends. */
+void mouv__interrupter_close(mouv__interrupter_t *interrupter);
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * Answers that are not what the protocol says: the operation fails and says why, nothing else does.
+ */
+#include "support/mock_server.h"
+#include "support/support.h"
+
+#include <uv.h>
+
+static mock_server_t *mock;
+
+static int start(void **state) {
+    (void)state;
+    mock = mock_server_start(NULL);
+    return mock ? 0 : -1;
+}
+
+static int stop(void **state) {
+    (void)state;
+    mock_server_stop(mock);
+    return 0;
+}
+
+static mouv_collection_t *users_of(mouv_client_t *client) {
+    return mouv_client_get_collection(client, "app", "users");
+}
+
+static void put(uint8_t *at, uint32_t value) {
+    value = BSON_UINT32_TO_LE(value);
+    memcpy(at, &value, sizeof value);
+}
+
+/* --- One at a time --------------------------------------------------------------------------- */
+
+typedef struct spot {
+    size_t at;
+    uint32_t value;
+    const char *why;
+} spot_t;
+
+static size_t write_spot(void *arg, uint8_t *message, size_t size, size_t capacity) {
+    const spot_t *spot = arg;
+    (void)capacity;
+    put(message + spot->at, spot->value);
+    return size;
+}
+
+static const spot_t spots[] = {
+    {0, 5, "length of 5 bytes"},
+    {0, 100000, "length of 100000 bytes around"},
+    {0, 0x7fffffff, "length of 2147483647 bytes"},
+    {8, 12345678, "answer to request 12345678"},
+    {12, 9999, "opcode 9999"},
+    {12, 2004, "opcode 2004"},
+    {16, 2, "unknown flags 0x2"},
+    {20, 0x01010101, "section of kind 1"},
+    {21, 0x7fffffff, "around a document of 2147483647"},
+    {24, 0x6b6f1500, "unknown type 0x15"},
+    {12, 2012, "length of"}, /* what follows is no compressed message */
+};
+
+BARE_CASE(a_bad_answer_fails_its_read_and_says_why) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    mouv_client_stats_t stats;
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    for (size_t i = 0; i < sizeof spots / sizeof spots[0]; i++) {
+        mock_server_script(mock, "ping",
+                           &(mock_script_t){.rewrite = write_spot, .rewrite_arg = (void *)&spots[i]});
+        CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ENETWORK);
+        if (spots[i].at != 12 || spots[i].value != 2012)
+            CHECK_CONTAINS(t->error.message, spots[i].why);
+        CHECK_CONTAINS(t->error.message, "not valid");
+        mock_server_script(mock, "ping", NULL);
+        CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    }
+    mouv_client_get_stats(client, &stats);
+    CHECK_INT(stats.retries, 0);
+    CHECK_INT(stats.late, 0);
+    return 0;
+}
+
+BARE_CASE(a_bad_answer_to_a_write_leaves_its_outcome_unknown) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    const spot_t spot = {16, 0x8000, ""};
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mock_server_script(mock, "insert",
+                       &(mock_script_t){.rewrite = write_spot, .rewrite_arg = (void *)&spot});
+    CHECK_INT(await(t, mouv_collection_insert_one(users_of(client), json(t, "{'a': 1}"), NULL, NULL)),
+              MOUV_EUNKNOWN);
+    CHECK_INT(t->error.cause, MOUV_ENETWORK);
+    CHECK_CONTAINS(t->error.message, "unknown flags 0x8000");
+    CHECK_INT(mock_server_count(mock, "insert"), 1);
+    return 0;
+}
+
+BARE_CASE(other_connections_and_the_servers_standing_are_untouched) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    mock_server_stats_t before, after;
+    const spot_t spot = {12, 1, ""};
+    int64_t number;
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mock_server_script(mock, "aggregate", &(mock_script_t){.delay_ms = 300});
+    mouv_future_t slow = mouv_collection_count_documents(users_of(client), NULL, NULL, &number);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mock_server_get_stats(mock, &before);
+    mock_server_script(
+        mock, "ping",
+        &(mock_script_t){.rewrite = write_spot, .rewrite_arg = (void *)&spot, .times = 1});
+    CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ENETWORK);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    CHECK_INT(await(t, slow), 0);
+    mock_server_get_stats(mock, &after);
+    CHECK_INT(after.accepted, before.accepted + 1);
+    CHECK_INT(after.reset, before.reset + 1);
+    return 0;
+}
+
+/* --- Many ------------------------------------------------------------------------------------ */
+
+static uint32_t seed;
+
+static uint32_t any(uint32_t below) {
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 8) % below;
+}
+
+/* Six of the seven kinds; the seventh, an answer that is cut short, ends the connection. */
+static size_t change(void *arg, uint8_t *message, size_t size, size_t capacity) {
+    int *round = arg;
+    (void)capacity;
+    switch ((*round)++ % 6) {
+    case 0: /* the message's length */
+        put(message, any(2) ? any(UINT32_MAX >> 8) : (uint32_t)size + any(40) - 20);
+        break;
+    case 1: /* the opcode */
+        put(message + 12, any(2) ? 2001 + any(15) : any(UINT32_MAX >> 8));
+        break;
+    case 2: /* which request it answers */
+        put(message + 8, any(UINT32_MAX >> 8));
+        break;
+    case 3: /* flags, kind of section */
+        message[16 + any(5)] = (uint8_t)any(256);
+        break;
+    case 4: /* a length inside */
+        put(message + 21 + any((uint32_t)size - 25), any(2) ? any(100) : any(UINT32_MAX >> 8));
+        break;
+    default:
+        for (uint32_t i = any(4) + 1; i > 0; i--)
+            message[any((uint32_t)size)] ^= (uint8_t)(1 << any(8));
+    }
+    return size;
+}
+
+/* Where only the framing was changed, the result is the right one or none. Where the document was,
+ * nobody can tell a value from another, but it is a result or an error and nothing else. */
+static bool is_expected(int kind, int rc, const bson_t *found) {
+    if (kind > 3) return rc == 0 || rc == 1 || rc == MOUV_ENETWORK || rc == MOUV_ESERVER;
+    return rc == MOUV_ENETWORK || (rc == 1 && bson_has_field(found, "name"));
+}
+
+BARE_CASE(two_thousand_changed_answers_do_no_harm) {
+    enum { COUNT = 2000 };
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    int round = 0, refused = 0;
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mock_server_script(mock, "find", &(mock_script_t){.rewrite = change, .rewrite_arg = &round});
+    for (int i = 0; i < COUNT; i++) {
+        AUTO_BSON *found = NULL;
+        int rc = mouv_await_for(mouv_collection_find_one(users_of(client), NULL, NULL, &found), 5000,
+                                &t->error);
+        refused += rc == MOUV_ENETWORK;
+        if (!is_expected(i % 6, rc, found)) return test_failed(t, __FILE__, __LINE__, "round %d: %d", i, rc);
+    }
+    CHECK(refused > COUNT / 2);
+    mock_server_script(mock, "find", NULL);
+    CHECK_INT(await(t, mouv_collection_find_one(users_of(client), NULL, NULL, NULL)), 1);
+    return 0;
+}
+
+BARE_CASE(answers_that_are_cut_short_fail) {
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    for (size_t bytes = 1; bytes < 38; bytes += 9) {
+        mock_server_script(mock, "ping",
+                           &(mock_script_t){.only_bytes = bytes, .then = MOCK_CLOSE});
+        CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ENETWORK);
+        mock_server_script(mock, "ping", NULL);
+        CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    }
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        TEST(a_bad_answer_fails_its_read_and_says_why),
+        TEST(a_bad_answer_to_a_write_leaves_its_outcome_unknown),
+        TEST(other_connections_and_the_servers_standing_are_untouched),
+        TEST(two_thousand_changed_answers_do_no_harm),
+        TEST(answers_that_are_cut_short_fail),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}

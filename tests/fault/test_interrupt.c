@@ -1,0 +1,244 @@
+/*
+ * Servers that fall silent: who is told what and when, and what becomes of workers, connections and
+ * the server's standing.
+ */
+#include "support/mock_server.h"
+#include "support/support.h"
+
+#include <uv.h>
+
+static mock_server_t *mock;
+static int topology_changes;
+
+static int start(void **state) {
+    (void)state;
+    topology_changes = 0;
+    mock = mock_server_start(NULL);
+    return mock ? 0 : -1;
+}
+
+static int stop(void **state) {
+    (void)state;
+    mock_server_stop(mock);
+    return 0;
+}
+
+static int64_t now_ms(void) {
+    return (int64_t)(uv_hrtime() / 1000000);
+}
+
+static const mock_script_t silence = {.silent = true};
+
+static mouv_collection_t *users_of(mouv_client_t *client) {
+    return mouv_client_get_collection(client, "app", "users");
+}
+
+static mouv_future_t find_one(mouv_client_t *client) {
+    return mouv_collection_find_one(users_of(client), NULL, NULL, NULL);
+}
+
+static void on_server_changed(const mouv_server_event_t *event, void *arg) {
+    (void)event;
+    (void)arg;
+    topology_changes++;
+}
+
+/** A client with a connection, and a second one for kills. */
+static mouv_client_t *connected_client(test_t *t) {
+    mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    const mouv_monitor_t monitor = {.server_changed = on_server_changed};
+    mouv_client_set_monitor(client, &monitor, NULL);
+    if (mouv_await_for(mouv_client_ping(client), 5000, &t->error) < 0) return client;
+    mouv_sleep_ms(50); /* the lane for kills connects beside the first operation with a deadline */
+    topology_changes = 0;
+    return client;
+}
+
+static mouv_client_stats_t stats_of(const mouv_client_t *client) {
+    mouv_client_stats_t stats;
+    mouv_client_get_stats(client, &stats);
+    return stats;
+}
+
+/** Nothing runs and no connection is being set up; at most so many milliseconds later. */
+static bool is_quiet_within(const mouv_client_t *client, int ms) {
+    for (; ms > 0; ms -= 5) {
+        mouv_client_stats_t stats = stats_of(client);
+        if (stats.busy == 0 && stats.in_flight == 0 && stats.late == 0) return true;
+        mouv_sleep_ms(5);
+    }
+    return false;
+}
+
+static mock_server_stats_t mock_stats(void) {
+    mock_server_stats_t stats;
+    mock_server_get_stats(mock, &stats);
+    return stats;
+}
+
+/* --- Reads ----------------------------------------------------------------------------------- */
+
+/* A frozen server in short: neither the find nor its kill is answered. */
+BARE_CASE(silent_read_frees_its_worker_and_keeps_the_server) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    uint64_t accepted = mock_stats().accepted;
+    mock_server_script(mock, "find", &silence);
+    mock_server_script(mock, "killSessions", &silence);
+    int64_t began_ms = now_ms();
+    CHECK_INT(mouv_await_for(find_one(client), 100, &t->error), MOUV_ETIMEDOUT);
+    CHECK(now_ms() - began_ms >= 100);
+    CHECK(is_quiet_within(client, 10000));
+    CHECK_INT(stats_of(client).interrupts, 1);
+    CHECK_INT(stats_of(client).abandoned, 0);
+    CHECK_INT(topology_changes, 0);
+    mouv_sleep_ms(20);
+    CHECK_INT(mock_stats().reset, 2); /* of the find and of the kill */
+    CHECK_INT(mock_stats().accepted, accepted + 1); /* it has another one without being asked */
+    mock_server_script(mock, "find", NULL);
+    mock_server_script(mock, "killSessions", NULL);
+    for (int i = 0; i < 20; i++) CHECK_INT(await(t, find_one(client)), 1);
+    CHECK_INT(topology_changes, 0);
+    CHECK_INT(stats_of(client).retries, 0);
+    CHECK_INT(mock_stats().accepted, accepted + 1);
+    return 0;
+}
+
+BARE_CASE(a_kill_that_does_not_help_is_followed_by_an_interrupt) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mock_server_script(mock, "find", &silence);
+    CHECK_INT(mouv_await_for(find_one(client), 50, &t->error), MOUV_ETIMEDOUT);
+    CHECK(is_quiet_within(client, 10000));
+    CHECK(mock_server_count(mock, "killSessions") >= 1);
+    CHECK_INT(stats_of(client).interrupts, 1);
+    CHECK_INT(mock_stats().reset, 1);
+    return 0;
+}
+
+BARE_CASE(refused_kills_leave_interrupts_alone) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mock_server_script(mock, "find", &silence);
+    mock_server_reply(mock, "killSessions", "{'ok': 0, 'code': 13, 'errmsg': 'no'}");
+    for (int i = 1; i <= 3; i++) {
+        CHECK_INT(mouv_await_for(find_one(client), 50, &t->error), MOUV_ETIMEDOUT);
+        CHECK(is_quiet_within(client, 10000));
+        CHECK_INT(stats_of(client).interrupts, i);
+    }
+    CHECK_INT(mock_server_count(mock, "killSessions"), 1);
+    CHECK_INT(topology_changes, 0);
+    return 0;
+}
+
+BARE_CASE(a_cancelled_read_is_interrupted_as_well) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mock_server_script(mock, "find", &silence);
+    mock_server_script(mock, "killSessions", &silence);
+    mouv_future_t find = find_one(client);
+    mouv_sleep_ms(30);
+    mouv_future_cancel(find);
+    CHECK_INT(await(t, find), MOUV_ECANCELED);
+    CHECK(is_quiet_within(client, 10000));
+    CHECK_INT(stats_of(client).interrupts, 1);
+    return 0;
+}
+
+BARE_CASE(only_the_silent_ones_are_interrupted) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mouv_future_t slow[4], silent;
+    mock_server_script(mock, "count", &(mock_script_t){.delay_ms = 700});
+    mock_server_script(mock, "aggregate", &(mock_script_t){.delay_ms = 700});
+    mock_server_script(mock, "find", &silence);
+    int64_t number;
+    for (int i = 0; i < 4; i++)
+        slow[i] = mouv_collection_count_documents(users_of(client), NULL, NULL, &number);
+    silent = find_one(client);
+    CHECK_INT(mouv_await_for(silent, 100, &t->error), MOUV_ETIMEDOUT);
+    for (int i = 0; i < 4; i++) CHECK_INT(await(t, slow[i]), 0);
+    CHECK_INT(stats_of(client).interrupts, 1);
+    CHECK_INT(mock_stats().reset, 1);
+    CHECK_INT(topology_changes, 0);
+    return 0;
+}
+
+BARE_CASE(many_at_once_are_all_freed) {
+    enum { COUNT = 60 };
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mouv_future_t finds[COUNT];
+    mock_server_script(mock, "find", &silence);
+    mock_server_script(mock, "killSessions", &silence);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < COUNT; i++) finds[i] = find_one(client);
+        CHECK_INT(mouv_await_for(mouv_gather_array(finds, COUNT), 300, &t->error), MOUV_ETIMEDOUT);
+        CHECK(is_quiet_within(client, 20000));
+    }
+    CHECK_INT(topology_changes, 0);
+    mock_server_script(mock, "find", NULL);
+    for (int i = 0; i < COUNT; i++) finds[i] = find_one(client);
+    CHECK_INT(await(t, mouv_gather_array(finds, COUNT)), 0);
+    CHECK_INT(stats_of(client).retries, 0);
+    return 0;
+}
+
+/* --- Writes ---------------------------------------------------------------------------------- */
+
+BARE_CASE(silent_write_is_unknown_and_frees_its_worker) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mock_server_script(mock, "insert", &silence);
+    mock_server_script(mock, "killSessions", &silence);
+    mouv_future_t insert =
+        mouv_collection_insert_one(users_of(client), json(t, "{'_id': 1}"), NULL, NULL);
+    CHECK_INT(mouv_await_for(insert, 100, &t->error), MOUV_EUNKNOWN);
+    CHECK(t->error.cause == MOUV_ETIMEDOUT || t->error.cause == MOUV_ECANCELED);
+    CHECK(is_quiet_within(client, 10000));
+    CHECK_INT(stats_of(client).interrupts, 1);
+    CHECK_INT(mock_server_count(mock, "insert"), 1); /* nobody sends it again */
+    CHECK_INT(topology_changes, 0);
+    return 0;
+}
+
+BARE_CASE(late_answer_to_a_killed_write_is_waited_for) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mock_server_script(mock, "insert", &(mock_script_t){.delay_ms = 300});
+    mouv_future_t insert =
+        mouv_collection_insert_one(users_of(client), json(t, "{'_id': 1}"), NULL, NULL);
+    int rc = mouv_await_for(insert, 100, &t->error);
+    CHECK(rc >= 0 || rc == MOUV_ETIMEDOUT); /* it was done; who waited may have been told so */
+    CHECK(is_quiet_within(client, 10000));
+    CHECK_INT(stats_of(client).interrupts, 0);
+    CHECK_INT(mock_stats().reset, 0);
+    return 0;
+}
+
+/* --- Connections that are being set up -------------------------------------------------------- */
+
+/* The first hello is the monitor's, on its own connection. */
+BARE_CASE(setting_up_is_not_interrupted) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mock_server_script(mock, "find", &(mock_script_t){.delay_ms = 150});
+    mouv_future_t first = find_one(client);
+    mock_server_script(mock, "hello", &(mock_script_t){.delay_ms = 200, .times = 1});
+    mouv_future_t second = find_one(client); /* needs another connection */
+    CHECK_INT(mouv_await_for(second, 50, &t->error), MOUV_ETIMEDOUT);
+    CHECK_INT(await(t, first), 1);
+    CHECK(is_quiet_within(client, 10000));
+    CHECK_INT(stats_of(client).interrupts, 0);
+    CHECK_INT(mock_server_count(mock, "find"), 1);
+    CHECK_INT(topology_changes, 0);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        TEST(silent_read_frees_its_worker_and_keeps_the_server),
+        TEST(a_kill_that_does_not_help_is_followed_by_an_interrupt),
+        TEST(refused_kills_leave_interrupts_alone),
+        TEST(a_cancelled_read_is_interrupted_as_well),
+        TEST(only_the_silent_ones_are_interrupted),
+        TEST(many_at_once_are_all_freed),
+        TEST(silent_write_is_unknown_and_frees_its_worker),
+        TEST(late_answer_to_a_killed_write_is_waited_for),
+        TEST(setting_up_is_not_interrupted),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}
