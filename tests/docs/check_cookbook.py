@@ -17,7 +17,7 @@ from pathlib import Path
 
 MARK = re.compile(r"^<!-- (?P<kind>example|runs): (?P<name>[\w/]+) -->$", re.M)
 OUTPUT = re.compile(r"^```text\n(?P<text>.*?)^```$", re.M | re.S)
-LINK = re.compile(r"\]\((?P<path>[\w./]+)(?:#[\w-]+)?\)")
+LINK = re.compile(r"\]\((?P<path>[\w./-]+)(?:#[\w-]+)?\)")
 DATABASES = ("mouv_cookbook", "mouv_examples")
 LIMIT_S = 120
 NOISE = "Falling back to malloc for counters"  # libmongoc, where a killed process of the same pid left its counters
