@@ -127,9 +127,14 @@ static bool is_cause(const mouv_scope_t *scope) {
            !mouv__task_refused(scope->task);
 }
 
+/* What is stored of a write, or may be, stays what it is and tells why it was stopped. */
+static bool has_a_cause(int code) {
+    return code == MOUV_EUNKNOWN || code == MOUV_ESERVER;
+}
+
 void mouv__stopped_by(int code, mouv_error_t *error) {
     if (error == NULL) return;
-    if (error->code == MOUV_EUNKNOWN && error->cause == MOUV_ECANCELED) error->cause = code;
+    if (has_a_cause(error->code) && error->cause == MOUV_ECANCELED) error->cause = code;
     if (error->code != MOUV_ECANCELED) return;
     const char *plain = mouv_error_message(MOUV_ECANCELED);
     const char *why = mouv_error_message(code);
@@ -152,9 +157,9 @@ void mouv_scope_leave(mouv_scope_t *scope) {
 }
 
 int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
-    if (!pop(scope) || (rc != MOUV_ECANCELED && rc != MOUV_EUNKNOWN)) return rc;
+    if (!pop(scope) || (rc != MOUV_ECANCELED && !has_a_cause(rc))) return rc;
     mouv__task_t *task = scope->task;
-    if (rc == MOUV_EUNKNOWN) { /* stays what it is, and tells why */
+    if (has_a_cause(rc)) {
         if (!is_cause(scope)) return rc;
         mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
         if (error != NULL && error->code == rc) mouv__stopped_by(MOUV_ETIMEDOUT, error);

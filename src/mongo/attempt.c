@@ -149,7 +149,8 @@ static void limit_wait(const mouv__attempt_t *attempt) {
 static void send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
     bson_t *without = move_write_concern(op, opts);
-    mouv__monitor_t *monitor = mouv__watch_monitor(attempt->pool->watch);
+    mouv__monitor_t *monitor =
+        attempt->is_question ? NULL : mouv__watch_monitor(attempt->pool->watch);
     bson_t reply;
     uint64_t began = uv_hrtime();
     mouv__monitor_enter(monitor, op->number, op->database, op->command);
@@ -237,6 +238,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
     attempt->pool = mouv__pool_ref(op->client->pool);
     attempt->unacknowledged = mouv__operation_is_unacknowledged(op);
     attempt->primary = mouv__operation_wish(op).write;
+    attempt->is_question = op->probe != NULL;
     attempt->ok = attempt->cut = attempt->reached = false;
     attempt->error = (bson_error_t){0};
     __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);

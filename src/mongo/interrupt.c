@@ -8,6 +8,7 @@
 #include "async/runtime.h"
 #include "mongo/client.h"
 #include "mongo/operation.h"
+#include "mongo/probe.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -78,7 +79,8 @@ static int64_t poll_ends_ns(const mouv__operation_t *op) {
  * may still wait for what became of it. */
 static int64_t patience_ns(const mouv__operation_t *op) {
     if (mouv__stopper_is_silent(op)) return 0;
-    if (op->state == MOUV__OP_STOPPING) return op->grace_ns;
+    if (op->state == MOUV__OP_STOPPING)
+        return mouv__probe_is_possible(op) ? op->grace_ns - MOUV__PROBE_NS : op->grace_ns;
     return (op->row->flags & MOUV__OP_POLL) && op->affinity ? poll_ends_ns(op) : 0;
 }
 

@@ -14,6 +14,7 @@
 #include "mongo/attempt.h"
 #include "mongo/client.h"
 #include "mongo/monitor.h"
+#include "mongo/probe.h"
 #include "mongo/queue.h"
 #include "mongo/retry.h"
 #include "mongo/session.h"
@@ -39,7 +40,8 @@ static const uint16_t may_follow[] = {
     [MOUV__OP_QUEUED] = BIT(RUNNING) | BIT(SELECTING) | BIT(SETTLED),
     /* SELECTING: a retry, or the next command */
     [MOUV__OP_RUNNING] = BIT(STOPPING) | BIT(LATE) | BIT(SELECTING) | BIT(SETTLED),
-    [MOUV__OP_STOPPING] = BIT(LATE) | BIT(SETTLED),
+    /* SELECTING: the server is asked what became of it */
+    [MOUV__OP_STOPPING] = BIT(LATE) | BIT(SELECTING) | BIT(SETTLED),
     [MOUV__OP_LATE] = BIT(SETTLED),
     [MOUV__OP_SETTLED] = 0,
 };
@@ -102,13 +104,14 @@ static mouv__operation_t *operation_of(mouv__future_t *future) {
 static void future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
+    if (op->probe) return;      /* it was stopped before, and will soon have ended */
     op->client->stats.cancels++;
     mouv__operation_stop(op, false);
 }
 
 static void future_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__operation_t *op = operation_of(future);
-    if (is_cleanup(op) || deadline_ns >= op->deadline_ns) return;
+    if (is_cleanup(op) || op->probe || deadline_ns >= op->deadline_ns) return;
     op->deadline_ns = deadline_ns;
     mouv__operation_arm(op);
 }
@@ -125,6 +128,7 @@ static void future_release(mouv__future_t *future) {
     mouv__affinity_free(op->affinity);
     mouv__user_session_part(op);
     op->first_error = NULL;
+    mouv__probe_free(op);
     mouv__client_let_go(op->client);
     mouv__operation_unref_memory(op);
 }
@@ -305,6 +309,13 @@ static int ask_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error)
     return op->finish ? op->finish(op, reply, error) : error->code;
 }
 
+static void why_stopped(const mouv__operation_t *op, mouv_error_t *error) {
+    if (op->probe)
+        mouv__probe_error(op, error);
+    else
+        mouv__stopped_error(op, error);
+}
+
 /* Ends an operation that will not run any more, or not this time. */
 static void end_unanswered(mouv__operation_t *op, mouv_error_t *error) {
     int code = ask_finish(op, NULL, error);
@@ -326,6 +337,7 @@ void mouv__operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *err
 /* --- back from the worker -------------------------------------------------------------------- */
 
 static void prepare_next_command(mouv__operation_t *op) {
+    mouv__probe_end(op);
     op->retries = op->connects = 0;
     op->maybe_stored = false;
     op->attempt.txn_number = 0;
@@ -338,12 +350,12 @@ static void go_again(mouv__operation_t *op) {
     mouv_client_t *client = op->client;
     mouv__queue_remove(op);
     op->kills = 0;
-    if (!op->stopped && client->state == MOUV__CLIENT_OPEN) {
+    if ((!op->stopped || op->probe) && client->state == MOUV__CLIENT_OPEN) {
         mouv__admission_enter(client, op);
         return;
     }
     mouv_error_t error = {0};
-    mouv__stopped_error(op, &error);
+    why_stopped(op, &error);
     end_unanswered(op, &error);
 }
 
@@ -384,14 +396,29 @@ static void back_late(mouv__operation_t *op) {
     let_go_if_over(op);
 }
 
+static bool goes_again(mouv__operation_t *op, mouv_error_t *error) {
+    return error->code < 0 && (mouv__retry(op, error) || mouv__probe_begin(op, error));
+}
+
+/* The same question as goes_again(), of an attempt that asked what had become of the write. */
+static bool probe_goes_again(mouv__operation_t *op, mouv_error_t *error) {
+    bson_t *reply;
+    mouv__probe_next_t next = mouv__probe_back(op, error, &reply);
+    if (next == MOUV__PROBE_ENDED) {
+        bson_destroy(op->attempt.reply);
+        op->attempt.reply = reply;
+    }
+    return next == MOUV__PROBE_AGAIN;
+}
+
 static void back_awaited(mouv__operation_t *op, mouv_error_t *error) {
     mouv__attempt_t *attempt = &op->attempt;
-    bool retry = error->code < 0 && mouv__retry(op, error);
-    int code = retry ? MOUV__AGAIN : ask_finish(op, attempt->reply, error);
-    if (code == MOUV__AGAIN && !retry) prepare_next_command(op);
+    bool again = op->probe ? probe_goes_again(op, error) : goes_again(op, error);
+    int code = again ? MOUV__AGAIN : ask_finish(op, attempt->reply, error);
+    if (code == MOUV__AGAIN && !again) prepare_next_command(op);
     bson_destroy(attempt->reply);
     attempt->reply = NULL;
-    mouv__carrier_t *carrier = mouv__attempt_end(op, retry);
+    mouv__carrier_t *carrier = mouv__attempt_end(op, again);
     give_carrier_back(op->client, carrier);
     if (code == MOUV__AGAIN)
         go_again(op);
@@ -462,7 +489,7 @@ void mouv__operation_arm(mouv__operation_t *op) {
 
 void mouv__operation_give_up(mouv__operation_t *op) {
     mouv_error_t error = {0};
-    mouv__stopped_error(op, &error);
+    why_stopped(op, &error);
     if (is_write(op) && mouv__attempt_is_sent(op)) op->maybe_stored = true;
     end_unanswered(op, &error);
 }
@@ -473,7 +500,7 @@ static void stop_on_worker(mouv__operation_t *op) {
         return;
     }
     mouv__stopper_add(op);
-    if (!is_write(op)) {
+    if (!is_write(op) || op->probe) {
         mouv__operation_give_up(op);
         return;
     }
@@ -484,16 +511,18 @@ static void stop_on_worker(mouv__operation_t *op) {
 
 void mouv__operation_stop(mouv__operation_t *op, bool expired) {
     if (op->state >= MOUV__OP_STOPPING || op->state == MOUV__OP_NEW) return;
-    op->stopped = true;
-    op->expired = expired;
+    if (!op->probe) {
+        op->stopped = true;
+        op->expired = expired;
+    }
     if (op->state == MOUV__OP_RUNNING) {
         stop_on_worker(op);
         return;
     }
     mouv_error_t error = {0}, wait = {0};
-    mouv__stopped_error(op, &error);
+    why_stopped(op, &error);
     mouv__admission_explain(op->client, op, &wait);
-    if (wait.code < 0)
+    if (wait.code < 0 && !op->probe)
         mouv_error_set(&error, error.code, "%s %s: %.400s", mouv_error_message(error.code),
                        op->retries > 0 ? "while waiting to retry" : "before anything was sent",
                        wait.message);

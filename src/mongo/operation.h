@@ -119,6 +119,7 @@ typedef struct mouv__attempt {
     bool unacknowledged;      /**< w: 0 */
     bool primary;             /**< only the primary can take it */
     int32_t limit_ms;         /**< most that one wait for the server takes; 0: the URI's */
+    bool is_question;         /**< of probe.h; no event tells of it */
     bool ok;                  /**< back: libmongoc returned true */
     bool reached;             /**< back: the command has been given to a connection */
     bool cut;                 /**< back: interrupted, so its connection is gone */
@@ -185,6 +186,7 @@ struct mouv__operation {
     bool in_transaction;       /**< of user_session; so nothing is stored before the commit */
     bool starts_transaction;   /**< its command is the transaction's first */
     mouv_error_t *first_error; /**< of the attempt before a retry; owned */
+    struct mouv__probe *probe; /**< what became of it is being asked, see probe.h; owned */
 };
 
 /**

@@ -128,6 +128,10 @@ bool mouv__stopper_is_silent(const mouv__operation_t *op) {
            (lane->carrier->connected & server_bit(op->attempt.server_id));
 }
 
+bool mouv__stopper_thinks_silent(const mouv__stopper_t *stopper, const mouv__operation_t *op) {
+    return mouv__stopper_is_silent(op) || is_silent(stopper, op->attempt.server_id);
+}
+
 void mouv__stopper_drop_kill(mouv__stopper_t *stopper) {
     mouv__line_interrupt(stopper->lane.carrier->line, stopper->kill_number);
 }

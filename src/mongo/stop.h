@@ -47,6 +47,9 @@ void mouv__stopper_remove(mouv__operation_t *op);
 /** Whether a kill for `op` is on the wire and without an answer. */
 bool mouv__stopper_is_silent(const mouv__operation_t *op);
 
+/** Whether it is so, or has been so lately. */
+bool mouv__stopper_thinks_silent(const mouv__stopper_t *stopper, const mouv__operation_t *op);
+
 /** No answer is expected to the kill that is on the wire. */
 void mouv__stopper_drop_kill(mouv__stopper_t *stopper);
 

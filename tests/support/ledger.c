@@ -38,16 +38,9 @@ static bool is_uncertain(const mouv_error_t *error) {
            mouv_error_has_label(error, "UnknownTransactionCommitResult");
 }
 
-/** The server looks at the clock, and for a kill, once more after an update has been applied: its
- *  answer that it was interrupted does not say that nothing is stored. An insert's does. */
-static bool is_interrupted_update(const mouv_error_t *error) {
-    bool stopped = error->code == MOUV_ETIMEDOUT || error->code == MOUV_ECANCELED;
-    return stopped && error->domain == MONGOC_ERROR_SERVER && strstr(error->operation, "update");
-}
-
 static outcome_t outcome_of(int rc, const mouv_error_t *error) {
     if (rc >= 0) return ACKNOWLEDGED;
-    return is_uncertain(error) || is_interrupted_update(error) ? UNKNOWN : REFUSED;
+    return is_uncertain(error) ? UNKNOWN : REFUSED;
 }
 
 static void count(ledger_t *ledger, outcome_t outcome) {

@@ -1,0 +1,171 @@
+/*
+ * Writes that are stopped and whose answer never comes: the server is asked what became of them, and
+ * what it says is told.
+ */
+#include "support/mock_server.h"
+#include "support/support.h"
+
+static mock_server_t *mock;
+static bool was_told; /* an event told of a question */
+
+static int start(void **state) {
+    (void)state;
+    was_told = false;
+    mock = mock_server_start(NULL);
+    return mock ? 0 : -1;
+}
+
+static int stop(void **state) {
+    (void)state;
+    mock_server_stop(mock);
+    return 0;
+}
+
+static void on_command(const mouv_command_event_t *event, void *arg) {
+    (void)arg;
+    if (strcmp(event->name, "delete") == 0) was_told = true;
+}
+
+static mouv_client_t *connected_client(test_t *t) {
+    mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    const mouv_monitor_t monitor = {.command_started = on_command};
+    mouv_client_set_monitor(client, &monitor, NULL);
+    if (mouv_await_for(mouv_client_ping(client), 5000, &t->error) < 0) return client;
+    mouv_sleep_ms(50); /* the lane for kills connects beside the first operation with a deadline */
+    return client;
+}
+
+static mouv_collection_t *users_of(mouv_client_t *client) {
+    return mouv_client_get_collection(client, "app", "users");
+}
+
+/** The first of these commands gets no answer; the question gets this one. */
+static void answer(const char *command, const char *json) {
+    mock_server_script(mock, command, &(mock_script_t){.silent = true, .times = 1});
+    mock_server_reply(mock, "delete", json);
+}
+
+static int insert_one(test_t *t, mouv_client_t *client, bson_t **reply) {
+    MOUV_AUTO_BSON bson_t *doc = BCON_NEW("_id", BCON_INT32(1));
+    return mouv_await_for(mouv_collection_insert_one(users_of(client), doc, NULL, reply), 100,
+                          &t->error);
+}
+
+BARE_CASE(write_that_the_server_does_not_know_is_promised_not_to_be_stored) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    answer("insert", "{'ok': 1, 'n': 0}");
+    CHECK(insert_one(t, client, NULL) == MOUV_ETIMEDOUT);
+    CHECK(mock_server_count(mock, "insert") == 1 && mock_server_count(mock, "delete") == 1);
+    CHECK(!was_told);
+    return 0;
+}
+
+BARE_CASE(write_that_was_executed_is_answered_as_if_nothing_had_been_lost) {
+    MOUV_AUTO_BSON bson_t *reply = NULL;
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    answer("insert", "{'ok': 1, 'n': 1, 'retriedStmtIds': [0]}");
+    CHECK(insert_one(t, client, &reply) == 1);
+    CHECK(mock_server_count(mock, "insert") == 2);
+    CHECK(reply != NULL);
+    return 0;
+}
+
+static int insert_four(test_t *t, mouv_client_t *client, bson_t **reply) {
+    bson_t *docs[4];
+    for (int i = 0; i < 4; i++) docs[i] = BCON_NEW("_id", BCON_INT32(i));
+    int rc = mouv_await_for(mouv_collection_insert_many(users_of(client),
+                                                        (const bson_t *const *)docs, 4, NULL, reply),
+                            100, &t->error);
+    for (int i = 0; i < 4; i++) bson_destroy(docs[i]);
+    return rc;
+}
+
+BARE_CASE(batch_of_which_a_part_was_executed_says_how_far_it_got) {
+    int64_t inserted = 0;
+    MOUV_AUTO_BSON bson_t *reply = NULL;
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    answer("insert", "{'ok': 1, 'n': 2, 'retriedStmtIds': [0, 1]}");
+    CHECK(insert_four(t, client, &reply) == MOUV_ESERVER && t->error.cause == MOUV_ETIMEDOUT);
+    CHECK(mouv_bson_get_int64(reply, "insertedCount", &inserted, &t->error) == 0 && inserted == 2);
+    CHECK(mock_server_count(mock, "insert") == 1);
+    return 0;
+}
+
+BARE_CASE(update_and_find_and_modify_are_asked_about_too) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
+    MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
+    answer("update", "{'ok': 1, 'n': 0}");
+    CHECK(mouv_await_for(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
+                         100, &t->error) == MOUV_ETIMEDOUT);
+    answer("findAndModify", "{'ok': 1, 'n': 0}");
+    CHECK(mouv_await_for(
+              mouv_collection_find_one_and_update(users_of(client), by_id, change, NULL, NULL), 100,
+              &t->error) == MOUV_ETIMEDOUT);
+    CHECK(mock_server_count(mock, "delete") == 2);
+    return 0;
+}
+
+BARE_CASE(question_without_an_answer_leaves_the_write_unknown) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    answer("insert", "{'ok': 1}");
+    mock_server_script(mock, "delete", &(mock_script_t){.silent = true});
+    CHECK(insert_one(t, client, NULL) == MOUV_EUNKNOWN && t->error.cause == MOUV_ETIMEDOUT);
+    CHECK(mock_server_count(mock, "delete") == 1);
+    return 0;
+}
+
+BARE_CASE(update_of_many_cannot_be_asked_about) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
+    MOUV_AUTO_BSON bson_t *all = bson_new();
+    answer("update", "{'ok': 1, 'n': 0}");
+    CHECK(mouv_await_for(mouv_collection_update_many(users_of(client), all, change, NULL, NULL),
+                         100, &t->error) == MOUV_EUNKNOWN);
+    CHECK(mock_server_count(mock, "delete") == 0);
+    return 0;
+}
+
+BARE_CASE(server_that_is_silent_altogether_is_not_asked) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    mock_server_script(mock, "*", &(mock_script_t){.silent = true});
+    CHECK(insert_one(t, client, NULL) == MOUV_EUNKNOWN && t->error.cause == MOUV_ETIMEDOUT);
+    CHECK(mock_server_count(mock, "delete") == 0);
+    mock_server_script(mock, "*", NULL);
+    return 0;
+}
+
+/* The server may look at the clock once more when the write is stored already. */
+BARE_CASE(expired_max_time_is_no_proof_that_nothing_is_stored) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
+    MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
+    MOUV_AUTO_BSON bson_t *expired = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(50), "errmsg",
+                                              "operation exceeded time limit");
+    mock_server_script(mock, "update", &(mock_script_t){.reply = expired, .times = 1});
+    mock_server_reply(mock, "delete", "{'ok': 1, 'n': 1, 'retriedStmtIds': [0]}");
+    CHECK(mouv_await(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
+                     &t->error) >= 0);
+    CHECK(mock_server_count(mock, "update") == 2);
+    mock_server_script(mock, "update", &(mock_script_t){.reply = expired, .times = 1});
+    mock_server_reply(mock, "delete", "{'ok': 1, 'n': 0}");
+    CHECK(mouv_await(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
+                     &t->error) == MOUV_ETIMEDOUT);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void) {
+    const struct CMUnitTest cases[] = {
+        TEST(write_that_the_server_does_not_know_is_promised_not_to_be_stored),
+        TEST(write_that_was_executed_is_answered_as_if_nothing_had_been_lost),
+        TEST(batch_of_which_a_part_was_executed_says_how_far_it_got),
+        TEST(update_and_find_and_modify_are_asked_about_too),
+        TEST(question_without_an_answer_leaves_the_write_unknown),
+        TEST(update_of_many_cannot_be_asked_about),
+        TEST(server_that_is_silent_altogether_is_not_asked),
+        TEST(expired_max_time_is_no_proof_that_nothing_is_stored),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}
