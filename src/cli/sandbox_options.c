@@ -39,7 +39,8 @@ static void set_user(struct sandbox_options *options, char *text, const struct a
     char *colon = strchr(text, ':');
     if (!colon || colon == text || !colon[1])
         mouv_cli_usage(state, "--auth: USER:PASSWORD is wanted, not '%s'", text);
-    options->user = strndup(text, (size_t)(colon - text));
+    *colon = '\0';
+    options->user = text;
     options->password = colon + 1;
 }
 
