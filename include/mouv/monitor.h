@@ -115,7 +115,8 @@ MOUV_BEGIN_DECLS
 /**
  * Subscribes to what `callbacks` has functions for, for the life of the client. The last events are
  * those of mouv_client_close(), told before it returns; none comes after it, after the last
- * mouv_client_unref(), or once the runtime closes. An event for which there is no memory is lost.
+ * mouv_client_unref() (though a session or a cursor keep the client open), or once the runtime
+ * closes. An event for which there is no memory is lost.
  *
  * Context:   the client's thread, before its first operation. Never suspends.
  * Ownership: copies `callbacks`; `arg` must live as long as events may come.

@@ -57,7 +57,7 @@ mouv_bulk_t *mouv_collection_create_bulk(mouv_collection_t *collection, const bs
     bulk->validation = mouv__command_validation(&bulk->maker.command);
     bulk->maker.command.opts.given = NULL; /* the caller's, and in already */
     mouv_database_t *database = bulk->maker.command.database;
-    bulk->client = database ? mouv_client_ref(database->client) : NULL;
+    bulk->client = database ? mouv__client_keep_open(database->client) : NULL;
     bulk->session = bulk->maker.command.session;
     if (bulk->session) mouv__user_session_hold(bulk->session);
     bulk->ids = bson_new();
@@ -72,7 +72,7 @@ mouv_bulk_t *mouv_bulk_unref(mouv_bulk_t *bulk) {
         bson_destroy(bulk->ids);
     }
     if (bulk->session) mouv__user_session_let_go(bulk->session);
-    mouv_client_unref(bulk->client);
+    mouv__client_may_close(bulk->client);
     free(bulk);
     return NULL;
 }

@@ -127,7 +127,7 @@ void mouv__stream_let_go(mouv_change_stream_t *stream) {
     mouv__defaults_unref(stream->defaults);
     bson_free(stream->collection);
     mouv__free(stream->error);
-    mouv_client_unref(stream->client);
+    mouv__client_may_close(stream->client);
     free(stream);
 }
 
@@ -489,7 +489,7 @@ static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *
         stream->session = command->session;
         if (stream->session) mouv__user_session_hold(stream->session);
     }
-    if (stream->database) stream->client = mouv_client_ref(stream->database->client);
+    if (stream->database) stream->client = mouv__client_keep_open(stream->database->client);
     return stream;
 }
 

@@ -198,19 +198,36 @@ mouv_client_t *mouv_client_ref(mouv_client_t *client) {
 }
 
 static void free_if_unused(mouv_client_t *client) {
-    if (client->users == 0 && client->held == 0 && client->state == MOUV__CLIENT_CLOSED)
+    if (client->users == 0 && client->open_for == 0 && client->held == 0 &&
+        client->state == MOUV__CLIENT_CLOSED)
         client_free(client);
+}
+
+static void close_if_unused(mouv_client_t *client) {
+    if (client->users > 0 || client->open_for > 0) return;
+    mouv__client_hold(client);
+    mouv__client_begin_close(client, false);
+    mouv__client_let_go(client);
 }
 
 mouv_client_t *mouv_client_unref(mouv_client_t *client) {
     if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return NULL;
     if (client->users > 0) client->users--;
     if (client->users > 0) return NULL;
-    mouv__monitor_stop(client->monitor);
-    mouv__client_hold(client);
-    mouv__client_begin_close(client, false);
-    mouv__client_let_go(client);
+    mouv__monitor_stop(client->monitor); /* whatever it stays open for: who listens may be gone */
+    close_if_unused(client);
     return NULL;
+}
+
+mouv_client_t *mouv__client_keep_open(mouv_client_t *client) {
+    if (client) client->open_for++;
+    return client;
+}
+
+void mouv__client_may_close(mouv_client_t *client) {
+    if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return;
+    client->open_for--;
+    close_if_unused(client);
 }
 
 void mouv_client_drop(mouv_client_t **client) {

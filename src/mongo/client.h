@@ -46,7 +46,8 @@ typedef enum mouv__client_state {
 struct mouv_client {
     mouv__attachment_t attachment;
     mouv_runtime_t *runtime;
-    uint32_t users;    /**< mouv_client_ref(); at 0 it closes in the background */
+    uint32_t users;    /**< mouv_client_ref(); at 0 nothing is told any more */
+    uint32_t open_for; /**< sessions, cursors and the like; with both at 0 it closes */
     uint32_t held;     /**< inside mouv: unsettled operations, the close itself */
     uint32_t process;  /**< where it was made, see fork.h */
     uint8_t state;     /**< mouv__client_state_t */
@@ -92,6 +93,10 @@ bool mouv__client_is_elsewhere(const mouv_client_t *client);
 /** The same for what returns no error and then must do nothing: complains, but not in the child of a
  *  fork(), where nobody can help it. */
 bool mouv__client_is_foreign(const mouv_client_t *client, const char *function);
+
+/** One more, one less thing of its user's that needs it open. NULL is fine. Loop thread. */
+mouv_client_t *mouv__client_keep_open(mouv_client_t *client);
+void mouv__client_may_close(mouv_client_t *client);
 
 /** One more, one less reason inside mouv not to free it. Loop thread. */
 void mouv__client_hold(mouv_client_t *client);

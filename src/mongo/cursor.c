@@ -100,7 +100,7 @@ void mouv__cursor_let_go(mouv_cursor_t *cursor) {
     mouv__defaults_unref(cursor->defaults);
     bson_free(cursor->collection);
     mouv__free(cursor->error);
-    mouv_client_unref(cursor->client);
+    mouv__client_may_close(cursor->client);
     free(cursor);
 }
 
@@ -393,7 +393,7 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
         cursor->session = command->session;
         if (cursor->session) mouv__user_session_hold(cursor->session);
     }
-    if (cursor->database) cursor->client = mouv_client_ref(cursor->database->client);
+    if (cursor->database) cursor->client = mouv__client_keep_open(cursor->database->client);
     return cursor;
 }
 

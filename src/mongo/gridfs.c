@@ -198,7 +198,7 @@ mouv_gridfs_bucket_t *mouv_database_gridfs_bucket(mouv_database_t *database, con
     bucket->chunk_size = MOUV__GRIDFS_CHUNK_BYTES;
     mouv_client_t *client = mouv_database_client(database);
     if (client) {
-        bucket->client = mouv_client_ref(client);
+        bucket->client = mouv__client_keep_open(client);
         set_up(bucket, database, opts);
     } else {
         mouv_error_set(&bucket->refused, MOUV_EINVAL, "gridfs bucket: no database");
@@ -213,7 +213,7 @@ mouv_gridfs_bucket_t *mouv_gridfs_bucket_ref(mouv_gridfs_bucket_t *bucket) {
 
 mouv_gridfs_bucket_t *mouv_gridfs_bucket_unref(mouv_gridfs_bucket_t *bucket) {
     if (!bucket || --bucket->references > 0) return NULL;
-    mouv_client_unref(bucket->client);
+    mouv__client_may_close(bucket->client);
     mouv__free(bucket->name);
     mouv__free(bucket);
     return NULL;

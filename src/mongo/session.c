@@ -35,7 +35,7 @@ static int init(mouv_session_t *session, const mouv_client_t *client,
 }
 
 static void link_to(mouv_session_t *session, mouv_client_t *client) {
-    session->client = mouv_client_ref(client);
+    session->client = mouv__client_keep_open(client);
     session->next = client->sessions;
     if (client->sessions) client->sessions->prev = session;
     client->sessions = session;
@@ -106,7 +106,7 @@ void mouv__user_session_let_go(mouv_session_t *session) {
     bson_destroy(session->lsid);
     bson_destroy(session->cluster_time);
     unlink_from_client(session);
-    mouv_client_unref(session->client);
+    mouv__client_may_close(session->client);
     mouv__free(session);
 }
 

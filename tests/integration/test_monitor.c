@@ -402,6 +402,23 @@ CASE(nothing_is_told_after_close_or_the_last_unref) {
     return 0;
 }
 
+CASE(nothing_is_told_after_the_last_unref_of_what_a_session_still_does) {
+    story_t story = {0};
+    AUTO_BSON *opts = bson_new();
+    mouv_client_t *client = listening(t, &commands, &story);
+    mouv_session_t *session = mouv_client_start_session(client, NULL, &t->error);
+    CHECK_INT(mouv_session_start_transaction(session, NULL, &t->error), 0);
+    mouv_session_append(session, opts);
+    CHECK_INT(await(t, mouv_collection_insert_one(users_of(t, client), json(t, "{}"), opts, NULL)),
+              1);
+    mouv_session_unref(session); /* aborts */
+    mouv_client_unref(client);
+    int count = story.count;
+    CHECK_INT(mouv_sleep_ms(200), 0);
+    CHECK_INT(story.count, count);
+    return 0;
+}
+
 /* --- what a callback may do ----------------------------------------------------------------- */
 
 static void ping_once(const mouv_command_event_t *event, void *arg) {
@@ -469,6 +486,7 @@ int main(void) {
         cmocka_unit_test(subscribing_is_refused_twice_late_and_without_callbacks),
         cmocka_unit_test(what_is_not_subscribed_is_not_told),
         cmocka_unit_test(nothing_is_told_after_close_or_the_last_unref),
+        cmocka_unit_test(nothing_is_told_after_the_last_unref_of_what_a_session_still_does),
         cmocka_unit_test(a_callback_may_start_operations_but_not_await),
         cmocka_unit_test(a_callback_may_let_the_client_go),
         cmocka_unit_test(bytes_and_busy_workers_are_counted),
