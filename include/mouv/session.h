@@ -28,7 +28,7 @@ typedef struct mouv_transaction_opts {
     const bson_t *read_concern;  /**< {level: "snapshot"}, sent with the first command */
     const bson_t *write_concern; /**< {w: "majority"}, sent with commit and abort; never w: 0 */
     const char *read_preference; /**< "primary": what the server demands; any other is refused by
-                                      the operations of the transaction */
+                                      the reads of the transaction */
     int64_t max_commit_time_ms;  /**< limit of the commit on the server; none */
     int64_t retry_limit_ms;      /**< until when mouv_with_transaction() retries; 120,000 */
     int64_t timeout_ms;          /**< timeoutMS of mouv_with_transaction(), see client.h; the

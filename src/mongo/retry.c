@@ -181,9 +181,9 @@ static bool is_undone(const mouv__operation_t *op) {
     return op->in_transaction && !op->multi;
 }
 
-/* What servers cannot, or do not yet, say themselves of a retryable write. */
+/* What servers cannot, or do not yet, say themselves of a retryable write: a commit is one too. */
 static void label_retryable(const mouv__operation_t *op, mouv_error_t *error) {
-    if (!is_write(op) || op->in_transaction || op->attempt.txn_number == 0) return;
+    if (!is_write(op) || is_undone(op) || op->attempt.txn_number == 0) return;
     if (write_may_retry(op, error)) mouv__error_add_label(error, "RetryableWriteError");
 }
 

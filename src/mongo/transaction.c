@@ -173,6 +173,12 @@ static int start(mouv_session_t *session, const mouv_transaction_opts_t *opts,
     return 0;
 }
 
+/* It ends before its first command: the specification numbers it all the same. */
+static void end_empty(mouv_session_t *session, mouv__transaction_state_t state) {
+    session->client->txn_number++;
+    move(session, state);
+}
+
 int mouv_session_start_transaction(mouv_session_t *session, const mouv_transaction_opts_t *opts,
                                    mouv_error_t *error) {
     mouv_error_t why = {0};
@@ -193,9 +199,10 @@ static bool is_end(const mouv__operation_t *op) {
 }
 
 static int check_command(const mouv__operation_t *op, mouv_error_t *error) {
+    bool writes = (op->row->flags & MOUV__OP_WRITE) != 0;
     bool primary = op->read_prefs
                        ? mongoc_read_prefs_get_mode(op->read_prefs) == MONGOC_READ_PRIMARY
-                       : op->user_session->transaction.opts.primary > 0;
+                       : writes || op->user_session->transaction.opts.primary > 0;
     if (bson_has_field(op->command, "readConcern"))
         return mouv_error_set(error, MOUV_EINVAL,
                               "option 'readConcern': Cannot set read concern after starting a "
@@ -417,7 +424,7 @@ mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t *session,
     mouv__transaction_t *transaction = &session->transaction;
     if (transaction->state == MOUV__TRANSACTION_STARTING) {
         transaction->empty = true;
-        move(session, MOUV__TRANSACTION_COMMITTED);
+        end_empty(session, MOUV__TRANSACTION_COMMITTED);
     }
     if (transaction->empty) return done();
     mouv__operation_t *op = new_end(session, &commit_row, finish_commit, &failed);
@@ -439,9 +446,11 @@ static int finish_abort(mouv__operation_t *op, bson_t *reply, mouv_error_t *erro
 /* The abort as an operation; NULL if there is nothing, or nobody, to send it to. */
 static mouv__operation_t *abort_open(mouv_session_t *session, int64_t timeout_ms) {
     mouv_future_t failed;
-    bool sent = session->transaction.state == MOUV__TRANSACTION_OPEN;
+    if (session->transaction.state == MOUV__TRANSACTION_STARTING) {
+        end_empty(session, MOUV__TRANSACTION_ABORTED);
+        return NULL;
+    }
     move(session, MOUV__TRANSACTION_ABORTED);
-    if (!sent) return NULL;
     mouv__operation_t *op = new_end(session, &abort_row, finish_abort, &failed);
     if (!op) { /* the client has closed; the server forgets it by itself */
         mouv_future_result(failed, NULL);
