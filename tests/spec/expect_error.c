@@ -16,9 +16,10 @@ static const bson_t *answer(const spec_call_t *call) {
     return client && client->events ? client->events->answer : NULL;
 }
 
-/** A code of the server's; GridFS has errors of its own, which have none. */
+/** A code of the server's; GridFS has errors of its own, with codes of libmongoc's. */
 static bool is_from_server(const spec_call_t *call) {
     const mouv_error_t *error = &call->error;
+    if (strcmp(error->operation, "gridfs") == 0) return false;
     if (error->code == MOUV_ESERVER) return error->server_code != 0 || answer(call);
     return error->server_code != 0 && error->code_name[0] != '\0';
 }
