@@ -109,7 +109,7 @@ bool spec_call_read(spec_call_t *call) {
         const char *name = bson_iter_key(&iter);
         if (spec_has_word(call->operation->own, name)) continue;
         if (!spec_has_word(call->operation->options, name)) {
-            return spec_fail(call->test, "unsupported argument '%s'", name);
+            return spec_unsupported(call->test, "argument '%s'", name);
         }
         if (!spec_append_option(call->test, &iter, call->opts)) return false;
     }

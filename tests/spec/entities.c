@@ -172,7 +172,7 @@ static void begin_monitoring(spec_entity_t *entity, const bson_t *definition) {
 
 static bool create_client(spec_test_t *test, const bson_t *definition) {
     const char *unsupported = unsupported_of_client(definition);
-    if (unsupported) return spec_fail(test, "unsupported: %s", unsupported);
+    if (unsupported) return spec_unsupported(test, "%s", unsupported);
     AUTO_TEXT *uri = client_uri(test, definition);
     mouv_client_t *client = uri ? open_client(test, definition, uri) : NULL;
     if (!client) return false;
@@ -299,7 +299,7 @@ static bool create(spec_test_t *test, const bson_t *definition) {
     for (size_t i = 0; kind && i < sizeof creators / sizeof *creators; i++) {
         if (strcmp(creators[i].name, kind) == 0) return creators[i].create(test, &inner);
     }
-    return spec_fail(test, "unsupported kind of entity: %s", kind ? kind : "?");
+    return spec_unsupported(test, "kind of entity: %s", kind ? kind : "?");
 }
 
 bool spec_entities_create(spec_test_t *test, const bson_t *definitions) {

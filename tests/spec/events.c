@@ -13,28 +13,29 @@
 /** The names of events, and what they become in lists of stored ones ("CommandStartedEvent"). */
 static const struct {
     const char *type, *class;
+    bool told; /**< mouv's monitor has it */
 } types[] = {
-    {"commandStartedEvent", "command"},
-    {"commandSucceededEvent", "command"},
-    {"commandFailedEvent", "command"},
-    {"poolCreatedEvent", "cmap"},
-    {"poolReadyEvent", "cmap"},
-    {"poolClearedEvent", "cmap"},
-    {"poolClosedEvent", "cmap"},
-    {"connectionCreatedEvent", "cmap"},
-    {"connectionReadyEvent", "cmap"},
-    {"connectionClosedEvent", "cmap"},
-    {"connectionCheckOutStartedEvent", "cmap"},
-    {"connectionCheckOutFailedEvent", "cmap"},
-    {"connectionCheckedOutEvent", "cmap"},
-    {"connectionCheckedInEvent", "cmap"},
-    {"serverDescriptionChangedEvent", "sdam"},
-    {"serverHeartbeatStartedEvent", "sdam"},
-    {"serverHeartbeatSucceededEvent", "sdam"},
-    {"serverHeartbeatFailedEvent", "sdam"},
-    {"topologyOpeningEvent", "sdam"},
-    {"topologyClosedEvent", "sdam"},
-    {"topologyDescriptionChangedEvent", "sdam"},
+    {"commandStartedEvent", "command", true},
+    {"commandSucceededEvent", "command", true},
+    {"commandFailedEvent", "command", true},
+    {"poolCreatedEvent", "cmap", false},
+    {"poolReadyEvent", "cmap", false},
+    {"poolClearedEvent", "cmap", false},
+    {"poolClosedEvent", "cmap", false},
+    {"connectionCreatedEvent", "cmap", false},
+    {"connectionReadyEvent", "cmap", false},
+    {"connectionClosedEvent", "cmap", false},
+    {"connectionCheckOutStartedEvent", "cmap", true},
+    {"connectionCheckOutFailedEvent", "cmap", false},
+    {"connectionCheckedOutEvent", "cmap", true},
+    {"connectionCheckedInEvent", "cmap", true},
+    {"serverDescriptionChangedEvent", "sdam", true},
+    {"serverHeartbeatStartedEvent", "sdam", true},
+    {"serverHeartbeatSucceededEvent", "sdam", true},
+    {"serverHeartbeatFailedEvent", "sdam", true},
+    {"topologyOpeningEvent", "sdam", true},
+    {"topologyClosedEvent", "sdam", true},
+    {"topologyDescriptionChangedEvent", "sdam", true},
 };
 
 const char *spec_event_class(const char *type) {
@@ -42,6 +43,13 @@ const char *spec_event_class(const char *type) {
         if (strcmp(types[i].type, type) == 0) return types[i].class;
     }
     return NULL;
+}
+
+bool spec_event_is_told(const char *type) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strcmp(types[i].type, type) == 0) return types[i].told;
+    }
+    return false;
 }
 
 /* --- Storing -------------------------------------------------------------------------------- */

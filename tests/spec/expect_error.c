@@ -213,7 +213,7 @@ static bool check(spec_call_t *call, const bson_iter_t *iter) {
             return assertions[i].check(call, bson_iter_value((bson_iter_t *)iter));
         }
     }
-    return spec_fail(call->test, "unsupported in expectError: %s", bson_iter_key(iter));
+    return spec_unsupported(call->test, "expectError: %s", bson_iter_key(iter));
 }
 
 bool spec_error_check(spec_call_t *call, const bson_t *expected) {

@@ -10,7 +10,12 @@
 
 #include "spec/server.h"
 
-typedef enum spec_verdict { SPEC_PASSED, SPEC_FAILED, SPEC_SKIPPED } spec_verdict_t;
+typedef enum spec_verdict {
+    SPEC_PASSED,
+    SPEC_FAILED,
+    SPEC_SKIPPED,    /**< by what the file itself requires */
+    SPEC_UNSUPPORTED /**< by what mouv, libmongoc or the deployment lacks */
+} spec_verdict_t;
 
 /** The document in a file, checked against the schema; NULL with `why` (to bson_free()). */
 bson_t *spec_file_load(const char *path, char **why);

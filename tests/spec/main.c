@@ -22,12 +22,13 @@ enum { EXIT_SKIPPED = 77, TEST_LIMIT_S = 180, FOLDERS_MAX = 64 };
 typedef struct folder {
     char *path;
     bool whole; /**< all of its files have been run */
-    int passed, failed, skipped, excepted;
+    int passed, failed, skipped, excepted, unsupported;
 } folder_t;
 
 typedef struct runner {
     const char *filter, *uri, *exceptions_path;
     bool verbose;
+    bool strict; /**< what is unsupported and no exception has failed */
     char **paths;
     int path_count;
     spec_exceptions_t exceptions;
@@ -88,9 +89,13 @@ static void note(runner_t *runner, const char *path, const char *test, spec_verd
     folder_t *folder = folder_of(runner, path);
     spec_exception_t *exception = spec_exception_find(&runner->exceptions, path, test);
     if (exception) exception->met = true;
+    if (verdict == SPEC_UNSUPPORTED && (exception || runner->strict)) verdict = SPEC_FAILED;
     if (verdict == SPEC_SKIPPED) {
         folder->skipped++;
         if (runner->verbose) print("skipped", path, test, runner->why);
+    } else if (verdict == SPEC_UNSUPPORTED) {
+        folder->unsupported++;
+        print("unsupported", path, test, runner->why);
     } else if (verdict == SPEC_FAILED && exception) {
         folder->excepted++;
         if (runner->verbose) print("excepted", path, test, runner->why);
@@ -109,7 +114,7 @@ static void note(runner_t *runner, const char *path, const char *test, spec_verd
 /** A failure where one is due is a success, and the other way round. */
 static void note_for(runner_t *runner, const char *path, const char *test, spec_verdict_t verdict) {
     if (purpose_of(path) != TO_PASS && verdict != SPEC_SKIPPED) {
-        bool failed = verdict == SPEC_FAILED;
+        bool failed = verdict != SPEC_PASSED;
         if (!failed) snprintf(runner->why, SPEC_WHY, "passed, a failure was expected");
         if (failed && runner->verbose) print("  as it should:", path, test, runner->why);
         verdict = failed ? SPEC_PASSED : SPEC_FAILED;
@@ -201,15 +206,16 @@ static int unmet_exceptions(runner_t *runner) {
 }
 
 static void print_row(const char *name, const folder_t *counts) {
-    printf("%-40s %9d %7d %9d %7d %8d\n", name, counts->passed + counts->failed + counts->excepted,
-           counts->passed, counts->excepted, counts->failed, counts->skipped);
+    printf("%-40s %9d %7d %9d %7d %8d %12d\n", name,
+           counts->passed + counts->failed + counts->excepted, counts->passed, counts->excepted,
+           counts->failed, counts->skipped, counts->unsupported);
 }
 
 /** The table of folders; how many tests failed. */
 static int summarise(runner_t *runner) {
     folder_t all = {.failed = unmet_exceptions(runner)};
-    printf("%-40s %9s %7s %9s %7s %8s\n", "", "applicable", "passed", "excepted", "failed",
-           "skipped");
+    printf("%-40s %9s %7s %9s %7s %8s %12s\n", "", "applicable", "passed", "excepted", "failed",
+           "skipped", "unsupported");
     for (int i = 0; i < runner->folder_count; i++) {
         folder_t *each = &runner->folders[i];
         size_t length = strlen(each->path);
@@ -218,6 +224,7 @@ static int summarise(runner_t *runner) {
         all.failed += each->failed;
         all.skipped += each->skipped;
         all.excepted += each->excepted;
+        all.unsupported += each->unsupported;
         bson_free(each->path);
     }
     print_row("all", &all);
@@ -241,8 +248,8 @@ static int run_all(void *arg) {
 /* --- The command line ------------------------------------------------------------------------ */
 
 static int usage(void) {
-    fprintf(stderr, "usage: spec_runner [--filter TEXT] [--verbose] [--exceptions FILE] "
-                    "FILE_OR_FOLDER ...\n");
+    fprintf(stderr, "usage: spec_runner [--filter TEXT] [--verbose] [--strict] "
+                    "[--exceptions FILE] FILE_OR_FOLDER ...\n");
     return 2;
 }
 
@@ -252,6 +259,8 @@ static bool read_options(runner_t *runner, int argc, char **argv) {
         bool more = i + 1 < argc;
         if (strcmp(argv[i], "--verbose") == 0) {
             runner->verbose = true;
+        } else if (strcmp(argv[i], "--strict") == 0) {
+            runner->strict = true;
         } else if (strcmp(argv[i], "--filter") == 0 && more) {
             runner->filter = argv[++i];
         } else if (strcmp(argv[i], "--exceptions") == 0 && more) {

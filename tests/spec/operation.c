@@ -41,8 +41,8 @@ static bool find(spec_call_t *call, const bson_t *definition) {
     }
     call->operation = find_row(runner ? runner_tables : tables[call->object->kind], name);
     return call->operation ||
-           spec_fail(call->test, "unsupported operation '%s' of a %s", name,
-                     runner ? "test runner" : spec_kind_name(call->object->kind));
+           spec_unsupported(call->test, "operation '%s' of a %s", name,
+                            runner ? "test runner" : spec_kind_name(call->object->kind));
 }
 
 /* --- Judging --------------------------------------------------------------------------------- */

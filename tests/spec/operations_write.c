@@ -189,7 +189,7 @@ static bool read_model(spec_test_t *test, const bson_t *given, const char *optio
         const char *name = bson_iter_key(&iter);
         if (spec_has_word("document filter update replacement", name)) continue;
         if (!spec_has_word(options, name)) {
-            return spec_fail(test, "unsupported argument '%s' of a model", name);
+            return spec_unsupported(test, "argument '%s' of a model", name);
         }
         bson_append_iter(model->opts, NULL, -1, &iter);
     }
@@ -207,7 +207,7 @@ static bool add_model(spec_call_t *call, mouv_bulk_t *bulk, const bson_t *reques
         bson_destroy(model.opts);
         return ok;
     }
-    return spec_fail(call->test, "unsupported model '%s'", name ? name : "?");
+    return spec_unsupported(call->test, "model '%s'", name ? name : "?");
 }
 
 static bool bulk_write(spec_call_t *call) {

@@ -27,6 +27,12 @@ static const char *topology_of(const spec_server_t *server, const bson_t *hello)
     return spec_has(hello, "setName") ? "replicaset" : "single";
 }
 
+static int members_of(const bson_t *hello) {
+    bson_t hosts;
+    spec_document(hello, "hosts", &hosts);
+    return bson_empty(&hosts) ? 1 : (int)bson_count_keys(&hosts);
+}
+
 static void read_version(spec_server_t *server, const bson_t *info) {
     bson_t parts;
     static const char *const keys[] = {"0", "1", "2"};
@@ -51,6 +57,7 @@ int spec_server_open(spec_server_t *server, const char *uri, mouv_error_t *error
     if (rc >= 0) {
         read_version(server, info);
         server->topology = topology_of(server, hello);
+        server->members = members_of(hello);
         server->parameters = bson_copy(parameters);
     }
     bson_destroy(info);

@@ -17,6 +17,7 @@ struct spec_server {
     mouv_client_t *client;
     int version[3];
     const char *topology; /**< "single", "replicaset", "sharded" or "load-balanced" */
+    int members; /**< of the replica set that bear data; else 1 */
     bool auth;
     bson_t *parameters; /**< all that getParameter gives */
 };
@@ -30,6 +31,9 @@ void spec_server_close(spec_server_t *server);
  * Otherwise `why` gets what is not, of the last one.
  */
 bool spec_server_meets(const spec_server_t *server, const bson_t *document, bson_string_t *why);
+
+/** Whether the test needs what is not there; then it has failed as unsupported. */
+bool spec_test_lacks(spec_test_t *test);
 
 /** Makes the collections of `initialData` anew. */
 bool spec_data_load(spec_test_t *test);

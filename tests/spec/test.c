@@ -6,13 +6,26 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static void fail(spec_test_t *test, bool unsupported, const char *format, va_list arguments) {
+    if (test->failed) return;
+    vsnprintf(test->why, sizeof test->why, format, arguments);
+    test->failed = true;
+    test->unsupported = unsupported;
+}
+
 bool spec_fail(spec_test_t *test, const char *format, ...) {
-    if (test->failed) return false;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(test->why, sizeof test->why, format, arguments);
+    fail(test, false, format, arguments);
     va_end(arguments);
-    test->failed = true;
+    return false;
+}
+
+bool spec_unsupported(spec_test_t *test, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fail(test, true, format, arguments);
+    va_end(arguments);
     return false;
 }
 
