@@ -18,6 +18,7 @@
 
 static bool needs_primary(const mouv__operation_t *op) {
     if (!(op->row->flags & MOUV__OP_WRITE)) return false;
+    if (op->row->flags & MOUV__OP_GIVEN) return !op->read_prefs;
     return !(op->row->flags & MOUV__OP_READ_PREFERENCE) ||
            !mouv__topology_speaks(op->client->admission.topology, WIRE_VERSION_WRITING_AGGREGATE);
 }

@@ -60,7 +60,7 @@ mouv_future_t mouv_database_command(mouv_database_t *database, const bson_t *giv
                                     const bson_t *opts, bson_t **reply) {
     static const mouv__row_t read = {{"command", MOUV__OP_MAX_TIME}, MOUV__FAMILY_PLAIN, NULL};
     static const mouv__row_t write = {
-        {"command", MOUV__OP_MAX_TIME | MOUV__OP_WRITE}, MOUV__FAMILY_PLAIN, NULL};
+        {"command", MOUV__OP_MAX_TIME | MOUV__OP_WRITE | MOUV__OP_GIVEN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv__command_begin_given(&command, is_harmless(given) ? &read : &write, database, given, opts);
     return mouv__command_send(&command, mouv__to_reply(reply));

@@ -69,7 +69,9 @@ enum {
      *  own lane; client close waits for it; its failure is nobody's. */
     MOUV__OP_CLEANUP = 1 << 6,
     /** Of a change stream: its getMores wait on the server, see admission.h. */
-    MOUV__OP_POLL = 1 << 7
+    MOUV__OP_POLL = 1 << 7,
+    /** The user's own command, which may write or not: a read preference in its opts is obeyed. */
+    MOUV__OP_GIVEN = 1 << 8
 };
 
 /** What all operations of one name have in common. Static. */

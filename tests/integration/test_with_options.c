@@ -244,6 +244,21 @@ CASE(a_read_preference_is_inherited_and_overridden) {
     return 0;
 }
 
+static int command_for(test_t *t, const char *command, const char *opts) {
+    return mouv_await_for(mouv_database_command(t->database, json(t, command),
+                                                opts ? json(t, opts) : NULL, NULL),
+                          300, &t->error);
+}
+
+CASE(a_command_goes_where_its_own_read_preference_says) {
+    const char *unknown = "{'isThereSuchACommand': 1}"; /* nobody knows whether it writes */
+    int rc = command_for(t, unknown, "{'readPreference': 'secondary'}");
+    CHECK(rc == MOUV_ETIMEDOUT || rc == MOUV_ESELECTION);
+    CHECK_INT(command_for(t, unknown, "{'readPreference': 'primaryPreferred'}"), MOUV_ESERVER);
+    CHECK_INT(command_for(t, unknown, NULL), MOUV_ESERVER);
+    return 0;
+}
+
 /* --- handles -------------------------------------------------------------------------------- */
 
 CASE(handles_with_options_are_interned_and_know_where_they_are) {
@@ -296,6 +311,7 @@ int main(void) {
         cmocka_unit_test(an_inherited_write_concern_that_cannot_be_met_is_an_error),
         cmocka_unit_test(what_is_inherited_does_not_count_in_a_transaction),
         cmocka_unit_test(a_read_preference_is_inherited_and_overridden),
+        cmocka_unit_test(a_command_goes_where_its_own_read_preference_says),
         cmocka_unit_test(handles_with_options_are_interned_and_know_where_they_are),
         cmocka_unit_test(bad_options_fail_at_the_operation),
     };
