@@ -248,7 +248,10 @@ CASE(bad_transaction_options_are_refused) {
     CHECK_CONTAINS(t->error.message, "unacknowledged");
     CHECK_INT(mouv_session_start_transaction(session, &mode, &t->error), MOUV_EINVAL);
     CHECK_INT(mouv_session_start_transaction(session, &secondary, &t->error), 0);
-    CHECK_INT(insert(t, session, "{}"), MOUV_EINVAL);
+    AUTO_BSON *opts = bson_new();
+    mouv_session_append(session, opts);
+    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(await(t, mouv_collection_find_one(t->users, NULL, opts, NULL)), MOUV_EINVAL);
     CHECK_CONTAINS(t->error.message, "must be primary");
     return 0;
 }
