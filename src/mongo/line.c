@@ -129,17 +129,13 @@ bool mouv__line_send(mouv__socket_t *socket) {
     return line->sent;
 }
 
-static int32_t lesser_timeout(int32_t timeout_ms, int64_t other_ms) {
-    return timeout_ms < 0 || other_ms < timeout_ms ? (int32_t)other_ms : timeout_ms;
-}
-
 int32_t mouv__line_timeout(const mouv__socket_t *socket, int32_t timeout_ms) {
     if (socket->setting_up) {
         int64_t left_ms = (socket->set_up_by_us - bson_get_monotonic_time()) / 1000;
-        return lesser_timeout(timeout_ms, left_ms > 0 ? left_ms : 0);
+        return left_ms > 0 ? (int32_t)left_ms : 0;
     }
     int32_t limit_ms = socket->line->limit_ms;
-    return limit_ms > 0 ? lesser_timeout(timeout_ms, limit_ms) : timeout_ms;
+    return limit_ms != 0 ? limit_ms : timeout_ms;
 }
 
 void mouv__line_fault(mouv__line_t *line, const char *what) {

@@ -37,8 +37,8 @@ void mouv__line_unref(mouv__line_t *line);
 
 /* --- A worker that has the carrier ------------------------------------------------------------ */
 
-/** A call begins that `ticket` (not 0) names; each wait for the server takes at most `limit_ms`
- *  (0: as long as the URI says). */
+/** A call begins that `ticket` (not 0) names; each wait for the server takes at most `limit_ms`, in
+ *  place of the URI's socketTimeoutMS (0: that; negative: no limit). */
 void mouv__line_begin(mouv__line_t *line, uint64_t ticket, int32_t limit_ms);
 
 /** It has ended: true if it was interrupted, even where it succeeded: the connection is cut. */

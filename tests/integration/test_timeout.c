@@ -299,12 +299,35 @@ CASE(the_queue_has_no_limit_of_its_own) {
     return 0;
 }
 
+#define SLOW_ANSWER "'blockConnection': true, 'blockTimeMS': 1000"
+
 CASE(a_socketTimeoutMS_beside_it_does_not_count) {
-    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=300&timeoutMS=60000");
-    mouv_collection_t *users = wire_users(t, client);
-    CHECK_INT(wire_fail_point(t, 1, "'find'", "'blockConnection': true, 'blockTimeMS': 1000"), 0);
-    CHECK_INT(find_one(t, users, "{}"), 0);
-    CHECK_INT(wire_sent(&wire, "find"), 1);
+    static const struct {
+        const char *options, *opts;
+    } given[] = {{"socketTimeoutMS=300&timeoutMS=60000", "{}"},
+                 {"socketTimeoutMS=300", "{'timeoutMS': 60000}"},
+                 {"socketTimeoutMS=300", "{'timeoutMS': 0}"}};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        wire.count = 0;
+        MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, given[i].options);
+        mouv_collection_t *users = wire_users(t, client);
+        CHECK_INT(wire_fail_point(t, 1, "'find'", SLOW_ANSWER), 0);
+        CHECK_INT(find_one(t, users, given[i].opts), 0);
+        CHECK_INT(wire_sent(&wire, "find"), 1);
+    }
+    return 0;
+}
+
+CASE(without_it_socketTimeoutMS_counts) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=300&retryReads=false");
+    CHECK_INT(wire_fail_point(t, 1, "'find'", SLOW_ANSWER), 0);
+    CHECK_INT(find_one(t, wire_users(t, client), "{}"), MOUV_ENETWORK);
+    return 0;
+}
+
+CASE(connecting_has_its_own_limit) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=1");
+    CHECK_INT(find_one(t, wire_users(t, client), "{'timeoutMS': 60000}"), 0);
     return 0;
 }
 
@@ -385,6 +408,8 @@ int main(void) {
         cmocka_unit_test(a_concern_that_was_a_wtimeout_alone_is_not_sent),
         cmocka_unit_test(the_queue_has_no_limit_of_its_own),
         cmocka_unit_test(a_socketTimeoutMS_beside_it_does_not_count),
+        cmocka_unit_test(without_it_socketTimeoutMS_counts),
+        cmocka_unit_test(connecting_has_its_own_limit),
         cmocka_unit_test(with_it_retries_go_on_until_they_succeed),
         cmocka_unit_test(without_it_there_is_one_retry),
         cmocka_unit_test(retries_end_at_the_time),
