@@ -76,6 +76,15 @@ bool mouv__line_was_stale(const mouv__line_t *line) {
     return line && line->stale;
 }
 
+bool mouv__line_has_set_up(mouv__line_t *line) {
+    if (!line) return false;
+    uv_mutex_lock(&line->lock);
+    bool setting_up = line->socket && line->socket->setting_up;
+    if (setting_up) line->socket->setting_up = false;
+    uv_mutex_unlock(&line->lock);
+    return setting_up;
+}
+
 void mouv__line_explain(mouv__line_t *line, bson_error_t *error) {
     if (!line || !line->fault[0]) return;
     bson_set_error(error, MONGOC_ERROR_PROTOCOL, MONGOC_ERROR_PROTOCOL_INVALID_REPLY,

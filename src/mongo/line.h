@@ -50,6 +50,9 @@ bool mouv__line_was_sent(const mouv__line_t *line);
 /** ... whether it met a connection that an interrupt had cut after an earlier call was through. */
 bool mouv__line_was_stale(const mouv__line_t *line);
 
+/** Of the call that has ended: whether it has set a connection up, which is now ready. */
+bool mouv__line_has_set_up(mouv__line_t *line);
+
 /** If the server's answer was not to be read, replaces `error`, libmongoc's, by what was wrong. */
 void mouv__line_explain(mouv__line_t *line, bson_error_t *error);
 

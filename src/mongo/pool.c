@@ -59,7 +59,10 @@ mouv__pool_t *mouv__pool_ref(mouv__pool_t *pool) {
 
 static void pool_destroy(void *arg) {
     mouv__pool_t *pool = arg;
-    if (pool->clients) mongoc_client_pool_destroy(pool->clients);
+    if (pool->clients) {
+        mouv__watch_leave(pool->watch, pool->clients);
+        mongoc_client_pool_destroy(pool->clients);
+    }
     mongoc_uri_destroy(pool->uri);
     mouv__setup_clear(&pool->setup);
     mongoc_read_prefs_destroy(pool->read_prefs);
