@@ -252,6 +252,36 @@ CASE(the_limit_of_server_selection_counts_beside_it) {
     return 0;
 }
 
+#define SLOW_HEARTBEATS \
+    "'appName': 'slow heartbeats', 'blockConnection': true, 'blockTimeMS': 50"
+
+CASE(the_way_is_as_long_as_heartbeats_say) {
+    CHECK_INT(wire_fail_point(t, 1000000, "'hello', 'isMaster'", SLOW_HEARTBEATS), 0);
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        listening(t, "appName=slow%20heartbeats&heartbeatFrequencyMS=500");
+    mouv_collection_t *users = wire_users(t, client);
+    int before = find_one(t, users, "{'timeoutMS': 60000}");
+    mouv_sleep_ms(1500);
+    int long_enough = find_one(t, users, "{'timeoutMS': 60000}");
+    int64_t sent_ms = wire_max_time(&wire, "find");
+    int too_short = insert(t, users, "{'timeoutMS': 40}");
+    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(before, 0);
+    CHECK_INT(long_enough, 0);
+    CHECK_LIMIT(sent_ms, 59951); /* rounding may leave 49 of the 50 */
+    CHECK_INT(too_short, MOUV_ETIMEDOUT);
+    CHECK_INT(wire_sent(&wire, "insert"), 0);
+    return 0;
+}
+
+CASE(connecting_sends_no_command_of_mouvs_own) {
+    CHECK_INT(wire_fail_point(t, 1, "'ping'", "'errorCode': 2, 'appName': 'no ping'"), 0);
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "appName=no%20ping");
+    CHECK_INT(find_one(t, wire_users(t, client), "{'timeoutMS': 60000}"), 0);
+    CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ESERVER);
+    return 0;
+}
+
 /* --- what it replaces ------------------------------------------------------------------------ */
 
 CASE(maxTimeMS_and_wtimeout_are_ignored) {
@@ -404,6 +434,8 @@ int main(void) {
         cmocka_unit_test(code_50_is_a_timeout_wherever_it_comes),
         cmocka_unit_test(nobody_there_is_waited_for_so_long),
         cmocka_unit_test(the_limit_of_server_selection_counts_beside_it),
+        cmocka_unit_test(the_way_is_as_long_as_heartbeats_say),
+        cmocka_unit_test(connecting_sends_no_command_of_mouvs_own),
         cmocka_unit_test(maxTimeMS_and_wtimeout_are_ignored),
         cmocka_unit_test(a_concern_that_was_a_wtimeout_alone_is_not_sent),
         cmocka_unit_test(the_queue_has_no_limit_of_its_own),
