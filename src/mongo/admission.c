@@ -125,15 +125,22 @@ static bool set_max_time(mouv__operation_t *op) {
 /* How long after its deadline a kill may bring an operation back before its socket gives up. */
 #define LATE_LIMIT_MS 500
 
-/* What libmongoc's wait for the server may take where nothing else ends it (see attempt.c). */
+/* ... where mouv's own streams bring it back; this is for when the client has gone before that. */
+#define LEFT_BEHIND_MS 300000
+
+/* What one wait for the server may take; timeoutMS takes the place of socketTimeoutMS. */
+static int32_t wait_limit_ms(const mouv__operation_t *op) {
+    bool own_streams = op->client->pool->own_streams;
+    if (op->deadline_ns == MOUV__NEVER)
+        return (op->row->flags & MOUV__OP_CLEANUP) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
+    if (own_streams && !op->has_timeout) return 0;
+    int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
+    return lesser(0, left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
+}
+
 static void set_limit(mouv__operation_t *op) {
     mouv_client_t *client = op->client;
-    op->attempt.limit_ms = 0;
-    if (op->deadline_ns != MOUV__NEVER && !client->pool->own_streams)
-        op->attempt.limit_ms =
-            lesser(0, (op->deadline_ns - mouv__now_ns(client->runtime)) / MS_NS + LATE_LIMIT_MS);
-    else if (op->deadline_ns == MOUV__NEVER && (op->row->flags & MOUV__OP_CLEANUP))
-        op->attempt.limit_ms = CLEANUP_LIMIT_MS;
+    op->attempt.limit_ms = wait_limit_ms(op);
     if (op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN)
         mouv__stopper_prepare(&client->stopper, op->attempt.server_id);
 }

@@ -23,10 +23,10 @@ mouv__carrier_t *mouv__carrier_new(void) {
 }
 
 /* Where its connections come from. */
-static void use_own_streams(mouv__carrier_t *carrier, const mouv__pool_t *pool) {
+static void use_own_streams(mouv__carrier_t *carrier, mouv__pool_t *pool) {
 #if !MONGOC_CHECK_VERSION(2, 0, 0)
     if (!carrier->client || !pool->own_streams) return;
-    carrier->source = (mouv__stream_source_t){.line = carrier->line, .setup = &pool->setup};
+    carrier->source = (mouv__stream_source_t){.line = carrier->line, .pool = pool};
     mongoc_client_set_stream_initiator(carrier->client, mouv__stream_connect, &carrier->source);
 #else
     (void)carrier;

@@ -54,7 +54,7 @@ static uint32_t max_pool_size(const mongoc_uri_t *uri) {
     return size > 0 ? (uint32_t)size : 100;
 }
 
-/* What libmongoc must not do by itself, and room for the lanes. */
+/* What libmongoc must not do by itself, and room for the lanes and the watch. */
 static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     client->retry_reads = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
     client->retry_writes = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
@@ -65,7 +65,7 @@ static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
-                                   (int32_t)max_pool_size(uri) + MOUV__LANES);
+                                   (int32_t)max_pool_size(uri) + MOUV__LANES + 1);
 }
 
 static int64_t queue_wait_ms(const mouv_client_opts_t *opts, const mongoc_uri_t *uri) {

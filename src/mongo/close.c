@@ -126,6 +126,7 @@ static void end_carriers(destroy_t *destroy) {
         break;
     }
 #endif
+    mouv__pool_leave_watch(destroy->pool);
     free_carriers(destroy, false);
     free_carriers(destroy, true);
     mouv__free(destroy->carriers);

@@ -101,8 +101,8 @@ void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op) {
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-/* The first ping has set the connection up. What the way alone takes, a second one tells, once:
- * commands tell it, too, but those of a client may all be slow ones. */
+/* What the way alone takes, a ping tells, once: commands tell it, too, but those of a client may all
+ * be slow ones. With mouv's own streams connecting has told. */
 static bool measure(mouv__step_t *step) {
     if (__atomic_load_n(&step->pool->least_rtt_ns, __ATOMIC_RELAXED) > 0) return true;
     uint64_t began_ns = uv_hrtime();
@@ -114,8 +114,8 @@ static bool measure(mouv__step_t *step) {
 static void connect_run(mouv__job_t *job) {
     mouv__step_t *step = (mouv__step_t *)job;
     step->ok = mouv__carrier_open(step->carrier, step->pool, &step->error) &&
-               (step->server_id != 0 || mouv__step_select_server(step)) && mouv__step_ping(step) &&
-               measure(step);
+               (step->server_id != 0 || mouv__step_select_server(step)) &&
+               mouv__step_connect(step) && measure(step);
 }
 
 static bool any_connected(const mouv__admission_t *admission, uint32_t server_id) {

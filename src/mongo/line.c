@@ -76,6 +76,15 @@ bool mouv__line_was_stale(const mouv__line_t *line) {
     return line && line->stale;
 }
 
+bool mouv__line_has_set_up(mouv__line_t *line) {
+    if (!line) return false;
+    uv_mutex_lock(&line->lock);
+    bool setting_up = line->socket && line->socket->setting_up;
+    if (setting_up) line->socket->setting_up = false;
+    uv_mutex_unlock(&line->lock);
+    return setting_up;
+}
+
 void mouv__line_explain(mouv__line_t *line, bson_error_t *error) {
     if (!line || !line->fault[0]) return;
     bson_set_error(error, MONGOC_ERROR_PROTOCOL, MONGOC_ERROR_PROTOCOL_INVALID_REPLY,
@@ -129,17 +138,13 @@ bool mouv__line_send(mouv__socket_t *socket) {
     return line->sent;
 }
 
-static int32_t lesser_timeout(int32_t timeout_ms, int64_t other_ms) {
-    return timeout_ms < 0 || other_ms < timeout_ms ? (int32_t)other_ms : timeout_ms;
-}
-
 int32_t mouv__line_timeout(const mouv__socket_t *socket, int32_t timeout_ms) {
     if (socket->setting_up) {
         int64_t left_ms = (socket->set_up_by_us - bson_get_monotonic_time()) / 1000;
-        return lesser_timeout(timeout_ms, left_ms > 0 ? left_ms : 0);
+        return left_ms > 0 ? (int32_t)left_ms : 0;
     }
     int32_t limit_ms = socket->line->limit_ms;
-    return limit_ms > 0 ? lesser_timeout(timeout_ms, limit_ms) : timeout_ms;
+    return limit_ms != 0 ? limit_ms : timeout_ms;
 }
 
 void mouv__line_fault(mouv__line_t *line, const char *what) {

@@ -37,8 +37,8 @@ void mouv__line_unref(mouv__line_t *line);
 
 /* --- A worker that has the carrier ------------------------------------------------------------ */
 
-/** A call begins that `ticket` (not 0) names; each wait for the server takes at most `limit_ms`
- *  (0: as long as the URI says). */
+/** A call begins that `ticket` (not 0) names; each wait for the server takes at most `limit_ms`, in
+ *  place of the URI's socketTimeoutMS (0: that; negative: no limit). */
 void mouv__line_begin(mouv__line_t *line, uint64_t ticket, int32_t limit_ms);
 
 /** It has ended: true if it was interrupted, even where it succeeded: the connection is cut. */
@@ -49,6 +49,9 @@ bool mouv__line_was_sent(const mouv__line_t *line);
 
 /** ... whether it met a connection that an interrupt had cut after an earlier call was through. */
 bool mouv__line_was_stale(const mouv__line_t *line);
+
+/** Of the call that has ended: whether it has set a connection up, which is now ready. */
+bool mouv__line_has_set_up(mouv__line_t *line);
 
 /** If the server's answer was not to be read, replaces `error`, libmongoc's, by what was wrong. */
 void mouv__line_explain(mouv__line_t *line, bson_error_t *error);

@@ -120,7 +120,8 @@ typedef struct mouv__attempt {
     int64_t txn_number;       /**< 0: none; kept over a retry */
     bool unacknowledged;      /**< w: 0 */
     bool primary;             /**< only the primary can take it */
-    int32_t limit_ms;         /**< most that one wait for the server takes; 0: the URI's */
+    int32_t limit_ms;         /**< most that one wait for the server takes; 0: the URI's; negative:
+                                   none */
     bool is_question;         /**< of probe.h; no event tells of it */
     bool ok;                  /**< back: libmongoc returned true */
     bool reached;             /**< back: the command has been given to a connection */

@@ -59,6 +59,7 @@ mouv__pool_t *mouv__pool_ref(mouv__pool_t *pool) {
 
 static void pool_destroy(void *arg) {
     mouv__pool_t *pool = arg;
+    mouv__pool_leave_watch(pool);
     if (pool->clients) mongoc_client_pool_destroy(pool->clients);
     mongoc_uri_destroy(pool->uri);
     mouv__setup_clear(&pool->setup);
@@ -105,6 +106,10 @@ bool mouv__pool_prepare(mouv__pool_t *pool, bson_error_t *error) {
     mouv__watch_pool(pool->watch, pool->uri, clients);
     pool->clients = clients;
     return true;
+}
+
+void mouv__pool_leave_watch(mouv__pool_t *pool) {
+    if (pool->clients) mouv__watch_leave(pool->watch, pool->clients);
 }
 
 void mouv__pool_note_rtt(mouv__pool_t *pool, int64_t rtt_ns) {

@@ -46,6 +46,10 @@ void mouv__pool_unref(mouv__pool_t *pool);
 /** A worker: makes libmongoc's pool; looks up mongodb+srv names. Once, before all else. */
 bool mouv__pool_prepare(mouv__pool_t *pool, bson_error_t *error);
 
+/** A worker: takes back what the watch has of libmongoc's clients, before others are given back: with
+ *  the last one libmongoc says good-bye, and the watch's has no connection. */
+void mouv__pool_leave_watch(mouv__pool_t *pool);
+
 /** A worker: notes how long a round trip took. */
 void mouv__pool_note_rtt(mouv__pool_t *pool, int64_t rtt_ns);
 

@@ -121,3 +121,19 @@ bool mouv__step_ping(mouv__step_t *step) {
     /* the first try makes libmongoc drop a connection that was cut between two calls */
     return ping_once(step) || (mouv__line_was_stale(step->carrier->line) && ping_once(step));
 }
+
+/* Sends nothing where there is a connection. */
+static bool set_up(mouv__step_t *step) {
+    mouv__line_t *line = step->carrier->line;
+    mouv__line_begin(line, 0, step->pool->connect_timeout_ms);
+    mongoc_server_description_t *server = mongoc_client_get_handshake_description(
+        step->carrier->client, step->server_id, NULL, &step->error);
+    mouv__line_end(line);
+    if (!server) mouv__line_explain(line, &step->error);
+    mongoc_server_description_destroy(server);
+    return server != NULL;
+}
+
+bool mouv__step_connect(mouv__step_t *step) {
+    return set_up(step) && (mouv__line_has_set_up(step->carrier->line) || mouv__step_ping(step));
+}

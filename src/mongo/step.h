@@ -38,8 +38,11 @@ int mouv__step_error(const mouv__step_t *step, mouv_error_t *error);
 /** The client leaves its steps behind: they free themselves. */
 void mouv__step_abandon_all(mouv_client_t *client);
 
-/** A worker: sets a connection to its server up, if there is none, and tries it, for at most
- *  connectTimeoutMS. */
+/** A worker: sets a connection to its server up, for at most connectTimeoutMS; if there is one,
+ *  tries it. */
+bool mouv__step_connect(mouv__step_t *step);
+
+/** A worker: tries the connection, within the same time. */
 bool mouv__step_ping(mouv__step_t *step);
 
 /** A worker: selects a server for the step's wish, sets its id. */

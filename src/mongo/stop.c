@@ -94,7 +94,7 @@ void mouv__stopper_remove(mouv__operation_t *op) {
 static void prepare_run(mouv__job_t *job) {
     mouv__step_t *step = (mouv__step_t *)job;
     step->ok =
-        mouv__carrier_open(step->carrier, step->pool, &step->error) && mouv__step_ping(step);
+        mouv__carrier_open(step->carrier, step->pool, &step->error) && mouv__step_connect(step);
 }
 
 static void lane_ended(mouv__step_t *step, bool answered) {

@@ -16,15 +16,15 @@
 #include <mongoc/mongoc.h>
 
 #include "mongo/line.h"
-#include "mongo/setup.h"
+#include "mongo/types.h"
 
 /** Whether connections of this URI can be mouv's own. */
 bool mouv__streams_suit(const mongoc_uri_t *uri);
 
 /** What a client's connections are made of. */
 typedef struct mouv__stream_source {
-    mouv__line_t *line;         /**< each connection takes a share */
-    const mouv__setup_t *setup; /**< borrowed */
+    mouv__line_t *line;  /**< each connection takes a share */
+    mouv__pool_t *pool;  /**< borrowed; told how long a round trip is */
 } mouv__stream_source_t;
 
 /** A mongoc_stream_initiator_t: looks up, connects, does the TLS handshake. */

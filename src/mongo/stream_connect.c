@@ -16,6 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "mongo/pool.h"
+
 #define CONNECT_TIMEOUT_MS 10000 /* libmongoc's */
 
 /* As libmongoc: keep-alive after two minutes of silence, given up after nine probes. */
@@ -110,6 +112,12 @@ typedef struct attempt {
 
 static void begin_attempt(attempt_t *attempt) {
     attempt->until_us = bson_get_monotonic_time() + attempt->timeout_ms * INT64_C(1000);
+}
+
+/* TCP's handshake is one round trip. */
+static int64_t connected_within_ns(const attempt_t *attempt) {
+    int64_t began_us = attempt->until_us - attempt->timeout_ms * INT64_C(1000);
+    return (bson_get_monotonic_time() - began_us) * 1000 + 1; /* 0 is none */
 }
 
 static int fail_to_connect(const attempt_t *attempt, int code) {
@@ -209,11 +217,12 @@ mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host
                                       void *source, bson_error_t *error) {
     const mouv__stream_source_t *from = source;
     mouv__socket_t *socket;
-    attempt_t attempt = {.setup = from->setup, .host = host, .error = error};
+    attempt_t attempt = {.setup = &from->pool->setup, .host = host, .error = error};
     attempt.timeout_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, CONNECT_TIMEOUT_MS);
     int fd = host->family == AF_UNIX ? connect_unix(&attempt) : connect_tcp(&attempt);
     if (fd < 0) return NULL;
+    mouv__pool_note_rtt(from->pool, connected_within_ns(&attempt));
     mongoc_stream_t *stream = mouv__socket_stream_new(from->line, fd, &socket);
     if (!stream) {
         close(fd);

@@ -116,6 +116,8 @@ int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeou
 
 int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns) {
     int64_t rtt_ns = __atomic_load_n(&client->pool->least_rtt_ns, __ATOMIC_RELAXED);
+    int64_t heartbeat_ns = mouv__watch_rtt_ms(client->pool->watch) * MS_NS;
+    if (heartbeat_ns > rtt_ns) rtt_ns = heartbeat_ns;
     return (until_ns - mouv__now_ns(client->runtime) - rtt_ns) / MS_NS;
 }
 

@@ -67,8 +67,14 @@ mouv__monitor_t *mouv__watch_monitor(const mouv__watch_t *watch);
 mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch);
 void mouv__watch_unref(mouv__watch_t *watch);
 
-/** A worker: makes a pool report to the watch; before its first client is popped. */
+/** A worker: makes a pool report to the watch, which takes a client of it; before its first is popped. */
 void mouv__watch_pool(mouv__watch_t *watch, const mongoc_uri_t *uri, mongoc_client_pool_t *pool);
+
+/** Before the pool ends: gives that client back. */
+void mouv__watch_leave(mouv__watch_t *watch, mongoc_client_pool_t *pool);
+
+/** Any thread: the least round trip of the last heartbeats, see rtt.h; 0: none is known. */
+int64_t mouv__watch_rtt_ms(const mouv__watch_t *watch);
 
 /** Loop thread: all that is known now, the caller's; NULL: nothing yet, or ENOMEM. */
 mouv_topology_description_t *mouv__watch_describe(mouv__watch_t *watch);

@@ -10,6 +10,7 @@
 #include "context/alloc.h"
 #include "mongo/description.h"
 #include "mongo/monitor.h"
+#include "mongo/rtt.h"
 #include "mongo/topology.h"
 
 /* Hosts whose last heartbeat error is kept. */
@@ -37,6 +38,9 @@ struct mouv__watch {
     void (*changed)(void *arg); /* loop thread; NULL once stopped */
     void *arg;
     mouv__monitor_t *monitor; /* a share; NULL: nobody listens */
+    mongoc_client_t *looker;  /* tells what no event does; the pool's */
+    mouv__rtt_t rtt;
+    int64_t rtt_ms; /* atomic; the least of it */
 };
 
 mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch) {
@@ -262,6 +266,29 @@ static void compare_set_name(mouv__watch_t *watch, const bson_t *hello, failure_
                  name, watch->set_name);
 }
 
+/*
+ * Under libmongoc's lock for events alone, so that its picture can be taken from it. The answer that
+ * this is about is not in there yet: so what is counted is never the first, which set the
+ * monitor's connection up.
+ */
+static void note_rtt(mouv__watch_t *watch, const char *host) {
+    size_t count = 0;
+    if (!watch->looker) return;
+    mongoc_server_description_t **servers =
+        mongoc_client_get_server_descriptions(watch->looker, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(mongoc_server_description_host(servers[i])->host_and_port, host) != 0) continue;
+        mouv__rtt_note(&watch->rtt, mongoc_server_description_id(servers[i]),
+                       mongoc_server_description_round_trip_time(servers[i]));
+    }
+    mongoc_server_descriptions_destroy_all(servers, count);
+    __atomic_store_n(&watch->rtt_ms, mouv__rtt_least_ms(&watch->rtt), __ATOMIC_RELAXED);
+}
+
+int64_t mouv__watch_rtt_ms(const mouv__watch_t *watch) {
+    return __atomic_load_n(&watch->rtt_ms, __ATOMIC_RELAXED);
+}
+
 static void on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
     mouv__watch_t *watch = mongoc_apm_server_heartbeat_succeeded_get_context(event);
     if (watch->monitor) mouv__monitor_heartbeat_succeeded(watch->monitor, event);
@@ -272,6 +299,7 @@ static void on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t
         failure->text[0] = '\0';
         compare_set_name(watch, mongoc_apm_server_heartbeat_succeeded_get_reply(event), failure);
     }
+    note_rtt(watch, host);
     uv_mutex_unlock(&watch->lock);
 }
 
@@ -352,4 +380,16 @@ void mouv__watch_pool(mouv__watch_t *watch, const mongoc_uri_t *uri, mongoc_clie
     if (watch->monitor) mouv__monitor_subscribe(watch->monitor, callbacks);
     mongoc_client_pool_set_apm_callbacks(pool, callbacks, watch);
     mongoc_apm_callbacks_destroy(callbacks);
+    mongoc_client_t *looker = mongoc_client_pool_try_pop(pool);
+    uv_mutex_lock(&watch->lock);
+    watch->looker = looker;
+    uv_mutex_unlock(&watch->lock);
+}
+
+void mouv__watch_leave(mouv__watch_t *watch, mongoc_client_pool_t *pool) {
+    uv_mutex_lock(&watch->lock);
+    mongoc_client_t *looker = watch->looker;
+    watch->looker = NULL;
+    uv_mutex_unlock(&watch->lock);
+    if (looker) mongoc_client_pool_push(pool, looker);
 }

@@ -252,6 +252,36 @@ CASE(the_limit_of_server_selection_counts_beside_it) {
     return 0;
 }
 
+#define SLOW_HEARTBEATS \
+    "'appName': 'slow heartbeats', 'blockConnection': true, 'blockTimeMS': 50"
+
+CASE(the_way_is_as_long_as_heartbeats_say) {
+    CHECK_INT(wire_fail_point(t, 1000000, "'hello', 'isMaster'", SLOW_HEARTBEATS), 0);
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        listening(t, "appName=slow%20heartbeats&heartbeatFrequencyMS=500");
+    mouv_collection_t *users = wire_users(t, client);
+    int before = find_one(t, users, "{'timeoutMS': 60000}");
+    mouv_sleep_ms(1500);
+    int long_enough = find_one(t, users, "{'timeoutMS': 60000}");
+    int64_t sent_ms = wire_max_time(&wire, "find");
+    int too_short = insert(t, users, "{'timeoutMS': 40}");
+    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(before, 0);
+    CHECK_INT(long_enough, 0);
+    CHECK_LIMIT(sent_ms, 59951); /* rounding may leave 49 of the 50 */
+    CHECK_INT(too_short, MOUV_ETIMEDOUT);
+    CHECK_INT(wire_sent(&wire, "insert"), 0);
+    return 0;
+}
+
+CASE(connecting_sends_no_command_of_mouvs_own) {
+    CHECK_INT(wire_fail_point(t, 1, "'ping'", "'errorCode': 2, 'appName': 'no ping'"), 0);
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "appName=no%20ping");
+    CHECK_INT(find_one(t, wire_users(t, client), "{'timeoutMS': 60000}"), 0);
+    CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ESERVER);
+    return 0;
+}
+
 /* --- what it replaces ------------------------------------------------------------------------ */
 
 CASE(maxTimeMS_and_wtimeout_are_ignored) {
@@ -299,12 +329,35 @@ CASE(the_queue_has_no_limit_of_its_own) {
     return 0;
 }
 
+#define SLOW_ANSWER "'blockConnection': true, 'blockTimeMS': 1000"
+
 CASE(a_socketTimeoutMS_beside_it_does_not_count) {
-    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=300&timeoutMS=60000");
-    mouv_collection_t *users = wire_users(t, client);
-    CHECK_INT(wire_fail_point(t, 1, "'find'", "'blockConnection': true, 'blockTimeMS': 1000"), 0);
-    CHECK_INT(find_one(t, users, "{}"), 0);
-    CHECK_INT(wire_sent(&wire, "find"), 1);
+    static const struct {
+        const char *options, *opts;
+    } given[] = {{"socketTimeoutMS=300&timeoutMS=60000", "{}"},
+                 {"socketTimeoutMS=300", "{'timeoutMS': 60000}"},
+                 {"socketTimeoutMS=300", "{'timeoutMS': 0}"}};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        wire.count = 0;
+        MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, given[i].options);
+        mouv_collection_t *users = wire_users(t, client);
+        CHECK_INT(wire_fail_point(t, 1, "'find'", SLOW_ANSWER), 0);
+        CHECK_INT(find_one(t, users, given[i].opts), 0);
+        CHECK_INT(wire_sent(&wire, "find"), 1);
+    }
+    return 0;
+}
+
+CASE(without_it_socketTimeoutMS_counts) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=300&retryReads=false");
+    CHECK_INT(wire_fail_point(t, 1, "'find'", SLOW_ANSWER), 0);
+    CHECK_INT(find_one(t, wire_users(t, client), "{}"), MOUV_ENETWORK);
+    return 0;
+}
+
+CASE(connecting_has_its_own_limit) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=1");
+    CHECK_INT(find_one(t, wire_users(t, client), "{'timeoutMS': 60000}"), 0);
     return 0;
 }
 
@@ -381,10 +434,14 @@ int main(void) {
         cmocka_unit_test(code_50_is_a_timeout_wherever_it_comes),
         cmocka_unit_test(nobody_there_is_waited_for_so_long),
         cmocka_unit_test(the_limit_of_server_selection_counts_beside_it),
+        cmocka_unit_test(the_way_is_as_long_as_heartbeats_say),
+        cmocka_unit_test(connecting_sends_no_command_of_mouvs_own),
         cmocka_unit_test(maxTimeMS_and_wtimeout_are_ignored),
         cmocka_unit_test(a_concern_that_was_a_wtimeout_alone_is_not_sent),
         cmocka_unit_test(the_queue_has_no_limit_of_its_own),
         cmocka_unit_test(a_socketTimeoutMS_beside_it_does_not_count),
+        cmocka_unit_test(without_it_socketTimeoutMS_counts),
+        cmocka_unit_test(connecting_has_its_own_limit),
         cmocka_unit_test(with_it_retries_go_on_until_they_succeed),
         cmocka_unit_test(without_it_there_is_one_retry),
         cmocka_unit_test(retries_end_at_the_time),

@@ -23,6 +23,7 @@ typedef struct spec_events {
     const bson_t *definition; /**< of the client: a view, owned */
     bool listening;           /**< events are kept */
     bool ignore_first;        /**< the first operation is the runner's */
+    bool cursor_failed;       /**< mouv has killed it on the server, see expect_events.c */
     spec_event_t *events;
     size_t count;
     int64_t checked_out; /**< clients of the pool that operations have */

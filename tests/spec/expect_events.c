@@ -102,6 +102,15 @@ static bool check_sequence(spec_test_t *test, const spec_events_t *events, const
     return true;
 }
 
+/**
+ * Whether it is the end of a cursor that failed, for which drivers have their own time: mouv's is at
+ * once, most others' when the cursor is closed or later.
+ */
+static bool is_clean_up(const spec_events_t *events, const spec_event_t *event) {
+    const char *command = spec_string(event->fields, "commandName");
+    return events->cursor_failed && command && strcmp(command, "killCursors") == 0;
+}
+
 static bool check_client(spec_test_t *test, const bson_t *expected) {
     bson_t list;
     size_t index = 0;
@@ -115,8 +124,11 @@ static bool check_client(spec_test_t *test, const bson_t *expected) {
         return false;
     }
     if (spec_bool(expected, "ignoreExtraEvents", false)) return true;
-    const spec_event_t *more = next_event(client->events, class, &index);
-    if (!more) return true;
+    const spec_event_t *more;
+    do {
+        more = next_event(client->events, class, &index);
+        if (!more) return true;
+    } while (is_clean_up(client->events, more));
     const char *command = spec_string(more->fields, "commandName");
     return spec_fail(test, "expectEvents of %s: one more event: %s %s", client->id, more->type,
                      command ? command : "");

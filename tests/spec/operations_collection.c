@@ -14,13 +14,25 @@ static bool aggregate(spec_call_t *call) {
     return spec_take_rows(call, mouv_collection_aggregate(collection, &pipeline, call->opts));
 }
 
-/** The command that drivers once had a method for. */
+static bool estimated_document_count(spec_call_t *call) {
+    int64_t number = 0;
+    if (spec_await(call, mouv_collection_estimated_document_count(call->object->is.collection,
+                                                                  call->opts, &number))) {
+        spec_result_int(call, number);
+    }
+    return true;
+}
+
+/** What drivers once had a method for: of all documents it is the estimate, which is the same
+ *  command; else one of the user's own, which is never retried. */
 static bool count(spec_call_t *call) {
     mouv_collection_t *collection = call->object->is.collection;
     bson_t filter, *reply = NULL;
     bson_iter_t field;
+    spec_may_document(call, "filter", &filter);
+    if (bson_empty(&filter)) return estimated_document_count(call);
     AUTO_BSON *command = BCON_NEW("count", BCON_UTF8(mouv_collection_name(collection)));
-    BSON_APPEND_DOCUMENT(command, "query", spec_may_document(call, "filter", &filter));
+    BSON_APPEND_DOCUMENT(command, "query", &filter);
     mouv_database_t *database = mouv_collection_database(collection);
     if (spec_await(call, mouv_database_command(database, command, call->opts, &reply))) {
         const bson_value_t *n = spec_value(reply, "n", &field);
@@ -36,15 +48,6 @@ static bool count_documents(spec_call_t *call) {
     if (!spec_need_document(call, "filter", &filter)) return false;
     if (spec_await(call, mouv_collection_count_documents(call->object->is.collection, &filter,
                                                          call->opts, &number))) {
-        spec_result_int(call, number);
-    }
-    return true;
-}
-
-static bool estimated_document_count(spec_call_t *call) {
-    int64_t number = 0;
-    if (spec_await(call, mouv_collection_estimated_document_count(call->object->is.collection,
-                                                                  call->opts, &number))) {
         spec_result_int(call, number);
     }
     return true;

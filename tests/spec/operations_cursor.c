@@ -19,12 +19,19 @@ bool spec_open_cursor(spec_call_t *call, mouv_cursor_t *cursor) {
     return true;
 }
 
+/** Awaits a fetch: whether it succeeded. */
+static bool await_fetch(spec_call_t *call, mouv_future_t fetched) {
+    if (spec_await(call, fetched)) return true;
+    if (call->object->client) call->object->client->events->cursor_failed = true;
+    return false;
+}
+
 /** One batch at most: whether it gave a document. */
 static bool iterate(spec_call_t *call) {
     mouv_cursor_t *cursor = call->object->is.cursor;
     const bson_t *document = NULL;
     if (mouv_cursor_next_buffered(cursor, &document) == 0) {
-        if (!spec_await(call, mouv_cursor_try_fetch(cursor))) return false;
+        if (!await_fetch(call, mouv_cursor_try_fetch(cursor))) return false;
         mouv_cursor_next_buffered(cursor, &document);
     }
     return document && spec_result_document(call, bson_copy(document));
@@ -35,15 +42,26 @@ static bool iterate_once(spec_call_t *call) {
     return true;
 }
 
-static bool iterate_until_document(spec_call_t *call) {
+/** As one call of the user's, of which timeoutMS counts: polls until there is something. */
+static bool fetch(spec_call_t *call) {
+    mouv_future_t fetched = mouv_cursor_fetch(call->object->is.cursor);
     int64_t deadline_ms = mouv_now_ms() + PATIENCE_MS;
-    while (!iterate(call) && call->rc >= 0) {
-        if (!mouv_cursor_alive(call->object->is.cursor)) {
-            return spec_fail(call->test, "the cursor has ended");
-        }
+    /* no scope: its deadline would be sent */
+    while (!mouv_future_done(fetched) && mouv_now_ms() < deadline_ms) mouv_sleep_ms(1);
+    if (!mouv_future_done(fetched)) mouv_future_cancel(fetched);
+    return await_fetch(call, fetched);
+}
+
+static bool iterate_until_document(spec_call_t *call) {
+    mouv_cursor_t *cursor = call->object->is.cursor;
+    const bson_t *document = NULL;
+    int64_t deadline_ms = mouv_now_ms() + PATIENCE_MS;
+    while (mouv_cursor_next_buffered(cursor, &document) == 0) {
+        if (!mouv_cursor_alive(cursor)) return spec_fail(call->test, "the cursor has ended");
         if (mouv_now_ms() > deadline_ms) return spec_fail(call->test, "the cursor gives nothing");
+        if (!fetch(call)) return true;
     }
-    return true;
+    return spec_result_document(call, bson_copy(document));
 }
 
 static bool close_cursor(spec_call_t *call) {
