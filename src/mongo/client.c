@@ -229,6 +229,7 @@ void mouv__client_let_go(mouv_client_t *client) {
 /* --- figures ---------------------------------------------------------------------------------- */
 
 void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats) {
+    if (!stats) return;
     memset(stats, 0, sizeof(*stats));
     if (!client) return;
     const mouv__admission_t *admission = &client->admission;
