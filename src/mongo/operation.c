@@ -159,6 +159,8 @@ static int check_name(const char *database, mouv_error_t *error) {
     if (length > MOUV__DATABASE_NAME_MAX)
         return mouv_error_set(error, MOUV_EINVAL, "the database name is longer than %d bytes",
                               MOUV__DATABASE_NAME_MAX);
+    if (!bson_utf8_validate(database, length, false))
+        return mouv_error_set(error, MOUV_EINVAL, "the database name is not UTF-8");
     const char *bad = strpbrk(database, " ./\\\"$");
     if (bad && strcmp(database, "$external") != 0)
         return mouv_error_set(error, MOUV_EINVAL, "the database name '%s' contains '%c'", database,
