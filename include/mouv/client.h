@@ -60,7 +60,7 @@ MOUV_BEGIN_DECLS
  *            of a fork(), is refused with MOUV_ETHREAD. Never suspends.
  * Ownership: copies `uri` and `opts` (NULL: defaults). Release with mouv_client_unref().
  * Returns:   NULL on failure, with `error` filled.
- * Errors:    MOUV_EINVAL names what is wrong in the URI; MOUV_ENOLOOP; MOUV_ENOMEM.
+ * Errors:    MOUV_EINVAL names what is wrong in the URI or `opts`; MOUV_ENOLOOP; MOUV_ENOMEM.
  * Like:      mongoc_client_pool_new(); Motor's AsyncIOMotorClient().
  */
 MOUV_API mouv_client_t *mouv_client_new(const char *uri, const mouv_client_opts_t *opts,
