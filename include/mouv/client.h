@@ -60,7 +60,7 @@ MOUV_BEGIN_DECLS
  *            of a fork(), is refused with MOUV_ETHREAD. Never suspends.
  * Ownership: copies `uri` and `opts` (NULL: defaults). Release with mouv_client_unref().
  * Returns:   NULL on failure, with `error` filled.
- * Errors:    MOUV_EINVAL names what is wrong in the URI; MOUV_ENOLOOP; MOUV_ENOMEM.
+ * Errors:    MOUV_EINVAL names what is wrong in the URI or `opts`; MOUV_ENOLOOP; MOUV_ENOMEM.
  * Like:      mongoc_client_pool_new(); Motor's AsyncIOMotorClient().
  */
 MOUV_API mouv_client_t *mouv_client_new(const char *uri, const mouv_client_opts_t *opts,
@@ -130,8 +130,8 @@ typedef struct mouv_client_stats {
     uint64_t queued;     /**< waiting for a client or a server now */
     uint64_t late;       /**< given up by their awaiter, worker still busy with them */
     uint64_t clients;    /**< libmongoc clients in existence */
-    uint64_t timeouts;   /**< operations that their deadline has ended */
-    uint64_t cancels;    /**< operations that were cancelled */
+    uint64_t timeouts;   /**< operations that a deadline has ended, theirs or a scope's */
+    uint64_t cancels;    /**< operations that were cancelled otherwise */
     uint64_t retries;    /**< attempts after the first */
     uint64_t interrupts;     /**< connections cut because a kill had brought no answer */
     uint64_t abandoned;      /**< times that a worker was left in its call for another second, as the

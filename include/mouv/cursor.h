@@ -58,7 +58,8 @@ MOUV_API MOUV_SUSPENDS int mouv_cursor_try_next(mouv_cursor_t *cursor, const bso
 MOUV_API mouv_future_t mouv_cursor_fetch(mouv_cursor_t *cursor);
 MOUV_API mouv_future_t mouv_cursor_try_fetch(mouv_cursor_t *cursor);
 
-/** The next document if one is at hand: 1, or 0 when mouv_cursor_fetch() is needed. */
+/** The next document if one is at hand: 1, or 0 when mouv_cursor_fetch() is needed. MOUV_EINVAL if
+ *  `doc` is NULL. */
 MOUV_API int mouv_cursor_next_buffered(mouv_cursor_t *cursor, const bson_t **doc);
 
 /**

@@ -97,7 +97,7 @@ MOUV_API bool mouv_session_is_dirty(const mouv_session_t *session);
 /** The greatest $clusterTime seen, or NULL; valid until the session's next operation. */
 MOUV_API const bson_t *mouv_session_cluster_time(const mouv_session_t *session);
 
-/** The operationTime of the last operation; 0 and 0 before the first. */
+/** The operationTime of the last operation; 0 and 0 before the first. Either output may be NULL. */
 MOUV_API void mouv_session_operation_time(const mouv_session_t *session, uint32_t *timestamp,
                                           uint32_t *increment);
 

@@ -234,6 +234,7 @@ mouv_future_t mouv_change_stream_open(mouv_change_stream_t *stream) {
 /* --- Taking ---------------------------------------------------------------------------------- */
 
 int mouv_change_stream_next_buffered(mouv_change_stream_t *stream, const bson_t **doc) {
+    if (!doc) return MOUV_EINVAL;
     *doc = NULL;
     if (!stream || !mouv__stream_take(stream)) return 0;
     *doc = &stream->view;
@@ -258,6 +259,7 @@ static int next(mouv_change_stream_t *stream, wanted_t wanted, const bson_t **do
 }
 
 int mouv_change_stream_next(mouv_change_stream_t *stream, const bson_t **doc, mouv_error_t *error) {
+    if (!doc) return mouv__raise(error, MOUV_EINVAL, "'doc' is NULL");
     *doc = NULL;
     if (!mouv_in_coroutine())
         return mouv__raise(error, MOUV_ENOTCORO,
@@ -267,6 +269,7 @@ int mouv_change_stream_next(mouv_change_stream_t *stream, const bson_t **doc, mo
 
 int mouv_change_stream_try_next(mouv_change_stream_t *stream, const bson_t **doc,
                                 mouv_error_t *error) {
+    if (!doc) return mouv__raise(error, MOUV_EINVAL, "'doc' is NULL");
     *doc = NULL;
     if (!mouv_in_coroutine())
         return mouv__raise(error, MOUV_ENOTCORO,

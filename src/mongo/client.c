@@ -124,6 +124,15 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *
     return 0;
 }
 
+static int check_opts(const mouv_client_opts_t *opts, mouv_error_t *error) {
+    const char *bad = (unsigned)opts->executor > MOUV_EXECUTOR_UVPOOL ? "executor"
+                      : opts->queue_wait_ms < 0                       ? "queue_wait_ms"
+                      : opts->close_wait_ms < 0                       ? "close_wait_ms"
+                                                                      : NULL;
+    if (!bad) return 0;
+    return mouv__raise(error, MOUV_EINVAL, "mouv_client_new: '%s' is out of range", bad);
+}
+
 mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *opts,
                                mouv_error_t *error) {
     static const mouv_client_opts_t defaults;
@@ -133,6 +142,7 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
         mouv__raise(error, MOUV_ENOLOOP, "mouv_client_new: this thread has no runtime");
         return NULL;
     }
+    if (check_opts(opts, error) < 0) return NULL;
     mouv__driver_init();
     mouv__setup_t setup;
     int64_t timeout_ms;
@@ -246,6 +256,7 @@ void mouv__client_let_go(mouv_client_t *client) {
 /* --- figures ---------------------------------------------------------------------------------- */
 
 void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats) {
+    if (!stats) return;
     memset(stats, 0, sizeof(*stats));
     if (!client) return;
     const mouv__admission_t *admission = &client->admission;

@@ -44,7 +44,7 @@ static bool begin(mouv__command_t *command, const mouv__row_t *row, mouv_databas
     command->bson = bson_new();
     mouv__opts_read(&command->opts, row->families, NULL, &command->error);
     if (!database) {
-        mouv__command_fail(command, MOUV_EINVAL, "the collection or database is NULL");
+        mouv__command_fail(command, MOUV_EINVAL, "the client, database or collection is NULL");
     } else if (mouv__database_is_unmade(database)) {
         mouv__command_fail(command, MOUV_ENOMEM, "there was no memory for the handle");
     } else if (!database->client) {

@@ -264,6 +264,7 @@ mouv_future_t mouv__cursor_names_future(mouv_cursor_t *cursor, char ***names) {
 int mouv_cursor_next_buffered(mouv_cursor_t *cursor, const bson_t **doc) {
     const uint8_t *data;
     uint32_t length;
+    if (!doc) return MOUV_EINVAL;
     *doc = NULL;
     if (!cursor || !cursor->at_hand) return 0;
     bson_iter_document(&cursor->documents, &length, &data);
@@ -280,6 +281,7 @@ static bool is_refused(const mouv_cursor_t *cursor) {
 
 static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv_error_t *error) {
     mouv_error_t refused;
+    if (!doc) return mouv__raise(error, MOUV_EINVAL, "'doc' is NULL");
     *doc = NULL;
     if (!mouv_in_coroutine()) {
         return mouv__raise(error, MOUV_ENOTCORO, "%s outside of a coroutine",

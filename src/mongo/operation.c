@@ -105,7 +105,8 @@ static void future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
     if (op->probe) return;      /* it was stopped before, and will soon have ended */
-    op->client->stats.cancels++;
+    op->out_of_time = op->deadline_ns <= mouv__now_ns(op->client->runtime);
+    if (!op->out_of_time) op->client->stats.cancels++;
     mouv__operation_stop(op, false);
 }
 
@@ -158,6 +159,8 @@ static int check_name(const char *database, mouv_error_t *error) {
     if (length > MOUV__DATABASE_NAME_MAX)
         return mouv_error_set(error, MOUV_EINVAL, "the database name is longer than %d bytes",
                               MOUV__DATABASE_NAME_MAX);
+    if (!bson_utf8_validate(database, length, false))
+        return mouv_error_set(error, MOUV_EINVAL, "the database name is not UTF-8");
     const char *bad = strpbrk(database, " ./\\\"$");
     if (bad && strcmp(database, "$external") != 0)
         return mouv_error_set(error, MOUV_EINVAL, "the database name '%s' contains '%c'", database,
@@ -278,10 +281,11 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
 
 /* --- settling -------------------------------------------------------------------------------- */
 
-static void count_end(mouv__operation_t *op, int code) {
+static void count_end(mouv__operation_t *op, int code, const mouv_error_t *error) {
     if (is_cleanup(op)) op->client->cleanups--;
     op->client->stats.completed++;
-    if (code == MOUV_ETIMEDOUT) op->client->stats.timeouts++;
+    if (code < 0 && (op->out_of_time || code == MOUV_ETIMEDOUT || mouv_error_is_timeout(error)))
+        op->client->stats.timeouts++;
 }
 
 /* Completes the future. While a worker has the operation it is LATE, then SETTLED. */
@@ -294,7 +298,7 @@ static void settle(mouv__operation_t *op, int code, mouv_error_t *error) {
     bool worker = is_on_worker(op) && op->attempt.carrier != NULL;
     if (worker) mouv__queue_push(&op->client->admission.running, op);
     mouv__operation_move(op, worker ? MOUV__OP_LATE : MOUV__OP_SETTLED);
-    count_end(op, code);
+    count_end(op, code, error);
     mouv__future_hold(&op->future);
     mouv__future_complete(&op->future, code, error);
     let_go_if_over(op);

@@ -183,6 +183,7 @@ struct mouv__operation {
     bool maybe_stored;         /**< an earlier attempt of a write may have been executed */
     bool stopped;              /**< cancelled or expired: no further attempt */
     bool expired;              /**< `stopped` by its deadline */
+    bool out_of_time;          /**< cancelled, by a scope whose deadline it has: counted as that */
     bool has_timeout;          /**< timeoutMS is given, see timeout.h; 0 as well */
     bool own_limit;            /**< maxTimeMS is not for the deadline to say, see timeout.h */
     bool held;                 /**< the lower half holds the future */

@@ -359,8 +359,8 @@ const bson_t *mouv_session_cluster_time(const mouv_session_t *session) {
 
 void mouv_session_operation_time(const mouv_session_t *session, uint32_t *timestamp,
                                  uint32_t *increment) {
-    *timestamp = session ? session->operation_time[0] : 0;
-    *increment = session ? session->operation_time[1] : 0;
+    if (timestamp) *timestamp = session ? session->operation_time[0] : 0;
+    if (increment) *increment = session ? session->operation_time[1] : 0;
 }
 
 int mouv_session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {

@@ -90,6 +90,8 @@ int mouv__transaction_opts_copy(mouv__transaction_opts_t *to, const mouv_transac
     int rc = copy_preference(&to->primary, from->read_preference, error);
     if (rc == 0 && (from->max_commit_time_ms < 0 || from->max_commit_time_ms > INT32_MAX))
         rc = mouv_error_set(error, MOUV_EINVAL, "'max_commit_time_ms' is out of range");
+    if (rc == 0 && from->retry_limit_ms < 0)
+        rc = mouv_error_set(error, MOUV_EINVAL, "'retry_limit_ms' is out of range");
     if (rc == 0) rc = copy_concern(&to->read_concern, from->read_concern, "read_concern", error);
     if (rc == 0) rc = copy_concern(&to->write_concern, from->write_concern, "write_concern", error);
     to->max_commit_time_ms = from->max_commit_time_ms;

@@ -56,6 +56,27 @@ CASE(null_handles_are_refused) {
     return 0;
 }
 
+CASE(null_outputs_are_refused_or_left_out) {
+    const bson_t *doc;
+    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{}"), NULL, NULL)), 1);
+    MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_collection_find(t->users, NULL, NULL);
+    CHECK_INT(mouv_cursor_next(cursor, NULL, &t->error), MOUV_EINVAL);
+    CHECK_CONTAINS(t->error.message, "'doc' is NULL");
+    CHECK_INT(mouv_cursor_try_next(cursor, NULL, &t->error), MOUV_EINVAL);
+    CHECK_INT(await(t, mouv_cursor_fetch(cursor)), 1);
+    CHECK_INT(mouv_cursor_next_buffered(cursor, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_cursor_next(cursor, &doc, &t->error), 1); /* the refused calls took nothing */
+    MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *stream =
+        mouv_collection_watch(t->users, NULL, NULL);
+    CHECK_INT(mouv_change_stream_next(stream, NULL, &t->error), MOUV_EINVAL);
+    CHECK_CONTAINS(t->error.message, "'doc' is NULL");
+    CHECK_INT(mouv_change_stream_try_next(stream, NULL, &t->error), MOUV_EINVAL);
+    CHECK_INT(mouv_change_stream_next_buffered(stream, NULL), MOUV_EINVAL);
+    mouv_session_operation_time(NULL, NULL, NULL);
+    mouv_client_get_stats(t->client, NULL);
+    return 0;
+}
+
 CASE(invalid_collection_names_are_refused_at_the_operation) {
     char long_name[300];
     memset(long_name, 'x', sizeof long_name);
@@ -74,7 +95,8 @@ CASE(invalid_database_names_are_refused_at_the_operation) {
     char long_name[65];
     memset(long_name, 'x', sizeof long_name);
     long_name[sizeof long_name - 1] = '\0';
-    const char *const names[] = {"", "a b", "a.b", "a/b", "a\\b", "a\"b", "$a", long_name, NULL};
+    const char *const names[] = {"",   "a b",  "a.b",     "a/b", "a\\b", "a\"b",
+                                 "$a", "\xff", long_name, NULL};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         mouv_collection_t *collection = mouv_client_get_collection(t->client, names[i], "users");
         CHECK(collection != NULL);
@@ -276,6 +298,7 @@ int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(null_arguments_are_named),
         cmocka_unit_test(null_handles_are_refused),
+        cmocka_unit_test(null_outputs_are_refused_or_left_out),
         cmocka_unit_test(invalid_collection_names_are_refused_at_the_operation),
         cmocka_unit_test(invalid_database_names_are_refused_at_the_operation),
         cmocka_unit_test(an_option_of_the_wrong_type_is_named_with_the_operation),

@@ -89,6 +89,21 @@ CASE(a_wrong_server_api_is_refused_by_name) {
     return 0;
 }
 
+CASE(options_out_of_range_are_refused_by_name) {
+    const struct {
+        mouv_client_opts_t opts;
+        const char *name;
+    } wrong[] = {{{.executor = (mouv_executor_t)77}, "'executor'"},
+                 {{.queue_wait_ms = -1}, "'queue_wait_ms'"},
+                 {{.close_wait_ms = -1}, "'close_wait_ms'"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CHECK(mouv_client_new(test_uri(), &wrong[i].opts, &t->error) == NULL);
+        CHECK_INT(t->error.code, MOUV_EINVAL);
+        CHECK_CONTAINS(t->error.message, wrong[i].name);
+    }
+    return 0;
+}
+
 /* --- the URI ---------------------------------------------------------------------------------- */
 
 static const char *uri_with(const char *options) {
@@ -383,6 +398,7 @@ int main(void) {
         cmocka_unit_test(a_strict_server_api_refuses_what_is_outside_of_it),
         cmocka_unit_test(deprecation_errors_are_declared),
         cmocka_unit_test(a_wrong_server_api_is_refused_by_name),
+        cmocka_unit_test(options_out_of_range_are_refused_by_name),
         cmocka_unit_test(options_that_libmongoc_knows_are_taken_without_a_remark),
         cmocka_unit_test(the_appname_reaches_the_server),
         cmocka_unit_test(the_read_preference_reaches_the_server_with_all_it_has),

@@ -102,6 +102,9 @@ CASE(bad_options_are_refused) {
     mouv_session_opts_t mode = {.transaction = {.read_preference = "nearby"}};
     CHECK(start(t, &mode) == NULL);
     CHECK_CONTAINS(t->error.message, "nearby");
+    mouv_session_opts_t limit = {.transaction = {.retry_limit_ms = -5}};
+    CHECK(start(t, &limit) == NULL);
+    CHECK_CONTAINS(t->error.message, "'retry_limit_ms'");
     CHECK(mouv_client_start_session(NULL, NULL, &t->error) == NULL);
     CHECK_INT(t->error.code, MOUV_EINVAL);
     CHECK_INT(mouv_session_append(NULL, NULL), MOUV_EINVAL);

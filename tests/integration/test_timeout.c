@@ -185,6 +185,28 @@ CASE(a_read_ends_at_its_time) {
     return wire_fail_no_more(t);
 }
 
+CASE(a_timeout_is_counted_as_one_whoever_set_it) {
+    mouv_client_stats_t stats;
+    CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
+    CHECK_INT(wire_fail_point(t, 3, "'find'", BLOCKED), 0);
+    mouv_future_t find = mouv_collection_find_one(t->users, NULL, NULL, NULL);
+    CHECK_INT(mouv_await_for(find, 100, &t->error), MOUV_ETIMEDOUT);
+    mouv_client_get_stats(t->client, &stats);
+    CHECK_INT(stats.timeouts, 1);
+    CHECK_INT(find_one(t, t->users, "{'timeoutMS': 100}"), MOUV_ETIMEDOUT);
+    mouv_client_get_stats(t->client, &stats);
+    CHECK_INT(stats.timeouts, 2);
+    CHECK_INT(stats.cancels, 0);
+    find = mouv_collection_find_one(t->users, NULL, NULL, NULL);
+    mouv_sleep_ms(20);
+    mouv_future_cancel(find);
+    CHECK_INT(await(t, find), MOUV_ECANCELED);
+    mouv_client_get_stats(t->client, &stats);
+    CHECK_INT(stats.timeouts, 2);
+    CHECK_INT(stats.cancels, 1);
+    return wire_fail_no_more(t);
+}
+
 CASE(a_write_that_ends_at_its_time_stores_nothing) {
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
     CHECK_INT(wire_fail_point(t, 1, "'insert'", BLOCKED), 0);
@@ -428,6 +450,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_time_is_refused_by_name),
         cmocka_unit_test(a_model_of_a_bulk_has_none_of_its_own),
         cmocka_unit_test(a_read_ends_at_its_time),
+        cmocka_unit_test(a_timeout_is_counted_as_one_whoever_set_it),
         cmocka_unit_test(a_write_that_ends_at_its_time_stores_nothing),
         cmocka_unit_test(what_cannot_be_back_in_time_is_not_sent),
         cmocka_unit_test(a_bulk_has_one_limit_and_tells_how_far_it_got),
