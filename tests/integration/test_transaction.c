@@ -248,10 +248,9 @@ CASE(bad_transaction_options_are_refused) {
     CHECK_CONTAINS(t->error.message, "unacknowledged");
     CHECK_INT(mouv_session_start_transaction(session, &mode, &t->error), MOUV_EINVAL);
     CHECK_INT(mouv_session_start_transaction(session, &secondary, &t->error), 0);
-    AUTO_BSON *opts = bson_new();
-    mouv_session_append(session, opts);
     CHECK_INT(insert(t, session, "{}"), 1);
-    CHECK_INT(await(t, mouv_collection_find_one(t->users, NULL, opts, NULL)), MOUV_EINVAL);
+    mouv_future_t read = mouv_collection_find_one(t->users, NULL, in(t, session, NULL), NULL);
+    CHECK_INT(await(t, read), MOUV_EINVAL);
     CHECK_CONTAINS(t->error.message, "must be primary");
     return 0;
 }
