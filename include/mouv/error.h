@@ -66,7 +66,8 @@ MOUV_API const char *mouv_error_name(int code);
 MOUV_API const char *mouv_error_message(int code);
 
 /**
- * Fills `error` (may be NULL) with a code and a formatted message, and returns the code.
+ * Fills `error` (may be NULL) with a code and a formatted message, of which it makes one line, and
+ * returns the code.
  * Any thread; never suspends. Other fields are cleared.
  */
 MOUV_API int mouv_error_set(mouv_error_t *error, int code, const char *format, ...)

@@ -257,6 +257,8 @@ static void read_into(mouv__opts_t *opts, const option_t *option, const bson_ite
 static int refuse(const bson_iter_t *iter, const option_t *option, mouv_error_t *error) {
     const char *got = fits(NUMBER, iter) && option->expected == COUNT
                           ? "a negative one"
+                      : (option->expected & (COUNT | NUMBER)) && !is_whole(iter)
+                          ? "one with a fraction or too great"
                           : mouv__type_name(bson_iter_type(iter));
     return mouv_error_set(error, MOUV_EINVAL, "option '%s': expected %s, got %s",
                           bson_iter_key(iter), expected_name(option->expected), got);

@@ -110,6 +110,7 @@ CASE(an_option_of_the_wrong_type_is_named_with_the_operation) {
     static const char *const rows[][2] = {
         {"{'sort': 1}", "option 'sort': expected a document, got a number"},
         {"{'skip': -1}", "option 'skip': expected a number of 0 or more, got a negative one"},
+        {"{'skip': 1.5}", "'skip': expected a number of 0 or more, got one with a fraction"},
         {"{'hint': 5}", "option 'hint': expected a string or a document, got a number"},
         {"{'collation': 'en'}", "option 'collation': expected a document, got a string"},
         {"{'maxTimeMS': '5'}", "option 'maxTimeMS': expected a number of 0 or more, got a string"},

@@ -101,6 +101,13 @@ static void set_cuts_a_long_message(void **state) {
     assert_in_range(length, 400, sizeof error.message - 1);
 }
 
+static void set_makes_one_line_of_a_message(void **state) {
+    (void)state;
+    mouv_error_t error;
+    mouv_error_set(&error, MOUV_EINVAL, "cannot parse:\nan integer\r\n");
+    check_str(error.message, "cannot parse: an integer");
+}
+
 /* --- Labels and duplicate keys -------------------------------------------------------------- */
 
 static void label_is_found_wherever_it_stands(void **state) {
@@ -342,6 +349,7 @@ int main(void) {
         CASE(set_fills_returns_the_code_and_clears_other_fields),
         CASE(set_accepts_null),
         CASE(set_cuts_a_long_message),
+        CASE(set_makes_one_line_of_a_message),
         CASE(label_is_found_wherever_it_stands),
         CASE(part_of_a_label_is_not_the_label),
         CASE(label_of_nothing_is_false),
