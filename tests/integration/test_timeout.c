@@ -378,8 +378,14 @@ CASE(without_it_socketTimeoutMS_counts) {
 }
 
 CASE(connecting_has_its_own_limit) {
-    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=1");
-    CHECK_INT(find_one(t, wire_users(t, client), "{'timeoutMS': 60000}"), 0);
+    CHECK_INT(wire_fail_point(t, 1000000, "'hello', 'isMaster'",
+                              "'appName': 'slow', 'blockConnection': true, 'blockTimeMS': 400"),
+              0);
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        listening(t, "appName=slow&socketTimeoutMS=100&serverSelectionTimeoutMS=9000");
+    int rc = find_one(t, wire_users(t, client), "{'timeoutMS': 60000}");
+    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(rc, 0);
     return 0;
 }
 
