@@ -92,7 +92,7 @@ static bool choose_fixed(mouv_client_t *client, mouv__operation_t *op, uint32_t 
 }
 
 bool mouv__admission_choose(mouv_client_t *client, mouv__operation_t *op) {
-    if (client->admission.pool_state != MOUV__POOL_READY) return false;
+    if (client->admission.pool_state != MOUV__POOL_READY || !client->pool) return false;
     if (op->affinity) return choose_fixed(client, op, mouv__affinity_server_id(op->affinity));
     if (op->server_id) return choose_fixed(client, op, op->server_id);
     mouv__wish_t wish = mouv__operation_wish(op);
@@ -305,10 +305,9 @@ static void enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv__operation_move(op, MOUV__OP_SELECTING);
     op->order = ++client->admission.arrivals;
     op->select_ns = mouv__deadline_in(client->runtime, client->selection_timeout_ms);
-    bool chosen = mouv__admission_choose(client, op);
     if (check_entry(client, op, &error) < 0) {
         mouv__operation_fail_waiting(op, &error);
-    } else if (chosen) {
+    } else if (mouv__admission_choose(client, op)) {
         wait_for_client(client, op);
         mouv__carrier_t *bound = bound_carrier(op);
         if (bound) pump_affine(client, bound);

@@ -392,6 +392,17 @@ CASE(close_stops_what_runs_longer_than_it_waits) {
     return 0;
 }
 
+CASE(operations_of_a_client_that_goes_in_the_same_turn_are_refused) {
+    mouv_client_t *client = mouv_client_new(test_uri(), NULL, &t->error);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mouv_future_t found = find_slowly(t, client, 0);
+    mouv_future_t ping = mouv_client_ping(client);
+    mouv_client_unref(client);
+    CHECK_INT(await(t, found), MOUV_ECLOSED);
+    CHECK_INT(await(t, ping), MOUV_ECLOSED);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(the_server_api_is_declared_with_every_command),
@@ -412,6 +423,7 @@ int main(void) {
         cmocka_unit_test(close_ends_the_sessions_on_the_server),
         cmocka_unit_test(close_waits_for_what_runs),
         cmocka_unit_test(close_stops_what_runs_longer_than_it_waits),
+        cmocka_unit_test(operations_of_a_client_that_goes_in_the_same_turn_are_refused),
     };
     return RUN_CASES(cases);
 }
