@@ -54,12 +54,18 @@ static uint32_t max_pool_size(const mongoc_uri_t *uri) {
     return size > 0 ? (uint32_t)size : 100;
 }
 
+/* The worker that sits in server selection comes back this often: it goes on where operations still
+ * wait, and is free where their time is up. */
+#define SELECTION_SLICE_MS 1000
+
 /* What libmongoc must not do by itself, and room for the lanes and the watch. */
 static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     client->retry_reads = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
     client->retry_writes = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
     client->selection_timeout_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 30000);
+    if (client->selection_timeout_ms > SELECTION_SLICE_MS)
+        mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, SELECTION_SLICE_MS);
     if (client->timeout_ms != MOUV__TIMEOUT_UNSET) /* which takes the place of that */
         mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, MONGOC_DEFAULT_SOCKETTIMEOUTMS);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);

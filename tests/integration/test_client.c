@@ -292,6 +292,26 @@ CASE(a_host_that_says_nothing_is_named) {
     return 0;
 }
 
+/* The selection timeout is 30 s. */
+CASE(no_worker_seeks_a_server_for_nobody) {
+    uint16_t port = 0;
+    char uri[100];
+    mouv_client_stats_t stats = {.busy = 1};
+    int listener = listen_somewhere(&port);
+    CHECK(listener >= 0);
+    snprintf(uri, sizeof uri, "mongodb://127.0.0.1:%u/", (unsigned)port);
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
+    int rc = mouv_await_for(mouv_client_ping(client), 200, &t->error);
+    for (int i = 0; i < 1000 && stats.busy > 0; i++) {
+        mouv_sleep_ms(10);
+        mouv_client_get_stats(client, &stats);
+    }
+    close(listener);
+    CHECK_INT(rc, MOUV_ETIMEDOUT);
+    CHECK_INT(stats.busy, 0);
+    return 0;
+}
+
 CASE(the_topology_is_readable_before_during_and_after) {
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(test_uri(), NULL, &t->error);
     MOUV_AUTO_TOPOLOGY mouv_topology_description_t *before =
@@ -419,6 +439,7 @@ int main(void) {
         cmocka_unit_test(a_wrong_replica_set_name_fails_at_once_and_is_named),
         cmocka_unit_test(an_unreachable_host_is_named_with_the_time_that_was_waited),
         cmocka_unit_test(a_host_that_says_nothing_is_named),
+        cmocka_unit_test(no_worker_seeks_a_server_for_nobody),
         cmocka_unit_test(the_topology_is_readable_before_during_and_after),
         cmocka_unit_test(close_ends_the_sessions_on_the_server),
         cmocka_unit_test(close_waits_for_what_runs),

@@ -169,6 +169,13 @@ static inline void yield(int turns) {
     while (turns-- > 0) mouv_sleep_ms(0);
 }
 
+/* Sleeps until others that slept less have gone on, too, and what follows from that has happened:
+   after a pause of the machine all of them are late at once. */
+static inline void pause_ms(int64_t ms) {
+    mouv_sleep_ms(ms);
+    yield(10);
+}
+
 /* --- Cases ---------------------------------------------------------------------------------- */
 
 static inline int support_setup(void **state) {

@@ -167,7 +167,7 @@ CORO_CASE(suspending_in_a_callback_is_refused_and_what_was_given_is_cancelled) {
     mouv_future_t own = mouv_future_ref(task);
     yield(1);
     check_int(mouv_then(mouv_sleep_future(0), awaits_in_a_callback, &task), 0);
-    mouv_sleep_ms(10);
+    pause_ms(10);
     check_str(events(), "refused");
     check(mouv_future_cancelled(own));
     check_int(mouv_await(own, NULL), MOUV_ECANCELED);
@@ -182,7 +182,7 @@ static void coro_in_a_callback(mouv_future_t future, void *arg) {
 
 CORO_CASE(coroutine_awaited_outside_a_coroutine_does_not_run) {
     check_int(mouv_then(mouv_sleep_future(0), coro_in_a_callback, NULL), 0);
-    mouv_sleep_ms(10);
+    pause_ms(10);
     check_str(events(), "refused");
     take_log(NULL); /* whether that counts as "never awaited" is left open */
     return 0;

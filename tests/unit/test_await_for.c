@@ -244,7 +244,7 @@ CORO_CASE(cancelled_twin_is_cancelled_and_not_timed_out) {
 
 CORO_CASE(unreferenced_twin_still_ends_its_task_in_time) {
     mouv_future_unref(mouv_wait_for(mouv_task(forever, NULL), 20));
-    mouv_sleep_ms(80);
+    pause_ms(80);
     check_str(events(), "began cancelled");
     take_log(NULL); /* the timeout itself was not retrieved */
     return 0;

@@ -251,7 +251,7 @@ CORO_CASE(uncancelled_task_may_suspend_again) {
     mouv_future_t task = mouv_task(uncancels, NULL);
     yield(1);
     mouv_future_cancel(task);
-    mouv_sleep_ms(20);
+    pause_ms(20);
     check_str(events(), "child again");
     mouv_future_cancel(task); /* a second cancel is seen like the first */
     check_int(mouv_await_for(task, 5000, NULL), MOUV_ECANCELED);

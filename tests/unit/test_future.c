@@ -229,7 +229,7 @@ CORO_CASE(callback_of_a_task_runs_after_its_body_also_without_a_reference) {
     mouv_future_t task = mouv_task(returns_8_later, NULL);
     mouv_future_add_done_callback(task, on_done, "cb");
     mouv_future_unref(task);
-    mouv_sleep_ms(30);
+    pause_ms(30);
     check_str(events(), "end cb8");
     return 0;
 }
@@ -354,7 +354,7 @@ CORO_CASE(callback_may_keep_a_reference) {
     mouv_future_t task = mouv_task(returns_8_later, NULL);
     mouv_future_add_done_callback(task, takes_a_reference, &kept);
     mouv_future_unref(task);
-    mouv_sleep_ms(30);
+    pause_ms(30);
     check_int(mouv_await(kept, NULL), 8);
     return 0;
 }
@@ -391,7 +391,7 @@ CORO_CASE(unref_twice_is_harmless) {
 
 CORO_CASE(unref_never_cancels_a_task) {
     mouv_future_unref(mouv_task(returns_8_later, NULL));
-    mouv_sleep_ms(30);
+    pause_ms(30);
     check_str(events(), "end");
     return 0;
 }
@@ -409,7 +409,7 @@ CORO_CASE(drop_cancels_and_gives_up) {
     mouv_future_drop(&task);
     mouv_future_drop(&task);
     mouv_future_drop(NULL);
-    mouv_sleep_ms(40);
+    pause_ms(40);
     check_str(events(), "cancelled");
     check_int(mouv_await(task, NULL), MOUV_EINVAL);
     return 0;
@@ -423,7 +423,7 @@ static void leave_early(void) {
 
 CORO_CASE(auto_future_is_cancelled_at_the_end_of_its_scope) {
     leave_early();
-    mouv_sleep_ms(40);
+    pause_ms(40);
     check_str(events(), "leaving cancelled");
     return 0;
 }

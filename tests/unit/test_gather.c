@@ -156,7 +156,7 @@ CORO_CASE(gather_first_error_leaves_siblings_running) {
     check(took(began, 10));
     check_str(error.message, "first");
     check_str(events(), "");
-    mouv_sleep_ms(60);
+    pause_ms(60);
     check_str(events(), "sibling");
     return 0;
 }
@@ -167,7 +167,7 @@ CORO_CASE(gather_gives_the_first_failure_in_time_and_is_silent_about_later_ones)
                                     mouv_coro(fails_after_10_ms, "sooner"));
     check_int(mouv_await(all, &error), -5);
     check_str(error.message, "sooner");
-    mouv_sleep_ms(40);
+    pause_ms(40);
     check_no_warning(); /* asyncio, too, marks the exceptions of a gather's children retrieved */
     return 0;
 }
@@ -202,7 +202,7 @@ CORO_CASE(cancelled_child_fails_the_gather_and_leaves_siblings_running) {
     mouv_future_cancel(own);
     check_int(mouv_await(all, NULL), MOUV_ECANCELED);
     check(!mouv_cancelling());
-    mouv_sleep_ms(60);
+    pause_ms(60);
     check_str(events(), "cancelled sibling");
     mouv_future_unref(own);
     return 0;
@@ -373,7 +373,7 @@ CORO_CASE(gather_all_within_a_gather_writes_when_the_outer_one_is_awaited) {
     int codes[2] = {99, 99};
     mouv_future_t futures[] = {mouv_coro(fails_after_10_ms, "a"), mouv_sleep_future(1)};
     mouv_future_t all = mouv_gather(mouv_gather_all(futures, 2, codes, NULL), mouv_sleep_future(1));
-    mouv_sleep_ms(30);
+    pause_ms(30);
     check_int(codes[0], 99);
     check_int(mouv_await(all, NULL), 0);
     check_int(codes[0], -5);

@@ -674,7 +674,7 @@ CORO_CASE(results_of_futures_are_moved_by_the_join) {
     int code = 99;
     MOUV_GROUP(group);
     mouv_group_add(&group, later_gather_all(&code));
-    mouv_sleep_ms(20);
+    pause_ms(20);
     check_int(code, 99);
     check_int(mouv_group_join(&group, NULL), 0);
     check_int(code, 0);

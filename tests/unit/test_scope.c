@@ -602,7 +602,7 @@ CORO_CASE(cancel_of_a_shielded_coroutine_lets_it_finish) {
     check(mouv_future_cancel(shielded));
     check(mouv_future_cancelled(shielded));
     check_int(mouv_await(shielded, NULL), MOUV_ECANCELED);
-    mouv_sleep_ms(80);
+    pause_ms(80);
     check_str(events(), "finished");
     return 0;
 }
@@ -616,7 +616,7 @@ static int fails_after_20_ms(void *arg) {
 CORO_CASE(failure_behind_a_cancelled_shield_is_reported) {
     check_int(mouv_await_for(mouv_shield(mouv_coro(fails_after_20_ms, NULL)), 5, NULL),
               MOUV_ETIMEDOUT);
-    mouv_sleep_ms(60);
+    pause_ms(60);
     check_one_warning("late in the shield");
     return 0;
 }

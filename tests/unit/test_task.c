@@ -58,7 +58,7 @@ CORO_CASE(unreferenced_task_runs_to_its_end) {
     int64_t ms = 5;
     mouv_future_unref(mouv_task(sleeper, &ms));
     mouv_future_unref(mouv_task(two_steps, "x"));
-    mouv_sleep_ms(20);
+    pause_ms(20);
     check_str(events(), "x1 x2 x3");
     return 0;
 }

@@ -152,7 +152,7 @@ CORO_CASE(then_consumes_its_future) {
     check_int(mouv_await(timer, &error), MOUV_EINVAL);
     check_has(error.message, "already consumed");
     check_int(mouv_then(timer, on_done, "again"), MOUV_EINVAL);
-    mouv_sleep_ms(20);
+    pause_ms(20);
     check_str(events(), "timer=0");
     check(mouv_future_done(timer));
     check_int(mouv_future_result(timer, NULL), MOUV_EINVAL);

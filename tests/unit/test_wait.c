@@ -350,7 +350,7 @@ CORO_CASE(as_completed_that_times_out_gives_first_what_was_done_and_cancels_noth
     mouv_error_t error = {0};
     mouv_future_t f[] = {mouv_sleep_future(10), mouv_sleep_future(200), mouv_sleep_future(20)}, next;
     MOUV_AUTO_AS_COMPLETED mouv_as_completed_t *it = mouv_as_completed(f, 3, 40);
-    mouv_sleep_ms(60);
+    pause_ms(60);
     check_int(mouv_as_completed_next(it, &next, NULL), 1);
     check(next.id == f[0].id);
     check_int(mouv_as_completed_next(it, &next, NULL), 1);
@@ -436,7 +436,7 @@ CORO_CASE(what_a_dropped_next_had_got_is_the_next_again) {
 CORO_CASE(unref_of_an_iterator_leaves_the_futures_alone) {
     mouv_future_t f = mouv_task(sleeps_10_s, "x");
     mouv_as_completed_unref(mouv_as_completed(&f, 1, 5));
-    mouv_sleep_ms(10);
+    pause_ms(10);
     check(!mouv_future_done(f));
     mouv_future_drop(&f);
     yield(2);
