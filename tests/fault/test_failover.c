@@ -2,6 +2,7 @@
  * A set of three nodes that loses its primary in the midst of writes: in order, killed, frozen.
  */
 #include "support/fault.h"
+#include "support/server.h"
 
 #include <signal.h>
 
@@ -35,7 +36,7 @@ static int freeze_primary(fault_t *fault) {
     test_t *t = fault->t;
     pid_t pid = fault_pid(t, test_uri());
     CHECK(pid > 0);
-    CHECK_INT(kill(pid, SIGSTOP), 0);
+    CHECK(server_freeze(pid));
     mouv_sleep_ms(FROZEN_MS);
     CHECK_INT(kill(pid, SIGCONT), 0);
     return 0;

@@ -90,7 +90,7 @@ BARE_CASE(frozen_server_holds_no_worker_and_needs_no_repair) {
     pid_t pid = pid_of_server(t, client);
     CHECK(pid > 0);
     server_changes = 0;
-    kill(pid, SIGSTOP);
+    CHECK(server_freeze(pid));
     int64_t began_ms = now_ms();
     for (int i = 0; i < COUNT; i++)
         finds[i] = mouv_collection_find_one(numbers_of(client), NULL, NULL, NULL);
@@ -122,7 +122,7 @@ BARE_CASE(frozen_server_leaves_a_write_unknown_and_executes_it_later) {
     pid_t pid = pid_of_server(t, client);
     CHECK(pid > 0);
     server_changes = 0;
-    kill(pid, SIGSTOP);
+    CHECK(server_freeze(pid));
     mouv_future_t insert = mouv_collection_insert_one(numbers_of(client), document, NULL, NULL);
     int rc = mouv_await_for(insert, 500, &t->error);
     int64_t quiet_ms = quiet_after_ms(client);

@@ -2,6 +2,7 @@
  * One server whose process is stopped, or killed and started again, in the midst of writes.
  */
 #include "support/fault.h"
+#include "support/server.h"
 
 #include <signal.h>
 
@@ -11,7 +12,7 @@ static int freeze(fault_t *fault) {
     test_t *t = fault->t;
     pid_t pid = fault_pid(t, test_uri());
     CHECK(pid > 0);
-    CHECK_INT(kill(pid, SIGSTOP), 0);
+    CHECK(server_freeze(pid));
     mouv_sleep_ms(FROZEN_MS);
     CHECK_INT(kill(pid, SIGCONT), 0);
     return 0;

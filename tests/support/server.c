@@ -3,6 +3,7 @@
  */
 #include "support/server.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -56,4 +57,37 @@ void server_stop(server_t *server) {
     }
     if (server->output) fclose(server->output);
     *server = (server_t){0};
+}
+
+/* The state is the word after the name, which stands in parentheses. */
+static bool is_stopped(pid_t pid, const char *thread) {
+    char path[300], text[200] = "";
+    snprintf(path, sizeof path, "/proc/%ld/task/%s/stat", (long)pid, thread);
+    FILE *file = fopen(path, "r");
+    if (!file) return true; /* it has ended */
+    if (!fgets(text, sizeof text, file)) text[0] = '\0';
+    fclose(file);
+    const char *name_ends = strrchr(text, ')');
+    return name_ends && name_ends[1] == ' ' && name_ends[2] == 'T';
+}
+
+static bool all_stopped(pid_t pid) {
+    char path[64];
+    bool stopped = true;
+    snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+    DIR *threads = opendir(path);
+    if (!threads) return false;
+    for (const struct dirent *thread; stopped && (thread = readdir(threads));)
+        stopped = thread->d_name[0] == '.' || is_stopped(pid, thread->d_name);
+    closedir(threads);
+    return stopped;
+}
+
+bool server_freeze(pid_t pid) {
+    if (kill(pid, SIGSTOP) != 0) return false;
+    for (int i = 0; i < 10000; i++) {
+        if (all_stopped(pid)) return true;
+        usleep(1000);
+    }
+    return false;
 }

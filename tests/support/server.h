@@ -20,6 +20,10 @@ typedef struct server {
  */
 bool server_start(server_t *server, const char *const *options);
 
+/** SIGSTOP, and waits until every thread of the process has stopped; false if there is no such
+ *  process. SIGCONT lets it go on. */
+bool server_freeze(pid_t pid);
+
 /** Ends it and waits until nothing of it is left. Harmless if it was not started. */
 void server_stop(server_t *server);
 
