@@ -180,6 +180,15 @@ mouv__future_t *mouv__future_consume(mouv_future_t handle, int *code, mouv_error
     return future;
 }
 
+mouv__future_t *mouv__future_consume_pending(mouv_future_t handle, mouv_error_t *error) {
+    int code = 0;
+    mouv__future_t *future = mouv__future_consume(handle, &code, error);
+    if (future == NULL || !mouv__future_is_done(future)) return future;
+    mouv__future_take(future, error);
+    mouv__future_let_go(future);
+    return NULL;
+}
+
 /* ---- completion ---- */
 
 static mouv_error_t *copy_error(const mouv_error_t *error) {

@@ -116,6 +116,9 @@ mouv__future_t *mouv__future_peek(mouv_future_t handle);
  */
 mouv__future_t *mouv__future_consume(mouv_future_t handle, int *code, mouv_error_t *error);
 
+/** The same of a future that is to come: NULL also if it is done, which `error` then tells of. */
+mouv__future_t *mouv__future_consume_pending(mouv_future_t handle, mouv_error_t *error);
+
 void mouv__future_hold(mouv__future_t *future);
 void mouv__future_let_go(mouv__future_t *future);
 

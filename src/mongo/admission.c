@@ -25,10 +25,6 @@
 /* How far behind an operation that cannot go yet others are looked at (other servers' turn). */
 #define LOOK_AHEAD 64
 
-static uint64_t server_bit(uint32_t server_id) {
-    return UINT64_C(1) << (server_id % 64);
-}
-
 /* --- idle carriers --------------------------------------------------------------------------- */
 
 static void idle_push(mouv__admission_t *admission, mouv__carrier_t *carrier) {
@@ -73,7 +69,7 @@ static bool may_grow(const mouv__admission_t *admission) {
 static mouv__carrier_t *idle_connected(const mouv__admission_t *admission,
                                        const mouv__operation_t *op) {
     uint32_t server_id = op->attempt.server_id;
-    uint64_t mask = server_id ? server_bit(server_id) : UINT64_MAX;
+    uint64_t mask = server_id ? mouv__server_bit(server_id) : UINT64_MAX;
     mouv__carrier_t *best = NULL;
     for (mouv__carrier_t *carrier = admission->idle; carrier; carrier = carrier->next) {
         if (!(carrier->connected & mask) || carrier->mend_id) continue;
@@ -92,7 +88,7 @@ static bool choose_fixed(mouv_client_t *client, mouv__operation_t *op, uint32_t 
 }
 
 bool mouv__admission_choose(mouv_client_t *client, mouv__operation_t *op) {
-    if (client->admission.pool_state != MOUV__POOL_READY || !client->pool) return false;
+    if (client->admission.pool_state != MOUV__POOL_READY) return false;
     if (op->affinity) return choose_fixed(client, op, mouv__affinity_server_id(op->affinity));
     if (op->server_id) return choose_fixed(client, op, op->server_id);
     mouv__wish_t wish = mouv__operation_wish(op);
@@ -132,7 +128,7 @@ static bool set_max_time(mouv__operation_t *op) {
 static int32_t wait_limit_ms(const mouv__operation_t *op) {
     bool own_streams = op->client->pool->own_streams;
     if (op->deadline_ns == MOUV__NEVER)
-        return (op->row->flags & MOUV__OP_CLEANUP) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
+        return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
     if (own_streams && !op->has_timeout) return 0;
     int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
     return lesser(0, left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
@@ -175,10 +171,6 @@ static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
-static bool is_cleanup(const mouv__operation_t *op) {
-    return (op->row->flags & MOUV__OP_CLEANUP) != 0;
-}
-
 static void wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
     mouv__queue_remove(op);
     if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
@@ -209,7 +201,7 @@ static void fail_unserved(mouv_client_t *client, mouv__operation_t *op) {
 static void wait_or_fail(mouv_client_t *client, mouv__operation_t *op) {
     bool dead = is_dead(&client->admission);
     bool waits = op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN && !dead;
-    if (is_cleanup(op) && !waits)
+    if (mouv__is_cleanup(op) && !waits)
         fail_cleanup(op);
     else if (dead)
         fail_unserved(client, op);
@@ -230,7 +222,7 @@ static void wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
     if (bound)
         mouv__queue_push(&bound->affine, op);
     else
-        mouv__queue_push(is_cleanup(op) ? &admission->cleanup : &admission->ready, op);
+        mouv__queue_push(mouv__is_cleanup(op) ? &admission->cleanup : &admission->ready, op);
     op->wait_ns = MOUV__NEVER;
     if (op->has_timeout)
         op->wait_ns = op->select_ns; /* one limit for the server and the client, whatever the queue's */
@@ -257,7 +249,8 @@ static mouv__operation_t *first_bound(const mouv__admission_t *admission,
 /* The next one bound to a carrier goes before all others; a poll only if it is `behind` them. */
 static void pump_bound(mouv_client_t *client, mouv__carrier_t *carrier, bool behind) {
     mouv__operation_t *op;
-    while (!carrier->busy && !carrier->mend_id && (op = first_bound(&client->admission, carrier, behind)) != NULL) {
+    while (!carrier->busy && !carrier->mend_id &&
+           (op = first_bound(&client->admission, carrier, behind)) != NULL) {
         if (!mouv__admission_choose(client, op)) {
             wait_or_fail(client, op);
             continue;
@@ -288,7 +281,7 @@ static bool is_over_limit(const mouv__admission_t *admission) {
 
 /* Why an operation may not even wait: 0 or a negative code. */
 static int check_entry(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
-    bool cleanup = is_cleanup(op), lost = false;
+    bool cleanup = mouv__is_cleanup(op), lost = false;
     if (op->user_session) mouv__user_session_home(op->user_session, &lost);
     if (client->state != MOUV__CLIENT_OPEN && !cleanup)
         return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
@@ -415,7 +408,7 @@ static void pump_ready(mouv_client_t *client) {
             continue;
         }
         mouv__carrier_t *carrier = NULL;
-        if (!(blocked & server_bit(op->attempt.server_id)))
+        if (!(blocked & mouv__server_bit(op->attempt.server_id)))
             carrier = idle_connected(admission, op);
         if (carrier) {
             idle_remove(admission, carrier);
@@ -423,7 +416,7 @@ static void pump_ready(mouv_client_t *client) {
             if (!carrier->busy) idle_push(admission, carrier);
             continue;
         }
-        uint64_t server = server_bit(op->attempt.server_id);
+        uint64_t server = mouv__server_bit(op->attempt.server_id);
         if (!(blocked & server) && !grow(client, op)) {
             fail_without_memory(op);
             continue;
@@ -512,7 +505,7 @@ static void forget_lost_connections(mouv__admission_t *admission) {
     uint64_t known = 0;
     for (uint32_t i = 0; i < admission->topology->count; i++)
         if (admission->topology->servers[i].kind != MOUV__SERVER_UNKNOWN)
-            known |= server_bit(admission->topology->servers[i].id);
+            known |= mouv__server_bit(admission->topology->servers[i].id);
     for (uint32_t i = 0; i < admission->carrier_count; i++)
         admission->carriers[i]->connected &= known;
 }
@@ -550,7 +543,7 @@ static void fail_queue(mouv__queue_t *queue, bool cleanup, const mouv_error_t *e
     mouv__operation_t *next;
     for (mouv__operation_t *op = queue->first; op; op = next) {
         next = op->next;
-        if (is_cleanup(op) == cleanup) mouv__operation_fail_waiting(op, error);
+        if (mouv__is_cleanup(op) == cleanup) mouv__operation_fail_waiting(op, error);
     }
 }
 

@@ -20,9 +20,6 @@
 /* Without an answer in between. */
 #define RESUMES_MAX 5
 
-/* Servers from this wire version on (4.4) label resumable errors themselves. */
-#define WIRE_VERSION_LABELS 9
-
 /* Servers from this wire version on (4.0) know startAtOperationTime. */
 #define WIRE_VERSION_START_AT 7
 
@@ -169,16 +166,11 @@ bool mouv__stream_take(mouv_change_stream_t *stream) {
     return true;
 }
 
-static int32_t wire_version(const mouv__operation_t *operation) {
-    const mouv__server_t *server =
-        mouv__topology_server(operation->client->admission.topology, operation->attempt.server_id);
-    return server ? server->wire_version : WIRE_VERSION_LABELS;
-}
-
 /** The first answer, without events and tokens: the stream can only go on from its time. */
 static void note_operation_time(mouv_change_stream_t *stream, const mouv__operation_t *operation) {
     bson_iter_t time;
-    if (!bson_empty(stream->start) || wire_version(operation) < WIRE_VERSION_START_AT) return;
+    if (!bson_empty(stream->start)) return;
+    if (mouv__wire_version(operation) < WIRE_VERSION_START_AT) return;
     if (!bson_iter_init_find(&time, stream->batch, "operationTime")) return;
     bson_append_iter(stream->start, "startAtOperationTime", -1, &time);
 }
@@ -200,20 +192,19 @@ static bool is_resumable(const mouv__operation_t *operation, const mouv_error_t 
     bool out_of_time = error->code == MOUV_ETIMEDOUT && !operation->expired; /* the server's word */
     if (error->code != MOUV_ESERVER && !out_of_time) return false;
     if (error->server_code == CODE_CURSOR_NOT_FOUND) return true;
-    if (wire_version(operation) < WIRE_VERSION_LABELS) return is_old_resumable(error->server_code);
+    if (mouv__wire_version(operation) < MOUV__WIRE_VERSION_LABELS)
+        return is_old_resumable(error->server_code);
     return mouv_error_has_label(error, "ResumableChangeStreamError");
 }
 
 /** The aggregate's answer: a cursor to keep. */
 static int open_cursor(mouv_change_stream_t *stream, mouv__operation_t *operation,
                        const bson_t *reply, mouv_error_t *error) {
-    int64_t id = mouv__reply_number(reply, "cursor.id");
     kill_lost(stream);
-    if (id == 0) return 0;
+    if (mouv__reply_number(reply, "cursor.id") == 0) return 0;
     stream->affinity = mouv__operation_keep_poll_affinity(operation);
     if (!stream->affinity) {
-        mouv__cursor_kill(stream->client, stream->database->name, id, operation->attempt.server_id,
-                          mouv__cursor_collection(reply), stream->timeout.ms);
+        mouv__cursor_kill_answered(operation, reply, stream->timeout.ms);
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
     }
     bson_free(stream->collection);
@@ -260,11 +251,8 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
 
 /** It was given up, and then answered after all. */
 static void late(mouv__operation_t *operation, bson_t *reply) {
-    mouv_change_stream_t *stream = ((exchange_t *)operation)->stream;
-    int64_t id = mouv__reply_number(reply, "cursor.id");
-    if (id == 0) return;
-    mouv__cursor_kill(stream->client, stream->database->name, id, operation->attempt.server_id,
-                      mouv__cursor_collection(reply), stream->timeout.ms);
+    const mouv_change_stream_t *stream = ((exchange_t *)operation)->stream;
+    mouv__cursor_kill_answered(operation, reply, stream->timeout.ms);
 }
 
 static void release(mouv__operation_t *operation) {
@@ -420,14 +408,8 @@ void mouv__stream_send(mouv_change_stream_t *stream, int64_t wait_ms, int64_t de
                                ? send_get_more(stream, wait_ms > 0 ? wait_ms : 1)
                                : send_aggregate(stream, limit_ns);
     mouv_error_t error;
-    int code = 0;
-    mouv__future_t *future = mouv__future_consume(handle, &code, &error);
-    bool refused = future && mouv__future_is_done(future);
-    if (refused) {
-        mouv__future_take(future, &error);
-        mouv__future_let_go(future);
-    }
-    if (!future || refused) {
+    mouv__future_t *future = mouv__future_consume_pending(handle, &error);
+    if (!future) {
         on_failure(stream, &error);
         return;
     }

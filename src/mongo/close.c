@@ -189,7 +189,7 @@ static uint64_t preferred_servers(const mouv__topology_t *topology) {
     uint64_t primaries = 0;
     for (uint32_t i = 0; topology && i < topology->count; i++)
         if (topology->servers[i].kind == MOUV__SERVER_PRIMARY)
-            primaries |= UINT64_C(1) << (topology->servers[i].id % 64);
+            primaries |= mouv__server_bit(topology->servers[i].id);
     return primaries ? primaries : UINT64_MAX;
 }
 
@@ -252,6 +252,7 @@ static void begin_destroy(mouv_client_t *client) {
     destroy->pool = pool;
     mouv__step_submit(client, &destroy->step, NULL, destroy_run, destroy_ended, destroy_clear);
     client->pool = NULL;
+    client->admission.pool_state = MOUV__POOL_NONE;
     if (client->leaving || client->hurried)
         start_timer(client, client->leaving ? DESTROY_MS : HURRIED_DESTROY_MS, on_close_timer);
 }

@@ -17,7 +17,7 @@
 #define WIRE_VERSION_WRITING_AGGREGATE 13
 
 static bool needs_primary(const mouv__operation_t *op) {
-    if (!(op->row->flags & MOUV__OP_WRITE)) return false;
+    if (!mouv__is_write(op)) return false;
     if (op->row->flags & MOUV__OP_GIVEN) return !op->read_prefs;
     return !(op->row->flags & MOUV__OP_READ_PREFERENCE) ||
            !mouv__topology_speaks(op->client->admission.topology, WIRE_VERSION_WRITING_AGGREGATE);
@@ -119,7 +119,7 @@ static void connect_run(mouv__job_t *job) {
 }
 
 static bool any_connected(const mouv__admission_t *admission, uint32_t server_id) {
-    uint64_t mask = server_id ? UINT64_C(1) << (server_id % 64) : UINT64_MAX;
+    uint64_t mask = server_id ? mouv__server_bit(server_id) : UINT64_MAX;
     for (uint32_t i = 0; i < admission->carrier_count; i++)
         if (admission->carriers[i]->connected & mask) return true;
     return false;
@@ -170,7 +170,7 @@ static void connect_ended(mouv__step_t *step) {
     uint32_t asked_id = ((connect_t *)step)->asked_id;
     client->admission.connecting[asked_id % 64]--;
     if (step->ok) {
-        step->carrier->connected |= UINT64_C(1) << (step->server_id % 64);
+        step->carrier->connected |= mouv__server_bit(step->server_id);
         mouv__stopper_heard(&client->stopper, step->server_id);
     }
     mouv__admission_leave(client, step->carrier);

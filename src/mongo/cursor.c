@@ -126,13 +126,12 @@ static bool is_missing(const mouv_cursor_t *cursor, const mouv_error_t *error) {
     return cursor->empty_if_missing && error->code == MOUV_ESERVER && error->server_code == 26;
 }
 
-/** Of a cursor that nobody will read. */
-static void kill_answered(const mouv_cursor_t *cursor, const mouv__operation_t *operation,
-                          const bson_t *reply) {
+void mouv__cursor_kill_answered(const mouv__operation_t *operation, const bson_t *reply,
+                                int64_t timeout_ms) {
     int64_t id = mouv__reply_number(reply, "cursor.id");
     if (id == 0) return;
-    mouv__cursor_kill(cursor->client, cursor->database->name, id, operation->attempt.server_id,
-                      mouv__cursor_collection(reply), cursor->limit.close_ms);
+    mouv__cursor_kill(operation->client, operation->database, id, operation->attempt.server_id,
+                      mouv__cursor_collection(reply), timeout_ms);
 }
 
 bool mouv__cursor_polls(const mouv_cursor_t *cursor) {
@@ -144,7 +143,7 @@ static int keep(mouv_cursor_t *cursor, mouv__operation_t *operation, const bson_
     cursor->affinity = mouv__cursor_polls(cursor) ? mouv__operation_keep_poll_affinity(operation)
                                                   : mouv__operation_keep_affinity(operation);
     if (!cursor->affinity) {
-        kill_answered(cursor, operation, reply);
+        mouv__cursor_kill_answered(operation, reply, cursor->limit.close_ms);
         return MOUV_ENOMEM;
     }
     bson_free(cursor->collection);
@@ -164,7 +163,7 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
         return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
     }
     if (cursor->state > MOUV__CURSOR_OPEN) {
-        kill_answered(cursor, operation, reply); /* closed meanwhile */
+        mouv__cursor_kill_answered(operation, reply, cursor->limit.close_ms); /* closed meanwhile */
         return 0;
     }
     cursor->id = mouv__reply_number(reply, "cursor.id");
@@ -182,7 +181,8 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
 
 /** It was given up, and then answered after all. */
 static void late(mouv__operation_t *operation, bson_t *reply) {
-    kill_answered(((exchange_t *)operation)->cursor, operation, reply);
+    mouv__cursor_kill_answered(operation, reply,
+                               ((exchange_t *)operation)->cursor->limit.close_ms);
 }
 
 /** The worker is back as well: what was given up is no longer in the way of killCursors. */
@@ -276,14 +276,8 @@ static void send_next(mouv_cursor_t *cursor, int64_t deadline_ns) {
     mouv_future_t handle = cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor, deadline_ns)
                                                                : send_get_more(cursor);
     mouv_error_t error;
-    int code = 0;
-    mouv__future_t *future = mouv__future_consume(handle, &code, &error);
-    bool refused = future && mouv__future_is_done(future);
-    if (refused) {
-        mouv__future_take(future, &error);
-        mouv__future_let_go(future);
-    }
-    if (!future || refused) {
+    mouv__future_t *future = mouv__future_consume_pending(handle, &error);
+    if (!future) {
         fail(cursor, &error, false);
         return;
     }

@@ -78,6 +78,10 @@ const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline);
 void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, uint32_t server_id,
                        const char *collection, int64_t timeout_ms);
 
+/** The same for the cursor of an answer that nobody will read; does nothing if it has none. */
+void mouv__cursor_kill_answered(const mouv__operation_t *operation, const bson_t *reply,
+                                int64_t timeout_ms);
+
 /** The collection of {cursor: {ns: "database.collection"}}, as getMore wants it. */
 const char *mouv__cursor_collection(const bson_t *reply);
 

@@ -57,12 +57,10 @@ static bool is_on_worker(const mouv__operation_t *op) {
            op->state == MOUV__OP_LATE;
 }
 
-static bool is_write(const mouv__operation_t *op) {
-    return (op->row->flags & MOUV__OP_WRITE) != 0;
-}
-
-static bool is_cleanup(const mouv__operation_t *op) {
-    return (op->row->flags & MOUV__OP_CLEANUP) != 0;
+int32_t mouv__wire_version(const mouv__operation_t *op) {
+    const mouv__server_t *server =
+        mouv__topology_server(op->client->admission.topology, op->attempt.server_id);
+    return server ? server->wire_version : MOUV__WIRE_VERSION_LABELS;
 }
 
 /* --- words ----------------------------------------------------------------------------------- */
@@ -103,7 +101,7 @@ static mouv__operation_t *operation_of(mouv__future_t *future) {
 
 static void future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
-    if (is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
+    if (mouv__is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
     if (op->probe) return;      /* it was stopped before, and will soon have ended */
     op->out_of_time = op->deadline_ns <= mouv__now_ns(op->client->runtime);
     if (!op->out_of_time) op->client->stats.cancels++;
@@ -112,7 +110,7 @@ static void future_cancel(mouv__future_t *future) {
 
 static void future_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__operation_t *op = operation_of(future);
-    if (is_cleanup(op) || op->probe || deadline_ns >= op->deadline_ns) return;
+    if (mouv__is_cleanup(op) || op->probe || deadline_ns >= op->deadline_ns) return;
     op->deadline_ns = deadline_ns;
     mouv__operation_arm(op);
 }
@@ -177,13 +175,11 @@ static int check_new(mouv_client_t *client, const mouv__operation_row_t *row,
     return check_name(database, error);
 }
 
-static mouv__operation_t *fail_new(mouv_client_t *client, const mouv__operation_row_t *row,
-                                   const char *database, mouv_error_t *error,
-                                   mouv_future_t *failed) {
+static mouv__operation_t *fail_new(const mouv__operation_row_t *row, const char *database,
+                                   mouv_error_t *error, mouv_future_t *failed) {
     snprintf(error->operation, sizeof(error->operation), "%s %s", row->name,
              database ? database : "");
     mouv_runtime_t *runtime = mouv__runtime();
-    (void)client;
     *failed = runtime ? mouv__future_failed_with(runtime, error) : mouv__future_failed(error->code);
     return NULL;
 }
@@ -192,7 +188,7 @@ mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operat
                                        const char *database, size_t size, mouv_future_t *failed) {
     mouv_error_t error = {0};
     if (check_new(client, row, database, &error) < 0)
-        return fail_new(client, row, database, &error, failed);
+        return fail_new(row, database, &error, failed);
     mouv__operation_t *op = mouv__alloc(size > sizeof(*op) ? size : sizeof(*op));
     if (!op || mouv__future_init(&op->future, &future_ops, client->runtime,
                                  !(row->flags & MOUV__OP_CLEANUP)) != 0) {
@@ -205,7 +201,7 @@ mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operat
     op->row = row;
     snprintf(op->database, sizeof(op->database), "%s", database);
     op->retryable = (row->flags & MOUV__OP_RETRYABLE) != 0;
-    op->deadline_ns = is_cleanup(op) ? MOUV__NEVER : mouv__current_deadline_ns();
+    op->deadline_ns = mouv__is_cleanup(op) ? MOUV__NEVER : mouv__current_deadline_ns();
     op->memory = 1;
     return op;
 }
@@ -260,7 +256,7 @@ mouv_future_t mouv__operation_start(mouv__operation_t *op) {
     mouv__future_hold(&op->future);
     mouv__operation_move(op, MOUV__OP_STARTED);
     op->number = ++op->client->stats.started;
-    if (is_cleanup(op)) op->client->cleanups++;
+    if (mouv__is_cleanup(op)) op->client->cleanups++;
     op->admit.run = admit;
     mouv__runtime_ready(op->client->runtime, &op->admit);
     return handle;
@@ -282,7 +278,7 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
 /* --- settling -------------------------------------------------------------------------------- */
 
 static void count_end(mouv__operation_t *op, int code, const mouv_error_t *error) {
-    if (is_cleanup(op)) op->client->cleanups--;
+    if (mouv__is_cleanup(op)) op->client->cleanups--;
     op->client->stats.completed++;
     if (code < 0 && (op->out_of_time || code == MOUV_ETIMEDOUT || mouv_error_is_timeout(error)))
         op->client->stats.timeouts++;
@@ -366,7 +362,7 @@ static void go_again(mouv__operation_t *op) {
 /* What the answer says of the connection and the session. */
 static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     mouv__attempt_t *attempt = &op->attempt;
-    uint64_t bit = UINT64_C(1) << (attempt->server_id % 64);
+    uint64_t bit = mouv__server_bit(attempt->server_id);
     if (attempt->reply) mouv__stopper_heard(&op->client->stopper, attempt->server_id);
     if (error->code == MOUV_ENETWORK || attempt->cut) {
         attempt->carrier->connected &= ~bit;
@@ -494,7 +490,7 @@ void mouv__operation_arm(mouv__operation_t *op) {
 void mouv__operation_give_up(mouv__operation_t *op) {
     mouv_error_t error = {0};
     why_stopped(op, &error);
-    if (is_write(op) && mouv__attempt_is_sent(op)) op->maybe_stored = true;
+    if (mouv__is_write(op) && mouv__attempt_is_sent(op)) op->maybe_stored = true;
     end_unanswered(op, &error);
 }
 
@@ -504,7 +500,7 @@ static void stop_on_worker(mouv__operation_t *op) {
         return;
     }
     mouv__stopper_add(op);
-    if (!is_write(op) || op->probe) {
+    if (!mouv__is_write(op) || op->probe) {
         mouv__operation_give_up(op);
         return;
     }

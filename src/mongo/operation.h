@@ -221,6 +221,14 @@ void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size);
 int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int code,
                          const char *format, ...) MOUV_PRINTF(4, 5);
 
+/* --- What it ran on --------------------------------------------------------------------------- */
+
+/** Servers from this wire version on (4.4) label the errors that may be retried or resumed. */
+#define MOUV__WIRE_VERSION_LABELS 9
+
+/** The highest wire version of the server that the last attempt went to; unknown: as above. */
+int32_t mouv__wire_version(const mouv__operation_t *op);
+
 /* --- Affinity: what ties a cursor to its client, server and session ------------------------- */
 
 /**

@@ -53,6 +53,11 @@ void mouv__pool_leave_watch(mouv__pool_t *pool);
 /** A worker: notes how long a round trip took. */
 void mouv__pool_note_rtt(mouv__pool_t *pool, int64_t rtt_ns);
 
+/** A server's place in a set of servers. */
+static inline uint64_t mouv__server_bit(uint32_t server_id) {
+    return UINT64_C(1) << (server_id % 64);
+}
+
 /** A server session that belongs to one carrier. */
 struct mouv__session {
     mouv__session_t *next_free; /**< in carrier->free_sessions */
@@ -79,7 +84,7 @@ struct mouv__carrier {
     mouv__carrier_t *prev, *next;   /**< in the idle list */
     mouv__session_t *free_sessions, *sessions;
     mouv__queue_t affine;           /**< operations that only it can run */
-    uint64_t connected;             /**< bit (server id % 64): a connection has been set up */
+    uint64_t connected;             /**< mouv__server_bit()s: a connection has been set up */
     uint32_t streams;               /**< change streams whose getMores only it can run */
     uint32_t mend_id;               /**< 0, or the server whose connection was cut: nothing runs on
                                          it before another one is set up */

@@ -9,6 +9,7 @@
 #include "context/alloc.h"
 #include "mongo/client.h"
 #include "mongo/error.h"
+#include "mongo/state.h"
 
 /* Of a larger batch it is not known how far it got: the question would be as long as the answer. */
 #define STATEMENTS_MAX 1000
@@ -35,7 +36,8 @@ static int count_values(const bson_t *command, const char *array) {
     bson_iter_t field, value;
     int count = 0;
     if (!array) return 1;
-    if (!bson_iter_init_find(&field, command, array) || !bson_iter_recurse(&field, &value)) return 0;
+    if (!bson_iter_init_find(&field, command, array) || !bson_iter_recurse(&field, &value))
+        return 0;
     while (count <= STATEMENTS_MAX && bson_iter_next(&value)) count++;
     return count;
 }
@@ -57,7 +59,8 @@ static const char *read_command(const bson_t *command, mouv__probe_t *probe) {
 static bson_t *question(const char *collection, int statements) {
     bson_t *command = BCON_NEW("delete", BCON_UTF8(collection), "ordered", BCON_BOOL(false),
                                "writeConcern", "{", "w", BCON_INT32(1), "}");
-    bson_t *nothing = BCON_NEW("q", "{", "_id", "{", "$in", "[", "]", "}", "}", "limit", BCON_INT32(1));
+    bson_t *nothing =
+        BCON_NEW("q", "{", "_id", "{", "$in", "[", "]", "}", "}", "limit", BCON_INT32(1));
     bson_t deletes, ids;
     const char *key;
     char buffer[16];
@@ -80,8 +83,8 @@ static bson_t *question(const char *collection, int statements) {
 /* --- whether to ask -------------------------------------------------------------------------- */
 
 bool mouv__probe_is_possible(const mouv__operation_t *op) {
-    return (op->row->flags & MOUV__OP_WRITE) && op->attempt.txn_number > 0 && !op->in_transaction &&
-           !op->probe && op->client->state == MOUV__CLIENT_OPEN;
+    return mouv__is_write(op) && op->attempt.txn_number > 0 &&
+           !op->in_transaction && !op->probe && op->client->state == MOUV__CLIENT_OPEN;
 }
 
 /* Of maxTimeMS the server may say that it has passed when the write is stored already. */
@@ -129,7 +132,7 @@ static void restore_command(mouv__operation_t *op) {
 }
 
 static int count_executed(const bson_t *reply) {
-    return bson_has_field(reply, "retriedStmtIds") ? count_values(reply, "retriedStmtIds") : 0;
+    return count_values(reply, "retriedStmtIds");
 }
 
 /* The cause that a write names which was stopped half-way. */

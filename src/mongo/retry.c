@@ -10,13 +10,7 @@
 #include "mongo/client.h"
 #include "mongo/error.h"
 #include "mongo/session.h"
-
-/* Servers from this wire version on (4.4) label retryable write errors themselves. */
-#define WIRE_VERSION_LABELS 9
-
-static bool is_write(const mouv__operation_t *op) {
-    return (op->row->flags & MOUV__OP_WRITE) != 0;
-}
+#include "mongo/state.h"
 
 void mouv__stopped_error(const mouv__operation_t *op, mouv_error_t *error) {
     if (op->expired)
@@ -48,7 +42,7 @@ static int stopped_code(const mouv__operation_t *op, const mouv_error_t *error) 
 
 static void turn_into_stopped(const mouv__operation_t *op, mouv_error_t *error) {
     int code = stopped_code(op, error);
-    if (is_write(op) && op->multi)
+    if (mouv__is_write(op) && op->multi)
         make_unknown(error, code, "stopped on the server, some of it may have been done");
     else
         error->code = code;
@@ -73,13 +67,13 @@ static void outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
 static void turn_into_interrupted(mouv__operation_t *op, mouv_error_t *error) {
     *error = (mouv_error_t){0};
     mouv__stopped_error(op, error);
-    if (is_write(op) && op->attempt.reached) op->maybe_stored = true;
+    if (mouv__is_write(op) && op->attempt.reached) op->maybe_stored = true;
 }
 
 void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
     const mouv__attempt_t *attempt = &op->attempt;
     if (attempt->ok) {
-        if (is_write(op)) outcome_of_write(op, error);
+        if (mouv__is_write(op)) outcome_of_write(op, error);
         return;
     }
     if (!attempt->reply) {
@@ -93,12 +87,6 @@ void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
 
 /* --- another attempt ------------------------------------------------------------------------- */
 
-static int32_t wire_version(const mouv__operation_t *op) {
-    const mouv__server_t *server =
-        mouv__topology_server(op->client->admission.topology, op->attempt.server_id);
-    return server ? server->wire_version : WIRE_VERSION_LABELS;
-}
-
 static bool read_may_retry(const mouv_error_t *error) {
     return error->code == MOUV_ENETWORK ||
            (error->code == MOUV_ESERVER && mouv__code_is_retryable(error->server_code));
@@ -107,7 +95,8 @@ static bool read_may_retry(const mouv_error_t *error) {
 static bool write_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
     if (error->code == MOUV_ENETWORK || mouv_error_has_label(error, "RetryableWriteError"))
         return true;
-    return error->code == MOUV_ESERVER && wire_version(op) < WIRE_VERSION_LABELS &&
+    return error->code == MOUV_ESERVER &&
+           mouv__wire_version(op) < MOUV__WIRE_VERSION_LABELS &&
            mouv__code_is_retryable(error->server_code);
 }
 
@@ -119,7 +108,7 @@ static bool is_malformed(const mouv_error_t *error) {
 static bool may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
     if (!op->retryable || op->stopped || is_malformed(error)) return false;
     if (op->retries > 0 && !op->has_timeout) return false; /* with it, until the time is up */
-    if (is_write(op)) return op->attempt.txn_number > 0 && write_may_retry(op, error);
+    if (mouv__is_write(op)) return op->attempt.txn_number > 0 && write_may_retry(op, error);
     return op->client->retry_reads && read_may_retry(error);
 }
 
@@ -139,7 +128,7 @@ static bool is_in_concern(const mouv_error_t *error) {
 static void note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
     bool lost = error->code == MOUV_ENETWORK && !was_not_sent(error) &&
                 mouv__attempt_is_sent(op) && op->attempt.reached;
-    if (is_write(op) && (lost || is_in_concern(error))) op->maybe_stored = true;
+    if (mouv__is_write(op) && (lost || is_in_concern(error))) op->maybe_stored = true;
 }
 
 bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
@@ -155,7 +144,8 @@ bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
 
 void mouv__give_txn_number(mouv__operation_t *op) {
     mouv_client_t *client = op->client;
-    if (!is_write(op) || !op->retryable || !client->retry_writes || op->attempt.txn_number > 0)
+    if (!mouv__is_write(op) || !op->retryable || !client->retry_writes ||
+        op->attempt.txn_number > 0)
         return;
     if (mouv__operation_is_unacknowledged(op)) return;
     if (mouv__topology_retries_writes(client->admission.topology))
@@ -183,7 +173,7 @@ static bool is_undone(const mouv__operation_t *op) {
 
 /* What servers cannot, or do not yet, say themselves of a retryable write: a commit is one too. */
 static void label_retryable(const mouv__operation_t *op, mouv_error_t *error) {
-    if (!is_write(op) || is_undone(op) || op->attempt.txn_number == 0) return;
+    if (!mouv__is_write(op) || is_undone(op) || op->attempt.txn_number == 0) return;
     if (write_may_retry(op, error)) mouv__error_add_label(error, "RetryableWriteError");
 }
 

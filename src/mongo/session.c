@@ -13,6 +13,7 @@
 #include "mongo/defaults.h"
 #include "mongo/error.h"
 #include "mongo/reply.h"
+#include "mongo/state.h"
 
 /* Numbers are the process's, so that a session is never taken for one of another client. */
 static int64_t last_number; /* atomic */
@@ -171,7 +172,7 @@ bool mouv__operation_is_unacknowledged(const mouv__operation_t *op) {
 
 int mouv__user_session_enter(mouv__operation_t *op, mouv_error_t *error) {
     mouv_session_t *session = op->user_session;
-    if (!(op->row->flags & MOUV__OP_CLEANUP)) {
+    if (!mouv__is_cleanup(op)) {
         if (session->ended)
             return mouv_error_set(error, MOUV_ECLOSED, "the session has been ended");
         if (session->current)
@@ -247,7 +248,7 @@ static void dress_read(mouv__operation_t *op) {
  * cannot be done in one. */
 static bool takes_times(const mouv__operation_t *op) {
     const mouv_session_t *session = op->user_session;
-    if (session->snapshot) return !op->affinity && !(op->row->flags & MOUV__OP_CLEANUP);
+    if (session->snapshot) return !op->affinity && !mouv__is_cleanup(op);
     return session->causal && (op->row->flags & MOUV__OP_READ_CONCERN);
 }
 

@@ -6,6 +6,14 @@
 
 #include "mongo/operation.h"
 
+static inline bool mouv__is_write(const mouv__operation_t *op) {
+    return (op->row->flags & MOUV__OP_WRITE) != 0;
+}
+
+static inline bool mouv__is_cleanup(const mouv__operation_t *op) {
+    return (op->row->flags & MOUV__OP_CLEANUP) != 0;
+}
+
 /** Changes the state; asserts that the table in operation.c has the transition. */
 void mouv__operation_move(mouv__operation_t *op, mouv__op_state_t state);
 

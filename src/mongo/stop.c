@@ -42,12 +42,8 @@ typedef struct kill {
     mouv__session_t *sessions[];
 } kill_t;
 
-static uint64_t server_bit(uint32_t server_id) {
-    return UINT64_C(1) << (server_id % 64);
-}
-
 static bool is_silent(const mouv__stopper_t *stopper, uint32_t server_id) {
-    return (stopper->silent & server_bit(server_id)) &&
+    return (stopper->silent & mouv__server_bit(server_id)) &&
            mouv__now_ns(stopper->client->runtime) < stopper->silent_until_ns;
 }
 
@@ -100,9 +96,9 @@ static void prepare_run(mouv__job_t *job) {
 static void lane_ended(mouv__step_t *step, bool answered) {
     mouv__stopper_t *stopper = &step->client->stopper;
     if (step->carrier && answered)
-        step->carrier->connected |= server_bit(step->server_id);
+        step->carrier->connected |= mouv__server_bit(step->server_id);
     else if (step->carrier)
-        step->carrier->connected &= ~server_bit(step->server_id);
+        step->carrier->connected &= ~mouv__server_bit(step->server_id);
     mouv__admission_leave_lane(step->client, &stopper->lane);
     if (stopper->to_kill && !stopper->flush.queued)
         mouv__runtime_ready(step->client->runtime, &stopper->flush);
@@ -113,7 +109,7 @@ static void prepare_ended(mouv__step_t *step) {
 }
 
 void mouv__stopper_prepare(mouv__stopper_t *stopper, uint32_t server_id) {
-    uint64_t bit = server_bit(server_id);
+    uint64_t bit = mouv__server_bit(server_id);
     if (stopper->prepared & bit || stopper->refused || stopper->lane.busy || server_id == 0) return;
     mouv__step_t *step = mouv__alloc(sizeof(*step));
     if (!step) return;
@@ -125,7 +121,7 @@ void mouv__stopper_prepare(mouv__stopper_t *stopper, uint32_t server_id) {
 bool mouv__stopper_is_silent(const mouv__operation_t *op) {
     const mouv__lane_t *lane = &op->client->stopper.lane;
     return op->attempt.session && op->attempt.session->kills > 0 && lane->busy && lane->carrier &&
-           (lane->carrier->connected & server_bit(op->attempt.server_id));
+           (lane->carrier->connected & mouv__server_bit(op->attempt.server_id));
 }
 
 bool mouv__stopper_thinks_silent(const mouv__stopper_t *stopper, const mouv__operation_t *op) {
@@ -137,7 +133,7 @@ void mouv__stopper_drop_kill(mouv__stopper_t *stopper) {
 }
 
 void mouv__stopper_heard(mouv__stopper_t *stopper, uint32_t server_id) {
-    stopper->silent &= ~server_bit(server_id);
+    stopper->silent &= ~mouv__server_bit(server_id);
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
@@ -232,7 +228,7 @@ static void note_refusal(mouv__stopper_t *stopper, const mouv_error_t *error) {
 /* Whether the server has said anything, and what follows from it. */
 static bool note_answer(mouv__stopper_t *stopper, const kill_t *kill) {
     int64_t now_ns = mouv__now_ns(stopper->client->runtime);
-    uint64_t bit = server_bit(kill->step.server_id);
+    uint64_t bit = mouv__server_bit(kill->step.server_id);
     mouv_error_t error = {0};
     if (!kill->step.ok) mouv__error_from_driver(&error, &kill->step.error);
     if (error.code == MOUV_ESERVER) note_refusal(stopper, &error);

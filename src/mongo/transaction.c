@@ -201,7 +201,7 @@ static bool is_end(const mouv__operation_t *op) {
 }
 
 static int check_command(const mouv__operation_t *op, mouv_error_t *error) {
-    bool writes = (op->row->flags & MOUV__OP_WRITE) != 0;
+    bool writes = mouv__is_write(op);
     bool primary = op->read_prefs
                        ? mongoc_read_prefs_get_mode(op->read_prefs) == MONGOC_READ_PRIMARY
                        : writes || op->user_session->transaction.opts.primary > 0;
