@@ -1,28 +1,9 @@
 /*
  * Answers that are not what the protocol says: the operation fails and says why, nothing else does.
  */
-#include "support/mock_server.h"
-#include "support/support.h"
+#include "support/mock_case.h"
 
 #include <uv.h>
-
-static mock_server_t *mock;
-
-static int start(void **state) {
-    (void)state;
-    mock = mock_server_start(NULL);
-    return mock ? 0 : -1;
-}
-
-static int stop(void **state) {
-    (void)state;
-    mock_server_stop(mock);
-    return 0;
-}
-
-static mouv_collection_t *users_of(mouv_client_t *client) {
-    return mouv_client_get_collection(client, "app", "users");
-}
 
 static void put(uint8_t *at, uint32_t value) {
     value = BSON_UINT32_TO_LE(value);
@@ -190,15 +171,13 @@ BARE_CASE(answers_that_are_cut_short_fail) {
     return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int main(void) {
     const struct CMUnitTest cases[] = {
-        TEST(a_bad_answer_fails_its_read_and_says_why),
-        TEST(a_bad_answer_to_a_write_leaves_its_outcome_unknown),
-        TEST(other_connections_and_the_servers_standing_are_untouched),
-        TEST(two_thousand_changed_answers_do_no_harm),
-        TEST(answers_that_are_cut_short_fail),
+        MOCK_TEST(a_bad_answer_fails_its_read_and_says_why),
+        MOCK_TEST(a_bad_answer_to_a_write_leaves_its_outcome_unknown),
+        MOCK_TEST(other_connections_and_the_servers_standing_are_untouched),
+        MOCK_TEST(two_thousand_changed_answers_do_no_harm),
+        MOCK_TEST(answers_that_are_cut_short_fail),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -2,7 +2,6 @@
  * A set of three nodes that loses its primary in the midst of writes: in order, killed, frozen.
  */
 #include "support/fault.h"
-#include "support/server.h"
 
 #include <signal.h>
 
@@ -20,11 +19,7 @@ BARE_CASE(a_primary_that_steps_down) {
 }
 
 static int kill_primary(fault_t *fault) {
-    test_t *t = fault->t;
-    pid_t pid = fault_pid(t, test_uri());
-    CHECK(pid > 0);
-    CHECK_INT(kill(pid, SIGKILL), 0);
-    return 0;
+    return fault_signal(fault, SIGKILL);
 }
 
 BARE_CASE(a_primary_that_is_killed) {
@@ -33,13 +28,7 @@ BARE_CASE(a_primary_that_is_killed) {
 
 /* Longer than it takes the others to elect a new one: the old one wakes up as nobody's primary. */
 static int freeze_primary(fault_t *fault) {
-    test_t *t = fault->t;
-    pid_t pid = fault_pid(t, test_uri());
-    CHECK(pid > 0);
-    CHECK(server_freeze(pid));
-    mouv_sleep_ms(FROZEN_MS);
-    CHECK_INT(kill(pid, SIGCONT), 0);
-    return 0;
+    return fault_freeze(fault, FROZEN_MS);
 }
 
 BARE_CASE(a_primary_that_freezes) {

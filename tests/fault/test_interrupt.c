@@ -2,36 +2,17 @@
  * Servers that fall silent: who is told what and when, and what becomes of workers, connections and
  * the server's standing.
  */
-#include "support/mock_server.h"
-#include "support/support.h"
+#include "support/mock_case.h"
 
 #include <uv.h>
 
-static mock_server_t *mock;
 static int topology_changes;
-
-static int start(void **state) {
-    (void)state;
-    topology_changes = 0;
-    mock = mock_server_start(NULL);
-    return mock ? 0 : -1;
-}
-
-static int stop(void **state) {
-    (void)state;
-    mock_server_stop(mock);
-    return 0;
-}
 
 static int64_t now_ms(void) {
     return (int64_t)(uv_hrtime() / 1000000);
 }
 
 static const mock_script_t silence = {.silent = true};
-
-static mouv_collection_t *users_of(mouv_client_t *client) {
-    return mouv_client_get_collection(client, "app", "users");
-}
 
 static mouv_future_t find_one(mouv_client_t *client) {
     return mouv_collection_find_one(users_of(client), NULL, NULL, NULL);
@@ -226,19 +207,17 @@ BARE_CASE(setting_up_is_not_interrupted) {
     return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int main(void) {
     const struct CMUnitTest cases[] = {
-        TEST(silent_read_frees_its_worker_and_keeps_the_server),
-        TEST(a_kill_that_does_not_help_is_followed_by_an_interrupt),
-        TEST(refused_kills_leave_interrupts_alone),
-        TEST(a_cancelled_read_is_interrupted_as_well),
-        TEST(only_the_silent_ones_are_interrupted),
-        TEST(many_at_once_are_all_freed),
-        TEST(silent_write_is_unknown_and_frees_its_worker),
-        TEST(late_answer_to_a_killed_write_is_waited_for),
-        TEST(setting_up_is_not_interrupted),
+        MOCK_TEST(silent_read_frees_its_worker_and_keeps_the_server),
+        MOCK_TEST(a_kill_that_does_not_help_is_followed_by_an_interrupt),
+        MOCK_TEST(refused_kills_leave_interrupts_alone),
+        MOCK_TEST(a_cancelled_read_is_interrupted_as_well),
+        MOCK_TEST(only_the_silent_ones_are_interrupted),
+        MOCK_TEST(many_at_once_are_all_freed),
+        MOCK_TEST(silent_write_is_unknown_and_frees_its_worker),
+        MOCK_TEST(late_answer_to_a_killed_write_is_waited_for),
+        MOCK_TEST(setting_up_is_not_interrupted),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -3,33 +3,14 @@
  * for.
  */
 #include "support/bare_socket.h"
-#include "support/mock_server.h"
-#include "support/support.h"
+#include "support/mock_case.h"
 
 #include <unistd.h>
 
 #include <uv.h>
 
-static mock_server_t *mock;
-
-static int start(void **state) {
-    (void)state;
-    mock = mock_server_start(NULL);
-    return mock ? 0 : -1;
-}
-
-static int stop(void **state) {
-    (void)state;
-    mock_server_stop(mock);
-    return 0;
-}
-
 static int64_t now_ms(void) {
     return (int64_t)(uv_hrtime() / 1000000);
-}
-
-static mouv_collection_t *users_of(mouv_client_t *client) {
-    return mouv_client_get_collection(client, "app", "users");
 }
 
 static int find_one(test_t *t, mouv_client_t *client) {
@@ -240,23 +221,21 @@ BARE_CASE(a_clients_reset_is_counted) {
     return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int main(void) {
     const struct CMUnitTest cases[] = {
-        TEST(canned_replies_satisfy_a_client),
-        TEST(a_scripted_error_is_a_servers_error),
-        TEST(a_script_can_begin_late_and_end),
-        TEST(a_delay_is_kept),
-        TEST(slow_bytes_all_come),
-        TEST(silence_and_half_a_message_are_waited_for),
-        TEST(a_cut_connection_fails_the_operation_once_it_is_cut_again),
-        TEST(a_reply_is_a_whole_message),
-        TEST(given_bytes_go_out_as_they_stand),
-        TEST(a_header_may_claim_what_it_likes),
-        TEST(a_rewriter_has_the_last_word),
-        TEST(a_chooser_can_answer_batch_by_batch),
-        TEST(a_clients_reset_is_counted),
+        MOCK_TEST(canned_replies_satisfy_a_client),
+        MOCK_TEST(a_scripted_error_is_a_servers_error),
+        MOCK_TEST(a_script_can_begin_late_and_end),
+        MOCK_TEST(a_delay_is_kept),
+        MOCK_TEST(slow_bytes_all_come),
+        MOCK_TEST(silence_and_half_a_message_are_waited_for),
+        MOCK_TEST(a_cut_connection_fails_the_operation_once_it_is_cut_again),
+        MOCK_TEST(a_reply_is_a_whole_message),
+        MOCK_TEST(given_bytes_go_out_as_they_stand),
+        MOCK_TEST(a_header_may_claim_what_it_likes),
+        MOCK_TEST(a_rewriter_has_the_last_word),
+        MOCK_TEST(a_chooser_can_answer_batch_by_batch),
+        MOCK_TEST(a_clients_reset_is_counted),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

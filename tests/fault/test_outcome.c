@@ -2,24 +2,9 @@
  * Writes that are stopped and whose answer never comes: the server is asked what became of them, and
  * what it says is told.
  */
-#include "support/mock_server.h"
-#include "support/support.h"
+#include "support/mock_case.h"
 
-static mock_server_t *mock;
 static bool was_told; /* an event told of a question */
-
-static int start(void **state) {
-    (void)state;
-    was_told = false;
-    mock = mock_server_start(NULL);
-    return mock ? 0 : -1;
-}
-
-static int stop(void **state) {
-    (void)state;
-    mock_server_stop(mock);
-    return 0;
-}
 
 static void on_command(const mouv_command_event_t *event, void *arg) {
     (void)arg;
@@ -27,16 +12,13 @@ static void on_command(const mouv_command_event_t *event, void *arg) {
 }
 
 static mouv_client_t *connected_client(test_t *t) {
+    was_told = false;
     mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     const mouv_monitor_t monitor = {.command_started = on_command};
     mouv_client_set_monitor(client, &monitor, NULL);
     if (mouv_await_for(mouv_client_ping(client), 5000, &t->error) < 0) return client;
     mouv_sleep_ms(50); /* the lane for kills connects beside the first operation with a deadline */
     return client;
-}
-
-static mouv_collection_t *users_of(mouv_client_t *client) {
-    return mouv_client_get_collection(client, "app", "users");
 }
 
 /** The first of these commands gets no answer; the question gets this one. */
@@ -154,18 +136,16 @@ BARE_CASE(expired_max_time_is_no_proof_that_nothing_is_stored) {
     return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int main(void) {
     const struct CMUnitTest cases[] = {
-        TEST(write_that_the_server_does_not_know_is_promised_not_to_be_stored),
-        TEST(write_that_was_executed_is_answered_as_if_nothing_had_been_lost),
-        TEST(batch_of_which_a_part_was_executed_says_how_far_it_got),
-        TEST(update_and_find_and_modify_are_asked_about_too),
-        TEST(question_without_an_answer_leaves_the_write_unknown),
-        TEST(update_of_many_cannot_be_asked_about),
-        TEST(server_that_is_silent_altogether_is_not_asked),
-        TEST(expired_max_time_is_no_proof_that_nothing_is_stored),
+        MOCK_TEST(write_that_the_server_does_not_know_is_promised_not_to_be_stored),
+        MOCK_TEST(write_that_was_executed_is_answered_as_if_nothing_had_been_lost),
+        MOCK_TEST(batch_of_which_a_part_was_executed_says_how_far_it_got),
+        MOCK_TEST(update_and_find_and_modify_are_asked_about_too),
+        MOCK_TEST(question_without_an_answer_leaves_the_write_unknown),
+        MOCK_TEST(update_of_many_cannot_be_asked_about),
+        MOCK_TEST(server_that_is_silent_altogether_is_not_asked),
+        MOCK_TEST(expired_max_time_is_no_proof_that_nothing_is_stored),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -2,20 +2,13 @@
  * One server whose process is stopped, or killed and started again, in the midst of writes.
  */
 #include "support/fault.h"
-#include "support/server.h"
 
 #include <signal.h>
 
 enum { FROZEN_MS = 3000 };
 
 static int freeze(fault_t *fault) {
-    test_t *t = fault->t;
-    pid_t pid = fault_pid(t, test_uri());
-    CHECK(pid > 0);
-    CHECK(server_freeze(pid));
-    mouv_sleep_ms(FROZEN_MS);
-    CHECK_INT(kill(pid, SIGCONT), 0);
-    return 0;
+    return fault_freeze(fault, FROZEN_MS);
 }
 
 BARE_CASE(a_server_that_freezes_and_thaws) {
@@ -23,11 +16,7 @@ BARE_CASE(a_server_that_freezes_and_thaws) {
 }
 
 static int kill_it(fault_t *fault) {
-    test_t *t = fault->t;
-    pid_t pid = fault_pid(t, test_uri());
-    CHECK(pid > 0);
-    CHECK_INT(kill(pid, SIGKILL), 0);
-    return 0;
+    return fault_signal(fault, SIGKILL);
 }
 
 BARE_CASE(a_server_that_is_killed_and_comes_back) {
@@ -35,11 +24,7 @@ BARE_CASE(a_server_that_is_killed_and_comes_back) {
 }
 
 static int shut_down(fault_t *fault) {
-    test_t *t = fault->t;
-    pid_t pid = fault_pid(t, test_uri());
-    CHECK(pid > 0);
-    CHECK_INT(kill(pid, SIGTERM), 0);
-    return 0;
+    return fault_signal(fault, SIGTERM);
 }
 
 BARE_CASE(a_server_that_is_shut_down_and_comes_back) {

@@ -41,17 +41,6 @@ static int execute(test_t *t, mouv_bulk_t *bulk, bson_t **reply) {
     return await(t, mouv_bulk_execute(bulk, reply));
 }
 
-/** Makes the next `command` fail once, by a cut connection. */
-static int cut_connection(test_t *t, const char *command) {
-    char text[256];
-    snprintf(text, sizeof text,
-             "{'configureFailPoint': 'failCommand', 'mode': {'times': 1}, "
-             "'data': {'failCommands': ['%s'], 'closeConnection': true}}",
-             command);
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    return await(t, mouv_database_command(admin, json(t, text), NULL, NULL));
-}
-
 /* --- models --------------------------------------------------------------------------------- */
 
 CASE(every_model_is_counted) {
@@ -387,7 +376,7 @@ CASE(single_statements_are_retried) {
     MOUV_AUTO_BULK mouv_bulk_t *bulk = begin(t, NULL);
     CHECK_INT(insert(t, bulk, "{'_id': 1}"), 0);
     CHECK_INT(update(t, bulk, "{'_id': 1}", "{'$inc': {'x': 1}}", "{}"), 0);
-    CHECK_INT(cut_connection(t, "update"), 0);
+    CHECK_INT(fail_commands(t, 1, "'update'", "'closeConnection': true"), 0);
     CHECK_INT(execute(t, bulk, &reply), 2);
     CHECK_INT(number(reply, "modifiedCount"), 1);
     CHECK_INT(count(t, "{'x': 1}"), 1);
@@ -400,12 +389,12 @@ CASE(a_command_with_a_multi_statement_is_not_retried_but_others_are) {
     MOUV_AUTO_BULK mouv_bulk_t *bulk = begin(t, NULL);
     CHECK_INT(insert(t, bulk, "{'_id': 1}"), 0);
     CHECK_INT(mouv_bulk_update_many(bulk, json(t, "{}"), change, NULL, NULL), 0);
-    CHECK_INT(cut_connection(t, "insert"), 0);
+    CHECK_INT(fail_commands(t, 1, "'insert'", "'closeConnection': true"), 0);
     CHECK_INT(execute(t, bulk, NULL), 2);
     MOUV_AUTO_BULK mouv_bulk_t *again = begin(t, NULL);
     CHECK_INT(insert(t, again, "{'_id': 2}"), 0);
     CHECK_INT(mouv_bulk_update_many(again, json(t, "{}"), change, NULL, NULL), 0);
-    CHECK_INT(cut_connection(t, "update"), 0);
+    CHECK_INT(fail_commands(t, 1, "'update'", "'closeConnection': true"), 0);
     CHECK_INT(execute(t, again, &reply), MOUV_EUNKNOWN);
     CHECK_INT(t->error.cause, MOUV_ENETWORK);
     CHECK_INT(number(reply, "insertedCount"), 1);

@@ -40,20 +40,7 @@ static const char *next(test_t *t, mouv_change_stream_t *stream) {
 
 /** Makes the next `times` getMores fail so. */
 static int fail_get_more(test_t *t, int times, const char *how) {
-    char text[256];
-    snprintf(text, sizeof text,
-             "{'configureFailPoint': 'failCommand', 'mode': {'times': %d},"
-             " 'data': {'failCommands': ['getMore'], %s}}",
-             times, how);
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    return await(t, mouv_database_command(admin, json(t, text), NULL, NULL));
-}
-
-static int fail_no_more(test_t *t) {
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    return await(
-        t, mouv_database_command(
-               admin, json(t, "{'configureFailPoint': 'failCommand', 'mode': 'off'}"), NULL, NULL));
+    return fail_commands(t, times, "'getMore'", how);
 }
 
 /* --- events --------------------------------------------------------------------------------- */
@@ -212,6 +199,10 @@ CASE(a_cancelled_task_stops_the_poll_and_the_stream_goes_on) {
     mouv_change_stream_close(stream);
     CHECK_INT(open_cursors_become(t, 0), 0);
     mouv_client_get_stats(t->client, &stats);
+    for (int i = 0; i < 250 && stats.in_flight > 0; i++) { /* the workers are on their way back */
+        mouv_sleep_ms(20);
+        mouv_client_get_stats(t->client, &stats);
+    }
     CHECK_INT(stats.in_flight, 0);
     return 0;
 }

@@ -7,18 +7,6 @@ static mouv_session_t *start(test_t *t, const mouv_session_opts_t *opts) {
     return mouv_client_start_session(t->client, opts, &t->error);
 }
 
-/** {sessionId} and what else is given; lives as long as the case. */
-static const bson_t *in(test_t *t, const mouv_session_t *session, const char *more) {
-    const bson_t *opts = json(t, more ? more : "{}");
-    mouv_session_append(session, (bson_t *)opts);
-    return opts;
-}
-
-static int insert(test_t *t, const mouv_session_t *session, const char *document) {
-    return await(
-        t, mouv_collection_insert_one(t->users, json(t, document), in(t, session, NULL), NULL));
-}
-
 static int64_t count(test_t *t, const mouv_session_t *session) {
     int64_t number = -1;
     await(t, mouv_collection_count_documents(t->users, NULL, in(t, session, NULL), &number));
@@ -36,7 +24,7 @@ CASE(nothing_is_sent_before_the_first_operation_which_gives_the_lsid) {
     CHECK(mouv_session_lsid(session) == NULL);
     mouv_client_get_stats(t->client, &after);
     CHECK_INT(after.started, before.started);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     CHECK(mouv_session_lsid(session) != NULL);
     return 0;
 }
@@ -44,30 +32,23 @@ CASE(nothing_is_sent_before_the_first_operation_which_gives_the_lsid) {
 CASE(the_lsid_stays_while_other_sessions_are_used) {
     MOUV_AUTO_SESSION mouv_session_t *a = start(t, NULL);
     MOUV_AUTO_SESSION mouv_session_t *b = start(t, NULL);
-    CHECK_INT(insert(t, a, "{}"), 1);
+    CHECK_INT(insert_in_session(t, a, "{}"), 1);
     AUTO_BSON *first = bson_copy(mouv_session_lsid(a));
-    CHECK_INT(insert(t, b, "{}"), 1);
+    CHECK_INT(insert_in_session(t, b, "{}"), 1);
     CHECK_INT(insert_numbered(t, 3), 0);
-    CHECK_INT(insert(t, a, "{}"), 1);
+    CHECK_INT(insert_in_session(t, a, "{}"), 1);
     CHECK(bson_equal(first, mouv_session_lsid(a)));
     CHECK(!bson_equal(first, mouv_session_lsid(b)));
     return 0;
 }
 
 CASE(a_lost_connection_is_retried_in_the_same_session) {
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
     MOUV_AUTO_SESSION mouv_session_t *session = start(t, NULL);
     CHECK(!mouv_session_is_dirty(session));
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     CHECK(!mouv_session_is_dirty(session));
-    CHECK_INT(await(t, mouv_database_command(
-                           admin,
-                           json(t, "{'configureFailPoint': 'failCommand', 'mode': {'times': 1},"
-                                   " 'data': {'failCommands': ['insert'],"
-                                   "          'closeConnection': true}}"),
-                           NULL, NULL)),
-              0);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(fail_commands(t, 1, "'insert'", "'closeConnection': true"), 0);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     CHECK_INT(count(t, session), 2);
     CHECK(mouv_session_is_dirty(session));
     mouv_session_end(session);
@@ -123,7 +104,7 @@ CASE(a_session_id_that_is_none_is_refused) {
 CASE(another_clients_session_is_refused) {
     MOUV_AUTO_CLIENT mouv_client_t *other = mouv_client_new(test_uri(), NULL, &t->error);
     MOUV_AUTO_SESSION mouv_session_t *session = mouv_client_start_session(other, NULL, &t->error);
-    CHECK_INT(insert(t, session, "{}"), MOUV_EINVAL);
+    CHECK_INT(insert_in_session(t, session, "{}"), MOUV_EINVAL);
     CHECK_CONTAINS(t->error.message, "another client");
     return 0;
 }
@@ -135,14 +116,14 @@ CASE(two_operations_at_once_are_refused) {
     CHECK_INT(await(t, mouv_collection_insert_one(t->users, document, opts, NULL)), MOUV_ESTATE);
     CHECK_INT(mouv_session_start_transaction(session, NULL, NULL), MOUV_ESTATE);
     CHECK_INT(await(t, first), 1);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     CHECK_INT(count(t, session), 2);
     return 0;
 }
 
 CASE(an_ended_session_is_closed_and_a_released_one_unknown) {
     mouv_session_t *session = start(t, NULL);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     const bson_t *opts = in(t, session, NULL);
     mouv_session_end(session);
     mouv_session_end(session);
@@ -225,7 +206,7 @@ CASE(a_cursor_outlives_the_release_of_its_session_without_a_leak) {
 
 CASE(after_a_timeout_the_session_is_usable) {
     MOUV_AUTO_SESSION mouv_session_t *session = start(t, NULL);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     const bson_t *slow = json(t, "{'$where': 'sleep(2000) || true'}");
     for (int i = 0; i < 5; i++) {
         CHECK_INT(
@@ -246,7 +227,7 @@ CASE(times_advance_with_operations_and_by_hand) {
     mouv_session_operation_time(a, &timestamp, &increment);
     CHECK_INT(timestamp, 0);
     CHECK(mouv_session_cluster_time(a) == NULL);
-    CHECK_INT(insert(t, a, "{}"), 1);
+    CHECK_INT(insert_in_session(t, a, "{}"), 1);
     mouv_session_operation_time(a, &timestamp, &increment);
     CHECK(timestamp > 0);
     CHECK(mouv_session_cluster_time(a) != NULL);
@@ -265,7 +246,7 @@ CASE(times_advance_with_operations_and_by_hand) {
 static int read_of_tomorrow(test_t *t, const mouv_session_opts_t *opts, const char *more) {
     uint32_t timestamp, increment;
     MOUV_AUTO_SESSION mouv_session_t *session = start(t, opts);
-    if (insert(t, session, "{}") != 1) return -1;
+    if (insert_in_session(t, session, "{}") != 1) return -1;
     mouv_session_operation_time(session, &timestamp, &increment);
     mouv_session_advance_operation_time(session, timestamp + 86400, 1);
     return await(t, mouv_collection_find_one(t->users, NULL, in(t, session, more), NULL));

@@ -1,6 +1,6 @@
 /*
  * timeoutMS of clients, handles and calls: which one counts, what is sent, what time runs out to,
- * which older limits it replaces. Fail points (configureFailPoint) hold commands up.
+ * which older limits it replaces. Fail points hold commands up.
  */
 #include "support/wire.h"
 
@@ -176,19 +176,19 @@ CASE(a_model_of_a_bulk_has_none_of_its_own) {
 
 CASE(a_read_ends_at_its_time) {
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(wire_fail_point(t, 1, "'find'", BLOCKED), 0);
+    CHECK_INT(fail_commands(t, 1, "'find'", BLOCKED), 0);
     int64_t began_ms = mouv_now_ms();
     CHECK_INT(find_one(t, t->users, "{'timeoutMS': 200}"), MOUV_ETIMEDOUT);
     CHECK(mouv_now_ms() - began_ms >= 200);
     CHECK(mouv_now_ms() - began_ms < 2900);
     CHECK(mouv_error_is_timeout(&t->error));
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(a_timeout_is_counted_as_one_whoever_set_it) {
     mouv_client_stats_t stats;
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(wire_fail_point(t, 3, "'find'", BLOCKED), 0);
+    CHECK_INT(fail_commands(t, 3, "'find'", BLOCKED), 0);
     mouv_future_t find = mouv_collection_find_one(t->users, NULL, NULL, NULL);
     CHECK_INT(mouv_await_for(find, 100, &t->error), MOUV_ETIMEDOUT);
     mouv_client_get_stats(t->client, &stats);
@@ -204,16 +204,16 @@ CASE(a_timeout_is_counted_as_one_whoever_set_it) {
     mouv_client_get_stats(t->client, &stats);
     CHECK_INT(stats.timeouts, 2);
     CHECK_INT(stats.cancels, 1);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(a_write_that_ends_at_its_time_stores_nothing) {
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(wire_fail_point(t, 1, "'insert'", BLOCKED), 0);
+    CHECK_INT(fail_commands(t, 1, "'insert'", BLOCKED), 0);
     CHECK_INT(insert(t, t->users, "{'timeoutMS': 200}"), MOUV_ETIMEDOUT);
     CHECK(mouv_error_is_timeout(&t->error));
     CHECK_INT(stored(t), 0);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(what_cannot_be_back_in_time_is_not_sent) {
@@ -232,7 +232,7 @@ CASE(a_bulk_has_one_limit_and_tells_how_far_it_got) {
     mouv_bulk_insert_one(bulk, json(t, "{'_id': 1}"), NULL, NULL);
     mouv_bulk_replace_one(bulk, json(t, "{'_id': 1}"), json(t, "{'x': 1}"), NULL, NULL);
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(wire_fail_point(t, 2, "'insert', 'update'",
+    CHECK_INT(fail_commands(t, 2, "'insert', 'update'",
                               "'blockConnection': true, 'blockTimeMS': 1200"),
               0);
     int rc = await(t, mouv_bulk_execute(bulk, &reply));
@@ -240,15 +240,15 @@ CASE(a_bulk_has_one_limit_and_tells_how_far_it_got) {
     CHECK(mouv_error_is_timeout(&t->error));
     CHECK_INT(mouv_bson_get_int64(reply, "insertedCount", &inserted, NULL), 0);
     CHECK_INT(inserted, 1);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(code_50_is_a_timeout_wherever_it_comes) {
-    CHECK_INT(wire_fail_point(t, 1, "'insert'", "'errorCode': 50"), 0);
+    CHECK_INT(fail_commands(t, 1, "'insert'", "'errorCode': 50"), 0);
     CHECK_INT(insert(t, t->users, "{'timeoutMS': 60000}"), MOUV_ETIMEDOUT);
     CHECK(mouv_error_is_timeout(&t->error));
     CHECK_INT(stored(t), 0);
-    CHECK_INT(wire_fail_point(t, 1, "'insert'", "'writeConcernError': {'code': 50}"), 0);
+    CHECK_INT(fail_commands(t, 1, "'insert'", "'writeConcernError': {'code': 50}"), 0);
     CHECK_INT(insert(t, t->users, "{'timeoutMS': 60000}"), MOUV_EUNKNOWN);
     CHECK(mouv_error_is_timeout(&t->error));
     CHECK_CONTAINS(t->error.message, "stored, but");
@@ -278,7 +278,7 @@ CASE(the_limit_of_server_selection_counts_beside_it) {
     "'appName': 'slow heartbeats', 'blockConnection': true, 'blockTimeMS': 50"
 
 CASE(the_way_is_as_long_as_heartbeats_say) {
-    CHECK_INT(wire_fail_point(t, 1000000, "'hello', 'isMaster'", SLOW_HEARTBEATS), 0);
+    CHECK_INT(fail_commands(t, 1000000, "'hello', 'isMaster'", SLOW_HEARTBEATS), 0);
     MOUV_AUTO_CLIENT mouv_client_t *client =
         listening(t, "appName=slow%20heartbeats&heartbeatFrequencyMS=500");
     mouv_collection_t *users = wire_users(t, client);
@@ -287,7 +287,7 @@ CASE(the_way_is_as_long_as_heartbeats_say) {
     int long_enough = find_one(t, users, "{'timeoutMS': 60000}");
     int64_t sent_ms = wire_max_time(&wire, "find");
     int too_short = insert(t, users, "{'timeoutMS': 40}");
-    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(fail_no_more(t), 0);
     CHECK_INT(before, 0);
     CHECK_INT(long_enough, 0);
     CHECK_LIMIT(sent_ms, 59951); /* rounding may leave 49 of the 50 */
@@ -297,7 +297,7 @@ CASE(the_way_is_as_long_as_heartbeats_say) {
 }
 
 CASE(connecting_sends_no_command_of_mouvs_own) {
-    CHECK_INT(wire_fail_point(t, 1, "'ping'", "'errorCode': 2, 'appName': 'no ping'"), 0);
+    CHECK_INT(fail_commands(t, 1, "'ping'", "'errorCode': 2, 'appName': 'no ping'"), 0);
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "appName=no%20ping");
     CHECK_INT(find_one(t, wire_users(t, client), "{'timeoutMS': 60000}"), 0);
     CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ESERVER);
@@ -337,7 +337,7 @@ CASE(the_queue_has_no_limit_of_its_own) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "maxPoolSize=1&waitQueueTimeoutMS=50");
     mouv_collection_t *users = wire_users(t, client);
     CHECK_INT(find_one(t, users, "{}"), 0);
-    CHECK_INT(wire_fail_point(t, 1, "'count'", "'blockConnection': true, 'blockTimeMS': 600"), 0);
+    CHECK_INT(fail_commands(t, 1, "'count'", "'blockConnection': true, 'blockTimeMS': 600"), 0);
     mouv_future_t slow = mouv_collection_estimated_document_count(users, NULL, NULL);
     mouv_future_t limited =
         mouv_collection_find_one(users, NULL, json(t, "{'timeoutMS': 60000}"), NULL);
@@ -363,7 +363,7 @@ CASE(a_socketTimeoutMS_beside_it_does_not_count) {
         wire.count = 0;
         MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, given[i].options);
         mouv_collection_t *users = wire_users(t, client);
-        CHECK_INT(wire_fail_point(t, 1, "'find'", SLOW_ANSWER), 0);
+        CHECK_INT(fail_commands(t, 1, "'find'", SLOW_ANSWER), 0);
         CHECK_INT(find_one(t, users, given[i].opts), 0);
         CHECK_INT(wire_sent(&wire, "find"), 1);
     }
@@ -372,19 +372,19 @@ CASE(a_socketTimeoutMS_beside_it_does_not_count) {
 
 CASE(without_it_socketTimeoutMS_counts) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "socketTimeoutMS=300&retryReads=false");
-    CHECK_INT(wire_fail_point(t, 1, "'find'", SLOW_ANSWER), 0);
+    CHECK_INT(fail_commands(t, 1, "'find'", SLOW_ANSWER), 0);
     CHECK_INT(find_one(t, wire_users(t, client), "{}"), MOUV_ENETWORK);
     return 0;
 }
 
 CASE(connecting_has_its_own_limit) {
-    CHECK_INT(wire_fail_point(t, 1000000, "'hello', 'isMaster'",
+    CHECK_INT(fail_commands(t, 1000000, "'hello', 'isMaster'",
                               "'appName': 'slow', 'blockConnection': true, 'blockTimeMS': 400"),
               0);
     MOUV_AUTO_CLIENT mouv_client_t *client =
         listening(t, "appName=slow&socketTimeoutMS=100&serverSelectionTimeoutMS=9000");
     int rc = find_one(t, wire_users(t, client), "{'timeoutMS': 60000}");
-    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(fail_no_more(t), 0);
     CHECK_INT(rc, 0);
     return 0;
 }
@@ -399,10 +399,10 @@ CASE(with_it_retries_go_on_until_they_succeed) {
     mouv_collection_t *users = wire_users(t, client);
     for (int i = 0; i < 2; i++) {
         wire.count = 0;
-        CHECK_INT(wire_fail_point(t, 4, "'find'", AGAIN), 0);
+        CHECK_INT(fail_commands(t, 4, "'find'", AGAIN), 0);
         CHECK_INT(find_one(t, users, limits[i]), i > 0 ? 1 : 0);
         CHECK_INT(wire_sent(&wire, "find"), 5);
-        CHECK_INT(wire_fail_point(t, 4, "'insert'", AGAIN), 0);
+        CHECK_INT(fail_commands(t, 4, "'insert'", AGAIN), 0);
         CHECK_INT(insert(t, users, limits[i]), 1);
         CHECK_INT(wire_sent(&wire, "insert"), 5);
         CHECK_INT(stored(t), i + 1);
@@ -412,7 +412,7 @@ CASE(with_it_retries_go_on_until_they_succeed) {
 
 CASE(without_it_there_is_one_retry) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
-    CHECK_INT(wire_fail_point(t, 2, "'find'", AGAIN), 0);
+    CHECK_INT(fail_commands(t, 2, "'find'", AGAIN), 0);
     CHECK_INT(find_one(t, wire_users(t, client), "{}"), MOUV_ESERVER);
     CHECK_INT(wire_sent(&wire, "find"), 2);
     return 0;
@@ -420,13 +420,13 @@ CASE(without_it_there_is_one_retry) {
 
 CASE(retries_end_at_the_time) {
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(wire_fail_point(t, 1000000, "'find'", AGAIN ", 'blockConnection': true,"
+    CHECK_INT(fail_commands(t, 1000000, "'find'", AGAIN ", 'blockConnection': true,"
                                                           " 'blockTimeMS': 20"),
               0);
     int64_t began_ms = mouv_now_ms();
     int rc = find_one(t, t->users, "{'timeoutMS': 300}");
     int64_t took_ms = mouv_now_ms() - began_ms;
-    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(fail_no_more(t), 0);
     CHECK_INT(rc, MOUV_ETIMEDOUT);
     CHECK(took_ms >= 250); /* less than a round trip before the end nothing is sent any more */
     CHECK(took_ms < 20000);
@@ -435,11 +435,11 @@ CASE(retries_end_at_the_time) {
 
 CASE(a_slow_first_command_says_nothing_of_the_way) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
-    CHECK_INT(wire_fail_point(t, 2, "'find'", AGAIN ", 'blockConnection': true,"
+    CHECK_INT(fail_commands(t, 2, "'find'", AGAIN ", 'blockConnection': true,"
                                                     " 'blockTimeMS': 1200"),
               0);
     int rc = find_one(t, wire_users(t, client), "{'timeoutMS': 2000}");
-    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(fail_no_more(t), 0);
     CHECK_INT(rc, MOUV_ETIMEDOUT);
     CHECK_INT(wire_sent(&wire, "find"), 2);
     return 0;

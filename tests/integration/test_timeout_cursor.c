@@ -1,6 +1,6 @@
 /*
  * timeoutMS of cursors and change streams: their whole life or each wait, what is sent as maxTimeMS,
- * which combinations are refused. Fail points (configureFailPoint) hold commands up.
+ * which combinations are refused. Fail points hold commands up.
  */
 #include "support/wire.h"
 
@@ -37,7 +37,7 @@ static int count_all(test_t *t, mouv_cursor_t *cursor) {
 static int block(test_t *t, int times, const char *names, int ms) {
     char data[80];
     snprintf(data, sizeof data, "'blockConnection': true, 'blockTimeMS': %d", ms);
-    return wire_fail_point(t, times, names, data);
+    return fail_commands(t, times, names, data);
 }
 
 /* --- the whole life -------------------------------------------------------------------------- */
@@ -66,7 +66,7 @@ CASE(a_life_ends_in_a_getMore_and_the_cursor_is_killed_with_the_limit_anew) {
     CHECK(wire_last(&wire, "getMore")->ended < wire_last(&wire, "killCursors")->began);
     CHECK(wire_max_time(&wire, "killCursors") > 1000); /* of 2000 ms, though the life is over */
     CHECK(wire_max_time(&wire, "killCursors") <= 2000);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(what_has_arrived_is_given_also_after_the_end) {
@@ -78,7 +78,7 @@ CASE(what_has_arrived_is_given_also_after_the_end) {
     CHECK_INT(next(t, cursor), 1);
     CHECK_INT(next(t, cursor), 1);
     CHECK_INT(next(t, cursor), MOUV_ETIMEDOUT);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 /* --- each wait ------------------------------------------------------------------------------- */
@@ -101,7 +101,7 @@ CASE(an_iteration_ends_with_a_batch_that_does_not_come_in_time) {
     CHECK_INT(block(t, 1, "'getMore'", 3000), 0);
     CHECK_INT(count_all(t, cursor), MOUV_ETIMEDOUT);
     CHECK_INT(wire_sent_become(&wire, "killCursors", 1), 1);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 /* --- scopes ---------------------------------------------------------------------------------- */
@@ -213,7 +213,7 @@ CASE(one_whose_getMore_is_late_fails) {
     for (int i = 0; i < 5; i++) CHECK_INT(next(t, cursor), 1);
     CHECK_INT(block(t, 1, "'getMore'", 3000), 0);
     CHECK_INT(next(t, cursor), MOUV_ETIMEDOUT);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(a_command_says_itself_that_its_cursor_is_tailable) {
@@ -319,7 +319,7 @@ CASE(a_stream_that_timed_out_goes_on) {
     CHECK_INT(block(t, 1, "'getMore'", 3000), 0);
     CHECK_INT(await(t, mouv_change_stream_fetch(stream)), MOUV_ETIMEDOUT);
     CHECK(mouv_error_is_timeout(&t->error));
-    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(fail_no_more(t), 0);
     CHECK(mouv_change_stream_alive(stream));
     CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{}"), NULL, NULL)), 1);
     CHECK_INT(await(t, mouv_change_stream_fetch(stream)), 1);
@@ -342,13 +342,13 @@ CASE(a_resume_has_one_time_for_all) {
     MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *stream =
         watch(t, client, "{'maxAwaitTimeMS': 1, 'timeoutMS': 2000}");
     CHECK_INT(try_next(t, stream), 0);
-    CHECK_INT(wire_fail_point(t, 2, "'getMore', 'aggregate'",
+    CHECK_INT(fail_commands(t, 2, "'getMore', 'aggregate'",
                               "'blockConnection': true, 'blockTimeMS': 1200, 'errorCode': 7,"
                               " 'errorLabels': ['ResumableChangeStreamError']"),
               0);
     CHECK_INT(await(t, mouv_change_stream_fetch(stream)), MOUV_ETIMEDOUT);
     CHECK_INT(wire_sent(&wire, "aggregate"), 2);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(a_stream_refuses_what_it_cannot_have) {

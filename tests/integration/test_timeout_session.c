@@ -1,6 +1,6 @@
 /*
  * timeoutMS of sessions, transactions and GridFS: what commit, abort, mouv_with_transaction(),
- * buckets and streams take from where. Fail points (configureFailPoint) hold commands up.
+ * buckets and streams take from where. Fail points hold commands up.
  */
 #include "support/wire.h"
 
@@ -28,7 +28,7 @@ static int insert(test_t *t, mouv_session_t *session, const char *more) {
 }
 
 static int block(test_t *t, const char *names) {
-    return wire_fail_point(t, 1, names, "'blockConnection': true, 'blockTimeMS': 3000");
+    return fail_commands(t, 1, names, "'blockConnection': true, 'blockTimeMS': 3000");
 }
 
 static int64_t stored(test_t *t) {
@@ -103,7 +103,7 @@ CASE(a_commit_that_is_late_is_a_timeout_and_unknown) {
     CHECK_INT(await(t, mouv_session_commit_transaction(session)), MOUV_EUNKNOWN);
     CHECK(mouv_error_is_timeout(&t->error));
     CHECK(mouv_error_has_label(&t->error, "UnknownTransactionCommitResult"));
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(an_abort_ends_at_its_time) {
@@ -115,7 +115,7 @@ CASE(an_abort_ends_at_its_time) {
     CHECK_INT(await(t, mouv_session_abort_transaction(session)), 0);
     CHECK(mouv_now_ms() - began_ms < 2900);
     CHECK(wire_last(&wire, "abortTransaction")->outcome != 's');
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(a_session_refuses_what_is_no_time) {
@@ -199,7 +199,7 @@ CASE(a_body_that_fails_in_time_is_aborted_with_the_limit_anew) {
     CHECK_INT(wire_sent(&wire, "abortTransaction"), 1);
     CHECK(wire_max_time(&wire, "abortTransaction") > 1000);
     CHECK_INT(stored(t), 0);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(a_commit_that_comes_too_late_is_not_sent) {
@@ -212,7 +212,7 @@ CASE(a_commit_that_comes_too_late_is_not_sent) {
     CHECK_INT(wire_sent(&wire, "commitTransaction"), 0);
     CHECK_INT(wire_sent(&wire, "abortTransaction"), 0); /* ended when the insert was stopped */
     CHECK(!mouv_session_in_transaction(session));
-    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(fail_no_more(t), 0);
     CHECK_INT(stored(t), 0);
     return 0;
 }
@@ -221,12 +221,12 @@ CASE(retries_of_it_end_at_the_limit) {
     body_t body = {0};
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
     MOUV_AUTO_SESSION mouv_session_t *session = session_of(t, client, 0);
-    CHECK_INT(wire_fail_point(t, 1000000, "'insert'",
+    CHECK_INT(fail_commands(t, 1000000, "'insert'",
                               "'errorCode': 251, 'errorLabels': ['TransientTransactionError']"),
               0);
     int64_t began_ms = mouv_now_ms();
     int rc = run(t, session, &body, 500);
-    CHECK_INT(wire_fail_no_more(t), 0);
+    CHECK_INT(fail_no_more(t), 0);
     CHECK_INT(rc, MOUV_ETIMEDOUT);
     CHECK(mouv_now_ms() - began_ms < 20000);
     CHECK(wire_sent(&wire, "insert") > 1);
@@ -287,12 +287,12 @@ CASE(a_bucket_and_an_upload_have_their_own) {
 CASE(an_upload_is_limited_as_a_whole) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t, client, "{'timeoutMS': 2000}");
-    CHECK_INT(wire_fail_point(t, 2, "'find', 'listIndexes'",
+    CHECK_INT(fail_commands(t, 2, "'find', 'listIndexes'",
                               "'blockConnection': true, 'blockTimeMS': 1200"),
               0);
     CHECK_INT(upload(bucket, NULL, &t->error), MOUV_ETIMEDOUT);
     CHECK_INT(wire_sent(&wire, "insert"), 0);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(a_chunk_that_is_late_leaves_nothing) {
@@ -304,7 +304,7 @@ CASE(a_chunk_that_is_late_leaves_nothing) {
     CHECK_INT(upload(bucket, NULL, &t->error), MOUV_ETIMEDOUT);
     CHECK(mouv_error_is_timeout(&t->error));
     CHECK_INT(wire_sent(&wire, "delete"), 0); /* the insert has said so */
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 CASE(a_delete_is_limited_as_a_whole) {
@@ -314,14 +314,14 @@ CASE(a_delete_is_limited_as_a_whole) {
     CHECK_INT(upload(bucket, json(t, "{'_id': 1}"), &t->error), 0);
     CHECK_INT(mouv_gridfs_rename(bucket, &id, "b", &t->error), 0);
     CHECK(wire_max_time(&wire, "update") > 0);
-    CHECK_INT(wire_fail_point(t, 2, "'delete'", "'blockConnection': true, 'blockTimeMS': 1200"),
+    CHECK_INT(fail_commands(t, 2, "'delete'", "'blockConnection': true, 'blockTimeMS': 1200"),
               0);
     int rc = mouv_gridfs_delete(bucket, &id, &t->error);
     CHECK(rc < 0);
     CHECK(mouv_error_is_timeout(&t->error));
     CHECK_INT(wire_sent(&wire, "delete"), 2);
     CHECK(wire_max_time(&wire, "delete") < 900);
-    return wire_fail_no_more(t);
+    return fail_no_more(t);
 }
 
 int main(void) {

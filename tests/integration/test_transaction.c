@@ -15,17 +15,6 @@ static mouv_session_t *begin(test_t *t, const mouv_transaction_opts_t *opts) {
     return session;
 }
 
-static const bson_t *in(test_t *t, const mouv_session_t *session, const char *more) {
-    const bson_t *opts = json(t, more ? more : "{}");
-    mouv_session_append(session, (bson_t *)opts);
-    return opts;
-}
-
-static int insert(test_t *t, const mouv_session_t *session, const char *document) {
-    return await(
-        t, mouv_collection_insert_one(t->users, json(t, document), in(t, session, NULL), NULL));
-}
-
 static int commit(test_t *t, mouv_session_t *session) {
     return await(t, mouv_session_commit_transaction(session));
 }
@@ -48,16 +37,6 @@ static int write_one(test_t *t) {
                         json(t, "{'upsert': true, 'maxTimeMS': 3000}"), NULL));
 }
 
-static int fail_point(test_t *t, int times, const char *command, const char *data) {
-    char text[500];
-    snprintf(text, sizeof text,
-             "{'configureFailPoint': 'failCommand', 'mode': {'times': %d},"
-             " 'data': {'failCommands': ['%s'], %s}}",
-             times, command, data);
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    return await(t, mouv_database_command(admin, json(t, text), NULL, NULL));
-}
-
 /** Has the server end what the session does there. */
 static int kill_on_server(test_t *t, const mouv_session_t *session) {
     mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
@@ -70,8 +49,8 @@ static int kill_on_server(test_t *t, const mouv_session_t *session) {
 CASE(a_commit_stores_all_and_nothing_is_seen_before) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
     CHECK(mouv_session_in_transaction(session));
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
-    CHECK_INT(insert(t, session, "{'_id': 2}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 2}"), 1);
     CHECK_INT(stored(t), 0);
     int64_t inside = 0;
     CHECK_INT(
@@ -89,11 +68,11 @@ CASE(the_state_of_a_transaction_can_be_asked_for) {
     CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_NONE);
     CHECK_INT(mouv_session_start_transaction(session, NULL, NULL), 0);
     CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_STARTING);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_IN_PROGRESS);
     CHECK_INT(commit(t, session), 0);
     CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_COMMITTED);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_NONE);
     CHECK_INT(mouv_session_start_transaction(session, NULL, NULL), 0);
     CHECK_INT(rollback(t, session), 0);
@@ -104,13 +83,13 @@ CASE(the_state_of_a_transaction_can_be_asked_for) {
 
 CASE(an_abort_stores_nothing_and_the_session_goes_on) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
     CHECK_INT(rollback(t, session), 0);
     CHECK_INT(stored(t), 0);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
     CHECK_INT(stored(t), 1);
     CHECK_INT(mouv_session_start_transaction(session, NULL, &t->error), 0);
-    CHECK_INT(insert(t, session, "{'_id': 2}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 2}"), 1);
     CHECK_INT(commit(t, session), 0);
     CHECK_INT(stored(t), 2);
     return 0;
@@ -141,7 +120,7 @@ CASE(a_transaction_may_begin_long_after_its_start) {
 
 CASE(the_end_of_a_session_aborts) {
     mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
     mouv_session_unref(session);
     CHECK_INT(write_one(t), 0); /* matched none: upserted */
     CHECK_INT(stored(t), 1);
@@ -165,7 +144,7 @@ CASE(client_close_aborts_what_is_open) {
 CASE(a_cursor_in_a_transaction_sees_its_writes_over_batches) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
     AUTO_BSON *list = NULL;
-    for (int i = 0; i < 25; i++) CHECK_INT(insert(t, session, "{}"), 1);
+    for (int i = 0; i < 25; i++) CHECK_INT(insert_in_session(t, session, "{}"), 1);
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor =
         mouv_collection_find(t->users, NULL, in(t, session, "{'batchSize': 4}"));
     CHECK_INT(mouv_cursor_to_list(cursor, 0, &list, &t->error), 25);
@@ -176,7 +155,7 @@ CASE(a_cursor_in_a_transaction_sees_its_writes_over_batches) {
 CASE(a_commit_may_be_sent_again) {
     mouv_client_stats_t before, after;
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
     CHECK_INT(commit(t, session), 0);
     mouv_client_get_stats(t->client, &before);
     CHECK_INT(commit(t, session), 0);
@@ -216,7 +195,7 @@ CASE(calls_in_the_wrong_state_are_refused) {
     CHECK_INT(commit(t, session), 0);
     CHECK_INT(rollback(t, session), MOUV_ESTATE);
     CHECK_CONTAINS(t->error.message, "after calling commitTransaction");
-    CHECK_INT(insert(t, session, "{}"), 1); /* outside: the transaction is history */
+    CHECK_INT(insert_in_session(t, session, "{}"), 1); /* outside: the transaction is history */
     CHECK_INT(commit(t, session), MOUV_ESTATE);
     CHECK_INT(await(t, mouv_session_commit_transaction(NULL)), MOUV_EINVAL);
     CHECK(!mouv_session_in_transaction(NULL));
@@ -248,7 +227,7 @@ CASE(bad_transaction_options_are_refused) {
     CHECK_CONTAINS(t->error.message, "unacknowledged");
     CHECK_INT(mouv_session_start_transaction(session, &mode, &t->error), MOUV_EINVAL);
     CHECK_INT(mouv_session_start_transaction(session, &secondary, &t->error), 0);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     mouv_future_t read = mouv_collection_find_one(t->users, NULL, in(t, session, NULL), NULL);
     CHECK_INT(await(t, read), MOUV_EINVAL);
     CHECK_CONTAINS(t->error.message, "must be primary");
@@ -263,13 +242,13 @@ CASE(options_reach_the_server) {
                                     .max_commit_time_ms = 5000};
     mouv_transaction_opts_t far = {.write_concern = json(t, "{'w': 40, 'wtimeout': 100}")};
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, &bad_level);
-    CHECK_INT(insert(t, session, "{}"), MOUV_ESERVER);
+    CHECK_INT(insert_in_session(t, session, "{}"), MOUV_ESERVER);
     CHECK_INT(rollback(t, session), 0);
     CHECK_INT(mouv_session_start_transaction(session, &good, &t->error), 0);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     CHECK_INT(commit(t, session), 0);
     CHECK_INT(mouv_session_start_transaction(session, &far, &t->error), 0);
-    CHECK_INT(insert(t, session, "{}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{}"), 1);
     CHECK_INT(commit(t, session), MOUV_ESERVER);
     CHECK_STRING(t->error.code_name, "UnsatisfiableWriteConcern");
     CHECK(!mouv_error_has_label(&t->error, "UnknownTransactionCommitResult"));
@@ -281,10 +260,10 @@ CASE(options_reach_the_server) {
 CASE(a_lost_connection_is_transient_and_not_retried) {
     mouv_client_stats_t before, after;
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
-    CHECK_INT(fail_point(t, 1, "insert", "'closeConnection': true"), 0);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(fail_commands(t, 1, "'insert'", "'closeConnection': true"), 0);
     mouv_client_get_stats(t->client, &before);
-    CHECK_INT(insert(t, session, "{'_id': 2}"), MOUV_ENETWORK);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 2}"), MOUV_ENETWORK);
     CHECK(mouv_error_has_label(&t->error, "TransientTransactionError"));
     mouv_client_get_stats(t->client, &after);
     CHECK_INT(after.retries, before.retries);
@@ -297,8 +276,8 @@ CASE(a_write_conflict_is_transient) {
     MOUV_AUTO_SESSION mouv_session_t *a = begin(t, NULL);
     MOUV_AUTO_SESSION mouv_session_t *b = start_session(t);
     CHECK_INT(mouv_session_start_transaction(b, NULL, &t->error), 0);
-    CHECK_INT(insert(t, a, "{'_id': 1}"), 1);
-    CHECK_INT(insert(t, b, "{'_id': 1}"), MOUV_ESERVER);
+    CHECK_INT(insert_in_session(t, a, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, b, "{'_id': 1}"), MOUV_ESERVER);
     CHECK_STRING(t->error.code_name, "WriteConflict");
     CHECK(mouv_error_has_label(&t->error, "TransientTransactionError"));
     CHECK_INT(rollback(t, b), 0);
@@ -308,8 +287,8 @@ CASE(a_write_conflict_is_transient) {
 
 CASE(a_commit_is_retried_once) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
-    CHECK_INT(fail_point(t, 1, "commitTransaction", "'closeConnection': true"), 0);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(fail_commands(t, 1, "'commitTransaction'", "'closeConnection': true"), 0);
     CHECK_INT(commit(t, session), 0);
     CHECK_INT(stored(t), 1);
     return 0;
@@ -317,8 +296,8 @@ CASE(a_commit_is_retried_once) {
 
 CASE(a_commit_that_is_lost_twice_is_unknown_and_may_be_sent_again) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
-    CHECK_INT(fail_point(t, 2, "commitTransaction", "'closeConnection': true"), 0);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(fail_commands(t, 2, "'commitTransaction'", "'closeConnection': true"), 0);
     CHECK_INT(commit(t, session), MOUV_EUNKNOWN);
     CHECK_INT(t->error.cause, MOUV_ENETWORK);
     CHECK(mouv_error_has_label(&t->error, "UnknownTransactionCommitResult"));
@@ -330,8 +309,8 @@ CASE(a_commit_that_is_lost_twice_is_unknown_and_may_be_sent_again) {
 
 CASE(a_commit_that_is_stopped_by_its_limit_is_unknown) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
-    CHECK_INT(fail_point(t, 1, "commitTransaction", "'errorCode': 50"), 0);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(fail_commands(t, 1, "'commitTransaction'", "'errorCode': 50"), 0);
     CHECK_INT(commit(t, session), MOUV_EUNKNOWN);
     CHECK_INT(t->error.cause, MOUV_ETIMEDOUT);
     CHECK(mouv_error_has_label(&t->error, "UnknownTransactionCommitResult"));
@@ -341,9 +320,9 @@ CASE(a_commit_that_is_stopped_by_its_limit_is_unknown) {
 
 CASE(a_commit_whose_confirmation_failed_is_unknown) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
-    CHECK_INT(fail_point(t, 1, "commitTransaction",
-                         "'writeConcernError': {'code': 64, 'errmsg': 'late'}"),
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(fail_commands(t, 1, "'commitTransaction'",
+                            "'writeConcernError': {'code': 64, 'errmsg': 'late'}"),
               0);
     CHECK_INT(commit(t, session), MOUV_ESERVER);
     CHECK(mouv_error_has_label(&t->error, "UnknownTransactionCommitResult"));
@@ -352,7 +331,7 @@ CASE(a_commit_whose_confirmation_failed_is_unknown) {
 
 CASE(a_commit_of_what_the_server_has_aborted_is_transient) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
     CHECK_INT(kill_on_server(t, session), 0);
     CHECK_INT(commit(t, session), MOUV_ESERVER);
     CHECK_STRING(t->error.code_name, "NoSuchTransaction");
@@ -363,8 +342,8 @@ CASE(a_commit_of_what_the_server_has_aborted_is_transient) {
 
 CASE(an_abort_ignores_errors) {
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
-    CHECK_INT(fail_point(t, 1, "abortTransaction", "'errorCode': 8000"), 0);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(fail_commands(t, 1, "'abortTransaction'", "'errorCode': 8000"), 0);
     CHECK_INT(rollback(t, session), 0);
     CHECK(!mouv_session_in_transaction(session));
     CHECK_INT(kill_on_server(t, session), 0); /* where it is open still */
@@ -374,14 +353,14 @@ CASE(an_abort_ignores_errors) {
 CASE(a_timeout_in_a_transaction_ends_it_and_the_next_one_works) {
     const bson_t *slow = json(t, "{'$where': 'sleep(2000) || true'}");
     MOUV_AUTO_SESSION mouv_session_t *session = begin(t, NULL);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
     CHECK_INT(mouv_await_for(mouv_collection_find_one(t->users, slow, in(t, session, NULL), NULL),
                              50, &t->error),
               MOUV_ETIMEDOUT);
     CHECK_INT(rollback(t, session), 0);
     CHECK_INT(write_one(t), 0);
     CHECK_INT(mouv_session_start_transaction(session, NULL, &t->error), 0);
-    CHECK_INT(insert(t, session, "{'_id': 2}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 2}"), 1);
     CHECK_INT(commit(t, session), 0);
     CHECK_INT(stored(t), 2);
     return 0;
@@ -393,7 +372,7 @@ CASE(what_was_never_sent_does_not_begin_the_transaction) {
         mouv_collection_insert_one(t->users, json(t, "{}"), in(t, session, NULL), NULL);
     mouv_future_cancel(dropped);
     CHECK_INT(await(t, dropped), MOUV_ECANCELED);
-    CHECK_INT(insert(t, session, "{'_id': 1}"), 1);
+    CHECK_INT(insert_in_session(t, session, "{'_id': 1}"), 1);
     CHECK_INT(commit(t, session), 0);
     CHECK_INT(stored(t), 1);
     return 0;
@@ -412,7 +391,7 @@ typedef struct work {
 static int insert_once(mouv_session_t *session, void *arg) {
     work_t *work = arg;
     work->runs++;
-    int rc = insert(work->t, session, "{'_id': 1}");
+    int rc = insert_in_session(work->t, session, "{'_id': 1}");
     if (rc < 0) return rc;
     if (work->sleep_ms > 0 && (rc = mouv_sleep_ms(work->sleep_ms)) < 0) return rc;
     if (work->commits) commit(work->t, session);
@@ -438,7 +417,7 @@ CASE(with_transaction_commits_and_gives_the_result) {
 CASE(with_transaction_begins_anew_after_a_transient_error) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
     work_t work = {t, 0, 0, 0, false};
-    CHECK_INT(fail_point(t, 3, "insert", "'closeConnection': true"), 0);
+    CHECK_INT(fail_commands(t, 3, "'insert'", "'closeConnection': true"), 0);
     CHECK_INT(run(t, session, &work, NULL), 0);
     CHECK_INT(work.runs, 4);
     CHECK_INT(stored(t), 1);
@@ -448,7 +427,7 @@ CASE(with_transaction_begins_anew_after_a_transient_error) {
 CASE(with_transaction_commits_again_after_an_unknown_result) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
     work_t work = {t, 0, 0, 0, false};
-    CHECK_INT(fail_point(t, 5, "commitTransaction", "'closeConnection': true"), 0);
+    CHECK_INT(fail_commands(t, 5, "'commitTransaction'", "'closeConnection': true"), 0);
     CHECK_INT(run(t, session, &work, NULL), 0);
     CHECK_INT(work.runs, 1);
     CHECK_INT(stored(t), 1);
@@ -458,8 +437,8 @@ CASE(with_transaction_commits_again_after_an_unknown_result) {
 CASE(with_transaction_begins_anew_after_a_transient_commit) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
     work_t work = {t, 0, 0, 0, false};
-    CHECK_INT(fail_point(t, 1, "commitTransaction",
-                         "'errorCode': 251, 'errorLabels': ['TransientTransactionError']"),
+    CHECK_INT(fail_commands(t, 1, "'commitTransaction'",
+                            "'errorCode': 251, 'errorLabels': ['TransientTransactionError']"),
               0);
     CHECK_INT(run(t, session, &work, NULL), 0);
     CHECK_INT(work.runs, 2);
@@ -489,17 +468,13 @@ CASE(with_transaction_gives_up_at_its_limit) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
     work_t work = {t, 0, 0, 0, false};
     mouv_transaction_opts_t opts = {.retry_limit_ms = 100};
-    CHECK_INT(fail_point(t, 100000, "insert",
-                         "'errorCode': 112, 'errorLabels': ['TransientTransactionError']"),
+    CHECK_INT(fail_commands(t, 100000, "'insert'",
+                            "'errorCode': 112, 'errorLabels': ['TransientTransactionError']"),
               0);
     CHECK_INT(run(t, session, &work, &opts), MOUV_ESERVER);
     CHECK(work.runs > 1);
     CHECK(mouv_error_has_label(&t->error, "TransientTransactionError"));
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    CHECK_INT(await(t, mouv_database_command(
-                           admin, json(t, "{'configureFailPoint': 'failCommand', 'mode': 'off'}"),
-                           NULL, NULL)),
-              0);
+    CHECK_INT(fail_no_more(t), 0);
     return 0;
 }
 
@@ -521,11 +496,11 @@ CASE(with_transaction_aborts_when_its_task_is_cancelled) {
 CASE(with_transaction_does_not_promise_that_a_sent_commit_stored_nothing) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
     work_t work = {t, 0, 0, 0, false};
-    CHECK_INT(fail_point(t, 1000000, "commitTransaction", "'errorCode': 262"), 0);
+    CHECK_INT(fail_commands(t, 1000000, "'commitTransaction'", "'errorCode': 262"), 0);
     int rc = mouv_await_for(mouv_with_transaction_future(session, insert_once, &work, NULL), 300,
                             &t->error);
     mouv_error_t error = t->error;
-    CHECK_INT(fail_point(t, 0, "commitTransaction", "'errorCode': 262"), 0);
+    CHECK_INT(fail_commands(t, 0, "'commitTransaction'", "'errorCode': 262"), 0);
     CHECK_INT(kill_on_server(t, session), 0);
     CHECK_INT(rc, MOUV_ESERVER);
     CHECK(mouv_error_has_label(&error, "UnknownTransactionCommitResult"));

@@ -2,8 +2,10 @@
  * The course of a fault test.
  */
 #include "support/fault.h"
+#include "support/server.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include <uv.h>
@@ -181,6 +183,24 @@ pid_t fault_pid(test_t *t, const char *uri) {
     mouv_client_close(client, NULL);
     if (rc < 0 || !bson_iter_init_find(&iter, status, "pid")) return -1;
     return (pid_t)bson_iter_as_int64(&iter);
+}
+
+int fault_signal(fault_t *fault, int signal) {
+    test_t *t = fault->t;
+    pid_t pid = fault_pid(t, test_uri());
+    CHECK(pid > 0);
+    CHECK_INT(kill(pid, signal), 0);
+    return 0;
+}
+
+int fault_freeze(fault_t *fault, int64_t ms) {
+    test_t *t = fault->t;
+    pid_t pid = fault_pid(t, test_uri());
+    CHECK(pid > 0);
+    CHECK(server_freeze(pid));
+    mouv_sleep_ms(ms);
+    CHECK_INT(kill(pid, SIGCONT), 0);
+    return 0;
 }
 
 uint16_t fault_port(const char *uri) {

@@ -32,6 +32,12 @@ int fault_point(fault_t *fault, const char *name, const char *mode, const char *
 /** The process of the server at `uri`, or of the primary of that set; below 0 on failure. */
 pid_t fault_pid(test_t *t, const char *uri);
 
+/** Sends a signal to the process of the server, or of the primary of the set. */
+int fault_signal(fault_t *fault, int signal);
+
+/** Stops that process for so long. */
+int fault_freeze(fault_t *fault, int64_t ms);
+
 /** The first port in a URI. */
 uint16_t fault_port(const char *uri);
 

@@ -139,6 +139,35 @@ int insert_numbered(test_t *t, int count) {
     return rc == count ? 0 : -1;
 }
 
+const bson_t *in(test_t *t, const mouv_session_t *session, const char *more) {
+    const bson_t *opts = json(t, more ? more : "{}");
+    mouv_session_append(session, (bson_t *)opts);
+    return opts;
+}
+
+int insert_in_session(test_t *t, const mouv_session_t *session, const char *document) {
+    const bson_t *opts = in(t, session, NULL);
+    return await(t, mouv_collection_insert_one(t->users, json(t, document), opts, NULL));
+}
+
+static int set_fail_point(test_t *t, const char *text) {
+    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
+    return await(t, mouv_database_command(admin, json(t, text), NULL, NULL));
+}
+
+int fail_commands(test_t *t, int times, const char *names, const char *data) {
+    char text[600];
+    snprintf(text, sizeof text,
+             "{'configureFailPoint': 'failCommand', 'mode': {'times': %d},"
+             " 'data': {'failCommands': [%s], %s}}",
+             times, names, data);
+    return set_fail_point(t, text);
+}
+
+int fail_no_more(test_t *t) {
+    return set_fail_point(t, "{'configureFailPoint': 'failCommand', 'mode': 'off'}");
+}
+
 int open_cursors(test_t *t) {
     char text[400];
     AUTO_BSON *list = NULL;

@@ -70,6 +70,19 @@ int await(test_t *t, mouv_future_t future);
 /** Inserts {_id: 0..count-1, n: the same}; 0 on success. */
 int insert_numbered(test_t *t, int count);
 
+/** {sessionId} and what else is given (NULL: nothing); lives as long as the case. */
+const bson_t *in(test_t *t, const mouv_session_t *session, const char *more);
+
+/** Inserts a document into "users" in this session; 1 on success. */
+int insert_in_session(test_t *t, const mouv_session_t *session, const char *document);
+
+/** Makes the server's next `times` commands of these names ("'find', 'getMore'") fail or wait: what
+ *  stands in a fail point's data. The case needs a server of its own (see tests/CMakeLists.txt). */
+int fail_commands(test_t *t, int times, const char *names, const char *data);
+
+/** No command fails any more. */
+int fail_no_more(test_t *t);
+
 /** How many cursors the server has open on the case's collection "users"; below 0 on failure. */
 int open_cursors(test_t *t);
 

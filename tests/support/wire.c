@@ -81,21 +81,3 @@ int wire_sent_become(const wire_t *wire, const char *name, int expected) {
     for (int i = 0; i < 250 && wire_sent(wire, name) != expected; i++) mouv_sleep_ms(20);
     return wire_sent(wire, name);
 }
-
-static int set_fail_point(test_t *t, const char *text) {
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    return await(t, mouv_database_command(admin, json(t, text), NULL, NULL));
-}
-
-int wire_fail_point(test_t *t, int times, const char *names, const char *data) {
-    char text[600];
-    snprintf(text, sizeof text,
-             "{'configureFailPoint': 'failCommand', 'mode': {'times': %d},"
-             " 'data': {'failCommands': [%s], %s}}",
-             times, names, data);
-    return set_fail_point(t, text);
-}
-
-int wire_fail_no_more(test_t *t) {
-    return set_fail_point(t, "{'configureFailPoint': 'failCommand', 'mode': 'off'}");
-}

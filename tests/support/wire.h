@@ -46,12 +46,6 @@ int64_t wire_max_time(const wire_t *wire, const char *name);
 /** wire_sent(), once it has become `expected` or five seconds are over. */
 int wire_sent_become(const wire_t *wire, const char *name, int expected);
 
-/** Makes the server's next `times` commands of these names ("'find', 'getMore'") fail or wait. */
-int wire_fail_point(test_t *t, int times, const char *names, const char *data);
-
-/** Takes it back. */
-int wire_fail_no_more(test_t *t);
-
 /** A maxTimeMS that comes of `limit` and of no lesser one; a slow machine takes its time. */
 #define CHECK_LIMIT(expression, limit) \
     do { \
