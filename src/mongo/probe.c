@@ -11,15 +11,25 @@
 #include "mongo/error.h"
 #include "mongo/state.h"
 
+/* A transaction cannot begin with the number of a retryable write; the second: before MongoDB 4.4.
+ */
+#define CODE_CONFLICTING_OPERATION 117
+#define CODE_TRANSACTION_STATE 50911
+
 /* Of a larger batch it is not known how far it got: the question would be as long as the answer. */
 #define STATEMENTS_MAX 1000
 
+/* What the attempt under way is. */
+typedef enum stage { FENCE, QUESTION, RESEND } stage_t;
+
 struct mouv__probe {
-    bson_t *command;     /**< the write's own, while the question stands in its place */
+    bson_t *command;     /**< the write's own, while another stands in its place */
     mouv_error_t error;  /**< what is told if the server does not answer */
     int64_t deadline_ns; /**< the write's */
     int statements;
-    bool counts; /**< how many statements were executed is how many documents were changed */
+    stage_t stage;
+    bool counts;  /**< how many statements were executed is how many documents were changed */
+    bool arrived; /**< the server is through with all that was sent of the write */
 };
 
 /* --- the question ---------------------------------------------------------------------------- */
@@ -56,6 +66,12 @@ static const char *read_command(const bson_t *command, mouv__probe_t *probe) {
     return NULL;
 }
 
+/* It fails, and with it the transaction that it begins. */
+static bson_t *fence(const char *collection) {
+    return BCON_NEW("delete", BCON_UTF8(collection), "deletes", "[", "{", "q", "{", "$fence",
+                    BCON_INT32(1), "}", "limit", BCON_INT32(1), "}", "]");
+}
+
 static bson_t *question(const char *collection, int statements) {
     bson_t *command = BCON_NEW("delete", BCON_UTF8(collection), "ordered", BCON_BOOL(false),
                                "writeConcern", "{", "w", BCON_INT32(1), "}");
@@ -83,8 +99,8 @@ static bson_t *question(const char *collection, int statements) {
 /* --- whether to ask -------------------------------------------------------------------------- */
 
 bool mouv__probe_is_possible(const mouv__operation_t *op) {
-    return mouv__is_write(op) && op->attempt.txn_number > 0 &&
-           !op->in_transaction && !op->probe && op->client->state == MOUV__CLIENT_OPEN;
+    return mouv__is_write(op) && op->attempt.txn_number > 0 && !op->in_transaction && !op->probe &&
+           op->client->state == MOUV__CLIENT_OPEN;
 }
 
 /* Of maxTimeMS the server may say that it has passed when the write is stored already. */
@@ -95,6 +111,21 @@ static bool is_doubtful(const mouv__operation_t *op, const mouv_error_t *error) 
     if (op->attempt.reply) return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED;
     return op->stopped && op->maybe_stored &&
            !mouv__stopper_thinks_silent(&op->client->stopper, op);
+}
+
+/* A mongos would refuse the fence itself, and which shards the write went to is not known. */
+static bool can_fence(const mouv__operation_t *op) {
+    const mouv__topology_t *topology = op->client->admission.topology;
+    const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
+    return (topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET) ||
+           (server && server->kind == MOUV__SERVER_PRIMARY);
+}
+
+static void begin_fence(mouv__operation_t *op, const char *collection) {
+    op->command = fence(collection);
+    bson_destroy(op->attempt.fields);
+    op->attempt.fields =
+        BCON_NEW("startTransaction", BCON_BOOL(true), "autocommit", BCON_BOOL(false));
 }
 
 bool mouv__probe_begin(mouv__operation_t *op, const mouv_error_t *error) {
@@ -109,7 +140,12 @@ bool mouv__probe_begin(mouv__operation_t *op, const mouv_error_t *error) {
     probe->error = *error;
     probe->deadline_ns = op->deadline_ns;
     probe->command = op->command;
-    op->command = question(collection, probe->statements);
+    probe->arrived = op->attempt.reply && op->retries == 0;
+    probe->stage = op->attempt.reply || !can_fence(op) ? QUESTION : FENCE;
+    if (probe->stage == FENCE)
+        begin_fence(op, collection);
+    else
+        op->command = question(collection, probe->statements);
     op->probe = probe;
     op->maybe_stored = true; /* until there is an answer */
     op->user_max_time_ms = 0;
@@ -120,19 +156,22 @@ bool mouv__probe_begin(mouv__operation_t *op, const mouv_error_t *error) {
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-static bool is_question(const mouv__probe_t *probe) {
-    return probe->command != NULL;
-}
-
 static void restore_command(mouv__operation_t *op) {
-    if (!is_question(op->probe)) return;
+    if (!op->probe->command) return;
     bson_destroy(op->command);
     op->command = op->probe->command;
     op->probe->command = NULL;
+    op->probe->stage = RESEND;
 }
 
 static int count_executed(const bson_t *reply) {
     return count_values(reply, "retriedStmtIds");
+}
+
+/* The txnNumber is that of a retryable write which the server has begun, or has executed. */
+static bool has_begun(const mouv_error_t *error) {
+    return error->server_code == CODE_CONFLICTING_OPERATION ||
+           error->server_code == CODE_TRANSACTION_STATE;
 }
 
 /* The cause that a write names which was stopped half-way. */
@@ -157,6 +196,26 @@ static bson_t *tell_part(mouv__operation_t *op, int executed, mouv_error_t *erro
     return BCON_NEW("ok", BCON_DOUBLE(1), "n", BCON_INT32(executed));
 }
 
+/* Whatever was wrong with the delete, its transaction had begun, and has ended. */
+static mouv__probe_next_t fence_back(mouv__operation_t *op, mouv_error_t *error) {
+    mouv__probe_t *probe = op->probe;
+    bson_destroy(op->attempt.fields);
+    op->attempt.fields = NULL;
+    if (op->attempt.ok) {
+        tell_nothing_stored(op, error);
+        return MOUV__PROBE_ENDED;
+    }
+    if (!op->attempt.reply) {
+        mouv__probe_error(op, error);
+        return MOUV__PROBE_ENDED;
+    }
+    probe->arrived = has_begun(error) && op->retries == 0;
+    probe->stage = QUESTION;
+    bson_destroy(op->command);
+    op->command = question(read_command(probe->command, probe), probe->statements);
+    return MOUV__PROBE_AGAIN;
+}
+
 static mouv__probe_next_t question_back(mouv__operation_t *op, mouv_error_t *error,
                                         bson_t **reply) {
     const mouv__probe_t *probe = op->probe;
@@ -165,9 +224,9 @@ static mouv__probe_next_t question_back(mouv__operation_t *op, mouv_error_t *err
         restore_command(op);
         return MOUV__PROBE_AGAIN;
     }
-    if (executed == 0)
+    if (executed == 0 && probe->arrived)
         tell_nothing_stored(op, error);
-    else if (executed > 0 && probe->counts)
+    else if (executed > 0 && probe->arrived && probe->counts)
         *reply = tell_part(op, executed, error);
     else
         mouv__probe_error(op, error);
@@ -176,7 +235,8 @@ static mouv__probe_next_t question_back(mouv__operation_t *op, mouv_error_t *err
 
 mouv__probe_next_t mouv__probe_back(mouv__operation_t *op, mouv_error_t *error, bson_t **reply) {
     *reply = NULL;
-    if (is_question(op->probe)) return question_back(op, error, reply);
+    if (op->probe->stage == FENCE) return fence_back(op, error);
+    if (op->probe->stage == QUESTION) return question_back(op, error, reply);
     if (op->attempt.ok) return MOUV__PROBE_ANSWER;
     mouv__probe_error(op, error);
     return MOUV__PROBE_ENDED;

@@ -1,8 +1,13 @@
 /*
  * What became of a write that was stopped, where its answer is missing or does not tell: the server
- * is asked, once, and not for long. A delete of nothing with the write's own lsid, txnNumber and
- * stmtIds is answered with those of its statements that have been executed. None: nothing is stored,
- * and that is told. All: the write is sent again, which only brings its answer. Loop thread.
+ * is asked, once, and not for long. Loop thread.
+ *
+ * The fence comes first, as the write may still be on its way: a transaction with the write's own
+ * lsid and txnNumber, which fails. If it begins, the server has not seen the write, and will not
+ * execute it any more: nothing is stored, and that is told. If not, the question follows: a delete
+ * of nothing with the write's own lsid, txnNumber and stmtIds is answered with those of its
+ * statements that have been executed. None: nothing is stored. All: the write is sent again, which
+ * only brings its answer.
  */
 #ifndef MOUV_MONGO_PROBE_H
 #define MOUV_MONGO_PROBE_H

@@ -79,6 +79,45 @@ BARE_CASE(nobody_there_for_a_while) {
     return fault_run(t, &(fault_plan_t){.uri = proxy_uri(proxy), .strike = refuse_all});
 }
 
+/* --- What arrives after all ------------------------------------------------------------------ */
+
+enum { UNDER_WAY_MS = 1500, DEADLINE_MS = 300 };
+
+/** How high the counter is once everything has arrived that was on its way. */
+static int64_t count_at_last(test_t *t, mouv_collection_t *counters) {
+    AUTO_BSON *counter = NULL, *all = bson_new();
+    int64_t n;
+    mouv_sleep_ms(UNDER_WAY_MS + 200);
+    if (await(t, mouv_collection_find_one(counters, all, NULL, &counter)) != 1) return -1;
+    return mouv_bson_get_int64(counter, "n", &n, &t->error) == 0 ? n : -1;
+}
+
+static mouv_future_t count_up(mouv_collection_t *counters) {
+    AUTO_BSON *filter = BCON_NEW("_id", BCON_INT32(1));
+    AUTO_BSON *change = BCON_NEW("$inc", "{", "n", BCON_INT32(1), "}");
+    return mouv_collection_update_one(counters, filter, change, NULL, NULL);
+}
+
+/** The server is asked what became of the write while that is still on its way. */
+BARE_CASE(write_that_is_overtaken_by_the_question_is_not_executed_later) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(proxy_uri(proxy), NULL, &t->error);
+    mouv_database_t *database = mouv_client_get_database(client, t->database_name);
+    mouv_collection_t *counters = mouv_database_get_collection(database, "counters");
+    AUTO_BSON *counter = BCON_NEW("_id", BCON_INT32(1), "n", BCON_INT32(0));
+    CHECK_INT(await(t, mouv_collection_insert_one(counters, counter, NULL, NULL)), 1);
+    CHECK_INT(mouv_await_for(count_up(counters), 5000, &t->error), 1);
+
+    proxy_set(proxy, PROXY_TO_SERVER, &(proxy_fault_t){.delay_ms = UNDER_WAY_MS});
+    mouv_future_t late = mouv_wait_for(count_up(counters), DEADLINE_MS);
+    mouv_sleep_ms(DEADLINE_MS / 3);
+    proxy_set(proxy, PROXY_TO_SERVER, NULL);
+    int rc = mouv_await(late, &t->error);
+    CHECK(rc == MOUV_ETIMEDOUT || rc == MOUV_EUNKNOWN);
+    int64_t n = count_at_last(t, counters);
+    CHECK(n == 1 || (n == 2 && rc == MOUV_EUNKNOWN));
+    return await(t, mouv_database_drop(database, NULL));
+}
+
 static int setup(void **state) {
     (void)state;
     int rc = test_group_setup_own(NULL);
@@ -100,6 +139,7 @@ int main(void) {
         cmocka_unit_test(what_is_cut_again_and_again),
         cmocka_unit_test(all_connections_cut_at_once),
         cmocka_unit_test(nobody_there_for_a_while),
+        cmocka_unit_test(write_that_is_overtaken_by_the_question_is_not_executed_later),
     };
     return cmocka_run_group_tests(cases, setup, teardown);
 }

@@ -1,10 +1,41 @@
 /*
- * Writes that are stopped and whose answer never comes: the server is asked what became of them, and
- * what it says is told.
+ * Writes that are stopped and whose answer never comes: the server is asked what became of them,
+ * and what it says is told.
  */
 #include "support/mock_case.h"
+#include "support/mock_replies.h"
 
-static bool was_told; /* an event told of a question */
+/* What a server says to the fence: whether the write had come before it. */
+#define BEGUN "{'ok': 0, 'code': 117, 'errmsg': 'a retryable write has this number'}"
+#define NOT_BEGUN \
+    "{'ok': 1, 'n': 0, 'writeErrors': [{'index': 0, 'code': 2, 'errmsg': 'unknown operator'}]}"
+#define NOTHING "{'ok': 1, 'n': 0}"
+#define REFUSED "{'ok': 0, 'code': 13, 'errmsg': 'not authorized'}"
+
+static bson_t *answer_to_question; /* NULL: as to any delete */
+static const char *lost_later;     /* this command gets no answer */
+static bool was_told;              /* an event told of a question */
+
+/** What no script speaks for, or not any more. */
+static void choose(void *arg, const mock_request_t *request, mock_script_t *script) {
+    (void)arg;
+    if (strcmp(request->command, "delete") == 0) script->reply = answer_to_question;
+    script->silent = lost_later && strcmp(request->command, lost_later) == 0;
+}
+
+static int start(void **state) {
+    (void)state;
+    mock = mock_server_start(&(mock_server_opts_t){.choose = choose});
+    return mock ? 0 : -1;
+}
+
+static int stop(void **state) {
+    mock_case_stop(state);
+    bson_destroy(answer_to_question);
+    answer_to_question = NULL;
+    lost_later = NULL;
+    return 0;
+}
 
 static void on_command(const mouv_command_event_t *event, void *arg) {
     (void)arg;
@@ -21,31 +52,68 @@ static mouv_client_t *connected_client(test_t *t) {
     return client;
 }
 
-/** The first of these commands gets no answer; the question gets this one. */
-static void answer(const char *command, const char *json) {
+/** The first of these commands gets no answer; the fence and the question get these. */
+static void answer(const char *command, const char *fence, const char *question) {
+    AUTO_BSON *reply = mock_json(fence);
+    bson_destroy(answer_to_question);
+    answer_to_question = mock_json(question);
     mock_server_script(mock, command, &(mock_script_t){.silent = true, .times = 1});
-    mock_server_reply(mock, "delete", json);
+    mock_server_script(mock, "delete", &(mock_script_t){.reply = reply, .times = 1});
+}
+
+static int insert_one_for(test_t *t, mouv_client_t *client, int64_t timeout_ms, bson_t **reply) {
+    MOUV_AUTO_BSON bson_t *doc = BCON_NEW("_id", BCON_INT32(1));
+    return mouv_await_for(mouv_collection_insert_one(users_of(client), doc, NULL, reply),
+                          timeout_ms, &t->error);
 }
 
 static int insert_one(test_t *t, mouv_client_t *client, bson_t **reply) {
-    MOUV_AUTO_BSON bson_t *doc = BCON_NEW("_id", BCON_INT32(1));
-    return mouv_await_for(mouv_collection_insert_one(users_of(client), doc, NULL, reply), 100,
-                          &t->error);
+    return insert_one_for(t, client, 100, reply);
 }
 
-BARE_CASE(write_that_the_server_does_not_know_is_promised_not_to_be_stored) {
+BARE_CASE(write_that_has_not_come_is_shut_out_and_promised_not_to_be_stored) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
-    answer("insert", "{'ok': 1, 'n': 0}");
+    answer("insert", NOT_BEGUN, NOTHING);
     CHECK(insert_one(t, client, NULL) == MOUV_ETIMEDOUT);
     CHECK(mock_server_count(mock, "insert") == 1 && mock_server_count(mock, "delete") == 1);
     CHECK(!was_told);
     return 0;
 }
 
+BARE_CASE(write_that_came_and_did_nothing_is_promised_not_to_be_stored) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    answer("insert", BEGUN, NOTHING);
+    CHECK(insert_one(t, client, NULL) == MOUV_ETIMEDOUT);
+    CHECK(mock_server_count(mock, "insert") == 1 && mock_server_count(mock, "delete") == 2);
+    CHECK(!was_told);
+    return 0;
+}
+
+BARE_CASE(without_a_fence_only_what_was_executed_is_certain) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    answer("insert", REFUSED, NOTHING);
+    CHECK(insert_one(t, client, NULL) == MOUV_EUNKNOWN && t->error.cause == MOUV_ETIMEDOUT);
+    answer("insert", REFUSED, "{'ok': 1, 'n': 1, 'retriedStmtIds': [0]}");
+    CHECK(insert_one(t, client, NULL) == 1);
+    return 0;
+}
+
+/* The first attempt's connection was lost, and what it had sent may come after the second's. */
+BARE_CASE(write_that_was_sent_twice_may_come_twice) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    answer("insert", BEGUN, NOTHING);
+    lost_later = "insert";
+    mock_server_script(mock, "insert",
+                       &(mock_script_t){.silent = true, .times = 1, .then = MOCK_RESET});
+    CHECK(insert_one_for(t, client, 2000, NULL) == MOUV_EUNKNOWN);
+    CHECK(mock_server_count(mock, "insert") == 2 && mock_server_count(mock, "delete") == 2);
+    return 0;
+}
+
 BARE_CASE(write_that_was_executed_is_answered_as_if_nothing_had_been_lost) {
     MOUV_AUTO_BSON bson_t *reply = NULL;
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
-    answer("insert", "{'ok': 1, 'n': 1, 'retriedStmtIds': [0]}");
+    answer("insert", BEGUN, "{'ok': 1, 'n': 1, 'retriedStmtIds': [0]}");
     CHECK(insert_one(t, client, &reply) == 1);
     CHECK(mock_server_count(mock, "insert") == 2);
     CHECK(reply != NULL);
@@ -55,9 +123,9 @@ BARE_CASE(write_that_was_executed_is_answered_as_if_nothing_had_been_lost) {
 static int insert_four(test_t *t, mouv_client_t *client, bson_t **reply) {
     bson_t *docs[4];
     for (int i = 0; i < 4; i++) docs[i] = BCON_NEW("_id", BCON_INT32(i));
-    int rc = mouv_await_for(mouv_collection_insert_many(users_of(client),
-                                                        (const bson_t *const *)docs, 4, NULL, reply),
-                            100, &t->error);
+    int rc = mouv_await_for(
+        mouv_collection_insert_many(users_of(client), (const bson_t *const *)docs, 4, NULL, reply),
+        100, &t->error);
     for (int i = 0; i < 4; i++) bson_destroy(docs[i]);
     return rc;
 }
@@ -66,7 +134,7 @@ BARE_CASE(batch_of_which_a_part_was_executed_says_how_far_it_got) {
     int64_t inserted = 0;
     MOUV_AUTO_BSON bson_t *reply = NULL;
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
-    answer("insert", "{'ok': 1, 'n': 2, 'retriedStmtIds': [0, 1]}");
+    answer("insert", BEGUN, "{'ok': 1, 'n': 2, 'retriedStmtIds': [0, 1]}");
     CHECK(insert_four(t, client, &reply) == MOUV_ESERVER && t->error.cause == MOUV_ETIMEDOUT);
     CHECK(mouv_bson_get_int64(reply, "insertedCount", &inserted, &t->error) == 0 && inserted == 2);
     CHECK(mock_server_count(mock, "insert") == 1);
@@ -77,23 +145,32 @@ BARE_CASE(update_and_find_and_modify_are_asked_about_too) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
     MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
-    answer("update", "{'ok': 1, 'n': 0}");
+    answer("update", BEGUN, NOTHING);
     CHECK(mouv_await_for(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
                          100, &t->error) == MOUV_ETIMEDOUT);
-    answer("findAndModify", "{'ok': 1, 'n': 0}");
+    answer("findAndModify", BEGUN, NOTHING);
     CHECK(mouv_await_for(
               mouv_collection_find_one_and_update(users_of(client), by_id, change, NULL, NULL), 100,
               &t->error) == MOUV_ETIMEDOUT);
-    CHECK(mock_server_count(mock, "delete") == 2);
+    CHECK(mock_server_count(mock, "delete") == 4);
+    return 0;
+}
+
+BARE_CASE(fence_without_an_answer_leaves_the_write_unknown) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    answer("insert", BEGUN, "{'ok': 1}");
+    mock_server_script(mock, "delete", &(mock_script_t){.silent = true});
+    CHECK(insert_one(t, client, NULL) == MOUV_EUNKNOWN && t->error.cause == MOUV_ETIMEDOUT);
+    CHECK(mock_server_count(mock, "delete") == 1);
     return 0;
 }
 
 BARE_CASE(question_without_an_answer_leaves_the_write_unknown) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
-    answer("insert", "{'ok': 1}");
-    mock_server_script(mock, "delete", &(mock_script_t){.silent = true});
+    answer("insert", BEGUN, NOTHING);
+    lost_later = "delete";
     CHECK(insert_one(t, client, NULL) == MOUV_EUNKNOWN && t->error.cause == MOUV_ETIMEDOUT);
-    CHECK(mock_server_count(mock, "delete") == 1);
+    CHECK(mock_server_count(mock, "delete") == 2);
     return 0;
 }
 
@@ -101,7 +178,7 @@ BARE_CASE(update_of_many_cannot_be_asked_about) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
     MOUV_AUTO_BSON bson_t *all = bson_new();
-    answer("update", "{'ok': 1, 'n': 0}");
+    answer("update", BEGUN, NOTHING);
     CHECK(mouv_await_for(mouv_collection_update_many(users_of(client), all, change, NULL, NULL),
                          100, &t->error) == MOUV_EUNKNOWN);
     CHECK(mock_server_count(mock, "delete") == 0);
@@ -136,16 +213,22 @@ BARE_CASE(expired_max_time_is_no_proof_that_nothing_is_stored) {
     return 0;
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
 int main(void) {
     const struct CMUnitTest cases[] = {
-        MOCK_TEST(write_that_the_server_does_not_know_is_promised_not_to_be_stored),
-        MOCK_TEST(write_that_was_executed_is_answered_as_if_nothing_had_been_lost),
-        MOCK_TEST(batch_of_which_a_part_was_executed_says_how_far_it_got),
-        MOCK_TEST(update_and_find_and_modify_are_asked_about_too),
-        MOCK_TEST(question_without_an_answer_leaves_the_write_unknown),
-        MOCK_TEST(update_of_many_cannot_be_asked_about),
-        MOCK_TEST(server_that_is_silent_altogether_is_not_asked),
-        MOCK_TEST(expired_max_time_is_no_proof_that_nothing_is_stored),
+        TEST(write_that_has_not_come_is_shut_out_and_promised_not_to_be_stored),
+        TEST(write_that_came_and_did_nothing_is_promised_not_to_be_stored),
+        TEST(without_a_fence_only_what_was_executed_is_certain),
+        TEST(write_that_was_sent_twice_may_come_twice),
+        TEST(write_that_was_executed_is_answered_as_if_nothing_had_been_lost),
+        TEST(batch_of_which_a_part_was_executed_says_how_far_it_got),
+        TEST(update_and_find_and_modify_are_asked_about_too),
+        TEST(fence_without_an_answer_leaves_the_write_unknown),
+        TEST(question_without_an_answer_leaves_the_write_unknown),
+        TEST(update_of_many_cannot_be_asked_about),
+        TEST(server_that_is_silent_altogether_is_not_asked),
+        TEST(expired_max_time_is_no_proof_that_nothing_is_stored),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
