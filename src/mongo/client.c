@@ -33,6 +33,25 @@ static mongoc_uri_t *parse_known(const char *text, mouv_error_t *error) {
     return NULL;
 }
 
+/* Each is a connection, and a thread. */
+#define POOL_SIZE_MAX 100000
+
+/* mongoc_uri_get_option_as_int32() takes a 0 for the default. */
+static int32_t max_pool_size(const mongoc_uri_t *uri) {
+    bson_iter_t option;
+    bool given =
+        bson_iter_init_find_case(&option, mongoc_uri_get_options(uri), MONGOC_URI_MAXPOOLSIZE);
+    return given ? bson_iter_int32(&option) : 100;
+}
+
+static int check_pool_size(const mongoc_uri_t *uri, mouv_error_t *error) {
+    int32_t size = max_pool_size(uri);
+    if (size >= 1 && size <= POOL_SIZE_MAX) return 0;
+    return mouv__raise(error, MOUV_EINVAL,
+                       "mouv_client_new: the URI's option 'maxPoolSize' is %d, not 1 to %d",
+                       (int)size, POOL_SIZE_MAX);
+}
+
 static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error_t *error) {
     mouv_error_t why = {0};
     if (!text) {
@@ -46,13 +65,11 @@ static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error
     }
     mongoc_uri_t *uri = parse_known(known, error);
     mouv__free(known);
-    return uri;
+    if (!uri || check_pool_size(uri, error) == 0) return uri;
+    mongoc_uri_destroy(uri);
+    return NULL;
 }
 
-static uint32_t max_pool_size(const mongoc_uri_t *uri) {
-    int32_t size = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, 100);
-    return size > 0 ? (uint32_t)size : 100;
-}
 
 /* The worker that sits in server selection comes back this often: it goes on where operations still
  * wait, and is free where their time is up. */
@@ -71,7 +88,7 @@ static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
-                                   (int32_t)max_pool_size(uri) + MOUV__LANES + 1);
+                                   max_pool_size(uri) + MOUV__LANES + 1);
 }
 
 static int64_t queue_wait_ms(const mouv_client_opts_t *opts, const mongoc_uri_t *uri) {
@@ -106,7 +123,7 @@ static int remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
 /* Consumes `uri` and `setup`. */
 static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *setup,
                        const mouv_client_opts_t *opts) {
-    uint32_t pool_size = max_pool_size(uri);
+    uint32_t pool_size = (uint32_t)max_pool_size(uri);
     client->admission.queue_wait_ms = queue_wait_ms(opts, uri);
     client->close_wait_ms = opts->close_wait_ms > 0 ? opts->close_wait_ms : 0;
     mouv__watch_t *watch = mouv__watch_new(mouv__runtime_mailbox(client->runtime),

@@ -218,6 +218,17 @@ CASE(max_pool_size_limits_the_clients) {
     return 0;
 }
 
+CASE(max_pool_size_must_make_sense) {
+    static const char *const bad[] = {"maxPoolSize=0", "maxPoolSize=-3", "maxPoolSize=100001"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK(mouv_client_new(uri_with(bad[i]), NULL, &t->error) == NULL);
+        CHECK_INT(t->error.code, MOUV_EINVAL);
+        CHECK_CONTAINS(t->error.message, "'maxPoolSize'");
+        CHECK_CONTAINS(t->error.message, strchr(bad[i], '=') + 1);
+    }
+    return 0;
+}
+
 CASE(without_retry_writes_a_write_has_no_number) {
     sent_t sent;
     MOUV_AUTO_CLIENT mouv_client_t *client =
@@ -435,6 +446,7 @@ int main(void) {
         cmocka_unit_test(the_read_preference_reaches_the_server_with_all_it_has),
         cmocka_unit_test(tags_that_no_server_has_find_no_server),
         cmocka_unit_test(max_pool_size_limits_the_clients),
+        cmocka_unit_test(max_pool_size_must_make_sense),
         cmocka_unit_test(without_retry_writes_a_write_has_no_number),
         cmocka_unit_test(a_wrong_replica_set_name_fails_at_once_and_is_named),
         cmocka_unit_test(an_unreachable_host_is_named_with_the_time_that_was_waited),
