@@ -120,21 +120,28 @@ static inline int take_log(const char **text) {
 
 /* --- Time ----------------------------------------------------------------------------------- */
 
+static bool support_virtual; /* the case is on the virtual clock, whose times are exact */
+
+/* From here on the runtime's clock is virtual, and clock_ms() and took() go by it. */
+static inline void use_virtual_clock(void) {
+    support_virtual = mouv_clock_set_virtual() == 0;
+}
+
 static inline int64_t clock_ms(void) {
-    return (int64_t)(uv_hrtime() / 1000000);
+    return support_virtual ? mouv_now_ms() : (int64_t)(uv_hrtime() / 1000000);
 }
 
-/* How much later than asked things may be: a busy machine is late at will, so cases tell a few
-   milliseconds from a minute and never from a few more. */
+/* How much later than asked things may be in real time: a busy machine is late at will. */
 static inline int64_t slack_ms(void) {
-    return 5000;
+    return 30 * 1000;
 }
 
-/* Whether `since` lies at least `least` ms ago and not much more; 1 ms for the timers' rounding. */
-static inline bool took(int64_t since, int64_t least) {
-    int64_t ms = clock_ms() - since;
-    bool ok = ms >= least - 1 && ms <= least + slack_ms();
-    if (!ok) fprintf(stderr, "    took %lld ms, not %lld\n", (long long)ms, (long long)least);
+/* Whether `since` lies `ms` ago: exactly, and in real time at least that much (1 ms for the timers'
+   rounding) and not much more. */
+static inline bool took(int64_t since, int64_t ms) {
+    int64_t real = clock_ms() - since;
+    bool ok = support_virtual ? real == ms : real >= ms - 1 && real <= ms + slack_ms();
+    if (!ok) fprintf(stderr, "    took %lld ms, not %lld\n", (long long)real, (long long)ms);
     return ok;
 }
 
@@ -181,6 +188,7 @@ static inline void pause_ms(int64_t ms) {
 static inline int support_setup(void **state) {
     (void)state;
     support_failures = 0;
+    support_virtual = false;
     events_clear();
     take_log(NULL);
     mouv_log_set_handler(support_on_log, NULL);
@@ -195,17 +203,31 @@ static inline int support_teardown(void **state) {
     return support_failures ? -1 : 0;
 }
 
-/* Runs a body under mouv_run(); the case fails if a check in it did or if it did not return 0. */
-static inline void run_body(mouv_fn_t body) {
+static inline void support_run(mouv_fn_t body, void *arg) {
     mouv_error_t error = {0};
-    int rc = mouv_run(body, NULL, &error);
+    int rc = mouv_run(body, arg, &error);
+    support_virtual = false;
     if (rc != 0) fprintf(stderr, "    mouv_run: %d: %s\n", rc, error.message);
     assert_int_equal(rc, 0);
     assert_int_equal(support_failures, 0);
 }
 
-/* A case that is one coroutine: CORO_CASE(name) { ...; return 0; } */
-#define CORO_CASE(name) \
+/* Runs a body under mouv_run(); the case fails if a check in it did or if it did not return 0. */
+static inline void run_body(mouv_fn_t body) {
+    support_run(body, NULL);
+}
+
+static inline int support_on_virtual_clock(void *body) {
+    use_virtual_clock();
+    return (*(mouv_fn_t *)body)(NULL);
+}
+
+/* The same on the virtual clock. */
+static inline void run_body_virtually(mouv_fn_t body) {
+    support_run(support_on_virtual_clock, &body);
+}
+
+#define SUPPORT_CASE(name, run) \
     static int name##_body(void); \
     static int name##_coro(void *arg_) { \
         (void)arg_; \
@@ -213,9 +235,17 @@ static inline void run_body(mouv_fn_t body) {
     } \
     static void name(void **state) { \
         (void)state; \
-        run_body(name##_coro); \
+        run(name##_coro); \
     } \
     static int name##_body(void)
+
+/* A case that is one coroutine: CORO_CASE(name) { ...; return 0; }. Its clock is the virtual one:
+   however slow the machine is, times pass in their order and a sleep takes what it was asked for. */
+#define CORO_CASE(name) SUPPORT_CASE(name, run_body_virtually)
+
+/* The same on the real clock, for what that one knows nothing of: threads, signals, a uv_timer_t, a
+   loop of the case's own; also what is about real time. */
+#define REAL_CASE(name) SUPPORT_CASE(name, run_body)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, support_setup, support_teardown)
 #define RUN_CASES(cases) cmocka_run_group_tests(cases, NULL, NULL)

@@ -135,7 +135,7 @@ static void set_from_timer(uv_timer_t *timer) {
     uv_close((uv_handle_t *)timer, NULL);
 }
 
-CORO_CASE(future_completed_by_a_callback_of_the_loop_wakes_its_awaiter) {
+REAL_CASE(future_completed_by_a_callback_of_the_loop_wakes_its_awaiter) {
     mouv_future_t future = mouv_future_new();
     static uv_timer_t timer;
     uv_timer_init(mouv_runtime_loop(mouv_runtime_current()), &timer);
@@ -261,7 +261,7 @@ static void check_ring(int size, bool through_gather) {
     mouv_future_t all = mouv_gather_all(ring.tasks, (size_t)size, NULL, NULL);
     check_int(mouv_await_for(all, 8000, NULL), 0);
     check_int(ring.told, 1);
-    check(clock_ms() - began < 7000);
+    check(took(began, through_gather ? 1 : 0));
 }
 
 CORO_CASE(cycle_of_two_is_told_to_the_one_that_closes_it) {
@@ -315,7 +315,7 @@ CORO_CASE(two_ways_to_the_same_task_are_no_cycle) {
 
 /* --- Sleeping ------------------------------------------------------------------------------- */
 
-CORO_CASE(sleep_takes_at_least_its_time) {
+CORO_CASE(sleep_takes_its_time) {
     int64_t began = clock_ms();
     check_int(mouv_sleep_ms(30), 0);
     check(took(began, 30));
@@ -387,7 +387,7 @@ static bool stop;
 static int spins(void *arg) {
     (void)arg;
     int64_t began = clock_ms();
-    while (!stop && clock_ms() - began < 10000) mouv_sleep_ms(0);
+    while (!stop && clock_ms() - began < 2 * slack_ms()) mouv_sleep_ms(0);
     return 0;
 }
 
@@ -398,7 +398,8 @@ static int stops_after_20_ms(void *arg) {
     return 0;
 }
 
-CORO_CASE(task_that_only_yields_does_not_starve_timers) {
+/* The virtual clock would stand still. */
+REAL_CASE(task_that_only_yields_does_not_starve_timers) {
     stop = false;
     int64_t began = clock_ms();
     mouv_future_t both = mouv_gather(mouv_task(spins, NULL), mouv_task(stops_after_20_ms, NULL));
@@ -414,8 +415,8 @@ static int respawns(void *arg) {
     return 0;
 }
 
-CORO_CASE(tasks_that_replace_themselves_do_not_starve_timers) {
-    respawn_until = clock_ms() + 10000;
+REAL_CASE(tasks_that_replace_themselves_do_not_starve_timers) {
+    respawn_until = clock_ms() + 2 * slack_ms();
     mouv_future_unref(mouv_task(respawns, NULL));
     int64_t began = clock_ms();
     check_int(mouv_sleep_ms(10), 0);
@@ -483,7 +484,7 @@ int main(void) {
         CASE(cycle_of_two_is_told_to_the_one_that_closes_it),
         CASE(cycle_of_five_is_told_to_the_one_that_closes_it),
         CASE(cycle_through_gathers_is_told_to_the_one_that_closes_it),
-        CASE(sleep_takes_at_least_its_time),
+        CASE(sleep_takes_its_time),
         CASE(sleepers_wake_in_the_order_of_their_times),
         CASE(sleepers_of_one_tick_and_one_time_wake_in_order),
         CASE(sleep_of_nothing_lets_every_ready_task_run_once),

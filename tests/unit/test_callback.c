@@ -1,4 +1,4 @@
-/* call_soon, call_later, call_at and their handles. Time is virtual. */
+/* call_soon, call_later, call_at and their handles. */
 #include "../support/async_support.h"
 
 #include <signal.h>
@@ -7,24 +7,9 @@ static void say_it(void *word) {
     event("%s", (const char *)word);
 }
 
-static int on_virtual_clock(void *body) {
-    mouv_clock_set_virtual();
-    return (*(int (**)(void))body)();
-}
-
-#define VIRTUAL_CASE(name) \
-    static int name##_body(void); \
-    static void name(void **state) { \
-        int (*body)(void) = name##_body; \
-        (void)state; \
-        assert_int_equal(mouv_run(on_virtual_clock, &body, NULL), 0); \
-        assert_int_equal(support_failures, 0); \
-    } \
-    static int name##_body(void)
-
 /* --- Soon ----------------------------------------------------------------------------------- */
 
-VIRTUAL_CASE(soon_runs_later_and_in_order) {
+CORO_CASE(soon_runs_later_and_in_order) {
     check_int(mouv_call_soon(say_it, "a", NULL), 0);
     check_int(mouv_call_soon(say_it, "b", NULL), 0);
     check_int(mouv_call_soon(say_it, "c", NULL), 0);
@@ -34,7 +19,7 @@ VIRTUAL_CASE(soon_runs_later_and_in_order) {
     return 0;
 }
 
-VIRTUAL_CASE(calls_and_tasks_share_one_order) {
+CORO_CASE(calls_and_tasks_share_one_order) {
     mouv_call_soon(say_it, "1", NULL);
     mouv_future_t task = mouv_task(say, "2");
     mouv_call_soon(say_it, "3", NULL);
@@ -50,7 +35,7 @@ static void calls_again(void *arg) {
     if (--*left > 0) mouv_call_soon(calls_again, left, NULL);
 }
 
-VIRTUAL_CASE(call_made_in_a_call_runs_in_the_next_turn) {
+CORO_CASE(call_made_in_a_call_runs_in_the_next_turn) {
     int left = 3;
     mouv_call_soon(calls_again, &left, NULL);
     mouv_call_soon(say_it, "x", NULL);
@@ -61,7 +46,7 @@ VIRTUAL_CASE(call_made_in_a_call_runs_in_the_next_turn) {
 
 /* --- Later ---------------------------------------------------------------------------------- */
 
-VIRTUAL_CASE(later_runs_in_order_of_time) {
+CORO_CASE(later_runs_in_order_of_time) {
     int64_t began = mouv_now_ms();
     mouv_call_later(300000, say_it, "third", NULL);
     mouv_call_later(100000, say_it, "first", NULL);
@@ -74,7 +59,7 @@ VIRTUAL_CASE(later_runs_in_order_of_time) {
     return 0;
 }
 
-VIRTUAL_CASE(calls_of_one_time_run_in_order_of_asking) {
+CORO_CASE(calls_of_one_time_run_in_order_of_asking) {
     int64_t at = mouv_now_ms() + 5000;
     mouv_call_at(at, say_it, "a", NULL);
     mouv_call_at(at, say_it, "b", NULL);
@@ -88,7 +73,7 @@ static void note_time(void *arg) {
     *(int64_t *)arg = mouv_now_ms();
 }
 
-VIRTUAL_CASE(call_at_runs_at_its_time_and_never_before) {
+CORO_CASE(call_at_runs_at_its_time_and_never_before) {
     int64_t at = mouv_now_ms() + 12345, seen = 0;
     mouv_call_at(at, note_time, &seen, NULL);
     mouv_sleep_ms(20000);
@@ -96,7 +81,7 @@ VIRTUAL_CASE(call_at_runs_at_its_time_and_never_before) {
     return 0;
 }
 
-VIRTUAL_CASE(times_of_zero_past_and_minus_run_at_once) {
+CORO_CASE(times_of_zero_past_and_minus_run_at_once) {
     int64_t began = mouv_now_ms();
     mouv_call_later(0, say_it, "zero", NULL);
     mouv_call_later(-5, say_it, "minus", NULL);
@@ -110,7 +95,7 @@ VIRTUAL_CASE(times_of_zero_past_and_minus_run_at_once) {
     return 0;
 }
 
-VIRTUAL_CASE(time_that_never_comes_is_cancelled_at_the_end) {
+CORO_CASE(time_that_never_comes_is_cancelled_at_the_end) {
     mouv_handle_t one, two;
     check_int(mouv_call_later(INT64_MAX, say_it, "never", &one), 0);
     check_int(mouv_call_at(INT64_MAX, say_it, "never", &two), 0);
@@ -127,7 +112,7 @@ static void zero_again(void *arg) {
     if (!*(bool *)arg) mouv_call_later(0, zero_again, arg, NULL);
 }
 
-VIRTUAL_CASE(call_of_no_delay_that_asks_anew_does_not_freeze_the_loop) {
+CORO_CASE(call_of_no_delay_that_asks_anew_does_not_freeze_the_loop) {
     bool stop = false;
     zeros = 0;
     mouv_call_later(0, zero_again, &stop, NULL);
@@ -140,7 +125,7 @@ VIRTUAL_CASE(call_of_no_delay_that_asks_anew_does_not_freeze_the_loop) {
 
 /* --- Handles -------------------------------------------------------------------------------- */
 
-VIRTUAL_CASE(cancelled_call_does_not_run) {
+CORO_CASE(cancelled_call_does_not_run) {
     mouv_handle_t soon, later;
     mouv_call_soon(say_it, "soon", &soon);
     mouv_call_later(1000, say_it, "later", &later);
@@ -165,7 +150,7 @@ static void looks_at_its_handle(void *arg) {
     event("ran");
 }
 
-VIRTUAL_CASE(handle_is_over_once_the_call_begins) {
+CORO_CASE(handle_is_over_once_the_call_begins) {
     mouv_call_later(10, looks_at_its_handle, NULL, &own);
     check(mouv_handle_pending(own));
     mouv_sleep_ms(20);
@@ -179,7 +164,7 @@ static void cancels(void *handle) {
     check(mouv_handle_cancel(*(mouv_handle_t *)handle));
 }
 
-VIRTUAL_CASE(call_may_cancel_another_of_the_same_turn) {
+CORO_CASE(call_may_cancel_another_of_the_same_turn) {
     mouv_handle_t soon, later;
     mouv_call_soon(cancels, &soon, NULL);
     mouv_call_soon(say_it, "soon", &soon);
@@ -190,7 +175,7 @@ VIRTUAL_CASE(call_may_cancel_another_of_the_same_turn) {
     return 0;
 }
 
-VIRTUAL_CASE(stale_and_foreign_handles_are_recognised) {
+CORO_CASE(stale_and_foreign_handles_are_recognised) {
     const uint64_t ids[] = {0, 1, 9, 0xdeadbeefcafef00d, UINT64_MAX};
     for (int i = 0; i < 5; i++) {
         check(!mouv_handle_pending((mouv_handle_t){ids[i]}));
@@ -203,7 +188,7 @@ VIRTUAL_CASE(stale_and_foreign_handles_are_recognised) {
     return 0;
 }
 
-VIRTUAL_CASE(call_of_no_function_is_refused) {
+CORO_CASE(call_of_no_function_is_refused) {
     mouv_handle_t handle = {77};
     check_int(mouv_call_soon(NULL, NULL, &handle), MOUV_EINVAL);
     check_int(mouv_call_later(1, NULL, NULL, &handle), MOUV_EINVAL);

@@ -166,14 +166,14 @@ static bool stop;
 static int ignores_every_error(void *arg) {
     (void)arg;
     int64_t began = clock_ms();
-    while (!stop && clock_ms() - began < 10000) mouv_sleep_ms(1000);
+    while (!stop && clock_ms() - began < 2 * slack_ms()) mouv_sleep_ms(1000);
     return stop ? 1 : 2;
 }
 
 static int awaits_and_ignores(void *arg) {
     (void)arg;
     int64_t began = clock_ms();
-    while (!stop && clock_ms() - began < 10000) mouv_await(mouv_sleep_future(1000), NULL);
+    while (!stop && clock_ms() - began < 2 * slack_ms()) mouv_await(mouv_sleep_future(1000), NULL);
     return stop ? 1 : 2;
 }
 
@@ -193,7 +193,8 @@ static void check_loop_turns_beside(mouv_fn_t body) {
     check_int(mouv_await(task, NULL), 1);
 }
 
-CORO_CASE(body_that_ignores_every_error_does_not_freeze_the_loop) {
+/* The virtual clock would stand still. */
+REAL_CASE(body_that_ignores_every_error_does_not_freeze_the_loop) {
     check_loop_turns_beside(ignores_every_error);
     check_loop_turns_beside(awaits_and_ignores);
     return 0;

@@ -127,7 +127,8 @@ static int is_slow(void *arg) {
     return 0;
 }
 
-CORO_CASE(slow_step_is_reported_with_name_and_duration_in_debug_mode_only) {
+/* How long a step takes is real time. */
+REAL_CASE(slow_step_is_reported_with_name_and_duration_in_debug_mode_only) {
     const char *text;
     check_int(mouv_await(mouv_task(is_slow, NULL), NULL), 0);
     check_no_warning();
@@ -146,14 +147,16 @@ static void cancel_elsewhere(void *future) {
     mouv_future_cancel(*(mouv_future_t *)future);
 }
 
-CORO_CASE(use_on_a_wrong_thread_is_reported_in_debug_mode) {
+REAL_CASE(use_on_a_wrong_thread_is_reported_in_debug_mode) {
     uv_thread_t thread;
     mouv_future_t future = mouv_future_new();
+    mouv_debug_set_slow_ms(400000);
     mouv_debug_enable(true);
     check(mouv_debug_enabled());
     uv_thread_create(&thread, cancel_elsewhere, &future);
     uv_thread_join(&thread);
     mouv_debug_enable(false);
+    mouv_debug_set_slow_ms(100);
     check_one_warning("Non-thread-safe operation");
     check(!mouv_future_done(future));
     mouv_future_unref(future);

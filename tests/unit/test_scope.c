@@ -8,10 +8,8 @@ static int forever(void *arg) {
     return rc;
 }
 
-/* Whether about `ms` are left. */
 static bool left(int64_t ms) {
-    int64_t now = mouv_time_left_ms();
-    return now <= ms && now >= ms - slack_ms();
+    return mouv_time_left_ms() == ms;
 }
 
 /* --- Timeout scopes ------------------------------------------------------------------------- */
