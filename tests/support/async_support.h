@@ -240,7 +240,7 @@ static inline void run_body_virtually(mouv_fn_t body) {
     static int name##_body(void)
 
 /* A case that is one coroutine: CORO_CASE(name) { ...; return 0; }. Its clock is the virtual one:
-   however slow the machine is, times pass in their order and a sleep takes what it was asked for. */
+   however slow the machine is, times pass in their order and a sleep takes what it was asked. */
 #define CORO_CASE(name) SUPPORT_CASE(name, run_body_virtually)
 
 /* The same on the real clock, for what that one knows nothing of: threads, signals, a uv_timer_t, a
