@@ -7,11 +7,7 @@
  */
 #include <mouv/mouv.h>
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "process.h"
 
 enum { WARM_UP = 1000, SERVER_MS = 5000 };
 
@@ -25,34 +21,9 @@ typedef struct soak {
     size_t done;
 } soak_t;
 
-typedef struct state {
-    long descriptors, threads, resident_kb;
-} state_t;
-
 static void fail(const char *what, const char *why) {
     fprintf(stderr, "timeouts: %s: %s\n", what, why);
     exit(1);
-}
-
-static double now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static state_t look(void) {
-    state_t state = {0};
-    char line[256];
-    DIR *descriptors = opendir("/proc/self/fd");
-    while (descriptors && readdir(descriptors)) state.descriptors++;
-    if (descriptors) closedir(descriptors);
-    FILE *status = fopen("/proc/self/status", "r");
-    while (status && fgets(line, sizeof line, status)) {
-        sscanf(line, "Threads: %ld", &state.threads);
-        sscanf(line, "VmRSS: %ld", &state.resident_kb);
-    }
-    if (status) fclose(status);
-    return state;
 }
 
 static int times_out(void *arg) {
@@ -82,11 +53,6 @@ static void run(soak_t *soak, int count) {
     for (int i = 0; i < soak->in_flight; i++) all[i] = mouv_task(times_out, soak);
     mouv_await(mouv_gather_array(all, (size_t)soak->in_flight), NULL);
     free(all);
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* How many of our queries the server still runs. */
@@ -125,11 +91,6 @@ static double server_quiet_ms(soak_t *soak) {
     return now_ms() - began;
 }
 
-static void print(const char *when, state_t state) {
-    printf("%-24s %4ld descriptors %4ld threads %7ld KiB\n", when, state.descriptors, state.threads,
-           state.resident_kb);
-}
-
 static int main_task(void *arg) {
     soak_t *soak = arg;
     mouv_error_t error = {0};
@@ -142,19 +103,19 @@ static int main_task(void *arg) {
     mouv_await(mouv_collection_insert_one(soak->collection, one, NULL, NULL), NULL);
     bson_destroy(one);
     run(soak, WARM_UP);
-    state_t before = look();
+    process_state_t before = process_look();
     double began = now_ms();
     run(soak, soak->count);
     double took_s = (now_ms() - began) / 1e3, quiet = quiet_ms(soak);
-    state_t after = look();
-    qsort(soak->late_ms, soak->done, sizeof *soak->late_ms, compare);
+    process_state_t after = process_look();
+    qsort(soak->late_ms, soak->done, sizeof *soak->late_ms, compare_doubles);
     printf("%zu timeouts of %d ms, %d in flight: %.1f s, %d ended otherwise\n", soak->done,
            soak->limit_ms, soak->in_flight, took_s, soak->wrong);
     printf("late by (ms)             p50 %.2f  p99 %.2f  most %.2f\n", soak->late_ms[soak->done / 2],
            soak->late_ms[soak->done * 99 / 100], soak->late_ms[soak->done - 1]);
     printf("the last worker was free %.1f ms after the last timeout\n", quiet);
-    print("after the first 1,000", before);
-    print("at the end", after);
+    process_print("after the first 1,000", before);
+    process_print("at the end", after);
     double server_ms = server_quiet_ms(soak);
     printf(server_ms < 0 ? "the server still runs some\n" : "the server had ended the last one %.1f ms later\n",
            server_ms);
