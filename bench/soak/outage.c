@@ -19,7 +19,7 @@ enum { FIXED = 1000, PAUSE_AFTER_FAILURE_MS = 20, LONG_MS = 120000 };
  * asked for, and a busy machine. */
 enum { LATE_MS = 2000 };
 
-enum { BUCKET_MS = 100, BUCKETS = 3000, WINDOW = 5 };
+enum { BUCKET_MS = 100, BUCKETS = 3000, WINDOW = 2 };
 
 typedef enum phase { CALM, STRUCK, AFTER, PHASES } phase_t;
 static const char *const phase_names[] = {"before", "during", "after"};
