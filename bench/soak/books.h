@@ -18,6 +18,8 @@ typedef enum outcome {
     UNKNOWN,      /**< either */
 } outcome_t;
 
+enum { REFUSALS = 4 };
+
 /** What must be found of a document. */
 typedef enum { MUST_NOT_BE, MUST_BE, MAY_BE } due_t;
 
@@ -25,7 +27,8 @@ typedef struct books {
     uint8_t *documents; /* a due_t for each _id */
     size_t count, capacity;
     struct {
-        int least, most;
+        int least, most, refused;
+        char refusals[REFUSALS][160]; /* what the last ones said */
     } *counters;
     int counter_count;
     uint64_t outcomes[3];
@@ -76,9 +79,15 @@ static inline void books_deleted(books_t *books, int id, outcome_t outcome) {
     books->documents[id] = (uint8_t)due[outcome];
 }
 
-static inline void books_incremented(books_t *books, int counter, outcome_t outcome) {
+/** `error`: of one that was refused. */
+static inline void books_incremented(books_t *books, int counter, outcome_t outcome,
+                                     const mouv_error_t *error) {
     books->counters[counter].least += outcome == ACKNOWLEDGED;
     books->counters[counter].most += outcome != REFUSED;
+    if (outcome != REFUSED) return;
+    char *text = books->counters[counter].refusals[books->counters[counter].refused++ % REFUSALS];
+    snprintf(text, sizeof books->counters[counter].refusals[0], "%s %d %.120s",
+             mouv_error_name(error->code), error->server_code, error->message);
 }
 
 static inline void books_open(books_t *books, int counters) {
@@ -132,6 +141,8 @@ static inline int books_check_counters(books_t *books, mouv_collection_t *collec
         if (n < books->counters[id].least || n > books->counters[id].most) {
             books_wrong(books, "counter %lld is %lld, not %d to %d", (long long)id, (long long)n,
                         books->counters[id].least, books->counters[id].most);
+            for (int i = 0; i < REFUSALS; i++)
+                if (*books->counters[id].refusals[i]) puts(books->counters[id].refusals[i]);
         }
     }
     return rc < 0 ? mouv_fail_with(&error) : 0;

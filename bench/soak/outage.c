@@ -114,10 +114,10 @@ static int count(soak_t *soak, mouv_future_t operation, mouv_error_t *error) {
 }
 
 /** The same of a write. */
-static outcome_t count_write(soak_t *soak, mouv_future_t write, int *result) {
-    mouv_error_t error = {0};
-    *result = count(soak, write, &error);
-    outcome_t outcome = outcome_of(&soak->books, *result, &error);
+static outcome_t count_write(soak_t *soak, mouv_future_t write, int *result, mouv_error_t *error) {
+    *error = (mouv_error_t){0};
+    *result = count(soak, write, error);
+    outcome_t outcome = outcome_of(&soak->books, *result, error);
     if (outcome != ACKNOWLEDGED) return outcome;
     double now = now_ms(), pause = now - soak->last_write_ms;
     if (soak->phase != CALM && pause > soak->longest_pause_ms) soak->longest_pause_ms = pause;
@@ -144,10 +144,12 @@ static int finds(void *arg) {
 }
 
 static int insert_one(soak_t *soak) {
+    mouv_error_t error;
     int rc, id = books_new_document(&soak->books);
     bson_t *doc = BCON_NEW("_id", BCON_INT32(id), "n", BCON_INT32(id));
     outcome_t outcome =
-        count_write(soak, mouv_collection_insert_one(soak->documents, doc, NULL, NULL), &rc);
+        count_write(soak, mouv_collection_insert_one(soak->documents, doc, NULL, NULL), &rc,
+                    &error);
     books_inserted(&soak->books, id, outcome);
     if (rc == 0) books_wrong(&soak->books, "insert_one: none inserted");
     bson_destroy(doc);
@@ -163,11 +165,12 @@ static int inserts(void *arg) {
 static int deletes(void *arg) {
     soak_t *soak = ((worker_t *)arg)->soak;
     while (!soak->stopped) {
+        mouv_error_t error;
         int rc, id = insert_one(soak);
         if (id < 0) continue;
         bson_t *filter = BCON_NEW("_id", BCON_INT32(id));
         outcome_t outcome = count_write(
-            soak, mouv_collection_delete_one(soak->documents, filter, NULL, NULL), &rc);
+            soak, mouv_collection_delete_one(soak->documents, filter, NULL, NULL), &rc, &error);
         books_deleted(&soak->books, id, outcome);
         if (rc == 0) books_wrong(&soak->books, "delete_one: document %d was not there", id);
         bson_destroy(filter);
@@ -181,10 +184,12 @@ static int increments(void *arg) {
     bson_t *filter = BCON_NEW("_id", BCON_INT32(worker->number));
     bson_t *change = BCON_NEW("$inc", "{", "n", BCON_INT32(1), "}");
     while (!soak->stopped) {
+        mouv_error_t error;
         int rc;
         outcome_t outcome = count_write(
-            soak, mouv_collection_update_one(soak->counters, filter, change, NULL, NULL), &rc);
-        books_incremented(&soak->books, worker->number, outcome);
+            soak, mouv_collection_update_one(soak->counters, filter, change, NULL, NULL), &rc,
+            &error);
+        books_incremented(&soak->books, worker->number, outcome, &error);
         if (rc == 0) books_wrong(&soak->books, "update_one: no counter %d", worker->number);
     }
     bson_destroy(filter);

@@ -527,6 +527,7 @@ void mouv__admission_topology_changed(void *arg) {
     mouv__free(admission->topology);
     admission->topology = newest;
     forget_lost_connections(admission);
+    mouv__interrupter_topology_changed(&client->interrupter);
     mouv__client_hold(client);
     mouv__admission_reselect(client);
     if (newest->dead) fail_selecting(client);

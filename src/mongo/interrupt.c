@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "async/runtime.h"
+#include "mongo/attempt.h"
 #include "mongo/client.h"
 #include "mongo/operation.h"
 #include "mongo/probe.h"
@@ -27,6 +28,9 @@
 /* How long a getMore waits on the server that says nothing of it. */
 #define POLL_MS 1000
 
+/* How long a server that has lost its place may be silent about what runs on it. */
+#define REPLACED_NS (1000 * MS_NS)
+
 /* The worker has not begun its call yet, or is on its way back. */
 #define AGAIN_NS (5 * MS_NS)
 
@@ -41,6 +45,7 @@ static void pull(mouv__operation_t *op) {
     if (op->interrupt_next) op->interrupt_next->interrupt_prev = op->interrupt_prev;
     op->interrupt_prev = op->interrupt_next = NULL;
     op->interrupt_ns = 0;
+    op->watched = false;
 }
 
 static void push(mouv__operation_t *op, int64_t at_ns) {
@@ -84,9 +89,27 @@ static int64_t patience_ns(const mouv__operation_t *op) {
     return (op->row->flags & MOUV__OP_POLL) && op->affinity ? poll_ends_ns(op) : 0;
 }
 
+/* Its command has gone to a server of which nothing is known now. */
+static bool is_replaced(const mouv__operation_t *op) {
+    const mouv__topology_t *topology = op->client->admission.topology;
+    const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
+    return (!server || server->kind == MOUV__SERVER_UNKNOWN) && mouv__topology_has_primary(topology);
+}
+
+/* Whether one that was not given up is to be cut. */
+static bool watch(mouv__operation_t *op, int64_t now_ns) {
+    op->interrupt_ns = now_ns + ABANDON_NS;
+    if (op->state == MOUV__OP_RUNNING && !mouv__attempt_is_sent(op)) return false;
+    op->attempt.replaced = op->state == MOUV__OP_RUNNING && is_replaced(op);
+    if (!op->attempt.replaced) pull(op);
+    return op->attempt.replaced;
+}
+
 static void consider(mouv__operation_t *op, int64_t now_ns) {
     mouv_client_t *client = op->client;
-    int64_t until_ns = patience_ns(op);
+    op->attempt.replaced = false;
+    if (op->watched && !watch(op, now_ns)) return;
+    int64_t until_ns = op->watched ? 0 : patience_ns(op);
     if (until_ns > now_ns) {
         op->interrupt_ns = until_ns;
         return;
@@ -139,9 +162,25 @@ void mouv__interrupter_init(mouv__interrupter_t *interrupter, mouv_client_t *cli
 
 void mouv__interrupter_add(mouv__operation_t *op, bool hopeless) {
     mouv_client_t *client = op->client;
-    if (op->interrupt_ns > 0 || !client->pool->own_streams) return;
+    if (!client->pool->own_streams) return;
+    if (op->watched) pull(op);
+    if (op->interrupt_ns > 0) return;
     push(op, mouv__now_ns(client->runtime) + (hopeless ? 0 : grace_ns(client)));
     arm(&client->interrupter);
+}
+
+void mouv__interrupter_topology_changed(mouv__interrupter_t *interrupter) {
+    mouv_client_t *client = interrupter->client;
+    const mouv__topology_t *topology = client->admission.topology;
+    if (!client->pool->own_streams || !mouv__topology_has_primary(topology)) return;
+    int64_t at_ns = mouv__now_ns(client->runtime) + REPLACED_NS;
+    for (mouv__operation_t *op = client->admission.running.first; op; op = op->next) {
+        if (op->state != MOUV__OP_RUNNING || op->interrupt_ns > 0) continue;
+        if (mouv__attempt_is_sent(op) && !is_replaced(op)) continue;
+        push(op, at_ns);
+        op->watched = true;
+    }
+    if (interrupter->first) arm(interrupter);
 }
 
 void mouv__interrupter_remove(mouv__operation_t *op) {
@@ -155,7 +194,7 @@ void mouv__interrupter_hurry(mouv__interrupter_t *interrupter) {
     if (!interrupter->first) return;
     int64_t now_ns = mouv__now_ns(interrupter->client->runtime);
     for (mouv__operation_t *op = interrupter->first; op; op = op->interrupt_next)
-        op->interrupt_ns = now_ns;
+        if (!op->watched) op->interrupt_ns = now_ns;
     arm(interrupter);
 }
 

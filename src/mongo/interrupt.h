@@ -6,6 +6,9 @@
  * The grace is 50 ms or four round trips. Where the server has answered the kill or could not be
  * asked yet, a write whose caller still waits for the truth has until that caller is told EUNKNOWN,
  * and a getMore that waits on the server, which no kill ends, until its own time is up.
+ *
+ * What nobody has given up is cut, too, where its server has been replaced by another primary and
+ * says nothing.
  */
 #ifndef MOUV_MONGO_INTERRUPT_H
 #define MOUV_MONGO_INTERRUPT_H
@@ -27,6 +30,13 @@ void mouv__interrupter_init(mouv__interrupter_t *interrupter, mouv_client_t *cli
 
 /** `op` runs and has been given up; `hopeless`: no kill can help it. */
 void mouv__interrupter_add(mouv__operation_t *op, bool hopeless);
+
+/**
+ * The picture of the deployment has changed. A replica set that shows a primary and a server of which
+ * nothing is known has most likely replaced it: what runs there is cut if that is still so after a
+ * while. It then fails as with any lost connection, and is retried on the new one.
+ */
+void mouv__interrupter_topology_changed(mouv__interrupter_t *interrupter);
 
 /** It is back, or left behind. Harmless if it was never added. */
 void mouv__interrupter_remove(mouv__operation_t *op);

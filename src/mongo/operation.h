@@ -123,6 +123,7 @@ typedef struct mouv__attempt {
     int32_t limit_ms;         /**< most that one wait for the server takes; 0: the URI's; negative:
                                    none */
     bool is_question;         /**< of probe.h; no event tells of it */
+    bool replaced;            /**< the loop's: cut since its server is silent and has a successor */
     bool ok;                  /**< back: libmongoc returned true */
     bool reached;             /**< back: the command has been given to a connection */
     bool cut;                 /**< back: interrupted, so its connection is gone */
@@ -185,6 +186,7 @@ struct mouv__operation {
     bool expired;              /**< `stopped` by its deadline */
     bool out_of_time;          /**< cancelled, by a scope whose deadline it has: counted as that */
     bool has_timeout;          /**< timeoutMS is given, see timeout.h; 0 as well */
+    bool watched;              /**< in interrupt.c's list, and not given up */
     bool own_limit;            /**< maxTimeMS is not for the deadline to say, see timeout.h */
     bool held;                 /**< the lower half holds the future */
     bool in_transaction;       /**< of user_session; so nothing is stored before the commit */

@@ -30,6 +30,12 @@ static uint32_t count_kind(const mouv__topology_t *topology, mouv__server_kind_t
     return found;
 }
 
+bool mouv__topology_has_primary(const mouv__topology_t *topology) {
+    uint32_t id;
+    return topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET &&
+           count_kind(topology, MOUV__SERVER_PRIMARY, &id) > 0;
+}
+
 /* One of this kind is named, of several a worker chooses. */
 static bool select_kind(const mouv__topology_t *topology, mouv__server_kind_t kind, uint32_t *id) {
     uint32_t found = count_kind(topology, kind, id);

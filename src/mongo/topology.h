@@ -105,6 +105,9 @@ bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_versio
 /** The server with this id, or NULL. */
 const mouv__server_t *mouv__topology_server(const mouv__topology_t *topology, uint32_t id);
 
+/** A replica set with a primary. `topology` may be NULL. */
+bool mouv__topology_has_primary(const mouv__topology_t *topology);
+
 /** Whether writes may carry a txnNumber: replica sets, sharded clusters. */
 bool mouv__topology_retries_writes(const mouv__topology_t *topology);
 
