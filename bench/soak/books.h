@@ -18,18 +18,25 @@ typedef enum outcome {
     UNKNOWN,      /**< either */
 } outcome_t;
 
-enum { REFUSALS = 4 };
-
 /** What must be found of a document. */
 typedef enum { MUST_NOT_BE, MUST_BE, MAY_BE } due_t;
+
+/** One increment, which also leaves its number in the counter's document. */
+typedef struct increment {
+    outcome_t outcome;
+    int stored; /* how often its number was found */
+    char text[120]; /* its error */
+} increment_t;
+
+typedef struct counter {
+    increment_t *increments;
+    int count, capacity;
+} counter_t;
 
 typedef struct books {
     uint8_t *documents; /* a due_t for each _id */
     size_t count, capacity;
-    struct {
-        int least, most, refused;
-        char refusals[REFUSALS][160]; /* what the last ones said */
-    } *counters;
+    counter_t *counters;
     int counter_count;
     uint64_t outcomes[3];
     int wrong; /* discrepancies found so far; the first ones are printed */
@@ -79,15 +86,25 @@ static inline void books_deleted(books_t *books, int id, outcome_t outcome) {
     books->documents[id] = (uint8_t)due[outcome];
 }
 
-/** `error`: of one that was refused. */
-static inline void books_incremented(books_t *books, int counter, outcome_t outcome,
+/** The number of the counter's next increment. */
+static inline int books_new_increment(const books_t *books, int counter) {
+    return books->counters[counter].count;
+}
+
+static inline void books_incremented(books_t *books, int index, outcome_t outcome,
                                      const mouv_error_t *error) {
-    books->counters[counter].least += outcome == ACKNOWLEDGED;
-    books->counters[counter].most += outcome != REFUSED;
-    if (outcome != REFUSED) return;
-    char *text = books->counters[counter].refusals[books->counters[counter].refused++ % REFUSALS];
-    snprintf(text, sizeof books->counters[counter].refusals[0], "%s %d %.120s",
-             mouv_error_name(error->code), error->server_code, error->message);
+    counter_t *counter = &books->counters[index];
+    if (counter->count == counter->capacity) {
+        counter->capacity = counter->capacity ? 2 * counter->capacity : 64;
+        counter->increments =
+            realloc(counter->increments, (size_t)counter->capacity * sizeof(increment_t));
+        if (!counter->increments) abort();
+    }
+    increment_t *increment = &counter->increments[counter->count++];
+    *increment = (increment_t){.outcome = outcome};
+    if (outcome != ACKNOWLEDGED)
+        snprintf(increment->text, sizeof increment->text, "%s %d %.90s",
+                 mouv_error_name(error->code), error->server_code, error->message);
 }
 
 static inline void books_open(books_t *books, int counters) {
@@ -97,6 +114,7 @@ static inline void books_open(books_t *books, int counters) {
 
 static inline void books_close(books_t *books) {
     free(books->documents);
+    for (int i = 0; i < books->counter_count; i++) free(books->counters[i].increments);
     free(books->counters);
 }
 
@@ -130,21 +148,42 @@ static inline int books_check_documents(books_t *books, mouv_collection_t *colle
     return rc < 0 ? mouv_fail_with(&error) : 0;
 }
 
+/** Notes which increments the document has; `n` must agree. */
+static inline void books_read_counter(books_t *books, int64_t id, const bson_t *doc) {
+    counter_t *counter = &books->counters[id];
+    bson_iter_t iter, number;
+    int64_t n = 0;
+    if (!bson_iter_init_find(&iter, doc, "numbers") || !bson_iter_recurse(&iter, &number)) return;
+    for (; bson_iter_next(&number); n++) {
+        int64_t i = bson_iter_as_int64(&number);
+        if (i >= 0 && i < counter->count) counter->increments[i].stored++;
+    }
+    if (n != field(doc, "n"))
+        books_wrong(books, "counter %lld is %lld after %lld increments", (long long)id,
+                    (long long)field(doc, "n"), (long long)n);
+}
+
+static inline void books_check_counter(books_t *books, int id) {
+    static const char *const names[] = {"reported as not stored", "acknowledged", "unknown"};
+    for (int i = 0; i < books->counters[id].count; i++) {
+        const increment_t *increment = &books->counters[id].increments[i];
+        int least = increment->outcome == ACKNOWLEDGED, most = increment->outcome != REFUSED;
+        if (increment->stored < least || increment->stored > most)
+            books_wrong(books, "increment %d of counter %d was %s, and is stored %d times: %s", i,
+                        id, names[increment->outcome], increment->stored, increment->text);
+    }
+}
+
 static inline int books_check_counters(books_t *books, mouv_collection_t *collection) {
     mouv_error_t error;
     const bson_t *doc;
     int rc;
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_collection_find(collection, NULL, NULL);
     while ((rc = mouv_cursor_next(cursor, &doc, &error)) > 0) {
-        int64_t id = field(doc, "_id"), n = field(doc, "n");
-        if (id < 0 || id >= books->counter_count) continue;
-        if (n < books->counters[id].least || n > books->counters[id].most) {
-            books_wrong(books, "counter %lld is %lld, not %d to %d", (long long)id, (long long)n,
-                        books->counters[id].least, books->counters[id].most);
-            for (int i = 0; i < REFUSALS; i++)
-                if (*books->counters[id].refusals[i]) puts(books->counters[id].refusals[i]);
-        }
+        int64_t id = field(doc, "_id");
+        if (id >= 0 && id < books->counter_count) books_read_counter(books, id, doc);
     }
+    for (int id = 0; rc == 0 && id < books->counter_count; id++) books_check_counter(books, id);
     return rc < 0 ? mouv_fail_with(&error) : 0;
 }
 

@@ -45,7 +45,7 @@ typedef struct soak {
     mouv_collection_t *documents, *counters, *fixed;
     books_t books;
     tally_t tallies[PHASES];
-    failure_t failures[64];
+    failure_t failures[128];
     size_t failure_count;
     phase_t phase;
     bool stopped;
@@ -71,6 +71,7 @@ static void count_failure(soak_t *soak, const mouv_error_t *error) {
         failure_t *failure = &soak->failures[i];
         if (failure->phase != soak->phase || failure->code != error->code) continue;
         if (failure->server_code != error->server_code) continue;
+        if (strcmp(failure->first.operation, error->operation) != 0) continue;
         failure->count++;
         return;
     }
@@ -182,18 +183,19 @@ static int increments(void *arg) {
     const worker_t *worker = arg;
     soak_t *soak = worker->soak;
     bson_t *filter = BCON_NEW("_id", BCON_INT32(worker->number));
-    bson_t *change = BCON_NEW("$inc", "{", "n", BCON_INT32(1), "}");
     while (!soak->stopped) {
         mouv_error_t error;
+        bson_t *change = BCON_NEW("$inc", "{", "n", BCON_INT32(1), "}", "$push", "{", "numbers",
+                                  BCON_INT32(books_new_increment(&soak->books, worker->number)), "}");
         int rc;
         outcome_t outcome = count_write(
             soak, mouv_collection_update_one(soak->counters, filter, change, NULL, NULL), &rc,
             &error);
         books_incremented(&soak->books, worker->number, outcome, &error);
         if (rc == 0) books_wrong(&soak->books, "update_one: no counter %d", worker->number);
+        bson_destroy(change);
     }
     bson_destroy(filter);
-    bson_destroy(change);
     return 0;
 }
 
@@ -336,9 +338,9 @@ static void print_tally(const soak_t *soak, phase_t phase) {
 static void print_failures(const soak_t *soak) {
     for (size_t i = 0; i < soak->failure_count; i++) {
         const failure_t *failure = &soak->failures[i];
-        printf("%-8s %7llu %-15s %5d  %.150s\n", phase_names[failure->phase],
+        printf("%-6s %6llu %-14s %5d %.9s: %.110s\n", phase_names[failure->phase],
                (unsigned long long)failure->count, mouv_error_name(failure->code),
-               failure->server_code, failure->first.message);
+               failure->server_code, failure->first.operation, failure->first.message);
     }
 }
 
