@@ -19,7 +19,7 @@ typedef enum outcome {
 } outcome_t;
 
 /** What must be found of a document. */
-typedef enum { MUST_NOT_BE, MUST_BE, MAY_BE } due_t;
+typedef enum { MUST_NOT_BE, MUST_BE, MUST_STILL_BE, MAY_BE } due_t;
 
 /** One increment, which also leaves its number in the counter's document. */
 typedef struct increment {
@@ -82,7 +82,7 @@ static inline void books_inserted(books_t *books, int id, outcome_t outcome) {
 }
 
 static inline void books_deleted(books_t *books, int id, outcome_t outcome) {
-    static const due_t due[] = {MUST_BE, MUST_NOT_BE, MAY_BE};
+    static const due_t due[] = {MUST_STILL_BE, MUST_NOT_BE, MAY_BE};
     books->documents[id] = (uint8_t)due[outcome];
 }
 
@@ -141,6 +141,8 @@ static inline int books_check_documents(books_t *books, mouv_collection_t *colle
     for (size_t id = 0; rc == 0 && id < books->count; id++) {
         if (books->documents[id] == MUST_BE && !stored[id])
             books_wrong(books, "document %zu was acknowledged and is lost", id);
+        if (books->documents[id] == MUST_STILL_BE && !stored[id])
+            books_wrong(books, "document %zu was reported as not deleted and is gone", id);
         if (books->documents[id] == MUST_NOT_BE && stored[id])
             books_wrong(books, "document %zu was reported as not stored and is", id);
     }

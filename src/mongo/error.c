@@ -187,7 +187,7 @@ static bool is_one_of(int32_t code, const int32_t *codes, size_t count) {
     return false;
 }
 
-/* The server refused before it did anything: not primary, recovering, shutting down. */
+/* Not primary, recovering, shutting down. */
 static const int32_t state_codes[] = {
     11600, /* InterruptedAtShutdown */
     11602, /* InterruptedDueToReplStateChange */
@@ -213,6 +213,6 @@ bool mouv__code_is_retryable(int32_t code) {
                      sizeof(other_retryable_codes) / sizeof(other_retryable_codes[0]));
 }
 
-bool mouv__code_is_not_executed(int32_t code) {
-    return is_one_of(code, state_codes, sizeof(state_codes) / sizeof(state_codes[0]));
+bool mouv__code_is_half_way(int32_t code) {
+    return code == 11600 || code == 11602;
 }

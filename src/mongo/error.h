@@ -56,8 +56,9 @@ void mouv__error_add_label(mouv_error_t *error, const char *label);
 /** Whether the server's code is one that the retryable reads and writes specifications name. */
 bool mouv__code_is_retryable(int32_t code);
 
-/** Whether the server refused because of its state, so that this attempt did nothing. */
-bool mouv__code_is_not_executed(int32_t code);
+/** Whether a change of the server's state has ended what it was doing, at whichever point: mongod
+ *  looks for that once more when a write is stored already. */
+bool mouv__code_is_half_way(int32_t code);
 
 #define MOUV__CODE_MAX_TIME_EXPIRED 50
 #define MOUV__CODE_INTERRUPTED 11601

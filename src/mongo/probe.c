@@ -103,12 +103,17 @@ bool mouv__probe_is_possible(const mouv__operation_t *op) {
            op->client->state == MOUV__CLIENT_OPEN;
 }
 
-/* Of maxTimeMS the server may say that it has passed when the write is stored already. */
+/* mongod looks at the clock, and for a kill, once more when the write is stored already. */
+static bool may_come_too_late(const mouv__operation_t *op, const mouv_error_t *error) {
+    return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
+           (op->stopped && error->server_code == MOUV__CODE_INTERRUPTED);
+}
+
 static bool is_doubtful(const mouv__operation_t *op, const mouv_error_t *error) {
     if (error->code != MOUV_ETIMEDOUT && error->code != MOUV_ECANCELED &&
         error->code != MOUV_ENETWORK)
         return false;
-    if (op->attempt.reply) return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED;
+    if (op->attempt.reply) return may_come_too_late(op, error);
     return op->stopped && op->maybe_stored &&
            !mouv__stopper_thinks_silent(&op->client->stopper, op);
 }

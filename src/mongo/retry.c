@@ -29,14 +29,17 @@ static void make_unknown(mouv_error_t *error, int cause, const char *why) {
     error->code = MOUV_EUNKNOWN;
 }
 
-/* The server ended it before it was through: because of maxTimeMS, or because mouv asked for it. */
+/* The server ended it before it was through: because of maxTimeMS, or because mouv asked for it, of
+ * a write and of what is asked about one (probe.h). */
 static bool was_stopped(const mouv__operation_t *op, const mouv_error_t *error) {
     return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
-           (op->stopped && error->server_code == MOUV__CODE_INTERRUPTED);
+           ((op->stopped || op->probe) && error->server_code == MOUV__CODE_INTERRUPTED);
 }
 
+/* What is asked about without having been stopped has run out of its maxTimeMS. */
 static int stopped_code(const mouv__operation_t *op, const mouv_error_t *error) {
-    bool timed_out = op->expired || error->server_code == MOUV__CODE_MAX_TIME_EXPIRED;
+    bool timed_out = op->expired || (op->probe && !op->stopped) ||
+                     error->server_code == MOUV__CODE_MAX_TIME_EXPIRED;
     return timed_out ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
 }
 
@@ -125,10 +128,17 @@ static bool is_in_concern(const mouv_error_t *error) {
     return error->code == MOUV_ESERVER && error->domain == MONGOC_ERROR_WRITE_CONCERN;
 }
 
+/* Ended by a change of the server's state, which does not say that nothing was done before. */
+static bool is_half_way(const mouv_error_t *error) {
+    return error->code == MOUV_ESERVER && mouv__code_is_half_way(error->server_code) &&
+           !mouv_error_has_label(error, "NoWritesPerformed");
+}
+
 static void note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
     bool lost = error->code == MOUV_ENETWORK && !was_not_sent(error) &&
                 mouv__attempt_is_sent(op) && op->attempt.reached;
-    if (mouv__is_write(op) && (lost || is_in_concern(error))) op->maybe_stored = true;
+    if (mouv__is_write(op) && (lost || is_in_concern(error) || is_half_way(error)))
+        op->maybe_stored = true;
 }
 
 bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {

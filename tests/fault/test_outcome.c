@@ -213,6 +213,55 @@ BARE_CASE(expired_max_time_is_no_proof_that_nothing_is_stored) {
     return 0;
 }
 
+static int increment(test_t *t, mouv_client_t *client) {
+    MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
+    MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
+    return mouv_await_for(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
+                          100, &t->error);
+}
+
+/* So it may for the kill. */
+BARE_CASE(killed_write_is_asked_about_though_the_server_says_that_it_was_interrupted) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    MOUV_AUTO_BSON bson_t *interrupted = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(11601),
+                                                  "errmsg", "operation was interrupted");
+    const mock_script_t killed = {.reply = interrupted, .times = 1, .delay_ms = 150};
+    mock_server_script(mock, "update", &killed);
+    mock_server_reply(mock, "delete", "{'ok': 1, 'n': 1, 'retriedStmtIds': [0]}");
+    CHECK(increment(t, client) >= 0);
+    CHECK(mock_server_count(mock, "update") == 2);
+    mock_server_script(mock, "update", &killed);
+    mock_server_reply(mock, "delete", "{'ok': 1, 'n': 0}");
+    CHECK(increment(t, client) == MOUV_ETIMEDOUT);
+    CHECK(mock_server_count(mock, "update") == 3);
+    return 0;
+}
+
+/** Both attempts end so. */
+static void step_down_at_updates(const char *label) {
+    char reply[200];
+    snprintf(reply, sizeof reply,
+             "{'ok': 0, 'code': 11602, 'errmsg': 'operation was interrupted',"
+             " 'errorLabels': ['RetryableWriteError'%s]}", label);
+    mock_server_reply(mock, "update", reply);
+}
+
+BARE_CASE(write_that_a_step_down_interrupts_twice_is_unknown_unless_the_server_says_more) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
+    MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
+    step_down_at_updates("");
+    CHECK(mouv_await(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
+                     &t->error) == MOUV_EUNKNOWN);
+    CHECK(t->error.server_code == 11602 && t->error.cause == MOUV_ESERVER);
+    CHECK(mock_server_count(mock, "update") == 2);
+    step_down_at_updates(", 'NoWritesPerformed'");
+    CHECK(mouv_await(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
+                     &t->error) == MOUV_ESERVER);
+    CHECK(t->error.server_code == 11602);
+    return 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void) {
@@ -229,6 +278,8 @@ int main(void) {
         TEST(update_of_many_cannot_be_asked_about),
         TEST(server_that_is_silent_altogether_is_not_asked),
         TEST(expired_max_time_is_no_proof_that_nothing_is_stored),
+        TEST(killed_write_is_asked_about_though_the_server_says_that_it_was_interrupted),
+        TEST(write_that_a_step_down_interrupts_twice_is_unknown_unless_the_server_says_more),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
