@@ -36,6 +36,7 @@ typedef struct failure {
     phase_t phase;
     int code, server_code;
     uint64_t count;
+    double least_ms, most_ms; /* how long they took */
     mouv_error_t first;
 } failure_t;
 
@@ -66,18 +67,20 @@ static _Noreturn void fail(const char *what, const char *why) {
 
 /* --- Counting ------------------------------------------------------------------------------- */
 
-static void count_failure(soak_t *soak, const mouv_error_t *error) {
+static void count_failure(soak_t *soak, double took_ms, const mouv_error_t *error) {
     for (size_t i = 0; i < soak->failure_count; i++) {
         failure_t *failure = &soak->failures[i];
         if (failure->phase != soak->phase || failure->code != error->code) continue;
         if (failure->server_code != error->server_code) continue;
         if (strcmp(failure->first.operation, error->operation) != 0) continue;
+        if (took_ms < failure->least_ms) failure->least_ms = took_ms;
+        if (took_ms > failure->most_ms) failure->most_ms = took_ms;
         failure->count++;
         return;
     }
     if (soak->failure_count == sizeof soak->failures / sizeof *soak->failures) return;
     soak->failures[soak->failure_count++] =
-        (failure_t){soak->phase, error->code, error->server_code, 1, *error};
+        (failure_t){soak->phase, error->code, error->server_code, 1, took_ms, took_ms, *error};
 }
 
 static void count_good(soak_t *soak, double now) {
@@ -108,7 +111,7 @@ static int count(soak_t *soak, mouv_future_t operation, mouv_error_t *error) {
     if (rc >= 0) {
         count_good(soak, now);
     } else {
-        count_failure(soak, error);
+        count_failure(soak, now - began, error);
         mouv_sleep_ms(PAUSE_AFTER_FAILURE_MS);
     }
     return rc;
@@ -338,9 +341,10 @@ static void print_tally(const soak_t *soak, phase_t phase) {
 static void print_failures(const soak_t *soak) {
     for (size_t i = 0; i < soak->failure_count; i++) {
         const failure_t *failure = &soak->failures[i];
-        printf("%-6s %6llu %-14s %5d %.9s: %.110s\n", phase_names[failure->phase],
+        printf("%-6s %6llu %-14s %5d %5.0f to %.0f ms, %.9s: %.90s\n", phase_names[failure->phase],
                (unsigned long long)failure->count, mouv_error_name(failure->code),
-               failure->server_code, failure->first.operation, failure->first.message);
+               failure->server_code, failure->least_ms, failure->most_ms, failure->first.operation,
+               failure->first.message);
     }
 }
 
