@@ -11,6 +11,10 @@
 /* The server forgets a session after 30 minutes; libmongoc would not offer one in its last. */
 #define SESSION_IDLE_NS (25 * 60 * INT64_C(1000000000))
 
+/* How long a kill without an answer may take to be carried out: a server that was frozen does so when
+ * it thaws. */
+#define RETIRED_US (5 * 60 * INT64_C(1000000))
+
 /* How long a server that is silent may hold up the end of a client. */
 #define GOODBYE_MS 1000
 
@@ -53,7 +57,41 @@ bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error
     return carrier->client != NULL;
 }
 
+/* --- sessions that are not good any more ------------------------------------------------------ */
+
+/* One that is destroyed goes back to libmongoc's pool, where the next one to be begun finds it. */
+typedef struct mouv__retired {
+    struct mouv__retired *next; /* older */
+    mongoc_client_session_t *handle;
+    int64_t since_us;
+} mouv__retired_t;
+
+static void end_retired(mouv__retired_t **list) {
+    while (*list) {
+        mouv__retired_t *retired = *list;
+        *list = retired->next;
+        mongoc_client_session_destroy(retired->handle);
+        mouv__free(retired);
+    }
+}
+
+static void retire(mouv__carrier_t *carrier, mongoc_client_session_t *handle) {
+    int64_t now_us = bson_get_monotonic_time();
+    mouv__retired_t **list = &carrier->retired, *retired = mouv__alloc(sizeof(*retired));
+    if (!retired) {
+        mongoc_client_session_destroy(handle);
+        return;
+    }
+    *retired = (mouv__retired_t){*list, handle, now_us};
+    *list = retired;
+    while (*list && now_us - (*list)->since_us < RETIRED_US) list = &(*list)->next;
+    end_retired(list);
+}
+
+/* --- */
+
 void mouv__carrier_end_sessions(mouv__carrier_t *carrier) {
+    end_retired(&carrier->retired);
     while (carrier->sessions) {
         mouv__session_t *session = carrier->sessions;
         carrier->sessions = session->next;
@@ -110,7 +148,7 @@ static bool is_without_sessions(const bson_error_t *error) {
 
 bool mouv__session_begin(mouv__session_t *session, bson_error_t *error) {
     if (session->renew && session->handle) {
-        mongoc_client_session_destroy(session->handle);
+        retire(session->carrier, session->handle);
         session->handle = NULL;
     }
     session->renew = false;

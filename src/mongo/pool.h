@@ -83,6 +83,7 @@ struct mouv__carrier {
     mouv__stream_source_t source;   /**< of its client's connections */
     mouv__carrier_t *prev, *next;   /**< in the idle list */
     mouv__session_t *free_sessions, *sessions;
+    struct mouv__retired *retired;  /**< the worker's; sessions that a late kill may yet meet */
     mouv__queue_t affine;           /**< operations that only it can run */
     uint64_t connected;             /**< mouv__server_bit()s: a connection has been set up */
     uint32_t streams;               /**< change streams whose getMores only it can run */

@@ -95,6 +95,44 @@ BARE_CASE(a_kill_that_does_not_help_is_followed_by_an_interrupt) {
     return 0;
 }
 
+static char sessions[8][40]; /* of the finds, in hexadecimal */
+static int sent;
+
+static void on_find(const mouv_command_event_t *event, void *arg) {
+    bson_iter_t iter, id;
+    bson_subtype_t subtype;
+    uint32_t length = 0;
+    const uint8_t *bytes;
+    (void)arg;
+    if (strcmp(event->name, "find") != 0 || sent == 8) return;
+    if (!bson_iter_init(&iter, event->command)) return;
+    if (!bson_iter_find_descendant(&iter, "lsid.id", &id)) return;
+    bson_iter_binary(&id, &subtype, &length, &bytes);
+    for (uint32_t i = 0; i < length && i < 16; i++)
+        snprintf(sessions[sent] + 2 * i, 3, "%02x", bytes[i]);
+    sent++;
+}
+
+/* The find's answer comes while the kill's does not: the connection is good, but the server may carry
+ * the kill out at any time. */
+BARE_CASE(a_session_that_a_kill_may_yet_meet_is_not_used_again) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    const mouv_monitor_t monitor = {.command_started = on_find};
+    mouv_client_set_monitor(client, &monitor, NULL);
+    CHECK_INT(mouv_await_for(mouv_client_ping(client), 5000, &t->error), 0);
+    mouv_sleep_ms(50);
+    sent = 0;
+    mock_server_script(mock, "find", &(mock_script_t){.delay_ms = 120, .times = 1});
+    mock_server_script(mock, "killSessions", &silence);
+    CHECK_INT(mouv_await_for(find_one(client), 100, &t->error), MOUV_ETIMEDOUT);
+    CHECK(is_quiet_within(client, 10000)); /* the kill has been given up, too */
+    mock_server_script(mock, "killSessions", NULL);
+    for (int i = 0; i < 4; i++) CHECK_INT(await(t, find_one(client)), 1);
+    CHECK_INT(sent, 5);
+    for (int i = 1; i < sent; i++) CHECK(strcmp(sessions[0], sessions[i]) != 0);
+    return 0;
+}
+
 BARE_CASE(refused_kills_leave_interrupts_alone) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     mock_server_script(mock, "find", &silence);
@@ -211,6 +249,7 @@ int main(void) {
     const struct CMUnitTest cases[] = {
         MOCK_TEST(silent_read_frees_its_worker_and_keeps_the_server),
         MOCK_TEST(a_kill_that_does_not_help_is_followed_by_an_interrupt),
+        MOCK_TEST(a_session_that_a_kill_may_yet_meet_is_not_used_again),
         MOCK_TEST(refused_kills_leave_interrupts_alone),
         MOCK_TEST(a_cancelled_read_is_interrupted_as_well),
         MOCK_TEST(only_the_silent_ones_are_interrupted),
