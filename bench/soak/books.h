@@ -8,6 +8,7 @@
 #include <mongoc/mongoc.h>
 #include <mouv/mouv.h>
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,7 +16,7 @@
 typedef enum outcome {
     REFUSED,      /**< nothing is stored */
     ACKNOWLEDGED, /**< it is stored, and stays */
-    UNKNOWN,      /**< either */
+    UNKNOWN       /**< either */
 } outcome_t;
 
 /** What must be found of a document. */
@@ -24,7 +25,7 @@ typedef enum { MUST_NOT_BE, MUST_BE, MUST_STILL_BE, MAY_BE } due_t;
 /** One increment, which also leaves its number in the counter's document. */
 typedef struct increment {
     outcome_t outcome;
-    int stored; /* how often its number was found */
+    int stored;     /* how often its number was found */
     char text[120]; /* its error */
 } increment_t;
 
@@ -48,9 +49,9 @@ static inline int is_unconfirmed(const mouv_error_t *error) {
 }
 
 static inline outcome_t outcome_of(books_t *books, int rc, const mouv_error_t *error) {
-    outcome_t outcome = rc >= 0                                                     ? ACKNOWLEDGED
-                        : error->code == MOUV_EUNKNOWN || is_unconfirmed(error) ? UNKNOWN
-                                                                                    : REFUSED;
+    outcome_t outcome = REFUSED;
+    if (rc >= 0) outcome = ACKNOWLEDGED;
+    else if (error->code == MOUV_EUNKNOWN || is_unconfirmed(error)) outcome = UNKNOWN;
     books->outcomes[outcome]++;
     return outcome;
 }

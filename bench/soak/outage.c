@@ -188,8 +188,9 @@ static int increments(void *arg) {
     bson_t *filter = BCON_NEW("_id", BCON_INT32(worker->number));
     while (!soak->stopped) {
         mouv_error_t error;
+        int next = books_new_increment(&soak->books, worker->number);
         bson_t *change = BCON_NEW("$inc", "{", "n", BCON_INT32(1), "}", "$push", "{", "numbers",
-                                  BCON_INT32(books_new_increment(&soak->books, worker->number)), "}");
+                                  BCON_INT32(next), "}");
         int rc;
         outcome_t outcome = count_write(
             soak, mouv_collection_update_one(soak->counters, filter, change, NULL, NULL), &rc,

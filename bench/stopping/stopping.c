@@ -93,7 +93,8 @@ static mouv_future_t count_documents(stopping_t *s) {
     const uint8_t *bytes;
     uint32_t size;
     bson_t filter;
-    if (!bson_iter_init(&iter, s->pipeline) || !bson_iter_find_descendant(&iter, "0.$match", &match))
+    if (!bson_iter_init(&iter, s->pipeline) ||
+        !bson_iter_find_descendant(&iter, "0.$match", &match))
         fail("count_documents", "no filter");
     bson_iter_document(&match, &size, &bytes);
     bson_init_static(&filter, bytes, size);
@@ -144,8 +145,8 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 static bool is_shown(stopping_t *s) {
     mouv_error_t error = {0};
     const bson_t *doc;
-    bson_t *pipeline = BCON_NEW("0", "{", "$currentOp", "{", "}", "}", "1", "{", "$match", "{", "ns",
-                                "{", "$regex", "^" DATABASE "\\.", "}", "}", "}");
+    bson_t *pipeline = BCON_NEW("0", "{", "$currentOp", "{", "}", "}", "1", "{", "$match", "{",
+                                "ns", "{", "$regex", "^" DATABASE "\\.", "}", "}", "}");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(
         mouv_client_get_database(s->control, "admin"), pipeline, NULL);
     bson_destroy(pipeline);
@@ -196,7 +197,8 @@ static double next_takes_ms(stopping_t *s) {
     mouv_error_t error = {0};
     double began = now_ms();
     bson_t *zero = BCON_NEW("_id", BCON_INT32(0));
-    if (mouv_await_for(mouv_collection_find_one(s->docs, zero, NULL, NULL), PATIENCE_MS, &error) < 0)
+    mouv_future_t next = mouv_collection_find_one(s->docs, zero, NULL, NULL);
+    if (mouv_await_for(next, PATIENCE_MS, &error) < 0)
         fail("the next operation", error.message);
     bson_destroy(zero);
     return now_ms() - began;
@@ -255,7 +257,7 @@ static void run_all(stopping_t *s, int runs, const char *where, void (*silence)(
     }
 }
 
-/* --- Servers ----------------------------------------------------------------------------------- */
+/* --- Servers --------------------------------------------------------------------------------- */
 
 static mock_server_t *mock;
 
