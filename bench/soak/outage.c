@@ -51,6 +51,7 @@ typedef struct soak {
     phase_t phase;
     bool stopped;
     double began_ms, struck_ms, returned_ms;
+    double primary_ms; /* the first primary to show up after the strike; 0: none */
     uint32_t good[BUCKETS]; /* operations that succeeded, by when they ended */
     double last_write_ms, longest_pause_ms; /* of acknowledged writes, since the strike */
 } soak_t;
@@ -357,6 +358,9 @@ static void report(const soak_t *soak) {
            (unsigned long long)soak->books.outcomes[ACKNOWLEDGED],
            (unsigned long long)soak->books.outcomes[REFUSED],
            (unsigned long long)soak->books.outcomes[UNKNOWN]);
+    if (soak->primary_ms > 0)
+        printf("a new primary was known %.0f ms after the strike\n",
+               soak->primary_ms - soak->struck_ms);
     printf("longest time without an acknowledged write %.0f ms\n", soak->longest_pause_ms);
     printf("half the rate of before: %.0f ms after the strike, %.0f ms after the return\n",
            recovery_ms(soak, soak->struck_ms), recovery_ms(soak, soak->returned_ms));
@@ -402,6 +406,12 @@ static bool check(soak_t *soak) {
     return good && soak->books.wrong == 0;
 }
 
+static void on_server_changed(const mouv_server_event_t *event, void *arg) {
+    soak_t *soak = arg;
+    if (soak->phase == CALM || soak->primary_ms > 0) return;
+    if (strcmp(event->next->type, "RSPrimary") == 0) soak->primary_ms = now_ms();
+}
+
 static mouv_client_t *new_client(const soak_t *soak) {
     mouv_error_t error = {0};
     const char *given = getenv("MONGODB_URI");
@@ -417,6 +427,8 @@ static int run(soak_t *soak, const char *strike) {
     process_state_t beginning = process_look();
     soak->client = new_client(soak);
     soak->control = new_client(soak);
+    const mouv_monitor_t monitor = {.server_changed = on_server_changed};
+    mouv_client_set_monitor(soak->client, &monitor, soak);
     prepare(soak);
     load(soak, strike);
     double quiet = quiet_ms(soak);

@@ -42,7 +42,7 @@ static int freeze_primary_until_replaced(fault_t *fault) {
     pid_t pid = fault_pid(t, test_uri());
     CHECK(pid > 0);
     CHECK(server_freeze(pid));
-    bool goes_on = ledger_goes_on(&fault->ledger, 100, fault_patience(15000));
+    bool goes_on = ledger_goes_on(&fault->ledger, 100, fault_patience(40000));
     CHECK_INT(kill(pid, SIGCONT), 0);
     CHECK(goes_on);
     return 0;
