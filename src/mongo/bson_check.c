@@ -165,6 +165,7 @@ bool mouv__bson_check(const uint8_t *data, size_t size, char *why, size_t why_si
     walk.data = data;
     walk.at = 0;
     walk.depth = 0;
+    walk.ends[0] = 0;
     walk.why = why;
     walk.why_size = why_size;
     if (!enter(&walk, size)) return false;
