@@ -11,10 +11,6 @@
 /* The server forgets a session after 30 minutes; libmongoc would not offer one in its last. */
 #define SESSION_IDLE_NS (25 * 60 * INT64_C(1000000000))
 
-/* How long a kill without an answer may take to be carried out: a server that was frozen does so when
- * it thaws. */
-#define RETIRED_US (5 * 60 * INT64_C(1000000))
-
 /* How long a server that is silent may hold up the end of a client. */
 #define GOODBYE_MS 1000
 
@@ -57,48 +53,14 @@ bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error
     return carrier->client != NULL;
 }
 
-/* --- sessions that are not good any more ------------------------------------------------------ */
-
-/* One that is destroyed goes back to libmongoc's pool, where the next one to be begun finds it. */
-typedef struct mouv__retired {
-    struct mouv__retired *next; /* older */
-    mongoc_client_session_t *handle;
-    int64_t since_us;
-} mouv__retired_t;
-
-static void end_retired(mouv__retired_t **list) {
-    while (*list) {
-        mouv__retired_t *retired = *list;
-        *list = retired->next;
-        mongoc_client_session_destroy(retired->handle);
-        mouv__free(retired);
-    }
-}
-
-static void retire(mouv__carrier_t *carrier, mongoc_client_session_t *handle) {
-    int64_t now_us = bson_get_monotonic_time();
-    mouv__retired_t **list = &carrier->retired, *retired = mouv__alloc(sizeof(*retired));
-    if (!retired) {
-        mongoc_client_session_destroy(handle);
-        return;
-    }
-    *retired = (mouv__retired_t){*list, handle, now_us};
-    *list = retired;
-    while (*list && now_us - (*list)->since_us < RETIRED_US) list = &(*list)->next;
-    end_retired(list);
-}
-
-/* --- */
-
 void mouv__carrier_end_sessions(mouv__carrier_t *carrier) {
-    end_retired(&carrier->retired);
     while (carrier->sessions) {
         mouv__session_t *session = carrier->sessions;
         carrier->sessions = session->next;
         if (session->handle) mongoc_client_session_destroy(session->handle);
         mouv__free(session);
     }
-    carrier->free_sessions = NULL;
+    carrier->free_sessions = carrier->doomed_sessions = NULL;
 }
 
 void mouv__carrier_free(mouv__carrier_t *carrier, mouv__pool_t *pool) {
@@ -120,14 +82,36 @@ static mouv__session_t *session_new(mouv__carrier_t *carrier) {
     return session;
 }
 
-mouv__session_t *mouv__session_take(mouv__carrier_t *carrier, int64_t now_ns) {
-    mouv__session_t *session = carrier->free_sessions;
-    if (!session) return session_new(carrier);
-    carrier->free_sessions = session->next_free;
-    /* one that is no longer good is begun anew by the worker that gets it */
-    session->renew = session->dirty || now_ns - session->used_ns > SESSION_IDLE_NS;
-    session->dirty = false;
+static bool is_idle(const mouv__session_t *session, int64_t now_ns) {
+    return now_ns - session->used_ns > SESSION_IDLE_NS;
+}
+
+static mouv__session_t *pull_free(mouv__session_t **link) {
+    mouv__session_t *session = *link;
+    if (session) *link = session->next_free;
     return session;
+}
+
+/* The oldest, if its time is over. */
+static mouv__session_t *take_doomed(mouv__carrier_t *carrier, int64_t now_ns) {
+    mouv__session_t **link = &carrier->doomed_sessions;
+    while (*link && (*link)->next_free) link = &(*link)->next_free;
+    return *link && is_idle(*link, now_ns) ? pull_free(link) : NULL;
+}
+
+mouv__session_t *mouv__session_take(mouv__carrier_t *carrier, int64_t now_ns) {
+    mouv__session_t *session = pull_free(&carrier->free_sessions);
+    if (!session) session = take_doomed(carrier, now_ns);
+    if (!session) return session_new(carrier);
+    /* one that is no longer good is begun anew by the worker that gets it */
+    session->renew = session->dirty || is_idle(session, now_ns);
+    session->dirty = session->dropped = session->doomed = false;
+    return session;
+}
+
+static void push_free(mouv__session_t **list, mouv__session_t *session) {
+    session->next_free = *list;
+    *list = session;
 }
 
 void mouv__session_give_back(mouv__session_t *session, int64_t now_ns) {
@@ -135,8 +119,11 @@ void mouv__session_give_back(mouv__session_t *session, int64_t now_ns) {
     session->used_ns = now_ns;
     session->parked = session->kills > 0;
     if (session->parked) return; /* a late killSessions must not meet the next operation */
-    session->next_free = session->carrier->free_sessions;
-    session->carrier->free_sessions = session;
+    /* a server that was frozen reads a kill long after its sender has gone; and were a doomed session
+     * given up, libmongoc would offer it to whoever begins the next one */
+    bool waits = session->doomed && !session->dropped;
+    mouv__carrier_t *carrier = session->carrier;
+    push_free(waits ? &carrier->doomed_sessions : &carrier->free_sessions, session);
 }
 
 /* A member of a set that has not been initiated yet, say: its commands go without. */
@@ -148,7 +135,7 @@ static bool is_without_sessions(const bson_error_t *error) {
 
 bool mouv__session_begin(mouv__session_t *session, bson_error_t *error) {
     if (session->renew && session->handle) {
-        retire(session->carrier, session->handle);
+        mongoc_client_session_destroy(session->handle);
         session->handle = NULL;
     }
     session->renew = false;

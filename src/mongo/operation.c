@@ -368,6 +368,7 @@ static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
         attempt->carrier->connected &= ~bit;
         if (attempt->cut) attempt->carrier->mend_id = attempt->server_id;
         if (attempt->session) attempt->session->dirty = true;
+        if (attempt->session) attempt->session->dropped = attempt->reached && !attempt->reply;
     } else if (attempt->reply) {
         attempt->carrier->connected |= bit;
     }

@@ -68,7 +68,9 @@ struct mouv__session {
     uint8_t lsid[16];                /**< set with `handle` */
     int64_t used_ns;                 /**< when it was given back */
     uint32_t kills;                  /**< killSessions for it that have not been answered */
-    bool dirty;                      /**< a connection was lost under it: not given out again */
+    bool dirty;                      /**< a connection was lost under it: begun anew */
+    bool dropped;                    /**< ... with its command, so libmongoc drops it then */
+    bool doomed;                     /**< a killSessions for it had no answer: it may yet come */
     bool renew;                      /**< the worker that has it begins it anew */
     bool parked;                     /**< given back, waits for `kills` to become 0 */
 };
@@ -83,7 +85,7 @@ struct mouv__carrier {
     mouv__stream_source_t source;   /**< of its client's connections */
     mouv__carrier_t *prev, *next;   /**< in the idle list */
     mouv__session_t *free_sessions, *sessions;
-    struct mouv__retired *retired;  /**< the worker's; sessions that a late kill may yet meet */
+    mouv__session_t *doomed_sessions; /**< the newest first */
     mouv__queue_t affine;           /**< operations that only it can run */
     uint64_t connected;             /**< mouv__server_bit()s: a connection has been set up */
     uint32_t streams;               /**< change streams whose getMores only it can run */

@@ -249,7 +249,7 @@ static void kill_ended(mouv__step_t *step) {
     bool answered = step->carrier && note_answer(stopper, kill);
     for (uint32_t i = 0; i < kill->count; i++) {
         mouv__session_t *session = kill->sessions[i];
-        if (!answered) session->dirty = true; /* it may yet be killed */
+        if (!answered) session->dirty = session->doomed = true;
         if (--session->kills > 0) continue;
         if (session->parked) mouv__session_give_back(session, mouv__now_ns(client->runtime));
         mouv__admission_serve(client, session->carrier);

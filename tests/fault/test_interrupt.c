@@ -95,44 +95,6 @@ BARE_CASE(a_kill_that_does_not_help_is_followed_by_an_interrupt) {
     return 0;
 }
 
-static char sessions[8][40]; /* of the finds, in hexadecimal */
-static int sent;
-
-static void on_find(const mouv_command_event_t *event, void *arg) {
-    bson_iter_t iter, id;
-    bson_subtype_t subtype;
-    uint32_t length = 0;
-    const uint8_t *bytes;
-    (void)arg;
-    if (strcmp(event->name, "find") != 0 || sent == 8) return;
-    if (!bson_iter_init(&iter, event->command)) return;
-    if (!bson_iter_find_descendant(&iter, "lsid.id", &id)) return;
-    bson_iter_binary(&id, &subtype, &length, &bytes);
-    for (uint32_t i = 0; i < length && i < 16; i++)
-        snprintf(sessions[sent] + 2 * i, 3, "%02x", bytes[i]);
-    sent++;
-}
-
-/* The find's answer comes while the kill's does not: the connection is good, but the server may carry
- * the kill out at any time. */
-BARE_CASE(a_session_that_a_kill_may_yet_meet_is_not_used_again) {
-    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
-    const mouv_monitor_t monitor = {.command_started = on_find};
-    mouv_client_set_monitor(client, &monitor, NULL);
-    CHECK_INT(mouv_await_for(mouv_client_ping(client), 5000, &t->error), 0);
-    mouv_sleep_ms(50);
-    sent = 0;
-    mock_server_script(mock, "find", &(mock_script_t){.delay_ms = 120, .times = 1});
-    mock_server_script(mock, "killSessions", &silence);
-    CHECK_INT(mouv_await_for(find_one(client), 100, &t->error), MOUV_ETIMEDOUT);
-    CHECK(is_quiet_within(client, 10000)); /* the kill has been given up, too */
-    mock_server_script(mock, "killSessions", NULL);
-    for (int i = 0; i < 4; i++) CHECK_INT(await(t, find_one(client)), 1);
-    CHECK_INT(sent, 5);
-    for (int i = 1; i < sent; i++) CHECK(strcmp(sessions[0], sessions[i]) != 0);
-    return 0;
-}
-
 BARE_CASE(refused_kills_leave_interrupts_alone) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     mock_server_script(mock, "find", &silence);
@@ -227,6 +189,67 @@ BARE_CASE(late_answer_to_a_killed_write_is_waited_for) {
     return 0;
 }
 
+/* --- Sessions -------------------------------------------------------------------------------- */
+
+enum { UUID = 16 };
+
+static struct {
+    uint8_t lsids[8][UUID];
+    int finds;   /* atomic */
+    bool resets; /* the first find's connection */
+} seen;
+
+/** Takes the sessions of finds down; answers the first one late, or not at all, and no kill. */
+static void take_down(void *arg, const mock_request_t *request, mock_script_t *script) {
+    (void)arg;
+    bson_t body;
+    bson_iter_t iter, id;
+    bson_subtype_t subtype;
+    uint32_t length;
+    const uint8_t *bytes;
+    if (strcmp(request->command, "killSessions") == 0) script->silent = true;
+    if (strcmp(request->command, "find") != 0 || seen.finds >= 8) return;
+    if (!bson_init_static(&body, request->body, request->body_size)) return;
+    if (!bson_iter_init(&iter, &body) || !bson_iter_find_descendant(&iter, "lsid.id", &id)) return;
+    bson_iter_binary(&id, &subtype, &length, &bytes);
+    memcpy(seen.lsids[seen.finds], bytes, UUID);
+    if (seen.finds == 0 && seen.resets)
+        script->silent = true;
+    else if (seen.finds == 0)
+        script->delay_ms = 70;
+    __atomic_add_fetch(&seen.finds, 1, __ATOMIC_RELEASE);
+}
+
+static int start_taking_down(void **state) {
+    (void)state;
+    memset(&seen, 0, sizeof(seen));
+    mock = mock_server_start(&(mock_server_opts_t){.choose = take_down});
+    return mock ? 0 : -1;
+}
+
+/* A find whose kill has no answer, then others: whether one of them has its session. */
+static int find_after_kill(test_t *t, bool resets) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
+    seen.resets = resets;
+    CHECK_INT(mouv_await_for(find_one(client), 50, &t->error), MOUV_ETIMEDOUT);
+    CHECK(is_quiet_within(client, 10000));
+    CHECK(mock_server_count(mock, "killSessions") >= 1);
+    for (int i = 0; i < 5; i++) CHECK_INT(await(t, find_one(client)), 1);
+    CHECK_INT(__atomic_load_n(&seen.finds, __ATOMIC_ACQUIRE), 6);
+    for (int i = 1; i < 6; i++) CHECK(memcmp(seen.lsids[i], seen.lsids[0], UUID) != 0);
+    for (int i = 2; i < 6; i++) CHECK(memcmp(seen.lsids[i], seen.lsids[1], UUID) == 0);
+    return 0;
+}
+
+/* The server may read the kill when the find is long over. */
+BARE_CASE(a_session_whose_kill_had_no_answer_is_not_used_again) {
+    return find_after_kill(t, false);
+}
+
+BARE_CASE(a_session_whose_connection_was_cut_is_not_used_again) {
+    return find_after_kill(t, true);
+}
+
 /* --- Connections that are being set up -------------------------------------------------------- */
 
 /* The first hello is the monitor's, on its own connection. */
@@ -245,17 +268,21 @@ BARE_CASE(setting_up_is_not_interrupted) {
     return 0;
 }
 
+#define TAKING_DOWN(name) \
+    cmocka_unit_test_setup_teardown(name, start_taking_down, mock_case_stop)
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         MOCK_TEST(silent_read_frees_its_worker_and_keeps_the_server),
         MOCK_TEST(a_kill_that_does_not_help_is_followed_by_an_interrupt),
-        MOCK_TEST(a_session_that_a_kill_may_yet_meet_is_not_used_again),
         MOCK_TEST(refused_kills_leave_interrupts_alone),
         MOCK_TEST(a_cancelled_read_is_interrupted_as_well),
         MOCK_TEST(only_the_silent_ones_are_interrupted),
         MOCK_TEST(many_at_once_are_all_freed),
         MOCK_TEST(silent_write_is_unknown_and_frees_its_worker),
         MOCK_TEST(late_answer_to_a_killed_write_is_waited_for),
+        TAKING_DOWN(a_session_whose_kill_had_no_answer_is_not_used_again),
+        TAKING_DOWN(a_session_whose_connection_was_cut_is_not_used_again),
         MOCK_TEST(setting_up_is_not_interrupted),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
