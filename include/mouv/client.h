@@ -137,6 +137,8 @@ typedef struct mouv_client_stats {
                                   their server was silent and had been replaced as the primary */
     uint64_t abandoned;      /**< times that a worker was left in its call for another second, as the
                                   budget of interrupts was spent */
+    uint64_t circuits;       /**< times that a server got nothing but pings, as it had left several
+                                  deadlines in a row, and a ping, without any answer */
     uint64_t busy;           /**< workers that have something to do now, operations or not */
     uint64_t bytes_sent;     /**< of operations' commands, as BSON */
     uint64_t bytes_received; /**< of their replies */

@@ -10,6 +10,7 @@
 #include "async/runtime.h"
 #include "context/alloc.h"
 #include "mongo/attempt.h"
+#include "mongo/circuit.h"
 #include "mongo/client.h"
 #include "mongo/close.h"
 #include "mongo/connect.h"
@@ -62,6 +63,11 @@ static bool may_grow(const mouv__admission_t *admission) {
     return admission->carrier_count < admission->carrier_max;
 }
 
+/* Its connection to this server (0: to any) was cut, and it waits for another one. */
+static bool awaits_mending(const mouv__carrier_t *carrier, uint32_t server_id) {
+    return carrier->mend_id && (server_id == 0 || carrier->mend_id == server_id);
+}
+
 /*
  * The one used last among those connected to the operation's server (0: to any). Where there can be
  * no more carriers, the one with the fewest streams.
@@ -72,7 +78,7 @@ static mouv__carrier_t *idle_connected(const mouv__admission_t *admission,
     uint64_t mask = server_id ? mouv__server_bit(server_id) : UINT64_MAX;
     mouv__carrier_t *best = NULL;
     for (mouv__carrier_t *carrier = admission->idle; carrier; carrier = carrier->next) {
-        if (!(carrier->connected & mask) || carrier->mend_id) continue;
+        if (!(carrier->connected & mask) || awaits_mending(carrier, server_id)) continue;
         if (suits(carrier, op)) return carrier;
         if (!best || carrier->streams < best->streams) best = carrier;
     }
@@ -87,12 +93,16 @@ static bool choose_fixed(mouv_client_t *client, mouv__operation_t *op, uint32_t 
     return server && server->kind != MOUV__SERVER_UNKNOWN;
 }
 
-bool mouv__admission_choose(mouv_client_t *client, mouv__operation_t *op) {
+static bool choose_known(mouv_client_t *client, mouv__operation_t *op) {
     if (client->admission.pool_state != MOUV__POOL_READY) return false;
     if (op->affinity) return choose_fixed(client, op, mouv__affinity_server_id(op->affinity));
     if (op->server_id) return choose_fixed(client, op, op->server_id);
     mouv__wish_t wish = mouv__operation_wish(op);
     return mouv__topology_select(client->admission.topology, &wish, &op->attempt.server_id);
+}
+
+bool mouv__admission_choose(mouv_client_t *client, mouv__operation_t *op) {
+    return choose_known(client, op) && mouv__circuit_lets_pass(op);
 }
 
 /* --- to the worker --------------------------------------------------------------------------- */
@@ -346,8 +356,9 @@ static bool grow(mouv_client_t *client, const mouv__operation_t *op) {
     uint8_t connecting = admission->connecting[server_id % 64];
     if (connecting >= MOUV__CONNECTING_MAX || connecting >= admission->ready.count) return true;
     mouv__carrier_t *carrier = admission->idle; /* not connected to it, or it would be used */
-    if (may_grow(admission))
-        while (carrier && !suits(carrier, op)) carrier = carrier->next;
+    bool choosy = may_grow(admission);
+    while (carrier && ((choosy && !suits(carrier, op)) || (server_id == 0 && carrier->mend_id)))
+        carrier = carrier->next;
     if (carrier)
         idle_remove(admission, carrier);
     else
@@ -373,10 +384,11 @@ static void mend(mouv_client_t *client, mouv__carrier_t *carrier) {
     uint32_t server_id = carrier->mend_id;
     const mouv__server_t *server = mouv__topology_server(admission->topology, server_id);
     bool there = server && server->kind != MOUV__SERVER_UNKNOWN;
-    if (there && admission->connecting[server_id % 64] >= MOUV__CONNECTING_MAX) return;
+    bool kept = mouv__circuit_keeps_cut(client, carrier, server_id);
+    if (there && !kept && admission->connecting[server_id % 64] >= MOUV__CONNECTING_MAX) return;
     carrier->mend_id = 0;
     admission->mending = true; /* others may be waiting for their turn */
-    if (!there || client->state != MOUV__CLIENT_OPEN) return;
+    if (kept || !there || client->state != MOUV__CLIENT_OPEN) return;
     idle_remove(admission, carrier);
     carrier->busy = true;
     mouv__connect(client, carrier, server_id, NULL);
@@ -448,10 +460,15 @@ void mouv__admission_reselect(mouv_client_t *client) {
     }
 }
 
-/* Who waits for a certain server (its cursor's) is not helped by selecting another. */
+/* Who waits for a certain server (its cursor's, one that is silent) is not helped by selecting. */
+static bool seeks(const mouv__operation_t *op) {
+    return !op->affinity && !op->server_id &&
+           !mouv__circuit_is_open(op->client, op->attempt.server_id);
+}
+
 static const mouv__operation_t *first_seeker(const mouv__admission_t *admission) {
     const mouv__operation_t *op = admission->selecting.first;
-    while (op && (op->affinity || op->server_id)) op = op->next;
+    while (op && !seeks(op)) op = op->next;
     return op;
 }
 
@@ -519,22 +536,29 @@ static void fail_selecting(mouv_client_t *client) {
     }
 }
 
-void mouv__admission_topology_changed(void *arg) {
-    mouv_client_t *client = arg;
+void mouv__admission_look_again(mouv_client_t *client) {
     mouv__admission_t *admission = &client->admission;
-    mouv__topology_t *newest = mouv__watch_take(client->pool->watch);
-    if (!newest) return;
-    mouv__free(admission->topology);
-    admission->topology = newest;
-    forget_lost_connections(admission);
-    mouv__interrupter_topology_changed(&client->interrupter);
     mouv__client_hold(client);
     mouv__admission_reselect(client);
-    if (newest->dead) fail_selecting(client);
+    if (is_dead(admission)) fail_selecting(client);
     for (uint32_t i = 0; i < admission->carrier_count; i++)
         pump_affine(client, admission->carriers[i]);
     mouv__admission_pump(client);
     mouv__client_let_go(client);
+}
+
+void mouv__admission_topology_changed(void *arg) {
+    mouv_client_t *client = arg;
+    mouv__admission_t *admission = &client->admission;
+    mouv__topology_t *newest = mouv__watch_take(client->pool->watch);
+    if (newest) {
+        mouv__free(admission->topology);
+        admission->topology = newest;
+        forget_lost_connections(admission);
+        mouv__interrupter_topology_changed(&client->interrupter);
+    }
+    mouv__circuits_look(client);
+    if (newest) mouv__admission_look_again(client);
 }
 
 /* --- failing --------------------------------------------------------------------------------- */
@@ -574,6 +598,7 @@ static void explain_selection(mouv_client_t *client, const mouv__operation_t *op
     int64_t left_ms = (op->select_ns - mouv__now_ns(client->runtime)) / MS_NS;
     int64_t waited_ms = client->selection_timeout_ms - (left_ms > 0 ? left_ms : 0);
     char reasons[400];
+    if (mouv__circuit_explain(op, error)) return;
     mouv__watch_errors(client->pool->watch, client->admission.topology, reasons, sizeof(reasons));
     if (!reasons[0])
         snprintf(reasons, sizeof(reasons), "%s",

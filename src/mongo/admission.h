@@ -87,7 +87,10 @@ void mouv__admission_pump(mouv_client_t *client);
 /** Looks anew for a server for those that wait for one. */
 void mouv__admission_reselect(mouv_client_t *client);
 
-/** A new picture has come from the monitors. `client` as a pointer to void: it is a callback. */
+/** The same, and lets in whoever can go now: a server is back, or another one is there. */
+void mouv__admission_look_again(mouv_client_t *client);
+
+/** News have come from the monitors. `client` as a pointer to void: it is a callback. */
 void mouv__admission_topology_changed(void *client);
 
 /** Ends every operation that waits, with the operation's own text in front. */

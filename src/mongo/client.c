@@ -144,6 +144,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *
     }
     mouv__stopper_init(&client->stopper, client);
     mouv__interrupter_init(&client->interrupter, client);
+    mouv__circuits_init(&client->circuits, client);
     return 0;
 }
 
@@ -286,7 +287,8 @@ void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *sta
     *stats = client->stats;
     stats->queued = admission->selecting.count + admission->ready.count + admission->cleanup.count;
     stats->clients = admission->carrier_count;
-    stats->busy = admission->selector.busy + admission->cleaner.busy + client->stopper.lane.busy;
+    stats->busy = admission->selector.busy + admission->cleaner.busy + client->stopper.lane.busy +
+                  client->circuits.lane.busy;
     for (uint32_t i = 0; i < admission->carrier_count; i++) {
         stats->queued += admission->carriers[i]->affine.count;
         stats->busy += admission->carriers[i]->busy;

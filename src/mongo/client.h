@@ -15,6 +15,7 @@
 #include "async/future.h"
 #include "async/runtime.h"
 #include "mongo/admission.h"
+#include "mongo/circuit.h"
 #include "mongo/interrupt.h"
 #include "mongo/pool.h"
 #include "mongo/stop.h"
@@ -58,6 +59,7 @@ struct mouv_client {
     mouv__admission_t admission;
     mouv__stopper_t stopper;
     mouv__interrupter_t interrupter;
+    mouv__circuits_t circuits;
     mouv_database_t *databases;
     char *default_database;            /**< named in the URI, or NULL */
     bool retry_reads, retry_writes;    /**< the user's wish; libmongoc's own are off */

@@ -174,6 +174,7 @@ static void collect_carriers(mouv_client_t *client, destroy_t *destroy) {
     add_lane(destroy, &admission->selector);
     add_lane(destroy, &admission->cleaner);
     add_lane(destroy, &client->stopper.lane);
+    add_lane(destroy, &client->circuits.lane);
     admission->carrier_count = 0;
     admission->idle = NULL;
 }
@@ -239,6 +240,7 @@ static void begin_destroy(mouv_client_t *client) {
     mouv__pool_t *pool = client->pool;
     move(client, MOUV__CLIENT_DESTROYING);
     mouv__stopper_close(&client->stopper);
+    mouv__circuits_close(&client->circuits);
     mouv__interrupter_close(&client->interrupter);
     mouv__step_abandon_all(client);
     mouv__watch_stop(pool->watch);

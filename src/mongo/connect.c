@@ -171,7 +171,7 @@ static void connect_ended(mouv__step_t *step) {
     client->admission.connecting[asked_id % 64]--;
     if (step->ok) {
         step->carrier->connected |= mouv__server_bit(step->server_id);
-        mouv__stopper_heard(&client->stopper, step->server_id);
+        mouv__circuit_heard(client, step->server_id);
     }
     mouv__admission_leave(client, step->carrier);
     if (step->ok) return;

@@ -363,7 +363,10 @@ static void go_again(mouv__operation_t *op) {
 static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     mouv__attempt_t *attempt = &op->attempt;
     uint64_t bit = mouv__server_bit(attempt->server_id);
-    if (attempt->reply) mouv__stopper_heard(&op->client->stopper, attempt->server_id);
+    if (attempt->reply)
+        mouv__circuit_heard(op->client, attempt->server_id);
+    else
+        mouv__circuit_missed(op);
     if (error->code == MOUV_ENETWORK || attempt->cut) {
         attempt->carrier->connected &= ~bit;
         if (attempt->cut) attempt->carrier->mend_id = attempt->server_id;
@@ -521,6 +524,7 @@ void mouv__operation_stop(mouv__operation_t *op, bool expired) {
         return;
     }
     mouv_error_t error = {0}, wait = {0};
+    if (op->state == MOUV__OP_QUEUED) mouv__circuit_waited(op);
     why_stopped(op, &error);
     mouv__admission_explain(op->client, op, &wait);
     if (wait.code < 0 && !op->probe)

@@ -17,8 +17,8 @@
 #include "mongo/topology.h"
 #include "mongo/types.h"
 
-/** Carriers beyond maxPoolSize: server selection, killSessions, clean-up. */
-#define MOUV__LANES 3
+/** Carriers beyond maxPoolSize: server selection, killSessions, clean-up, a silent server's pings. */
+#define MOUV__LANES 4
 
 struct mouv__pool {
     uint32_t shares;               /**< atomic */
@@ -53,11 +53,6 @@ void mouv__pool_leave_watch(mouv__pool_t *pool);
 /** A worker: notes how long a round trip took. */
 void mouv__pool_note_rtt(mouv__pool_t *pool, int64_t rtt_ns);
 
-/** A server's place in a set of servers. */
-static inline uint64_t mouv__server_bit(uint32_t server_id) {
-    return UINT64_C(1) << (server_id % 64);
-}
-
 /** A server session that belongs to one carrier. */
 struct mouv__session {
     mouv__session_t *next_free; /**< in carrier->free_sessions */
@@ -91,6 +86,7 @@ struct mouv__carrier {
     uint32_t streams;               /**< change streams whose getMores only it can run */
     uint32_t mend_id;               /**< 0, or the server whose connection was cut: nothing runs on
                                          it before another one is set up */
+    uint32_t cut_id;                /**< 0, or the same while that server's circuit is open */
     bool busy;                      /**< a worker has it */
     bool polling;                   /**< `busy` with the getMore of a change stream */
 };

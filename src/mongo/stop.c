@@ -105,6 +105,7 @@ static void lane_ended(mouv__step_t *step, bool answered) {
 }
 
 static void prepare_ended(mouv__step_t *step) {
+    if (step->ok) mouv__circuit_heard(step->client, step->server_id);
     lane_ended(step, step->ok);
 }
 
@@ -239,6 +240,7 @@ static bool note_answer(mouv__stopper_t *stopper, const kill_t *kill) {
         stopper->silent |= bit;
         stopper->silent_until_ns = now_ns + SILENCE_NS;
     }
+    if (answered && !kill->was_cut) mouv__circuit_heard(stopper->client, kill->step.server_id);
     return answered && !kill->was_cut;
 }
 

@@ -14,6 +14,11 @@
 
 #include "async/mailbox.h"
 
+/** A server's place in a set of servers. */
+static inline uint64_t mouv__server_bit(uint32_t server_id) {
+    return UINT64_C(1) << (server_id % 64);
+}
+
 typedef enum mouv__topology_kind {
     MOUV__TOPOLOGY_UNKNOWN,
     MOUV__TOPOLOGY_SINGLE,
@@ -51,7 +56,7 @@ typedef struct mouv__topology {
 typedef struct mouv__watch mouv__watch_t;
 typedef struct mouv__monitor mouv__monitor_t; /* see monitor.h */
 
-/** Loop thread: `changed(arg)` is called there after each change. NULL: ENOMEM. */
+/** Loop thread: `changed(arg)` is called there after each change and heartbeat. NULL: ENOMEM. */
 mouv__watch_t *mouv__watch_new(mouv__mailbox_t *mailbox, void (*changed)(void *arg), void *arg);
 
 /** Loop thread: `changed` is not called any more. */
@@ -79,6 +84,10 @@ int64_t mouv__watch_rtt_ms(const mouv__watch_t *watch);
 /** Loop thread: all that is known now, the caller's; NULL: nothing yet, or ENOMEM. */
 mouv_topology_description_t *mouv__watch_describe(mouv__watch_t *watch);
 
+/** Loop thread: whether this host has answered a heartbeat since the last call; `changed` is called
+ *  after each. */
+bool mouv__watch_take_heartbeat(mouv__watch_t *watch, const char *host);
+
 /** Loop thread: the newest picture since the last call, the caller's to free, or NULL. */
 mouv__topology_t *mouv__watch_take(mouv__watch_t *watch);
 
@@ -90,6 +99,7 @@ void mouv__watch_errors(mouv__watch_t *watch, const mouv__topology_t *topology, 
 typedef struct mouv__wish {
     bool write;
     const mongoc_read_prefs_t *read_prefs; /**< NULL: primary */
+    uint64_t barred; /**< mouv__server_bit()s of those that are not to be chosen */
 } mouv__wish_t;
 
 /**
@@ -98,6 +108,11 @@ typedef struct mouv__wish {
  */
 bool mouv__topology_select(const mouv__topology_t *topology, const mouv__wish_t *wish,
                            uint32_t *id);
+
+/** The same, but where several suit, takes one of them in its `turn`; 0 only where tags or staleness
+ *  decide. */
+bool mouv__topology_pick(const mouv__topology_t *topology, const mouv__wish_t *wish, uint32_t turn,
+                         uint32_t *id);
 
 /** Whether all servers that are known speak this wire version. */
 bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_version);

@@ -19,6 +19,7 @@
 typedef struct failure {
     char host[264];
     char text[256]; /* empty: the last one went well */
+    bool answered;  /* a heartbeat, since somebody looked */
 } failure_t;
 
 struct mouv__watch {
@@ -109,6 +110,33 @@ mouv__topology_t *mouv__watch_take(mouv__watch_t *watch) {
     return newest;
 }
 
+static failure_t *find_failure(mouv__watch_t *watch, const char *host) {
+    for (uint32_t i = 0; i < watch->failure_count; i++)
+        if (strcmp(watch->failures[i].host, host) == 0) return &watch->failures[i];
+    return NULL;
+}
+
+bool mouv__watch_take_heartbeat(mouv__watch_t *watch, const char *host) {
+    uv_mutex_lock(&watch->lock);
+    failure_t *failure = find_failure(watch, host);
+    bool answered = failure && failure->answered;
+    if (failure) failure->answered = false;
+    uv_mutex_unlock(&watch->lock);
+    return answered;
+}
+
+/* Under the lock: whether the mail is to be posted, once it is given up. */
+static bool begin_post(mouv__watch_t *watch) {
+    bool post = !watch->posted;
+    watch->posted = true;
+    return post;
+}
+
+static void post(mouv__watch_t *watch) {
+    mouv__watch_ref(watch);
+    mouv__mailbox_post(watch->mailbox, &watch->mail);
+}
+
 /* --- pictures -------------------------------------------------------------------------------- */
 
 static mouv__topology_kind_t topology_kind(const char *name) {
@@ -196,23 +224,14 @@ static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
     mouv_topology_description_t *former = watch->described;
     watch->newest = topology;
     watch->described = described;
-    bool post = !watch->posted;
-    watch->posted = true;
+    bool is_first = begin_post(watch);
     uv_mutex_unlock(&watch->lock);
     mouv__free(older);
     mouv_topology_description_unref(former);
-    if (!post) return;
-    mouv__watch_ref(watch);
-    mouv__mailbox_post(watch->mailbox, &watch->mail);
+    if (is_first) post(watch);
 }
 
 /* --- heartbeat errors ------------------------------------------------------------------------ */
-
-static failure_t *find_failure(mouv__watch_t *watch, const char *host) {
-    for (uint32_t i = 0; i < watch->failure_count; i++)
-        if (strcmp(watch->failures[i].host, host) == 0) return &watch->failures[i];
-    return NULL;
-}
 
 static failure_t *failure_of(mouv__watch_t *watch, const char *host) {
     failure_t *known = find_failure(watch, host);
@@ -294,13 +313,14 @@ static void on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t
     if (watch->monitor) mouv__monitor_heartbeat_succeeded(watch->monitor, event);
     const char *host = mongoc_apm_server_heartbeat_succeeded_get_host(event)->host_and_port;
     uv_mutex_lock(&watch->lock);
-    failure_t *failure = watch->set_name ? failure_of(watch, host) : find_failure(watch, host);
-    if (failure) {
-        failure->text[0] = '\0';
-        compare_set_name(watch, mongoc_apm_server_heartbeat_succeeded_get_reply(event), failure);
-    }
+    failure_t *failure = failure_of(watch, host);
+    failure->text[0] = '\0';
+    failure->answered = true;
+    compare_set_name(watch, mongoc_apm_server_heartbeat_succeeded_get_reply(event), failure);
     note_rtt(watch, host);
+    bool is_first = begin_post(watch);
     uv_mutex_unlock(&watch->lock);
+    if (is_first) post(watch);
 }
 
 static bool is_reachable(const mouv__topology_t *topology, const char *host) {

@@ -104,6 +104,35 @@ static void one_mongos_is_named_of_several_a_worker_chooses(void **state) {
     free(sharded);
 }
 
+/* As choose(), with the server of this id barred. */
+static int pick(const mouv__topology_t *topology, int mode, uint32_t barred_id, uint32_t turn,
+                const bson_t *tag) {
+    mongoc_read_prefs_t *prefs = mongoc_read_prefs_new((mongoc_read_mode_t)mode);
+    if (tag) mongoc_read_prefs_add_tag(prefs, tag);
+    mouv__wish_t wish = {.read_prefs = prefs, .barred = UINT64_C(1) << barred_id};
+    uint32_t id = 0;
+    bool found = mouv__topology_pick(topology, &wish, turn, &id);
+    mongoc_read_prefs_destroy(prefs);
+    return found ? (int)id : -1;
+}
+
+static void barred_server_is_left_out_and_another_one_picked(void **state) {
+    (void)state;
+    mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, three, 3);
+    bson_t *tag = BCON_NEW("dc", BCON_UTF8("ny"));
+    assert_int_equal(pick(set, MONGOC_READ_PRIMARY, 2, 0, NULL), -1);
+    assert_int_equal(pick(set, MONGOC_READ_PRIMARY_PREFERRED, 2, 0, NULL), 1);
+    assert_int_equal(pick(set, MONGOC_READ_PRIMARY_PREFERRED, 2, 1, NULL), 3);
+    assert_int_equal(pick(set, MONGOC_READ_PRIMARY_PREFERRED, 1, 0, NULL), 2);
+    assert_int_equal(pick(set, MONGOC_READ_SECONDARY, 1, 0, NULL), 3);
+    assert_int_equal(pick(set, MONGOC_READ_SECONDARY, 1, 1, NULL), 3);
+    assert_int_equal(pick(set, MONGOC_READ_NEAREST, 1, 0, NULL), 2);
+    assert_int_equal(pick(set, MONGOC_READ_NEAREST, 1, 1, NULL), 3);
+    assert_int_equal(pick(set, MONGOC_READ_SECONDARY, 1, 0, tag), 0);
+    bson_destroy(tag);
+    free(set);
+}
+
 static void standalone_takes_everything_but_no_txn_number(void **state) {
     (void)state;
     const mouv__server_kind_t kinds[] = {MOUV__SERVER_STANDALONE};
@@ -125,6 +154,7 @@ int main(void) {
         cmocka_unit_test(tags_leave_the_choice_to_a_worker),
         cmocka_unit_test(without_primary_only_reads_that_allow_it_go),
         cmocka_unit_test(one_mongos_is_named_of_several_a_worker_chooses),
+        cmocka_unit_test(barred_server_is_left_out_and_another_one_picked),
         cmocka_unit_test(standalone_takes_everything_but_no_txn_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
