@@ -132,21 +132,6 @@ static void refuse_answer(mouv__attempt_t *attempt) {
                    "the server's answer is not valid: it has no field 'ok'");
 }
 
-/* Without a line the socket's timeout is what ends a wait for a silent server. */
-static void limit_wait(const mouv__operation_t *op) {
-#if MONGOC_CHECK_VERSION(1, 27, 0)
-    const mouv__attempt_t *attempt = &op->attempt;
-    if (attempt->pool->own_streams) return;
-    int32_t usual_ms = mongoc_uri_get_option_as_int32(attempt->pool->uri,
-                                                      MONGOC_URI_SOCKETTIMEOUTMS, 300000);
-    int32_t limit_ms = attempt->limit_ms < 0 ? INT32_MAX : attempt->limit_ms;
-    bool counts = limit_ms > 0 && (op->has_timeout || limit_ms < usual_ms);
-    mongoc_client_set_sockettimeoutms(attempt->carrier->client, counts ? limit_ms : usual_ms);
-#else
-    (void)op;
-#endif
-}
-
 static void send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
     bson_t *without = move_write_concern(op, opts);
@@ -155,8 +140,7 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
     bson_t reply;
     uint64_t began = uv_hrtime();
     mouv__monitor_enter(monitor, op->number, op->database, op->command);
-    limit_wait(op);
-    mouv__line_begin(attempt->carrier->line, op->number, attempt->limit_ms);
+    mouv__carrier_begin(attempt->carrier, attempt->pool, op->number, attempt->limit_ms);
     attempt->ok =
         mongoc_client_command_with_opts(attempt->carrier->client, op->database,
                                         without ? without : op->command, read_prefs_of(op), opts,

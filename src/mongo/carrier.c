@@ -14,10 +14,11 @@
 /* How long a server that is silent may hold up the end of a client. */
 #define GOODBYE_MS 1000
 
-mouv__carrier_t *mouv__carrier_new(void) {
+mouv__carrier_t *mouv__carrier_new(const mouv__pool_t *pool) {
     mouv__carrier_t *carrier = mouv__alloc(sizeof(*carrier));
-    if (carrier) carrier->line = mouv__line_new();
-    if (carrier && carrier->line) return carrier;
+    if (!carrier || !pool->own_streams) return carrier;
+    carrier->line = mouv__line_new();
+    if (carrier->line) return carrier;
     mouv__free(carrier);
     return NULL;
 }
@@ -51,6 +52,18 @@ bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error
     if (!carrier->client)
         bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "libmongoc's pool has no client left");
     return carrier->client != NULL;
+}
+
+void mouv__carrier_begin(mouv__carrier_t *carrier, const mouv__pool_t *pool, uint64_t ticket,
+                         int32_t limit_ms) {
+    mouv__line_begin(carrier->line, ticket, limit_ms);
+#if MONGOC_CHECK_VERSION(1, 27, 0)
+    if (carrier->line) return;
+    if (limit_ms == 0) limit_ms = pool->socket_timeout_ms;
+    mongoc_client_set_sockettimeoutms(carrier->client, limit_ms < 0 ? INT32_MAX : limit_ms);
+#else
+    (void)pool;
+#endif
 }
 
 void mouv__carrier_end_sessions(mouv__carrier_t *carrier) {

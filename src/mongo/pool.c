@@ -46,6 +46,8 @@ mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__setup_t *setup, mouv__watc
     pool->watch = mouv__watch_ref(watch);
     pool->connect_timeout_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 10000);
+    pool->socket_timeout_ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                                             MONGOC_DEFAULT_SOCKETTIMEOUTMS);
     pool->own_streams = mouv__streams_suit(uri);
     if (pool->own_streams) mouv__uncompress_restrict(uri);
     read_defaults(pool);

@@ -19,7 +19,7 @@ static int start(void **state) {
     return -1;
 }
 
-static int stop(void **state) {
+static int end(void **state) {
     (void)state;
     server_stop(&server);
     return 0;
@@ -143,5 +143,5 @@ int main(void) {
         cmocka_unit_test(frozen_server_holds_no_worker_and_needs_no_repair),
         cmocka_unit_test(frozen_server_leaves_a_write_unknown_and_executes_it_later),
     };
-    return cmocka_run_group_tests(cases, start, stop);
+    return cmocka_run_group_tests(cases, start, end);
 }

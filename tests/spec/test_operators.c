@@ -235,10 +235,10 @@ static void what_is_not_json_does_not_match_as_document(void **state) {
     bson_t *expected = from_json("{'v': {'$$matchAsDocument': {'$$matchAsRoot': {}}}}");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         bson_t *actual = from_json(texts[i]);
-        bson_string_t *why = bson_string_new("");
+        spec_text_t *why = spec_text_new("");
         if (nested(expected, actual, why)) fail_msg("%s", texts[i]);
         if (strncmp(why->str, "expected Extended JSON", 22) != 0) fail_msg("%s", why->str);
-        bson_string_free(why, true);
+        spec_text_free(why, true);
         bson_destroy(actual);
     }
     bson_destroy(expected);
