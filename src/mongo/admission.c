@@ -129,7 +129,7 @@ static bool set_max_time(mouv__operation_t *op) {
 #define CLEANUP_LIMIT_MS 5000
 
 /* How long after its deadline a kill may bring an operation back before its socket gives up. */
-#define LATE_LIMIT_MS 500
+#define LATE_LIMIT_MS 250
 
 /* ... where mouv's own streams bring it back; this is for when the client has gone before that. */
 #define LEFT_BEHIND_MS 300000

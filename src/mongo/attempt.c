@@ -145,7 +145,7 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
         mongoc_client_command_with_opts(attempt->carrier->client, op->database,
                                         without ? without : op->command, read_prefs_of(op), opts,
                                         &reply, &attempt->error);
-    attempt->cut = mouv__line_end(attempt->carrier->line);
+    attempt->cut = mouv__carrier_end(attempt->carrier, attempt->ok);
     attempt->reached = mouv__line_was_sent(attempt->carrier->line);
     mouv__monitor_leave(monitor);
     if (!attempt->ok) mouv__line_explain(attempt->carrier->line, &attempt->error);

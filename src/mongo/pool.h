@@ -20,6 +20,9 @@
 /** Carriers beyond maxPoolSize: server selection, killSessions, clean-up, a silent server's pings. */
 #define MOUV__LANES 4
 
+/** How long a server that is silent may hold up the end of a client. */
+#define MOUV__GOODBYE_MS 1000
+
 struct mouv__pool {
     uint32_t shares;               /**< atomic */
     uv_thread_t loop_thread;
@@ -78,6 +81,7 @@ struct mouv__carrier {
     mongoc_client_t *client;        /**< NULL until a worker has popped it */
     mouv__line_t *line;             /**< a share; see line.h. NULL: its connections are libmongoc's */
     mouv__stream_source_t source;   /**< of its client's connections */
+    uint64_t limit_ns;              /**< without a line: when the call under way fails, by uv_hrtime() */
     mouv__carrier_t *prev, *next;   /**< in the idle list */
     mouv__session_t *free_sessions, *sessions;
     mouv__session_t *doomed_sessions; /**< the newest first */
@@ -100,6 +104,10 @@ bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error
  *  libmongoc's, their socket timeout is what ends a wait; before 1.27 that is the URI's alone. */
 void mouv__carrier_begin(mouv__carrier_t *carrier, const mouv__pool_t *pool, uint64_t ticket,
                          int32_t limit_ms);
+
+/** It has ended, well or not: true if it was interrupted (see mouv__line_end()) or failed because
+ *  `limit_ms` was over. */
+bool mouv__carrier_end(mouv__carrier_t *carrier, bool ok);
 
 /** Not the loop thread, unless it was never opened. */
 void mouv__carrier_end_sessions(mouv__carrier_t *carrier);

@@ -111,7 +111,7 @@ static bool ping_once(mouv__step_t *step) {
     bool ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin", &command,
                                                           step->read_prefs, step->server_id, NULL,
                                                           &step->error);
-    mouv__line_end(line);
+    mouv__carrier_end(step->carrier, ok);
     if (!ok) mouv__line_explain(line, &step->error);
     bson_destroy(&command);
     return ok;
@@ -128,7 +128,7 @@ static bool set_up(mouv__step_t *step) {
     mouv__carrier_begin(step->carrier, step->pool, 0, step->pool->connect_timeout_ms);
     mongoc_server_description_t *server = mongoc_client_get_handshake_description(
         step->carrier->client, step->server_id, NULL, &step->error);
-    mouv__line_end(line);
+    mouv__carrier_end(step->carrier, server != NULL);
     if (!server) mouv__line_explain(line, &step->error);
     mongoc_server_description_destroy(server);
     return server != NULL;

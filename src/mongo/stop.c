@@ -150,7 +150,7 @@ static void kill_run(mouv__job_t *job) {
     step->ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin",
                                                            kill->command, NULL, step->server_id,
                                                            NULL, &step->error);
-    kill->was_cut = mouv__line_end(step->carrier->line);
+    kill->was_cut = mouv__carrier_end(step->carrier, step->ok);
     mouv__monitor_leave(monitor);
 }
 
