@@ -251,6 +251,42 @@ BARE_CASE(a_session_whose_connection_was_cut_is_not_used_again) {
     return find_after_kill(t, true);
 }
 
+/* --- Connections that are libmongoc's own ---------------------------------------------------- */
+
+/** What libmongoc does not tell how to do makes mouv leave it the connections. */
+static mouv_client_t *client_without_streams(void) {
+    char uri[256];
+    snprintf(uri, sizeof uri, "%s%ctls=false&tlsDisableOCSPEndpointCheck=true&retryWrites=false",
+             mock_server_uri(mock), strchr(mock_server_uri(mock), '?') ? '&' : '?');
+    return mouv_client_new(uri, NULL, NULL);
+}
+
+BARE_CASE(a_write_that_is_lost_on_one_of_libmongocs_connections_is_unknown) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = client_without_streams();
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mock_server_script(mock, "insert",
+                       &(mock_script_t){.silent = true, .times = 1, .then = MOCK_RESET});
+    mouv_future_t insert =
+        mouv_collection_insert_one(users_of(client), json(t, "{'_id': 1}"), NULL, NULL);
+    CHECK_INT(await(t, insert), MOUV_EUNKNOWN);
+    CHECK_INT(t->error.cause, MOUV_ENETWORK);
+    return 0;
+}
+
+BARE_CASE(a_silent_read_on_one_of_libmongocs_connections_frees_its_worker) {
+    if (!MONGOC_CHECK_VERSION(1, 27, 0)) return test_skip(t, "no socket timeout of one call");
+    MOUV_AUTO_CLIENT mouv_client_t *client = client_without_streams();
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mock_server_script(mock, "find", &silence);
+    mock_server_script(mock, "killSessions", &silence);
+    CHECK_INT(mouv_await_for(find_one(client), 100, &t->error), MOUV_ETIMEDOUT);
+    CHECK(is_quiet_within(client, 20000));
+    mock_server_script(mock, "find", NULL);
+    CHECK_INT(await(t, find_one(client)), 1);
+    CHECK_INT(stats_of(client).interrupts, 0);
+    return 0;
+}
+
 /* --- Connections that are being set up -------------------------------------------------------- */
 
 /* The first hello is the monitor's, on its own connection. */
@@ -284,6 +320,9 @@ int main(void) {
         MOCK_TEST(late_answer_to_a_killed_write_is_waited_for),
         TAKING_DOWN(a_session_whose_kill_had_no_answer_is_not_used_again),
         TAKING_DOWN(a_session_whose_connection_was_cut_is_not_used_again),
+
+        MOCK_TEST(a_write_that_is_lost_on_one_of_libmongocs_connections_is_unknown),
+        MOCK_TEST(a_silent_read_on_one_of_libmongocs_connections_frees_its_worker),
         MOCK_TEST(setting_up_is_not_interrupted),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
