@@ -37,7 +37,7 @@ static void arrays_have_the_same_elements_in_order(void **state) {
     CHECK(nested, {"{'v': [1, 2]}", "{'v': [1, 2.0]}", SAME}, {"{'v': []}", "{'v': []}", SAME},
           {"{'v': [1, 2, 3]}", "{'v': [1, 2, 3, 4]}",
            "expected 3 elements, got 4: array [ 1, 2, 3, 4 ]"},
-          {"{'v': [1]}", "{'v': []}", "expected 1 elements, got 0: array [  ]"},
+          {"{'v': [1]}", "{'v': []}", "expected 1 elements, got 0: array [ ]"},
           {"{'v': [1, 2]}", "{'v': [2, 1]}", "[0]: expected int 1, got int 2"},
           {"{'v': {'a': [0, {'b': 2}]}}", "{'v': {'a': [0, {'b': 3}]}}",
            "a[1].b: expected int 2, got int 3"});
@@ -45,9 +45,9 @@ static void arrays_have_the_same_elements_in_order(void **state) {
 
 static void kinds_do_not_match_one_another(void **state) {
     (void)state;
-    CHECK(at_root, {"{'v': {}}", "{'v': []}", "expected object {  }, got array [  ]"},
-          {"{'v': []}", "{'v': {}}", "expected array [  ], got object {  }"},
-          {"{'v': {}}", "{}", "expected object {  }, got nothing"},
+    CHECK(at_root, {"{'v': {}}", "{'v': []}", "expected object { }, got array [ ]"},
+          {"{'v': []}", "{'v': {}}", "expected array [ ], got object { }"},
+          {"{'v': {}}", "{}", "expected object { }, got nothing"},
           {"{'v': null}", "{}", "expected null null, got nothing"},
           {"{'v': null}", "{'v': null}", SAME},
           {"{'v': '1'}", "{'v': 1}", "expected string \"1\", got int 1"},

@@ -50,7 +50,7 @@ static void type(void **state) {
           {"{'v': {'$$type': 'int'}}", "{'v': [1]}", "expected type \"int\", got array [ 1 ]"},
           {"{'v': {'$$type': 'int'}}", "{'v': 1.0}", "expected type \"int\", got double 1.0"},
           {"{'v': {'$$type': 'array'}}", "{'v': [1]}", SAME},
-          {"{'v': {'$$type': []}}", "{'v': 1}", "expected type [  ], got int 1"},
+          {"{'v': {'$$type': []}}", "{'v': 1}", "expected type [ ], got int 1"},
           {"{'v': {'$$type': 'text'}}", "{'v': 'a'}", "$$type: unknown type 'text'"},
           {"{'v': {'$$type': ['string', 'text']}}", "{'v': 'a'}", "$$type: unknown type 'text'"},
           {"{'v': {'$$type': 2}}", "{'v': 'a'}", "$$type needs names of types"});
