@@ -224,7 +224,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
     attempt->unacknowledged = mouv__operation_is_unacknowledged(op);
     attempt->primary = mouv__operation_wish(op).write;
     attempt->is_question = op->probe != NULL;
-    attempt->ok = attempt->cut = attempt->reached = attempt->replaced = false;
+    attempt->ok = attempt->cut = attempt->reached = false;
     attempt->error = (bson_error_t){0};
     __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);
     __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);
