@@ -68,9 +68,8 @@ static bson_t *make_product(const struct shop *shop, uint64_t *state, int64_t nu
 }
 
 static void append_items(bson_t *order, const struct shop *shop, uint64_t *state) {
-    bson_t items;
+    bson_t items = BSON_INITIALIZER;
     int count = 1 + (int)below(state, 4);
-    bson_append_array_begin(order, "items", -1, &items);
     for (int i = 0; i < count; i++) {
         const char key[] = {(char)('0' + i), '\0'};
         AUTO_BSON bson_t *item = BCON_NEW(
@@ -78,7 +77,8 @@ static void append_items(bson_t *order, const struct shop *shop, uint64_t *state
             BCON_INT32(1 + (int)below(state, 5)), "cents", BCON_INT64(100 + below(state, 50000)));
         bson_append_document(&items, key, -1, item);
     }
-    bson_append_array_end(order, &items);
+    bson_append_array(order, "items", -1, &items);
+    bson_destroy(&items);
 }
 
 static bson_t *make_order(const struct shop *shop, uint64_t *state, int64_t number) {

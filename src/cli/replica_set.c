@@ -46,8 +46,7 @@ static int run(const struct rising *rising, int node, bson_t *command) {
 /* --- initiate -------------------------------------------------------------------------------- */
 
 static void append_members(bson_t *config, const struct replica_set *set) {
-    bson_t members;
-    bson_append_array_begin(config, "members", -1, &members);
+    bson_t members = BSON_INITIALIZER;
     for (int i = 0; i < set->count; i++) {
         char key[12], host[32];
         snprintf(key, sizeof key, "%d", i);
@@ -56,7 +55,8 @@ static void append_members(bson_t *config, const struct replica_set *set) {
         bson_append_document(&members, key, -1, member);
         bson_destroy(member);
     }
-    bson_append_array_end(config, &members);
+    bson_append_array(config, "members", -1, &members);
+    bson_destroy(&members);
 }
 
 /* Short intervals: elections of a set on one machine need not wait for slow networks. */

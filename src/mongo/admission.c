@@ -129,7 +129,7 @@ static bool set_max_time(mouv__operation_t *op) {
 #define CLEANUP_LIMIT_MS 5000
 
 /* How long after its deadline a kill may bring an operation back before its socket gives up. */
-#define LATE_LIMIT_MS 500
+#define LATE_LIMIT_MS 250
 
 /* ... where mouv's own streams bring it back; this is for when the client has gone before that. */
 #define LEFT_BEHIND_MS 300000
@@ -141,7 +141,8 @@ static int32_t wait_limit_ms(const mouv__operation_t *op) {
         return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
     if (own_streams && !op->has_timeout) return 0;
     int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
-    return lesser(0, left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
+    return lesser(op->has_timeout ? 0 : op->client->pool->socket_timeout_ms,
+                  left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
 }
 
 static void set_limit(mouv__operation_t *op) {
@@ -338,9 +339,10 @@ void mouv__admission_enter(mouv_client_t *client, mouv__operation_t *op) {
 
 /* --- the pump -------------------------------------------------------------------------------- */
 
-static mouv__carrier_t *new_carrier(mouv__admission_t *admission) {
+static mouv__carrier_t *new_carrier(mouv_client_t *client) {
+    mouv__admission_t *admission = &client->admission;
     if (admission->carrier_count >= admission->carrier_max) return NULL;
-    mouv__carrier_t *carrier = mouv__carrier_new();
+    mouv__carrier_t *carrier = mouv__carrier_new(client->pool);
     if (!carrier) return NULL;
     admission->carriers[admission->carrier_count++] = carrier;
     return carrier;
@@ -362,7 +364,7 @@ static bool grow(mouv_client_t *client, const mouv__operation_t *op) {
     if (carrier)
         idle_remove(admission, carrier);
     else
-        carrier = new_carrier(admission);
+        carrier = new_carrier(client);
     if (!carrier) return admission->carrier_count > 0;
     carrier->busy = true;
     if (carrier->mend_id == server_id) carrier->mend_id = 0;
@@ -441,7 +443,7 @@ static void pump_ready(mouv_client_t *client) {
 
 static void pump_cleanup(mouv_client_t *client) {
     mouv__lane_t *lane = &client->admission.cleaner;
-    if (!lane->carrier) lane->carrier = mouv__carrier_new();
+    if (!lane->carrier) lane->carrier = mouv__carrier_new(client->pool);
     while (lane->carrier && !lane->busy && client->admission.cleanup.first) {
         lane->busy = true;
         dispatch(client, client->admission.cleanup.first, lane->carrier,

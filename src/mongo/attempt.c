@@ -132,21 +132,6 @@ static void refuse_answer(mouv__attempt_t *attempt) {
                    "the server's answer is not valid: it has no field 'ok'");
 }
 
-/* Without a line the socket's timeout is what ends a wait for a silent server. */
-static void limit_wait(const mouv__operation_t *op) {
-#if MONGOC_CHECK_VERSION(1, 27, 0)
-    const mouv__attempt_t *attempt = &op->attempt;
-    if (attempt->pool->own_streams) return;
-    int32_t usual_ms = mongoc_uri_get_option_as_int32(attempt->pool->uri,
-                                                      MONGOC_URI_SOCKETTIMEOUTMS, 300000);
-    int32_t limit_ms = attempt->limit_ms < 0 ? INT32_MAX : attempt->limit_ms;
-    bool counts = limit_ms > 0 && (op->has_timeout || limit_ms < usual_ms);
-    mongoc_client_set_sockettimeoutms(attempt->carrier->client, counts ? limit_ms : usual_ms);
-#else
-    (void)op;
-#endif
-}
-
 static void send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
     bson_t *without = move_write_concern(op, opts);
@@ -155,13 +140,12 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
     bson_t reply;
     uint64_t began = uv_hrtime();
     mouv__monitor_enter(monitor, op->number, op->database, op->command);
-    limit_wait(op);
-    mouv__line_begin(attempt->carrier->line, op->number, attempt->limit_ms);
+    mouv__carrier_begin(attempt->carrier, attempt->pool, op->number, attempt->limit_ms);
     attempt->ok =
         mongoc_client_command_with_opts(attempt->carrier->client, op->database,
                                         without ? without : op->command, read_prefs_of(op), opts,
                                         &reply, &attempt->error);
-    attempt->cut = mouv__line_end(attempt->carrier->line);
+    attempt->cut = mouv__carrier_end(attempt->carrier, attempt->ok);
     attempt->reached = mouv__line_was_sent(attempt->carrier->line);
     mouv__monitor_leave(monitor);
     if (!attempt->ok) mouv__line_explain(attempt->carrier->line, &attempt->error);
@@ -240,7 +224,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
     attempt->unacknowledged = mouv__operation_is_unacknowledged(op);
     attempt->primary = mouv__operation_wish(op).write;
     attempt->is_question = op->probe != NULL;
-    attempt->ok = attempt->cut = attempt->reached = attempt->replaced = false;
+    attempt->ok = attempt->cut = attempt->reached = false;
     attempt->error = (bson_error_t){0};
     __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);
     __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);

@@ -11,6 +11,7 @@
 #include "mongo/check.h"
 #include "mongo/client.h"
 #include "mongo/reply.h"
+#include "mongo/versions.h"
 
 /** What differs between the three commands. */
 static const struct {
@@ -79,7 +80,7 @@ static bool open_batch(mouv__maker_t *maker, mouv__write_kind_t kind) {
     }
     mouv__open_batch_t *open = &maker->open[kind];
     bson_t *command = new_command(maker, kind);
-    bson_append_array_begin(command, kinds[kind].statements, -1, &open->statements);
+    mouv__append_array_begin(command, kinds[kind].statements, &open->statements);
     batches[count] = (mouv__batch_t){
         .command = command, .kind = kind, .span = {.first = maker->statement_count}};
     maker->batches = batches;

@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include <uv.h>
+
 #include "context/alloc.h"
 #include "mongo/pool.h"
 #include "mongo/stream.h"
@@ -11,13 +13,11 @@
 /* The server forgets a session after 30 minutes; libmongoc would not offer one in its last. */
 #define SESSION_IDLE_NS (25 * 60 * INT64_C(1000000000))
 
-/* How long a server that is silent may hold up the end of a client. */
-#define GOODBYE_MS 1000
-
-mouv__carrier_t *mouv__carrier_new(void) {
+mouv__carrier_t *mouv__carrier_new(const mouv__pool_t *pool) {
     mouv__carrier_t *carrier = mouv__alloc(sizeof(*carrier));
-    if (carrier) carrier->line = mouv__line_new();
-    if (carrier && carrier->line) return carrier;
+    if (!carrier || !pool->own_streams) return carrier;
+    carrier->line = mouv__line_new();
+    if (carrier->line) return carrier;
     mouv__free(carrier);
     return NULL;
 }
@@ -36,7 +36,7 @@ static void use_own_streams(mouv__carrier_t *carrier, mouv__pool_t *pool) {
 
 /* The line goes with the carrier; connections that are there have shares of it. */
 static void leave_own_streams(mouv__carrier_t *carrier, const mouv__pool_t *pool) {
-    mouv__line_begin(carrier->line, 0, GOODBYE_MS);
+    mouv__line_begin(carrier->line, 0, MOUV__GOODBYE_MS);
 #if !MONGOC_CHECK_VERSION(2, 0, 0)
     if (pool->own_streams) mongoc_client_set_stream_initiator(carrier->client, NULL, NULL);
 #else
@@ -51,6 +51,25 @@ bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error
     if (!carrier->client)
         bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "libmongoc's pool has no client left");
     return carrier->client != NULL;
+}
+
+void mouv__carrier_begin(mouv__carrier_t *carrier, const mouv__pool_t *pool, uint64_t ticket,
+                         int32_t limit_ms) {
+    mouv__line_begin(carrier->line, ticket, limit_ms);
+#if MONGOC_CHECK_VERSION(1, 27, 0)
+    if (carrier->line) return;
+    carrier->limit_ns = limit_ms > 0 ? uv_hrtime() + (uint64_t)limit_ms * UINT64_C(1000000) : UINT64_MAX;
+    if (limit_ms == 0) limit_ms = pool->socket_timeout_ms;
+    mongoc_client_set_sockettimeoutms(carrier->client, limit_ms < 0 ? INT32_MAX : limit_ms);
+#else
+    carrier->limit_ns = UINT64_MAX;
+    (void)pool;
+#endif
+}
+
+bool mouv__carrier_end(mouv__carrier_t *carrier, bool ok) {
+    if (carrier->line) return mouv__line_end(carrier->line);
+    return !ok && uv_hrtime() >= carrier->limit_ns;
 }
 
 void mouv__carrier_end_sessions(mouv__carrier_t *carrier) {

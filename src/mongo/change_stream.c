@@ -16,6 +16,7 @@
 #include "mongo/defaults.h"
 #include "mongo/reply.h"
 #include "mongo/session.h"
+#include "mongo/versions.h"
 
 /* Without an answer in between. */
 #define RESUMES_MAX 5
@@ -300,7 +301,7 @@ static void append_pipeline(const mouv_change_stream_t *stream, bson_t *command)
     uint32_t count = 0;
     char text[16];
     const char *key;
-    bson_append_array_begin(command, "pipeline", -1, &pipeline);
+    mouv__append_array_begin(command, "pipeline", &pipeline);
     append_stage(stream, &pipeline);
     if (bson_iter_init_find(&iter, stream->command, "pipeline") &&
         bson_iter_recurse(&iter, &stages)) {

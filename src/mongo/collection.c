@@ -10,6 +10,7 @@
 #include "mongo/command.h"
 #include "mongo/cursor.h"
 #include "mongo/reply.h"
+#include "mongo/versions.h"
 
 const char *mouv_collection_name(const mouv_collection_t *collection) {
     return collection ? collection->name : NULL;
@@ -89,7 +90,7 @@ static void append_counting(mouv__command_t *command, const bson_t *filter) {
     uint32_t count = 1;
     char text[16];
     const char *key;
-    bson_append_array_begin(command->bson, "pipeline", -1, &stages);
+    mouv__append_array_begin(command->bson, "pipeline", &stages);
     bson_append_document_begin(&stages, "0", -1, &stage);
     bson_append_document(&stage, "$match", -1, filter);
     bson_append_document_end(&stages, &stage);

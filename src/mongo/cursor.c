@@ -13,6 +13,7 @@
 #include "mongo/defaults.h"
 #include "mongo/reply.h"
 #include "mongo/session.h"
+#include "mongo/versions.h"
 
 /* A poll ends by itself so long before the deadline, which else would cost the cursor. */
 #define POLL_MARGIN_MS 10
@@ -58,7 +59,7 @@ void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, 
     bson_t ids;
     operation->command = bson_new();
     BSON_APPEND_UTF8(operation->command, "killCursors", collection);
-    bson_append_array_begin(operation->command, "cursors", -1, &ids);
+    mouv__append_array_begin(operation->command, "cursors", &ids);
     bson_append_int64(&ids, "0", -1, id);
     bson_append_array_end(operation->command, &ids);
     operation->server_id = server_id;

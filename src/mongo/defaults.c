@@ -8,6 +8,7 @@
 #include "context/alloc.h"
 #include "mongo/pool.h"
 #include "mongo/timeout.h"
+#include "mongo/versions.h"
 
 /* --- Read preference ------------------------------------------------------------------------ */
 
@@ -54,7 +55,7 @@ static bool read_preference_document(mongoc_read_prefs_t *prefs, const bson_t *g
         if (!BSON_ITER_HOLDS_DOCUMENT(&iter)) return false;
         bson_iter_document(&iter, &length, &data);
         if (!bson_init_static(&hedge, data, length)) return false;
-        mongoc_read_prefs_set_hedge(prefs, &hedge);
+        mouv__read_prefs_set_hedge(prefs, &hedge);
     }
     return mongoc_read_prefs_is_valid(prefs);
 }

@@ -21,6 +21,7 @@
 #include "mongo/check.h"
 #include "mongo/client.h"
 #include "mongo/timeout.h"
+#include "mongo/versions.h"
 
 /* --- Errors ---------------------------------------------------------------------------------- */
 
@@ -348,7 +349,7 @@ static bson_t *by_ids_of(const char *field, const bson_t *found) {
     bson_t *filter = bson_new(), in, ids;
     bson_iter_t each, id;
     bson_append_document_begin(filter, field, -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &ids);
+    mouv__append_array_begin(&in, "$in", &ids);
     bson_iter_init(&each, found);
     while (bson_iter_next(&each)) {
         if (bson_iter_recurse(&each, &id) && bson_iter_find(&id, "_id"))

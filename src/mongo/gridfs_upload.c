@@ -18,6 +18,7 @@
 
 #include "async/runtime.h"
 #include "context/alloc.h"
+#include "mongo/versions.h"
 
 /** OPEN -> STORED by close; OPEN -> ENDED by abort and by every failure. */
 typedef enum upload_state { OPEN, STORED, ENDED } upload_state_t;
@@ -156,7 +157,7 @@ const bson_value_t *mouv_gridfs_upload_id(const mouv_gridfs_upload_t *upload) {
 static bson_t *own_chunks(const mouv_gridfs_upload_t *upload) {
     bson_t any, part, of, in;
     bson_t *filter = mouv__gridfs_by("files_id", &upload->id);
-    bson_append_array_begin(filter, "$or", -1, &any);
+    mouv__append_array_begin(filter, "$or", &any);
     bson_append_document_begin(&any, "0", -1, &part);
     bson_append_document_begin(&part, "n", -1, &of);
     bson_append_int32(&of, "$lt", -1, upload->stored);
@@ -164,7 +165,7 @@ static bson_t *own_chunks(const mouv_gridfs_upload_t *upload) {
     bson_append_document_end(&any, &part);
     bson_append_document_begin(&any, "1", -1, &part);
     bson_append_document_begin(&part, "_id", -1, &of);
-    bson_append_array_begin(&of, "$in", -1, &in);
+    mouv__append_array_begin(&of, "$in", &in);
     for (uint32_t i = 0; i < upload->sent; i++) {
         char text[16];
         const char *key;

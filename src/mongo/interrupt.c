@@ -100,14 +100,13 @@ static bool is_replaced(const mouv__operation_t *op) {
 static bool watch(mouv__operation_t *op, int64_t now_ns) {
     op->interrupt_ns = now_ns + ABANDON_NS;
     if (op->state == MOUV__OP_RUNNING && !mouv__attempt_is_sent(op)) return false;
-    op->attempt.replaced = op->state == MOUV__OP_RUNNING && is_replaced(op);
-    if (!op->attempt.replaced) pull(op);
-    return op->attempt.replaced;
+    bool replaced = op->state == MOUV__OP_RUNNING && is_replaced(op);
+    if (!replaced) pull(op);
+    return replaced;
 }
 
 static void consider(mouv__operation_t *op, int64_t now_ns) {
     mouv_client_t *client = op->client;
-    op->attempt.replaced = false;
     if (op->watched && !watch(op, now_ns)) return;
     int64_t until_ns = op->watched ? 0 : patience_ns(op);
     if (until_ns > now_ns) {

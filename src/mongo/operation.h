@@ -123,7 +123,6 @@ typedef struct mouv__attempt {
     int32_t limit_ms;         /**< most that one wait for the server takes; 0: the URI's; negative:
                                    none */
     bool is_question;         /**< of probe.h; no event tells of it */
-    bool replaced;            /**< the loop's: cut since its server is silent and has a successor */
     bool ok;                  /**< back: libmongoc returned true */
     bool reached;             /**< back: the command has been given to a connection */
     bool cut;                 /**< back: interrupted, so its connection is gone */

@@ -31,6 +31,16 @@ static void read_defaults(mouv__pool_t *pool) {
     }
 }
 
+/* Each call has a limit of its own, see mouv__carrier_begin(); what libmongoc sends when its pool is
+ * destroyed has that of the URI. */
+static void limit_goodbye(mongoc_uri_t *uri) {
+#if MONGOC_CHECK_VERSION(1, 27, 0)
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, MOUV__GOODBYE_MS);
+#else
+    (void)uri;
+#endif
+}
+
 mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__setup_t *setup, mouv__watch_t *watch) {
     mouv__pool_t *pool = mouv__alloc(sizeof(*pool));
     if (!pool) {
@@ -46,8 +56,13 @@ mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__setup_t *setup, mouv__watc
     pool->watch = mouv__watch_ref(watch);
     pool->connect_timeout_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 10000);
+    pool->socket_timeout_ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                                             MONGOC_DEFAULT_SOCKETTIMEOUTMS);
     pool->own_streams = mouv__streams_suit(uri);
-    if (pool->own_streams) mouv__uncompress_restrict(uri);
+    if (pool->own_streams)
+        mouv__uncompress_restrict(uri);
+    else
+        limit_goodbye(uri);
     read_defaults(pool);
     return pool;
 }

@@ -20,6 +20,9 @@
 /** Carriers beyond maxPoolSize: server selection, killSessions, clean-up, a silent server's pings. */
 #define MOUV__LANES 4
 
+/** How long a server that is silent may hold up the end of a client. */
+#define MOUV__GOODBYE_MS 1000
+
 struct mouv__pool {
     uint32_t shares;               /**< atomic */
     uv_thread_t loop_thread;
@@ -30,7 +33,7 @@ struct mouv__pool {
     mongoc_read_prefs_t *read_prefs; /**< the URI's; NULL: primary */
     bson_t *read_concern;          /**< {readConcern: {...}} of the URI; NULL: the server's */
     bson_t *write_concern;         /**< {writeConcern: {...}} of the URI; NULL: the server's */
-    int32_t connect_timeout_ms;
+    int32_t connect_timeout_ms, socket_timeout_ms;
     bool own_streams;              /**< its connections are mouv's, see stream.h */
     int64_t least_rtt_ns;          /**< atomic; the quickest round trip so far, 0: none yet */
 };
@@ -76,8 +79,9 @@ struct mouv__session {
  */
 struct mouv__carrier {
     mongoc_client_t *client;        /**< NULL until a worker has popped it */
-    mouv__line_t *line;             /**< a share; see line.h */
+    mouv__line_t *line;             /**< a share; see line.h. NULL: its connections are libmongoc's */
     mouv__stream_source_t source;   /**< of its client's connections */
+    uint64_t limit_ns;              /**< without a line: when the call under way fails, by uv_hrtime() */
     mouv__carrier_t *prev, *next;   /**< in the idle list */
     mouv__session_t *free_sessions, *sessions;
     mouv__session_t *doomed_sessions; /**< the newest first */
@@ -91,10 +95,19 @@ struct mouv__carrier {
     bool polling;                   /**< `busy` with the getMore of a change stream */
 };
 
-mouv__carrier_t *mouv__carrier_new(void);
+mouv__carrier_t *mouv__carrier_new(const mouv__pool_t *pool);
 
 /** A worker: has it a client? Pops one. False: the pool has none left (cannot be). */
 bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error_t *error);
+
+/** A worker that has it: a call begins, as mouv__line_begin() says. Where its connections are
+ *  libmongoc's, their socket timeout is what ends a wait; before 1.27 that is the URI's alone. */
+void mouv__carrier_begin(mouv__carrier_t *carrier, const mouv__pool_t *pool, uint64_t ticket,
+                         int32_t limit_ms);
+
+/** It has ended, well or not: true if it was interrupted (see mouv__line_end()) or failed because
+ *  `limit_ms` was over. */
+bool mouv__carrier_end(mouv__carrier_t *carrier, bool ok);
 
 /** Not the loop thread, unless it was never opened. */
 void mouv__carrier_end_sessions(mouv__carrier_t *carrier);

@@ -10,6 +10,7 @@
 #include "mongo/client.h"
 #include "mongo/error.h"
 #include "mongo/state.h"
+#include "mongo/versions.h"
 
 /* A transaction cannot begin with the number of a retryable write; the second: before MongoDB 4.4.
  */
@@ -80,13 +81,13 @@ static bson_t *question(const char *collection, int statements) {
     bson_t deletes, ids;
     const char *key;
     char buffer[16];
-    BSON_APPEND_ARRAY_BEGIN(command, "deletes", &deletes);
+    mouv__append_array_begin(command, "deletes", &deletes);
     for (int i = 0; i < statements; i++) {
         size_t length = bson_uint32_to_string((uint32_t)i, &key, buffer, sizeof(buffer));
         bson_append_document(&deletes, key, (int)length, nothing);
     }
     bson_append_array_end(command, &deletes);
-    BSON_APPEND_ARRAY_BEGIN(command, "stmtIds", &ids);
+    mouv__append_array_begin(command, "stmtIds", &ids);
     for (int i = 0; i < statements; i++) {
         size_t length = bson_uint32_to_string((uint32_t)i, &key, buffer, sizeof(buffer));
         bson_append_int32(&ids, key, (int)length, i);

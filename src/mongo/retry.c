@@ -81,7 +81,7 @@ void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
     }
     if (!attempt->reply) {
         mouv__error_from_driver(error, &attempt->error);
-        if (attempt->cut && (op->stopped || !attempt->replaced)) turn_into_interrupted(op, error);
+        if (attempt->cut && op->stopped) turn_into_interrupted(op, error);
         return;
     }
     mouv__error_from_reply(error, attempt->reply);

@@ -42,7 +42,7 @@ static void step_discard(mouv__job_t *job) {
 }
 
 static void take_lane(mouv__step_t *step, mouv__lane_t *lane) {
-    if (!lane->carrier) lane->carrier = mouv__carrier_new();
+    if (!lane->carrier) lane->carrier = mouv__carrier_new(step->pool);
     step->carrier = lane->carrier;
     lane->busy = true;
 }
@@ -107,11 +107,11 @@ static bool ping_once(mouv__step_t *step) {
     mouv__line_t *line = step->carrier->line;
     bson_t command = BSON_INITIALIZER;
     BSON_APPEND_INT32(&command, "ping", 1);
-    mouv__line_begin(line, 0, step->pool->connect_timeout_ms);
+    mouv__carrier_begin(step->carrier, step->pool, 0, step->pool->connect_timeout_ms);
     bool ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin", &command,
                                                           step->read_prefs, step->server_id, NULL,
                                                           &step->error);
-    mouv__line_end(line);
+    mouv__carrier_end(step->carrier, ok);
     if (!ok) mouv__line_explain(line, &step->error);
     bson_destroy(&command);
     return ok;
@@ -125,10 +125,10 @@ bool mouv__step_ping(mouv__step_t *step) {
 /* Sends nothing where there is a connection. */
 static bool set_up(mouv__step_t *step) {
     mouv__line_t *line = step->carrier->line;
-    mouv__line_begin(line, 0, step->pool->connect_timeout_ms);
+    mouv__carrier_begin(step->carrier, step->pool, 0, step->pool->connect_timeout_ms);
     mongoc_server_description_t *server = mongoc_client_get_handshake_description(
         step->carrier->client, step->server_id, NULL, &step->error);
-    mouv__line_end(line);
+    mouv__carrier_end(step->carrier, server != NULL);
     if (!server) mouv__line_explain(line, &step->error);
     mongoc_server_description_destroy(server);
     return server != NULL;

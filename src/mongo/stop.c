@@ -15,6 +15,7 @@
 #include "mongo/error.h"
 #include "mongo/monitor.h"
 #include "mongo/step.h"
+#include "mongo/versions.h"
 
 enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
 
@@ -145,11 +146,11 @@ static void kill_run(mouv__job_t *job) {
     if (!mouv__carrier_open(step->carrier, step->pool, &step->error)) return;
     mouv__monitor_t *monitor = mouv__watch_monitor(step->pool->watch);
     mouv__monitor_enter(monitor, 0, "admin", kill->command);
-    mouv__line_begin(step->carrier->line, kill->number, KILL_LIMIT_MS);
+    mouv__carrier_begin(step->carrier, step->pool, kill->number, KILL_LIMIT_MS);
     step->ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin",
                                                            kill->command, NULL, step->server_id,
                                                            NULL, &step->error);
-    kill->was_cut = mouv__line_end(step->carrier->line);
+    kill->was_cut = mouv__carrier_end(step->carrier, step->ok);
     mouv__monitor_leave(monitor);
 }
 
@@ -171,7 +172,7 @@ static void append_victim(bson_t *sessions, uint32_t index, const mouv__session_
 static void collect(mouv__stopper_t *stopper, kill_t *kill) {
     bson_t sessions;
     kill->command = bson_new();
-    BSON_APPEND_ARRAY_BEGIN(kill->command, "killSessions", &sessions);
+    mouv__append_array_begin(kill->command, "killSessions", &sessions);
     for (mouv__operation_t *op = stopper->to_kill, *next; op && kill->count < VICTIMS_MAX;
          op = next) {
         next = op->kill_next;

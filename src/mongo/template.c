@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "context/alloc.h"
+#include "mongo/versions.h"
 
 #define MOST_VALUES 64
 #define MARKER "\001mouv:"
@@ -281,7 +282,7 @@ static void fill_field(bson_t *to, const bson_iter_t *field, value_t *values, in
         fill(&child, &inside, values, count);
         bson_append_document_end(to, &child);
     } else if (BSON_ITER_HOLDS_ARRAY(field) && bson_iter_recurse(field, &inside)) {
-        bson_append_array_begin(to, key, -1, &child);
+        mouv__append_array_begin(to, key, &child);
         fill(&child, &inside, values, count);
         bson_append_array_end(to, &child);
     } else {

@@ -28,7 +28,7 @@ def find_parser():
 def load(text, as_json):
     if as_json:
         return json.loads(text)
-    import yaml  # a dependency of Debian's docker-compose, so it is there when this is reached
+    import yaml  # a dependency of docker-compose 1, which writes nothing else
 
     return yaml.safe_load(text)
 
@@ -37,7 +37,8 @@ def parse(parser, folder, version):
     environment = {**os.environ, "MONGO_VERSION": version, "COMPOSE_PROFILES": "cli"}
     if not version:
         del environment["MONGO_VERSION"]
-    as_json = ["--format", "json"] if parser[0] == "docker" else []
+    help_text = subprocess.run([*parser, "config", "--help"], text=True, capture_output=True).stdout
+    as_json = ["--format", "json"] if "--format" in help_text else []
     command = [*parser, "-f", str(folder / "compose.yaml"), "config", *as_json]
     done = subprocess.run(command, env=environment, text=True, capture_output=True)
     if done.returncode:

@@ -40,6 +40,7 @@ static const spot_t spots[] = {
 };
 
 BARE_CASE(a_bad_answer_fails_its_read_and_says_why) {
+    NEEDS_OWN_STREAMS(t);
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     mouv_client_stats_t stats;
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
@@ -60,6 +61,7 @@ BARE_CASE(a_bad_answer_fails_its_read_and_says_why) {
 }
 
 BARE_CASE(a_bad_answer_to_a_write_leaves_its_outcome_unknown) {
+    NEEDS_OWN_STREAMS(t);
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     const spot_t spot = {16, 0x8000, ""};
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
@@ -74,6 +76,7 @@ BARE_CASE(a_bad_answer_to_a_write_leaves_its_outcome_unknown) {
 }
 
 BARE_CASE(other_connections_and_the_servers_standing_are_untouched) {
+    NEEDS_OWN_STREAMS(t);
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     mock_server_stats_t before, after;
     const spot_t spot = {12, 1, ""};
@@ -139,6 +142,7 @@ static bool is_expected(int kind, int rc, const bson_t *found) {
 }
 
 BARE_CASE(two_thousand_changed_answers_do_no_harm) {
+    NEEDS_OWN_STREAMS(t);
     enum { COUNT = 2000 };
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     int round = 0, refused = 0;

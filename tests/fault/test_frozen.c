@@ -19,7 +19,7 @@ static int start(void **state) {
     return -1;
 }
 
-static int stop(void **state) {
+static int end(void **state) {
     (void)state;
     server_stop(&server);
     return 0;
@@ -102,7 +102,7 @@ BARE_CASE(frozen_server_holds_no_worker_and_needs_no_repair) {
     CHECK(quiet_ms >= 0);
     print_message("the caller went on after %lld ms, the last worker %lld ms later\n",
                   (long long)went_on_ms, (long long)quiet_ms);
-    CHECK(stats_of(client).interrupts >= 1);
+    CHECK(stats_of(client).interrupts >= (uint64_t)if_own_streams(1));
     uint64_t interrupts = stats_of(client).interrupts;
     for (int i = 0; i < 2 * COUNT; i++)
         CHECK_INT(await(t, mouv_collection_find_one(numbers_of(client), NULL, NULL, NULL)), 1);
@@ -143,5 +143,5 @@ int main(void) {
         cmocka_unit_test(frozen_server_holds_no_worker_and_needs_no_repair),
         cmocka_unit_test(frozen_server_leaves_a_write_unknown_and_executes_it_later),
     };
-    return cmocka_run_group_tests(cases, start, stop);
+    return cmocka_run_group_tests(cases, start, end);
 }

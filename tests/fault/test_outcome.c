@@ -29,7 +29,7 @@ static int start(void **state) {
     return mock ? 0 : -1;
 }
 
-static int stop(void **state) {
+static int end(void **state) {
     mock_case_stop(state);
     bson_destroy(answer_to_question);
     answer_to_question = NULL;
@@ -262,7 +262,7 @@ BARE_CASE(write_that_a_step_down_interrupts_twice_is_unknown_unless_the_server_s
     return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void) {
     const struct CMUnitTest cases[] = {

@@ -22,7 +22,7 @@ static int start(void **state) {
     return proxy ? 0 : -1;
 }
 
-static int stop(void **state) {
+static int end(void **state) {
     (void)state;
     proxy_stop(proxy);
     mock_server_stop(mock);
@@ -125,7 +125,7 @@ static void cutting_and_refusing_reset(void **state) {
     close(fd);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void) {
     const struct CMUnitTest cases[] = {

@@ -297,6 +297,7 @@ CASE(the_way_is_as_long_as_heartbeats_say) {
 }
 
 CASE(connecting_sends_no_command_of_mouvs_own) {
+    NEEDS_OWN_STREAMS(t); /* else a ping tells that the connection is there */
     CHECK_INT(fail_commands(t, 1, "'ping'", "'errorCode': 2, 'appName': 'no ping'"), 0);
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "appName=no%20ping");
     CHECK_INT(find_one(t, wire_users(t, client), "{'timeoutMS': 60000}"), 0);

@@ -80,14 +80,14 @@ static bool check(spec_test_t *test, const bson_t *data) {
         return spec_fail(test, "outcome of %s: %s", mouv_collection_name(collection),
                          error.message);
     }
-    bson_string_t *why = bson_string_new(NULL);
+    spec_text_t *why = spec_text_new(NULL);
     if (!spec_match_exactly(&documents, found, why)) {
         bson_value_t actual = spec_value_of(found, true);
         AUTO_TEXT *text = spec_text(&actual);
         spec_fail(test, "outcome of %s: %s; found %s", mouv_collection_name(collection), why->str,
                   text);
     }
-    bson_string_free(why, true);
+    spec_text_free(why, true);
     bson_destroy(found);
     return !test->failed;
 }

@@ -123,10 +123,10 @@ static bson_t *uri_options(const spec_test_t *test, const bson_t *definition) {
 
 static char *client_uri(spec_test_t *test, const bson_t *definition) {
     AUTO_BSON *options = uri_options(test, definition);
-    bson_string_t *why = bson_string_new(NULL);
+    spec_text_t *why = spec_text_new(NULL);
     char *uri = spec_uri(test->server->uri, options, why);
     if (!uri) spec_fail(test, "%s", why->str);
-    bson_string_free(why, true);
+    spec_text_free(why, true);
     return uri;
 }
 

@@ -68,12 +68,12 @@ static void run(spec_test_t *test) {
 static bool applies(const spec_server_t *server, const bson_t *file, const bson_t *definition,
                     char *why) {
     const char *reason = spec_string(definition, "skipReason");
-    bson_string_t *missing = bson_string_new(NULL);
-    if (reason) bson_string_append(missing, reason);
+    spec_text_t *missing = spec_text_new(NULL);
+    if (reason) spec_text_append(missing, reason);
     bool met = !reason && spec_server_meets(server, file, missing) &&
                spec_server_meets(server, definition, missing);
     snprintf(why, SPEC_WHY, "%s", missing->str);
-    bson_string_free(missing, true);
+    spec_text_free(missing, true);
     return met;
 }
 

@@ -11,7 +11,7 @@
 
 typedef struct matcher {
     const spec_match_entities_t *entities;
-    bson_string_t *why;
+    spec_text_t *why;
     bool exact; /**< no operators, no flexible numbers */
 } matcher_t;
 
@@ -335,7 +335,7 @@ static bool match_value(const matcher_t *m, const spec_place_t *place, const bso
 static const spec_place_t top;
 
 bool spec_match(const bson_value_t *expected, const bson_value_t *actual, bool root,
-                const spec_match_entities_t *entities, bson_string_t *why) {
+                const spec_match_entities_t *entities, spec_text_t *why) {
     const matcher_t m = {entities, why, false};
     return match_value(&m, &top, expected, actual, root);
 }
@@ -348,12 +348,12 @@ static bool match_documents(const matcher_t *m, const bson_t *expected, const bs
 }
 
 bool spec_match_document(const bson_t *expected, const bson_t *actual, bool root,
-                         const spec_match_entities_t *entities, bson_string_t *why) {
+                         const spec_match_entities_t *entities, spec_text_t *why) {
     const matcher_t m = {entities, why, false};
     return match_documents(&m, expected, actual, root);
 }
 
-bool spec_match_exactly(const bson_t *expected, const bson_t *actual, bson_string_t *why) {
+bool spec_match_exactly(const bson_t *expected, const bson_t *actual, spec_text_t *why) {
     const matcher_t m = {NULL, why, true};
     return match_documents(&m, expected, actual, false);
 }

@@ -15,6 +15,8 @@
 
 #include <bson/bson.h>
 
+#include "spec/text.h"
+
 /** Where operators look up what a test has by name; a missing function knows no names. */
 typedef struct spec_match_entities {
     void *context;
@@ -35,16 +37,16 @@ typedef struct spec_match_entities {
  * "updates[0].q._id: expected int 1, got string "1"". `entities` may be NULL.
  */
 bool spec_match(const bson_value_t *expected, const bson_value_t *actual, bool root,
-                const spec_match_entities_t *entities, bson_string_t *why);
+                const spec_match_entities_t *entities, spec_text_t *why);
 
 /** spec_match() of a document; `actual` may be NULL. */
 bool spec_match_document(const bson_t *expected, const bson_t *actual, bool root,
-                         const spec_match_entities_t *entities, bson_string_t *why);
+                         const spec_match_entities_t *entities, spec_text_t *why);
 
 /**
  * Whether two documents are the same but for the order of keys, as a test's `outcome` demands:
  * no operators, no extra keys at any level, numbers of the same type.
  */
-bool spec_match_exactly(const bson_t *expected, const bson_t *actual, bson_string_t *why);
+bool spec_match_exactly(const bson_t *expected, const bson_t *actual, spec_text_t *why);
 
 #endif

@@ -58,11 +58,11 @@ typedef struct sample {
     const char *why; /**< SAME, or the error text */
 } sample_t;
 
-typedef bool (*match_fn_t)(const bson_t *expected, const bson_t *actual, bson_string_t *why);
+typedef bool (*match_fn_t)(const bson_t *expected, const bson_t *actual, spec_text_t *why);
 
 static inline void check_sample(const sample_t *sample, match_fn_t match) {
     bson_t *expected = from_json(sample->expected), *actual = from_json(sample->actual);
-    bson_string_t *why = bson_string_new("");
+    spec_text_t *why = spec_text_new("");
     bool same = match(expected, actual, why);
     const char *wanted = sample->why ? sample->why : "";
     if (same != !sample->why || strcmp(why->str, wanted) != 0) {
@@ -70,13 +70,13 @@ static inline void check_sample(const sample_t *sample, match_fn_t match) {
                  same ? "the same" : "different", why->str, wanted);
     }
     if (match(expected, actual, NULL) != same) fail_msg("%s: needs `why`", sample->expected);
-    bson_string_free(why, true);
+    spec_text_free(why, true);
     bson_destroy(expected);
     bson_destroy(actual);
 }
 
 static inline bool match_v(const bson_t *expected, const bson_t *actual, bool root,
-                           bson_string_t *why) {
+                           spec_text_t *why) {
     bson_iter_t wanted, got;
     assert_true(bson_iter_init_find(&wanted, expected, "v"));
     bool is_there = bson_iter_init_find(&got, actual, "v");
@@ -84,16 +84,16 @@ static inline bool match_v(const bson_t *expected, const bson_t *actual, bool ro
                       &entities, why);
 }
 
-static inline bool nested(const bson_t *expected, const bson_t *actual, bson_string_t *why) {
+static inline bool nested(const bson_t *expected, const bson_t *actual, spec_text_t *why) {
     return match_v(expected, actual, false, why);
 }
 
-static inline bool at_root(const bson_t *expected, const bson_t *actual, bson_string_t *why) {
+static inline bool at_root(const bson_t *expected, const bson_t *actual, spec_text_t *why) {
     return match_v(expected, actual, true, why);
 }
 
 static inline bool document_at_root(const bson_t *expected, const bson_t *actual,
-                                    bson_string_t *why) {
+                                    spec_text_t *why) {
     return spec_match_document(expected, actual, true, &entities, why);
 }
 

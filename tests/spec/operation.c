@@ -60,13 +60,13 @@ static const bson_t *entity_lsid(void *context, const char *id) {
 bool spec_match_or_fail(spec_test_t *test, const char *what, const bson_value_t *expected,
                         const bson_value_t *actual, bool root) {
     const spec_match_entities_t entities = {test, entity_value, entity_lsid};
-    bson_string_t *why = bson_string_new(NULL);
+    spec_text_t *why = spec_text_new(NULL);
     bool matches = spec_match(expected, actual, root, &entities, why);
     if (!matches) {
         AUTO_TEXT *text = spec_text(actual);
         spec_fail(test, "%s: %s; it is %s", what, why->str, text);
     }
-    bson_string_free(why, true);
+    spec_text_free(why, true);
     return matches;
 }
 

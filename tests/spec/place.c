@@ -3,25 +3,25 @@
  */
 #include "spec/place.h"
 
-static void append_place(bson_string_t *why, const spec_place_t *place) {
+static void append_place(spec_text_t *why, const spec_place_t *place) {
     if (!place->parent) return;
     append_place(why, place->parent);
     if (place->is_index) {
-        bson_string_append_printf(why, "[%s]", place->key);
+        spec_text_append_printf(why, "[%s]", place->key);
     } else {
-        bson_string_append_printf(why, "%s%s", place->parent->parent ? "." : "", place->key);
+        spec_text_append_printf(why, "%s%s", place->parent->parent ? "." : "", place->key);
     }
 }
 
-bool spec_complain(bson_string_t *why, const spec_place_t *place, const char *format, ...) {
+bool spec_complain(spec_text_t *why, const spec_place_t *place, const char *format, ...) {
     if (!why) return false;
     va_list args;
     va_start(args, format);
     char *text = bson_strdupv_printf(format, args);
     va_end(args);
     append_place(why, place);
-    bson_string_append(why, place->parent ? ": " : "");
-    bson_string_append(why, text);
+    spec_text_append(why, place->parent ? ": " : "");
+    spec_text_append(why, text);
     bson_free(text);
     return false;
 }

@@ -7,6 +7,8 @@
 
 #include <bson/bson.h>
 
+#include "spec/text.h"
+
 /** One step from the top; the top itself is all zero. */
 typedef struct spec_place {
     const struct spec_place *parent; /**< NULL: the top */
@@ -15,7 +17,7 @@ typedef struct spec_place {
 } spec_place_t;
 
 /** Appends "PLACE: TEXT" (at the top only the text) to `why` if there is one; returns false. */
-bool spec_complain(bson_string_t *why, const spec_place_t *place, const char *format, ...)
+bool spec_complain(spec_text_t *why, const spec_place_t *place, const char *format, ...)
     BSON_GNUC_PRINTF(3, 4);
 
 #endif

@@ -15,7 +15,7 @@
 typedef struct subject {
     const bson_value_t *value;
     spec_place_t place;
-    bson_string_t *why;
+    spec_text_t *why;
 } subject_t;
 
 static bool check_value(const spec_rule_t *rule, const subject_t *subject);
@@ -45,15 +45,15 @@ static unsigned type_of(const bson_value_t *value) {
 static bool check_type(const spec_rule_t *rule, const subject_t *subject) {
     static const char *const names[] = {"string", "boolean", "integer", "object", "array"};
     if (rule->types & type_of(subject->value)) return true;
-    bson_string_t *wanted = bson_string_new("");
+    spec_text_t *wanted = spec_text_new("");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!(rule->types & 1U << i)) continue;
-        bson_string_append_printf(wanted, "%s%s", wanted->len ? " or " : "", names[i]);
+        spec_text_append_printf(wanted, "%s%s", wanted->len ? " or " : "", names[i]);
     }
     char *got = spec_value_text(subject->value);
     spec_complain(subject->why, &subject->place, "expected %s, got %s", wanted->str, got);
     bson_free(got);
-    bson_string_free(wanted, true);
+    spec_text_free(wanted, true);
     return false;
 }
 
@@ -72,16 +72,16 @@ bool spec_is_version(const char *text) {
 
 static bool check_enum(const spec_rule_t *rule, const subject_t *subject) {
     const char *text = subject->value->value.v_utf8.str;
-    bson_string_t *known = bson_string_new("");
+    spec_text_t *known = spec_text_new("");
     bool found = false;
     for (const char *const *value = rule->values; *value && !found; value++) {
         found = strcmp(*value, text) == 0;
-        bson_string_append_printf(known, "%s%s", known->len ? ", " : "", *value);
+        spec_text_append_printf(known, "%s%s", known->len ? ", " : "", *value);
     }
     if (!found) {
         spec_complain(subject->why, &subject->place, "'%s' is none of %s", text, known->str);
     }
-    bson_string_free(known, true);
+    spec_text_free(known, true);
     return found;
 }
 
@@ -244,7 +244,7 @@ static bool check_value(const spec_rule_t *rule, const subject_t *subject) {
     }
 }
 
-bool spec_rule_check(const spec_rule_t *rule, const bson_t *document, bson_string_t *why) {
+bool spec_rule_check(const spec_rule_t *rule, const bson_t *document, spec_text_t *why) {
     const bson_value_t value = spec_document_value(document);
     const subject_t subject = {&value, {0}, why};
     return check_value(rule, &subject);

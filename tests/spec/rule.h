@@ -12,6 +12,8 @@
 
 #include <bson/bson.h>
 
+#include "spec/text.h"
+
 /** The types of JSON, as bits; a value of another type of BSON is only SPEC_ANY. */
 enum {
     SPEC_STRING = 1,
@@ -68,7 +70,7 @@ struct spec_rule {
 };
 
 /** Whether `document` obeys `rule`; if not, what is wrong where is appended to `why`. */
-bool spec_rule_check(const spec_rule_t *rule, const bson_t *document, bson_string_t *why);
+bool spec_rule_check(const spec_rule_t *rule, const bson_t *document, spec_text_t *why);
 
 /** Whether a string is a version: two or three numbers with a dot between them. */
 bool spec_is_version(const char *text);

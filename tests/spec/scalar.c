@@ -59,7 +59,15 @@ bool spec_type_has_name(bson_type_t type, const char *name) {
 
 #define TEXT_MAX 300
 
+/* How many spaces libbson puts into an empty one depends on its version. */
+static const char *empty_json(const bson_value_t *value) {
+    bool empty = (value->value_type == BSON_TYPE_DOCUMENT || value->value_type == BSON_TYPE_ARRAY) &&
+                 value->value.v_doc.data_len == 5;
+    return !empty ? NULL : value->value_type == BSON_TYPE_ARRAY ? "[ ]" : "{ }";
+}
+
 char *spec_value_json(const bson_value_t *value) {
+    if (empty_json(value)) return bson_strdup(empty_json(value));
     /* libbson writes documents only: this one goes around the value and is cut off again. */
     static const char before[] = "{ \"\" : ", after[] = " }";
     bson_t document = BSON_INITIALIZER;

@@ -276,7 +276,7 @@ OBJECT(file, KEYS(REQUIRED("description", string), REQUIRED("schemaVersion", ver
 /* --- The check ------------------------------------------------------------------------------ */
 
 /** Says so if the file is of a version that is not known; what is no version breaks a rule. */
-static bool check_version(const bson_t *file, bson_string_t *why) {
+static bool check_version(const bson_t *file, spec_text_t *why) {
     static const spec_place_t top;
     const spec_place_t place = {&top, "schemaVersion", false};
     bson_iter_t iter;
@@ -293,9 +293,9 @@ static bool check_version(const bson_t *file, bson_string_t *why) {
 }
 
 bool spec_schema_check(const bson_t *file, char **why) {
-    bson_string_t *text = bson_string_new("");
+    spec_text_t *text = spec_text_new("");
     bool ok = check_version(file, text) && spec_rule_check(&file_rule, file, text);
     if (!ok && why) *why = strdup(text->str);
-    bson_string_free(text, true);
+    spec_text_free(text, true);
     return ok;
 }

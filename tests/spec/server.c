@@ -142,7 +142,7 @@ static const char *unmet(const spec_server_t *server, const bson_t *requirement)
     return other_parameter(server, requirement);
 }
 
-bool spec_server_meets(const spec_server_t *server, const bson_t *document, bson_string_t *why) {
+bool spec_server_meets(const spec_server_t *server, const bson_t *document, spec_text_t *why) {
     bson_t requirements, requirement;
     bson_iter_t iter;
     const char *missing = NULL;
@@ -153,7 +153,7 @@ bool spec_server_meets(const spec_server_t *server, const bson_t *document, bson
         missing = unmet(server, &requirement);
         if (!missing) return true;
     }
-    bson_string_append(why, missing ? missing : "runOnRequirements");
+    spec_text_append(why, missing ? missing : "runOnRequirements");
     return false;
 }
 

@@ -11,6 +11,7 @@
 #include <mouv/mouv.h>
 
 #include "spec/test.h"
+#include "spec/text.h"
 
 struct spec_server {
     char *uri;
@@ -30,7 +31,7 @@ void spec_server_close(spec_server_t *server);
  * Whether one of the requirements (runOnRequirements of `document`) is met, or there are none.
  * Otherwise `why` gets what is not, of the last one.
  */
-bool spec_server_meets(const spec_server_t *server, const bson_t *document, bson_string_t *why);
+bool spec_server_meets(const spec_server_t *server, const bson_t *document, spec_text_t *why);
 
 /** Whether the test needs what is not there; then it has failed as unsupported. */
 bool spec_test_lacks(spec_test_t *test);

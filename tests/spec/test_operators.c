@@ -50,7 +50,7 @@ static void type(void **state) {
           {"{'v': {'$$type': 'int'}}", "{'v': [1]}", "expected type \"int\", got array [ 1 ]"},
           {"{'v': {'$$type': 'int'}}", "{'v': 1.0}", "expected type \"int\", got double 1.0"},
           {"{'v': {'$$type': 'array'}}", "{'v': [1]}", SAME},
-          {"{'v': {'$$type': []}}", "{'v': 1}", "expected type [  ], got int 1"},
+          {"{'v': {'$$type': []}}", "{'v': 1}", "expected type [ ], got int 1"},
           {"{'v': {'$$type': 'text'}}", "{'v': 'a'}", "$$type: unknown type 'text'"},
           {"{'v': {'$$type': ['string', 'text']}}", "{'v': 'a'}", "$$type: unknown type 'text'"},
           {"{'v': {'$$type': 2}}", "{'v': 'a'}", "$$type needs names of types"});
@@ -235,10 +235,10 @@ static void what_is_not_json_does_not_match_as_document(void **state) {
     bson_t *expected = from_json("{'v': {'$$matchAsDocument': {'$$matchAsRoot': {}}}}");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         bson_t *actual = from_json(texts[i]);
-        bson_string_t *why = bson_string_new("");
+        spec_text_t *why = spec_text_new("");
         if (nested(expected, actual, why)) fail_msg("%s", texts[i]);
         if (strncmp(why->str, "expected Extended JSON", 22) != 0) fail_msg("%s", why->str);
-        bson_string_free(why, true);
+        spec_text_free(why, true);
         bson_destroy(actual);
     }
     bson_destroy(expected);

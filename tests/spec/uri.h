@@ -6,11 +6,13 @@
 
 #include <bson/bson.h>
 
+#include "spec/text.h"
+
 /**
  * `base` with `options` in place of what it says about the same; with directConnection only the
  * first host is left, and no replicaSet. The caller's to bson_free(); NULL with `why` for a value
  * that no URI can have.
  */
-char *spec_uri(const char *base, const bson_t *options, bson_string_t *why);
+char *spec_uri(const char *base, const bson_t *options, spec_text_t *why);
 
 #endif

@@ -4,6 +4,7 @@
 #include "support/bare_socket.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -25,7 +26,19 @@ int bare_dial(uint16_t port, int64_t patience_ms) {
     return -1;
 }
 
+/* A signal ends a recv() that has a time limit, also where its handler asks for a restart. */
+static ssize_t receive(int fd, uint8_t *bytes, size_t wanted) {
+    size_t have = 0;
+    while (have < wanted) {
+        ssize_t got = recv(fd, bytes + have, wanted - have, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return have > 0 ? (ssize_t)have : got;
+        have += (size_t)got;
+    }
+    return (ssize_t)have;
+}
+
 ssize_t bare_ask(int fd, uint8_t *reply, size_t wanted) {
     if (send(fd, bare_ping, sizeof bare_ping, MSG_NOSIGNAL) != (ssize_t)sizeof bare_ping) return -1;
-    return recv(fd, reply, wanted, MSG_WAITALL);
+    return receive(fd, reply, wanted);
 }

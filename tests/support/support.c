@@ -94,6 +94,7 @@ static void run_case(int (*task)(void *), test_fn_t body) {
     for (size_t i = 0; i < t.document_count; i++) bson_destroy(t.documents[i]);
     free(t.documents);
     assert_false(t.failed);
+    if (t.skipped) skip();
 }
 
 void test_run_case(test_fn_t body) {
@@ -191,6 +192,18 @@ int open_cursors_become(test_t *t, int expected) {
 
 void test_drop_bson(bson_t **document) {
     bson_destroy(*document);
+}
+
+/* --- What is there --------------------------------------------------------------------------- */
+
+bool test_own_streams(void) {
+    return !MONGOC_CHECK_VERSION(2, 0, 0);
+}
+
+int test_skip(test_t *t, const char *why) {
+    print_message("skipped: %s\n", why);
+    t->skipped = true;
+    return 0;
 }
 
 /* --- Checks --------------------------------------------------------------------------------- */

@@ -252,7 +252,7 @@ static void callback_that_asks_anew_for_ever_does_not_hold_up_the_close(void **s
     mouv_runtime_close(runtime, NULL, NULL);
     assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&loop), 0);
-    assert_in_range(count, 1, 10);
+    assert_true(count >= 1 && count <= 10);
     assert_string_equal(events(), "");
     take_log(NULL);
 }

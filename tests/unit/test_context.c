@@ -99,7 +99,7 @@ static void fresh_context_runs_its_entry_on_its_own_stack(void **state) {
     (void)state;
     run_to_exit(note_where_it_runs, &offset);
 #if !defined(MOUV__ASAN) /* there a local may live on the fake stack */
-    assert_in_range(offset, STACK_BYTES - 4096, STACK_BYTES);
+    assert_true(offset >= STACK_BYTES - 4096 && offset <= STACK_BYTES);
 #else
     assert_int_not_equal(offset, 0);
 #endif
@@ -153,7 +153,7 @@ static void backtrace_in_a_fresh_context_ends_at_its_beginning(void **state) {
 
     (void)state;
     run_to_exit(take_backtrace, &frames);
-    assert_in_range(frames.count, 1, 8);
+    assert_true(frames.count >= 1 && frames.count <= 8);
     for (int i = 0; i < frames.count; i++) assert_non_null(frames.address[i]);
 }
 

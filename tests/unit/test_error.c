@@ -48,7 +48,7 @@ static void every_code_has_its_name_and_its_message(void **state) {
 static void codes_differ_and_lie_in_their_range(void **state) {
     (void)state;
     for (size_t i = 0; i < CODES; i++) {
-        assert_in_range(-codes[i].code, 20001, 20999);
+        assert_true(-codes[i].code >= 20001 && -codes[i].code <= 20999);
         for (size_t j = 0; j < i; j++) assert_int_not_equal(codes[i].code, codes[j].code);
     }
 }
@@ -98,7 +98,7 @@ static void set_cuts_a_long_message(void **state) {
     mouv_error_t error;
     mouv_error_set(&error, -1, "%s", text);
     size_t length = strlen(error.message);
-    assert_in_range(length, 400, sizeof error.message - 1);
+    assert_true(length >= 400 && length <= sizeof error.message - 1);
 }
 
 static void set_makes_one_line_of_a_message(void **state) {

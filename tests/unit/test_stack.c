@@ -133,8 +133,8 @@ static void neighbours_begin_in_different_cache_sets(void **state) {
     a = get(&pool, 0);
     b = get(&pool, 0);
     assert_int_not_equal(a->colour, b->colour);
-    assert_in_range(a->colour, 0, page_size() / 2);
-    assert_in_range(b->colour, 0, page_size() / 2);
+    assert_true(a->colour <= page_size() / 2);
+    assert_true(b->colour <= page_size() / 2);
     assert_int_equal((a->colour | b->colour) % 64, 0);
     mouv__stack_pool_put(&pool, a);
     mouv__stack_pool_put(&pool, b);
@@ -285,7 +285,7 @@ static void high_water_is_the_deepest_page_touched(void **state) {
     ((char *)stack->low)[0] = 1;
     assert_int_equal(mouv__stack_high_water(stack), stack->size);
     mouv__stack_pool_put(&pool, stack);
-    assert_in_range(mouv__stack_high_water(stack), 0, MOUV__STACK_KEPT_BYTES);
+    assert_true(mouv__stack_high_water(stack) <= MOUV__STACK_KEPT_BYTES);
     mouv__stack_pool_clear(&pool);
 }
 

@@ -148,7 +148,7 @@ static uint8_t *read_as_msg(pair_t *pair, size_t *size) {
     if (mongoc_stream_read(pair->stream, bytes, 4, 4, LONG_MS) != 4) goto fail;
     memcpy(&length, bytes, 4);
     length = BSON_UINT32_FROM_LE(length);
-    assert_in_range(length, 16, MOUV__WIRE_MESSAGE_MAX_BYTES);
+    assert_true(length >= 16 && length <= MOUV__WIRE_MESSAGE_MAX_BYTES);
     bytes = realloc(bytes, (size_t)length);
     if (mongoc_stream_read(pair->stream, bytes + 4, (size_t)length - 4, (size_t)length - 4,
                            LONG_MS) != length - 4)
