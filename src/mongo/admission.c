@@ -14,6 +14,7 @@
 #include "mongo/client.h"
 #include "mongo/close.h"
 #include "mongo/connect.h"
+#include "mongo/idle.h"
 #include "mongo/monitor.h"
 #include "mongo/queue.h"
 #include "mongo/retry.h"
@@ -26,63 +27,8 @@
 /* How far behind an operation that cannot go yet others are looked at (other servers' turn). */
 #define LOOK_AHEAD 64
 
-/* --- idle carriers --------------------------------------------------------------------------- */
-
-static void idle_push(mouv__admission_t *admission, mouv__carrier_t *carrier) {
-    carrier->prev = NULL;
-    carrier->next = admission->idle;
-    if (admission->idle) admission->idle->prev = carrier;
-    admission->idle = carrier;
-}
-
-static void idle_remove(mouv__admission_t *admission, mouv__carrier_t *carrier) {
-    if (carrier->prev)
-        carrier->prev->next = carrier->next;
-    else
-        admission->idle = carrier->next;
-    if (carrier->next) carrier->next->prev = carrier->prev;
-    carrier->prev = carrier->next = NULL;
-}
-
 static bool is_poll(const mouv__operation_t *op) {
     return (op->row->flags & MOUV__OP_POLL) != 0;
-}
-
-static bool is_kept(const mouv__carrier_t *carrier) {
-    const mouv__session_t *session = carrier->sessions;
-    while (session && !session->keepers) session = session->next;
-    return session != NULL;
-}
-
-/* A cursor or session on a carrier with a stream would wait for its polls. */
-static bool suits(const mouv__carrier_t *carrier, const mouv__operation_t *op) {
-    return carrier->streams == 0 && !(is_poll(op) && is_kept(carrier));
-}
-
-static bool may_grow(const mouv__admission_t *admission) {
-    return admission->carrier_count < admission->carrier_max;
-}
-
-/* Its connection to this server (0: to any) was cut, and it waits for another one. */
-static bool awaits_mending(const mouv__carrier_t *carrier, uint32_t server_id) {
-    return carrier->mend_id && (server_id == 0 || carrier->mend_id == server_id);
-}
-
-/*
- * The one used last among those connected to the operation's server (0: to any). Where there can be
- * no more carriers, the one with the fewest streams.
- */
-static mouv__carrier_t *idle_connected(const mouv__admission_t *admission,
-                                       const mouv__operation_t *op) {
-    uint32_t server_id = op->attempt.server_id;
-    uint64_t mask = server_id ? mouv__server_bit(server_id) : UINT64_MAX;
-    mouv__carrier_t *best = NULL;
-    for (mouv__carrier_t *carrier = admission->idle; carrier; carrier = carrier->next) {
-        if (!(carrier->connected & mask) || awaits_mending(carrier, server_id)) continue;
-        if (suits(carrier, op)) return carrier;
-        if (!best || carrier->streams < best->streams) best = carrier;
-    }
-    return may_grow(admission) ? NULL : best;
 }
 
 /* --- the server ------------------------------------------------------------------------------ */
@@ -107,58 +53,14 @@ bool mouv__admission_choose(mouv_client_t *client, mouv__operation_t *op) {
 
 /* --- to the worker --------------------------------------------------------------------------- */
 
-static int32_t lesser(int32_t a, int64_t b) {
-    return a > 0 && a < b ? a : b > INT32_MAX ? INT32_MAX : (int32_t)b;
-}
-
-/* What the server may take: false if nothing is left of the deadline. */
-static bool set_max_time(mouv__operation_t *op) {
-    bool sent = op->own_limit || (op->row->flags & MOUV__OP_MAX_TIME);
-    int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
-    op->attempt.max_time_ms = op->user_max_time_ms;
-    if (op->deadline_ns != MOUV__NEVER &&
-        mouv__time_for_server_ms(op->client, op->deadline_ns) < 1)
-        return false;
-    if (sent && limit_ns != MOUV__NEVER)
-        op->attempt.max_time_ms =
-            lesser(op->user_max_time_ms, mouv__time_for_server_ms(op->client, limit_ns));
-    return true;
-}
-
-/* Clean-up without a deadline must not wait for a silent server for minutes. */
-#define CLEANUP_LIMIT_MS 5000
-
-/* How long after its deadline a kill may bring an operation back before its socket gives up. */
-#define LATE_LIMIT_MS 250
-
-/* ... where mouv's own streams bring it back; this is for when the client has gone before that. */
-#define LEFT_BEHIND_MS 300000
-
-/* What one wait for the server may take; timeoutMS takes the place of socketTimeoutMS. */
-static int32_t wait_limit_ms(const mouv__operation_t *op) {
-    bool own_streams = op->client->pool->own_streams;
-    if (op->deadline_ns == MOUV__NEVER)
-        return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
-    if (own_streams && !op->has_timeout) return 0;
-    int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
-    return lesser(op->has_timeout ? 0 : op->client->pool->socket_timeout_ms,
-                  left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
-}
-
-static void set_limit(mouv__operation_t *op) {
-    mouv_client_t *client = op->client;
-    op->attempt.limit_ms = wait_limit_ms(op);
-    if (op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN)
-        mouv__stopper_prepare(&client->stopper, op->attempt.server_id);
-}
-
 static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier_t *carrier,
                      mouv__executor_t *executor) {
-    if (!set_max_time(op)) {
+    if (!mouv__attempt_set_limits(op)) {
         mouv__operation_stop(op, true);
         return;
     }
-    set_limit(op);
+    if (op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN)
+        mouv__stopper_prepare(&client->stopper, op->attempt.server_id);
     mouv__give_txn_number(op);
     mouv__queue_remove(op);
     op->began_ns = mouv__now_ns(client->runtime);
@@ -266,9 +168,9 @@ static void pump_bound(mouv_client_t *client, mouv__carrier_t *carrier, bool beh
             wait_or_fail(client, op);
             continue;
         }
-        idle_remove(&client->admission, carrier);
+        mouv__idle_remove(&client->admission, carrier);
         dispatch(client, op, carrier, client->admission.executor);
-        if (!carrier->busy) idle_push(&client->admission, carrier);
+        if (!carrier->busy) mouv__idle_push(&client->admission, carrier);
     }
 }
 
@@ -339,71 +241,10 @@ void mouv__admission_enter(mouv_client_t *client, mouv__operation_t *op) {
 
 /* --- the pump -------------------------------------------------------------------------------- */
 
-static mouv__carrier_t *new_carrier(mouv_client_t *client) {
-    mouv__admission_t *admission = &client->admission;
-    if (admission->carrier_count >= admission->carrier_max) return NULL;
-    mouv__carrier_t *carrier = mouv__carrier_new(client->pool);
-    if (!carrier) return NULL;
-    admission->carriers[admission->carrier_count++] = carrier;
-    return carrier;
-}
-
-/*
- * Begins one more connection to the operation's server, if that is allowed and of use. False: there
- * is no memory for it and no other connection to wait for.
- */
-static bool grow(mouv_client_t *client, const mouv__operation_t *op) {
-    mouv__admission_t *admission = &client->admission;
-    uint32_t server_id = op->attempt.server_id;
-    uint8_t connecting = admission->connecting[server_id % 64];
-    if (connecting >= MOUV__CONNECTING_MAX || connecting >= admission->ready.count) return true;
-    mouv__carrier_t *carrier = admission->idle; /* not connected to it, or it would be used */
-    bool choosy = may_grow(admission);
-    while (carrier && ((choosy && !suits(carrier, op)) || (server_id == 0 && carrier->mend_id)))
-        carrier = carrier->next;
-    if (carrier)
-        idle_remove(admission, carrier);
-    else
-        carrier = new_carrier(client);
-    if (!carrier) return admission->carrier_count > 0;
-    carrier->busy = true;
-    if (carrier->mend_id == server_id) carrier->mend_id = 0;
-    return mouv__connect(client, carrier, server_id, op);
-}
-
 static void fail_without_memory(mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
     mouv__operation_fail_waiting(op, &error);
-}
-
-/*
- * Sets the connection that an interrupt has cut up again, if its server is there, before anything
- * runs on an idle carrier; in its turn, as other connections are.
- */
-static void mend(mouv_client_t *client, mouv__carrier_t *carrier) {
-    mouv__admission_t *admission = &client->admission;
-    uint32_t server_id = carrier->mend_id;
-    const mouv__server_t *server = mouv__topology_server(admission->topology, server_id);
-    bool there = server && server->kind != MOUV__SERVER_UNKNOWN;
-    bool kept = mouv__circuit_keeps_cut(client, carrier, server_id);
-    if (there && !kept && admission->connecting[server_id % 64] >= MOUV__CONNECTING_MAX) return;
-    carrier->mend_id = 0;
-    admission->mending = true; /* others may be waiting for their turn */
-    if (kept || !there || client->state != MOUV__CLIENT_OPEN) return;
-    idle_remove(admission, carrier);
-    carrier->busy = true;
-    mouv__connect(client, carrier, server_id, NULL);
-}
-
-static void pump_mending(mouv_client_t *client) {
-    client->admission.mending = false;
-    for (mouv__carrier_t *carrier = client->admission.idle, *next; carrier; carrier = next) {
-        next = carrier->next;
-        if (!carrier->mend_id) continue;
-        mend(client, carrier);
-        client->admission.mending = true;
-    }
 }
 
 /*
@@ -423,15 +264,15 @@ static void pump_ready(mouv_client_t *client) {
         }
         mouv__carrier_t *carrier = NULL;
         if (!(blocked & mouv__server_bit(op->attempt.server_id)))
-            carrier = idle_connected(admission, op);
+            carrier = mouv__idle_find(admission, op);
         if (carrier) {
-            idle_remove(admission, carrier);
+            mouv__idle_remove(admission, carrier);
             dispatch(client, op, carrier, admission->executor);
-            if (!carrier->busy) idle_push(admission, carrier);
+            if (!carrier->busy) mouv__idle_push(admission, carrier);
             continue;
         }
         uint64_t server = mouv__server_bit(op->attempt.server_id);
-        if (!(blocked & server) && !grow(client, op)) {
+        if (!(blocked & server) && !mouv__idle_grow(client, op)) {
             fail_without_memory(op);
             continue;
         }
@@ -489,7 +330,7 @@ void mouv__admission_pump(mouv_client_t *client) {
     if (client->state > MOUV__CLIENT_DRAINING) return;
     if (admission->pool_state == MOUV__POOL_READY) {
         if (admission->cleanup.first) pump_cleanup(client);
-        if (admission->mending) pump_mending(client);
+        if (admission->mending) mouv__idle_mend_all(client);
         if (admission->ready.first) pump_ready(client);
         if (admission->streams > 0) pump_polls(client);
     }
@@ -504,8 +345,8 @@ void mouv__admission_leave(mouv_client_t *client, mouv__carrier_t *carrier) {
     carrier->busy = false;
     if (carrier->polling) client->admission.polling--;
     carrier->polling = false;
-    idle_push(&client->admission, carrier);
-    if (carrier->mend_id) mend(client, carrier);
+    mouv__idle_push(&client->admission, carrier);
+    if (carrier->mend_id) mouv__idle_mend(client, carrier);
     if (carrier->mend_id) client->admission.mending = true;
     if (!carrier->busy) pump_affine(client, carrier);
 }
@@ -518,16 +359,6 @@ void mouv__admission_leave_lane(mouv_client_t *client, mouv__lane_t *lane) {
 }
 
 /* --- topology -------------------------------------------------------------------------------- */
-
-/* libmongoc drops the connections to a server that it has lost. */
-static void forget_lost_connections(mouv__admission_t *admission) {
-    uint64_t known = 0;
-    for (uint32_t i = 0; i < admission->topology->count; i++)
-        if (admission->topology->servers[i].kind != MOUV__SERVER_UNKNOWN)
-            known |= mouv__server_bit(admission->topology->servers[i].id);
-    for (uint32_t i = 0; i < admission->carrier_count; i++)
-        admission->carriers[i]->connected &= known;
-}
 
 /* There is nobody left to wait for. */
 static void fail_selecting(mouv_client_t *client) {
@@ -556,7 +387,7 @@ void mouv__admission_topology_changed(void *arg) {
     if (newest) {
         mouv__free(admission->topology);
         admission->topology = newest;
-        forget_lost_connections(admission);
+        mouv__idle_forget_lost(admission);
         mouv__interrupter_topology_changed(&client->interrupter);
     }
     mouv__circuits_look(client);

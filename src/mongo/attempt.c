@@ -16,7 +16,10 @@
 #include "mongo/defaults.h"
 #include "mongo/monitor.h"
 #include "mongo/session.h"
+#include "mongo/state.h"
 #include "mongo/timeout.h"
+
+#define MS_NS INT64_C(1000000)
 
 /* How often a retry asks libmongoc for another server than the one that failed. */
 #define OTHER_SERVER_TRIES 5
@@ -169,6 +172,50 @@ static void attempt_run(mouv__job_t *job) {
     bson_t opts = BSON_INITIALIZER;
     if (prepare(op, &opts) && enter_sent(attempt)) send_command(op, &opts);
     bson_destroy(&opts);
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static int32_t lesser(int32_t a, int64_t b) {
+    return a > 0 && a < b ? a : b > INT32_MAX ? INT32_MAX : (int32_t)b;
+}
+
+static bool set_max_time(mouv__operation_t *op) {
+    bool sent = op->own_limit || (op->row->flags & MOUV__OP_MAX_TIME);
+    int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
+    op->attempt.max_time_ms = op->user_max_time_ms;
+    if (op->deadline_ns != MOUV__NEVER &&
+        mouv__time_for_server_ms(op->client, op->deadline_ns) < 1)
+        return false;
+    if (sent && limit_ns != MOUV__NEVER)
+        op->attempt.max_time_ms =
+            lesser(op->user_max_time_ms, mouv__time_for_server_ms(op->client, limit_ns));
+    return true;
+}
+
+/* Clean-up without a deadline must not wait for a silent server for minutes. */
+#define CLEANUP_LIMIT_MS 5000
+
+/* How long after its deadline a kill may bring an operation back before its socket gives up. */
+#define LATE_LIMIT_MS 250
+
+/* ... where mouv's own streams bring it back; this is for when the client has gone before that. */
+#define LEFT_BEHIND_MS 300000
+
+/* What one wait for the server may take; timeoutMS takes the place of socketTimeoutMS. */
+static int32_t wait_limit_ms(const mouv__operation_t *op) {
+    bool own_streams = op->client->pool->own_streams;
+    if (op->deadline_ns == MOUV__NEVER)
+        return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
+    if (own_streams && !op->has_timeout) return 0;
+    int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
+    return lesser(op->has_timeout ? 0 : op->client->pool->socket_timeout_ms,
+                  left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
+}
+
+bool mouv__attempt_set_limits(mouv__operation_t *op) {
+    op->attempt.limit_ms = wait_limit_ms(op);
+    return set_max_time(op);
 }
 
 /* --- hand-over ------------------------------------------------------------------------------- */

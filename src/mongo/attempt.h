@@ -11,6 +11,9 @@
 
 enum { MOUV__STAGE_PREPARING, MOUV__STAGE_SENT, MOUV__STAGE_STOPPED };
 
+/** What the server, and a wait for it, may take: false if nothing is left of the deadline. */
+bool mouv__attempt_set_limits(mouv__operation_t *op);
+
 /**
  * Hands `op` to a worker with this carrier. 0, or a negative code with nothing changed.
  * `done` is mouv__operation_back().
