@@ -1,6 +1,6 @@
 /*
- * Limits of time: timeoutMS of a client, of a handle and of a call, a scope around several calls, and
- * what the error says when time runs out. The slow query is a $where that sleeps on the server.
+ * Limits of time: timeoutMS of a client, of a handle and of a call, a scope around several calls,
+ * and what the error says when time runs out. The slow query is a $where that sleeps on the server.
  *
  *     MONGODB_URI=mongodb://localhost timeouts
  */

@@ -20,7 +20,8 @@ struct transfer {
 /* Adds `amount` to an account that has at least `least`: 1, or 0 if there is none such. */
 static int add(const struct transfer *transfer, const char *name, int least, int amount,
                const bson_t *opts) {
-    MOUV_AUTO_BSON bson_t *filter = BCON_NEW("_id", name, "balance", "{", "$gte", BCON_INT32(least), "}");
+    MOUV_AUTO_BSON bson_t *filter =
+        BCON_NEW("_id", name, "balance", "{", "$gte", BCON_INT32(least), "}");
     MOUV_AUTO_BSON bson_t *update = BCON_NEW("$inc", "{", "balance", BCON_INT32(amount), "}");
     return mouv_await(mouv_collection_update_one(transfer->accounts, filter, update, opts, NULL),
                       NULL);

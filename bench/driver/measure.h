@@ -1,6 +1,6 @@
 /*
- * What the C programs here share: the cases' sizes, a stop watch with latencies, the line that `run`
- * reads.
+ * What the C programs here share: the cases' sizes, a stop watch with latencies, the line that
+ * `run` reads.
  */
 #ifndef BENCH_DRIVER_MEASURE_H
 #define BENCH_DRIVER_MEASURE_H

@@ -18,9 +18,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     bson_t *reply =
-        BCON_NEW("cursor", "{", "id", BCON_INT64(0), "ns", "mouv_bench.docs", "firstBatch", "[", "{",
-                 "_id", BCON_INT32(1), "name", "somebody", "age", BCON_INT32(1), "city", "Porto",
-                 "score", BCON_DOUBLE(1 / 7.0), "}", "]", "}", "ok", BCON_DOUBLE(1));
+        BCON_NEW("cursor", "{", "id", BCON_INT64(0), "ns", "mouv_bench.docs", "firstBatch", "[",
+                 "{", "_id", BCON_INT32(1), "name", "somebody", "age", BCON_INT32(1), "city",
+                 "Porto", "score", BCON_DOUBLE(1 / 7.0), "}", "]", "}", "ok", BCON_DOUBLE(1));
     mock_server_script(server, "find",
                        &(mock_script_t){.reply = reply, .delay_ms = argc > 1 ? atoi(argv[1]) : 0});
     bson_destroy(reply);

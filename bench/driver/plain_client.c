@@ -110,8 +110,8 @@ static void run_insert_many(bench_t *bench) {
     measure_start(&bench->measure, (size_t)bench->job.operations);
     for (int i = 0; i < bench->job.operations; i++) {
         double began = wall_s();
-        if (!mongoc_collection_insert_many(collection, (const bson_t **)documents, BATCH, NULL, NULL,
-                                           &error))
+        if (!mongoc_collection_insert_many(collection, (const bson_t **)documents, BATCH, NULL,
+                                           NULL, &error))
             fail("insert_many", error.message);
         measure_add(&bench->measure, wall_s() - began);
         mongoc_collection_drop(collection, NULL);

@@ -61,8 +61,9 @@ static int running(soak_t *soak) {
     const bson_t *doc;
     int count = 0, rc;
     mouv_database_t *admin = mouv_client_get_database(soak->client, "admin");
-    bson_t *pipeline = BCON_NEW("0", "{", "$currentOp", "{", "}", "}", "1", "{", "$match", "{",
-                                "command.filter.$where", "{", "$exists", BCON_BOOL(true), "}", "}", "}");
+    bson_t *pipeline =
+        BCON_NEW("0", "{", "$currentOp", "{", "}", "}", "1", "{", "$match", "{",
+                 "command.filter.$where", "{", "$exists", BCON_BOOL(true), "}", "}", "}");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(admin, pipeline, NULL);
     while ((rc = mouv_cursor_next(cursor, &doc, &error)) > 0) count++;
     if (rc < 0) fail("$currentOp", error.message);
@@ -111,13 +112,15 @@ static int main_task(void *arg) {
     qsort(soak->late_ms, soak->done, sizeof *soak->late_ms, compare_doubles);
     printf("%zu timeouts of %d ms, %d in flight: %.1f s, %d ended otherwise\n", soak->done,
            soak->limit_ms, soak->in_flight, took_s, soak->wrong);
-    printf("late by (ms)             p50 %.2f  p99 %.2f  most %.2f\n", soak->late_ms[soak->done / 2],
-           soak->late_ms[soak->done * 99 / 100], soak->late_ms[soak->done - 1]);
+    printf("late by (ms)             p50 %.2f  p99 %.2f  most %.2f\n",
+           soak->late_ms[soak->done / 2], soak->late_ms[soak->done * 99 / 100],
+           soak->late_ms[soak->done - 1]);
     printf("the last worker was free %.1f ms after the last timeout\n", quiet);
     process_print("after the first 1,000", before);
     process_print("at the end", after);
     double server_ms = server_quiet_ms(soak);
-    printf(server_ms < 0 ? "the server still runs some\n" : "the server had ended the last one %.1f ms later\n",
+    printf(server_ms < 0 ? "the server still runs some\n"
+                         : "the server had ended the last one %.1f ms later\n",
            server_ms);
     mouv_await(mouv_database_drop(mouv_client_get_database(client, "mouv_soak"), NULL), NULL);
     mouv_client_close(client, NULL);

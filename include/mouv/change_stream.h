@@ -93,7 +93,8 @@ MOUV_API MOUV_SUSPENDS int mouv_change_stream_try_next(mouv_change_stream_t *str
 MOUV_API mouv_future_t mouv_change_stream_fetch(mouv_change_stream_t *stream);
 MOUV_API mouv_future_t mouv_change_stream_try_fetch(mouv_change_stream_t *stream);
 
-/** The next event if one is at hand: 1, or 0 when a fetch is needed. MOUV_EINVAL if `doc` is NULL. */
+/** The next event if one is at hand: 1, or 0 when a fetch is needed. MOUV_EINVAL if `doc` is NULL.
+ */
 MOUV_API int mouv_change_stream_next_buffered(mouv_change_stream_t *stream, const bson_t **doc);
 
 /** Whether more may come: false after the server's end, a final error or a close. */

@@ -34,7 +34,8 @@ typedef struct mouv_server_api {
     bool deprecation_errors; /**< what it has deprecated fails ("APIDeprecationError") */
 } mouv_server_api_t;
 
-/** Options of mouv_client_new(); zero is the default of each. What the URI can say, the URI says. */
+/** Options of mouv_client_new(); zero is the default of each. What the URI can say, the URI says.
+ */
 typedef struct mouv_client_opts {
     mouv_executor_t executor; /**< where libmongoc's blocking calls run */
     int64_t queue_wait_ms; /**< longest wait for a free client without a deadline; default 30,000,
@@ -53,8 +54,8 @@ MOUV_BEGIN_DECLS
  * A client for a MongoDB URI. Does no I/O: looking up mongodb+srv names, connecting and
  * authenticating happen on a worker with the first operation. Every option of libmongoc's URI
  * works; maxPoolSize (100) limits the connections, and so the operations that run at once.
- * timeoutMS, which libmongoc has not, is mouv's own: the limit of every operation as a whole, with its
- * retries, unless a handle or a call has another (database.h); 0: none. See docs/timeouts.md.
+ * timeoutMS, which libmongoc has not, is mouv's own: the limit of every operation as a whole, with
+ * its retries, unless a handle or a call has another (database.h); 0: none. See docs/timeouts.md.
  *
  * Context:   the thread of the runtime it will belong to; use from another thread, or in the child
  *            of a fork(), is refused with MOUV_ETHREAD. Never suspends.
@@ -135,8 +136,8 @@ typedef struct mouv_client_stats {
     uint64_t retries;    /**< attempts after the first */
     uint64_t interrupts;     /**< connections cut because a kill had brought no answer, or because
                                   their server was silent and had been replaced as the primary */
-    uint64_t abandoned;      /**< times that a worker was left in its call for another second, as the
-                                  budget of interrupts was spent */
+    uint64_t abandoned; /**< times that a worker was left in its call for another second, as the
+                             budget of interrupts was spent */
     uint64_t circuits;       /**< times that a server got nothing but pings, as it had left several
                                   deadlines in a row, and a ping, without any answer */
     uint64_t busy;           /**< workers that have something to do now, operations or not */

@@ -7,11 +7,13 @@
  * A cursor stays with one connection, server and session, which serve others between its batches.
  *
  * Tailable cursors (`tailable: true`, on a capped collection) do not end where the collection ends.
- * With `awaitData: true` they wait there in polls, each at most `maxAwaitTimeMS` (the server's 1,000
- * ms), which share the client's connections as those of change streams do (change_stream.h): queries
- * are not held up. Such a cursor dies, as mouv_cursor_alive() tells, when the collection is dropped
- * or has overwritten what it would have given next, or if the collection was empty at the beginning;
- * a new one has to be made then.
+ * With `awaitData: true` they wait there in polls, each at most `maxAwaitTimeMS` (the server's
+ * 1,000 ms), which share the client's connections as those of change streams do (change_stream.h):
+ * queries are not held up. Such a cursor dies, as mouv_cursor_alive() tells, when the collection is
+ * dropped or has overwritten what it would have given next, or if the collection was empty at the
+ * beginning; a new one has to be made then. A scope's deadline leaves it alive, as its polls are
+ * made to end before that; one that is late by more than a second is stopped, and the cursor with
+ * it.
  */
 #ifndef MOUV_CURSOR_H
 #define MOUV_CURSOR_H

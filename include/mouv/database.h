@@ -20,11 +20,11 @@ MOUV_API mouv_collection_t *mouv_database_get_collection(mouv_database_t *databa
 
 /**
  * The same database with other defaults: a handle whose operations and collections take from
- * `opts` (readConcern, writeConcern, readPreference, timeoutMS) what the opts of a call leave out, and
- * from `database` what `opts` leave out. Call before collection before database before client (URI).
- * Commands of mouv_database_command() take timeoutMS alone. Interned and never NULL, as every handle:
- * the same `opts` give the same handle; bad ones fail at the operation. To go back to the server's
- * default give {}, to the primary "primary".
+ * `opts` (readConcern, writeConcern, readPreference, timeoutMS) what the opts of a call leave out,
+ * and from `database` what `opts` leave out. Call before collection before database before client
+ * (URI). Commands of mouv_database_command() take timeoutMS alone. Interned and never NULL, as
+ * every handle: the same `opts` give the same handle; bad ones fail at the operation. To go back to
+ * the server's default give {}, to the primary "primary".
  *
  * Context: the client's thread; no I/O.
  * Like:    mongoc_database_copy() with _set_read_concern() etc.; Motor's with_options().
@@ -40,14 +40,13 @@ MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database,
  * Ownership: inputs are copied. A `bson_t **` output may be NULL; it is set to NULL at once and
  *            receives, when the future is awaited, a document that is the caller's to destroy.
  *            `reply` is given whenever the server answered, other outputs only on success.
- * Deadline:  the nearest timeout scope's or the mouv_await_for()'s, or that of timeoutMS in `opts`, the
- *            handle or the URI if it is nearer; sent on as maxTimeMS. See docs/timeouts.md.
- * Cancel:    while queued, nothing is sent; once sent, see mouv_await().
- * Errors:    MOUV_EINVAL, MOUV_ETIMEDOUT, MOUV_ECANCELED, MOUV_ESERVER, MOUV_ENETWORK,
- *            MOUV_ESELECTION, MOUV_EQUEUE, MOUV_ECLOSED, MOUV_ETHREAD, MOUV_ENOMEM; writes also
- *            MOUV_EUNKNOWN.
- * `opts`:    NULL, or a document with the fields that libmongoc's function of the same name takes;
- *            fields that mouv does not know are passed on to the server's command.
+ * Deadline:  the nearest timeout scope's or the mouv_await_for()'s, or that of timeoutMS in `opts`,
+ * the handle or the URI if it is nearer; sent on as maxTimeMS. See docs/timeouts.md. Cancel: while
+ * queued, nothing is sent; once sent, see mouv_await(). Errors:    MOUV_EINVAL, MOUV_ETIMEDOUT,
+ * MOUV_ECANCELED, MOUV_ESERVER, MOUV_ENETWORK, MOUV_ESELECTION, MOUV_EQUEUE, MOUV_ECLOSED,
+ * MOUV_ETHREAD, MOUV_ENOMEM; writes also MOUV_EUNKNOWN. `opts`:    NULL, or a document with the
+ * fields that libmongoc's function of the same name takes; fields that mouv does not know are
+ * passed on to the server's command.
  */
 
 /**

@@ -77,9 +77,9 @@ MOUV_API int mouv_error_set(mouv_error_t *error, int code, const char *format, .
 MOUV_API bool mouv_error_has_label(const mouv_error_t *error, const char *label);
 
 /**
- * Whether time ran out: MOUV_ETIMEDOUT, or a write that may be stored (MOUV_EUNKNOWN) or is stored in
- * part (MOUV_ESERVER) with that as its cause. The server's MaxTimeMSExpired (50) is such an error
- * wherever it comes: at the top, in writeErrors, in writeConcernError. Any thread.
+ * Whether time ran out: MOUV_ETIMEDOUT, or a write that may be stored (MOUV_EUNKNOWN) or is stored
+ * in part (MOUV_ESERVER) with that as its cause. The server's MaxTimeMSExpired (50) is such an
+ * error wherever it comes: at the top, in writeErrors, in writeConcernError. Any thread.
  *
  * Like: PyMongo's `PyMongoError.timeout`.
  */

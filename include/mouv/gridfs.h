@@ -21,8 +21,8 @@
  *            MOUV_ESTATE: the stream was closed or aborted, or has failed before.
  * `id`:      any BSON value; an ObjectId unless somebody chose another.
  *
- * Sessions and transactions are not for GridFS, as its specification says. timeoutMS (client.h) of a
- * bucket limits each call on it as a whole, and a stream from its making to its end.
+ * Sessions and transactions are not for GridFS, as its specification says. timeoutMS (client.h) of
+ * a bucket limits each call on it as a whole, and a stream from its making to its end.
  */
 #ifndef MOUV_GRIDFS_H
 #define MOUV_GRIDFS_H
@@ -90,7 +90,8 @@ MOUV_API mouv_future_t mouv_gridfs_rename_future(mouv_gridfs_bucket_t *bucket,
 
 /** Gives every file of one name another. Errors: "FileNotFound". */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket,
-                                                      const char *filename, const char *new_filename,
+                                                      const char *filename,
+                                                      const char *new_filename,
                                                       mouv_error_t *error);
 MOUV_API mouv_future_t mouv_gridfs_rename_by_name_future(mouv_gridfs_bucket_t *bucket,
                                                          const char *filename,
@@ -111,11 +112,11 @@ MOUV_API mouv_future_t mouv_gridfs_drop_future(mouv_gridfs_bucket_t *bucket);
  * cannot be reached for that (10 s) keeps them, and they belong to no file.
  *
  * `opts`:    chunkSizeBytes, metadata (a document), timeoutMS; `_id` with the first function. For
- *            programs of old: contentType (a string) and aliases (an array of strings), which newer ones put
- *            into the metadata; disableMD5 (true: mouv never makes one; false is refused).
- * Ownership: copies all. Release with mouv_gridfs_upload_unref() or MOUV_AUTO_UPLOAD.
- * Returns:   NULL only where memory runs out; what is wrong shows in the first call.
- * Like:      mongoc_gridfs_bucket_open_upload_stream(); Motor's open_upload_stream().
+ *            programs of old: contentType (a string) and aliases (an array of strings), which newer
+ * ones put into the metadata; disableMD5 (true: mouv never makes one; false is refused). Ownership:
+ * copies all. Release with mouv_gridfs_upload_unref() or MOUV_AUTO_UPLOAD. Returns:   NULL only
+ * where memory runs out; what is wrong shows in the first call. Like:
+ * mongoc_gridfs_bucket_open_upload_stream(); Motor's open_upload_stream().
  */
 MOUV_API mouv_gridfs_upload_t *mouv_gridfs_open_upload_stream(mouv_gridfs_bucket_t *bucket,
                                                               const char *filename,

@@ -71,7 +71,7 @@ typedef struct mouv_pool_event {
     uint64_t operation_id;      /**< as in mouv_command_event_t */
     uint32_t server_id;         /**< 0: not chosen yet */
     mouv_waits_for_t waits_for; /**< queued; else 0 */
-    int64_t duration_us;        /**< checked out: how long it waited; returned: how long it had it */
+    int64_t duration_us; /**< checked out: how long it waited; returned: how long it had it */
 } mouv_pool_event_t;
 
 /** What is NULL is not subscribed and costs nothing. */

@@ -177,9 +177,9 @@ typedef int (*mouv_transaction_fn_t)(mouv_session_t *session, void *arg);
  * until `retry_limit_ms` are over. `fn` returns the failure of its operations as it is, so that the
  * labels are seen; a negative result aborts. If `fn` itself commits or aborts, that stands.
  *
- * With a timeoutMS (`timeout_ms`, the session's, the client's) that is the limit of the whole: of the
- * operations in `session` (one of them with a timeoutMS of its own is MOUV_EINVAL; those outside of
- * `session` know nothing of it), of retries and of the commit. The abort has it anew.
+ * With a timeoutMS (`timeout_ms`, the session's, the client's) that is the limit of the whole: of
+ * the operations in `session` (one of them with a timeoutMS of its own is MOUV_EINVAL; those
+ * outside of `session` know nothing of it), of retries and of the commit. The abort has it anew.
  *
  * Context: a coroutine. If the task is cancelled the transaction is aborted, which is waited for.
  * Returns: what `fn` returned, or the error.

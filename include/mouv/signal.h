@@ -16,8 +16,9 @@ MOUV_BEGIN_DECLS
 
 /**
  * Has `fn(signum, arg)` called on the loop, outside of any task, at each such signal: ordinary
- * code, none of the limits of a signal handler. A second call for the same signal replaces the first. For
- * SIGINT and SIGTERM it replaces what mouv_main() does. Several signals in a row may come as one.
+ * code, none of the limits of a signal handler. A second call for the same signal replaces the
+ * first. For SIGINT and SIGTERM it replaces what mouv_main() does. Several signals in a row may
+ * come as one.
  *
  * Handlers end with the runtime and keep no loop alive. Other loops of the process that watch the
  * same signal get it too.

@@ -15,9 +15,9 @@
 /* ---- chores ---- */
 
 /*
- * Completing, cancelling or releasing a future leads to the same for those around it. However deeply
- * they are nested, it needs no depth of stack: what comes up during a chore of the same kind waits
- * until that one has returned.
+ * Completing, cancelling or releasing a future leads to the same for those around it. However
+ * deeply they are nested, it needs no depth of stack: what comes up during a chore of the same kind
+ * waits until that one has returned.
  */
 enum { NOTIFYING, CANCELLING, DISPOSING };
 

@@ -19,7 +19,8 @@ typedef struct mouv__task mouv__task_t;
 typedef struct mouv__attachment mouv__attachment_t;
 
 /**
- * Something of an upper layer that lives on the runtime (a client) and must end before it. Embedded.
+ * Something of an upper layer that lives on the runtime (a client) and must end before it.
+ * Embedded.
  */
 struct mouv__attachment {
     mouv__attachment_t *prev, *next;

@@ -25,7 +25,8 @@ bool mouv__scopes_expired(const mouv_scope_t *innermost, bool *shielded) {
 int64_t mouv__scopes_deadline(const mouv_scope_t *innermost, bool *shielded) {
     int64_t earliest = MOUV__NEVER;
     *shielded = false;
-    for (const mouv_scope_t *scope = innermost; scope != NULL && !*shielded; scope = scope->parent) {
+    for (const mouv_scope_t *scope = innermost; scope != NULL && !*shielded;
+         scope = scope->parent) {
         if (scope->deadline_ns < earliest) earliest = scope->deadline_ns;
         *shielded = (scope->flags & SHIELD) != 0;
     }

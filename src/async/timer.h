@@ -1,6 +1,6 @@
 /*
- * Deadlines: a heap of timers on one uv_timer_t, by the nanosecond clock of clock.h, which tests may
- * replace by a virtual one. A timer never fires early. Loop thread only.
+ * Deadlines: a heap of timers on one uv_timer_t, by the nanosecond clock of clock.h, which tests
+ * may replace by a virtual one. A timer never fires early. Loop thread only.
  */
 #ifndef MOUV_ASYNC_TIMER_H
 #define MOUV_ASYNC_TIMER_H

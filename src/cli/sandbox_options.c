@@ -9,7 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_MONGOD = 256, OPTION_NODES, OPTION_SET_PARAMETER, OPTION_AUTH, OPTION_KEEP, OPTION_RESTART };
+enum {
+    OPTION_MONGOD = 256,
+    OPTION_NODES,
+    OPTION_SET_PARAMETER,
+    OPTION_AUTH,
+    OPTION_KEEP,
+    OPTION_RESTART
+};
 
 static const struct argp_option argp_options[] = {
     {"mongod", OPTION_MONGOD, "PATH", 0, "The mongod to run, instead of looking for one", 0},

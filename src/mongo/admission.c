@@ -84,10 +84,17 @@ static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__carrier
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
+/* Who waits for a certain server (its cursor's, one that is silent) is not helped by selecting. */
+static bool seeks(const mouv__operation_t *op) {
+    return !op->affinity && !op->server_id &&
+           !mouv__circuit_is_open(op->client, op->attempt.server_id);
+}
+
 static void wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
     mouv__queue_remove(op);
     if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
     mouv__queue_push(&client->admission.selecting, op);
+    if (seeks(op)) client->admission.nobody_seeks = false;
     op->wait_ns = op->select_ns;
     mouv__operation_arm(op);
 }
@@ -138,7 +145,8 @@ static void wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
         mouv__queue_push(mouv__is_cleanup(op) ? &admission->cleanup : &admission->ready, op);
     op->wait_ns = MOUV__NEVER;
     if (op->has_timeout)
-        op->wait_ns = op->select_ns; /* one limit for the server and the client, whatever the queue's */
+        op->wait_ns =
+            op->select_ns; /* one limit for the server and the client, whatever the queue's */
     else if (op->deadline_ns == MOUV__NEVER)
         op->wait_ns = mouv__deadline_in(client->runtime, admission->queue_wait_ms);
 }
@@ -295,6 +303,7 @@ static void pump_cleanup(mouv_client_t *client) {
 
 void mouv__admission_reselect(mouv_client_t *client) {
     mouv__operation_t *next;
+    client->admission.nobody_seeks = false;
     for (mouv__operation_t *op = client->admission.selecting.first; op; op = next) {
         next = op->next;
         if (!mouv__admission_choose(client, op)) continue;
@@ -303,26 +312,31 @@ void mouv__admission_reselect(mouv_client_t *client) {
     }
 }
 
-/* Who waits for a certain server (its cursor's, one that is silent) is not helped by selecting. */
-static bool seeks(const mouv__operation_t *op) {
-    return !op->affinity && !op->server_id &&
-           !mouv__circuit_is_open(op->client, op->attempt.server_id);
-}
-
 static const mouv__operation_t *first_seeker(const mouv__admission_t *admission) {
-    const mouv__operation_t *op = admission->selecting.first;
+    const mouv__operation_t *op = admission->nobody_seeks ? NULL : admission->selecting.first;
     while (op && !seeks(op)) op = op->next;
     return op;
 }
 
 static void pump_selector(mouv_client_t *client) {
     mouv__admission_t *admission = &client->admission;
-    const mouv__operation_t *seeker = first_seeker(admission);
     if (admission->selector.busy) return;
-    if (admission->pool_state == MOUV__POOL_NONE)
-        mouv__prepare_pool(client);
-    else if (admission->pool_state == MOUV__POOL_READY && seeker)
-        mouv__seek_server(client, seeker);
+    if (admission->pool_state == MOUV__POOL_NONE) mouv__prepare_pool(client);
+    if (admission->pool_state != MOUV__POOL_READY) return;
+    const mouv__operation_t *seeker = first_seeker(admission);
+    admission->nobody_seeks = !seeker;
+    if (seeker) mouv__seek_server(client, seeker);
+}
+
+static void pump_all_affine(mouv_client_t *client) {
+    for (uint32_t i = 0; i < client->admission.carrier_count; i++)
+        pump_affine(client, client->admission.carriers[i]);
+}
+
+/* One that need not be mended any more may be what its bound operations have waited for. */
+static void pump_mending(mouv_client_t *client) {
+    mouv__idle_mend_all(client);
+    pump_all_affine(client);
 }
 
 void mouv__admission_pump(mouv_client_t *client) {
@@ -330,7 +344,7 @@ void mouv__admission_pump(mouv_client_t *client) {
     if (client->state > MOUV__CLIENT_DRAINING) return;
     if (admission->pool_state == MOUV__POOL_READY) {
         if (admission->cleanup.first) pump_cleanup(client);
-        if (admission->mending) mouv__idle_mend_all(client);
+        if (admission->mending) pump_mending(client);
         if (admission->ready.first) pump_ready(client);
         if (admission->streams > 0) pump_polls(client);
     }
@@ -370,12 +384,10 @@ static void fail_selecting(mouv_client_t *client) {
 }
 
 void mouv__admission_look_again(mouv_client_t *client) {
-    mouv__admission_t *admission = &client->admission;
     mouv__client_hold(client);
     mouv__admission_reselect(client);
-    if (is_dead(admission)) fail_selecting(client);
-    for (uint32_t i = 0; i < admission->carrier_count; i++)
-        pump_affine(client, admission->carriers[i]);
+    if (is_dead(&client->admission)) fail_selecting(client);
+    pump_all_affine(client);
     mouv__admission_pump(client);
     mouv__client_let_go(client);
 }

@@ -5,9 +5,9 @@
  * first; operations bound to a carrier (getMore, a write's retry) go ahead of new ones on it.
  *
  * Polls, the getMores of change streams, wait on the server for up to a second and more. So each
- * stream gets a carrier that nothing else is bound to, while the number of carriers allows it; polls
- * go behind whatever else waits; and a quarter of the carriers, but not the only one, is left free
- * of them.
+ * stream gets a carrier that nothing else is bound to, while the number of carriers allows it;
+ * polls go behind whatever else waits; and a quarter of the carriers, but not the only one, is left
+ * free of them.
  */
 #ifndef MOUV_MONGO_ADMISSION_H
 #define MOUV_MONGO_ADMISSION_H
@@ -52,7 +52,8 @@ typedef struct mouv__admission {
     mouv__queue_t selecting, ready, running, cleanup;
     mouv__carrier_t **carriers;
     uint32_t carrier_count, carrier_max;
-    bool mending;                  /**< carriers wait for a connection in place of one that was cut */
+    bool mending; /**< carriers wait for a connection in place of one that was cut */
+    bool nobody_seeks;             /**< whoever is SELECTING waits for a certain server */
     uint32_t streams;              /**< change streams that are open */
     uint32_t polling, polling_max; /**< carriers that poll; the most that may */
     mouv__carrier_t *idle;      /**< the one used last is first */

@@ -28,7 +28,8 @@ mouv__session_t *mouv__bound_session(const mouv__operation_t *op);
 /** Loop thread: true if nothing has been sent and nothing will be. */
 bool mouv__attempt_stop(mouv__operation_t *op);
 
-/** Loop thread: whether the command has been given to the connection, so that a kill has a sense. */
+/** Loop thread: whether the command has been given to the connection, so that a kill has a sense.
+ */
 bool mouv__attempt_is_sent(const mouv__operation_t *op);
 
 /** Loop thread, the job is back: gives session (unless `keep_session`) and pool share back. Returns

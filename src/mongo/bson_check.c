@@ -72,7 +72,8 @@ static bool skip_name(walk_t *walk, const char *what) {
 static bool skip_string(walk_t *walk) {
     if (left(walk) < 5) return wrong(walk, "no room for a string");
     uint32_t length = number_at(walk, walk->at);
-    if (length < 1 || length > left(walk) - 4) return wrong(walk, "a string's length of %u", length);
+    if (length < 1 || length > left(walk) - 4)
+        return wrong(walk, "a string's length of %u", length);
     if (walk->data[walk->at + 4 + length - 1] != 0)
         return wrong(walk, "a string of %u bytes does not end with zero", length);
     walk->at += 4 + (size_t)length;

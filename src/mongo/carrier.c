@@ -58,7 +58,8 @@ void mouv__carrier_begin(mouv__carrier_t *carrier, const mouv__pool_t *pool, uin
     mouv__line_begin(carrier->line, ticket, limit_ms);
 #if MONGOC_CHECK_VERSION(1, 27, 0)
     if (carrier->line) return;
-    carrier->limit_ns = limit_ms > 0 ? uv_hrtime() + (uint64_t)limit_ms * UINT64_C(1000000) : UINT64_MAX;
+    carrier->limit_ns =
+        limit_ms > 0 ? uv_hrtime() + (uint64_t)limit_ms * UINT64_C(1000000) : UINT64_MAX;
     if (limit_ms == 0) limit_ms = pool->socket_timeout_ms;
     mongoc_client_set_sockettimeoutms(carrier->client, limit_ms < 0 ? INT32_MAX : limit_ms);
 #else
@@ -138,8 +139,8 @@ void mouv__session_give_back(mouv__session_t *session, int64_t now_ns) {
     session->used_ns = now_ns;
     session->parked = session->kills > 0;
     if (session->parked) return; /* a late killSessions must not meet the next operation */
-    /* a server that was frozen reads a kill long after its sender has gone; and were a doomed session
-     * given up, libmongoc would offer it to whoever begins the next one */
+    /* a server that was frozen reads a kill long after its sender has gone; and were a doomed
+     * session given up, libmongoc would offer it to whoever begins the next one */
     bool waits = session->doomed && !session->dropped;
     mouv__carrier_t *carrier = session->carrier;
     push_free(waits ? &carrier->doomed_sessions : &carrier->free_sessions, session);

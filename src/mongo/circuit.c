@@ -78,8 +78,12 @@ static void ping_ended(mouv__step_t *step) {
 
 static void send_ping(mouv__circuits_t *circuits, mouv__circuit_t *circuit) {
     mouv__step_t *step = mouv__alloc(sizeof(*step));
-    circuit->ping_ns = mouv__now_ns(circuits->client->runtime) + PAUSE_NS;
+    int64_t now_ns = mouv__now_ns(circuits->client->runtime);
+    int64_t least = least_ns(circuits->client);
+    circuit->ping_ns = now_ns + PAUSE_NS;
     if (!step) return;
+    if (circuit->open_ns == MOUV__NEVER)
+        circuit->open_ns = now_ns + (least > PATIENCE_NS ? least : PATIENCE_NS);
     step->server_id = circuit->server_id;
     mouv__step_submit(circuits->client, step, &circuits->lane, ping_run, ping_ended, NULL);
 }
@@ -131,9 +135,9 @@ static void go_on_asking(mouv__circuits_t *circuits) {
     mouv_client_t *client = circuits->client;
     int64_t now_ns = mouv__now_ns(client->runtime);
     if (!circuits->asked || client->state != MOUV__CLIENT_OPEN) return;
-    int64_t next_ns = open_unanswered(circuits, now_ns);
     mouv__circuit_t *next = next_ping(circuits);
     if (!circuits->lane.busy && next->ping_ns <= now_ns) send_ping(circuits, next);
+    int64_t next_ns = open_unanswered(circuits, now_ns);
     if (!circuits->lane.busy && next->ping_ns < next_ns) next_ns = next->ping_ns;
     if (next_ns == MOUV__NEVER)
         mouv__timer_stop(client->runtime, &circuits->timer);
@@ -142,11 +146,9 @@ static void go_on_asking(mouv__circuits_t *circuits) {
 }
 
 static void ask(mouv__circuits_t *circuits, mouv__circuit_t *circuit) {
-    int64_t now_ns = mouv__now_ns(circuits->client->runtime);
-    int64_t least = least_ns(circuits->client);
     circuits->asked |= mouv__server_bit(circuit->server_id);
-    circuit->ping_ns = now_ns;
-    circuit->open_ns = now_ns + (least > PATIENCE_NS ? least : PATIENCE_NS);
+    circuit->ping_ns = mouv__now_ns(circuits->client->runtime);
+    circuit->open_ns = MOUV__NEVER; /* its ping may have to wait for another server's */
     go_on_asking(circuits);
 }
 

@@ -1,8 +1,8 @@
 /*
  * One circuit a server: after some deadlines in a row without an answer from there it is pinged,
  * and if there is no answer to that either the circuit opens. While it is open nothing new is sent
- * to that server but one ping at a time; operations that may go elsewhere do, the others wait on the
- * loop. Whatever the server answers closes it: a ping, a kill, a late operation, a greeting, a
+ * to that server but one ping at a time; operations that may go elsewhere do, the others wait on
+ * the loop. Whatever the server answers closes it: a ping, a kill, a late operation, a greeting, a
  * heartbeat. What is in flight is left alone. Loop thread.
  */
 #ifndef MOUV_MONGO_CIRCUIT_H
@@ -25,7 +25,8 @@ typedef struct mouv__circuit {
     int64_t missed_ns; /**< the last miss */
     int64_t since_ns;  /**< with misses: when the first of those operations was sent */
     int64_t ping_ns;   /**< asked: no ping before that */
-    int64_t open_ns;   /**< asked: when it opens, unless there is an answer */
+    int64_t open_ns;   /**< asked: when it opens, unless there is an answer; MOUV__NEVER:
+                            no ping has been sent yet */
 } mouv__circuit_t;
 
 typedef struct mouv__circuits {

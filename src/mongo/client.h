@@ -75,7 +75,8 @@ struct mouv_client {
     mouv_client_stats_t stats;
 };
 
-/** An interned handle; an empty stand-in whose operations fail with ENOMEM if there is no memory. */
+/** An interned handle; an empty stand-in whose operations fail with ENOMEM if there is no memory.
+ */
 mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name);
 mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name);
 
@@ -92,8 +93,8 @@ int mouv__client_check(const mouv_client_t *client, mouv_error_t *error);
  *  thread. */
 bool mouv__client_is_elsewhere(const mouv_client_t *client);
 
-/** The same for what returns no error and then must do nothing: complains, but not in the child of a
- *  fork(), where nobody can help it. */
+/** The same for what returns no error and then must do nothing: complains, but not in the child of
+ * a fork(), where nobody can help it. */
 bool mouv__client_is_foreign(const mouv_client_t *client, const char *function);
 
 /** One more, one less thing of its user's that needs it open. NULL is fine. Loop thread. */

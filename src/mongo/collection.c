@@ -22,7 +22,8 @@ mouv_database_t *mouv_collection_database(const mouv_collection_t *collection) {
 
 /* --- find ----------------------------------------------------------------------------------- */
 
-/** What to read: NULL is everything. Writes do not take that: it would be too easily an oversight. */
+/** What to read: NULL is everything. Writes do not take that: it would be too easily an oversight.
+ */
 static const bson_t *or_all(const bson_t *filter) {
     static const bson_t all = BSON_INITIALIZER;
     return filter ? filter : &all;

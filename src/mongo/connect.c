@@ -101,8 +101,8 @@ void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op) {
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-/* What the way alone takes, a ping tells, once: commands tell it, too, but those of a client may all
- * be slow ones. With mouv's own streams connecting has told. */
+/* What the way alone takes, a ping tells, once: commands tell it, too, but those of a client may
+ * all be slow ones. With mouv's own streams connecting has told. */
 static bool measure(mouv__step_t *step) {
     if (__atomic_load_n(&step->pool->least_rtt_ns, __ATOMIC_RELAXED) > 0) return true;
     uint64_t began_ns = uv_hrtime();

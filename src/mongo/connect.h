@@ -12,8 +12,8 @@ void mouv__prepare_pool(mouv_client_t *client);
 /** One worker sits in libmongoc's server selection for `op`, so that the monitors scan at once. */
 void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op);
 
-/** Connects a carrier to a server (0: one that suits `op`, else it may be NULL), with a ping. False:
- *  there is no memory for it, and no other carrier is connected to that server. */
+/** Connects a carrier to a server (0: one that suits `op`, else it may be NULL), with a ping.
+ * False: there is no memory for it, and no other carrier is connected to that server. */
 bool mouv__connect(mouv_client_t *client, mouv__carrier_t *carrier, uint32_t server_id,
                    const mouv__operation_t *op);
 

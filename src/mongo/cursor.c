@@ -18,6 +18,9 @@
 /* A poll ends by itself so long before the deadline, which else would cost the cursor. */
 #define POLL_MARGIN_MS 10
 
+/* ... and how late it may be all the same: a kill would end the cursor. */
+#define POLL_LATE_NS INT64_C(1000000000)
+
 /* What the server waits by itself. */
 #define POLL_DEFAULT_MS 1000
 
@@ -292,6 +295,7 @@ static void send_next(mouv_cursor_t *cursor, int64_t deadline_ns) {
 static bool plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     int64_t most_ms = cursor->max_await_ms;
     cursor->poll_ms = most_ms > 0 ? most_ms : 0;
+    cursor->poll_end_ns = 0;
     if (deadline_ns == MOUV__NEVER || cursor->state != MOUV__CURSOR_OPEN) return true;
     bool timeout = cursor->limit.timeout.ms > 0; /* is not sent; what was asked for is */
     int64_t left_ms = mouv__time_for_server_ms(cursor->client, deadline_ns);
@@ -299,7 +303,19 @@ static bool plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     if (timeout && most_ms <= 0) return left_ms > 0;
     if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;
     cursor->poll_ms = left_ms < most_ms ? left_ms : most_ms;
+    if (!timeout) cursor->poll_end_ns = mouv__deadline_in(cursor->client->runtime, cursor->poll_ms);
     return left_ms > 0;
+}
+
+bool mouv__cursor_poll_ends(const mouv_cursor_t *cursor, int64_t deadline_ns) {
+    return cursor->running && cursor->poll_end_ns > 0 && cursor->poll_end_ns <= deadline_ns;
+}
+
+void mouv__cursor_shorten(mouv_cursor_t *cursor, int64_t deadline_ns) {
+    if (!cursor->running) return;
+    if (mouv__cursor_poll_ends(cursor, deadline_ns) && deadline_ns != MOUV__NEVER)
+        deadline_ns += POLL_LATE_NS;
+    mouv__future_shorten(cursor->running, deadline_ns);
 }
 
 void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns) {
@@ -311,7 +327,7 @@ void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns) {
         if (mouv__cursor_polls(cursor) && !plan_poll(cursor, deadline_ns)) return;
         send_next(cursor, deadline_ns);
     }
-    if (cursor->running) mouv__future_shorten(cursor->running, deadline_ns);
+    mouv__cursor_shorten(cursor, deadline_ns);
 }
 
 bool mouv__cursor_turn(mouv_cursor_t *cursor) {

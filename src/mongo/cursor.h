@@ -48,6 +48,7 @@ struct mouv_cursor {
     int64_t id;                      /**< the server's, 0: none */
     int64_t batch_size, max_await_ms;
     int64_t poll_ms;            /**< how long the next poll may wait; 0: as the server likes */
+    int64_t poll_end_ns;        /**< when the last one sent should be back; 0: that is not known */
     uint32_t server_id;         /**< the user's choice for the first command; 0: none */
     mouv__cursor_timeout_t limit;
     mouv__affinity_t *affinity; /**< client, server and session of an open cursor */
@@ -102,6 +103,13 @@ bool mouv__cursor_polls(const mouv_cursor_t *cursor);
 /** Sees to it that a batch is on its way, by `deadline_ns`; it may be FAILED after that. A poll is
  *  made to end before that; where too little time is left for one, nothing is sent. */
 void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns);
+
+/** What runs has this deadline, too; a poll that ends by itself before it may be late. */
+void mouv__cursor_shorten(mouv_cursor_t *cursor, int64_t deadline_ns);
+
+/** Whether a poll runs that ends by itself before `deadline_ns`, and so need not be stopped then: its
+ *  answer is the next fetch's. */
+bool mouv__cursor_poll_ends(const mouv_cursor_t *cursor, int64_t deadline_ns);
 
 /** A batch has arrived or the state has changed: who waits looks again. */
 void mouv__fetch_wake(mouv__fetch_t *fetch);

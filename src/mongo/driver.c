@@ -12,7 +12,8 @@
 
 static _Thread_local char *listener;
 
-/* What matters of libmongoc's log comes back as an operation's error; the rest is for the curious. */
+/* What matters of libmongoc's log comes back as an operation's error; the rest is for the curious.
+ */
 static void on_log(mongoc_log_level_t level, const char *domain, const char *message, void *arg) {
     (void)arg;
     if (listener) {

@@ -36,19 +36,26 @@ static void settle(mouv__fetch_t *fetch, int code, const mouv_error_t *error) {
     mouv__future_complete(&fetch->future, code, error);
 }
 
+/** Whether what runs has to be stopped with the fetch. */
+static bool is_bound(const mouv__fetch_t *fetch) {
+    const mouv_cursor_t *cursor = fetch->cursor;
+    bool expired = mouv__now_ns(fetch->future.runtime) >= fetch->deadline_ns;
+    return cursor->running && !(expired && mouv__cursor_poll_ends(cursor, fetch->deadline_ns));
+}
+
 static void cancel(mouv__future_t *future) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
-    if (fetch->cursor->running) {
+    if (is_bound(fetch)) {
         mouv__future_cancel(fetch->cursor->running);
     } else {
         settle(fetch, MOUV_ECANCELED, NULL);
     }
 }
 
-/** Between polls nothing runs that has the deadline too. */
+/** Between polls nothing runs that has the deadline too, and a poll may be late. */
 static void on_deadline(mouv__timer_t *timer) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)timer - offsetof(mouv__fetch_t, timer));
-    if (!fetch->cursor->running) settle(fetch, MOUV_ETIMEDOUT, NULL);
+    if (!is_bound(fetch)) settle(fetch, MOUV_ETIMEDOUT, NULL);
 }
 
 static void arm(mouv__fetch_t *fetch) {
@@ -73,7 +80,7 @@ static void shorten(mouv__future_t *future, int64_t deadline_ns) {
     if (deadline_ns >= fetch->deadline_ns) return;
     fetch->deadline_ns = deadline_ns;
     arm(fetch);
-    if (fetch->cursor->running) mouv__future_shorten(fetch->cursor->running, deadline_ns);
+    mouv__cursor_shorten(fetch->cursor, deadline_ns);
 }
 
 static bool visit(mouv__future_t *future, bool (*each)(mouv__future_t *child, void *arg),

@@ -137,7 +137,8 @@ bson_t *mouv__gridfs_by(const char *field, const bson_value_t *value) {
     return document;
 }
 
-/** Takes bucketName, chunkSizeBytes and timeoutMS; everything else goes to `rest`, for the collections. */
+/** Takes bucketName, chunkSizeBytes and timeoutMS; everything else goes to `rest`, for the
+ * collections. */
 static int read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const char **name,
                      bson_t *rest) {
     bson_iter_t iter;

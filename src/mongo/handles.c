@@ -91,7 +91,8 @@ mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bso
         return found;
     }
     mouv__defaults_t *defaults = mouv__defaults_new(settings, &nomem);
-    return nomem ? &unmade_database.handle : add_database(database->client, database->name, defaults);
+    return nomem ? &unmade_database.handle
+                 : add_database(database->client, database->name, defaults);
 }
 
 /* --- Collections ---------------------------------------------------------------------------- */

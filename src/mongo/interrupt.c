@@ -80,8 +80,8 @@ static int64_t poll_ends_ns(const mouv__operation_t *op) {
     return op->began_ns + wait_ms * MS_NS + grace_ns(op->client);
 }
 
-/* Until when a server that is not silent has time for its answer; 0: it had enough. A write's caller
- * may still wait for what became of it. */
+/* Until when a server that is not silent has time for its answer; 0: it had enough. A write's
+ * caller may still wait for what became of it. */
 static int64_t patience_ns(const mouv__operation_t *op) {
     if (mouv__stopper_is_silent(op)) return 0;
     if (op->state == MOUV__OP_STOPPING)
@@ -93,7 +93,8 @@ static int64_t patience_ns(const mouv__operation_t *op) {
 static bool is_replaced(const mouv__operation_t *op) {
     const mouv__topology_t *topology = op->client->admission.topology;
     const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
-    return (!server || server->kind == MOUV__SERVER_UNKNOWN) && mouv__topology_has_primary(topology);
+    return (!server || server->kind == MOUV__SERVER_UNKNOWN) &&
+           mouv__topology_has_primary(topology);
 }
 
 /* Whether one that was not given up is to be cut. */

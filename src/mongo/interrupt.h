@@ -32,9 +32,9 @@ void mouv__interrupter_init(mouv__interrupter_t *interrupter, mouv_client_t *cli
 void mouv__interrupter_add(mouv__operation_t *op, bool hopeless);
 
 /**
- * The picture of the deployment has changed. A replica set that shows a primary and a server of which
- * nothing is known has most likely replaced it: what runs there is cut if that is still so after a
- * while. It then fails as with any lost connection, and is retried on the new one.
+ * The picture of the deployment has changed. A replica set that shows a primary and a server of
+ * which nothing is known has most likely replaced it: what runs there is cut if that is still so
+ * after a while. It then fails as with any lost connection, and is retried on the new one.
  */
 void mouv__interrupter_topology_changed(mouv__interrupter_t *interrupter);
 

@@ -92,8 +92,8 @@ void mouv__line_explain(mouv__line_t *line, bson_error_t *error) {
 }
 
 /*
- * Wakes the worker; the descriptor stays the stream's to close. The end of receiving says nothing to
- * the server, which is to see the RST; only who waits to send needs more to be woken.
+ * Wakes the worker; the descriptor stays the stream's to close. The end of receiving says nothing
+ * to the server, which is to see the RST; only who waits to send needs more to be woken.
  */
 static void cut(mouv__socket_t *socket) {
     __atomic_store_n(&socket->cut, true, __ATOMIC_SEQ_CST);

@@ -320,8 +320,10 @@ static void on_server_opening(const mongoc_apm_server_opening_t *event) {
 
 static void on_server_changed(const mongoc_apm_server_changed_t *event) {
     SERVER_RECORD(record, server_changed, event);
-    mouv__describe_server(&record->servers[0], mongoc_apm_server_changed_get_previous_description(event));
-    mouv__describe_server(&record->servers[1], mongoc_apm_server_changed_get_new_description(event));
+    mouv__describe_server(&record->servers[0],
+                          mongoc_apm_server_changed_get_previous_description(event));
+    mouv__describe_server(&record->servers[1],
+                          mongoc_apm_server_changed_get_new_description(event));
     record->event.server.previous = &record->servers[0];
     record->event.server.next = &record->servers[1];
     report(MONITOR_OF(server_changed, event), record);
@@ -347,8 +349,10 @@ void mouv__monitor_topology_changed(mouv__monitor_t *monitor,
                                     const mongoc_apm_topology_changed_t *event) {
     if (!monitor->callbacks.topology_changed) return;
     TOPOLOGY_RECORD(record, topology_changed, event);
-    record->pictures[0] = mouv__describe_topology(mongoc_apm_topology_changed_get_previous_description(event));
-    record->pictures[1] = mouv__describe_topology(mongoc_apm_topology_changed_get_new_description(event));
+    record->pictures[0] =
+        mouv__describe_topology(mongoc_apm_topology_changed_get_previous_description(event));
+    record->pictures[1] =
+        mouv__describe_topology(mongoc_apm_topology_changed_get_new_description(event));
     record->event.topology.previous = record->pictures[0];
     record->event.topology.next = record->pictures[1];
     if (record->pictures[0] && record->pictures[1])

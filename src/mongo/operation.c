@@ -171,7 +171,8 @@ static int check_new(mouv_client_t *client, const mouv__operation_row_t *row,
     int rc = mouv__client_check(client, error);
     if (rc < 0) return rc;
     if (!(row->flags & MOUV__OP_CLEANUP) && mouv__current_refused())
-        return mouv_error_set(error, MOUV_ECANCELED, "the task has been cancelled; nothing is sent");
+        return mouv_error_set(error, MOUV_ECANCELED,
+                              "the task has been cancelled; nothing is sent");
     return check_name(database, error);
 }
 
@@ -363,9 +364,10 @@ static void go_again(mouv__operation_t *op) {
 static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     mouv__attempt_t *attempt = &op->attempt;
     uint64_t bit = mouv__server_bit(attempt->server_id);
-    if (attempt->reply)
+    bool answered = attempt->reply && !attempt->unacknowledged;
+    if (answered)
         mouv__circuit_heard(op->client, attempt->server_id);
-    else
+    else if (!attempt->reply)
         mouv__circuit_missed(op);
     if (error->code == MOUV_ENETWORK || attempt->cut) {
         attempt->carrier->connected &= ~bit;

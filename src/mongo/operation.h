@@ -82,16 +82,16 @@ typedef struct mouv__operation_row {
 
 /**
  * Tells what the command came to; loop thread, once a command. On entry `error->code` is 0 after
- * success, else it is classified already (top-level errors, writeErrors, writeConcernError, code 50,
- * lost connections, cancellation; see error.h). `reply` is what the server answered, NULL if it did
- * not (never sent, connection lost, cancelled). It is the operation's; `finish` may keep it whole by
- * setting op->attempt.reply to NULL.
+ * success, else it is classified already (top-level errors, writeErrors, writeConcernError, code
+ * 50, lost connections, cancellation; see error.h). `reply` is what the server answered, NULL if it
+ * did not (never sent, connection lost, cancelled). It is the operation's; `finish` may keep it
+ * whole by setting op->attempt.reply to NULL.
  *
  * Returns the future's result (0 or more), a negative code with `error` filled (usually
- * `error->code` as it came), or MOUV__AGAIN with op->command replaced (mouv__operation_set_command).
- * A cancel between two commands calls `finish` once more with the cancellation as error and no
- * reply: the moment to say how far it got (ESERVER with a reply, its cause ECANCELED).
- * Must not call user code.
+ * `error->code` as it came), or MOUV__AGAIN with op->command replaced
+ * (mouv__operation_set_command). A cancel between two commands calls `finish` once more with the
+ * cancellation as error and no reply: the moment to say how far it got (ESERVER with a reply, its
+ * cause ECANCELED). Must not call user code.
  */
 typedef int (*mouv__finish_fn_t)(mouv__operation_t *op, bson_t *reply, mouv_error_t *error);
 
@@ -141,8 +141,8 @@ struct mouv__operation {
     char database[MOUV__DATABASE_NAME_MAX + 1];
 
     /* --- the maker sets these before mouv__operation_start() --- */
-    bson_t *command;                  /**< owned; with the user's maxTimeMS, readConcern, ... in it */
-    mongoc_read_prefs_t *read_prefs;  /**< owned; NULL: see MOUV__OP_READ_PREFERENCE, else primary */
+    bson_t *command; /**< owned; with the user's maxTimeMS, readConcern, ... in it */
+    mongoc_read_prefs_t *read_prefs; /**< owned; NULL: see MOUV__OP_READ_PREFERENCE, else primary */
     mouv__defaults_t *defaults;       /**< a share: of the handle it was called on; or NULL */
     mouv__affinity_t *affinity;       /**< borrowed, outlives the operation: getMore; else NULL */
     mouv_session_t *user_session;     /**< counted, see session.h; NULL: none */
@@ -197,7 +197,8 @@ struct mouv__operation {
 /**
  * A new operation of `size` bytes (0, or the size of the maker's struct, whose first member is a
  * mouv__operation_t; the rest is zeroed), or NULL with `*failed` set to the future to return:
- * ECLOSED, ETHREAD, ECANCELED (refused in a cancelled task), EINVAL for a bad database name, ENOMEM.
+ * ECLOSED, ETHREAD, ECANCELED (refused in a cancelled task), EINVAL for a bad database name,
+ * ENOMEM.
  */
 mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operation_row_t *row,
                                        const char *database, size_t size, mouv_future_t *failed);
@@ -215,7 +216,8 @@ void mouv__operation_start_detached(mouv__operation_t *op);
 /** Replaces the command (takes ownership, destroys the old one): before MOUV__AGAIN. */
 void mouv__operation_set_command(mouv__operation_t *op, bson_t *command);
 
-/** Writes "find shop.users" (the row's name, the database, the collection that the command names). */
+/** Writes "find shop.users" (the row's name, the database, the collection that the command names).
+ */
 void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size);
 
 /** Fills `error` with code and text for this operation ("find shop.users") and returns the code. */

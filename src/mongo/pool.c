@@ -31,8 +31,8 @@ static void read_defaults(mouv__pool_t *pool) {
     }
 }
 
-/* Each call has a limit of its own, see mouv__carrier_begin(); what libmongoc sends when its pool is
- * destroyed has that of the URI. */
+/* Each call has a limit of its own, see mouv__carrier_begin(); what libmongoc sends when its pool
+ * is destroyed has that of the URI. */
 static void limit_goodbye(mongoc_uri_t *uri) {
 #if MONGOC_CHECK_VERSION(1, 27, 0)
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, MOUV__GOODBYE_MS);

@@ -17,7 +17,8 @@
 #include "mongo/topology.h"
 #include "mongo/types.h"
 
-/** Carriers beyond maxPoolSize: server selection, killSessions, clean-up, a silent server's pings. */
+/** Carriers beyond maxPoolSize: server selection, killSessions, clean-up, a silent server's pings.
+ */
 #define MOUV__LANES 4
 
 /** How long a server that is silent may hold up the end of a client. */
@@ -38,7 +39,8 @@ struct mouv__pool {
     int64_t least_rtt_ns;          /**< atomic; the quickest round trip so far, 0: none yet */
 };
 
-/** Loop thread. Takes `uri`, also on failure, and what is in `setup`, which it clears. NULL: ENOMEM. */
+/** Loop thread. Takes `uri`, also on failure, and what is in `setup`, which it clears. NULL:
+ * ENOMEM. */
 mouv__pool_t *mouv__pool_new(mongoc_uri_t *uri, mouv__setup_t *setup, mouv__watch_t *watch);
 
 /** Any thread. The last share destroys libmongoc's pool, which blocks: never on the loop thread,
@@ -49,8 +51,8 @@ void mouv__pool_unref(mouv__pool_t *pool);
 /** A worker: makes libmongoc's pool; looks up mongodb+srv names. Once, before all else. */
 bool mouv__pool_prepare(mouv__pool_t *pool, bson_error_t *error);
 
-/** A worker: takes back what the watch has of libmongoc's clients, before others are given back: with
- *  the last one libmongoc says good-bye, and the watch's has no connection. */
+/** A worker: takes back what the watch has of libmongoc's clients, before others are given back:
+ * with the last one libmongoc says good-bye, and the watch's has no connection. */
 void mouv__pool_leave_watch(mouv__pool_t *pool);
 
 /** A worker: notes how long a round trip took. */
@@ -79,9 +81,9 @@ struct mouv__session {
  */
 struct mouv__carrier {
     mongoc_client_t *client;        /**< NULL until a worker has popped it */
-    mouv__line_t *line;             /**< a share; see line.h. NULL: its connections are libmongoc's */
+    mouv__line_t *line; /**< a share; see line.h. NULL: its connections are libmongoc's */
     mouv__stream_source_t source;   /**< of its client's connections */
-    uint64_t limit_ns;              /**< without a line: when the call under way fails, by uv_hrtime() */
+    uint64_t limit_ns; /**< without a line: when the call under way fails, by uv_hrtime() */
     mouv__carrier_t *prev, *next;   /**< in the idle list */
     mouv__session_t *free_sessions, *sessions;
     mouv__session_t *doomed_sessions; /**< the newest first */

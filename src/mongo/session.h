@@ -71,7 +71,8 @@ void mouv__user_sessions_end(mouv_client_t *client);
 
 /* --- An operation with op->user_session, in this order --------------------------------------- */
 
-/** A write with w: 0, which has no answer: neither errors nor times, so it goes without a session. */
+/** A write with w: 0, which has no answer: neither errors nor times, so it goes without a session.
+ */
 bool mouv__operation_is_unacknowledged(const mouv__operation_t *op);
 
 /** Makes `op` one of the session's; session NULL is fine. */

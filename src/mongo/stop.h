@@ -2,8 +2,8 @@
  * Kill first: running operations whose awaiter has left are ended on the server by killSessions,
  * one command for all of one loop turn, sent on a lane of its own. The worker then comes back with
  * the server's answer on a kept connection. A command that had not reached the server when the kill
- * came is killed again, a few times at growing distances. Where that does not help, interrupt.h goes
- * on. Loop thread.
+ * came is killed again, a few times at growing distances. Where that does not help, interrupt.h
+ * goes on. Loop thread.
  */
 #ifndef MOUV_MONGO_STOP_H
 #define MOUV_MONGO_STOP_H

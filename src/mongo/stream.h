@@ -1,7 +1,7 @@
 /*
- * mouv's own connections under libmongoc, where its pooled clients take them (1.x): a socket that can
- * be interrupted from another thread, TLS by libmongoc above it, and above that a stream that checks
- * each answer before libmongoc reads it.
+ * mouv's own connections under libmongoc, where its pooled clients take them (1.x): a socket that
+ * can be interrupted from another thread, TLS by libmongoc above it, and above that a stream that
+ * checks each answer before libmongoc reads it.
  *
  *   libmongoc -> checked stream -> (libmongoc's TLS stream) -> socket stream -> line
  *
@@ -31,11 +31,12 @@ typedef struct mouv__stream_source {
 mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
                                       void *source, bson_error_t *error);
 
-/** A stream on a connected socket that does not block, which it owns. `*socket` is part of it. NULL:
- *  ENOMEM, the descriptor is still the caller's. */
+/** A stream on a connected socket that does not block, which it owns. `*socket` is part of it.
+ * NULL: ENOMEM, the descriptor is still the caller's. */
 mongoc_stream_t *mouv__socket_stream_new(mouv__line_t *line, int fd, mouv__socket_t **socket);
 
-/** Checks what comes from `inner`, which it owns, whose lowest stream has `socket`. NULL: ENOMEM. */
+/** Checks what comes from `inner`, which it owns, whose lowest stream has `socket`. NULL: ENOMEM.
+ */
 mongoc_stream_t *mouv__checked_stream_new(mongoc_stream_t *inner, mouv__socket_t *socket);
 
 #endif

@@ -2,8 +2,8 @@
  * The uppermost stream: hands libmongoc an answer only after all of it has been checked (wire.h).
  *
  * Small answers, compressed ones and those of a handshake are read whole into the stream's own
- * buffer. libmongoc reads the length of a large one first and then the rest in one piece, so that is
- * received where libmongoc wants it and checked there, without a copy. A compressed answer is
+ * buffer. libmongoc reads the length of a large one first and then the rest in one piece, so that
+ * is received where libmongoc wants it and checked there, without a copy. A compressed answer is
  * uncompressed here, once, and handed on as the message that was in it.
  */
 #include "mongo/stream.h"
@@ -69,7 +69,8 @@ static bool fill(checked_t *self, size_t size, int32_t timeout_ms) {
 
 /* The answer is done: what came behind it moves to the front. */
 static void finish(checked_t *self) {
-    if (self->at < self->have) memmove(self->buffer, self->buffer + self->at, self->have - self->at);
+    if (self->at < self->have)
+        memmove(self->buffer, self->buffer + self->at, self->have - self->at);
     self->have -= self->at;
     self->at = 0;
     if (self->size <= BUFFER_BYTES || self->have > BUFFER_BYTES) return;
@@ -163,8 +164,9 @@ static ssize_t checked_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_
     if (self->bad || (self->left == 0 && !begin(self, wanted, timeout_ms))) return -1;
     if (wanted > self->left) return refuse(self, "it is shorter than it should be"), -1;
     if (!self->whole && count == 1 && wanted == self->left)
-        return receive_in_place(self, (uint8_t *)iov->iov_base, wanted, timeout_ms) ? (ssize_t)wanted
-                                                                                    : -1;
+        return receive_in_place(self, (uint8_t *)iov->iov_base, wanted, timeout_ms)
+                   ? (ssize_t)wanted
+                   : -1;
     bool length_only = !self->whole && self->at == 0 && wanted == sizeof(int32_t);
     if (!self->whole && !length_only &&
         !complete(self, mouv__wire_header(self->buffer), timeout_ms))

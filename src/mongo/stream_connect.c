@@ -31,7 +31,8 @@ bool mouv__streams_suit(const mongoc_uri_t *uri) {
     return false;
 #else
     const char *mechanism = mongoc_uri_get_auth_mechanism(uri);
-    /* libmongoc keeps what these two ask for to itself, and Kerberos asks its own socket for a name */
+    /* libmongoc keeps what these two ask for to itself, and Kerberos asks its own socket for a name
+     */
     return !mongoc_uri_get_option_as_bool(uri, MONGOC_URI_TLSDISABLECERTIFICATEREVOCATIONCHECK,
                                           false) &&
            !mongoc_uri_get_option_as_bool(uri, MONGOC_URI_TLSDISABLEOCSPENDPOINTCHECK, false) &&

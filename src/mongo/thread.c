@@ -61,7 +61,8 @@ static void in_child(void) {
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
 }
 
-/* With the first thread: libmongoc, and with it OpenSSL, has registered its exit handlers by then. */
+/* With the first thread: libmongoc, and with it OpenSSL, has registered its exit handlers by then.
+ */
 static void init(void) {
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
     if (uv_key_create(&self) != 0) abort();

@@ -30,9 +30,10 @@ static int parse_number(const char *text, size_t length, int64_t *number, mouv_e
         *number = value;
         return 0;
     }
-    return mouv_error_set(error, MOUV_EINVAL,
-                          "the URI's option 'timeoutMS': expected a number of 0 or more, got '%.*s'",
-                          length < 40 ? (int)length : 40, text);
+    return mouv_error_set(
+        error, MOUV_EINVAL,
+        "the URI's option 'timeoutMS': expected a number of 0 or more, got '%.*s'",
+        length < 40 ? (int)length : 40, text);
 }
 
 /** Copies the options of a URI from `from` to `to`, all but timeoutMS. */

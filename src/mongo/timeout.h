@@ -1,8 +1,8 @@
 /*
  * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given,
  * what counts where several give it, and what it makes of operations. It is a deadline beside those
- * of scopes (the nearest counts) that also changes how an operation behaves: it is retried until the
- * time is up, and the older limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored.
+ * of scopes (the nearest counts) that also changes how an operation behaves: it is retried until
+ * the time is up, and the older limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored.
  */
 #ifndef MOUV_MONGO_TIMEOUT_H
 #define MOUV_MONGO_TIMEOUT_H
@@ -39,14 +39,15 @@ int mouv__timeout_from_struct(int64_t given, const char *field, int64_t *timeout
 /** What operations on a handle of these defaults (may be NULL) get. */
 int64_t mouv__timeout_inherited(const mouv_client_t *client, const mouv__defaults_t *defaults);
 
-/** What counts for a command whose options are read and whose session is known; may make it fail. */
+/** What counts for a command whose options are read and whose session is known; may make it fail.
+ */
 mouv__timeout_t mouv__timeout_of(mouv__command_t *command);
 
 /** When it is over, counted from now; MOUV__NEVER. */
 int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeout);
 
-/** What the server may take of the time until then: less the least round trip so far, of commands or
- *  of the last heartbeats. */
+/** What the server may take of the time until then: less the least round trip so far, of commands
+ * or of the last heartbeats. */
 int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns);
 
 /** Before mouv__operation_start(). */

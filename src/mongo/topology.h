@@ -72,7 +72,8 @@ mouv__monitor_t *mouv__watch_monitor(const mouv__watch_t *watch);
 mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch);
 void mouv__watch_unref(mouv__watch_t *watch);
 
-/** A worker: makes a pool report to the watch, which takes a client of it; before its first is popped. */
+/** A worker: makes a pool report to the watch, which takes a client of it; before its first is
+ * popped. */
 void mouv__watch_pool(mouv__watch_t *watch, const mongoc_uri_t *uri, mongoc_client_pool_t *pool);
 
 /** Before the pool ends: gives that client back. */
@@ -109,8 +110,8 @@ typedef struct mouv__wish {
 bool mouv__topology_select(const mouv__topology_t *topology, const mouv__wish_t *wish,
                            uint32_t *id);
 
-/** The same, but where several suit, takes one of them in its `turn`; 0 only where tags or staleness
- *  decide. */
+/** The same, but where several suit, takes one of them in its `turn`; 0 only where tags or
+ * staleness decide. */
 bool mouv__topology_pick(const mouv__topology_t *topology, const mouv__wish_t *wish, uint32_t turn,
                          uint32_t *id);
 

@@ -282,7 +282,8 @@ void mouv__transaction_dress(mouv__operation_t *op) {
     if (is_end(op)) {
         append_end(fields, op);
     } else if (session->transaction.state == MOUV__TRANSACTION_STARTING) {
-        /* not earlier: others may have used this server session until now, with numbers of theirs */
+        /* not earlier: others may have used this server session until now, with numbers of theirs
+         */
         session->transaction.number = ++session->client->txn_number;
         append_start(fields, op);
         move(session, MOUV__TRANSACTION_OPEN);

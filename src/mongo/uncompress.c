@@ -58,7 +58,8 @@ static bool by_zstd(const uint8_t *from, size_t size, uint8_t *to, size_t to_siz
 static const struct {
     const char *name;
     uncompress_fn_t uncompress;
-} compressors[] = {{"noop", by_copying}, {"snappy", by_snappy}, {"zlib", by_zlib}, {"zstd", by_zstd}};
+} compressors[] = {
+    {"noop", by_copying}, {"snappy", by_snappy}, {"zlib", by_zlib}, {"zstd", by_zstd}};
 
 #define COMPRESSOR_COUNT (sizeof(compressors) / sizeof(compressors[0]))
 

@@ -9,7 +9,8 @@
 
 #include <mongoc/mongoc.h>
 
-/** bson_append_array_begin(), whose name libbson 2.5 deprecates; bson_append_array_end() ends it. */
+/** bson_append_array_begin(), whose name libbson 2.5 deprecates; bson_append_array_end() ends it.
+ */
 static inline bool mouv__append_array_begin(bson_t *bson, const char *key, bson_t *child) {
 #ifdef BSON_APPEND_ARRAY_UNSAFE_BEGIN
     return bson_append_array_unsafe_begin(bson, key, (int)strlen(key), child);

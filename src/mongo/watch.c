@@ -163,7 +163,8 @@ static mouv__server_kind_t server_kind(const char *name) {
 }
 
 static void picture_server(mouv__server_t *server, const mongoc_server_description_t *description) {
-    mongoc_server_description_t *sd = (mongoc_server_description_t *)description; /* 1.x: not const */
+    mongoc_server_description_t *sd =
+        (mongoc_server_description_t *)description; /* 1.x: not const */
     bson_iter_t iter;
     server->id = mongoc_server_description_id(sd);
     server->kind = server_kind(mongoc_server_description_type(sd));
@@ -286,8 +287,8 @@ static void compare_set_name(mouv__watch_t *watch, const bson_t *hello, failure_
 }
 
 /*
- * Under libmongoc's lock for events alone, so that its picture can be taken from it. The answer that
- * this is about is not in there yet: so what is counted is never the first, which set the
+ * Under libmongoc's lock for events alone, so that its picture can be taken from it. The answer
+ * that this is about is not in there yet: so what is counted is never the first, which set the
  * monitor's connection up.
  */
 static void note_rtt(mouv__watch_t *watch, const char *host) {

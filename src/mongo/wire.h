@@ -11,7 +11,8 @@
 
 #define MOUV__WIRE_HEADER_BYTES 16
 
-/** What servers announce as maxMessageSizeBytes; libmongoc also holds them to what they announce. */
+/** What servers announce as maxMessageSizeBytes; libmongoc also holds them to what they announce.
+ */
 #define MOUV__WIRE_MESSAGE_MAX_BYTES 48000000
 
 enum {
@@ -38,10 +39,12 @@ void mouv__wire_put_header(const mouv__wire_header_t *header, uint8_t *bytes);
 bool mouv__wire_check_header(const mouv__wire_header_t *header, int32_t request_id, char *why,
                              size_t why_size);
 
-/** How many bytes of a message, with its header, mouv__wire_check_start() looks at; each has more. */
+/** How many bytes of a message, with its header, mouv__wire_check_start() looks at; each has more.
+ */
 #define MOUV__WIRE_START_BYTES 25
 
-/** Whether the lengths in these first bytes agree, so that no byte is waited for that never comes. */
+/** Whether the lengths in these first bytes agree, so that no byte is waited for that never comes.
+ */
 bool mouv__wire_check_start(const mouv__wire_header_t *header, const uint8_t *bytes, char *why,
                             size_t why_size);
 

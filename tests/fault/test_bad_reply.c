@@ -45,8 +45,9 @@ BARE_CASE(a_bad_answer_fails_its_read_and_says_why) {
     mouv_client_stats_t stats;
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
     for (size_t i = 0; i < sizeof spots / sizeof spots[0]; i++) {
-        mock_server_script(mock, "ping",
-                           &(mock_script_t){.rewrite = write_spot, .rewrite_arg = (void *)&spots[i]});
+        mock_server_script(
+            mock, "ping",
+            &(mock_script_t){.rewrite = write_spot, .rewrite_arg = (void *)&spots[i]});
         CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ENETWORK);
         if (spots[i].at != 12 || spots[i].value != 2012)
             CHECK_CONTAINS(t->error.message, spots[i].why);
@@ -67,8 +68,9 @@ BARE_CASE(a_bad_answer_to_a_write_leaves_its_outcome_unknown) {
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
     mock_server_script(mock, "insert",
                        &(mock_script_t){.rewrite = write_spot, .rewrite_arg = (void *)&spot});
-    CHECK_INT(await(t, mouv_collection_insert_one(users_of(client), json(t, "{'a': 1}"), NULL, NULL)),
-              MOUV_EUNKNOWN);
+    CHECK_INT(
+        await(t, mouv_collection_insert_one(users_of(client), json(t, "{'a': 1}"), NULL, NULL)),
+        MOUV_EUNKNOWN);
     CHECK_INT(t->error.cause, MOUV_ENETWORK);
     CHECK_CONTAINS(t->error.message, "unknown flags 0x8000");
     CHECK_INT(mock_server_count(mock, "insert"), 1);
@@ -150,10 +152,11 @@ BARE_CASE(two_thousand_changed_answers_do_no_harm) {
     mock_server_script(mock, "find", &(mock_script_t){.rewrite = change, .rewrite_arg = &round});
     for (int i = 0; i < COUNT; i++) {
         AUTO_BSON *found = NULL;
-        int rc = mouv_await_for(mouv_collection_find_one(users_of(client), NULL, NULL, &found), 5000,
-                                &t->error);
+        int rc = mouv_await_for(mouv_collection_find_one(users_of(client), NULL, NULL, &found),
+                                5000, &t->error);
         refused += rc == MOUV_ENETWORK;
-        if (!is_expected(i % 6, rc, found)) return test_failed(t, __FILE__, __LINE__, "round %d: %d", i, rc);
+        if (!is_expected(i % 6, rc, found))
+            return test_failed(t, __FILE__, __LINE__, "round %d: %d", i, rc);
     }
     CHECK(refused > COUNT / 2);
     mock_server_script(mock, "find", NULL);

@@ -1,7 +1,7 @@
 /*
  * Circuits: a server that leaves several deadlines in a row without any answer gets nothing but
- * pings until it answers. And the other case of a server that is not waited for by everyone in turn:
- * one that is known to be gone.
+ * pings until it answers. And the other case of a server that is not waited for by everyone in
+ * turn: one that is known to be gone.
  */
 #include "support/fault.h"
 #include "support/mock_server.h"
@@ -477,8 +477,9 @@ static int reads_go_on_elsewhere(test_t *t, const char *options) {
     int missed = rounds_missed(t, client);
     mouv_client_stats_t frozen = stats_of(client);
     kill(pid, SIGCONT);
-    print_message("%d rounds of %d reads until %s left the frozen one alone; %llu connections cut\n",
-                  missed, AT_ONCE, options, (unsigned long long)frozen.interrupts);
+    print_message(
+        "%d rounds of %d reads until %s left the frozen one alone; %llu connections cut\n", missed,
+        AT_ONCE, options, (unsigned long long)frozen.interrupts);
     CHECK(missed > 0);
     CHECK(missed < ROUNDS_MAX);
     CHECK_INT(frozen.circuits, 1);

@@ -448,6 +448,7 @@ CASE(client_close_ends_a_stream_that_waits) {
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(test_uri(), NULL, &t->error);
     mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
     mouv_change_stream_t *stream = mouv_collection_watch(users, NULL, json(t, "{" SOON "}"));
+    CHECK_INT(await(t, mouv_change_stream_open(stream)), 0);
     mouv_future_t fetch = mouv_change_stream_fetch(stream);
     mouv_sleep_ms(150);
     CHECK_INT(mouv_client_close(client, &t->error), 0);

@@ -34,7 +34,8 @@ static int spy_end(test_t *t, spy_t *spy) {
     return rc;
 }
 
-/** Whether `part`'s field, the only one, is in what was sent, by value; `at` is a document in it. */
+/** Whether `part`'s field, the only one, is in what was sent, by value; `at` is a document in it.
+ */
 static bool has(const bson_t *sent, const char *at, const bson_t *part) {
     bson_iter_t wanted, got;
     bson_t view = BSON_INITIALIZER;
@@ -49,7 +50,8 @@ static bool has(const bson_t *sent, const char *at, const bson_t *part) {
     bson_iter_init(&wanted, part);
     bson_iter_next(&wanted);
     if (!bson_iter_init_find(&got, sent, bson_iter_key(&wanted))) return false;
-    if (BSON_ITER_HOLDS_NUMBER(&wanted)) return bson_iter_as_int64(&wanted) == bson_iter_as_int64(&got);
+    if (BSON_ITER_HOLDS_NUMBER(&wanted))
+        return bson_iter_as_int64(&wanted) == bson_iter_as_int64(&got);
     bson_append_iter(&one, "v", 1, &wanted);
     bson_append_iter(&two, "v", 1, &got);
     bool same = bson_equal(&one, &two);
@@ -205,8 +207,8 @@ CASE(explain_tells_the_plan_and_the_cursor_still_runs) {
     CHECK_INT(insert_numbered(t, 5), 0);
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_collection_find(
         t->users, json(t, "{'_id': {'$lt': 3}}"), json(t, "{'batchSize': 2, 'comment': 'c'}"));
-    CHECK_INT(await(t, mouv_cursor_explain(cursor, json(t, "{'verbosity': 'queryPlanner'}"), &plan)),
-              0);
+    CHECK_INT(
+        await(t, mouv_cursor_explain(cursor, json(t, "{'verbosity': 'queryPlanner'}"), &plan)), 0);
     CHECK(mouv_bson_has(plan, "queryPlanner.winningPlan"));
     CHECK(!mouv_bson_has(plan, "executionStats"));
     CHECK_INT(mouv_bson_get_utf8(plan, "queryPlanner.winningPlan.inputStage.stage", &stage,

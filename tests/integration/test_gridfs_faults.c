@@ -1,6 +1,6 @@
 /*
- * GridFS when things go wrong: what is broken in the database is told, and what a cancelled, aborted
- * or failed upload leaves is nothing.
+ * GridFS when things go wrong: what is broken in the database is told, and what a cancelled,
+ * aborted or failed upload leaves is nothing.
  */
 #include "support/gridfs_support.h"
 

@@ -34,8 +34,8 @@ static bool is_killed(test_t *t) {
 }
 
 static bool is_inserted(test_t *t) {
-    return mouv_await(mouv_collection_find_one(t->users, json(t, "{'_id': 1}"), NULL, NULL), NULL) ==
-           1;
+    return mouv_await(mouv_collection_find_one(t->users, json(t, "{'_id': 1}"), NULL, NULL),
+                      NULL) == 1;
 }
 
 static bool is_indexed(test_t *t) {
@@ -68,8 +68,8 @@ static bool is_slow(void) {
 CASE(an_insert_is_stored_and_its_outcome_unknown) {
     CHECK_INT(await(t, mouv_database_create_collection(t->database, "users", NULL)), 0);
     CHECK_INT(hang_writes(t), 0);
-    mouv_future_t insert =
-        mouv_collection_insert_one(t->users, json(t, "{'_id': 1}"), json(t, "{" MAJORITY "}"), NULL);
+    mouv_future_t insert = mouv_collection_insert_one(t->users, json(t, "{'_id': 1}"),
+                                                      json(t, "{" MAJORITY "}"), NULL);
     CHECK_INT(stopped_when(t, is_inserted, insert), MOUV_EUNKNOWN);
     CHECK_INT(t->error.cause, MOUV_ECANCELED);
     if (!is_slow()) CHECK_INT(t->error.server_code, 11601);

@@ -11,7 +11,8 @@
 
 #include <uv.h>
 
-/* PyMongo's cases sleep for 0.2 s on the server; nothing here waits for the end of so long a time. */
+/* PyMongo's cases sleep for 0.2 s on the server; nothing here waits for the end of so long a time.
+ */
 #define DELAY "{'$where': 'function() { sleep(30000); return true; }'}"
 
 static int64_t now_ms(void) {
@@ -92,7 +93,8 @@ CASE(cancellation_leaves_the_connection_sane_or_replaced) {
     CHECK_INT(await(t, find), MOUV_ECANCELED);
     CHECK(in_flight_become(client, 0));
     CHECK_INT(sleeping_become(t, 0), 0);
-    CHECK_INT(await(t, mouv_collection_find_one(other.users, json(t, "{'_id': 1}"), NULL, &doc)), 1);
+    CHECK_INT(await(t, mouv_collection_find_one(other.users, json(t, "{'_id': 1}"), NULL, &doc)),
+              1);
     CHECK_DOCUMENT(doc, "{'_id': 1, 'n': 1}");
     mouv_client_get_stats(client, &stats);
     CHECK(seen.first > 0);
@@ -168,7 +170,8 @@ CASE(cancellation_aborts_the_transaction) {
     return 0;
 }
 
-/* --- test_async_cancellation_closes_cursor ----------------------------------------------------- */
+/* --- test_async_cancellation_closes_cursor -----------------------------------------------------
+ */
 
 /** Makes getMore wait on the server, as PyMongo's case does. */
 static int block_get_more(test_t *t) {
@@ -197,7 +200,8 @@ static int cancelled_while_reading(test_t *t, mouv_cursor_t *cursor) {
     CHECK_INT(await(t, task), MOUV_ECANCELED);
     CHECK_INT(reading.rc, MOUV_ECANCELED);
     CHECK(!mouv_cursor_alive(cursor));
-    CHECK_INT(mouv_cursor_next(cursor, &doc, &t->error), MOUV_ECANCELED); /* it does not come back */
+    CHECK_INT(mouv_cursor_next(cursor, &doc, &t->error),
+              MOUV_ECANCELED); /* it does not come back */
     CHECK_INT(fail_no_more(t), 0);
     CHECK_INT(open_cursors_become(t, 0), 0);
     return 0;
@@ -225,7 +229,8 @@ CASE(cancellation_closes_a_cursor_that_fetches_ahead) {
     return cancelled_while_reading(t, cursor);
 }
 
-/* --- test_async_cancellation_closes_change_stream ---------------------------------------------- */
+/* --- test_async_cancellation_closes_change_stream ----------------------------------------------
+ */
 
 typedef struct watching {
     test_t *t;
@@ -303,7 +308,8 @@ CASE(cancellation_closes_the_change_stream_of_its_own_task) {
     return 0;
 }
 
-/* --- test_client_does_not_block_loop ------------------------------------------------------------ */
+/* --- test_client_does_not_block_loop ------------------------------------------------------------
+ */
 
 /** A port where connections are made and nothing is ever said. */
 static int silent_port(int *fd) {

@@ -217,6 +217,19 @@ CASE(a_deadline_leaves_the_tail_as_it_was) {
     return 0;
 }
 
+/* The poll was made to end before the deadline, and so is not stopped: its answer is the next one's. */
+CASE(a_poll_that_is_late_leaves_the_tail_as_it_was) {
+    CHECK_INT(make_capped(t), 0);
+    MOUV_AUTO_CURSOR mouv_cursor_t *cursor = tail(t, "{" AWAIT "}");
+    CHECK_INT(next(t, cursor), 0);
+    CHECK_INT(fail_commands(t, 1, "'getMore'", "'blockConnection': true, 'blockTimeMS': 300"), 0);
+    CHECK_INT(mouv_await_for(mouv_cursor_fetch(cursor), 200, &t->error), MOUV_ETIMEDOUT);
+    CHECK(mouv_cursor_alive(cursor));
+    CHECK_INT(insert(t, 1), 1);
+    CHECK_INT(next(t, cursor), 1);
+    return fail_no_more(t);
+}
+
 #define LONG ", 'maxAwaitTimeMS': 6000"
 
 static int follow(void *arg) {
@@ -268,7 +281,8 @@ CASE(a_closed_tail_wakes_its_reader) {
 
 /* --- Beside others -------------------------------------------------------------------------- */
 
-/** Has all of the client's four connections be set up, so that what comes next spreads over them. */
+/** Has all of the client's four connections be set up, so that what comes next spreads over them.
+ */
 static int connect_all(test_t *t, mouv_collection_t *users) {
     const bson_t *slow = json(t, "{'$where': 'sleep(300) || true'}");
     mouv_future_t finds[4];
@@ -320,6 +334,7 @@ int main(void) {
         cmocka_unit_test(a_tail_that_was_overtaken_is_dead),
         cmocka_unit_test(a_collection_that_is_not_capped_is_refused),
         cmocka_unit_test(a_deadline_leaves_the_tail_as_it_was),
+        cmocka_unit_test(a_poll_that_is_late_leaves_the_tail_as_it_was),
         cmocka_unit_test(a_cancelled_task_ends_at_once_and_leaves_no_cursor),
         cmocka_unit_test(a_closed_tail_wakes_its_reader),
         cmocka_unit_test(tails_do_not_hold_back_queries),

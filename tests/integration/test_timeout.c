@@ -207,12 +207,17 @@ CASE(a_timeout_is_counted_as_one_whoever_set_it) {
     return fail_no_more(t);
 }
 
+/* Where the machine is too busy to ask in time what became of it, it is unknown. */
 CASE(a_write_that_ends_at_its_time_stores_nothing) {
+    int rc = MOUV_EUNKNOWN, unknown = -1;
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(fail_commands(t, 1, "'insert'", BLOCKED), 0);
-    CHECK_INT(insert(t, t->users, "{'timeoutMS': 200}"), MOUV_ETIMEDOUT);
-    CHECK(mouv_error_is_timeout(&t->error));
-    CHECK_INT(stored(t), 0);
+    for (int tries = 0; tries < 10 && rc == MOUV_EUNKNOWN; tries++, unknown++) {
+        CHECK_INT(fail_commands(t, 1, "'insert'", BLOCKED), 0);
+        rc = insert(t, t->users, "{'timeoutMS': 200}");
+        CHECK(mouv_error_is_timeout(&t->error));
+    }
+    CHECK_INT(rc, MOUV_ETIMEDOUT);
+    CHECK(stored(t) <= unknown);
     return fail_no_more(t);
 }
 

@@ -1,6 +1,6 @@
 /*
- * timeoutMS of cursors and change streams: their whole life or each wait, what is sent as maxTimeMS,
- * which combinations are refused. Fail points hold commands up.
+ * timeoutMS of cursors and change streams: their whole life or each wait, what is sent as
+ * maxTimeMS, which combinations are refused. Fail points hold commands up.
  */
 #include "support/wire.h"
 

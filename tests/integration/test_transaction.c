@@ -467,7 +467,7 @@ CASE(with_transaction_leaves_a_body_that_commits_alone) {
 CASE(with_transaction_gives_up_at_its_limit) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
     work_t work = {t, 0, 0, 0, false};
-    mouv_transaction_opts_t opts = {.retry_limit_ms = 100};
+    mouv_transaction_opts_t opts = {.retry_limit_ms = 2000};
     CHECK_INT(fail_commands(t, 100000, "'insert'",
                             "'errorCode': 112, 'errorLabels': ['TransientTransactionError']"),
               0);

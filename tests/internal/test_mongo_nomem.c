@@ -66,8 +66,8 @@ static int iterate(test_t *t) {
 
 static int to_list(test_t *t) {
     AUTO_BSON *list = NULL;
-    MOUV_AUTO_CURSOR mouv_cursor_t *cursor =
-        mouv_collection_aggregate(t->users, json(t, "{'pipeline': []}"), json(t, "{'batchSize': 4}"));
+    MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_collection_aggregate(
+        t->users, json(t, "{'pipeline': []}"), json(t, "{'batchSize': 4}"));
     return mouv_cursor_to_list(cursor, 0, &list, &t->error);
 }
 

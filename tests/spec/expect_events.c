@@ -103,8 +103,8 @@ static bool check_sequence(spec_test_t *test, const spec_events_t *events, const
 }
 
 /**
- * Whether it is the end of a cursor that failed, for which drivers have their own time: mouv's is at
- * once, most others' when the cursor is closed or later.
+ * Whether it is the end of a cursor that failed, for which drivers have their own time: mouv's is
+ * at once, most others' when the cursor is closed or later.
  */
 static bool is_clean_up(const spec_events_t *events, const spec_event_t *event) {
     const char *command = spec_string(event->fields, "commandName");

@@ -61,8 +61,9 @@ bool spec_type_has_name(bson_type_t type, const char *name) {
 
 /* How many spaces libbson puts into an empty one depends on its version. */
 static const char *empty_json(const bson_value_t *value) {
-    bool empty = (value->value_type == BSON_TYPE_DOCUMENT || value->value_type == BSON_TYPE_ARRAY) &&
-                 value->value.v_doc.data_len == 5;
+    bool empty =
+        (value->value_type == BSON_TYPE_DOCUMENT || value->value_type == BSON_TYPE_ARRAY) &&
+        value->value.v_doc.data_len == 5;
     return !empty ? NULL : value->value_type == BSON_TYPE_ARRAY ? "[ ]" : "{ }";
 }
 

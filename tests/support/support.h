@@ -42,8 +42,8 @@ int test_group_teardown(void **state);
 /** A setup that always starts a server, with these options of server_start(). */
 int test_group_setup_own(const char *const *options);
 
-/** Whether mouv's connections are its own streams: libmongoc takes none since 2.0, so that nothing can
- *  be interrupted or checked there (docs/silent-servers.md says what is instead). */
+/** Whether mouv's connections are its own streams: libmongoc takes none since 2.0, so that nothing
+ * can be interrupted or checked there (docs/silent-servers.md says what is instead). */
 bool test_own_streams(void);
 
 /** `count` if calls are interrupted, or connections reset, here; else 0. */

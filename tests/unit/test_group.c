@@ -1,4 +1,5 @@
-/* The task group: outcomes as CPython 3.11's asyncio.TaskGroup gives them; errors, limits, leaving. */
+/* The task group: outcomes as CPython 3.11's asyncio.TaskGroup gives them; errors, limits, leaving.
+ */
 #include "../support/async_support.h"
 
 #include <mouv/group.h>

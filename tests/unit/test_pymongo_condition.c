@@ -1,7 +1,7 @@
 /*
- * The cancels of PyMongo 4.13's test_locks.py, which are asyncio's own for conditions, case by case:
- * a cancel, whenever it comes, leaves nobody in line, loses no notification and keeps the lock in
- * order.
+ * The cancels of PyMongo 4.13's test_locks.py, which are asyncio's own for conditions, case by
+ * case: a cancel, whenever it comes, leaves nobody in line, loses no notification and keeps the
+ * lock in order.
  */
 #include "../support/async_support.h"
 

@@ -271,8 +271,8 @@ static uint8_t *compress_answer(const uint8_t *answer, size_t size, uint8_t comp
     if (compressor == 0) memcpy(bytes + 25, from, length = size - 16);
 #ifdef MOUV_HAVE_SNAPPY
     if (compressor == 1)
-        assert_int_equal(snappy_compress((const char *)from, size - 16, (char *)bytes + 25, &length),
-                         SNAPPY_OK);
+        assert_int_equal(
+            snappy_compress((const char *)from, size - 16, (char *)bytes + 25, &length), SNAPPY_OK);
 #endif
 #ifdef MOUV_HAVE_ZLIB
     uLongf zlib_length = (uLongf)length;

@@ -1,4 +1,5 @@
-/* wait and as_completed: outcomes as CPython 3.11's asyncio gives them, and what they leave alone. */
+/* wait and as_completed: outcomes as CPython 3.11's asyncio gives them, and what they leave alone.
+ */
 #include "../support/async_support.h"
 
 #include <mouv/wait.h>
@@ -311,7 +312,8 @@ CORO_CASE(as_completed_gives_the_callers_handles_in_the_order_of_completion) {
 }
 
 CORO_CASE(as_completed_gives_what_is_done_first_and_does_not_suspend_for_it) {
-    mouv_future_t f[] = {mouv_sleep_future(5), mouv_task(turns, &none), mouv_task(NULL, NULL)}, next;
+    mouv_future_t f[] = {mouv_sleep_future(5), mouv_task(turns, &none), mouv_task(NULL, NULL)},
+                  next;
     yield(2);
     mouv_future_unref(mouv_task(say, "other"));
     mouv_as_completed_t *it = mouv_as_completed(f, 3, 1000);
@@ -348,14 +350,16 @@ CORO_CASE(as_completed_of_nothing_ends_at_once) {
 CORO_CASE(as_completed_that_times_out_gives_first_what_was_done_and_cancels_nothing) {
     /* asyncio, with the same times: [1, 3, TimeoutError] */
     mouv_error_t error = {0};
-    mouv_future_t f[] = {mouv_sleep_future(10), mouv_sleep_future(200), mouv_sleep_future(20)}, next;
+    mouv_future_t f[] = {mouv_sleep_future(10), mouv_sleep_future(200), mouv_sleep_future(20)},
+                  next;
     MOUV_AUTO_AS_COMPLETED mouv_as_completed_t *it = mouv_as_completed(f, 3, 40);
     pause_ms(60);
     check_int(mouv_as_completed_next(it, &next, NULL), 1);
     check(next.id == f[0].id);
     check_int(mouv_as_completed_next(it, &next, NULL), 1);
     check(next.id == f[2].id);
-    for (int i = 0; i < 2; i++) check_int(mouv_as_completed_next(it, &next, &error), MOUV_ETIMEDOUT);
+    for (int i = 0; i < 2; i++)
+        check_int(mouv_as_completed_next(it, &next, &error), MOUV_ETIMEDOUT);
     check_int(error.code, MOUV_ETIMEDOUT);
     check_has(error.message, "1 of 3");
     check_int(mouv_await(f[1], NULL), 0);

@@ -90,7 +90,8 @@ static bson_t *with_every_type(void) {
     BSON_APPEND_DOCUMENT(document, "document", scope);
     BSON_APPEND_ARRAY(document, "array", array);
     BSON_APPEND_BINARY(document, "binary", BSON_SUBTYPE_BINARY, (const uint8_t *)"12345", 5);
-    BSON_APPEND_BINARY(document, "old", BSON_SUBTYPE_BINARY_DEPRECATED, (const uint8_t *)"12345", 5);
+    BSON_APPEND_BINARY(document, "old", BSON_SUBTYPE_BINARY_DEPRECATED, (const uint8_t *)"12345",
+                       5);
     BSON_APPEND_UNDEFINED(document, "undefined");
     BSON_APPEND_OID(document, "oid", &oid);
     BSON_APPEND_BOOL(document, "bool", true);
