@@ -58,12 +58,6 @@ static int64_t least_ns(const mouv_client_t *client) {
 
 static void go_on_asking(mouv__circuits_t *circuits);
 
-static void ping_run(mouv__job_t *job) {
-    mouv__step_t *step = (mouv__step_t *)job;
-    step->ok =
-        mouv__carrier_open(step->carrier, step->pool, &step->error) && mouv__step_connect(step);
-}
-
 /* A server that refuses the ping has answered as well. */
 static void ping_ended(mouv__step_t *step) {
     mouv_client_t *client = step->client;
@@ -85,7 +79,8 @@ static void send_ping(mouv__circuits_t *circuits, mouv__circuit_t *circuit) {
     if (circuit->open_ns == MOUV__NEVER)
         circuit->open_ns = now_ns + (least > PATIENCE_NS ? least : PATIENCE_NS);
     step->server_id = circuit->server_id;
-    mouv__step_submit(circuits->client, step, &circuits->lane, ping_run, ping_ended, NULL);
+    mouv__step_submit(circuits->client, step, &circuits->lane, mouv__step_connect_run,
+                      ping_ended, NULL);
 }
 
 /* Of several that are asked that whose turn it is. */

@@ -137,3 +137,9 @@ static bool set_up(mouv__step_t *step) {
 bool mouv__step_connect(mouv__step_t *step) {
     return set_up(step) && (mouv__line_has_set_up(step->carrier->line) || mouv__step_ping(step));
 }
+
+void mouv__step_connect_run(mouv__job_t *job) {
+    mouv__step_t *step = (mouv__step_t *)job;
+    step->ok =
+        mouv__carrier_open(step->carrier, step->pool, &step->error) && mouv__step_connect(step);
+}

@@ -42,6 +42,9 @@ void mouv__step_abandon_all(mouv_client_t *client);
  *  tries it. */
 bool mouv__step_connect(mouv__step_t *step);
 
+/** The same as a job, for a carrier that may not have been opened yet. */
+void mouv__step_connect_run(mouv__job_t *job);
+
 /** A worker: tries the connection, within the same time. */
 bool mouv__step_ping(mouv__step_t *step);
 

@@ -88,12 +88,6 @@ void mouv__stopper_remove(mouv__operation_t *op) {
 
 /* --- the lane -------------------------------------------------------------------------------- */
 
-static void prepare_run(mouv__job_t *job) {
-    mouv__step_t *step = (mouv__step_t *)job;
-    step->ok =
-        mouv__carrier_open(step->carrier, step->pool, &step->error) && mouv__step_connect(step);
-}
-
 static void lane_ended(mouv__step_t *step, bool answered) {
     mouv__stopper_t *stopper = &step->client->stopper;
     if (step->carrier && answered)
@@ -117,7 +111,8 @@ void mouv__stopper_prepare(mouv__stopper_t *stopper, uint32_t server_id) {
     if (!step) return;
     stopper->prepared |= bit;
     step->server_id = server_id;
-    mouv__step_submit(stopper->client, step, &stopper->lane, prepare_run, prepare_ended, NULL);
+    mouv__step_submit(stopper->client, step, &stopper->lane, mouv__step_connect_run,
+                      prepare_ended, NULL);
 }
 
 bool mouv__stopper_is_silent(const mouv__operation_t *op) {

@@ -7,26 +7,18 @@
 
 #include <signal.h>
 
-#include <uv.h>
-
 static server_t server;
 static int server_changes;
 
 static int start(void **state) {
     (void)state;
-    if (server_start(&server, NULL)) return 0;
-    fprintf(stderr, "no server: MOUV (the mouv program) does not give one\n");
-    return -1;
+    return server_start(&server, NULL) ? 0 : -1;
 }
 
 static int end(void **state) {
     (void)state;
     server_stop(&server);
     return 0;
-}
-
-static int64_t now_ms(void) {
-    return (int64_t)(uv_hrtime() / 1000000);
 }
 
 static void on_server_changed(const mouv_server_event_t *event, void *arg) {
@@ -40,12 +32,6 @@ static mouv_client_t *monitored_client(void) {
     const mouv_monitor_t monitor = {.server_changed = on_server_changed};
     mouv_client_set_monitor(client, &monitor, NULL);
     return client;
-}
-
-static mouv_client_stats_t stats_of(const mouv_client_t *client) {
-    mouv_client_stats_t stats;
-    mouv_client_get_stats(client, &stats);
-    return stats;
 }
 
 static mouv_collection_t *numbers_of(mouv_client_t *client) {

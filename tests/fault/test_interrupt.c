@@ -4,13 +4,7 @@
  */
 #include "support/mock_case.h"
 
-#include <uv.h>
-
 static int topology_changes;
-
-static int64_t now_ms(void) {
-    return (int64_t)(uv_hrtime() / 1000000);
-}
 
 static const mock_script_t silence = {.silent = true};
 
@@ -33,12 +27,6 @@ static mouv_client_t *connected_client(test_t *t) {
     mouv_sleep_ms(50); /* the lane for kills connects beside the first operation with a deadline */
     topology_changes = 0;
     return client;
-}
-
-static mouv_client_stats_t stats_of(const mouv_client_t *client) {
-    mouv_client_stats_t stats;
-    mouv_client_get_stats(client, &stats);
-    return stats;
 }
 
 /** Nothing runs and no connection is being set up; at most so many milliseconds later. */

@@ -7,12 +7,6 @@
 
 #include <unistd.h>
 
-#include <uv.h>
-
-static int64_t now_ms(void) {
-    return (int64_t)(uv_hrtime() / 1000000);
-}
-
 static int find_one(test_t *t, mouv_client_t *client) {
     return await(t, mouv_collection_find_one(users_of(client), NULL, NULL, NULL));
 }

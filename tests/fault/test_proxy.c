@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <uv.h>
-
 static mock_server_t *mock;
 static proxy_t *proxy;
 
@@ -30,10 +28,6 @@ static int end(void **state) {
 }
 
 enum { PATIENT_MS = 20000 };
-
-static int64_t now_ms(void) {
-    return (int64_t)(uv_hrtime() / 1000000);
-}
 
 static int dial(int64_t patience_ms) {
     int fd = bare_dial(proxy_port(proxy), patience_ms);

@@ -440,11 +440,11 @@ CASE(a_deadline_around_one_batch_does_not_touch_the_next) {
     CHECK_INT(insert_numbered(t, 10), 0);
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = find_all(t, "{'batchSize': 2}");
     {
-        MOUV_TIMEOUT_SCOPE(limit, 100);
+        MOUV_TIMEOUT_SCOPE(limit, 2000);
         CHECK_INT(mouv_cursor_next(cursor, &doc, &t->error), 1);
         CHECK_INT(mouv_timeout_end(&limit, 0, NULL), 0);
     }
-    mouv_sleep_ms(150);
+    mouv_sleep_ms(2100);
     CHECK_INT(drain(t, cursor), 9);
     return 0;
 }

@@ -9,29 +9,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <uv.h>
-
 /* PyMongo's cases sleep for 0.2 s on the server; nothing here waits for the end of so long a time.
  */
 #define DELAY "{'$where': 'function() { sleep(30000); return true; }'}"
-
-static int64_t now_ms(void) {
-    return (int64_t)(uv_hrtime() / 1000000);
-}
 
 /* --- What the server does -------------------------------------------------------------------- */
 
 /** How many finds on "users" it runs that sleep. */
 static int sleeping(test_t *t) {
-    char text[400];
-    AUTO_BSON *list = NULL;
-    snprintf(text, sizeof text,
-             "{'pipeline': [{'$currentOp': {'localOps': true}},"
-             " {'$match': {'ns': '%s.users', 'command.filter.$where': {'$exists': true}}}]}",
-             t->database_name);
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(admin, json(t, text), NULL);
-    return mouv_cursor_to_list(cursor, 0, &list, &t->error);
+    return current_ops(t, "'localOps': true", "'command.filter.$where': {'$exists': true}");
 }
 
 /** sleeping(), once it has become `expected` or ten seconds are over. */
@@ -76,7 +62,6 @@ static mouv_client_t *client_with_one_connection(seen_t *seen) {
     mouv_client_set_monitor(client, &monitor, seen);
     return client;
 }
-
 
 /** PyMongo closes the connection; here the server has stopped and the connection is good. */
 CASE(cancellation_leaves_the_connection_sane_or_replaced) {

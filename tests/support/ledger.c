@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include <mongoc/mongoc.h>
-#include <uv.h>
 
 typedef enum outcome { OPEN, ACKNOWLEDGED, UNKNOWN, REFUSED } outcome_t;
 
@@ -14,10 +13,6 @@ typedef struct writer {
     ledger_t *ledger;
     int number;
 } writer_t;
-
-static int64_t now_ms(void) {
-    return (int64_t)(uv_hrtime() / 1000000);
-}
 
 /* --- The books ------------------------------------------------------------------------------ */
 

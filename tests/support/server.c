@@ -36,7 +36,7 @@ static _Noreturn void become_sandbox(const char *program, const char *const *opt
     _exit(127);
 }
 
-bool server_start(server_t *server, const char *const *options) {
+static bool start(server_t *server, const char *const *options) {
     const char *program = getenv("MOUV");
     int ends[2];
     *server = (server_t){0};
@@ -48,6 +48,12 @@ bool server_start(server_t *server, const char *const *options) {
     if (server->sandbox > 0 && read_uri(server)) return true;
     server_stop(server);
     return false;
+}
+
+bool server_start(server_t *server, const char *const *options) {
+    bool started = start(server, options);
+    if (!started) fprintf(stderr, "no server: MOUV (the mouv program) does not give one\n");
+    return started;
 }
 
 void server_stop(server_t *server) {

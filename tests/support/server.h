@@ -16,7 +16,8 @@ typedef struct server {
 
 /**
  * Starts one and waits until it has a primary; blocks. `options` are the sandbox's ("--nodes", "3",
- * "--restart", ..., NULL), at most 8; NULL for none. False if there is no $MOUV or it fails.
+ * "--restart", ..., NULL), at most 8; NULL for none. False, and said on stderr, if there is no $MOUV
+ * or it fails.
  */
 bool server_start(server_t *server, const char *const *options);
 

@@ -4,7 +4,10 @@
 #include "support/support.h"
 
 #include <stdlib.h>
+
 #include <unistd.h>
+
+#include <uv.h>
 
 #include "support/server.h"
 
@@ -169,16 +172,29 @@ int fail_no_more(test_t *t) {
     return set_fail_point(t, "{'configureFailPoint': 'failCommand', 'mode': 'off'}");
 }
 
-int open_cursors(test_t *t) {
+int64_t now_ms(void) {
+    return (int64_t)(uv_hrtime() / 1000000);
+}
+
+mouv_client_stats_t stats_of(const mouv_client_t *client) {
+    mouv_client_stats_t stats;
+    mouv_client_get_stats(client, &stats);
+    return stats;
+}
+
+int current_ops(test_t *t, const char *options, const char *with) {
     char text[400];
     AUTO_BSON *list = NULL;
     snprintf(text, sizeof text,
-             "{'pipeline': [{'$currentOp': {'idleCursors': true, 'localOps': true}},"
-             " {'$match': {'ns': '%s.users', 'cursor': {'$exists': true}}}]}",
-             t->database_name);
+             "{'pipeline': [{'$currentOp': {%s}}, {'$match': {'ns': '%s.users', %s}}]}", options,
+             t->database_name, with);
     mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(admin, json(t, text), NULL);
     return mouv_cursor_to_list(cursor, 0, &list, &t->error);
+}
+
+int open_cursors(test_t *t) {
+    return current_ops(t, "'idleCursors': true, 'localOps': true", "'cursor': {'$exists': true}");
 }
 
 int open_cursors_become(test_t *t, int expected) {

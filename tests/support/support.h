@@ -103,6 +103,17 @@ int fail_commands(test_t *t, int times, const char *names, const char *data);
 /** No command fails any more. */
 int fail_no_more(test_t *t);
 
+/** Of the machine's clock, from any moment on. */
+int64_t now_ms(void);
+
+/** The client's counters, now. */
+mouv_client_stats_t stats_of(const mouv_client_t *client);
+
+/** What runs on the server, in the case's collection "users", as a pipeline of $currentOp with
+ * `options` and a $match of `with` too tells: how many; below 0 on failure. Both are parts of JSON.
+ */
+int current_ops(test_t *t, const char *options, const char *with);
+
 /** How many cursors the server has open on the case's collection "users"; below 0 on failure. */
 int open_cursors(test_t *t);
 
