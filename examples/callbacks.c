@@ -58,8 +58,8 @@ static void inserted(mouv_future_t future, void *arg) {
     struct program *program = arg;
     if (failed(program, future)) return;
     bson_t everything = BSON_INITIALIZER;
-    mouv_future_t count = mouv_collection_count_documents(program->visits, &everything, NULL,
-                                                          &program->count);
+    mouv_future_t count =
+        mouv_collection_count_documents(program->visits, &everything, NULL, &program->count);
     mouv_then(mouv_wait_for(count, 5000), counted, program);
     bson_destroy(&everything);
 }

@@ -48,8 +48,8 @@ static int runner(void *name) {
 }
 
 static int show_event(void) {
-    mouv_future_t all = mouv_gather(mouv_task(runner, "Ann"), mouv_task(runner, "Ben"),
-                                    mouv_task(runner, "Cem"));
+    mouv_future_t all =
+        mouv_gather(mouv_task(runner, "Ann"), mouv_task(runner, "Ben"), mouv_task(runner, "Cem"));
     mouv_sleep_ms(10);
     printf("event: ready, go\n");
     mouv_event_set(&start);

@@ -49,8 +49,8 @@ static int follow(mouv_collection_t *log) {
 
 static int run(mouv_database_t *database) {
     mouv_collection_t *log = mouv_database_get_collection(database, "log");
-    bson_t *opts = BCON_NEW("capped", BCON_BOOL(true), "size", BCON_INT32(65536), "max",
-                            BCON_INT32(100));
+    bson_t *opts =
+        BCON_NEW("capped", BCON_BOOL(true), "size", BCON_INT32(65536), "max", BCON_INT32(100));
     int rc = mouv_await(mouv_collection_drop(log, NULL), NULL);
     if (rc >= 0) rc = mouv_await(mouv_database_create_collection(database, "log", opts), NULL);
     bson_destroy(opts);

@@ -7,15 +7,15 @@
 #include <mouv/mouv.h>
 
 static int answer(void *ms) {
-    int rc = mouv_sleep_ms(*(int64_t *) ms);
-    return rc < 0 ? rc : (int) *(int64_t *) ms;
+    int rc = mouv_sleep_ms(*(int64_t *)ms);
+    return rc < 0 ? rc : (int)*(int64_t *)ms;
 }
 
 static int main_task(void *arg) {
     int64_t delays[] = {30, 10, 60000};
     mouv_future_t jobs[3], job;
     mouv_error_t error;
-    (void) arg;
+    (void)arg;
     for (int i = 0; i < 3; i++) jobs[i] = mouv_task(answer, &delays[i]);
 
     int done = mouv_wait(jobs, 3, MOUV_FIRST_COMPLETED, MOUV_FOREVER, &error);

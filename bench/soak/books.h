@@ -50,8 +50,10 @@ static inline int is_unconfirmed(const mouv_error_t *error) {
 
 static inline outcome_t outcome_of(books_t *books, int rc, const mouv_error_t *error) {
     outcome_t outcome = REFUSED;
-    if (rc >= 0) outcome = ACKNOWLEDGED;
-    else if (error->code == MOUV_EUNKNOWN || is_unconfirmed(error)) outcome = UNKNOWN;
+    if (rc >= 0)
+        outcome = ACKNOWLEDGED;
+    else if (error->code == MOUV_EUNKNOWN || is_unconfirmed(error))
+        outcome = UNKNOWN;
     books->outcomes[outcome]++;
     return outcome;
 }

@@ -51,7 +51,7 @@ typedef struct soak {
     phase_t phase;
     bool stopped;
     double began_ms, struck_ms, returned_ms;
-    double primary_ms; /* the first primary to show up after the strike; 0: none */
+    double primary_ms;      /* the first primary to show up after the strike; 0: none */
     uint32_t good[BUCKETS]; /* operations that succeeded, by when they ended */
     double last_write_ms, longest_pause_ms; /* of acknowledged writes, since the strike */
 } soak_t;
@@ -152,9 +152,8 @@ static int insert_one(soak_t *soak) {
     mouv_error_t error;
     int rc, id = books_new_document(&soak->books);
     bson_t *doc = BCON_NEW("_id", BCON_INT32(id), "n", BCON_INT32(id));
-    outcome_t outcome =
-        count_write(soak, mouv_collection_insert_one(soak->documents, doc, NULL, NULL), &rc,
-                    &error);
+    outcome_t outcome = count_write(
+        soak, mouv_collection_insert_one(soak->documents, doc, NULL, NULL), &rc, &error);
     books_inserted(&soak->books, id, outcome);
     if (rc == 0) books_wrong(&soak->books, "insert_one: none inserted");
     bson_destroy(doc);
@@ -212,10 +211,10 @@ static int aggregates(void *arg) {
         mouv_error_t error = {0};
         int first = i % (FIXED - 10);
         bson_t *list = NULL;
-        bson_t *pipeline = BCON_NEW(
-            "0", "{", "$match", "{", "_id", "{", "$gte", BCON_INT32(first), "$lt",
-            BCON_INT32(first + 10), "}", "}", "}", "1", "{", "$group", "{", "_id", BCON_NULL, "n",
-            "{", "$sum", "$n", "}", "}", "}");
+        bson_t *pipeline =
+            BCON_NEW("0", "{", "$match", "{", "_id", "{", "$gte", BCON_INT32(first), "$lt",
+                     BCON_INT32(first + 10), "}", "}", "}", "1", "{", "$group", "{", "_id",
+                     BCON_NULL, "n", "{", "$sum", "$n", "}", "}", "}");
         MOUV_AUTO_CURSOR mouv_cursor_t *cursor =
             mouv_collection_aggregate(soak->fixed, pipeline, NULL);
         int rc = count(soak, mouv_cursor_to_list_future(cursor, 0, &list), &error);
@@ -319,9 +318,9 @@ static void prepare(soak_t *soak) {
     for (int i = 0; i < numbers; i++) {
         bson_t *counter = BCON_NEW("_id", BCON_INT32(i), "n", BCON_INT32(0));
         bson_t *fixed = BCON_NEW("_id", BCON_INT32(i), "n", BCON_INT32(7 * i));
-        if (mouv_await(mouv_gather(
-                           mouv_collection_insert_one(soak->counters, counter, NULL, NULL),
-                           mouv_collection_insert_one(soak->fixed, fixed, NULL, NULL)), &error) < 0)
+        if (mouv_await(mouv_gather(mouv_collection_insert_one(soak->counters, counter, NULL, NULL),
+                                   mouv_collection_insert_one(soak->fixed, fixed, NULL, NULL)),
+                       &error) < 0)
             fail("insert", error.message);
         bson_destroy(counter);
         bson_destroy(fixed);
@@ -375,8 +374,10 @@ static void load(soak_t *soak, const char *strike) {
     process_print("before", process_look());
     enter(soak, STRUCK, &since);
     soak->struck_ms = since;
-    if (strcmp(strike, "stepdown") == 0) step_down(soak);
-    else freeze(soak, pid);
+    if (strcmp(strike, "stepdown") == 0)
+        step_down(soak);
+    else
+        freeze(soak, pid);
     process_print("during", process_look());
     enter(soak, AFTER, &since);
     mouv_sleep_ms(AFTER_S * 1000);
@@ -461,8 +462,8 @@ static int main_task(void *arg) {
     const args_t *args = arg;
     static soak_t soak;
     soak = (soak_t){.in_flight = number(args, 2, 1000),
-                   .deadline_ms = number(args, 3, 2000),
-                   .freeze_s = number(args, 4, 20)};
+                    .deadline_ms = number(args, 3, 2000),
+                    .freeze_s = number(args, 4, 20)};
     const char *strike = args->argc > 1 ? args->argv[1] : "";
     if (strcmp(strike, "stepdown") != 0 && strcmp(strike, "freeze") != 0)
         fail(strike, "expected stepdown or freeze");

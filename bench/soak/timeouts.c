@@ -15,9 +15,9 @@ typedef struct soak {
     int count, in_flight, limit_ms;
     mouv_client_t *client;
     mouv_collection_t *collection;
-    int left;           /* still to be started */
-    int wrong;          /* ended otherwise */
-    double *late_ms;    /* of each, after its limit */
+    int left;        /* still to be started */
+    int wrong;       /* ended otherwise */
+    double *late_ms; /* of each, after its limit */
     size_t done;
 } soak_t;
 

@@ -147,8 +147,8 @@ static bool is_shown(stopping_t *s) {
     const bson_t *doc;
     bson_t *pipeline = BCON_NEW("0", "{", "$currentOp", "{", "}", "}", "1", "{", "$match", "{",
                                 "ns", "{", "$regex", "^" DATABASE "\\.", "}", "}", "}");
-    MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(
-        mouv_client_get_database(s->control, "admin"), pipeline, NULL);
+    MOUV_AUTO_CURSOR mouv_cursor_t *cursor =
+        mouv_database_aggregate(mouv_client_get_database(s->control, "admin"), pipeline, NULL);
     bson_destroy(pipeline);
     int rc = mouv_cursor_next(cursor, &doc, &error);
     if (rc < 0) fail("$currentOp", error.message);
@@ -198,8 +198,7 @@ static double next_takes_ms(stopping_t *s) {
     double began = now_ms();
     bson_t *zero = BCON_NEW("_id", BCON_INT32(0));
     mouv_future_t next = mouv_collection_find_one(s->docs, zero, NULL, NULL);
-    if (mouv_await_for(next, PATIENCE_MS, &error) < 0)
-        fail("the next operation", error.message);
+    if (mouv_await_for(next, PATIENCE_MS, &error) < 0) fail("the next operation", error.message);
     bson_destroy(zero);
     return now_ms() - began;
 }
@@ -250,8 +249,10 @@ static void run_all(stopping_t *s, int runs, const char *where, void (*silence)(
         }
         printf("%-24s %-15s %8.1f %8.1f ", kinds[kind].name, mouv_error_name(worst.code),
                worst.caller_ms, worst.worker_ms);
-        if (s->control) printf("%10.1f", worst.server_ms);
-        else printf("%10s", "");
+        if (s->control)
+            printf("%10.1f", worst.server_ms);
+        else
+            printf("%10s", "");
         printf(" %8.1f  %-10s %8.1f\n", worst.quiet_ms, worst.replaced ? "replaced" : "kept",
                worst.next_ms);
     }
@@ -272,8 +273,9 @@ static void silence_all_but(int kind, const char *const *answered) {
     mock_server_script(mock, "find", NULL);
     for (; *answered; answered++) mock_server_script(mock, *answered, &(mock_script_t){0});
     if (kinds[kind].begin == get_more)
-        mock_server_reply(mock, "find", "{'ok': 1, 'cursor': {'id': {'$numberLong': '7'}, 'ns': '"
-                                        DATABASE ".docs', 'firstBatch': [{'_id': 0}]}}");
+        mock_server_reply(mock, "find",
+                          "{'ok': 1, 'cursor': {'id': {'$numberLong': '7'}, 'ns': '" DATABASE
+                          ".docs', 'firstBatch': [{'_id': 0}]}}");
 }
 
 static const char *const others[] = {"ping", "killSessions", "killCursors", "endSessions", NULL};
@@ -286,14 +288,18 @@ static void speak_again(void) {
 
 /** The connections that commands come on fall silent, new ones are made. */
 static void mute_connection(int kind) {
-    if (kind < 0) speak_again();
-    else silence_all_but(kind, others);
+    if (kind < 0)
+        speak_again();
+    else
+        silence_all_but(kind, others);
 }
 
 /** The server answers nothing but hello. */
 static void mute_server(int kind) {
-    if (kind < 0) speak_again();
-    else silence_all_but(kind, others + sizeof others / sizeof *others - 1);
+    if (kind < 0)
+        speak_again();
+    else
+        silence_all_but(kind, others + sizeof others / sizeof *others - 1);
 }
 
 static void open_stopping(stopping_t *s, const char *uri) {

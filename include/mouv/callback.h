@@ -37,8 +37,7 @@ MOUV_API int mouv_call_soon(mouv_call_fn_t fn, void *arg, mouv_handle_t *handle)
  *
  * Like: loop.call_later().
  */
-MOUV_API int mouv_call_later(int64_t delay_ms, mouv_call_fn_t fn, void *arg,
-                             mouv_handle_t *handle);
+MOUV_API int mouv_call_later(int64_t delay_ms, mouv_call_fn_t fn, void *arg, mouv_handle_t *handle);
 
 /**
  * As mouv_call_later(), when mouv_now_ms() has reached `when_ms`.

@@ -134,14 +134,14 @@ typedef struct mouv_client_stats {
     uint64_t timeouts;   /**< operations that a deadline has ended, theirs or a scope's */
     uint64_t cancels;    /**< operations that were cancelled otherwise */
     uint64_t retries;    /**< attempts after the first */
-    uint64_t interrupts;     /**< connections cut because a kill had brought no answer, or because
+    uint64_t interrupts; /**< connections cut because a kill had brought no answer, or because
                                   their server was silent and had been replaced as the primary */
-    uint64_t abandoned; /**< times that a worker was left in its call for another second, as the
+    uint64_t abandoned;  /**< times that a worker was left in its call for another second, as the
                              budget of interrupts was spent */
-    uint64_t circuits;       /**< times that a server got nothing but pings, as it had left several
+    uint64_t circuits;   /**< times that a server got nothing but pings, as it had left several
                                   deadlines in a row, and a ping, without any answer */
-    uint64_t busy;           /**< workers that have something to do now, operations or not */
-    uint64_t bytes_sent;     /**< of operations' commands, as BSON */
+    uint64_t busy;       /**< workers that have something to do now, operations or not */
+    uint64_t bytes_sent; /**< of operations' commands, as BSON */
     uint64_t bytes_received; /**< of their replies */
 } mouv_client_stats_t;
 

@@ -27,9 +27,8 @@ MOUV_API mouv_collection_t *mouv_collection_with_options(mouv_collection_t *coll
  * `opts`: projection, sort, skip, hint, collation, let, comment, readConcern, ...
  * Like:   mongoc_collection_find_with_opts() with limit 1; Motor's find_one().
  */
-MOUV_API mouv_future_t mouv_collection_find_one(mouv_collection_t *collection,
-                                                const bson_t *filter, const bson_t *opts,
-                                                bson_t **doc);
+MOUV_API mouv_future_t mouv_collection_find_one(mouv_collection_t *collection, const bson_t *filter,
+                                                const bson_t *opts, bson_t **doc);
 
 /**
  * A cursor over every document that matches; nothing is sent before its first fetch. Never NULL:
@@ -108,15 +107,15 @@ MOUV_API mouv_future_t mouv_collection_delete_many(mouv_collection_t *collection
  */
 MOUV_API mouv_future_t mouv_collection_find_one_and_update(mouv_collection_t *collection,
                                                            const bson_t *filter,
-                                                           const bson_t *update,
-                                                           const bson_t *opts, bson_t **doc);
+                                                           const bson_t *update, const bson_t *opts,
+                                                           bson_t **doc);
 MOUV_API mouv_future_t mouv_collection_find_one_and_replace(mouv_collection_t *collection,
                                                             const bson_t *filter,
                                                             const bson_t *replacement,
                                                             const bson_t *opts, bson_t **doc);
 MOUV_API mouv_future_t mouv_collection_find_one_and_delete(mouv_collection_t *collection,
-                                                           const bson_t *filter,
-                                                           const bson_t *opts, bson_t **doc);
+                                                           const bson_t *filter, const bson_t *opts,
+                                                           bson_t **doc);
 
 /**
  * Counts the matches exactly, by aggregation. `*count` receives the number; the result is 0.

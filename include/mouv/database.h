@@ -29,8 +29,7 @@ MOUV_API mouv_collection_t *mouv_database_get_collection(mouv_database_t *databa
  * Context: the client's thread; no I/O.
  * Like:    mongoc_database_copy() with _set_read_concern() etc.; Motor's with_options().
  */
-MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database,
-                                                     const bson_t *opts);
+MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bson_t *opts);
 
 /*
  * All operations below and in collection.h:
@@ -41,12 +40,13 @@ MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database,
  *            receives, when the future is awaited, a document that is the caller's to destroy.
  *            `reply` is given whenever the server answered, other outputs only on success.
  * Deadline:  the nearest timeout scope's or the mouv_await_for()'s, or that of timeoutMS in `opts`,
- * the handle or the URI if it is nearer; sent on as maxTimeMS. See docs/timeouts.md. Cancel: while
- * queued, nothing is sent; once sent, see mouv_await(). Errors:    MOUV_EINVAL, MOUV_ETIMEDOUT,
- * MOUV_ECANCELED, MOUV_ESERVER, MOUV_ENETWORK, MOUV_ESELECTION, MOUV_EQUEUE, MOUV_ECLOSED,
- * MOUV_ETHREAD, MOUV_ENOMEM; writes also MOUV_EUNKNOWN. `opts`:    NULL, or a document with the
- * fields that libmongoc's function of the same name takes; fields that mouv does not know are
- * passed on to the server's command.
+ *            the handle or the URI if it is nearer; sent on as maxTimeMS. See docs/timeouts.md.
+ * Cancel:    while queued, nothing is sent; once sent, see mouv_await().
+ * Errors:    MOUV_EINVAL, MOUV_ETIMEDOUT, MOUV_ECANCELED, MOUV_ESERVER, MOUV_ENETWORK,
+ *            MOUV_ESELECTION, MOUV_EQUEUE, MOUV_ECLOSED, MOUV_ETHREAD, MOUV_ENOMEM; writes also
+ *            MOUV_EUNKNOWN.
+ * `opts`:    NULL, or a document with the fields that libmongoc's function of the same name takes;
+ *            fields that mouv does not know are passed on to the server's command.
  */
 
 /**

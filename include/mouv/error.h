@@ -39,7 +39,7 @@ enum {
 #define MOUV_ERROR_ENUM(name, code, message) MOUV_##name = (code),
     MOUV_ERROR_MAP(MOUV_ERROR_ENUM)
 #undef MOUV_ERROR_ENUM
-    MOUV_OK = 0
+        MOUV_OK = 0
 };
 
 /**

@@ -91,8 +91,7 @@ MOUV_API int mouv_future_result(mouv_future_t future, mouv_error_t *error);
 MOUV_API int mouv_future_add_done_callback(mouv_future_t future, mouv_future_fn_t fn, void *arg);
 
 /** Removes all callbacks added with this `fn` and `arg` that have not run; returns how many. */
-MOUV_API int mouv_future_remove_done_callback(mouv_future_t future, mouv_future_fn_t fn,
-                                              void *arg);
+MOUV_API int mouv_future_remove_done_callback(mouv_future_t future, mouv_future_fn_t fn, void *arg);
 
 /** The name, "Task-7" by default; valid until the next call of mouv on this thread. */
 MOUV_API const char *mouv_future_name(mouv_future_t future);

@@ -37,8 +37,7 @@ MOUV_END_DECLS
 
 /** mouv_gather(a, b, ...): mouv_gather_array() of its arguments. */
 #ifdef __cplusplus
-template <typename... Futures>
-inline mouv_future_t mouv_gather(Futures... futures) {
+template <typename... Futures> inline mouv_future_t mouv_gather(Futures... futures) {
     const mouv_future_t all[] = {mouv_future_t(), futures...};
     return mouv_gather_array(all + 1, sizeof...(futures));
 }

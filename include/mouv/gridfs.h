@@ -113,10 +113,10 @@ MOUV_API mouv_future_t mouv_gridfs_drop_future(mouv_gridfs_bucket_t *bucket);
  *
  * `opts`:    chunkSizeBytes, metadata (a document), timeoutMS; `_id` with the first function. For
  *            programs of old: contentType (a string) and aliases (an array of strings), which newer
- * ones put into the metadata; disableMD5 (true: mouv never makes one; false is refused). Ownership:
- * copies all. Release with mouv_gridfs_upload_unref() or MOUV_AUTO_UPLOAD. Returns:   NULL only
- * where memory runs out; what is wrong shows in the first call. Like:
- * mongoc_gridfs_bucket_open_upload_stream(); Motor's open_upload_stream().
+ *            ones put into the metadata; disableMD5 (true: mouv never makes one; false is refused).
+ * Ownership: copies all. Release with mouv_gridfs_upload_unref() or MOUV_AUTO_UPLOAD.
+ * Returns:   NULL only where memory runs out; what is wrong shows in the first call.
+ * Like:      mongoc_gridfs_bucket_open_upload_stream(); Motor's open_upload_stream().
  */
 MOUV_API mouv_gridfs_upload_t *mouv_gridfs_open_upload_stream(mouv_gridfs_bucket_t *bucket,
                                                               const char *filename,
@@ -171,8 +171,9 @@ MOUV_API void mouv_gridfs_upload_drop(mouv_gridfs_upload_t **upload);
  */
 MOUV_API mouv_gridfs_download_t *mouv_gridfs_open_download_stream(mouv_gridfs_bucket_t *bucket,
                                                                   const bson_value_t *id);
-MOUV_API mouv_gridfs_download_t *mouv_gridfs_open_download_stream_by_name(
-    mouv_gridfs_bucket_t *bucket, const char *filename, int revision);
+MOUV_API mouv_gridfs_download_t *
+mouv_gridfs_open_download_stream_by_name(mouv_gridfs_bucket_t *bucket, const char *filename,
+                                         int revision);
 
 /**
  * The files document, fetched if need be: `*file` is the stream's own, valid until it is released.

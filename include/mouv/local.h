@@ -27,7 +27,8 @@ typedef struct mouv_local {
 } mouv_local_t;
 
 /** For a static key: `copy` and `destroy`, each may be NULL. */
-#define MOUV_LOCAL_INIT(copy, destroy) {(copy), (destroy)}
+#define MOUV_LOCAL_INIT(copy, destroy) \
+    { (copy), (destroy) }
 
 MOUV_BEGIN_DECLS
 

@@ -20,31 +20,31 @@
  * reply could give secrets away (saslStart, createUser, ...) both are empty documents.
  */
 typedef struct mouv_command_event {
-    const char *name;           /**< "find" */
-    const char *database;       /**< "shop" */
-    const char *host;           /**< "localhost:27017" */
-    int64_t request_id;         /**< the same in all events of one attempt */
-    uint64_t operation_id;      /**< the same in all events of one operation; 0: killSessions */
-    int64_t connection_id;      /**< the server's number for the connection; -1: not known */
-    uint32_t server_id;         /**< libmongoc's number for the server */
+    const char *name;             /**< "find" */
+    const char *database;         /**< "shop" */
+    const char *host;             /**< "localhost:27017" */
+    int64_t request_id;           /**< the same in all events of one attempt */
+    uint64_t operation_id;        /**< the same in all events of one operation; 0: killSessions */
+    int64_t connection_id;        /**< the server's number for the connection; -1: not known */
+    uint32_t server_id;           /**< libmongoc's number for the server */
     const bson_oid_t *service_id; /**< behind a load balancer; else NULL */
-    const bson_t *command;      /**< started; else NULL */
-    const bson_t *reply;        /**< succeeded; failed if the server has answered; else NULL */
-    const mouv_error_t *error;  /**< failed; else NULL */
-    int64_t duration_us;        /**< succeeded, failed */
+    const bson_t *command;        /**< started; else NULL */
+    const bson_t *reply;          /**< succeeded; failed if the server has answered; else NULL */
+    const mouv_error_t *error;    /**< failed; else NULL */
+    int64_t duration_us;          /**< succeeded, failed */
 } mouv_command_event_t;
 
 /** A server is known from now on, has changed, or is gone. */
 typedef struct mouv_server_event {
-    const bson_oid_t *topology_id; /**< the same in all events of one client */
-    const char *host;              /**< "localhost:27017" */
+    const bson_oid_t *topology_id;             /**< the same in all events of one client */
+    const char *host;                          /**< "localhost:27017" */
     const mouv_server_description_t *previous; /**< changed; else NULL */
     const mouv_server_description_t *next;     /**< changed; else NULL */
 } mouv_server_event_t;
 
 /** The deployment is watched from now on, has changed, or is watched no more. */
 typedef struct mouv_topology_event {
-    const bson_oid_t *topology_id; /**< the same in all events of one client */
+    const bson_oid_t *topology_id;               /**< the same in all events of one client */
     const mouv_topology_description_t *previous; /**< changed; else NULL */
     const mouv_topology_description_t *next;     /**< changed; else NULL */
 } mouv_topology_event_t;

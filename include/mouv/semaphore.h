@@ -25,10 +25,12 @@ typedef struct mouv_semaphore {
 } mouv_semaphore_t;
 
 /** `static mouv_semaphore_t limit = MOUV_SEMAPHORE_INIT(10);` */
-#define MOUV_SEMAPHORE_INIT(value) {NULL, NULL, (value), 0, false}
+#define MOUV_SEMAPHORE_INIT(value) \
+    { NULL, NULL, (value), 0, false }
 
 /** The same, of one that is never greater than it begins: see mouv_semaphore_init_bounded(). */
-#define MOUV_BOUNDED_SEMAPHORE_INIT(value) {NULL, NULL, (value), (value), true}
+#define MOUV_BOUNDED_SEMAPHORE_INIT(value) \
+    { NULL, NULL, (value), (value), true }
 
 MOUV_BEGIN_DECLS
 

@@ -49,8 +49,8 @@ typedef struct mouv_task_opts {
 MOUV_BEGIN_DECLS
 
 /** What mouv_coro(), mouv_task() and their siblings call. */
-MOUV_API mouv_future_t mouv_coro_at(mouv_fn_t fn, void *arg, const char *fn_name,
-                                    const char *file, int line);
+MOUV_API mouv_future_t mouv_coro_at(mouv_fn_t fn, void *arg, const char *fn_name, const char *file,
+                                    int line);
 MOUV_API mouv_future_t mouv_task_at(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
                                     const char *fn_name, const char *file, int line);
 MOUV_API mouv_future_t mouv_task_copy_at(mouv_fn_t fn, const void *args, size_t size,

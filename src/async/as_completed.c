@@ -6,7 +6,6 @@
 #include "async/wait.h"
 #include "context/alloc.h"
 
-
 typedef struct entry entry_t;
 typedef struct taker taker_t;
 
@@ -127,9 +126,9 @@ static void stop_entries(mouv_as_completed_t *it) {
 }
 
 static void on_entry(mouv__listener_t *listener, mouv__future_t *future) {
-    entry_t *entry = (entry_t *) listener;
+    entry_t *entry = (entry_t *)listener;
     mouv_as_completed_t *it = entry->it;
-    (void) future;
+    (void)future;
     entry->listening = false;
     if (--it->running == 0) mouv__timer_stop(it->runtime, &it->timer);
     append_done(entry);
@@ -138,7 +137,7 @@ static void on_entry(mouv__listener_t *listener, mouv__future_t *future) {
 
 static void on_iteration_timeout(mouv__timer_t *timer) {
     mouv_as_completed_t *it =
-        (mouv_as_completed_t *) ((char *) timer - offsetof(mouv_as_completed_t, timer));
+        (mouv_as_completed_t *)((char *)timer - offsetof(mouv_as_completed_t, timer));
     it->timed_out = true;
     stop_entries(it);
     serve_takers(it);
@@ -154,7 +153,7 @@ static void retire(mouv_as_completed_t *it) {
 }
 
 static void on_runtime_close(mouv__attachment_t *attachment) {
-    mouv_as_completed_t *it = (mouv_as_completed_t *) attachment;
+    mouv_as_completed_t *it = (mouv_as_completed_t *)attachment;
     mouv_error_set(&it->error, MOUV_ECLOSED, "as_completed: its runtime has closed");
     retire(it);
 }
@@ -231,13 +230,13 @@ mouv_as_completed_t *mouv_as_completed(const mouv_future_t *futures, size_t coun
 /* ---- its next ---- */
 
 static void cancel_taker(mouv__future_t *future) {
-    leave_takers((taker_t *) future);
+    leave_takers((taker_t *)future);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
 static void deliver_taker(mouv__future_t *future, bool whole) {
-    taker_t *taker = (taker_t *) future;
-    (void) whole;
+    taker_t *taker = (taker_t *)future;
+    (void)whole;
     if (taker->entry == NULL) return;
     *taker->out = give(taker->entry);
     taker->entry = NULL;
@@ -245,7 +244,7 @@ static void deliver_taker(mouv__future_t *future, bool whole) {
 
 /* What it had got and nobody took is the next one again. */
 static void release_taker(mouv__future_t *future) {
-    taker_t *taker = (taker_t *) future;
+    taker_t *taker = (taker_t *)future;
     mouv_as_completed_t *it = taker->it;
     if (taker->entry != NULL && it->runtime != NULL) {
         prepend_done(taker->entry);

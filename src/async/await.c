@@ -23,7 +23,7 @@ static bool leads_to(mouv__future_t *future, void *goal) {
 
 /* A cycle can only close at a task that something waits for. */
 static bool closes_cycle(const mouv__task_t *task, mouv__future_t *future) {
-    return task->future.listeners != NULL && leads_to(future, (void *) &task->future);
+    return task->future.listeners != NULL && leads_to(future, (void *)&task->future);
 }
 
 __attribute__((noinline)) static int refuse(mouv_future_t handle, mouv__task_t *task,
@@ -55,8 +55,8 @@ __attribute__((noinline)) static mouv__future_t *consume(mouv_future_t handle, i
 /* ---- waiting ---- */
 
 static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
-    (void) future;
-    mouv__task_wake((mouv__task_t *) ((char *) listener - offsetof(mouv__task_t, listener)));
+    (void)future;
+    mouv__task_wake((mouv__task_t *)((char *)listener - offsetof(mouv__task_t, listener)));
 }
 
 static void wait_until_done(mouv__task_t *task, mouv__future_t *future) {
@@ -132,7 +132,7 @@ int mouv_await_for(mouv_future_t handle, int64_t timeout_ms, mouv_error_t *error
 /* ---- sleeping ---- */
 
 static void on_time(mouv__timer_t *timer) {
-    mouv__task_t *task = (mouv__task_t *) ((char *) timer - offsetof(mouv__task_t, timer));
+    mouv__task_t *task = (mouv__task_t *)((char *)timer - offsetof(mouv__task_t, timer));
     task->sleeping = false;
     mouv__task_wake(task);
 }

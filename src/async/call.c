@@ -18,7 +18,7 @@ typedef struct call {
 } call_t;
 
 static void run(mouv__ready_t *ready) {
-    call_t *call = (call_t *) ((char *) ready - offsetof(call_t, ready));
+    call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
     mouv_call_fn_t fn = call->fn;
     void *arg = call->arg;
     bool cancelled = call->future.asked;
@@ -27,13 +27,13 @@ static void run(mouv__ready_t *ready) {
 }
 
 static void on_time(mouv__timer_t *timer) {
-    call_t *call = (call_t *) ((char *) timer - offsetof(call_t, timer));
+    call_t *call = (call_t *)((char *)timer - offsetof(call_t, timer));
     mouv__runtime_ready(call->future.runtime, &call->ready);
 }
 
 /* One that is queued completes at its turn. */
 static void cancel(mouv__future_t *future) {
-    call_t *call = (call_t *) future;
+    call_t *call = (call_t *)future;
     if (call->ready.queued) return;
     mouv__timer_stop(future->runtime, &call->timer);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);

@@ -31,7 +31,7 @@ static void run_one(mouv__future_t *future, mouv__callback_t *callback) {
 }
 
 static void run_all(mouv__ready_t *ready) {
-    mouv__future_t *future = (mouv__future_t *) ((char *) ready - offsetof(mouv__future_t, ready));
+    mouv__future_t *future = (mouv__future_t *)((char *)ready - offsetof(mouv__future_t, ready));
     while (future->callbacks != NULL) {
         mouv__callback_t *callback = future->callbacks;
         future->callbacks = callback->next;

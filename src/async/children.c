@@ -132,11 +132,11 @@ static void conclude(mouv__group_t *group) {
 static void child_ended(mouv__child_t *child);
 
 static void run_ended(mouv__ready_t *ready) {
-    child_ended((mouv__child_t *) ((char *) ready - offsetof(mouv__child_t, ready)));
+    child_ended((mouv__child_t *)((char *)ready - offsetof(mouv__child_t, ready)));
 }
 
 static void on_child(mouv__listener_t *listener, mouv__future_t *future) {
-    mouv__child_t *child = (mouv__child_t *) listener;
+    mouv__child_t *child = (mouv__child_t *)listener;
     future->retrieved = true; /* from here on the group answers for it */
     child->ready.run = run_ended;
     mouv__runtime_ready(future->runtime, &child->ready);
@@ -248,19 +248,19 @@ void mouv__group_begin_join(mouv__group_t *group) {
 }
 
 static void cancel(mouv__future_t *future) {
-    mouv__group_stop((mouv__group_t *) future);
-    mouv__group_begin_join((mouv__group_t *) future);
+    mouv__group_stop((mouv__group_t *)future);
+    mouv__group_begin_join((mouv__group_t *)future);
 }
 
 static void shorten(mouv__future_t *future, int64_t deadline_ns) {
-    mouv__group_t *group = (mouv__group_t *) future;
+    mouv__group_t *group = (mouv__group_t *)future;
     if (deadline_ns < group->limit_ns) group->limit_ns = deadline_ns;
     for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
         mouv__future_shorten(child->future, deadline_ns);
 }
 
 static void deliver(mouv__future_t *future, bool whole) {
-    mouv__group_t *group = (mouv__group_t *) future;
+    mouv__group_t *group = (mouv__group_t *)future;
     if (group->abandoned) return;
     for (mouv__child_t *child = group->failed.first; child != NULL; child = child->next)
         mouv__future_deliver(child->future, false);
@@ -271,14 +271,14 @@ static void deliver(mouv__future_t *future, bool whole) {
 
 static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
                   void *arg) {
-    mouv__group_t *group = (mouv__group_t *) future;
+    mouv__group_t *group = (mouv__group_t *)future;
     for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
         if (!mouv__future_is_done(child->future) && visit_child(child->future, arg)) return true;
     return false;
 }
 
 static void release(mouv__future_t *future) {
-    mouv__group_t *group = (mouv__group_t *) future;
+    mouv__group_t *group = (mouv__group_t *)future;
     free_children(&group->failed);
     free_children(&group->kept);
     mouv__free(group);
@@ -296,14 +296,14 @@ const mouv__future_ops_t mouv__group_ops = {
 /* ---- entrants, as futures ---- */
 
 static void cancel_entrant(mouv__future_t *future) {
-    mouv__entrant_t *entrant = (mouv__entrant_t *) future;
+    mouv__entrant_t *entrant = (mouv__entrant_t *)future;
     mouv__group_turn_away(entrant->group, dequeue(entrant));
     conclude(entrant->group);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
 static void release_entrant(mouv__future_t *future) {
-    mouv__future_let_go(&((mouv__entrant_t *) future)->group->future);
+    mouv__future_let_go(&((mouv__entrant_t *)future)->group->future);
     mouv__free(future);
 }
 

@@ -49,7 +49,7 @@ struct mouv__group {
     int64_t limit_ns;    /* the deadline that children inherit */
     size_t limit;        /* of running ones; 0: none */
     bool joining;
-    bool abandoned; /* left without a join: moves no results */
+    bool abandoned;                         /* left without a join: moves no results */
     mouv__children_t running, failed, kept; /* kept: they have results to move */
     mouv__entrant_t *entrants, *last_entrant;
     mouv_error_t refused; /* a child that could not be added, the first error then; code 0: none */

@@ -14,7 +14,7 @@
 #include "async/state.h"
 
 static int64_t real_ns(void) {
-    return (int64_t) uv_hrtime();
+    return (int64_t)uv_hrtime();
 }
 
 bool mouv__clock_runs(const mouv__clock_t *clock) {
@@ -51,7 +51,7 @@ void mouv__clock_open(mouv__clock_t *clock) {
 void mouv__clock_outside(mouv_runtime_t *runtime, bool begins) {
     mouv__clock_t *clock = &runtime->clock;
     if (clock->mode != MOUV__REAL_CLOCK) set(clock, clock->mode);
-    clock->outside += begins ? 1 : (size_t) -1;
+    clock->outside += begins ? 1 : (size_t)-1;
     if (clock->mode != MOUV__REAL_CLOCK) mouv__timers_look(runtime);
 }
 

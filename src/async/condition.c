@@ -12,7 +12,7 @@
 #include "async/state.h"
 
 typedef struct sleeper {
-    mouv__waiter_t waiter; /* first; its object is the lock */
+    mouv__waiter_t waiter;       /* first; its object is the lock */
     mouv_condition_t *condition; /* NULL once that was cleared */
     bool notified;
     mouv_predicate_t predicate; /* of wait_for, else NULL */
@@ -35,7 +35,7 @@ static void wake(sleeper_t *sleeper, int code) {
 
 static void notify(mouv_condition_t *condition, size_t n) {
     for (; n > 0 && condition->waiting != NULL; n--) {
-        sleeper_t *sleeper = (sleeper_t *) condition->waiting;
+        sleeper_t *sleeper = (sleeper_t *)condition->waiting;
         sleeper->notified = true;
         wake(sleeper, 0);
     }
@@ -55,7 +55,7 @@ static bool stands_in(const sleeper_t *sleeper, mouv__waiter_t **list) {
 }
 
 static void cancel(mouv__future_t *future) {
-    sleeper_t *sleeper = (sleeper_t *) future;
+    sleeper_t *sleeper = (sleeper_t *)future;
     mouv_lock_t *lock = sleeper->waiter.object;
     renounce(sleeper);
     if (future->runtime->phase >= MOUV__DETACHING)
@@ -67,12 +67,12 @@ static void cancel(mouv__future_t *future) {
 }
 
 static void take(mouv__waiter_t *waiter) {
-    ((sleeper_t *) waiter)->notified = false;
+    ((sleeper_t *)waiter)->notified = false;
     mouv__lock_take(waiter);
 }
 
 static void release(mouv__future_t *future) {
-    sleeper_t *sleeper = (sleeper_t *) future;
+    sleeper_t *sleeper = (sleeper_t *)future;
     if (sleeper->waiter.object != NULL) renounce(sleeper);
     mouv__waiter_release(future);
 }
@@ -87,7 +87,7 @@ static void sleep_again(sleeper_t *sleeper) {
 }
 
 static void check_predicate(mouv__ready_t *ready) {
-    sleeper_t *sleeper = (sleeper_t *) ((char *) ready - offsetof(sleeper_t, check));
+    sleeper_t *sleeper = (sleeper_t *)((char *)ready - offsetof(sleeper_t, check));
     mouv__future_t *future = &sleeper->waiter.future;
     bool come = !mouv__future_is_done(future) && sleeper->predicate(sleeper->arg);
     if (mouv__future_is_done(future))
@@ -102,7 +102,7 @@ static void check_predicate(mouv__ready_t *ready) {
 }
 
 static void granted(mouv__waiter_t *waiter) {
-    sleeper_t *sleeper = (sleeper_t *) waiter;
+    sleeper_t *sleeper = (sleeper_t *)waiter;
     if (sleeper->predicate == NULL || waiter->code != 0) {
         mouv__future_complete(&waiter->future, waiter->code, NULL);
         return;
@@ -137,8 +137,8 @@ static int check(mouv_condition_t *condition, const char *what, mouv_error_t *er
 static sleeper_t *new_sleeper(mouv_condition_t *condition, mouv_future_t *handle) {
     mouv_lock_t *lock = lock_of(condition);
     mouv__waiter_t *waiter = mouv__waiter_new(&wait_ops, sizeof(sleeper_t), lock, handle);
-    if (waiter != NULL) ((sleeper_t *) waiter)->condition = condition;
-    return (sleeper_t *) waiter;
+    if (waiter != NULL) ((sleeper_t *)waiter)->condition = condition;
+    return (sleeper_t *)waiter;
 }
 
 static void fall_asleep(sleeper_t *sleeper) {
@@ -193,7 +193,7 @@ void mouv_condition_init(mouv_condition_t *condition, mouv_lock_t *lock) {
 /* Those who have left for the lock must not come back. */
 static void forget(const mouv_condition_t *condition, mouv__waiter_t *list) {
     for (mouv__waiter_t *waiter = list; waiter != NULL; waiter = mouv__waiter_after(waiter)) {
-        sleeper_t *sleeper = (sleeper_t *) waiter;
+        sleeper_t *sleeper = (sleeper_t *)waiter;
         bool is_one = waiter->future.ops == &wait_ops.future;
         if (is_one && sleeper->condition == condition) sleeper->condition = NULL;
     }
@@ -201,7 +201,7 @@ static void forget(const mouv_condition_t *condition, mouv__waiter_t *list) {
 
 static void expel(mouv_condition_t *condition) {
     while (condition->waiting != NULL) {
-        sleeper_t *sleeper = (sleeper_t *) condition->waiting;
+        sleeper_t *sleeper = (sleeper_t *)condition->waiting;
         sleeper->condition = NULL;
         wake(sleeper, MOUV_ECLOSED);
     }

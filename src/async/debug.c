@@ -39,11 +39,11 @@ void mouv__debug_read_environment(void) {
 }
 
 void mouv__debug_step(const mouv__future_t *task, uint64_t start) {
-    int64_t took = (int64_t) (uv_hrtime() - start);
+    int64_t took = (int64_t)(uv_hrtime() - start);
     if (took <= __atomic_load_n(&slow_ns, __ATOMIC_RELAXED)) return;
     char what[160];
     mouv__future_describe(task, what, sizeof what);
-    mouv__log(MOUV_LOG_WARNING, "Executing %s took %.3f seconds", what, (double) took / 1e9);
+    mouv__log(MOUV_LOG_WARNING, "Executing %s took %.3f seconds", what, (double)took / 1e9);
 }
 
 void mouv__debug_foreign(void) {

@@ -14,7 +14,7 @@ static void copy_name(const mouv__future_t *future, char *name) {
     if (future->name != NULL)
         snprintf(name, NAME_BYTES, "%s", future->name);
     else if (task != NULL && task->number != 0)
-        snprintf(name, NAME_BYTES, "Task-%llu", (unsigned long long) task->number);
+        snprintf(name, NAME_BYTES, "Task-%llu", (unsigned long long)task->number);
     else
         snprintf(name, NAME_BYTES, "%s", task != NULL ? task->fn_name : future->ops->kind);
 }

@@ -110,8 +110,8 @@ typedef struct dumper {
 } dumper_t;
 
 static void on_signal(uv_signal_t *signal, int signum) {
-    (void) signal;
-    (void) signum;
+    (void)signal;
+    (void)signum;
     mouv_dump_tasks(stderr);
 }
 
@@ -122,7 +122,7 @@ static void on_closed(uv_handle_t *handle) {
 }
 
 static void close_dumper(mouv__attachment_t *attachment) {
-    uv_close((uv_handle_t *) &((dumper_t *) attachment)->signal, on_closed);
+    uv_close((uv_handle_t *)&((dumper_t *)attachment)->signal, on_closed);
 }
 
 int mouv_dump_on_signal(int signum) {
@@ -140,7 +140,7 @@ int mouv_dump_on_signal(int signum) {
     dumper->attachment.close = close_dumper;
     mouv__runtime_attach(runtime, &dumper->attachment);
     rc = uv_signal_start(&dumper->signal, on_signal, signum);
-    uv_unref((uv_handle_t *) &dumper->signal);
+    uv_unref((uv_handle_t *)&dumper->signal);
     if (rc == 0) return 0;
     close_dumper(&dumper->attachment);
     return mouv__raise(NULL, rc == UV_EINVAL ? MOUV_EINVAL : MOUV_ESYSTEM,

@@ -65,22 +65,22 @@ typedef struct mouv__callback mouv__callback_t;
 struct mouv__future {
     const mouv__future_ops_t *ops;
     mouv_runtime_t *runtime;
-    uint64_t id;      /**< what the handle holds */
-    uint32_t owned;   /**< references that users own */
-    uint32_t held;    /**< references inside mouv: an awaiter, a parent, the runtime */
-    uint8_t state;    /**< mouv__future_state_t */
-    bool asked;       /**< cancel has been asked */
-    bool retrieved;   /**< somebody has seen the failure */
-    bool delivered;   /**< outputs have been moved */
-    bool going;       /**< will be released; its handle is stale */
-    bool counted;     /**< keeps the loop alive while pending */
-    int code;         /**< result once done */
-    mouv_error_t *error;  /**< owned; NULL: the standard text of `code` */
-    char *name;           /**< owned; NULL: default */
+    uint64_t id;         /**< what the handle holds */
+    uint32_t owned;      /**< references that users own */
+    uint32_t held;       /**< references inside mouv: an awaiter, a parent, the runtime */
+    uint8_t state;       /**< mouv__future_state_t */
+    bool asked;          /**< cancel has been asked */
+    bool retrieved;      /**< somebody has seen the failure */
+    bool delivered;      /**< outputs have been moved */
+    bool going;          /**< will be released; its handle is stale */
+    bool counted;        /**< keeps the loop alive while pending */
+    int code;            /**< result once done */
+    mouv_error_t *error; /**< owned; NULL: the standard text of `code` */
+    char *name;          /**< owned; NULL: default */
     mouv__listener_t *listeners, *last_listener;
     mouv__future_t *next_chore[3]; /**< see future.c */
     mouv__callback_t *callbacks, *last_callback;
-    mouv__ready_t ready;  /**< runs the callbacks */
+    mouv__ready_t ready; /**< runs the callbacks */
 };
 
 /**

@@ -18,9 +18,9 @@ typedef struct child {
 
 struct gather {
     mouv__future_t future; /* first */
-    bool all; /* waits for every child and never fails for one */
-    int *codes;           /* of gather_all, may be NULL */
-    mouv_error_t *errors; /* likewise */
+    bool all;              /* waits for every child and never fails for one */
+    int *codes;            /* of gather_all, may be NULL */
+    mouv_error_t *errors;  /* likewise */
     size_t count, pending;
     child_t children[];
 };
@@ -61,7 +61,7 @@ static size_t count_failed(const gather_t *gather) {
 static void conclude(gather_t *gather) {
     size_t failed = count_failed(gather);
     if (!cancelling(gather) || failed == 0) {
-        mouv__future_complete(&gather->future, gather->all ? (int) failed : 0, NULL);
+        mouv__future_complete(&gather->future, gather->all ? (int)failed : 0, NULL);
         return;
     }
     mouv__future_t *main = main_failure(gather);
@@ -93,7 +93,7 @@ static void child_is_done(gather_t *gather, mouv__future_t *child) {
 }
 
 static void on_child(mouv__listener_t *listener, mouv__future_t *future) {
-    child_t *child = (child_t *) listener;
+    child_t *child = (child_t *)listener;
     child->listening = false;
     child_is_done(child->gather, future);
 }
@@ -101,13 +101,13 @@ static void on_child(mouv__listener_t *listener, mouv__future_t *future) {
 /* ---- as a future ---- */
 
 static void cancel(mouv__future_t *future) {
-    gather_t *gather = (gather_t *) future;
+    gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count && future->state == MOUV__PENDING; i++)
         mouv__future_cancel(gather->children[i].future);
 }
 
 static void shorten(mouv__future_t *future, int64_t deadline_ns) {
-    gather_t *gather = (gather_t *) future;
+    gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++)
         mouv__future_shorten(gather->children[i].future, deadline_ns);
 }
@@ -123,7 +123,7 @@ static void report(gather_t *gather, size_t i) {
 }
 
 static void deliver(mouv__future_t *future, bool whole) {
-    gather_t *gather = (gather_t *) future;
+    gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++) {
         mouv__future_t *child = gather->children[i].future;
         if (gather->all && whole) report(gather, i);
@@ -133,7 +133,7 @@ static void deliver(mouv__future_t *future, bool whole) {
 
 static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
                   void *arg) {
-    gather_t *gather = (gather_t *) future;
+    gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++)
         if (gather->children[i].listening && visit_child(gather->children[i].future, arg))
             return true;
@@ -141,7 +141,7 @@ static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, 
 }
 
 static void release(mouv__future_t *future) {
-    gather_t *gather = (gather_t *) future;
+    gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++) mouv__future_let_go(gather->children[i].future);
     mouv__free(gather);
 }

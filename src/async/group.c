@@ -15,7 +15,7 @@
 
 static mouv__group_t *find(const mouv_group_t *group) {
     mouv__future_t *future = group != NULL ? mouv__future_peek(group->whole) : NULL;
-    return future != NULL && future->ops == &mouv__group_ops ? (mouv__group_t *) future : NULL;
+    return future != NULL && future->ops == &mouv__group_ops ? (mouv__group_t *)future : NULL;
 }
 
 /* Why there is no group behind it. */

@@ -31,7 +31,7 @@ static uint8_t take_number(void) {
     uv_mutex_lock(&numbers_lock);
     for (unsigned i = 1; i < NUMBERS && found == 0; i++) {
         unsigned number = (last_number + i) % NUMBERS;
-        if (number != 0 && !number_used[number]) found = (uint8_t) number;
+        if (number != 0 && !number_used[number]) found = (uint8_t)number;
     }
     if (found != 0) {
         number_used[found] = true;
@@ -85,12 +85,12 @@ uint64_t mouv__handles_add(mouv__handles_t *handles, mouv__future_t *future) {
     if (!take_slot(handles, &index)) return 0;
     mouv__slot_t *slot = &handles->slots[index];
     slot->future = future;
-    return (uint64_t) handles->runtime_number << NUMBER_SHIFT |
-           (uint64_t) slot->generation << SLOT_BITS | index;
+    return (uint64_t)handles->runtime_number << NUMBER_SHIFT |
+           (uint64_t)slot->generation << SLOT_BITS | index;
 }
 
 void mouv__handles_remove(mouv__handles_t *handles, uint64_t id) {
-    uint32_t index = (uint32_t) (id & SLOT_MASK);
+    uint32_t index = (uint32_t)(id & SLOT_MASK);
     mouv__slot_t *slot = &handles->slots[index];
     slot->future = NULL;
     slot->generation++;
@@ -104,19 +104,19 @@ mouv__handle_kind_t mouv__handles_find(const mouv__handles_t *handles, uint64_t 
     uint64_t number = id >> NUMBER_SHIFT;
     if (number == 0) return id < CODE_SPAN ? MOUV__HANDLE_FAILED : MOUV__HANDLE_STALE;
     if (handles == NULL || number != handles->runtime_number) return MOUV__HANDLE_FOREIGN;
-    uint32_t index = (uint32_t) (id & SLOT_MASK);
+    uint32_t index = (uint32_t)(id & SLOT_MASK);
     if (index >= handles->count) return MOUV__HANDLE_STALE;
     const mouv__slot_t *slot = &handles->slots[index];
-    if (slot->generation != (uint32_t) (id >> SLOT_BITS)) return MOUV__HANDLE_STALE;
+    if (slot->generation != (uint32_t)(id >> SLOT_BITS)) return MOUV__HANDLE_STALE;
     if (slot->future == NULL) return MOUV__HANDLE_STALE;
     *future = slot->future;
     return MOUV__HANDLE_LIVE;
 }
 
 uint64_t mouv__handle_of_failure(int code) {
-    return (uint64_t) (-code - CODE_BASE);
+    return (uint64_t)(-code - CODE_BASE);
 }
 
 int mouv__handle_failure(uint64_t id) {
-    return -(int) id - CODE_BASE;
+    return -(int)id - CODE_BASE;
 }

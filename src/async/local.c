@@ -102,7 +102,7 @@ static mouv__locals_t *copy_set(const mouv__locals_t *locals) {
 }
 
 static void close_base(mouv__attachment_t *attachment) {
-    base_t *base = (base_t *) attachment;
+    base_t *base = (base_t *)attachment;
     mouv__runtime_detach(base->runtime, attachment);
     mouv__locals_drop(base->locals);
     mouv__free(base);
@@ -111,7 +111,7 @@ static void close_base(mouv__attachment_t *attachment) {
 static base_t *find_base(const mouv_runtime_t *runtime) {
     mouv__attachment_t *attachment = runtime->attachments;
     while (attachment != NULL && attachment->close != close_base) attachment = attachment->next;
-    return (base_t *) attachment;
+    return (base_t *)attachment;
 }
 
 static mouv__locals_t *current(const mouv_runtime_t *runtime) {

@@ -79,8 +79,7 @@ mouv_future_t mouv_lock_acquire_future(mouv_lock_t *lock) {
     mouv_future_t handle;
     if (lock == NULL) return mouv__future_failed(MOUV_EINVAL);
     if (mouv__waiters_foreign(lock->waiting)) return mouv__future_failed(MOUV_ETHREAD);
-    mouv__waiter_t *waiter =
-        mouv__waiter_new(&acquire_ops, sizeof(mouv__waiter_t), lock, &handle);
+    mouv__waiter_t *waiter = mouv__waiter_new(&acquire_ops, sizeof(mouv__waiter_t), lock, &handle);
     if (waiter != NULL) mouv__lock_queue(lock, waiter);
     return handle;
 }

@@ -10,7 +10,7 @@
 #include "async/runtime.h"
 
 static void write_to_stderr(mouv_log_level_t level, const char *message, void *arg) {
-    (void) arg;
+    (void)arg;
     if (level >= MOUV_LOG_WARNING) fprintf(stderr, "%s\n", message);
 }
 

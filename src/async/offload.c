@@ -20,7 +20,7 @@ typedef struct offload offload_t;
 
 /** What the loop and a worker share. */
 typedef struct job {
-    uv_work_t work; /* first */
+    uv_work_t work;    /* first */
     mouv__mail_t mail; /* brings it home */
     mouv__mailbox_t *mailbox;
     mouv__attachment_t attachment;
@@ -58,8 +58,8 @@ static void disown(job_t *job) {
 }
 
 static void reaped(uv_work_t *work, int status) {
-    (void) status;
-    disown((job_t *) work); /* uv_run() is called with the lock */
+    (void)status;
+    disown((job_t *)work); /* uv_run() is called with the lock */
 }
 
 static void submit(job_t *job, uv_work_cb run) {
@@ -72,7 +72,7 @@ static void submit(job_t *job, uv_work_cb run) {
 /* Whether it will never run. */
 static bool withdraw(job_t *job) {
     uv_mutex_lock(&pool_lock);
-    bool withdrawn = uv_cancel((uv_req_t *) &job->work) == 0;
+    bool withdrawn = uv_cancel((uv_req_t *)&job->work) == 0;
     uv_mutex_unlock(&pool_lock);
     return withdrawn;
 }
@@ -80,7 +80,7 @@ static bool withdraw(job_t *job) {
 /* ---- running it ---- */
 
 static void run(uv_work_t *work) {
-    job_t *job = (job_t *) work;
+    job_t *job = (job_t *)work;
     mouv__mailbox_t *mailbox = job->mailbox;
     mouv__record_on_worker(&job->error);
     job->result = job->fn(job->arg);
@@ -93,7 +93,7 @@ static void run(uv_work_t *work) {
 /* ---- coming home ---- */
 
 static job_t *job_of_mail(mouv__mail_t *mail) {
-    return (job_t *) ((char *) mail - offsetof(job_t, mail));
+    return (job_t *)((char *)mail - offsetof(job_t, mail));
 }
 
 static void free_job(job_t *job) {
@@ -134,7 +134,7 @@ static void find_nobody(mouv__mail_t *mail) {
 
 /* Its future has been cancelled. One that nobody waits for is left behind, if it still runs. */
 static void on_runtime_closes(mouv__attachment_t *attachment) {
-    job_t *job = (job_t *) ((char *) attachment - offsetof(job_t, attachment));
+    job_t *job = (job_t *)((char *)attachment - offsetof(job_t, attachment));
     if (job->awaited != NULL || __atomic_load_n(&job->returned, __ATOMIC_ACQUIRE)) return;
     job->left_behind = true;
     mouv__log(MOUV_LOG_WARNING,
@@ -146,7 +146,7 @@ static void on_runtime_closes(mouv__attachment_t *attachment) {
 /* ---- as a future ---- */
 
 static void cancel(mouv__future_t *future) {
-    offload_t *offload = (offload_t *) future;
+    offload_t *offload = (offload_t *)future;
     job_t *job = offload->job;
     if (withdraw(job)) {
         mouv__runtime_detach(future->runtime, &job->attachment);

@@ -17,7 +17,7 @@ typedef struct proxy {
     mouv__future_t *inner;
     mouv__timer_t timer; /* of wait_for */
     mouv__ready_t ready; /* its time has come */
-    int stopped_by; /* what the ECANCELED of the inner one becomes; 0: it stays */
+    int stopped_by;      /* what the ECANCELED of the inner one becomes; 0: it stays */
 } proxy_t;
 
 /* ---- both kinds ---- */
@@ -37,26 +37,26 @@ static void settle(proxy_t *proxy) {
 }
 
 static void on_inner(mouv__listener_t *listener, mouv__future_t *inner) {
-    (void) inner;
-    settle((proxy_t *) ((char *) listener - offsetof(proxy_t, listener)));
+    (void)inner;
+    settle((proxy_t *)((char *)listener - offsetof(proxy_t, listener)));
 }
 
 static void shorten(mouv__future_t *future, int64_t deadline_ns) {
-    mouv__future_shorten(((proxy_t *) future)->inner, deadline_ns);
+    mouv__future_shorten(((proxy_t *)future)->inner, deadline_ns);
 }
 
 static void deliver(mouv__future_t *future, bool whole) {
-    mouv__future_deliver(((proxy_t *) future)->inner, whole);
+    mouv__future_deliver(((proxy_t *)future)->inner, whole);
 }
 
 static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
                   void *arg) {
-    mouv__future_t *inner = ((proxy_t *) future)->inner;
+    mouv__future_t *inner = ((proxy_t *)future)->inner;
     return !mouv__future_is_done(inner) && visit_child(inner, arg);
 }
 
 static void release(mouv__future_t *future) {
-    proxy_t *proxy = (proxy_t *) future;
+    proxy_t *proxy = (proxy_t *)future;
     mouv__future_let_go(proxy->inner);
     mouv__free(proxy);
 }
@@ -97,7 +97,7 @@ static mouv_future_t begin(proxy_t *proxy) {
 
 /* Also while the inner one cleans up after the timeout: then it is a cancel all the same. */
 static void cancel_inner(mouv__future_t *future) {
-    proxy_t *proxy = (proxy_t *) future;
+    proxy_t *proxy = (proxy_t *)future;
     proxy->stopped_by = 0;
     mouv__future_cancel(proxy->inner);
 }
@@ -117,14 +117,14 @@ static void stop(proxy_t *proxy, int because) {
 }
 
 static void run_timeout(mouv__ready_t *ready) {
-    proxy_t *proxy = (proxy_t *) ((char *) ready - offsetof(proxy_t, ready));
+    proxy_t *proxy = (proxy_t *)((char *)ready - offsetof(proxy_t, ready));
     if (!mouv__future_is_done(&proxy->future) && !proxy->future.asked) stop(proxy, MOUV_ETIMEDOUT);
     mouv__future_let_go(&proxy->future);
 }
 
 /* In its turn: what earlier timers have made ready goes first. */
 static void on_timeout(mouv__timer_t *timer) {
-    proxy_t *proxy = (proxy_t *) ((char *) timer - offsetof(proxy_t, timer));
+    proxy_t *proxy = (proxy_t *)((char *)timer - offsetof(proxy_t, timer));
     mouv__future_hold(&proxy->future);
     proxy->ready.run = run_timeout;
     mouv__runtime_ready(proxy->future.runtime, &proxy->ready);
@@ -150,7 +150,7 @@ mouv_future_t mouv_wait_for(mouv_future_t handle, int64_t timeout_ms) {
 /* ---- shield ---- */
 
 static void leave_inner(mouv__future_t *future) {
-    proxy_t *proxy = (proxy_t *) future;
+    proxy_t *proxy = (proxy_t *)future;
     mouv__future_unlisten(proxy->inner, &proxy->listener);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
@@ -183,14 +183,14 @@ typedef struct nap {
 } nap_t;
 
 static void cancel_nap(mouv__future_t *future) {
-    mouv__timer_stop(future->runtime, &((nap_t *) future)->timer);
+    mouv__timer_stop(future->runtime, &((nap_t *)future)->timer);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
 static const mouv__future_ops_t nap_ops = {.kind = "sleep", .cancel = cancel_nap};
 
 static void on_time(mouv__timer_t *timer) {
-    nap_t *nap = (nap_t *) ((char *) timer - offsetof(nap_t, timer));
+    nap_t *nap = (nap_t *)((char *)timer - offsetof(nap_t, timer));
     mouv__future_complete(&nap->future, 0, NULL);
 }
 

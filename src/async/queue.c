@@ -62,7 +62,7 @@ static bool is_full(const mouv_queue_t *queue) {
 /* ---- bringing both sides together ---- */
 
 static void serve_getter(mouv_queue_t *queue) {
-    ((passer_t *) queue->getters)->item = pop_front(queue);
+    ((passer_t *)queue->getters)->item = pop_front(queue);
     mouv__waiter_grant(queue->getters, &queue->granted);
 }
 
@@ -72,7 +72,7 @@ static void store(mouv_queue_t *queue, void *item) {
 }
 
 static void admit_putter(mouv_queue_t *queue) {
-    store(queue, ((passer_t *) queue->putters)->item);
+    store(queue, ((passer_t *)queue->putters)->item);
     mouv__waiter_grant(queue->putters, NULL);
 }
 
@@ -100,12 +100,12 @@ static void discard(mouv_queue_t *queue, void *item) {
 /* ---- those who wait ---- */
 
 static void take(mouv__waiter_t *waiter) {
-    passer_t *passer = (passer_t *) waiter;
+    passer_t *passer = (passer_t *)waiter;
     *passer->out = passer->item;
 }
 
 static void give_back(mouv__waiter_t *waiter) {
-    passer_t *passer = (passer_t *) waiter;
+    passer_t *passer = (passer_t *)waiter;
     mouv_queue_t *queue = waiter->object;
     if (queue == NULL) {
         if (passer->destroy != NULL) passer->destroy(passer->item);
@@ -118,7 +118,7 @@ static void give_back(mouv__waiter_t *waiter) {
 }
 
 static void release(mouv__future_t *future) {
-    mouv_queue_t *queue = ((mouv__waiter_t *) future)->object;
+    mouv_queue_t *queue = ((mouv__waiter_t *)future)->object;
     mouv__waiter_release(future); /* may give back, into its reserved place */
     if (queue != NULL) queue->waiters--;
 }
@@ -155,8 +155,8 @@ static passer_t *new_passer(const mouv__waiter_ops_t *ops, mouv_queue_t *queue,
     mouv__waiter_t *waiter = mouv__waiter_new(ops, sizeof(passer_t), queue, handle);
     if (waiter == NULL) return NULL;
     queue->waiters++;
-    ((passer_t *) waiter)->destroy = queue->destroy;
-    return (passer_t *) waiter;
+    ((passer_t *)waiter)->destroy = queue->destroy;
+    return (passer_t *)waiter;
 }
 
 /* ---- making and ending it ---- */
@@ -244,8 +244,7 @@ int mouv_queue_put(mouv_queue_t *queue, void *item) {
     if (!mouv_in_coroutine()) return MOUV_ENOTCORO;
     int rc = check(queue);
     if (rc != 0) return rc;
-    if (is_full(queue) && !queue->shut)
-        return mouv_await(mouv_queue_put_future(queue, item), NULL);
+    if (is_full(queue) && !queue->shut) return mouv_await(mouv_queue_put_future(queue, item), NULL);
     return mouv_queue_put_nowait(queue, item);
 }
 

@@ -63,12 +63,12 @@ int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *
 /* ---- run ---- */
 
 static void note_closed(mouv_runtime_t *runtime, void *closed) {
-    (void) runtime;
-    *(bool *) closed = true;
+    (void)runtime;
+    *(bool *)closed = true;
 }
 
 static void close_handle(uv_handle_t *handle, void *arg) {
-    (void) arg;
+    (void)arg;
     if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 

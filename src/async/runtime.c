@@ -40,12 +40,12 @@ mouv__mailbox_t *mouv__runtime_mailbox(mouv_runtime_t *runtime) {
 }
 
 void mouv__runtime_keep(mouv_runtime_t *runtime) {
-    if (runtime->kept++ == 0) uv_ref((uv_handle_t *) &runtime->wake);
+    if (runtime->kept++ == 0) uv_ref((uv_handle_t *)&runtime->wake);
 }
 
 void mouv__runtime_unkeep(mouv_runtime_t *runtime) {
     assert(runtime->kept > 0);
-    if (--runtime->kept == 0) uv_unref((uv_handle_t *) &runtime->wake);
+    if (--runtime->kept == 0) uv_unref((uv_handle_t *)&runtime->wake);
 }
 
 /* ---- ticks ---- */
@@ -155,8 +155,8 @@ static int open_handles(mouv_runtime_t *runtime, uv_loop_t *loop) {
     runtime->wake.data = runtime->check.data = runtime->idle.data = runtime;
     runtime->open_handles = 4;
     uv_check_start(&runtime->check, on_check);
-    uv_unref((uv_handle_t *) &runtime->wake);
-    uv_unref((uv_handle_t *) &runtime->check);
+    uv_unref((uv_handle_t *)&runtime->wake);
+    uv_unref((uv_handle_t *)&runtime->check);
     return 0;
 }
 
@@ -228,10 +228,10 @@ static void close_handles(mouv_runtime_t *runtime) {
     mouv__futures_cancel_all(runtime); /* what callbacks have started since detach_all() */
     while (runtime->ready_head != NULL) run_snapshot(runtime);
     mouv__futures_release_all(runtime);
-    uv_close((uv_handle_t *) &runtime->wake, on_closed);
-    uv_close((uv_handle_t *) &runtime->check, on_closed);
-    uv_close((uv_handle_t *) &runtime->idle, on_closed);
-    uv_close((uv_handle_t *) &runtime->alarm, on_closed);
+    uv_close((uv_handle_t *)&runtime->wake, on_closed);
+    uv_close((uv_handle_t *)&runtime->check, on_closed);
+    uv_close((uv_handle_t *)&runtime->idle, on_closed);
+    uv_close((uv_handle_t *)&runtime->alarm, on_closed);
 }
 
 static void detach_all(mouv_runtime_t *runtime) {
@@ -256,7 +256,7 @@ static void advance_close(mouv_runtime_t *runtime) {
 
 static void warn_of_stubborn(mouv__timer_t *timer) {
     mouv_runtime_t *runtime =
-        (mouv_runtime_t *) ((char *) timer - offsetof(mouv_runtime_t, join_timer));
+        (mouv_runtime_t *)((char *)timer - offsetof(mouv_runtime_t, join_timer));
     for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next) {
         char what[160];
         mouv__future_describe(&task->future, what, sizeof what);

@@ -47,7 +47,7 @@ void mouv__scopes_expire_due(mouv__task_t *task) {
 /* It takes effect in its turn, after what earlier timers have made ready: a result that came before
  * the time was up wins also where the loop is late. */
 static void on_time(mouv__timer_t *timer) {
-    mouv_scope_t *scope = (mouv_scope_t *) ((char *) timer - offsetof(mouv_scope_t, timer));
+    mouv_scope_t *scope = (mouv_scope_t *)((char *)timer - offsetof(mouv_scope_t, timer));
     scope->flags |= DUE;
     mouv__task_expire_soon(scope->task);
 }
@@ -185,7 +185,7 @@ int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
 int mouv_timeout_reschedule(mouv_scope_t *scope, int64_t timeout_ms) {
     if (scope == NULL || (scope->flags & (EXPIRED | ENDED)))
         return mouv__raise(NULL, MOUV_ESTATE, "timeout scope: it has expired or ended");
-    scope->flags &= ~(uint32_t) DUE;
+    scope->flags &= ~(uint32_t)DUE;
     if (set_deadline(scope, timeout_ms) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
     if ((scope->flags & EXPIRED) && scope->task != mouv__current_task()) expire(scope);

@@ -40,8 +40,7 @@ static const mouv__waiter_ops_t acquire_ops = {
 static int init(mouv_semaphore_t *semaphore, int value, bool bounded) {
     if (semaphore == NULL) return mouv__raise(NULL, MOUV_EINVAL, "semaphore: NULL");
     *semaphore = (mouv_semaphore_t){.bounded = bounded};
-    if (value < 0)
-        return mouv__raise(NULL, MOUV_EINVAL, "Semaphore initial value must be >= 0");
+    if (value < 0) return mouv__raise(NULL, MOUV_EINVAL, "Semaphore initial value must be >= 0");
     semaphore->value = value;
     semaphore->bound = bounded ? value : 0;
     return 0;

@@ -80,12 +80,12 @@ static void on_closed(uv_handle_t *handle) {
 
 static void close_watch(mouv__attachment_t *attachment) {
     mouv__signal_t *watch =
-        (mouv__signal_t *) ((char *) attachment - offsetof(mouv__signal_t, attachment));
+        (mouv__signal_t *)((char *)attachment - offsetof(mouv__signal_t, attachment));
     mouv__signal_t **place = &mouv__runtime()->signals;
     while (*place != watch) place = &(*place)->next;
     *place = watch->next;
-    uv_close((uv_handle_t *) &watch->every, on_closed);
-    uv_close((uv_handle_t *) &watch->once, on_closed);
+    uv_close((uv_handle_t *)&watch->every, on_closed);
+    uv_close((uv_handle_t *)&watch->once, on_closed);
 }
 
 /* uv_signal_init() fails only for want of a pipe, which the loop's first signal handle makes. */
@@ -98,8 +98,8 @@ static int make_watch(mouv_runtime_t *runtime, int signum, mouv__signal_t **made
     }
     uv_signal_init(runtime->loop, &watch->once);
     watch->every.data = watch->once.data = watch;
-    uv_unref((uv_handle_t *) &watch->every);
-    uv_unref((uv_handle_t *) &watch->once);
+    uv_unref((uv_handle_t *)&watch->every);
+    uv_unref((uv_handle_t *)&watch->once);
     watch->open_handles = 2;
     watch->signum = signum;
     watch->attachment.close = close_watch;
@@ -119,8 +119,7 @@ static int find_or_make(int signum, mouv__signal_t **watch) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (runtime->phase >= MOUV__DETACHING) return MOUV_ECLOSED;
-    if (signum <= 0 || signum >= NSIG || signum == SIGKILL || signum == SIGSTOP)
-        return MOUV_EINVAL;
+    if (signum <= 0 || signum >= NSIG || signum == SIGKILL || signum == SIGSTOP) return MOUV_EINVAL;
     *watch = find(runtime, signum);
     return *watch != NULL ? 0 : make_watch(runtime, signum, watch);
 }
@@ -164,7 +163,7 @@ void mouv__signal_remove(int signum, mouv_signal_fn_t fn, void *arg) {
 /* ---- the future of the next one ---- */
 
 static void cancel(mouv__future_t *future) {
-    waiter_t *waiter = (waiter_t *) future;
+    waiter_t *waiter = (waiter_t *)future;
     waiter_t **place = &waiter->watch->waiters;
     while (*place != waiter) place = &(*place)->next;
     *place = waiter->next;

@@ -12,7 +12,7 @@
 #include "async/task.h"
 #include "context/alloc.h"
 
-#define HANDLER_STACK_BYTES ((size_t) 64 * 1024)
+#define HANDLER_STACK_BYTES ((size_t)64 * 1024)
 
 void mouv_stack_census(mouv_stack_census_t *census) {
     mouv_runtime_t *runtime = mouv__runtime();
@@ -46,7 +46,7 @@ static void put_number(uint64_t number) {
     char *at = digits + sizeof digits - 1;
     *at = '\0';
     do {
-        *--at = (char) ('0' + number % 10);
+        *--at = (char)('0' + number % 10);
         number /= 10;
     } while (number != 0);
     put(at);
@@ -60,17 +60,17 @@ static void say_whose(const mouv__task_t *task) {
     put(" at ");
     put(task->file);
     put(":");
-    put_number((uint64_t) task->line);
+    put_number((uint64_t)task->line);
     put("): its stack of ");
     put_number(task->stack->size / 1024);
     put(" KiB is full; see mouv_task_opts_t.stack_size\n");
 }
 
 static void on_fault(int signum, siginfo_t *info, void *context) {
-    (void) context;
+    (void)context;
     mouv_runtime_t *runtime = mouv__thread_runtime;
     mouv__stack_t *stack = runtime != NULL ? mouv__stack_at(&runtime->stacks, info->si_addr) : NULL;
-    if (stack != NULL && stack->user != NULL && (char *) info->si_addr < (char *) stack->low)
+    if (stack != NULL && stack->user != NULL && (char *)info->si_addr < (char *)stack->low)
         say_whose(stack->user);
     signal(signum, SIG_DFL); /* the faulting instruction runs again and the process dies of it */
 }

@@ -32,7 +32,7 @@ typedef struct mouv__signal mouv__signal_t;
 typedef struct mouv__timers {
     mouv__timer_t **heap;
     size_t count, capacity;
-    uint64_t armed; /* total, gives `order` */
+    uint64_t armed;      /* total, gives `order` */
     int64_t alarm_at_ns; /* what the uv_timer_t is set to; MOUV__NEVER if stopped */
 } mouv__timers_t;
 
@@ -70,7 +70,7 @@ struct mouv_runtime {
     mouv__runtime_phase_t phase;
     mouv__closer_t *closers;
     mouv__closer_t first_closer; /* so that closing needs no memory */
-    void *fault_stack; /* of the overflow report, see stacks.c */
+    void *fault_stack;           /* of the overflow report, see stacks.c */
     bool in_tick;
     mouv__future_t *goal; /* of mouv_run_until(), which frees what is `closed` meanwhile */
     bool closed;

@@ -18,7 +18,7 @@ mouv__task_t *mouv__current_task(void) {
 }
 
 static mouv__task_t *task_of_ready(mouv__ready_t *ready) {
-    return (mouv__task_t *) ((char *) ready - offsetof(mouv__task_t, ready));
+    return (mouv__task_t *)((char *)ready - offsetof(mouv__task_t, ready));
 }
 
 /* ---- suspending and waking ---- */
@@ -62,7 +62,7 @@ void mouv__task_interrupt(mouv__task_t *task) {
 }
 
 static void run_expiry(mouv__ready_t *ready) {
-    mouv__task_t *task = (mouv__task_t *) ((char *) ready - offsetof(mouv__task_t, expiry));
+    mouv__task_t *task = (mouv__task_t *)((char *)ready - offsetof(mouv__task_t, expiry));
     mouv__scopes_expire_due(task);
     mouv__future_let_go(&task->future);
 }
@@ -110,7 +110,7 @@ static void enlist(mouv__task_t *task) {
 }
 
 void mouv__task_forget_cold(mouv__future_t *future, bool warn) {
-    mouv__task_t *coroutine = (mouv__task_t *) future;
+    mouv__task_t *coroutine = (mouv__task_t *)future;
     *coroutine->link_cold = coroutine->next_cold;
     if (coroutine->next_cold != NULL) coroutine->next_cold->link_cold = coroutine->link_cold;
     if (warn)
@@ -197,13 +197,13 @@ static void step(mouv__ready_t *ready) {
 /* ---- as a future ---- */
 
 static void cancel(mouv__future_t *future) {
-    mouv__task_t *task = (mouv__task_t *) future;
+    mouv__task_t *task = (mouv__task_t *)future;
     task->cancelled = true;
     if (task != future->runtime->current) mouv__task_interrupt(task);
 }
 
 static void shorten(mouv__future_t *future, int64_t deadline_ns) {
-    mouv__task_t *task = (mouv__task_t *) future;
+    mouv__task_t *task = (mouv__task_t *)future;
     if (!task->inherits || deadline_ns >= task->limit_ns) return;
     task->limit_ns = deadline_ns;
     if (task->awaiting != NULL) mouv__future_shorten(task->awaiting, deadline_ns);
@@ -211,12 +211,12 @@ static void shorten(mouv__future_t *future, int64_t deadline_ns) {
 
 static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
                   void *arg) {
-    mouv__task_t *task = (mouv__task_t *) future;
+    mouv__task_t *task = (mouv__task_t *)future;
     return task->awaiting != NULL && visit_child(task->awaiting, arg);
 }
 
 static void release(mouv__future_t *future) {
-    mouv__task_t *task = (mouv__task_t *) future;
+    mouv__task_t *task = (mouv__task_t *)future;
     mouv__free(task->last_error);
     mouv__free(task);
 }
@@ -230,7 +230,7 @@ static const mouv__future_ops_t task_ops = {
 };
 
 mouv__task_t *mouv__task_of(const mouv__future_t *future) {
-    return future->ops == &task_ops ? (mouv__task_t *) future : NULL;
+    return future->ops == &task_ops ? (mouv__task_t *)future : NULL;
 }
 
 /* ---- making them ---- */
@@ -260,7 +260,7 @@ static mouv__task_t *make(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
     task->limit_ns = MOUV__NEVER;
     task->ready.run = step;
     if (opts->copy != NULL) {
-        task->arg = (char *) task + COPY_OFFSET;
+        task->arg = (char *)task + COPY_OFFSET;
         memcpy(task->arg, opts->copy, copy_size);
     }
     if (opts->name != NULL) mouv_future_set_name(mouv__future_handle(&task->future), opts->name);
@@ -335,7 +335,7 @@ static void warm_up(mouv__future_t *coroutine) {
 }
 
 void mouv__task_start_cold(mouv__future_t *coroutine) {
-    mouv__task_t *task = (mouv__task_t *) coroutine;
+    mouv__task_t *task = (mouv__task_t *)coroutine;
     warm_up(coroutine);
     task->inherits = true;
     schedule(task);
@@ -350,7 +350,7 @@ void mouv__task_cancel_cold(mouv__future_t *coroutine) {
 __attribute__((noinline)) static int fail_inline(mouv__task_t *task, mouv__future_t *coroutine,
                                                  int rc, mouv_error_t *error) {
     mouv_error_t failure;
-    rc = mouv__task_outcome(task, rc, ((mouv__task_t *) coroutine)->fn_name, &failure);
+    rc = mouv__task_outcome(task, rc, ((mouv__task_t *)coroutine)->fn_name, &failure);
     coroutine->retrieved = true;
     mouv__future_complete(coroutine, rc, &failure);
     if (error != NULL) *error = failure;
@@ -358,7 +358,7 @@ __attribute__((noinline)) static int fail_inline(mouv__task_t *task, mouv__futur
 }
 
 int mouv__task_run_inline(mouv__task_t *task, mouv__future_t *coroutine, mouv_error_t *error) {
-    mouv__task_t *callee = (mouv__task_t *) coroutine;
+    mouv__task_t *callee = (mouv__task_t *)coroutine;
     mouv_scope_t *outer = task->scopes;
     warm_up(coroutine);
     int rc = callee->fn(callee->arg);

@@ -41,7 +41,7 @@ typedef struct call {
 } call_t;
 
 static void run_call(mouv__ready_t *ready) {
-    call_t *call = (call_t *) ((char *) ready - offsetof(call_t, ready));
+    call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
     void (*fn)(void *) = call->fn;
     void *arg = call->arg;
     mouv__free(call);
@@ -49,7 +49,7 @@ static void run_call(mouv__ready_t *ready) {
 }
 
 static void deliver_call(mouv__mail_t *mail) {
-    mouv__runtime_ready(mouv__runtime(), &((call_t *) mail)->ready);
+    mouv__runtime_ready(mouv__runtime(), &((call_t *)mail)->ready);
 }
 
 static void discard_call(mouv__mail_t *mail) {
@@ -118,8 +118,8 @@ static void fail(mouv_remote_task_t *task, int code) {
 }
 
 static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
-    mouv_remote_task_t *task = (mouv_remote_task_t *) ((char *) listener -
-                                                       offsetof(mouv_remote_task_t, listener));
+    mouv_remote_task_t *task =
+        (mouv_remote_task_t *)((char *)listener - offsetof(mouv_remote_task_t, listener));
     mouv_error_t error;
     task->future = NULL;
     int code = mouv__future_take(future, &error);
@@ -128,7 +128,7 @@ static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
 }
 
 static void deliver_start(mouv__mail_t *mail) {
-    mouv_remote_task_t *task = (mouv_remote_task_t *) mail;
+    mouv_remote_task_t *task = (mouv_remote_task_t *)mail;
     int code = 0;
     mouv_future_t handle =
         mouv_task_at(task->fn, task->arg, NULL, task->fn_name, task->file, task->line);
@@ -144,11 +144,11 @@ static void deliver_start(mouv__mail_t *mail) {
 }
 
 static void discard_start(mouv__mail_t *mail) {
-    fail((mouv_remote_task_t *) mail, MOUV_ECLOSED);
+    fail((mouv_remote_task_t *)mail, MOUV_ECLOSED);
 }
 
 static mouv_remote_task_t *task_of_stop(mouv__mail_t *mail) {
-    return (mouv_remote_task_t *) ((char *) mail - offsetof(mouv_remote_task_t, stop));
+    return (mouv_remote_task_t *)((char *)mail - offsetof(mouv_remote_task_t, stop));
 }
 
 static void deliver_stop(mouv__mail_t *mail) {
@@ -191,7 +191,7 @@ mouv_remote_task_t *mouv_remote_task_at(mouv_remote_t *remote, mouv_fn_t fn, voi
 /* Whether it is done in time. With the lock. */
 static bool wait_until_done(mouv_remote_task_t *task, int64_t timeout_ms) {
     uint64_t began = uv_hrtime();
-    uint64_t limit = timeout_ms > 0 ? (uint64_t) timeout_ms * 1000000 : 0;
+    uint64_t limit = timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000 : 0;
     while (!task->done) {
         uint64_t passed = uv_hrtime() - began;
         if (timeout_ms > INT64_MAX / 1000000)

@@ -75,7 +75,7 @@ static void set_alarm(mouv_runtime_t *runtime) {
         return;
     }
     int64_t left = at - mouv__now_ns(runtime);
-    uint64_t delay = left <= 0 ? 0 : (uint64_t) (left + NS_PER_MS - 1) / NS_PER_MS;
+    uint64_t delay = left <= 0 ? 0 : (uint64_t)(left + NS_PER_MS - 1) / NS_PER_MS;
     uv_update_time(runtime->loop);
     uv_timer_start(&runtime->alarm, on_alarm, delay, 0);
 }
@@ -138,8 +138,7 @@ void mouv__timers_look(mouv_runtime_t *runtime) {
 void mouv__timers_fire(mouv_runtime_t *runtime) {
     mouv__timers_t *timers = &runtime->timers;
     if (timers->count == 0) return;
-    if (runtime->ready_head == NULL)
-        mouv__clock_jump(&runtime->clock, timers->heap[0]->at_ns);
+    if (runtime->ready_head == NULL) mouv__clock_jump(&runtime->clock, timers->heap[0]->at_ns);
     int64_t now = mouv__now_ns(runtime);
     while (timers->count > 0 && timers->heap[0]->at_ns <= now) {
         mouv__timer_t *timer = timers->heap[0];
@@ -162,7 +161,7 @@ int mouv__timers_open(mouv_runtime_t *runtime) {
     int rc = uv_timer_init(runtime->loop, &runtime->alarm);
     if (rc != 0) return rc;
     runtime->alarm.data = runtime;
-    uv_unref((uv_handle_t *) &runtime->alarm);
+    uv_unref((uv_handle_t *)&runtime->alarm);
     return 0;
 }
 

@@ -63,7 +63,7 @@ static int count_done(const wait_t *wait) {
         const mouv__future_t *future = wait->watched[i].future;
         done += future == NULL || mouv__future_is_done(future);
     }
-    return done < INT_MAX ? (int) done : INT_MAX;
+    return done < INT_MAX ? (int)done : INT_MAX;
 }
 
 static void finish_wait(wait_t *wait, int code) {
@@ -77,7 +77,7 @@ static void finish_wait(wait_t *wait, int code) {
 }
 
 static void run_wait(mouv__ready_t *ready) {
-    wait_t *wait = (wait_t *) ((char *) ready - offsetof(wait_t, ready));
+    wait_t *wait = (wait_t *)((char *)ready - offsetof(wait_t, ready));
     if (!mouv__future_is_done(&wait->future)) finish_wait(wait, count_done(wait));
     mouv__future_let_go(&wait->future);
 }
@@ -99,24 +99,24 @@ static void note_done(wait_t *wait, int code) {
 }
 
 static void on_watched(mouv__listener_t *listener, mouv__future_t *future) {
-    watched_t *watched = (watched_t *) listener;
+    watched_t *watched = (watched_t *)listener;
     watched->listening = false;
     note_done(watched->wait, future->code);
 }
 
 static void on_wait_timeout(mouv__timer_t *timer) {
-    wait_t *wait = (wait_t *) ((char *) timer - offsetof(wait_t, timer));
+    wait_t *wait = (wait_t *)((char *)timer - offsetof(wait_t, timer));
     finish_wait(wait, count_done(wait));
 }
 
 static void cancel_wait(mouv__future_t *future) {
-    finish_wait((wait_t *) future, MOUV_ECANCELED);
+    finish_wait((wait_t *)future, MOUV_ECANCELED);
 }
 
 /* Only what it cannot end without: a wait that has a limit, or a choice, closes no cycle. */
 static bool visit_watched(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
                           void *arg) {
-    wait_t *wait = (wait_t *) future;
+    wait_t *wait = (wait_t *)future;
     bool choice = wait->mode != MOUV_ALL_COMPLETED && wait->pending > 1;
     if (wait->limited || choice || wait->ready.queued) return false;
     for (size_t i = 0; i < wait->count; i++)
@@ -131,7 +131,7 @@ static void release_watched(wait_t *wait) {
 }
 
 static void release_wait(mouv__future_t *future) {
-    release_watched((wait_t *) future);
+    release_watched((wait_t *)future);
 }
 
 static const mouv__future_ops_t wait_ops = {
@@ -149,7 +149,7 @@ static int check_wait(const mouv_future_t *futures, size_t count, mouv_wait_mode
     if (futures == NULL || count == 0)
         return mouv_error_set(error, MOUV_EINVAL, "wait: the set of futures is empty");
     if (mode != MOUV_ALL_COMPLETED && mode != MOUV_FIRST_COMPLETED && mode != MOUV_FIRST_EXCEPTION)
-        return mouv_error_set(error, MOUV_EINVAL, "wait: unknown mode %d", (int) mode);
+        return mouv_error_set(error, MOUV_EINVAL, "wait: unknown mode %d", (int)mode);
     return 0;
 }
 
@@ -217,8 +217,8 @@ mouv_future_t mouv_wait_future(const mouv_future_t *futures, size_t count, mouv_
     return handle;
 }
 
-int mouv_wait(const mouv_future_t *futures, size_t count, mouv_wait_mode_t mode,
-              int64_t timeout_ms, mouv_error_t *error) {
+int mouv_wait(const mouv_future_t *futures, size_t count, mouv_wait_mode_t mode, int64_t timeout_ms,
+              mouv_error_t *error) {
     if (mouv__current_task_future() == NULL)
         return mouv_error_set(error, MOUV_ENOTCORO, "wait: outside of a coroutine");
     int rc = mouv__await_own(mouv_wait_future(futures, count, mode, timeout_ms), error);

@@ -7,7 +7,7 @@
 #include "context/alloc.h"
 
 static const mouv__waiter_ops_t *ops_of(const mouv__waiter_t *waiter) {
-    return (const mouv__waiter_ops_t *) waiter->future.ops;
+    return (const mouv__waiter_ops_t *)waiter->future.ops;
 }
 
 mouv__waiter_t *mouv__waiter_new(const mouv__waiter_ops_t *ops, size_t size, void *object,
@@ -82,14 +82,14 @@ void mouv__waiters_close(mouv__waiter_t **list) {
 /* ---- hooks ---- */
 
 void mouv__waiter_cancel(mouv__future_t *future) {
-    mouv__waiter_leave((mouv__waiter_t *) future);
+    mouv__waiter_leave((mouv__waiter_t *)future);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
 /* A success inside of a whole that failed is unknown to its awaiter, who therefore has not got it;
  * a failure is told, and so is what comes with it (the lock of a condition). */
 void mouv__waiter_deliver(mouv__future_t *future, bool whole) {
-    mouv__waiter_t *waiter = (mouv__waiter_t *) future;
+    mouv__waiter_t *waiter = (mouv__waiter_t *)future;
     if (!waiter->granted || (!whole && future->code >= 0)) return;
     waiter->granted = false;
     mouv__waiter_leave(waiter);
@@ -97,7 +97,7 @@ void mouv__waiter_deliver(mouv__future_t *future, bool whole) {
 }
 
 void mouv__waiter_release(mouv__future_t *future) {
-    mouv__waiter_t *waiter = (mouv__waiter_t *) future;
+    mouv__waiter_t *waiter = (mouv__waiter_t *)future;
     mouv__waiter_leave(waiter);
     if (waiter->granted && ops_of(waiter)->pass_on != NULL) ops_of(waiter)->pass_on(waiter);
     mouv__free(waiter);

@@ -15,10 +15,10 @@ int mouv_cli_run_command(const struct cli_job *job, mouv_error_t *error) {
         return error->code;
     const char *db = mouv_cli_job_db(job);
     bson_t *opts = mouv_cli_job_opts(job, "command", NULL);
-    int rc = mouv_await(mouv_database_command(mouv_client_get_database(job->run->client,
-                                                                       db ? db : "admin"),
-                                              &command, opts, &reply),
-                        error);
+    int rc = mouv_await(
+        mouv_database_command(mouv_client_get_database(job->run->client, db ? db : "admin"),
+                              &command, opts, &reply),
+        error);
     bson_destroy(opts);
     if (rc >= 0) rc = mouv_cli_job_print(job, reply, error);
     bson_destroy(reply);
@@ -71,9 +71,13 @@ static int ping_body(struct cli_run *run, void *arg, mouv_error_t *error) {
 
 static error_t parse_ping(int key, char *text, struct argp_state *state) {
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = state->input; return 0;
-    case ARGP_KEY_ARG: mouv_cli_usage(state, "one argument too many: %s", text);
-    default: return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = state->input;
+        return 0;
+    case ARGP_KEY_ARG:
+        mouv_cli_usage(state, "one argument too many: %s", text);
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 

@@ -96,17 +96,25 @@ static const struct argp_option options[] = {
 static error_t parse_option(int key, char *value, struct argp_state *state) {
     struct demo *demo = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &demo->common; break;
-    case 'd': demo->db = value; break;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &demo->common;
+        break;
+    case 'd':
+        demo->db = value;
+        break;
     case OPTION_DOCUMENTS:
         demo->documents = mouv_cli_number(state, "--documents", value, 1000, 10000000);
         break;
     case OPTION_SEED:
         demo->seed = (uint64_t)mouv_cli_number(state, "--seed", value, 0, INT64_MAX);
         break;
-    case OPTION_KEEP: demo->keep = true; break;
-    case ARGP_KEY_ARG: mouv_cli_usage(state, "unexpected argument: %s", value);
-    default: return ARGP_ERR_UNKNOWN;
+    case OPTION_KEEP:
+        demo->keep = true;
+        break;
+    case ARGP_KEY_ARG:
+        mouv_cli_usage(state, "unexpected argument: %s", value);
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }

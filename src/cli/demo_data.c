@@ -43,12 +43,14 @@ static int64_t order_count(const struct shop *shop) {
 }
 
 static bson_t *make_user(const struct shop *shop, uint64_t *state, int64_t number) {
-    static const char *const first[] = {"Ada",  "Alan", "Barbara", "Dennis", "Donald", "Edsger",
-                                        "Frances", "Grace", "John", "Ken", "Margaret", "Radia"};
-    static const char *const last[] = {"Allen", "Dijkstra", "Hamilton", "Hopper", "Knuth", "Liskov",
-                                       "Lovelace", "McCarthy", "Perlman", "Ritchie", "Thompson"};
-    static const char *const city[] = {"Bergen", "Bologna", "Gdansk", "Ghent", "Lyon", "Porto",
-                                       "Tartu", "Utrecht"};
+    static const char *const first[] = {"Ada",    "Alan",   "Barbara",  "Dennis",
+                                        "Donald", "Edsger", "Frances",  "Grace",
+                                        "John",   "Ken",    "Margaret", "Radia"};
+    static const char *const last[] = {"Allen",   "Dijkstra", "Hamilton", "Hopper",
+                                       "Knuth",   "Liskov",   "Lovelace", "McCarthy",
+                                       "Perlman", "Ritchie",  "Thompson"};
+    static const char *const city[] = {"Bergen", "Bologna", "Gdansk", "Ghent",
+                                       "Lyon",   "Porto",   "Tartu",  "Utrecht"};
     char name[40];
     snprintf(name, sizeof name, "%s %s", PICK(state, first), PICK(state, last));
     (void)shop;
@@ -72,9 +74,9 @@ static void append_items(bson_t *order, const struct shop *shop, uint64_t *state
     int count = 1 + (int)below(state, 4);
     for (int i = 0; i < count; i++) {
         const char key[] = {(char)('0' + i), '\0'};
-        AUTO_BSON bson_t *item = BCON_NEW(
-            "product", BCON_INT64(below(state, product_count(shop))), "quantity",
-            BCON_INT32(1 + (int)below(state, 5)), "cents", BCON_INT64(100 + below(state, 50000)));
+        AUTO_BSON bson_t *item = BCON_NEW("product", BCON_INT64(below(state, product_count(shop))),
+                                          "quantity", BCON_INT32(1 + (int)below(state, 5)), "cents",
+                                          BCON_INT64(100 + below(state, 50000)));
         bson_append_document(&items, key, -1, item);
     }
     bson_append_array(order, "items", -1, &items);

@@ -48,9 +48,9 @@ static void make_comment(char *comment, size_t size) {
 
 /* How many operations with this comment the server is running: 0, 1, or a negative error. */
 static int count_running(const struct shop *shop, const char *comment) {
-    AUTO_BSON bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$currentOp", "{", "}", "}", "{",
-                                          "$match", "{", "command.comment", BCON_UTF8(comment),
-                                          "}", "}", "]");
+    AUTO_BSON bson_t *pipeline =
+        BCON_NEW("pipeline", "[", "{", "$currentOp", "{", "}", "}", "{", "$match", "{",
+                 "command.comment", BCON_UTF8(comment), "}", "}", "]");
     mouv_database_t *admin = mouv_client_get_database(shop->client, "admin");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_database_aggregate(admin, pipeline, NULL);
     const bson_t *operation;
@@ -112,7 +112,8 @@ static void print_outcome(const struct ticker *ticker, const struct look *look, 
     printf("Meanwhile the ticker ticked %d times, at most %.1f ms late.\n", ticker->count,
            timeline_ms(ticker->worst_ns));
     printf("$currentOp after %d ms: the server was%s running it; %.1f ms after its end: "
-           "not any more.\n\n", DEADLINE_MS / 2, look->running ? "" : " not", gone_ms);
+           "not any more.\n\n",
+           DEADLINE_MS / 2, look->running ? "" : " not", gone_ms);
 }
 
 /* The query under its deadline, and the look at it, both joined. Returns the query's code. */

@@ -184,8 +184,8 @@ static int check_same(const struct round *one, const struct round *other) {
     for (size_t i = 0; i < COUNT; i++) {
         const char *first = one->asked[i].question.answer, *then = other->asked[i].question.answer;
         if (strcmp(first, then) != 0)
-            return mouv_fail(MOUV_ESTATE, "%s: in sequence '%s', gathered '%s'",
-                             questions[i].label, first, then);
+            return mouv_fail(MOUV_ESTATE, "%s: in sequence '%s', gathered '%s'", questions[i].label,
+                             first, then);
     }
     return 0;
 }

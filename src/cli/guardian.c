@@ -35,8 +35,12 @@ static void take_in(struct guardian *guardian, const struct guardian_report *rep
     case GUARDIAN_DIRECTORY:
         snprintf(guardian->directory, sizeof guardian->directory, "%s", report->directory);
         break;
-    case GUARDIAN_NODE: *node = report->state; break;
-    case GUARDIAN_FAILED: guardian->error = report->error; break;
+    case GUARDIAN_NODE:
+        *node = report->state;
+        break;
+    case GUARDIAN_FAILED:
+        guardian->error = report->error;
+        break;
     }
 }
 

@@ -78,8 +78,8 @@ static int start_node(struct process *process, int index) {
 
 /* Only another program that insisted on our very port can make this happen. */
 static bool lost_its_port(struct process *process, int status) {
-    return WIFEXITED(status) && WEXITSTATUS(status) == MONGOD_EXIT_PORT_TAKEN &&
-           !process->ending && process->port_attempts++ < PORT_ATTEMPTS;
+    return WIFEXITED(status) && WEXITSTATUS(status) == MONGOD_EXIT_PORT_TAKEN && !process->ending &&
+           process->port_attempts++ < PORT_ATTEMPTS;
 }
 
 /* Killed, or shut down in order. Not one that crashed: it would do so again and again. */

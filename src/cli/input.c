@@ -105,7 +105,8 @@ static bool skip_one(struct cli_input *input) {
     case ' ':
     case '\t':
     case '\r':
-    case '\n': break;
+    case '\n':
+        break;
     case '[':
         if (input->begun) return false;
         input->begun = input->in_array = true;
@@ -118,7 +119,8 @@ static bool skip_one(struct cli_input *input) {
         if (!input->in_array || !input->after_value) return false;
         input->after_value = false;
         break;
-    default: return false;
+    default:
+        return false;
     }
     drop(input, 1);
     return true;

@@ -20,12 +20,12 @@ struct cli_input {
     char *data;
     size_t begin, used, capacity;
     bool ended;
-    int64_t line;    /* of data[begin] */
-    size_t scanned;  /* how far the search for the end of a value has come, from `begin` */
-    int depth;       /* ... and what it is in */
+    int64_t line;   /* of data[begin] */
+    size_t scanned; /* how far the search for the end of a value has come, from `begin` */
+    int depth;      /* ... and what it is in */
     bool in_string;
-    bool begun;      /* a value or the bracket of an array has been seen */
-    bool in_array;   /* the values are the elements of one array */
+    bool begun;    /* a value or the bracket of an array has been seen */
+    bool in_array; /* the values are the elements of one array */
     bool after_value;
 };
 

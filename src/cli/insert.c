@@ -119,11 +119,10 @@ static int send_batch(struct stream *stream, mouv_error_t *error) {
     return rc < 0 ? rc : 0;
 }
 
-static int add_document(struct stream *stream, const struct cli_piece *piece,
-                        mouv_error_t *error) {
+static int add_document(struct stream *stream, const struct cli_piece *piece, mouv_error_t *error) {
     struct batch *batch = stream->batch;
-    bson_t *document = mouv_cli_json_parse(piece->text, piece->size_bytes, CLI_JSON_DOCUMENT,
-                                           NULL, error);
+    bson_t *document =
+        mouv_cli_json_parse(piece->text, piece->size_bytes, CLI_JSON_DOCUMENT, NULL, error);
     if (!document) {
         mouv_error_t why = *error;
         return mouv_cli_fail(error, CLI_EDATA, "%s:%lld: %s", stream->input->name,

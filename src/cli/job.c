@@ -38,8 +38,8 @@ int mouv_cli_job_collection(const struct cli_job *job, mouv_collection_t **colle
                              "in the URI)",
                              name);
     char *prefix = dot ? bson_strndup(name, (size_t)(dot - name)) : NULL;
-    *collection = mouv_client_get_collection(job->run->client, prefix ? prefix : db,
-                                             dot ? dot + 1 : name);
+    *collection =
+        mouv_client_get_collection(job->run->client, prefix ? prefix : db, dot ? dot + 1 : name);
     bson_free(prefix);
     return 0;
 }

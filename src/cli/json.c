@@ -131,10 +131,14 @@ static bool scan_value(struct scan *scan) {
     skip_space(scan);
     if (scan->at == scan->end) return wrong(scan, "expected a value");
     switch (*scan->at) {
-    case '{': return scan_members(scan, true);
-    case '[': return scan_members(scan, false);
-    case '"': return scan_string(scan);
-    default: break;
+    case '{':
+        return scan_members(scan, true);
+    case '[':
+        return scan_members(scan, false);
+    case '"':
+        return scan_string(scan);
+    default:
+        break;
     }
     if (*scan->at == '-' || isdigit((unsigned char)*scan->at)) return scan_number(scan);
     return scan_word(scan);
@@ -157,8 +161,7 @@ static int explain(const struct scan *scan, const char *text, mouv_error_t *erro
         line_begin = at + 1;
     }
     if (line > 1)
-        snprintf(where, sizeof where, "line %d, position %td", line,
-                 scan->at - line_begin + 1);
+        snprintf(where, sizeof where, "line %d, position %td", line, scan->at - line_begin + 1);
     else
         snprintf(where, sizeof where, "position %td", scan->at - text + 1);
     int rest = (int)(scan->end - scan->at < 12 ? scan->end - scan->at : 12);

@@ -93,8 +93,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         start->command = state->next - 1;
         state->next = state->argc;
         return 0;
-    case ARGP_KEY_NO_ARGS: mouv_cli_usage(state, "no command given");
-    default: return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_NO_ARGS:
+        mouv_cli_usage(state, "no command given");
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 

@@ -42,7 +42,8 @@ static void hint(const char *program, const char *line) {
     if (strstr(line, "error while loading shared libraries"))
         fprintf(stderr,
                 "A library is missing; `ldd %s` names it. On Debian: apt install libcurl4 "
-                "libssl3\n", program);
+                "libssl3\n",
+                program);
 }
 
 void mongod_explain(const char *program, const char *directory, int node) {

@@ -61,26 +61,38 @@ static int64_t parse_timeout(const struct argp_state *state, const char *text) {
 static error_t parse_common(int key, char *text, struct argp_state *state) {
     struct cli_common *common = state->input;
     switch (key) {
-    case 'u': common->uri = text; return 0;
-    case 't': common->timeout_ms = parse_timeout(state, text); return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    case 'u':
+        common->uri = text;
+        return 0;
+    case 't':
+        common->timeout_ms = parse_timeout(state, text);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
 static error_t parse_output(int key, char *text, struct argp_state *state) {
     struct cli_common *common = state->input;
     switch (key) {
-    case 'd': common->db = text; return 0;
-    case OPT_CANONICAL: common->canonical = true; return 0;
-    case OPT_PRETTY: common->pretty = true; return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    case 'd':
+        common->db = text;
+        return 0;
+    case OPT_CANONICAL:
+        common->canonical = true;
+        return 0;
+    case OPT_PRETTY:
+        common->pretty = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
-const struct argp mouv_cli_common_argp = {common_options, parse_common, NULL, NULL, NULL, NULL,
-                                          NULL};
-const struct argp mouv_cli_output_argp = {output_options, parse_output, NULL, NULL, NULL, NULL,
-                                          NULL};
+const struct argp mouv_cli_common_argp = {common_options, parse_common, NULL, NULL,
+                                          NULL,           NULL,         NULL};
+const struct argp mouv_cli_output_argp = {output_options, parse_output, NULL, NULL,
+                                          NULL,           NULL,         NULL};
 
 /* getopt() begins its messages with argv[0], "mouv: find"; in "Usage: mouv find" and "Try 'mouv
  * find --help'" argp wants another name and takes it from its own option. The copy stays, as argv

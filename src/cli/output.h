@@ -28,8 +28,7 @@ int mouv_cli_output_init(struct cli_output *output, bool canonical, bool pretty,
  * to be written. Errors: CLI_EIO, MOUV_ECANCELED. */
 int mouv_cli_output_document(struct cli_output *output, const bson_t *document,
                              mouv_error_t *error);
-int mouv_cli_output_value(struct cli_output *output, const bson_iter_t *value,
-                          mouv_error_t *error);
+int mouv_cli_output_value(struct cli_output *output, const bson_iter_t *value, mouv_error_t *error);
 
 /* Writes all that waits. */
 int mouv_cli_output_flush(struct cli_output *output, mouv_error_t *error);

@@ -15,10 +15,10 @@ static const struct verb {
     const char *name;
     cli_job_fn_t run;
 } verbs[] = {
-    {"find", mouv_cli_run_find},         {"aggregate", mouv_cli_run_aggregate},
-    {"count", mouv_cli_run_count},       {"distinct", mouv_cli_run_distinct},
-    {"insert", mouv_cli_run_insert},     {"update", mouv_cli_run_update},
-    {"delete", mouv_cli_run_delete},     {"command", mouv_cli_run_command},
+    {"find", mouv_cli_run_find},     {"aggregate", mouv_cli_run_aggregate},
+    {"count", mouv_cli_run_count},   {"distinct", mouv_cli_run_distinct},
+    {"insert", mouv_cli_run_insert}, {"update", mouv_cli_run_update},
+    {"delete", mouv_cli_run_delete}, {"command", mouv_cli_run_command},
 };
 
 struct query {
@@ -99,8 +99,8 @@ static void report_line(const struct cli_job *job, bool out_of_time, mouv_error_
 static int take_line(struct cli_run *run, const struct cli_piece *piece, mouv_error_t *error) {
     struct cli_job job = {run, NULL, piece->line};
     bson_t nothing = BSON_INITIALIZER;
-    bson_t *query = mouv_cli_json_parse(piece->text, piece->size_bytes, CLI_JSON_DOCUMENT, NULL,
-                                        error);
+    bson_t *query =
+        mouv_cli_json_parse(piece->text, piece->size_bytes, CLI_JSON_DOCUMENT, NULL, error);
     job.query = query ? query : &nothing;
     int rc = query ? run_line(&job, error) : CLI_EDATA;
     if (rc < 0 && !run->output.broken) {
@@ -161,7 +161,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case ARGP_KEY_END:
         if (!query->path) mouv_cli_usage(state, "FILE: missing");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 

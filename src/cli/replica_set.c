@@ -61,9 +61,9 @@ static void append_members(bson_t *config, const struct replica_set *set) {
 
 /* Short intervals: elections of a set on one machine need not wait for slow networks. */
 static int initiate(const struct rising *rising) {
-    bson_t *config = BCON_NEW("_id", BCON_UTF8(rising->set->name), "settings", "{",
-                              "electionTimeoutMillis", BCON_INT32(1000),
-                              "heartbeatIntervalMillis", BCON_INT32(200), "}");
+    bson_t *config =
+        BCON_NEW("_id", BCON_UTF8(rising->set->name), "settings", "{", "electionTimeoutMillis",
+                 BCON_INT32(1000), "heartbeatIntervalMillis", BCON_INT32(200), "}");
     append_members(config, rising->set);
     bson_t *command = BCON_NEW("replSetInitiate", BCON_DOCUMENT(config));
     bson_destroy(config);
@@ -86,8 +86,7 @@ static void ask_nodes(struct rising *rising) {
     bson_t *hello = BCON_NEW("hello", BCON_INT32(1));
     forget_hellos(rising);
     for (int i = 0; i < rising->set->count; i++)
-        questions[i] =
-            mouv_database_command(admin_of(rising, i), hello, NULL, &rising->hellos[i]);
+        questions[i] = mouv_database_command(admin_of(rising, i), hello, NULL, &rising->hellos[i]);
     mouv_await_for(mouv_gather_all(questions, (size_t)rising->set->count, codes, NULL),
                    HELLO_LIMIT_MS, NULL);
     bson_destroy(hello);
@@ -125,11 +124,10 @@ static int wait_for_primary(struct rising *rising) {
 
 /* A server without users takes the first one from its own machine. */
 static int create_user(const struct rising *rising, int primary) {
-    bson_t *command =
-        BCON_NEW("createUser", BCON_UTF8(rising->set->user), "pwd",
-                 BCON_UTF8(rising->set->password), "roles", "[", "{", "role", BCON_UTF8("root"),
-                 "db", BCON_UTF8("admin"), "}", "]", "writeConcern", "{", "w",
-                 BCON_UTF8("majority"), "}");
+    bson_t *command = BCON_NEW("createUser", BCON_UTF8(rising->set->user), "pwd",
+                               BCON_UTF8(rising->set->password), "roles", "[", "{", "role",
+                               BCON_UTF8("root"), "db", BCON_UTF8("admin"), "}", "]",
+                               "writeConcern", "{", "w", BCON_UTF8("majority"), "}");
     return run(rising, primary, command);
 }
 

@@ -81,9 +81,14 @@ error_t mouv_cli_parse_request(int key, char *text, struct argp_state *state) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = state->child_inputs[1] = &request->common;
         return 0;
-    case ARGP_KEY_ARG: add_argument(request, text, state); return 0;
-    case ARGP_KEY_END: check_arguments(request, state); return 0;
-    default: return set_option(request, key, text, state);
+    case ARGP_KEY_ARG:
+        add_argument(request, text, state);
+        return 0;
+    case ARGP_KEY_END:
+        check_arguments(request, state);
+        return 0;
+    default:
+        return set_option(request, key, text, state);
     }
 }
 
@@ -119,8 +124,8 @@ struct target {
     bson_t *query;
 };
 
-static int append_json(const struct target *target, const char *name, const char *text,
-                       unsigned as, mouv_error_t *error) {
+static int append_json(const struct target *target, const char *name, const char *text, unsigned as,
+                       mouv_error_t *error) {
     bool is_array = false;
     unsigned kinds = as & CLI_AS_JSON ? as & CLI_AS_JSON : CLI_JSON_DOCUMENT;
     bson_t *json = parse_json(target->run, target->request, text, kinds, &is_array, error);
@@ -142,11 +147,19 @@ static int append(const struct target *target, const char *name, const char *tex
     }
     if (as == CLI_AS_HINT) as = *text == '{' ? CLI_JSON_DOCUMENT : CLI_AS_TEXT;
     switch (as) {
-    case CLI_AS_TEXT: break;
-    case CLI_AS_NUMBER: BSON_APPEND_INT64(query, name, strtoll(text, NULL, 10)); return 0;
-    case CLI_AS_TRUE: BSON_APPEND_BOOL(query, name, true); return 0;
-    case CLI_AS_FALSE: BSON_APPEND_BOOL(query, name, false); return 0;
-    default: return append_json(target, name, text, as, error);
+    case CLI_AS_TEXT:
+        break;
+    case CLI_AS_NUMBER:
+        BSON_APPEND_INT64(query, name, strtoll(text, NULL, 10));
+        return 0;
+    case CLI_AS_TRUE:
+        BSON_APPEND_BOOL(query, name, true);
+        return 0;
+    case CLI_AS_FALSE:
+        BSON_APPEND_BOOL(query, name, false);
+        return 0;
+    default:
+        return append_json(target, name, text, as, error);
     }
     if (!bson_utf8_validate(text, strlen(text), false))
         return mouv_cli_fail(error, CLI_EDATA, "not UTF-8");

@@ -40,13 +40,16 @@ enum cli_option_key {
     CLI_OPT_OPTIONS
 };
 
-#define CLI_OPTION_SKIP {"skip", CLI_OPT_SKIP, "N", 0, "Leave the first N out", 0}
-#define CLI_OPTION_LIMIT {"limit", CLI_OPT_LIMIT, "N", 0, "At most N", 0}
+#define CLI_OPTION_SKIP \
+    { "skip", CLI_OPT_SKIP, "N", 0, "Leave the first N out", 0 }
+#define CLI_OPTION_LIMIT \
+    { "limit", CLI_OPT_LIMIT, "N", 0, "At most N", 0 }
 #define CLI_OPTION_BATCH_SIZE \
-    {"batch-size", CLI_OPT_BATCH_SIZE, "N", 0, "Documents that the server sends at a time", 0}
-#define CLI_OPTION_HINT {"hint", CLI_OPT_HINT, "INDEX", 0, "Index to use: its name or its keys", 0}
+    { "batch-size", CLI_OPT_BATCH_SIZE, "N", 0, "Documents that the server sends at a time", 0 }
+#define CLI_OPTION_HINT \
+    { "hint", CLI_OPT_HINT, "INDEX", 0, "Index to use: its name or its keys", 0 }
 #define CLI_OPTION_OPTIONS \
-    {"options", CLI_OPT_OPTIONS, "JSON", 0, "Further fields: collation, let, comment, ...", 0}
+    { "options", CLI_OPT_OPTIONS, "JSON", 0, "Further fields: collation, let, comment, ...", 0 }
 
 enum { CLI_MOST_ARGUMENTS = 3 };
 
@@ -67,7 +70,7 @@ error_t mouv_cli_parse_request(int key, char *text, struct argp_state *state);
 extern const struct argp_child mouv_cli_request_children[];
 
 #define CLI_REQUEST_ARGP(options, args_doc, doc) \
-    {options, mouv_cli_parse_request, args_doc, doc, mouv_cli_request_children, NULL, NULL}
+    { options, mouv_cli_parse_request, args_doc, doc, mouv_cli_request_children, NULL, NULL }
 
 /* A whole command: parses, builds the query, runs it. Returns the exit status. */
 int mouv_cli_request(const struct cli_request_type *type, int argc, char **argv,

@@ -32,8 +32,8 @@ static void name_deadline(const struct cli_run *run, mouv_error_t *error) {
     char text[sizeof error->message];
     const char *why = strstr(error->message, "no suitable server");
     snprintf(text, sizeof text, "%s", why ? why : "");
-    mouv_cli_fail(error, MOUV_ETIMEDOUT, "timed out after %g s%s%s",
-                  run->common->timeout_ms / 1e3, why ? ": " : "", text);
+    mouv_cli_fail(error, MOUV_ETIMEDOUT, "timed out after %g s%s%s", run->common->timeout_ms / 1e3,
+                  why ? ": " : "", text);
 }
 
 static int conclude(const struct cli_run *run, int rc, mouv_error_t *error) {

@@ -53,8 +53,7 @@ static void take_signal(struct sandbox *sandbox, const struct signalfd_siginfo *
     int status;
     if (info->ssi_signo != SIGCHLD) {
         sandbox->asked = (int)info->ssi_signo;
-        if (sandbox->child > 0 && info->ssi_code <= 0)
-            kill(sandbox->child, (int)info->ssi_signo);
+        if (sandbox->child > 0 && info->ssi_code <= 0) kill(sandbox->child, (int)info->ssi_signo);
     } else if (sandbox->child > 0 && waitpid(sandbox->child, &status, WNOHANG) == sandbox->child) {
         sandbox->child = 0;
         sandbox->status = child_exit_status(status);
@@ -95,9 +94,8 @@ static bool going(void *arg) {
 /* --- up -------------------------------------------------------------------------------------- */
 
 static bool is_listening(uint16_t port) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return false;
     bool connected = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
@@ -133,8 +131,8 @@ static void note_nodes(const struct sandbox *sandbox) {
     char line[PATH_MAX + 100];
     for (int i = 0; i < sandbox->options->nodes; i++) {
         const struct guardian_node *node = &sandbox->guardian.nodes[i];
-        snprintf(line, sizeof line, "node %d listens on port %u (process %d, log %s/node%d.log)",
-                 i, (unsigned)node->port, (int)node->pid, sandbox->guardian.directory, i);
+        snprintf(line, sizeof line, "node %d listens on port %u (process %d, log %s/node%d.log)", i,
+                 (unsigned)node->port, (int)node->pid, sandbox->guardian.directory, i);
         note(sandbox, line);
     }
 }

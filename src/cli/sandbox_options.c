@@ -54,17 +54,32 @@ static void set_user(struct sandbox_options *options, char *text, const struct a
 static error_t parse_option(int key, char *value, struct argp_state *state) {
     struct sandbox_options *options = state->input;
     switch (key) {
-    case OPTION_MONGOD: options->mongod = value; break;
+    case OPTION_MONGOD:
+        options->mongod = value;
+        break;
     case OPTION_NODES:
         options->nodes = (int)mouv_cli_number(state, "--nodes", value, 1, REPLICA_SET_MAX);
         break;
-    case OPTION_SET_PARAMETER: add_parameter(options, value, state); break;
-    case OPTION_AUTH: set_user(options, value, state); break;
-    case OPTION_KEEP: options->keep = true; break;
-    case OPTION_RESTART: options->restart = true; break;
-    case 'v': options->verbose = true; break;
-    case ARGP_KEY_ARGS: options->command = state->argv + state->next; break;
-    default: return ARGP_ERR_UNKNOWN;
+    case OPTION_SET_PARAMETER:
+        add_parameter(options, value, state);
+        break;
+    case OPTION_AUTH:
+        set_user(options, value, state);
+        break;
+    case OPTION_KEEP:
+        options->keep = true;
+        break;
+    case OPTION_RESTART:
+        options->restart = true;
+        break;
+    case 'v':
+        options->verbose = true;
+        break;
+    case ARGP_KEY_ARGS:
+        options->command = state->argv + state->next;
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
     return 0;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Up to here glibc's malloc takes memory from a cache of the thread, which its calloc does not. */
-#define THREAD_CACHED_BYTES ((size_t) 1032)
+#define THREAD_CACHED_BYTES ((size_t)1032)
 
 int64_t mouv__alloc_fail_at = -1;
 

@@ -158,8 +158,8 @@ static bool may_go(const mouv__operation_t *op, bool polls) {
 
 static mouv__operation_t *first_bound(const mouv__admission_t *admission,
                                       const mouv__carrier_t *carrier, bool behind) {
-    bool polls = admission->polling < admission->polling_max &&
-                 (behind || admission->ready.count == 0);
+    bool polls =
+        admission->polling < admission->polling_max && (behind || admission->ready.count == 0);
     mouv__operation_t *op = carrier->affine.first;
     while (op && !may_go(op, false)) op = op->next;
     if (op || !polls) return op;
@@ -295,8 +295,7 @@ static void pump_cleanup(mouv_client_t *client) {
     if (!lane->carrier) lane->carrier = mouv__carrier_new(client->pool);
     while (lane->carrier && !lane->busy && client->admission.cleanup.first) {
         lane->busy = true;
-        dispatch(client, client->admission.cleanup.first, lane->carrier,
-                 client->admission.control);
+        dispatch(client, client->admission.cleanup.first, lane->carrier, client->admission.control);
         lane->busy = lane->carrier->busy;
     }
 }
@@ -464,8 +463,7 @@ static uint32_t count_ahead(const mouv__operation_t *op) {
     return ahead < op->queue->count ? (uint32_t)ahead : op->queue->count - 1;
 }
 
-static void explain_queue(mouv_client_t *client, const mouv__operation_t *op,
-                          mouv_error_t *error) {
+static void explain_queue(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
     const mouv__admission_t *admission = &client->admission;
     uint32_t busy = 0;
     for (uint32_t i = 0; i < admission->carrier_count; i++) busy += admission->carriers[i]->busy;

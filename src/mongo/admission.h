@@ -52,14 +52,14 @@ typedef struct mouv__admission {
     mouv__queue_t selecting, ready, running, cleanup;
     mouv__carrier_t **carriers;
     uint32_t carrier_count, carrier_max;
-    bool mending; /**< carriers wait for a connection in place of one that was cut */
-    bool nobody_seeks;             /**< whoever is SELECTING waits for a certain server */
-    uint32_t streams;              /**< change streams that are open */
+    bool mending;      /**< carriers wait for a connection in place of one that was cut */
+    bool nobody_seeks; /**< whoever is SELECTING waits for a certain server */
+    uint32_t streams;  /**< change streams that are open */
     uint32_t polling, polling_max; /**< carriers that poll; the most that may */
-    mouv__carrier_t *idle;      /**< the one used last is first */
-    uint8_t connecting[64];     /**< by server id % 64 */
+    mouv__carrier_t *idle;         /**< the one used last is first */
+    uint8_t connecting[64];        /**< by server id % 64 */
     mouv__lane_t selector, cleaner;
-    mouv__step_t *steps;        /**< jobs that are out and are no operations */
+    mouv__step_t *steps; /**< jobs that are out and are no operations */
     uint64_t arrivals;
     int64_t queue_wait_ms;
     uint32_t queue_limit;

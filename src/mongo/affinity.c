@@ -1,9 +1,9 @@
 /*
  * Affinity: the session, and with it the carrier and the server, that a cursor's getMores need.
  */
+#include "mongo/affinity.h"
 #include "async/runtime.h"
 #include "context/alloc.h"
-#include "mongo/affinity.h"
 #include "mongo/client.h"
 #include "mongo/operation.h"
 

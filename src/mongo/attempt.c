@@ -144,10 +144,9 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
     uint64_t began = uv_hrtime();
     mouv__monitor_enter(monitor, op->number, op->database, op->command);
     mouv__carrier_begin(attempt->carrier, attempt->pool, op->number, attempt->limit_ms);
-    attempt->ok =
-        mongoc_client_command_with_opts(attempt->carrier->client, op->database,
-                                        without ? without : op->command, read_prefs_of(op), opts,
-                                        &reply, &attempt->error);
+    attempt->ok = mongoc_client_command_with_opts(attempt->carrier->client, op->database,
+                                                  without ? without : op->command,
+                                                  read_prefs_of(op), opts, &reply, &attempt->error);
     attempt->cut = mouv__carrier_end(attempt->carrier, attempt->ok);
     attempt->reached = mouv__line_was_sent(attempt->carrier->line);
     mouv__monitor_leave(monitor);
@@ -184,8 +183,7 @@ static bool set_max_time(mouv__operation_t *op) {
     bool sent = op->own_limit || (op->row->flags & MOUV__OP_MAX_TIME);
     int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
     op->attempt.max_time_ms = op->user_max_time_ms;
-    if (op->deadline_ns != MOUV__NEVER &&
-        mouv__time_for_server_ms(op->client, op->deadline_ns) < 1)
+    if (op->deadline_ns != MOUV__NEVER && mouv__time_for_server_ms(op->client, op->deadline_ns) < 1)
         return false;
     if (sent && limit_ns != MOUV__NEVER)
         op->attempt.max_time_ms =

@@ -113,8 +113,8 @@ static bool enter_code(walk_t *walk) {
 
 /* The size of what has one, for the sake of speed; 0: see below. */
 static const uint8_t fixed_sizes[256] = {
-    [BSON_TYPE_DOUBLE] = 8,    [BSON_TYPE_OID] = 12,  [BSON_TYPE_DATE_TIME] = 8,
-    [BSON_TYPE_INT32] = 4,     [BSON_TYPE_INT64] = 8, [BSON_TYPE_TIMESTAMP] = 8,
+    [BSON_TYPE_DOUBLE] = 8,      [BSON_TYPE_OID] = 12,  [BSON_TYPE_DATE_TIME] = 8,
+    [BSON_TYPE_INT32] = 4,       [BSON_TYPE_INT64] = 8, [BSON_TYPE_TIMESTAMP] = 8,
     [BSON_TYPE_DECIMAL128] = 16,
 };
 

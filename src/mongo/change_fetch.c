@@ -242,8 +242,8 @@ int mouv_change_stream_next_buffered(mouv_change_stream_t *stream, const bson_t 
 }
 
 static bool is_refused(const mouv_change_stream_t *stream) {
-    return stream && (stream->fetch ||
-                      (stream->client && mouv__client_is_elsewhere(stream->client)));
+    return stream &&
+           (stream->fetch || (stream->client && mouv__client_is_elsewhere(stream->client)));
 }
 
 static int next(mouv_change_stream_t *stream, wanted_t wanted, const bson_t **doc,

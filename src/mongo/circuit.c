@@ -63,8 +63,7 @@ static void ping_ended(mouv__step_t *step) {
     mouv_client_t *client = step->client;
     mouv_error_t error = {0};
     mouv__admission_leave_lane(client, &client->circuits.lane);
-    client->circuits.of[step->server_id % 64].ping_ns =
-        mouv__now_ns(client->runtime) + PAUSE_NS;
+    client->circuits.of[step->server_id % 64].ping_ns = mouv__now_ns(client->runtime) + PAUSE_NS;
     if (step->ok || mouv__step_error(step, &error) == MOUV_ESERVER)
         mouv__circuit_heard(client, step->server_id);
     go_on_asking(&client->circuits);
@@ -79,8 +78,8 @@ static void send_ping(mouv__circuits_t *circuits, mouv__circuit_t *circuit) {
     if (circuit->open_ns == MOUV__NEVER)
         circuit->open_ns = now_ns + (least > PATIENCE_NS ? least : PATIENCE_NS);
     step->server_id = circuit->server_id;
-    mouv__step_submit(circuits->client, step, &circuits->lane, mouv__step_connect_run,
-                      ping_ended, NULL);
+    mouv__step_submit(circuits->client, step, &circuits->lane, mouv__step_connect_run, ping_ended,
+                      NULL);
 }
 
 /* Of several that are asked that whose turn it is. */

@@ -70,7 +70,6 @@ static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error
     return NULL;
 }
 
-
 /* The worker that sits in server selection comes back this often: it goes on where operations still
  * wait, and is free where their time is up. */
 #define SELECTION_SLICE_MS 1000

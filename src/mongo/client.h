@@ -23,16 +23,16 @@
 /** Interned by its client and freed with it. `name` is not validated: operations do that. */
 struct mouv_database {
     mouv_client_t *client;
-    mouv_database_t *next;             /**< the client's list */
+    mouv_database_t *next; /**< the client's list */
     mouv_collection_t *collections;
-    mouv__defaults_t *defaults;        /**< a share; NULL: the client's */
+    mouv__defaults_t *defaults; /**< a share; NULL: the client's */
     char name[];
 };
 
 struct mouv_collection {
     mouv_database_t *database;
-    mouv_collection_t *next;           /**< the database's list */
-    mouv__defaults_t *defaults;        /**< a share; NULL: the client's */
+    mouv_collection_t *next;    /**< the database's list */
+    mouv__defaults_t *defaults; /**< a share; NULL: the client's */
     char name[];
 };
 
@@ -47,13 +47,13 @@ typedef enum mouv__client_state {
 struct mouv_client {
     mouv__attachment_t attachment;
     mouv_runtime_t *runtime;
-    uint32_t users;    /**< mouv_client_ref(); at 0 nothing is told any more */
-    uint32_t open_for; /**< sessions, cursors and the like; with both at 0 it closes */
-    uint32_t held;     /**< inside mouv: unsettled operations, the close itself */
-    uint32_t process;  /**< where it was made, see fork.h */
-    uint8_t state;     /**< mouv__client_state_t */
-    bool leaving;      /**< the runtime closes: what is stuck is left behind */
-    bool hurried;      /**< close_wait_ms are over: likewise */
+    uint32_t users;        /**< mouv_client_ref(); at 0 nothing is told any more */
+    uint32_t open_for;     /**< sessions, cursors and the like; with both at 0 it closes */
+    uint32_t held;         /**< inside mouv: unsettled operations, the close itself */
+    uint32_t process;      /**< where it was made, see fork.h */
+    uint8_t state;         /**< mouv__client_state_t */
+    bool leaving;          /**< the runtime closes: what is stuck is left behind */
+    bool hurried;          /**< close_wait_ms are over: likewise */
     int64_t close_wait_ms; /**< 0: no limit */
     mouv__pool_t *pool;
     mouv__admission_t admission;
@@ -61,17 +61,17 @@ struct mouv_client {
     mouv__interrupter_t interrupter;
     mouv__circuits_t circuits;
     mouv_database_t *databases;
-    char *default_database;            /**< named in the URI, or NULL */
-    bool retry_reads, retry_writes;    /**< the user's wish; libmongoc's own are off */
+    char *default_database;         /**< named in the URI, or NULL */
+    bool retry_reads, retry_writes; /**< the user's wish; libmongoc's own are off */
     int64_t selection_timeout_ms;
-    int64_t timeout_ms;                /**< the URI's timeoutMS, see timeout.h */
-    int64_t txn_number;                /**< the last one given out */
-    mouv_session_t *sessions;          /**< the users', see session.h */
-    uint32_t cleanups;                 /**< MOUV__OP_CLEANUP: under way */
+    int64_t timeout_ms;       /**< the URI's timeoutMS, see timeout.h */
+    int64_t txn_number;       /**< the last one given out */
+    mouv_session_t *sessions; /**< the users', see session.h */
+    uint32_t cleanups;        /**< MOUV__OP_CLEANUP: under way */
     mouv__timer_t close_timer;
-    struct mouv__closing *closings;    /**< who waits for the end, see close.c */
-    struct mouv__destroy *destroy;     /**< the memory that its end needs, until then */
-    mouv__monitor_t *monitor;          /**< NULL: nothing is subscribed, see monitor.h */
+    struct mouv__closing *closings; /**< who waits for the end, see close.c */
+    struct mouv__destroy *destroy;  /**< the memory that its end needs, until then */
+    mouv__monitor_t *monitor;       /**< NULL: nothing is subscribed, see monitor.h */
     mouv_client_stats_t stats;
 };
 

@@ -275,8 +275,7 @@ static void leave_behind(mouv_client_t *client) {
 }
 
 static void on_close_timer(mouv__timer_t *timer) {
-    mouv_client_t *client =
-        (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
+    mouv_client_t *client = (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
     mouv__client_hold(client);
     if (client->state == MOUV__CLIENT_DRAINING) {
         leave_behind(client);
@@ -306,8 +305,7 @@ static void leave(mouv_client_t *client) {
 }
 
 static void on_close_limit(mouv__timer_t *timer) {
-    mouv_client_t *client =
-        (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
+    mouv_client_t *client = (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
     mouv__client_hold(client);
     client->hurried = true;
     if (client->state == MOUV__CLIENT_DRAINING) {

@@ -53,8 +53,14 @@ typedef struct mouv__row {
 
 /** Where a result goes: one pointer of the user's, which may be NULL. */
 typedef struct mouv__output {
-    enum { MOUV__TO_NOBODY, MOUV__TO_REPLY, MOUV__TO_VALUE, MOUV__TO_NUMBER, MOUV__TO_NAMES,
-           MOUV__TO_NAME } kind;
+    enum {
+        MOUV__TO_NOBODY,
+        MOUV__TO_REPLY,
+        MOUV__TO_VALUE,
+        MOUV__TO_NUMBER,
+        MOUV__TO_NAMES,
+        MOUV__TO_NAME
+    } kind;
     void *to;
 } mouv__output_t;
 
@@ -81,8 +87,8 @@ struct mouv__command {
     bson_t *bson;                    /**< owned until it is sent or taken */
     mongoc_read_prefs_t *read_prefs; /**< owned likewise */
     mouv__defaults_t *defaults;      /**< borrowed of the handle; NULL: the client's alone */
-    mouv_session_t *session; /**< borrowed; NULL: none */
-    uint32_t server_id;      /**< 0: any that suits */
+    mouv_session_t *session;         /**< borrowed; NULL: none */
+    uint32_t server_id;              /**< 0: any that suits */
     mouv__opts_t opts;
     bool ended;         /**< the options are in */
     mouv_error_t error; /**< `code` below 0: failed, nothing will be sent */

@@ -185,8 +185,7 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
 
 /** It was given up, and then answered after all. */
 static void late(mouv__operation_t *operation, bson_t *reply) {
-    mouv__cursor_kill_answered(operation, reply,
-                               ((exchange_t *)operation)->cursor->limit.close_ms);
+    mouv__cursor_kill_answered(operation, reply, ((exchange_t *)operation)->cursor->limit.close_ms);
 }
 
 /** The worker is back as well: what was given up is no longer in the way of killCursors. */
@@ -479,6 +478,7 @@ const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline) {
     static const mouv__row_t read = {{"aggregate", MOUV__READ}, MOUV__FAMILY_CURSOR, NULL};
     static const mouv__row_t write = {
         {"aggregate", MOUV__ADMIN | MOUV__OP_READ_CONCERN | MOUV__OP_READ_PREFERENCE},
-        MOUV__FAMILY_CURSOR, NULL};
+        MOUV__FAMILY_CURSOR,
+        NULL};
     return writes(pipeline) ? &write : &read;
 }

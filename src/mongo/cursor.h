@@ -30,10 +30,10 @@ struct mouv_cursor {
     bson_t view;           /**< what mouv_cursor_next() gave: a window into `batch` */
     bson_iter_t documents; /**< at the next document of `batch`, if `at_hand` */
     bool at_hand;
-    bool tailable;   /**< an empty batch is no end; nothing is fetched ahead */
-    bool await_data; /**< its getMores wait on the server: polls, see admission.h */
-    bool prefetch;   /**< the next batch is fetched while one is read */
-    bool polled;     /**< `batch` came of a getMore */
+    bool tailable;         /**< an empty batch is no end; nothing is fetched ahead */
+    bool await_data;       /**< its getMores wait on the server: polls, see admission.h */
+    bool prefetch;         /**< the next batch is fetched while one is read */
+    bool polled;           /**< `batch` came of a getMore */
     bool empty_if_missing; /**< a collection that is not there (code 26) gives no documents */
     uint8_t state;         /**< mouv__cursor_state_t */
     uint32_t references;   /**< the owner's, the running operation's, a fetch's */
@@ -47,9 +47,9 @@ struct mouv_cursor {
     char *collection;                /**< what getMore and killCursors name */
     int64_t id;                      /**< the server's, 0: none */
     int64_t batch_size, max_await_ms;
-    int64_t poll_ms;            /**< how long the next poll may wait; 0: as the server likes */
-    int64_t poll_end_ns;        /**< when the last one sent should be back; 0: that is not known */
-    uint32_t server_id;         /**< the user's choice for the first command; 0: none */
+    int64_t poll_ms;     /**< how long the next poll may wait; 0: as the server likes */
+    int64_t poll_end_ns; /**< when the last one sent should be back; 0: that is not known */
+    uint32_t server_id;  /**< the user's choice for the first command; 0: none */
     mouv__cursor_timeout_t limit;
     mouv__affinity_t *affinity; /**< client, server and session of an open cursor */
     mouv_session_t *session;    /**< the user's, counted; then nothing is fetched ahead; or NULL */

@@ -1,17 +1,21 @@
 /*
  * From libmongoc's errors and the server's replies to mouv_error_t. Pure functions.
  *
- *   what came back                                         read            write
- *   ok: 0, code 50 (MaxTimeMSExpired)                      ETIMEDOUT       ETIMEDOUT; multi:
- * EUNKNOWN ok: 0, code 11601 (Interrupted), and mouv had stopped it  (settled)    ECANCELED or
- * ETIMEDOUT; multi: EUNKNOWN ok: 0, any other code                                  ESERVER ESERVER
- *   ok: 1, writeErrors, nothing done, code 50 or (stopped) 11601  -        as ok: 0
- *   ok: 1, writeErrors otherwise                           -               ESERVER
- *   ok: 1, writeConcernError code 50 or (stopped) 11601: stored  -         EUNKNOWN, cause
- * ETIMEDOUT or ECANCELED; nothing done: as ok: 0 ok: 1, other writeConcernError - ESERVER
- *   connection lost                                        ENETWORK        EUNKNOWN, cause
- * ENETWORK, unless nothing was sent no server ESELECTION      ESELECTION libmongoc refuses the
- * arguments                        EINVAL          EINVAL
+ *   what came back                              read         write
+ *   ok: 0, code 50 (MaxTimeMSExpired)           ETIMEDOUT    ETIMEDOUT; of many documents: EUNKNOWN
+ *   ok: 0, code 11601 (Interrupted), and mouv   (settled)    ECANCELED or ETIMEDOUT; of many
+ *     had stopped it                                         documents: EUNKNOWN
+ *   ok: 0, any other code                       ESERVER      ESERVER
+ *   ok: 1, writeErrors, nothing done, code 50   -            as ok: 0
+ *     or (stopped) 11601
+ *   ok: 1, writeErrors otherwise                -            ESERVER
+ *   ok: 1, writeConcernError code 50 or         -            EUNKNOWN, cause ETIMEDOUT or
+ *     (stopped) 11601: stored                                ECANCELED; nothing done: as ok: 0
+ *   ok: 1, other writeConcernError              -            ESERVER
+ *   connection lost                             ENETWORK     EUNKNOWN, cause ENETWORK, unless
+ *                                                            nothing was sent
+ *   no server                                   ESELECTION   ESELECTION
+ *   libmongoc refuses the arguments             EINVAL       EINVAL
  *
  * (The EUNKNOWNs of the write column are decided in retry.c, which knows of earlier attempts.)
  */

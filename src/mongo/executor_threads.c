@@ -31,10 +31,10 @@ struct pool {
     mouv__executor_t executor;
     mouv__mailbox_t *mailbox;
     uv_mutex_t lock;
-    worker_t *idle;                    /* a stack */
-    mouv__job_t *first, *last;         /* more than there are threads for */
+    worker_t *idle;            /* a stack */
+    mouv__job_t *first, *last; /* more than there are threads for */
     uint32_t threads;
-    uint32_t shares;                   /* threads and the owner */
+    uint32_t shares; /* threads and the owner */
     bool closed;
 };
 
@@ -48,39 +48,33 @@ static void pool_free(pool_t *pool) {
 static void pool_leave(pool_t *pool) {
     bool last = --pool->shares == 0;
     uv_mutex_unlock(&pool->lock);
-    if (last)
-        pool_free(pool);
+    if (last) pool_free(pool);
 }
 
 static mouv__job_t *take_waiting(pool_t *pool) {
     mouv__job_t *job = pool->first;
     if (job) {
         pool->first = job->next;
-        if (!pool->first)
-            pool->last = NULL;
+        if (!pool->first) pool->last = NULL;
     }
     return job;
 }
 
 static void worker_leave_idle(worker_t *worker) {
     worker_t **at = &worker->pool->idle;
-    while (*at && *at != worker)
-        at = &(*at)->next;
-    if (*at)
-        *at = worker->next;
+    while (*at && *at != worker) at = &(*at)->next;
+    if (*at) *at = worker->next;
 }
 
 /* Sleeps until there is a job; NULL: the thread shall end. The lock is held; the worker is idle. */
 static mouv__job_t *worker_wait(worker_t *worker) {
     pool_t *pool = worker->pool;
     while (!worker->job && !pool->closed) {
-        if (uv_cond_timedwait(&worker->wake, &pool->lock, (uint64_t)IDLE_NS) == UV_ETIMEDOUT)
-            break;
+        if (uv_cond_timedwait(&worker->wake, &pool->lock, (uint64_t)IDLE_NS) == UV_ETIMEDOUT) break;
     }
     mouv__job_t *job = worker->job;
     worker->job = NULL;
-    if (!job)
-        worker_leave_idle(worker);
+    if (!job) worker_leave_idle(worker);
     return job;
 }
 
@@ -99,8 +93,7 @@ static mouv__job_t *worker_step(worker_t *worker, mouv__job_t *job) {
     }
     uv_mutex_unlock(&pool->lock);
     mouv__executor_send_home(pool->mailbox, job);
-    if (waiting)
-        return waiting;
+    if (waiting) return waiting;
     uv_mutex_lock(&pool->lock);
     mouv__job_t *next = worker_wait(worker);
     uv_mutex_unlock(&pool->lock);
@@ -115,8 +108,7 @@ static void worker_main(void *arg) {
 #endif
     mouv__job_t *job = worker->job;
     worker->job = NULL;
-    while (job)
-        job = worker_step(worker, job);
+    while (job) job = worker_step(worker, job);
     uv_mutex_lock(&pool->lock);
     bool told = worker->told, late = pool->closed && !told;
     uv_cond_destroy(&worker->wake);
@@ -132,18 +124,15 @@ static void worker_main(void *arg) {
 /* Starts a thread with its first job; the lock is held. */
 static int worker_start(pool_t *pool, mouv__job_t *job) {
     worker_t *worker = mouv__alloc(sizeof(*worker));
-    if (!worker)
-        return MOUV_ENOMEM;
+    if (!worker) return MOUV_ENOMEM;
     int rc = MOUV_ESYSTEM;
     worker->pool = pool;
     worker->job = job;
-    if (uv_cond_init(&worker->wake) != 0)
-        goto no_cond;
+    if (uv_cond_init(&worker->wake) != 0) goto no_cond;
     pool->threads++;
     pool->shares++;
     rc = mouv__thread_start(worker_main, worker, STACK_SIZE_BYTES, false);
-    if (rc == 0)
-        return 0;
+    if (rc == 0) return 0;
     pool->threads--;
     pool->shares--;
     uv_cond_destroy(&worker->wake);
@@ -161,8 +150,7 @@ static int submit_locked(pool_t *pool, mouv__job_t *job) {
         return 0;
     }
     int rc = pool->threads < pool->executor.capacity ? worker_start(pool, job) : MOUV_ESYSTEM;
-    if (rc == 0 || pool->threads == 0)
-        return rc;
+    if (rc == 0 || pool->threads == 0) return rc;
     job->next = NULL;
     if (pool->last)
         pool->last->next = job;
@@ -202,8 +190,7 @@ static void pool_close(mouv__executor_t *self) {
 
 mouv__executor_t *mouv__executor_threads_new(mouv__mailbox_t *mailbox, uint32_t capacity) {
     pool_t *pool = mouv__alloc(sizeof(*pool));
-    if (!pool)
-        return NULL;
+    if (!pool) return NULL;
     if (uv_mutex_init(&pool->lock) != 0) {
         mouv__free(pool);
         return NULL;

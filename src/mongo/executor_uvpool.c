@@ -30,7 +30,7 @@ struct uvpool {
     mouv__executor_t executor;
     mouv__mailbox_t *mailbox;
     uv_loop_t loop;
-    request_t *out;    /* given to libuv and not reaped */
+    request_t *out; /* given to libuv and not reaped */
     request_t *spare;
     uint32_t unreaped; /* submitted since the last reaping */
 };
@@ -39,8 +39,7 @@ struct uvpool {
 static uint32_t libuv_threads(void) {
     const char *text = getenv("UV_THREADPOOL_SIZE");
     long threads = text ? strtol(text, NULL, 10) : 4;
-    if (threads < 1 || threads > 1024)
-        threads = threads < 1 ? 1 : 1024;
+    if (threads < 1 || threads > 1024) threads = threads < 1 ? 1 : 1024;
     return threads > 1 ? (uint32_t)threads - 1 : 1;
 }
 
@@ -56,14 +55,12 @@ static void run_request(uv_work_t *work) {
 static void reaped(uv_work_t *work, int status) {
     request_t *request = (request_t *)work;
     uvpool_t *pool = request->pool;
-    if (status == UV_ECANCELED)
-        request->job->discard(request->job);
+    if (status == UV_ECANCELED) request->job->discard(request->job);
     if (request->prev)
         request->prev->next = request->next;
     else
         pool->out = request->next;
-    if (request->next)
-        request->next->prev = request->prev;
+    if (request->next) request->next->prev = request->prev;
     request->next = pool->spare;
     pool->spare = request;
 }
@@ -75,26 +72,22 @@ static void reap(uvpool_t *pool) {
 
 static request_t *take_request(uvpool_t *pool) {
     request_t *request = pool->spare;
-    if (!request)
-        return mouv__alloc(sizeof(*request));
+    if (!request) return mouv__alloc(sizeof(*request));
     pool->spare = request->next;
     return request;
 }
 
 static int uvpool_submit(mouv__executor_t *self, mouv__job_t *job) {
     uvpool_t *pool = (uvpool_t *)self;
-    if (++pool->unreaped >= REAP_EVERY)
-        reap(pool);
+    if (++pool->unreaped >= REAP_EVERY) reap(pool);
     request_t *request = take_request(pool);
-    if (!request)
-        return MOUV_ENOMEM;
+    if (!request) return MOUV_ENOMEM;
     request->pool = pool;
     request->job = job;
     request->ran = false;
     request->prev = NULL;
     request->next = pool->out;
-    if (pool->out)
-        pool->out->prev = request;
+    if (pool->out) pool->out->prev = request;
     pool->out = request;
     uv_queue_work(&pool->loop, &request->work, run_request, reaped);
     return 0;
@@ -102,8 +95,7 @@ static int uvpool_submit(mouv__executor_t *self, mouv__job_t *job) {
 
 static bool any_ran(const uvpool_t *pool) {
     for (const request_t *request = pool->out; request; request = request->next)
-        if (__atomic_load_n(&request->ran, __ATOMIC_ACQUIRE))
-            return true;
+        if (__atomic_load_n(&request->ran, __ATOMIC_ACQUIRE)) return true;
     return false;
 }
 
@@ -120,8 +112,7 @@ static void uvpool_close(mouv__executor_t *self) {
     for (request_t *request = pool->out; request; request = request->next)
         uv_cancel((uv_req_t *)&request->work);
     reap(pool);
-    while (any_ran(pool))
-        uv_run(&pool->loop, UV_RUN_ONCE);
+    while (any_ran(pool)) uv_run(&pool->loop, UV_RUN_ONCE);
     free_spare(pool);
     if (pool->out) {
         mouv__log(MOUV_LOG_WARNING, "a job is stuck in libuv's thread pool; its queue is left "
@@ -135,8 +126,7 @@ static void uvpool_close(mouv__executor_t *self) {
 
 mouv__executor_t *mouv__executor_uvpool_new(mouv__mailbox_t *mailbox, uint32_t capacity) {
     uvpool_t *pool = mouv__alloc(sizeof(*pool));
-    if (!pool)
-        return NULL;
+    if (!pool) return NULL;
     if (uv_loop_init(&pool->loop) != 0) {
         mouv__free(pool);
         return NULL;

@@ -18,13 +18,13 @@ struct mouv__fetch {
     mouv__future_t future;
     mouv_cursor_t *cursor; /**< counted */
     mouv__ready_t look;    /**< counts as a reference while it is queued */
-    int64_t scope_ns;    /**< the caller's deadline */
-    int64_t deadline_ns; /**< that, or if it polls timeoutMS's */
-    bool opens;          /**< the first command is under way */
-    mouv__timer_t timer; /**< at the deadline, of a cursor that polls */
-    bool once;           /**< one getMore that brings nothing is an answer */
-    size_t limit, count; /**< of documents to collect; 0: no limit */
-    bson_t *list;        /**< collected; NULL: wanted is only that a document is at hand */
+    int64_t scope_ns;      /**< the caller's deadline */
+    int64_t deadline_ns;   /**< that, or if it polls timeoutMS's */
+    bool opens;            /**< the first command is under way */
+    mouv__timer_t timer;   /**< at the deadline, of a cursor that polls */
+    bool once;             /**< one getMore that brings nothing is an answer */
+    size_t limit, count;   /**< of documents to collect; 0: no limit */
+    bson_t *list;          /**< collected; NULL: wanted is only that a document is at hand */
     mouv__output_t output;
 };
 
@@ -282,8 +282,8 @@ int mouv_cursor_next_buffered(mouv_cursor_t *cursor, const bson_t **doc) {
 }
 
 static bool is_refused(const mouv_cursor_t *cursor) {
-    return cursor && (cursor->fetch ||
-                      (cursor->client && mouv__client_is_elsewhere(cursor->client)));
+    return cursor &&
+           (cursor->fetch || (cursor->client && mouv__client_is_elsewhere(cursor->client)));
 }
 
 static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv_error_t *error) {
@@ -295,8 +295,8 @@ static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv
                            wanted == ANY ? "mouv_cursor_next()" : "mouv_cursor_try_next()");
     }
     for (;;) {
-        int rc = is_refused(cursor) ? check(cursor, &refused)
-                                    : mouv_cursor_next_buffered(cursor, doc);
+        int rc =
+            is_refused(cursor) ? check(cursor, &refused) : mouv_cursor_next_buffered(cursor, doc);
         if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
         if (rc > 0) return rc;
         rc = mouv_await(fetch_future(cursor, wanted, 0, mouv__to_nobody()), error);

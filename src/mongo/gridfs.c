@@ -378,9 +378,9 @@ static int delete_found(mouv_gridfs_bucket_t *bucket, const bson_t *found, int64
 static int find_by_name(mouv_gridfs_bucket_t *bucket, const char *filename, bson_t **found,
                         mouv_error_t *error) {
     bson_t *by_name = BCON_NEW("filename", BCON_UTF8(filename));
-    bson_t *opts = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}", "limit",
-                            BCON_INT32(MOUV__GRIDFS_BATCH_FILES), "readPreference",
-                            BCON_UTF8("primary"));
+    bson_t *opts =
+        BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}", "limit",
+                 BCON_INT32(MOUV__GRIDFS_BATCH_FILES), "readPreference", BCON_UTF8("primary"));
     mouv_cursor_t *cursor = mouv_collection_find(bucket->files, by_name, opts);
     bson_destroy(by_name);
     bson_destroy(opts);

@@ -18,7 +18,7 @@ enum {
 };
 
 struct mouv_gridfs_bucket {
-    mouv_client_t *client; /* counted */
+    mouv_client_t *client;             /* counted */
     mouv_collection_t *files, *chunks; /* NULL if `refused` */
     char *name;
     int32_t chunk_size;

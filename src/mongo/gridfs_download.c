@@ -7,8 +7,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include <mouv/collection.h>
 #include <mouv/await.h>
+#include <mouv/collection.h>
 #include <mouv/document.h>
 
 #include "async/runtime.h"
@@ -19,9 +19,9 @@ struct mouv_gridfs_download {
     bson_t *filter, *opts;        /* what finds the file; `opts` NULL: by id */
     mouv_error_t failed;          /* refused arguments or what a call has failed with, or 0 */
     bool busy, closed;
-    int64_t until_ms; /* timeoutMS: the end of all of it, or MOUV_FOREVER */
+    int64_t until_ms;   /* timeoutMS: the end of all of it, or MOUV_FOREVER */
     mouv_scope_t limit; /* while `busy` */
-    bson_t *file; /* the files document, once fetched */
+    bson_t *file;       /* the files document, once fetched */
     int64_t length, chunk_size;
     int64_t position;      /* of what has been read */
     int64_t next;          /* the n of the next chunk */

@@ -27,19 +27,19 @@ struct mouv_gridfs_upload {
     mouv_gridfs_bucket_t *bucket; /* counted, or NULL */
     bson_value_t id;
     char *filename;
-    bson_t *metadata;      /* or NULL */
-    bson_t *legacy;        /* {contentType, aliases} as far as they were given, or NULL */
-    mouv_error_t refused;  /* what is wrong with the arguments, or 0 */
+    bson_t *metadata;     /* or NULL */
+    bson_t *legacy;       /* {contentType, aliases} as far as they were given, or NULL */
+    mouv_error_t refused; /* what is wrong with the arguments, or 0 */
     upload_state_t state;
-    bool busy;             /* a task is in a call */
-    int64_t until_ms;      /* timeoutMS: the end of all of it, or MOUV_FOREVER */
+    bool busy;        /* a task is in a call */
+    int64_t until_ms; /* timeoutMS: the end of all of it, or MOUV_FOREVER */
     int32_t chunk_size;
-    uint8_t *buffer;       /* of at most `batch` chunks; grows as it fills */
+    uint8_t *buffer; /* of at most `batch` chunks; grows as it fills */
     size_t used, capacity;
     uint32_t batch;
-    int64_t length;        /* of what has been stored */
-    int32_t stored;        /* chunks that are certainly there: n below this */
-    uint32_t sent;         /* chunks of the batch whose outcome is not known (yet) */
+    int64_t length; /* of what has been stored */
+    int32_t stored; /* chunks that are certainly there: n below this */
+    uint32_t sent;  /* chunks of the batch whose outcome is not known (yet) */
     bson_oid_t sent_ids[MOUV__GRIDFS_BATCH_CHUNKS];
 };
 
@@ -181,8 +181,7 @@ static bson_t *own_chunks(const mouv_gridfs_upload_t *upload) {
 
 static mouv_future_t delete_own_chunks(const mouv_gridfs_upload_t *upload) {
     bson_t *filter = own_chunks(upload);
-    mouv_future_t future =
-        mouv_collection_delete_many(upload->bucket->chunks, filter, NULL, NULL);
+    mouv_future_t future = mouv_collection_delete_many(upload->bucket->chunks, filter, NULL, NULL);
     bson_destroy(filter);
     return future;
 }
@@ -230,8 +229,7 @@ static bson_t *chunk(const mouv_gridfs_upload_t *upload, uint32_t index, size_t 
     bson_append_value(document, "files_id", -1, &upload->id);
     bson_append_int32(document, "n", -1, upload->stored + (int32_t)index);
     bson_append_binary(document, "data", -1, BSON_SUBTYPE_BINARY,
-                       upload->buffer + (size_t)index * (size_t)upload->chunk_size,
-                       (uint32_t)size);
+                       upload->buffer + (size_t)index * (size_t)upload->chunk_size, (uint32_t)size);
     return document;
 }
 
@@ -287,8 +285,7 @@ static int enter(mouv_gridfs_upload_t *upload, const char *call, mouv_error_t *e
     if (upload->busy)
         return mouv__raise(error, MOUV_ESTATE, "%s: another task uses the stream", call);
     if (upload->state != OPEN)
-        return mouv__raise(error, MOUV_ESTATE, "%s: the stream is %s", call,
-                           states[upload->state]);
+        return mouv__raise(error, MOUV_ESTATE, "%s: the stream is %s", call, states[upload->state]);
     upload->busy = true;
     return 0;
 }

@@ -20,7 +20,7 @@ typedef struct mouv__line mouv__line_t;
 
 /** The socket of one connection; the stream's that it is part of. */
 typedef struct mouv__socket {
-    mouv__line_t *line;   /**< a share */
+    mouv__line_t *line; /**< a share */
     int fd;
     bool cut;             /**< atomic; interrupted: of no more use */
     bool writing;         /**< atomic; waits until it can send more */

@@ -54,11 +54,11 @@ typedef struct record {
         mouv_heartbeat_event_t heartbeat;
         mouv_pool_event_t pool;
     } event;
-    bson_t *document;                              /* command, reply */
+    bson_t *document; /* command, reply */
     mouv_error_t *error;
-    mouv_server_description_t servers[2];          /* previous, next */
-    mouv_topology_description_t *pictures[2];      /* previous, next */
-    bson_oid_t id;                                 /* topology or service */
+    mouv_server_description_t servers[2];     /* previous, next */
+    mouv_topology_description_t *pictures[2]; /* previous, next */
+    bson_oid_t id;                            /* topology or service */
     char name[64];
     char database[MOUV__DATABASE_NAME_MAX + 1];
     char host[264];
@@ -72,11 +72,11 @@ struct mouv__monitor {
     mouv_monitor_t callbacks;
     void *arg;
     uv_mutex_t lock;
-    uint32_t shares;     /* atomic */
-    bool posted;         /* under the lock, as what follows */
+    uint32_t shares; /* atomic */
+    bool posted;     /* under the lock, as what follows */
     bool stopped;
     record_t *first, *last;
-    bool finishing;      /* loop thread: stops when all has been told */
+    bool finishing; /* loop thread: stops when all has been told */
 };
 
 /* --- records ---------------------------------------------------------------------------------- */
@@ -205,7 +205,7 @@ typedef struct sending {
     mouv__monitor_t *monitor; /* NULL: nothing that is told of */
     uint64_t operation_id;
     const char *database;
-    const char *name;         /* libmongoc may send others before it, to authenticate */
+    const char *name; /* libmongoc may send others before it, to authenticate */
     bool secret;
 } sending_t;
 
@@ -369,8 +369,7 @@ static void on_topology_closed(const mongoc_apm_topology_closed_t *event) {
 #define HEARTBEAT_RECORD(record, kind, event) \
     record_t *record = record_new(KIND_##kind); \
     if (!record) return; \
-    record->event.heartbeat.host = \
-        keep_host(record, mongoc_apm_server_##kind##_get_host(event)); \
+    record->event.heartbeat.host = keep_host(record, mongoc_apm_server_##kind##_get_host(event)); \
     record->event.heartbeat.awaited = mongoc_apm_server_##kind##_get_awaited(event)
 
 static void on_heartbeat_started(const mongoc_apm_server_heartbeat_started_t *event) {
@@ -382,8 +381,7 @@ void mouv__monitor_heartbeat_succeeded(mouv__monitor_t *monitor,
                                        const mongoc_apm_server_heartbeat_succeeded_t *event) {
     if (!monitor->callbacks.heartbeat_succeeded) return;
     HEARTBEAT_RECORD(record, heartbeat_succeeded, event);
-    record->event.heartbeat.duration_us =
-        mongoc_apm_server_heartbeat_succeeded_get_duration(event);
+    record->event.heartbeat.duration_us = mongoc_apm_server_heartbeat_succeeded_get_duration(event);
     record->document = bson_copy(mongoc_apm_server_heartbeat_succeeded_get_reply(event));
     record->event.heartbeat.reply = record->document;
     report(monitor, record);

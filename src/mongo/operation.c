@@ -102,7 +102,7 @@ static mouv__operation_t *operation_of(mouv__future_t *future) {
 static void future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
-    if (op->probe) return;      /* it was stopped before, and will soon have ended */
+    if (op->probe) return;            /* it was stopped before, and will soon have ended */
     op->out_of_time = op->deadline_ns <= mouv__now_ns(op->client->runtime);
     if (!op->out_of_time) op->client->stats.cancels++;
     mouv__operation_stop(op, false);
@@ -152,8 +152,7 @@ static void let_go_if_over(mouv__operation_t *op) {
 
 static int check_name(const char *database, mouv_error_t *error) {
     size_t length = database ? strlen(database) : 0;
-    if (length == 0)
-        return mouv_error_set(error, MOUV_EINVAL, "the database name is empty");
+    if (length == 0) return mouv_error_set(error, MOUV_EINVAL, "the database name is empty");
     if (length > MOUV__DATABASE_NAME_MAX)
         return mouv_error_set(error, MOUV_EINVAL, "the database name is longer than %d bytes",
                               MOUV__DATABASE_NAME_MAX);
@@ -166,8 +165,8 @@ static int check_name(const char *database, mouv_error_t *error) {
     return 0;
 }
 
-static int check_new(mouv_client_t *client, const mouv__operation_row_t *row,
-                     const char *database, mouv_error_t *error) {
+static int check_new(mouv_client_t *client, const mouv__operation_row_t *row, const char *database,
+                     mouv_error_t *error) {
     int rc = mouv__client_check(client, error);
     if (rc < 0) return rc;
     if (!(row->flags & MOUV__OP_CLEANUP) && mouv__current_refused())

@@ -110,7 +110,7 @@ typedef enum mouv__op_state {
 /** What one attempt takes to the worker and brings back, see attempt.c. */
 typedef struct mouv__attempt {
     mouv__job_t job;
-    mouv__pool_t *pool;       /**< a share, while it is out */
+    mouv__pool_t *pool; /**< a share, while it is out */
     mouv__carrier_t *carrier;
     mouv__session_t *session; /**< kept over a retry */
     int stage;                /**< atomic, see attempt.h */
@@ -143,13 +143,13 @@ struct mouv__operation {
     /* --- the maker sets these before mouv__operation_start() --- */
     bson_t *command; /**< owned; with the user's maxTimeMS, readConcern, ... in it */
     mongoc_read_prefs_t *read_prefs; /**< owned; NULL: see MOUV__OP_READ_PREFERENCE, else primary */
-    mouv__defaults_t *defaults;       /**< a share: of the handle it was called on; or NULL */
-    mouv__affinity_t *affinity;       /**< borrowed, outlives the operation: getMore; else NULL */
-    mouv_session_t *user_session;     /**< counted, see session.h; NULL: none */
-    uint32_t server_id;               /**< 0, or the server it must go to: killCursors */
-    bool retryable;                   /**< from the row; cleared for multi statements, $out, ... */
-    bool multi;                       /**< changes many documents: a multi statement or several */
-    mouv__finish_fn_t finish;         /**< NULL: the code as it is, 0 on success */
+    mouv__defaults_t *defaults;      /**< a share: of the handle it was called on; or NULL */
+    mouv__affinity_t *affinity;      /**< borrowed, outlives the operation: getMore; else NULL */
+    mouv_session_t *user_session;    /**< counted, see session.h; NULL: none */
+    uint32_t server_id;              /**< 0, or the server it must go to: killCursors */
+    bool retryable;                  /**< from the row; cleared for multi statements, $out, ... */
+    bool multi;                      /**< changes many documents: a multi statement or several */
+    mouv__finish_fn_t finish;        /**< NULL: the code as it is, 0 on success */
     void (*deliver)(mouv__operation_t *op, bool whole); /**< moves outputs; see future.h */
     /** The reply came after the future had settled: close what it opened (a cursor); or NULL. */
     void (*late)(mouv__operation_t *op, bson_t *reply);

@@ -255,8 +255,7 @@ static void read_into(mouv__opts_t *opts, const option_t *option, const bson_ite
 }
 
 static int refuse(const bson_iter_t *iter, const option_t *option, mouv_error_t *error) {
-    const char *got = fits(NUMBER, iter) && option->expected == COUNT
-                          ? "a negative one"
+    const char *got = fits(NUMBER, iter) && option->expected == COUNT ? "a negative one"
                       : (option->expected & (COUNT | NUMBER)) && !is_whole(iter)
                           ? "one with a fraction or too great"
                           : mouv__type_name(bson_iter_type(iter));

@@ -25,18 +25,18 @@
 #define MOUV__GOODBYE_MS 1000
 
 struct mouv__pool {
-    uint32_t shares;               /**< atomic */
+    uint32_t shares; /**< atomic */
     uv_thread_t loop_thread;
-    mongoc_uri_t *uri;             /**< as libmongoc gets it */
-    mouv__setup_t setup;           /**< what libmongoc gets beside it */
-    mongoc_client_pool_t *clients; /**< NULL until a worker has made it */
-    mouv__watch_t *watch;          /**< receives the topology events */
+    mongoc_uri_t *uri;               /**< as libmongoc gets it */
+    mouv__setup_t setup;             /**< what libmongoc gets beside it */
+    mongoc_client_pool_t *clients;   /**< NULL until a worker has made it */
+    mouv__watch_t *watch;            /**< receives the topology events */
     mongoc_read_prefs_t *read_prefs; /**< the URI's; NULL: primary */
-    bson_t *read_concern;          /**< {readConcern: {...}} of the URI; NULL: the server's */
-    bson_t *write_concern;         /**< {writeConcern: {...}} of the URI; NULL: the server's */
+    bson_t *read_concern;            /**< {readConcern: {...}} of the URI; NULL: the server's */
+    bson_t *write_concern;           /**< {writeConcern: {...}} of the URI; NULL: the server's */
     int32_t connect_timeout_ms, socket_timeout_ms;
-    bool own_streams;              /**< its connections are mouv's, see stream.h */
-    int64_t least_rtt_ns;          /**< atomic; the quickest round trip so far, 0: none yet */
+    bool own_streams;     /**< its connections are mouv's, see stream.h */
+    int64_t least_rtt_ns; /**< atomic; the quickest round trip so far, 0: none yet */
 };
 
 /** Loop thread. Takes `uri`, also on failure, and what is in `setup`, which it clears. NULL:
@@ -80,21 +80,21 @@ struct mouv__session {
  * has it alone touches `client` and the session it was given.
  */
 struct mouv__carrier {
-    mongoc_client_t *client;        /**< NULL until a worker has popped it */
-    mouv__line_t *line; /**< a share; see line.h. NULL: its connections are libmongoc's */
-    mouv__stream_source_t source;   /**< of its client's connections */
+    mongoc_client_t *client;      /**< NULL until a worker has popped it */
+    mouv__line_t *line;           /**< a share; see line.h. NULL: its connections are libmongoc's */
+    mouv__stream_source_t source; /**< of its client's connections */
     uint64_t limit_ns; /**< without a line: when the call under way fails, by uv_hrtime() */
-    mouv__carrier_t *prev, *next;   /**< in the idle list */
+    mouv__carrier_t *prev, *next; /**< in the idle list */
     mouv__session_t *free_sessions, *sessions;
     mouv__session_t *doomed_sessions; /**< the newest first */
-    mouv__queue_t affine;           /**< operations that only it can run */
-    uint64_t connected;             /**< mouv__server_bit()s: a connection has been set up */
-    uint32_t streams;               /**< change streams whose getMores only it can run */
-    uint32_t mend_id;               /**< 0, or the server whose connection was cut: nothing runs on
+    mouv__queue_t affine;             /**< operations that only it can run */
+    uint64_t connected;               /**< mouv__server_bit()s: a connection has been set up */
+    uint32_t streams;                 /**< change streams whose getMores only it can run */
+    uint32_t mend_id; /**< 0, or the server whose connection was cut: nothing runs on
                                          it before another one is set up */
-    uint32_t cut_id;                /**< 0, or the same while that server's circuit is open */
-    bool busy;                      /**< a worker has it */
-    bool polling;                   /**< `busy` with the getMore of a change stream */
+    uint32_t cut_id;  /**< 0, or the same while that server's circuit is open */
+    bool busy;        /**< a worker has it */
+    bool polling;     /**< `busy` with the getMore of a change stream */
 };
 
 mouv__carrier_t *mouv__carrier_new(const mouv__pool_t *pool);

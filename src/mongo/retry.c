@@ -98,8 +98,7 @@ static bool read_may_retry(const mouv_error_t *error) {
 static bool write_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
     if (error->code == MOUV_ENETWORK || mouv_error_has_label(error, "RetryableWriteError"))
         return true;
-    return error->code == MOUV_ESERVER &&
-           mouv__wire_version(op) < MOUV__WIRE_VERSION_LABELS &&
+    return error->code == MOUV_ESERVER && mouv__wire_version(op) < MOUV__WIRE_VERSION_LABELS &&
            mouv__code_is_retryable(error->server_code);
 }
 
@@ -135,8 +134,8 @@ static bool is_half_way(const mouv_error_t *error) {
 }
 
 static void note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
-    bool lost = error->code == MOUV_ENETWORK && !was_not_sent(error) &&
-                mouv__attempt_is_sent(op) && op->attempt.reached;
+    bool lost = error->code == MOUV_ENETWORK && !was_not_sent(error) && mouv__attempt_is_sent(op) &&
+                op->attempt.reached;
     if (mouv__is_write(op) && (lost || is_in_concern(error) || is_half_way(error)))
         op->maybe_stored = true;
 }

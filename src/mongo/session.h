@@ -53,8 +53,8 @@ struct mouv_session {
     bson_t *cluster_time;       /**< or NULL */
     uint32_t operation_time[2]; /**< timestamp, increment */
     uint32_t snapshot_time[2];  /**< of the first read */
-    int64_t timeout_ms;    /**< of commit, abort, mouv_with_transaction(); see timeout.h */
-    bool limited;          /**< mouv_with_transaction() has a limit for all in the session: */
+    int64_t timeout_ms;         /**< of commit, abort, mouv_with_transaction(); see timeout.h */
+    bool limited;               /**< mouv_with_transaction() has a limit for all in the session: */
     mouv__timeout_t limit;
     mouv__transaction_opts_t defaults;
     mouv__transaction_t transaction;

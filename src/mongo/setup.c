@@ -42,8 +42,7 @@ static int read_tls(mouv__setup_t *setup, const mouv_client_opts_t *opts, const 
                     mouv_error_t *error) {
     if (!opts->tls_ca_dir && !opts->tls_crl_file) return 0;
     if (!mongoc_uri_get_tls(uri))
-        return mouv__raise(error, MOUV_EINVAL,
-                           "mouv_client_new: %s without tls=true in the URI",
+        return mouv__raise(error, MOUV_EINVAL, "mouv_client_new: %s without tls=true in the URI",
                            opts->tls_ca_dir ? "tls_ca_dir" : "tls_crl_file");
     if (opts->tls_ca_dir) setup->tls_ca_dir = copy_text(opts->tls_ca_dir);
     if (opts->tls_crl_file) setup->tls_crl_file = copy_text(opts->tls_crl_file);
@@ -118,8 +117,7 @@ static bool can_load(mongoc_ssl_opt_t *tls, bson_error_t *error) {
 bool mouv__setup_check(const mouv__setup_t *setup, const mongoc_uri_t *uri, bson_error_t *error) {
     if (!mongoc_uri_get_tls(uri)) return true;
     mongoc_ssl_opt_t tls = mouv__setup_tls(setup, uri);
-    return can_read("tlsCAFile", tls.ca_file, error) &&
-           can_read("tls_ca_dir", tls.ca_dir, error) &&
+    return can_read("tlsCAFile", tls.ca_file, error) && can_read("tls_ca_dir", tls.ca_dir, error) &&
            can_read("tls_crl_file", tls.crl_file, error) &&
            can_read("tlsCertificateKeyFile", tls.pem_file, error) && can_load(&tls, error);
 }

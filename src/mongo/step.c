@@ -58,8 +58,7 @@ void mouv__step_submit(mouv_client_t *client, mouv__step_t *step, mouv__lane_t *
                        void (*run)(mouv__job_t *job), void (*ended)(mouv__step_t *step),
                        void (*clear)(mouv__step_t *step)) {
     mouv__admission_t *admission = &client->admission;
-    mouv__executor_t *executor =
-        step->carrier && !lane ? admission->executor : admission->control;
+    mouv__executor_t *executor = step->carrier && !lane ? admission->executor : admission->control;
     step->job = (mouv__job_t){.run = run, .done = step_done, .discard = step_discard};
     step->client = client;
     step->pool = mouv__pool_ref(client->pool);

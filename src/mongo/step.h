@@ -10,14 +10,14 @@
 struct mouv__step {
     mouv__job_t job; /**< first */
     mouv__step_t *prev, *next;
-    mouv_client_t *client;           /**< loop thread */
-    mouv__pool_t *pool;              /**< a share, or NULL */
-    mouv__carrier_t *carrier;        /**< or NULL */
-    uint32_t server_id;              /**< 0: chosen by the wish */
+    mouv_client_t *client;    /**< loop thread */
+    mouv__pool_t *pool;       /**< a share, or NULL */
+    mouv__carrier_t *carrier; /**< or NULL */
+    uint32_t server_id;       /**< 0: chosen by the wish */
     bool write;
     mongoc_read_prefs_t *read_prefs; /**< owned */
     bool ok;
-    int refused;                     /**< it has not run: MOUV_ENOMEM, ...; or 0 */
+    int refused; /**< it has not run: MOUV_ENOMEM, ...; or 0 */
     bson_error_t error;
     void (*ended)(mouv__step_t *step); /**< loop thread; the step is freed afterwards */
     void (*clear)(mouv__step_t *step); /**< frees what is its kind's own; any thread; or NULL */

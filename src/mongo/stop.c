@@ -36,7 +36,7 @@ enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
 typedef struct kill {
     mouv__step_t step; /* first */
     bson_t *command;
-    uint64_t number;   /* its ticket on the lane's line */
+    uint64_t number; /* its ticket on the lane's line */
     int64_t began_ns;
     bool was_cut;
     uint32_t count;
@@ -111,8 +111,8 @@ void mouv__stopper_prepare(mouv__stopper_t *stopper, uint32_t server_id) {
     if (!step) return;
     stopper->prepared |= bit;
     step->server_id = server_id;
-    mouv__step_submit(stopper->client, step, &stopper->lane, mouv__step_connect_run,
-                      prepare_ended, NULL);
+    mouv__step_submit(stopper->client, step, &stopper->lane, mouv__step_connect_run, prepare_ended,
+                      NULL);
 }
 
 bool mouv__stopper_is_silent(const mouv__operation_t *op) {
@@ -142,9 +142,8 @@ static void kill_run(mouv__job_t *job) {
     mouv__monitor_t *monitor = mouv__watch_monitor(step->pool->watch);
     mouv__monitor_enter(monitor, 0, "admin", kill->command);
     mouv__carrier_begin(step->carrier, step->pool, kill->number, KILL_LIMIT_MS);
-    step->ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin",
-                                                           kill->command, NULL, step->server_id,
-                                                           NULL, &step->error);
+    step->ok = mongoc_client_command_simple_with_server_id(
+        step->carrier->client, "admin", kill->command, NULL, step->server_id, NULL, &step->error);
     kill->was_cut = mouv__carrier_end(step->carrier, step->ok);
     mouv__monitor_leave(monitor);
 }

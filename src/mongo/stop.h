@@ -20,17 +20,17 @@
 
 typedef struct mouv__stopper {
     mouv_client_t *client;
-    mouv__ready_t flush;           /**< at the end of the loop turn */
+    mouv__ready_t flush; /**< at the end of the loop turn */
     mouv__timer_t again;
-    mouv__operation_t *to_kill;    /**< linked by kill_next */
-    mouv__operation_t *killed;     /**< asked for, not back yet */
+    mouv__operation_t *to_kill; /**< linked by kill_next */
+    mouv__operation_t *killed;  /**< asked for, not back yet */
     mouv__lane_t lane;
-    bool refused;                  /**< the server does not let us */
-    uint64_t kill_number;          /**< of the killSessions on the lane */
-    uint64_t prepared;             /**< bits of servers that the lane was once connected to */
-    uint64_t silent;               /**< bits of servers that did not answer a kill ... */
-    int64_t silent_until_ns;       /**< ... so until then there is none for them */
-    int64_t rtt_ns;                /**< how long the last killSessions took; 0: none yet */
+    bool refused;            /**< the server does not let us */
+    uint64_t kill_number;    /**< of the killSessions on the lane */
+    uint64_t prepared;       /**< bits of servers that the lane was once connected to */
+    uint64_t silent;         /**< bits of servers that did not answer a kill ... */
+    int64_t silent_until_ns; /**< ... so until then there is none for them */
+    int64_t rtt_ns;          /**< how long the last killSessions took; 0: none yet */
 } mouv__stopper_t;
 
 void mouv__stopper_init(mouv__stopper_t *stopper, mouv_client_t *client);

@@ -23,8 +23,8 @@ bool mouv__streams_suit(const mongoc_uri_t *uri);
 
 /** What a client's connections are made of. */
 typedef struct mouv__stream_source {
-    mouv__line_t *line;  /**< each connection takes a share */
-    mouv__pool_t *pool;  /**< borrowed; told how long a round trip is */
+    mouv__line_t *line; /**< each connection takes a share */
+    mouv__pool_t *pool; /**< borrowed; told how long a round trip is */
 } mouv__stream_source_t;
 
 /** A mongoc_stream_initiator_t: looks up, connects, does the TLS handshake. */

@@ -206,8 +206,7 @@ static ssize_t checked_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size
     peek(iov, count, first, sizeof(first) - 1);
     mouv__wire_header_t header = mouv__wire_header(first);
     self->request_id = header.request_id;
-    bool set_up =
-        self->socket->setting_up && is_of_set_up(&header, (const char *)first + NAME_AT);
+    bool set_up = self->socket->setting_up && is_of_set_up(&header, (const char *)first + NAME_AT);
     if (!set_up && !mouv__line_send(self->socket)) {
         errno = ETIMEDOUT;
         return -1;

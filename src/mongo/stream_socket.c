@@ -99,8 +99,8 @@ static ssize_t socket_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t
     if (!mouv__line_use(&self->socket)) return time_out(self);
     for (size_t i = 0; i < count; i++) {
         for (size_t at = 0; at < iov[i].iov_len;) {
-            ssize_t now = receive(self, (char *)iov[i].iov_base + at, iov[i].iov_len - at,
-                                  expires_us);
+            ssize_t now =
+                receive(self, (char *)iov[i].iov_base + at, iov[i].iov_len - at, expires_us);
             if (now == 0) errno = ECONNRESET;
             if (now <= 0) return (size_t)got >= min_bytes && got > 0 ? got : now;
             got += now;

@@ -83,8 +83,8 @@ void mouv__uncompress_restrict(mongoc_uri_t *uri) {
             mouv__log(MOUV_LOG_WARNING,
                       "the compressor '%s' is not used: mouv was built without its library", name);
         } else if (used < sizeof(names)) {
-            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? "," : "",
-                                     name);
+            used +=
+                (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? "," : "", name);
         }
     }
     if (dropped) mongoc_uri_set_compressors(uri, used ? names : NULL);
@@ -92,8 +92,7 @@ void mouv__uncompress_restrict(mongoc_uri_t *uri) {
 
 bool mouv__uncompress(uint8_t compressor, const uint8_t *from, size_t size, uint8_t *to,
                       size_t to_size, char *why, size_t why_size) {
-    uncompress_fn_t run =
-        compressor < COMPRESSOR_COUNT ? compressors[compressor].uncompress : NULL;
+    uncompress_fn_t run = compressor < COMPRESSOR_COUNT ? compressors[compressor].uncompress : NULL;
     if (!run)
         snprintf(why, why_size, "a message with unknown compressor %u", compressor);
     else if (!run(from, size, to, to_size))

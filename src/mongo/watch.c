@@ -152,9 +152,9 @@ static mouv__server_kind_t server_kind(const char *name) {
         const char *name;
         mouv__server_kind_t kind;
     } kinds[] = {
-        {"Unknown", MOUV__SERVER_UNKNOWN},     {"PossiblePrimary", MOUV__SERVER_UNKNOWN},
+        {"Unknown", MOUV__SERVER_UNKNOWN},       {"PossiblePrimary", MOUV__SERVER_UNKNOWN},
         {"Standalone", MOUV__SERVER_STANDALONE}, {"Mongos", MOUV__SERVER_MONGOS},
-        {"RSPrimary", MOUV__SERVER_PRIMARY},   {"RSSecondary", MOUV__SERVER_SECONDARY},
+        {"RSPrimary", MOUV__SERVER_PRIMARY},     {"RSSecondary", MOUV__SERVER_SECONDARY},
         {"LoadBalancer", MOUV__SERVER_BALANCER},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -219,8 +219,8 @@ static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
     mouv_topology_description_t *described;
     if (!take_views(now, &topology, &described)) return; /* the next change tells */
     uv_mutex_lock(&watch->lock);
-    topology->dead = watch->misnamed && topology->kind == MOUV__TOPOLOGY_REPLICA_SET &&
-                     topology->count == 0;
+    topology->dead =
+        watch->misnamed && topology->kind == MOUV__TOPOLOGY_REPLICA_SET && topology->count == 0;
     mouv__topology_t *older = watch->newest;
     mouv_topology_description_t *former = watch->described;
     watch->newest = topology;
@@ -264,8 +264,7 @@ static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *even
     uv_mutex_lock(&watch->lock);
     failure_t *failure =
         failure_of(watch, mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port);
-    snprintf(failure->text, sizeof(failure->text), "%.230s%s", error.message,
-             hint(watch, &error));
+    snprintf(failure->text, sizeof(failure->text), "%.230s%s", error.message, hint(watch, &error));
     uv_mutex_unlock(&watch->lock);
 }
 
@@ -354,8 +353,8 @@ static const mouv_topology_description_t *newest_described(const mouv__watch_t *
 static void add(char *text, size_t size, size_t *used, const char *what, const char *how,
                 const char *where) {
     if (*used >= size) return;
-    int written = snprintf(text + *used, size - *used, "%s%s%s%s", *used > 0 ? "; " : "", what, how,
-                           where);
+    int written =
+        snprintf(text + *used, size - *used, "%s%s%s%s", *used > 0 ? "; " : "", what, how, where);
     *used += written > 0 ? (size_t)written : 0;
 }
 

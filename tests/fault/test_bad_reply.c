@@ -165,12 +165,10 @@ BARE_CASE(two_thousand_changed_answers_do_no_harm) {
 }
 
 BARE_CASE(answers_that_are_cut_short_fail) {
-    MOUV_AUTO_CLIENT mouv_client_t *client =
-        mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
     for (size_t bytes = 1; bytes < 38; bytes += 9) {
-        mock_server_script(mock, "ping",
-                           &(mock_script_t){.only_bytes = bytes, .then = MOCK_CLOSE});
+        mock_server_script(mock, "ping", &(mock_script_t){.only_bytes = bytes, .then = MOCK_CLOSE});
         CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ENETWORK);
         mock_server_script(mock, "ping", NULL);
         CHECK_INT(await(t, mouv_client_ping(client)), 0);

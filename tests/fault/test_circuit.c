@@ -497,8 +497,8 @@ int main(void) {
         WITH_MOCK(a_server_that_is_gone_is_waited_for_on_the_loop),
     };
     const struct CMUnitTest real[] = {
-        cmocka_unit_test_setup_teardown(
-            a_frozen_server_costs_few_connections_and_goes_on_at_once, start_server, stop_server),
+        cmocka_unit_test_setup_teardown(a_frozen_server_costs_few_connections_and_goes_on_at_once,
+                                        start_server, stop_server),
     };
     const struct CMUnitTest set[] = {
         cmocka_unit_test(reads_from_secondaries_go_on_elsewhere),

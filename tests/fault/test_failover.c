@@ -50,8 +50,8 @@ static int freeze_primary_until_replaced(fault_t *fault) {
 
 BARE_CASE(a_frozen_primary_that_is_replaced_is_not_waited_for) {
     NEEDS_OWN_STREAMS(t); /* else it is, until the deadline */
-    return fault_run(t, &(fault_plan_t){.strike = freeze_primary_until_replaced,
-                                        .timeout_ms = 120000});
+    return fault_run(
+        t, &(fault_plan_t){.strike = freeze_primary_until_replaced, .timeout_ms = 120000});
 }
 
 static int setup(void **state) {

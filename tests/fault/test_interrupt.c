@@ -62,7 +62,7 @@ BARE_CASE(silent_read_frees_its_worker_and_keeps_the_server) {
     CHECK_INT(topology_changes, 0);
     mouv_sleep_ms(20);
     CHECK_INT(mock_stats().reset, if_own_streams(2)); /* of the find and of the kill */
-    CHECK_INT(mock_stats().accepted, accepted + 1); /* it has another one without being asked */
+    CHECK_INT(mock_stats().accepted, accepted + 1);   /* it has another one without being asked */
     mock_server_script(mock, "find", NULL);
     mock_server_script(mock, "killSessions", NULL);
     for (int i = 0; i < 20; i++) CHECK_INT(await(t, find_one(client)), 1);
@@ -293,8 +293,7 @@ BARE_CASE(setting_up_is_not_interrupted) {
     return 0;
 }
 
-#define TAKING_DOWN(name) \
-    cmocka_unit_test_setup_teardown(name, start_taking_down, mock_case_stop)
+#define TAKING_DOWN(name) cmocka_unit_test_setup_teardown(name, start_taking_down, mock_case_stop)
 
 int main(void) {
     const struct CMUnitTest cases[] = {

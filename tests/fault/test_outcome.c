@@ -242,7 +242,8 @@ static void step_down_at_updates(const char *label) {
     char reply[200];
     snprintf(reply, sizeof reply,
              "{'ok': 0, 'code': 11602, 'errmsg': 'operation was interrupted',"
-             " 'errorLabels': ['RetryableWriteError'%s]}", label);
+             " 'errorLabels': ['RetryableWriteError'%s]}",
+             label);
     mock_server_reply(mock, "update", reply);
 }
 

@@ -133,8 +133,9 @@ CASE(documents_near_16_mb_come_one_a_batch) {
 CASE(a_document_that_grows_over_16_mb_is_the_servers_error) {
     CHECK_INT(insert_large(t, 1, LARGEST), 0);
     const bson_t *twice = json(t, "{'0': {'$set': {'more': '$text'}}}");
-    CHECK_INT(await(t, mouv_collection_update_one(t->users, json(t, "{'_id': 0}"), twice, NULL,
-                                                  NULL)), MOUV_ESERVER);
+    CHECK_INT(
+        await(t, mouv_collection_update_one(t->users, json(t, "{'_id': 0}"), twice, NULL, NULL)),
+        MOUV_ESERVER);
     CHECK(t->error.server_code == 10334 || t->error.server_code == 17419);
     CHECK_CONTAINS(t->error.operation, "update mouv_test_");
     return 0;
@@ -145,7 +146,9 @@ CASE(a_document_that_grows_over_16_mb_is_the_servers_error) {
 typedef mouv_future_t (*call_t)(test_t *t, const bson_t *opts);
 
 #define CALL(name, expression) \
-    static mouv_future_t name(test_t *t, const bson_t *opts) { return expression; }
+    static mouv_future_t name(test_t *t, const bson_t *opts) { \
+        return expression; \
+    }
 
 #define ANY json(t, "{'a': 1}")
 #define SET json(t, "{'$set': {'a': 1}}")
@@ -179,9 +182,8 @@ CALL(drop_database, mouv_database_drop(t->database, opts))
 CALL(databases, mouv_client_list_databases(t->client, opts, NULL))
 CALL(database_names, mouv_client_list_database_names(t->client, opts, NULL))
 
-
-CALL(insert_many, mouv_collection_insert_many(t->users, (const bson_t *const[]){ANY, ANY}, 2, opts,
-                                              NULL))
+CALL(insert_many,
+     mouv_collection_insert_many(t->users, (const bson_t *const[]){ANY, ANY}, 2, opts, NULL))
 
 /* name of the command in error.operation */
 static const struct {
@@ -251,8 +253,8 @@ CASE(every_cursor_names_the_option_of_the_wrong_type_and_itself) {
         mouv_collection_list_indexes(t->users, opts),
         mouv_cursor_from_command(t->database, find, opts),
     };
-    static const char *const operations[] = {"find ",           "aggregate ",   "aggregate ",
-                                             "listCollections ", "listIndexes ", "command "};
+    static const char *const operations[] = {
+        "find ", "aggregate ", "aggregate ", "listCollections ", "listIndexes ", "command "};
     int rc = 0;
     for (size_t i = 0; i < sizeof cursors / sizeof *cursors; i++) {
         if (rc == 0) rc = refuses(t, mouv_cursor_fetch(cursors[i]), operations[i]);
@@ -289,12 +291,15 @@ CASE(a_dollar_where_an_operator_stands_is_an_error) {
               MOUV_ESERVER);
     CHECK_CONTAINS(t->error.message, "$nope");
     CHECK_INT(await(t, mouv_collection_update_one(t->users, ANY, json(t, "{'$nope': {'a': 1}}"),
-                                                  NULL, NULL)), MOUV_ESERVER);
+                                                  NULL, NULL)),
+              MOUV_ESERVER);
     CHECK_CONTAINS(t->error.message, "$nope");
-    CHECK_INT(await(t, mouv_collection_replace_one(t->users, ANY, json(t, "{'$a': 1}"), NULL,
-                                                   NULL)), MOUV_EINVAL);
-    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': {'$a': 1}}"), NULL,
-                                                  NULL)), MOUV_ESERVER);
+    CHECK_INT(
+        await(t, mouv_collection_replace_one(t->users, ANY, json(t, "{'$a': 1}"), NULL, NULL)),
+        MOUV_EINVAL);
+    CHECK_INT(
+        await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': {'$a': 1}}"), NULL, NULL)),
+        MOUV_ESERVER);
     return 0;
 }
 

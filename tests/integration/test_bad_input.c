@@ -95,8 +95,8 @@ CASE(invalid_database_names_are_refused_at_the_operation) {
     char long_name[65];
     memset(long_name, 'x', sizeof long_name);
     long_name[sizeof long_name - 1] = '\0';
-    const char *const names[] = {"",   "a b",  "a.b",     "a/b", "a\\b", "a\"b",
-                                 "$a", "\xff", long_name, NULL};
+    const char *const names[] = {"",     "a b", "a.b",  "a/b",     "a\\b",
+                                 "a\"b", "$a",  "\xff", long_name, NULL};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         mouv_collection_t *collection = mouv_client_get_collection(t->client, names[i], "users");
         CHECK(collection != NULL);

@@ -39,8 +39,7 @@ CASE(the_server_api_is_declared_with_every_command) {
     CHECK_INT(insert_numbered(t, 5), 0);
     MOUV_AUTO_CLIENT mouv_client_t *client = client_with(t, test_uri(), &opts, &sent);
     mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
-    mouv_cursor_t *cursor =
-        mouv_collection_find(users, json(t, "{}"), json(t, "{'batchSize': 2}"));
+    mouv_cursor_t *cursor = mouv_collection_find(users, json(t, "{}"), json(t, "{'batchSize': 2}"));
     CHECK_INT(mouv_cursor_next(cursor, &doc, &t->error), 1);
     CHECK_STRING(sent.name, "find");
     CHECK_CONTAINS(sent.json, "\"apiVersion\" : \"1\"");
@@ -61,9 +60,9 @@ CASE(a_strict_server_api_refuses_what_is_outside_of_it) {
     mouv_client_opts_t opts = {.server_api = {.version = "1", .strict = true}};
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(test_uri(), &opts, &t->error);
     mouv_database_t *database = mouv_client_get_database(client, t->database_name);
-    CHECK_INT(await(t, mouv_database_command(database, json(t, "{'serverStatus': 1}"), NULL,
-                                                 &reply)),
-              MOUV_ESERVER);
+    CHECK_INT(
+        await(t, mouv_database_command(database, json(t, "{'serverStatus': 1}"), NULL, &reply)),
+        MOUV_ESERVER);
     CHECK_STRING(t->error.code_name, "APIStrictError");
     return 0;
 }
@@ -125,20 +124,40 @@ static void keep_remark(mouv_log_level_t level, const char *message, void *arg) 
 /* Each of them in a URI with it alone: libmongoc remarks on what it does not know or like. */
 CASE(options_that_libmongoc_knows_are_taken_without_a_remark) {
     static const char *const known[] = {
-        "appname=a", "authMechanism=SCRAM-SHA-1", "authMechanismProperties=SERVICE_NAME:x",
-        "authSource=admin", "compressors=zlib", "connectTimeoutMS=2000", "directConnection=true",
-        "heartbeatFrequencyMS=5000", "journal=true", "localThresholdMS=20", "maxPoolSize=3",
-        "maxStalenessSeconds=120&readPreference=secondary", "readConcernLevel=local",
-        "readPreference=nearest", "readPreference=nearest&readPreferenceTags=dc:ny",
+        "appname=a",
+        "authMechanism=SCRAM-SHA-1",
+        "authMechanismProperties=SERVICE_NAME:x",
+        "authSource=admin",
+        "compressors=zlib",
+        "connectTimeoutMS=2000",
+        "directConnection=true",
+        "heartbeatFrequencyMS=5000",
+        "journal=true",
+        "localThresholdMS=20",
+        "maxPoolSize=3",
+        "maxStalenessSeconds=120&readPreference=secondary",
+        "readConcernLevel=local",
+        "readPreference=nearest",
+        "readPreference=nearest&readPreferenceTags=dc:ny",
         "retryReads=false",
-        "retryWrites=false", "serverSelectionTimeoutMS=3000", "serverSelectionTryOnce=true",
-        "socketCheckIntervalMS=1000", "socketTimeoutMS=3000", "tls=false",
-        "tls=true&tlsAllowInvalidCertificates=true", "tls=true&tlsAllowInvalidHostnames=true",
-        "tls=true&tlsCAFile=x", "tls=true&tlsCertificateKeyFile=x",
+        "retryWrites=false",
+        "serverSelectionTimeoutMS=3000",
+        "serverSelectionTryOnce=true",
+        "socketCheckIntervalMS=1000",
+        "socketTimeoutMS=3000",
+        "tls=false",
+        "tls=true&tlsAllowInvalidCertificates=true",
+        "tls=true&tlsAllowInvalidHostnames=true",
+        "tls=true&tlsCAFile=x",
+        "tls=true&tlsCertificateKeyFile=x",
         "tls=true&tlsCertificateKeyFile=x&tlsCertificateKeyFilePassword=y",
         "tls=true&tlsDisableCertificateRevocationCheck=true",
-        "tls=true&tlsDisableOCSPEndpointCheck=true", "tls=true&tlsInsecure=true", "w=majority",
-        "waitQueueTimeoutMS=100", "w=2&wtimeoutMS=100", "zlibCompressionLevel=3",
+        "tls=true&tlsDisableOCSPEndpointCheck=true",
+        "tls=true&tlsInsecure=true",
+        "w=majority",
+        "waitQueueTimeoutMS=100",
+        "w=2&wtimeoutMS=100",
+        "zlibCompressionLevel=3",
     };
     remarks[0] = '\0';
     mouv_log_set_handler(keep_remark, NULL);
@@ -164,10 +183,10 @@ CASE(the_appname_reaches_the_server) {
     MOUV_AUTO_CLIENT mouv_client_t *client =
         mouv_client_new(uri_with("appname=mouv%20tests"), NULL, &t->error);
     mouv_database_t *admin = mouv_client_get_database(client, "admin");
-    CHECK_INT(await(t, mouv_database_command(
-                           admin, json(t, "{'currentOp': 1, 'appName': 'mouv tests'}"), NULL,
-                           &reply)),
-              0);
+    CHECK_INT(
+        await(t, mouv_database_command(admin, json(t, "{'currentOp': 1, 'appName': 'mouv tests'}"),
+                                       NULL, &reply)),
+        0);
     CHECK(mouv_bson_has(reply, "inprog.0.appName"));
     return 0;
 }
@@ -196,10 +215,10 @@ CASE(the_read_preference_reaches_the_server_with_all_it_has) {
 
 CASE(tags_that_no_server_has_find_no_server) {
     AUTO_BSON *doc = NULL;
-    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(
-        uri_with("readPreference=nearest&readPreferenceTags=dc:nowhere"
-                 "&serverSelectionTimeoutMS=300"),
-        NULL, &t->error);
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        mouv_client_new(uri_with("readPreference=nearest&readPreferenceTags=dc:nowhere"
+                                 "&serverSelectionTimeoutMS=300"),
+                        NULL, &t->error);
     mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
     CHECK_INT(await(t, mouv_collection_find_one(users, json(t, "{}"), NULL, &doc)),
               MOUV_ESELECTION);
@@ -365,10 +384,10 @@ static int count_sessions(test_t *t, const char *id) {
     mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
     mouv_collection_t *sessions =
         mouv_client_get_collection(t->client, "config", "system.sessions");
-    snprintf(filter, sizeof filter,
-             "{'_id.id': {'$binary': {'base64': '%s', 'subType': '04'}}}", id);
-    int rc = await(t, mouv_database_command(
-                          admin, json(t, "{'refreshLogicalSessionCacheNow': 1}"), NULL, NULL));
+    snprintf(filter, sizeof filter, "{'_id.id': {'$binary': {'base64': '%s', 'subType': '04'}}}",
+             id);
+    int rc = await(t, mouv_database_command(admin, json(t, "{'refreshLogicalSessionCacheNow': 1}"),
+                                            NULL, NULL));
     if (rc == 0)
         rc = await(t, mouv_collection_count_documents(sessions, json(t, filter), NULL, &count));
     return rc < 0 ? rc : (int)count;

@@ -211,11 +211,13 @@ CASE(explain_tells_the_plan_and_the_cursor_still_runs) {
         await(t, mouv_cursor_explain(cursor, json(t, "{'verbosity': 'queryPlanner'}"), &plan)), 0);
     CHECK(mouv_bson_has(plan, "queryPlanner.winningPlan"));
     CHECK(!mouv_bson_has(plan, "executionStats"));
-    CHECK_INT(mouv_bson_get_utf8(plan, "queryPlanner.winningPlan.inputStage.stage", &stage,
-                                 &t->error), 0);
+    CHECK_INT(
+        mouv_bson_get_utf8(plan, "queryPlanner.winningPlan.inputStage.stage", &stage, &t->error),
+        0);
     CHECK_STRING(stage, "IXSCAN");
-    CHECK_INT(await(t, mouv_cursor_explain(cursor, json(t, "{'verbosity': 'executionStats'}"),
-                                           &counted)), 0);
+    CHECK_INT(
+        await(t, mouv_cursor_explain(cursor, json(t, "{'verbosity': 'executionStats'}"), &counted)),
+        0);
     CHECK_INT(mouv_bson_get_int64(counted, "executionStats.nReturned", &returned, &t->error), 0);
     CHECK_INT(returned, 3);
     CHECK_INT(mouv_cursor_to_list(cursor, 0, &list, &t->error), 3);
@@ -337,16 +339,16 @@ CASE(a_thousand_cursors_on_ten_clients_keep_to_their_sessions) {
     char uri[600];
     mouv_client_stats_t stats;
     CHECK_INT(insert_numbered(t, DOCUMENTS), 0);
-    snprintf(uri, sizeof uri, "%s%smaxPoolSize=%d", test_uri(),
-             strchr(test_uri(), '?') ? "&" : "?", CLIENTS);
+    snprintf(uri, sizeof uri, "%s%smaxPoolSize=%d", test_uri(), strchr(test_uri(), '?') ? "&" : "?",
+             CLIENTS);
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
-    crowd_t crowd = {t, client,
-                     mouv_client_get_collection(client, t->database_name, "users"), false};
+    crowd_t crowd = {t, client, mouv_client_get_collection(client, t->database_name, "users"),
+                     false};
     mouv_future_t others[3];
     for (int i = 0; i < 3; i++) others[i] = mouv_task(use_a_session, &crowd);
     for (int i = 0; i < CURSORS; i++)
-        cursors[i] = mouv_collection_find(crowd.users, NULL,
-                                          json(t, "{'batchSize': 2, 'prefetch': false}"));
+        cursors[i] =
+            mouv_collection_find(crowd.users, NULL, json(t, "{'batchSize': 2, 'prefetch': false}"));
     int sum = read_round_by_round(&crowd, cursors);
     int open = open_cursors(t);
     mouv_client_get_stats(client, &stats);

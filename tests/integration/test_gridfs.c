@@ -11,8 +11,15 @@
 /* --- Round trips ----------------------------------------------------------------------------- */
 
 CASE(every_size_around_the_chunks_comes_back) {
-    static const size_t sizes[] = {0,         1,         CHUNK - 1,   CHUNK,          CHUNK + 1,
-                                   2 * CHUNK, 10 * CHUNK + 7, 128 * CHUNK, 128 * CHUNK + 1,
+    static const size_t sizes[] = {0,
+                                   1,
+                                   CHUNK - 1,
+                                   CHUNK,
+                                   CHUNK + 1,
+                                   2 * CHUNK,
+                                   10 * CHUNK + 7,
+                                   128 * CHUNK,
+                                   128 * CHUNK + 1,
                                    300 * CHUNK + 5};
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -43,13 +50,15 @@ CASE(the_documents_are_as_specified) {
         bucket, "cat", json(t, "{'_id': 'c', 'chunkSizeBytes': 4, 'metadata': {'by': 'me'}}"));
     CHECK_INT(mouv_gridfs_upload_write(upload, "hello", 5, &t->error), 0);
     CHECK_INT(mouv_gridfs_upload_close(upload, &t->error), 0);
-    CHECK_INT(await(t, mouv_collection_find_one(part(t, "pictures.files"), NULL,
-                                                json(t, "{'projection': {'uploadDate': 0}}"),
-                                                &file)), 1);
+    CHECK_INT(
+        await(t, mouv_collection_find_one(part(t, "pictures.files"), NULL,
+                                          json(t, "{'projection': {'uploadDate': 0}}"), &file)),
+        1);
     CHECK_DOCUMENT(file, "{'_id': 'c', 'length': {'$numberLong': '5'}, 'chunkSize': 4,"
                          " 'filename': 'cat', 'metadata': {'by': 'me'}}");
     CHECK_INT(await(t, mouv_collection_find_one(part(t, "pictures.chunks"), json(t, "{'n': 1}"),
-                                                json(t, "{'projection': {'_id': 0}}"), &chunk)), 1);
+                                                json(t, "{'projection': {'_id': 0}}"), &chunk)),
+              1);
     CHECK_DOCUMENT(chunk, "{'files_id': 'c', 'n': 1,"
                           " 'data': {'$binary': {'base64': 'bw==', 'subType': '00'}}}");
 
@@ -85,8 +94,9 @@ CASE(indexes_are_made_once) {
 CASE(indexes_of_another_driver_are_taken) {
     AUTO_BSON *chunks = NULL;
     CHECK_INT(await(t, mouv_collection_create_index(
-                  part(t, "fs.chunks"), json(t, "{'files_id': 1.0, 'n': 1.0}"),
-                  json(t, "{'unique': true, 'name': 'mine'}"), NULL, NULL)), 0);
+                           part(t, "fs.chunks"), json(t, "{'files_id': 1.0, 'n': 1.0}"),
+                           json(t, "{'unique': true, 'name': 'mine'}"), NULL, NULL)),
+              0);
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
     CHECK_INT(store(t, bucket, 1, 10, 10), 0);
     CHECK_INT(await(t, mouv_collection_index_information(part(t, "fs.chunks"), NULL, &chunks)), 0);
@@ -241,9 +251,8 @@ CASE(by_name_very_many_are_deleted) {
     bson_t *documents[MANY];
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
     for (int i = 0; i < MANY; i++) documents[i] = BCON_NEW("filename", BCON_UTF8("many"));
-    int rc = await(t, mouv_collection_insert_many(part(t, "fs.files"),
-                                                  (const bson_t *const *)documents, MANY, NULL,
-                                                  NULL));
+    int rc = await(t, mouv_collection_insert_many(
+                          part(t, "fs.files"), (const bson_t *const *)documents, MANY, NULL, NULL));
     for (int i = 0; i < MANY; i++) bson_destroy(documents[i]);
     CHECK_INT(rc, MANY);
     CHECK_INT(mouv_gridfs_delete_by_name(bucket, "many", &t->error), 0);
@@ -256,12 +265,14 @@ CASE(fields_of_old_are_stored) {
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = mouv_database_gridfs_bucket(
         t->database, json(t, "{'chunkSizeBytes': 4, 'disableMD5': true}"));
     MOUV_AUTO_UPLOAD mouv_gridfs_upload_t *upload = mouv_gridfs_open_upload_stream(
-        bucket, "f", json(t, "{'_id': 1, 'disableMD5': true, 'contentType': 'image/jpeg',"
-                             " 'aliases': ['g', 'h']}"));
+        bucket, "f",
+        json(t, "{'_id': 1, 'disableMD5': true, 'contentType': 'image/jpeg',"
+                " 'aliases': ['g', 'h']}"));
     CHECK_INT(mouv_gridfs_upload_close(upload, &t->error), 0);
-    CHECK_INT(await(t, mouv_collection_find_one(part(t, "fs.files"), NULL,
-                                                json(t, "{'projection': {'uploadDate': 0}}"),
-                                                &file)), 1);
+    CHECK_INT(
+        await(t, mouv_collection_find_one(part(t, "fs.files"), NULL,
+                                          json(t, "{'projection': {'uploadDate': 0}}"), &file)),
+        1);
     CHECK_DOCUMENT(file, "{'_id': 1, 'length': {'$numberLong': '0'}, 'chunkSize': 4,"
                          " 'filename': 'f', 'contentType': 'image/jpeg', 'aliases': ['g', 'h']}");
     return 0;
@@ -272,7 +283,8 @@ CASE(delete_takes_chunks_without_a_file) {
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
     CHECK_INT(store(t, bucket, 1, 2500, 100), 0);
     CHECK_INT(await(t, mouv_collection_delete_one(part(t, "fs.files"), json(t, "{'_id': 1}"), NULL,
-                                                  NULL)), 1);
+                                                  NULL)),
+              1);
     CHECK_INT(mouv_gridfs_delete(bucket, &one, &t->error), MOUV_ESERVER);
     CHECK_INT(count(t, "fs.chunks", "{}"), 0);
     return 0;

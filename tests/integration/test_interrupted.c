@@ -99,9 +99,8 @@ CASE(what_had_nothing_to_do_is_cancelled) {
     int rc = stopped_when(t, is_under_way, create);
     CHECK(rc == MOUV_ECANCELED || is_slow());
     CHECK_INT(hang_writes(t), 0);
-    mouv_future_t update =
-        mouv_collection_update_one(t->users, json(t, "{'_id': 7}"),
-                                   json(t, "{'$set': {'x': 1}}"), opts, NULL);
+    mouv_future_t update = mouv_collection_update_one(t->users, json(t, "{'_id': 7}"),
+                                                      json(t, "{'$set': {'x': 1}}"), opts, NULL);
     rc = stopped_when(t, is_under_way, update);
     CHECK(rc == MOUV_ECANCELED || is_slow());
     return 0;

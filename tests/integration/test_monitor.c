@@ -11,16 +11,16 @@
 typedef struct story {
     char names[EVENTS_MAX][48]; /**< "find started", "queued find", "topology opening" */
     int count;
-    int64_t request_id;         /**< of the last command event, as what follows */
+    int64_t request_id; /**< of the last command event, as what follows */
     uint64_t operation_id;
     int64_t connection_id;
     int64_t duration_us;
     char database[64], host[264];
-    char json[4000];            /**< of the last command or reply */
+    char json[4000]; /**< of the last command or reply */
     mouv_error_t error;
     char type_before[40], type_after[40]; /**< of the last changed server */
     int server_count;                     /**< of the last topology */
-    mouv_client_t *client;      /**< a case's own use */
+    mouv_client_t *client;                /**< a case's own use */
     mouv_future_t future;
 } story_t;
 
@@ -169,8 +169,8 @@ static mouv_collection_t *users_of(test_t *t, mouv_client_t *client) {
 }
 
 static int command(test_t *t, mouv_client_t *client, const char *database, const char *text) {
-    return await(t, mouv_database_command(mouv_client_get_database(client, database),
-                                          json(t, text), NULL, NULL));
+    return await(t, mouv_database_command(mouv_client_get_database(client, database), json(t, text),
+                                          NULL, NULL));
 }
 
 /* --- commands ------------------------------------------------------------------------------- */
@@ -340,8 +340,8 @@ CASE(heartbeats_are_told_of) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, &monitor, &story);
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
     CHECK_CONTAINS(all_of(&story), "heartbeat started, heartbeat succeeded");
-    MOUV_AUTO_CLIENT mouv_client_t *nobody = mouv_client_new(
-        "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200", NULL, &t->error);
+    MOUV_AUTO_CLIENT mouv_client_t *nobody =
+        mouv_client_new("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200", NULL, &t->error);
     CHECK_INT(mouv_client_set_monitor(nobody, &monitor, &dead), 0);
     CHECK_INT(await(t, mouv_client_ping(nobody)), MOUV_ESELECTION);
     CHECK_CONTAINS(all_of(&dead), "heartbeat started, heartbeat failed");

@@ -135,12 +135,15 @@ OWN_CASE(a_change_stream_whose_history_is_lost_says_so, "--quiet", "--replSet", 
         mouv_client_start_session(t->client, NULL, &t->error);
     bson_t in_session = BSON_INITIALIZER;
     CHECK_INT(mouv_session_append(session, &in_session), 0);
-    CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': 1}"), &in_session,
-                                                  NULL)), 1);
+    CHECK_INT(
+        await(t, mouv_collection_insert_one(t->users, json(t, "{'_id': 1}"), &in_session, NULL)),
+        1);
     bson_destroy(&in_session);
     mouv_session_operation_time(session, &seconds, &increment);
-    snprintf(opts, sizeof opts, "{'startAtOperationTime': {'$timestamp': {'t': %u, 'i': %u}},"
-                                " 'maxAwaitTimeMS': 10}", seconds, increment);
+    snprintf(opts, sizeof opts,
+             "{'startAtOperationTime': {'$timestamp': {'t': %u, 'i': %u}},"
+             " 'maxAwaitTimeMS': 10}",
+             seconds, increment);
     int rc = 1;
     for (int i = 0; i < 60 && rc >= 0; i++) { /* some seconds */
         CHECK(fill_oplog(t) >= 0);

@@ -148,7 +148,8 @@ CASE(cancellation_aborts_the_transaction) {
     CHECK_INT(sleeping_become(t, 0), 0);
     /* Its lock is gone: nobody has to wait for what it has written, and the session is good. */
     CHECK_INT(await(t, mouv_collection_insert_one(
-                           t->users, json(t, "{'_id': 'of the transaction'}"), NULL, NULL)), 1);
+                           t->users, json(t, "{'_id': 'of the transaction'}"), NULL, NULL)),
+              1);
     CHECK_INT(mouv_session_start_transaction(session, NULL, &t->error), 0);
     CHECK_INT(insert_in_session(t, session, "{'_id': 'of the next one'}"), 1);
     CHECK_INT(await(t, mouv_session_commit_transaction(session)), 0);
@@ -298,8 +299,7 @@ CASE(cancellation_closes_the_change_stream_of_its_own_task) {
 
 /** A port where connections are made and nothing is ever said. */
 static int silent_port(int *fd) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*fd < 0 || bind(*fd, (struct sockaddr *)&address, size) != 0 || listen(*fd, 16) != 0)

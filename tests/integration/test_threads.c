@@ -114,8 +114,8 @@ static int use_all(trespass_t *trespass) {
     CHECK(database != NULL && users != NULL && users != t->users);
     CHECK_INT(code_of(mouv_database_drop(database, NULL)), MOUV_ETHREAD);
     CHECK_INT(code_of(mouv_collection_find_one(users, document, NULL, NULL)), MOUV_ETHREAD);
-    CHECK_INT(code_of(mouv_collection_find_one(
-                  mouv_collection_with_options(t->users, document), document, NULL, NULL)),
+    CHECK_INT(code_of(mouv_collection_find_one(mouv_collection_with_options(t->users, document),
+                                               document, NULL, NULL)),
               MOUV_ETHREAD);
     CHECK(mouv_client_start_session(t->client, NULL, &error) == NULL);
     CHECK_INT(error.code, MOUV_ETHREAD);
@@ -144,10 +144,10 @@ static void *run_elsewhere(void *arg) {
 static int begin_trespass(test_t *t, trespass_t *trespass) {
     const bson_t *doc;
     CHECK_INT(insert_numbered(t, 10), 0);
-    *trespass = (trespass_t){
-        .t = t,
-        .cursor = mouv_collection_find(t->users, NULL, json(t, "{'batchSize': 2}")),
-        .session = mouv_client_start_session(t->client, NULL, &t->error)};
+    *trespass =
+        (trespass_t){.t = t,
+                     .cursor = mouv_collection_find(t->users, NULL, json(t, "{'batchSize': 2}")),
+                     .session = mouv_client_start_session(t->client, NULL, &t->error)};
     CHECK_INT(mouv_cursor_next(trespass->cursor, &doc, &t->error), 1);
     return 0;
 }

@@ -33,8 +33,7 @@ static int64_t stored(test_t *t) {
 CASE(call_before_collection_before_database_before_client) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "timeoutMS=100000");
     mouv_database_t *plain = mouv_client_get_database(client, t->database_name);
-    mouv_database_t *database =
-        mouv_database_with_options(plain, json(t, "{'timeoutMS': 80000}"));
+    mouv_database_t *database = mouv_database_with_options(plain, json(t, "{'timeoutMS': 80000}"));
     mouv_collection_t *inherits = mouv_database_get_collection(database, "users");
     mouv_collection_t *own =
         mouv_collection_with_options(inherits, json(t, "{'timeoutMS': 60000}"));
@@ -148,9 +147,9 @@ CASE(what_is_no_time_is_refused_by_name) {
     CHECK_STRING(t->error.message,
                  "option 'timeoutMS': expected a number of 0 or more, got a negative one");
     CHECK_INT(find_one(t, t->users, "{'timeoutMS': '5'}"), MOUV_EINVAL);
-    CHECK_INT(find_one(t, mouv_collection_with_options(t->users, json(t, "{'timeoutMS': -5}")),
-                       "{}"),
-              MOUV_EINVAL);
+    CHECK_INT(
+        find_one(t, mouv_collection_with_options(t->users, json(t, "{'timeoutMS': -5}")), "{}"),
+        MOUV_EINVAL);
     CHECK_CONTAINS(t->error.message, "timeoutMS");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char uri[128];
@@ -237,9 +236,9 @@ CASE(a_bulk_has_one_limit_and_tells_how_far_it_got) {
     mouv_bulk_insert_one(bulk, json(t, "{'_id': 1}"), NULL, NULL);
     mouv_bulk_replace_one(bulk, json(t, "{'_id': 1}"), json(t, "{'x': 1}"), NULL, NULL);
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(fail_commands(t, 2, "'insert', 'update'",
-                              "'blockConnection': true, 'blockTimeMS': 1200"),
-              0);
+    CHECK_INT(
+        fail_commands(t, 2, "'insert', 'update'", "'blockConnection': true, 'blockTimeMS': 1200"),
+        0);
     int rc = await(t, mouv_bulk_execute(bulk, &reply));
     CHECK(rc < 0);
     CHECK(mouv_error_is_timeout(&t->error));
@@ -279,8 +278,7 @@ CASE(the_limit_of_server_selection_counts_beside_it) {
     return 0;
 }
 
-#define SLOW_HEARTBEATS \
-    "'appName': 'slow heartbeats', 'blockConnection': true, 'blockTimeMS': 50"
+#define SLOW_HEARTBEATS "'appName': 'slow heartbeats', 'blockConnection': true, 'blockTimeMS': 50"
 
 CASE(the_way_is_as_long_as_heartbeats_say) {
     CHECK_INT(fail_commands(t, 1000000, "'hello', 'isMaster'", SLOW_HEARTBEATS), 0);
@@ -385,7 +383,7 @@ CASE(without_it_socketTimeoutMS_counts) {
 
 CASE(connecting_has_its_own_limit) {
     CHECK_INT(fail_commands(t, 1000000, "'hello', 'isMaster'",
-                              "'appName': 'slow', 'blockConnection': true, 'blockTimeMS': 400"),
+                            "'appName': 'slow', 'blockConnection': true, 'blockTimeMS': 400"),
               0);
     MOUV_AUTO_CLIENT mouv_client_t *client =
         listening(t, "appName=slow&socketTimeoutMS=100&serverSelectionTimeoutMS=9000");
@@ -426,8 +424,9 @@ CASE(without_it_there_is_one_retry) {
 
 CASE(retries_end_at_the_time) {
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(fail_commands(t, 1000000, "'find'", AGAIN ", 'blockConnection': true,"
-                                                          " 'blockTimeMS': 20"),
+    CHECK_INT(fail_commands(t, 1000000, "'find'",
+                            AGAIN ", 'blockConnection': true,"
+                                  " 'blockTimeMS': 20"),
               0);
     int64_t began_ms = mouv_now_ms();
     int rc = find_one(t, t->users, "{'timeoutMS': 300}");
@@ -441,8 +440,9 @@ CASE(retries_end_at_the_time) {
 
 CASE(a_slow_first_command_says_nothing_of_the_way) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
-    CHECK_INT(fail_commands(t, 2, "'find'", AGAIN ", 'blockConnection': true,"
-                                                    " 'blockTimeMS': 1200"),
+    CHECK_INT(fail_commands(t, 2, "'find'",
+                            AGAIN ", 'blockConnection': true,"
+                                  " 'blockTimeMS': 1200"),
               0);
     int rc = find_one(t, wire_users(t, client), "{'timeoutMS': 2000}");
     CHECK_INT(fail_no_more(t), 0);

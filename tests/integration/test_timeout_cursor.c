@@ -248,9 +248,9 @@ CASE(what_makes_no_sense_together_is_refused) {
         CHECK_INT(next(t, cursor), MOUV_EINVAL);
         CHECK_STRING(t->error.message, bad[i].message);
     }
-    MOUV_AUTO_CURSOR mouv_cursor_t *out = mouv_collection_aggregate(
-        t->users, json(t, "{'pipeline': [{'$out': 'copy'}]}"),
-        json(t, "{'timeoutMode': 'iteration', 'timeoutMS': 1000}"));
+    MOUV_AUTO_CURSOR mouv_cursor_t *out =
+        mouv_collection_aggregate(t->users, json(t, "{'pipeline': [{'$out': 'copy'}]}"),
+                                  json(t, "{'timeoutMode': 'iteration', 'timeoutMS': 1000}"));
     CHECK_INT(next(t, out), MOUV_EINVAL);
     CHECK_CONTAINS(t->error.message, "$out or $merge");
     return 0;
@@ -343,8 +343,8 @@ CASE(a_resume_has_one_time_for_all) {
         watch(t, client, "{'maxAwaitTimeMS': 1, 'timeoutMS': 2000}");
     CHECK_INT(try_next(t, stream), 0);
     CHECK_INT(fail_commands(t, 2, "'getMore', 'aggregate'",
-                              "'blockConnection': true, 'blockTimeMS': 1200, 'errorCode': 7,"
-                              " 'errorLabels': ['ResumableChangeStreamError']"),
+                            "'blockConnection': true, 'blockTimeMS': 1200, 'errorCode': 7,"
+                            " 'errorLabels': ['ResumableChangeStreamError']"),
               0);
     CHECK_INT(await(t, mouv_change_stream_fetch(stream)), MOUV_ETIMEDOUT);
     CHECK_INT(wire_sent(&wire, "aggregate"), 2);

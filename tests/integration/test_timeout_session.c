@@ -70,8 +70,7 @@ CASE(a_commit_or_abort_has_one_of_its_own) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
     mouv_session_opts_t opts = {.default_timeout_ms = 60000,
                                 .transaction = {.max_commit_time_ms = 5}};
-    MOUV_AUTO_SESSION mouv_session_t *session =
-        mouv_client_start_session(client, &opts, &t->error);
+    MOUV_AUTO_SESSION mouv_session_t *session = mouv_client_start_session(client, &opts, &t->error);
     const bson_t *longer = json(t, "{'timeoutMS': 90000}");
     CHECK_INT(begin(t, session), 1);
     CHECK_INT(await(t, mouv_session_commit_transaction_with_opts(session, longer)), 0);
@@ -222,7 +221,7 @@ CASE(retries_of_it_end_at_the_limit) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
     MOUV_AUTO_SESSION mouv_session_t *session = session_of(t, client, 0);
     CHECK_INT(fail_commands(t, 1000000, "'insert'",
-                              "'errorCode': 251, 'errorLabels': ['TransientTransactionError']"),
+                            "'errorCode': 251, 'errorLabels': ['TransientTransactionError']"),
               0);
     int64_t began_ms = mouv_now_ms();
     int rc = run(t, session, &body, 500);
@@ -288,7 +287,7 @@ CASE(an_upload_is_limited_as_a_whole) {
     MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t, client, "{'timeoutMS': 2000}");
     CHECK_INT(fail_commands(t, 2, "'find', 'listIndexes'",
-                              "'blockConnection': true, 'blockTimeMS': 1200"),
+                            "'blockConnection': true, 'blockTimeMS': 1200"),
               0);
     CHECK_INT(upload(bucket, NULL, &t->error), MOUV_ETIMEDOUT);
     CHECK_INT(wire_sent(&wire, "insert"), 0);
@@ -314,8 +313,7 @@ CASE(a_delete_is_limited_as_a_whole) {
     CHECK_INT(upload(bucket, json(t, "{'_id': 1}"), &t->error), 0);
     CHECK_INT(mouv_gridfs_rename(bucket, &id, "b", &t->error), 0);
     CHECK(wire_max_time(&wire, "update") > 0);
-    CHECK_INT(fail_commands(t, 2, "'delete'", "'blockConnection': true, 'blockTimeMS': 1200"),
-              0);
+    CHECK_INT(fail_commands(t, 2, "'delete'", "'blockConnection': true, 'blockTimeMS': 1200"), 0);
     int rc = mouv_gridfs_delete(bucket, &id, &t->error);
     CHECK(rc < 0);
     CHECK(mouv_error_is_timeout(&t->error));

@@ -245,9 +245,9 @@ CASE(a_read_preference_is_inherited_and_overridden) {
 }
 
 static int command_for(test_t *t, const char *command, const char *opts) {
-    return mouv_await_for(mouv_database_command(t->database, json(t, command),
-                                                opts ? json(t, opts) : NULL, NULL),
-                          300, &t->error);
+    return mouv_await_for(
+        mouv_database_command(t->database, json(t, command), opts ? json(t, opts) : NULL, NULL),
+        300, &t->error);
 }
 
 CASE(a_command_goes_where_its_own_read_preference_says) {

@@ -22,7 +22,9 @@ static void fail_at(int64_t n) {
 typedef int (*step_fn_t)(test_t *t);
 
 #define STEP(name, expression) \
-    static int name(test_t *t) { return await(t, expression); }
+    static int name(test_t *t) { \
+        return await(t, expression); \
+    }
 
 STEP(ping, mouv_client_ping(t->client))
 STEP(find_one, mouv_collection_find_one(t->users, json(t, "{'_id': 1}"), NULL, NULL))
@@ -136,8 +138,8 @@ static int store_and_read(test_t *t) {
 }
 
 static int cancelled(test_t *t) {
-    mouv_future_t slow = mouv_collection_find_one(
-        t->users, json(t, "{'$where': 'sleep(40) || true'}"), NULL, NULL);
+    mouv_future_t slow =
+        mouv_collection_find_one(t->users, json(t, "{'$where': 'sleep(40) || true'}"), NULL, NULL);
     mouv_sleep_ms(10);
     mouv_future_cancel(slow);
     int rc = await(t, slow);

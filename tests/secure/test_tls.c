@@ -45,9 +45,9 @@ static int asked_name(test_t *t, const char *pattern, char *name, size_t size) {
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri_of(pattern), NULL, &t->error);
     CHECK(client != NULL);
     mouv_database_t *admin = mouv_client_get_database(client, "admin");
-    CHECK_INT(await(t, mouv_database_command(admin, json(t, "{'connectionStatus': 1}"), NULL,
-                                             &status)),
-              0);
+    CHECK_INT(
+        await(t, mouv_database_command(admin, json(t, "{'connectionStatus': 1}"), NULL, &status)),
+        0);
     CHECK_INT(mouv_bson_get_utf8(status, "authInfo.authenticatedUsers.0.user", &user, NULL), 0);
     snprintf(name, size, "%s", user);
     return 0;
@@ -180,8 +180,7 @@ static int read_counters(test_t *t, const char *compressor, int64_t *from, int64
     AUTO_BSON *status = NULL;
     char path[100];
     mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    CHECK_INT(await(t, mouv_database_command(admin, json(t, "{'serverStatus': 1}"), NULL,
-                                             &status)),
+    CHECK_INT(await(t, mouv_database_command(admin, json(t, "{'serverStatus': 1}"), NULL, &status)),
               0);
     snprintf(path, sizeof path, "network.compression.%s.decompressor.bytesIn", compressor);
     CHECK_INT(mouv_bson_get_int64(status, path, from, NULL), 0);

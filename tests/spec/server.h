@@ -18,7 +18,7 @@ struct spec_server {
     mouv_client_t *client;
     int version[3];
     const char *topology; /**< "single", "replicaset", "sharded" or "load-balanced" */
-    int members; /**< of the replica set that bear data; else 1 */
+    int members;          /**< of the replica set that bear data; else 1 */
     bool auth;
     bson_t *parameters; /**< all that getParameter gives */
 };

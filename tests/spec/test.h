@@ -20,7 +20,7 @@ typedef struct spec_test {
     bson_t *fail_points;     /**< names of those that have been set */
     bool transactions;       /**< some may be open */
     bool failed;
-    bool unsupported;        /**< and that is why it has failed */
+    bool unsupported; /**< and that is why it has failed */
     char why[4000];
 } spec_test_t;
 

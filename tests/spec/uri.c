@@ -89,8 +89,7 @@ static bool is_given(const bson_t *options, const char *name, size_t length) {
 }
 
 /** Of the base's own options those that stay. */
-static void keep_options(spec_text_t *uri, const char *query, const bson_t *options,
-                         bool direct) {
+static void keep_options(spec_text_t *uri, const char *query, const bson_t *options, bool direct) {
     while (*query) {
         size_t length = strcspn(query, "&"), name = strcspn(query, "=&");
         bool set = name == strlen("replicaSet") && strncasecmp(query, "replicaSet", name) == 0;
@@ -128,7 +127,7 @@ char *spec_uri(const char *base, const bson_t *options, spec_text_t *why) {
     while (bson_iter_next(&iter)) {
         if (append_option(uri, &iter)) continue;
         spec_text_append_printf(why, "uriOptions.%s has a value that no URI can have",
-                                  bson_iter_key(&iter));
+                                bson_iter_key(&iter));
         spec_text_free(uri, true);
         return NULL;
     }

@@ -125,8 +125,9 @@ static int step_with_timeout(void) {
 /* --- Many ----------------------------------------------------------------------------------- */
 
 static int step_gather(void) {
-    return mouv_await(mouv_gather(mouv_coro(five, NULL), mouv_task(goes_deeper, NULL),
-                                  mouv_sleep_future(5)), NULL);
+    return mouv_await(
+        mouv_gather(mouv_coro(five, NULL), mouv_task(goes_deeper, NULL), mouv_sleep_future(5)),
+        NULL);
 }
 
 static int step_failing_gather(void) {
@@ -262,7 +263,8 @@ static int step_then(void) {
     if (rc_then == 0) {
         while (!then && rc_then == 0) rc_then = mouv_sleep_ms(1);
         MOUV_SHIELD_SCOPE(until_called, 1000);
-        while (!then && mouv_sleep_ms(1) == 0) {}
+        while (!then && mouv_sleep_ms(1) == 0) {
+        }
         check(then);
     }
     return rc_then < 0 ? rc_then : rc < 0 && rc != MOUV_EINVAL ? rc : 0;
@@ -328,21 +330,35 @@ static int step_signal(void) {
     return as_expected(mouv_await(future, NULL), SIGUSR1);
 }
 
-#define EVERY_AWAIT_STEP(name) {#name, step_##name}
+#define EVERY_AWAIT_STEP(name) \
+    { #name, step_##name }
 static const step_t every_await[] = {
-    EVERY_AWAIT_STEP(sleep),          EVERY_AWAIT_STEP(coroutine),
-    EVERY_AWAIT_STEP(task),           EVERY_AWAIT_STEP(task_copy),
-    EVERY_AWAIT_STEP(failing_task),   EVERY_AWAIT_STEP(future),
-    EVERY_AWAIT_STEP(timer),          EVERY_AWAIT_STEP(await_for),
-    EVERY_AWAIT_STEP(wait_for),       EVERY_AWAIT_STEP(shield),
-    EVERY_AWAIT_STEP(timeout_scope),  EVERY_AWAIT_STEP(with_timeout),
-    EVERY_AWAIT_STEP(gather),         EVERY_AWAIT_STEP(failing_gather),
-    EVERY_AWAIT_STEP(gather_all),     EVERY_AWAIT_STEP(wait),
-    EVERY_AWAIT_STEP(as_completed),   EVERY_AWAIT_STEP(group),
-    EVERY_AWAIT_STEP(queue),          EVERY_AWAIT_STEP(lock),
-    EVERY_AWAIT_STEP(event),          EVERY_AWAIT_STEP(then),
-    EVERY_AWAIT_STEP(calls),          EVERY_AWAIT_STEP(offload),
-    EVERY_AWAIT_STEP(offload_detached), EVERY_AWAIT_STEP(threadsafe),
+    EVERY_AWAIT_STEP(sleep),
+    EVERY_AWAIT_STEP(coroutine),
+    EVERY_AWAIT_STEP(task),
+    EVERY_AWAIT_STEP(task_copy),
+    EVERY_AWAIT_STEP(failing_task),
+    EVERY_AWAIT_STEP(future),
+    EVERY_AWAIT_STEP(timer),
+    EVERY_AWAIT_STEP(await_for),
+    EVERY_AWAIT_STEP(wait_for),
+    EVERY_AWAIT_STEP(shield),
+    EVERY_AWAIT_STEP(timeout_scope),
+    EVERY_AWAIT_STEP(with_timeout),
+    EVERY_AWAIT_STEP(gather),
+    EVERY_AWAIT_STEP(failing_gather),
+    EVERY_AWAIT_STEP(gather_all),
+    EVERY_AWAIT_STEP(wait),
+    EVERY_AWAIT_STEP(as_completed),
+    EVERY_AWAIT_STEP(group),
+    EVERY_AWAIT_STEP(queue),
+    EVERY_AWAIT_STEP(lock),
+    EVERY_AWAIT_STEP(event),
+    EVERY_AWAIT_STEP(then),
+    EVERY_AWAIT_STEP(calls),
+    EVERY_AWAIT_STEP(offload),
+    EVERY_AWAIT_STEP(offload_detached),
+    EVERY_AWAIT_STEP(threadsafe),
     EVERY_AWAIT_STEP(signal),
 };
 enum { EVERY_AWAIT = sizeof every_await / sizeof *every_await };

@@ -65,8 +65,7 @@ int64_t fetch(test_t *t, mouv_gridfs_bucket_t *bucket, int id, size_t step) {
     return drain(t, download, step);
 }
 
-int64_t read_broken(test_t *t, const char *collection, const char *filter,
-                           const char *update) {
+int64_t read_broken(test_t *t, const char *collection, const char *filter, const char *update) {
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
     if (store(t, bucket, 1, 3500, 1000) < 0) return -1;
     mouv_collection_t *broken = part(t, collection);

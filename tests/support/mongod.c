@@ -33,8 +33,8 @@ static int free_port(void) {
 /** In the child: the server's output is nobody's. */
 static void run(const char *program, const test_mongod_t *server, const char *const *arguments) {
     char port[16];
-    const char *argv[ARGUMENTS_MAX] = {program, "--bind_ip", "127.0.0.1",    "--dbpath",
-                                       server->folder, "--port", port, "--nounixsocket"};
+    const char *argv[ARGUMENTS_MAX] = {program,        "--bind_ip", "127.0.0.1", "--dbpath",
+                                       server->folder, "--port",    port,        "--nounixsocket"};
     size_t count = 8;
     snprintf(port, sizeof port, "%d", server->port);
     while (*arguments && count < ARGUMENTS_MAX - 1) argv[count++] = *arguments++;

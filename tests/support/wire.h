@@ -50,7 +50,7 @@ int wire_sent_become(const wire_t *wire, const char *name, int expected);
 #define CHECK_LIMIT(expression, limit) \
     do { \
         int64_t ms_ = (expression); \
-        if (ms_ > (limit) || ms_ < (limit) - 9000 || ms_ < 1) { \
+        if (ms_ > (limit) || ms_ < (limit)-9000 || ms_ < 1) { \
             return test_failed(t, __FILE__, __LINE__, "%s is %lld, expected just below %lld", \
                                #expression, (long long)ms_, (long long)(limit)); \
         } \

@@ -309,8 +309,8 @@ CORO_CASE(cancel_of_the_waiting_task_is_no_timeout) {
 
 CORO_CASE(limit_on_a_gather_ends_all_its_children) {
     int64_t began = clock_ms();
-    mouv_future_t all = mouv_gather(mouv_coro(forever, NULL), mouv_task(forever, NULL),
-                                    mouv_sleep_future(1));
+    mouv_future_t all =
+        mouv_gather(mouv_coro(forever, NULL), mouv_task(forever, NULL), mouv_sleep_future(1));
     check_int(mouv_await_for(all, 20, NULL), MOUV_ETIMEDOUT);
     check(took(began, 20));
     check_str(events(), "began began cancelled cancelled");

@@ -419,10 +419,18 @@ static int many_steps(void *steps) {
     int *done = steps, five = 5, rc = 0;
     for (*done = 0; *done < STEPS && rc >= 0; ++*done) {
         switch (*done % 4) {
-        case 0: rc = mouv_sleep_ms(0); break;
-        case 1: rc = mouv_await(mouv_task(return_int, &five), NULL); break;
-        case 2: rc = mouv_await(mouv_gather(mouv_sleep_future(1)), NULL); break;
-        case 3: rc = mouv_await_for(mouv_coro(return_int, &five), 1000, NULL); break;
+        case 0:
+            rc = mouv_sleep_ms(0);
+            break;
+        case 1:
+            rc = mouv_await(mouv_task(return_int, &five), NULL);
+            break;
+        case 2:
+            rc = mouv_await(mouv_gather(mouv_sleep_future(1)), NULL);
+            break;
+        case 3:
+            rc = mouv_await_for(mouv_coro(return_int, &five), 1000, NULL);
+            break;
         }
     }
     MOUV_SHIELD_SCOPE(cleanup, 5000);

@@ -37,9 +37,9 @@ static int naps_and_says(void *arg) {
 REAL_CASE(times_pass_in_order_whoever_waits) {
     begin();
     int64_t three = 3000, five = 5000, seven = 7000;
-    mouv_future_t all = mouv_gather(mouv_coro(naps_and_says, &five),
-                                    mouv_coro(naps_and_says, &three),
-                                    mouv_coro(naps_and_says, &seven));
+    mouv_future_t all =
+        mouv_gather(mouv_coro(naps_and_says, &five), mouv_coro(naps_and_says, &three),
+                    mouv_coro(naps_and_says, &seven));
     check_int(mouv_await(all, NULL), 0);
     check_str(events(), "3000 5000 6000 7000 9000 10000 14000 15000 21000");
     check_took_no_time();

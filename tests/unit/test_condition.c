@@ -349,7 +349,8 @@ CORO_CASE(wait_for_twin_cancelled_returns_with_the_lock_held) {
     state_value = 0;
     acquire();
     check_int(mouv_await_for(mouv_condition_wait_for_future(&changed, is_positive, &state_value),
-                             10, NULL), MOUV_ETIMEDOUT);
+                             10, NULL),
+              MOUV_ETIMEDOUT);
     /* while the predicate is still to be asked */
     mouv_future_t waits = mouv_condition_wait_for_future(&changed, is_positive, &state_value);
     mouv_future_cancel(waits);

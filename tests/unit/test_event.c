@@ -32,8 +32,8 @@ CORO_CASE(wait_for_a_set_event_neither_suspends_nor_allocates) {
 }
 
 CORO_CASE(set_wakes_all_in_the_order_in_which_they_came) {
-    mouv_future_t all = mouv_gather(mouv_task(pass, "a"), mouv_task(pass, "b"),
-                                    mouv_task(pass, "c"));
+    mouv_future_t all =
+        mouv_gather(mouv_task(pass, "a"), mouv_task(pass, "b"), mouv_task(pass, "c"));
     yield(2);
     check_str(events(), "");
     check_int(mouv_event_set(&door), 0);

@@ -150,8 +150,8 @@ CORO_CASE(ten_thousand_are_gathered) {
 CORO_CASE(gather_first_error_leaves_siblings_running) {
     mouv_error_t error = {0};
     int64_t began = clock_ms();
-    mouv_future_t all = mouv_gather(mouv_coro(says_after_30_ms, "sibling"),
-                                    mouv_coro(fails_after_10_ms, "first"));
+    mouv_future_t all =
+        mouv_gather(mouv_coro(says_after_30_ms, "sibling"), mouv_coro(fails_after_10_ms, "first"));
     check_int(mouv_await(all, &error), -5);
     check(took(began, 10));
     check_str(error.message, "first");
@@ -163,8 +163,8 @@ CORO_CASE(gather_first_error_leaves_siblings_running) {
 
 CORO_CASE(gather_gives_the_first_failure_in_time_and_is_silent_about_later_ones) {
     mouv_error_t error = {0};
-    mouv_future_t all = mouv_gather(mouv_coro(fails_after_20_ms, "later"),
-                                    mouv_coro(fails_after_10_ms, "sooner"));
+    mouv_future_t all =
+        mouv_gather(mouv_coro(fails_after_20_ms, "later"), mouv_coro(fails_after_10_ms, "sooner"));
     check_int(mouv_await(all, &error), -5);
     check_str(error.message, "sooner");
     pause_ms(40);
@@ -286,9 +286,9 @@ CORO_CASE(gather_all_collects_codes_and_errors_in_argument_order) {
     int ms[] = {30, 10};
     int codes[4] = {99, 99, 99, 99};
     mouv_error_t errors[4] = {{0}};
-    mouv_future_t futures[] = {
-        mouv_coro(value_after_ms, &ms[0]), mouv_coro(fails_after_20_ms, "b"),
-        mouv_coro(value_after_ms, &ms[1]), mouv_coro(fails_after_10_ms, "d")};
+    mouv_future_t futures[] = {mouv_coro(value_after_ms, &ms[0]), mouv_coro(fails_after_20_ms, "b"),
+                               mouv_coro(value_after_ms, &ms[1]),
+                               mouv_coro(fails_after_10_ms, "d")};
     mouv_future_t all = mouv_gather_all(futures, 4, codes, errors);
     check_int(mouv_await(all, NULL), 2);
     check_int(codes[0], 30);

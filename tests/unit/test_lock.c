@@ -84,8 +84,8 @@ CORO_CASE(null_is_invalid_everywhere) {
 
 CORO_CASE(waiters_get_the_lock_first_come_first_served) {
     check_int(mouv_lock_acquire(&lock), 0);
-    mouv_future_t all = mouv_gather(mouv_task(visit, "a"), mouv_task(visit, "b"),
-                                    mouv_task(visit, "c"));
+    mouv_future_t all =
+        mouv_gather(mouv_task(visit, "a"), mouv_task(visit, "b"), mouv_task(visit, "c"));
     yield(2);
     check_str(events(), "");
     check_int(mouv_lock_release(&lock), 0);
@@ -260,8 +260,10 @@ CORO_CASE(drop_after_hand_over_passes_the_lock_on) {
 }
 
 CORO_CASE(gather_that_fails_leaves_the_lock_to_the_next) {
-    check_int(mouv_await(mouv_gather(mouv_lock_acquire_future(&lock),
-                                     mouv_task(fail_minus_5, "no")), NULL), -5);
+    check_int(
+        mouv_await(mouv_gather(mouv_lock_acquire_future(&lock), mouv_task(fail_minus_5, "no")),
+                   NULL),
+        -5);
     check(!mouv_lock_locked(&lock));
     check_int(mouv_lock_acquire(&lock), 0);
     mouv_future_t all = mouv_gather(mouv_lock_acquire_future(&lock), mouv_task(fail_minus_5, "no"));
@@ -274,10 +276,11 @@ CORO_CASE(gather_that_fails_leaves_the_lock_to_the_next) {
 /* What the first passes on is for one whose end is under way as well. */
 CORO_CASE(gather_that_fails_with_several_in_line_frees_all_locks) {
     mouv_lock_t mine = {0};
-    check_int(mouv_await(mouv_gather(mouv_lock_acquire_future(&lock),
-                                     mouv_lock_acquire_future(&lock),
-                                     mouv_lock_acquire_future(&mine),
-                                     mouv_task(fail_minus_5, "no")), NULL), -5);
+    check_int(
+        mouv_await(mouv_gather(mouv_lock_acquire_future(&lock), mouv_lock_acquire_future(&lock),
+                               mouv_lock_acquire_future(&mine), mouv_task(fail_minus_5, "no")),
+                   NULL),
+        -5);
     check(!mouv_lock_locked(&lock));
     check(!mouv_lock_locked(&mine));
     check(lock.waiting == NULL && lock.granted == NULL);

@@ -478,8 +478,8 @@ static int races(void *arg) {
     for (int i = 0; i < 200; i++) {
         gate_open(&all[i], 1);
         uv_sem_post(&all[i].go);
-        mouv_future_t future = i % 2 ? mouv_offload(pass, &all[i])
-                                     : mouv_offload_detached(pass, &all[i], free_gate);
+        mouv_future_t future =
+            i % 2 ? mouv_offload(pass, &all[i]) : mouv_offload_detached(pass, &all[i], free_gate);
         for (int spin = 0; spin < i * 50; spin++) returned(&all[i]);
         mouv_future_cancel(future);
         int rc = mouv_await(future, NULL);

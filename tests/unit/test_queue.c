@@ -110,8 +110,8 @@ CORO_CASE(null_is_an_invalid_queue_or_place) {
 
 CORO_CASE(getters_are_served_first_come_first_served) {
     begin(0);
-    mouv_future_t all = mouv_gather(mouv_task(get_item, "a"), mouv_task(get_item, "b"),
-                                    mouv_task(get_item, "c"));
+    mouv_future_t all =
+        mouv_gather(mouv_task(get_item, "a"), mouv_task(get_item, "b"), mouv_task(get_item, "c"));
     yield(1);
     put_now("1");
     put_now("2");
@@ -318,8 +318,10 @@ CORO_CASE(item_of_a_gather_that_fails_goes_back) {
     begin(0);
     void *item = "untouched";
     put_now("1");
-    check_int(mouv_await(mouv_gather(mouv_queue_get_future(&queue, &item),
-                                     mouv_task(fail_minus_5, "no")), NULL), -5);
+    check_int(
+        mouv_await(mouv_gather(mouv_queue_get_future(&queue, &item), mouv_task(fail_minus_5, "no")),
+                   NULL),
+        -5);
     check_str(item, "untouched");
     expect_next("1");
     begin(0);

@@ -273,7 +273,7 @@ static void run_until_without_a_runtime_is_refused(void **state) {
 
 struct child {
     pid_t pid;
-    int text; /* its stderr */
+    int text;  /* its stderr */
     int ready; /* where it says that its body has begun */
 };
 
@@ -424,7 +424,8 @@ static int refuses_to_end(void *arg) {
     (void)arg;
     say_ready();
     int64_t began = clock_ms();
-    while (mouv_sleep_ms(400000) == 0) {}
+    while (mouv_sleep_ms(400000) == 0) {
+    }
     say_ready();
     while (clock_ms() - began < 2 * slack_ms()) mouv_sleep_ms(10);
     return 0;

@@ -336,10 +336,9 @@ static void close_settles_futures_of_every_kind(void **state) {
     (void)state;
     struct place place;
     open_place_in_real_time(&place);
-    mouv_future_t kinds[] = {mouv_future_new(), mouv_sleep_future(400000),
-                             mouv_gather(mouv_sleep_future(400000)),
-                             mouv_wait_for(mouv_sleep_future(400000), 400000),
-                             mouv_shield(mouv_sleep_future(400000))};
+    mouv_future_t kinds[] = {
+        mouv_future_new(), mouv_sleep_future(400000), mouv_gather(mouv_sleep_future(400000)),
+        mouv_wait_for(mouv_sleep_future(400000), 400000), mouv_shield(mouv_sleep_future(400000))};
     int64_t began = clock_ms();
     close_place(&place);
     check(took(began, 0));
@@ -439,7 +438,8 @@ static void callback_that_closes_the_loop_is_harmless(void **state) {
 static int awaits_on_after_the_cancel(void *arg) {
     (void)arg;
     int64_t began = clock_ms();
-    while (mouv_sleep_ms(1000) == 0) {}
+    while (mouv_sleep_ms(1000) == 0) {
+    }
     while (support_log_count == 0 && clock_ms() - began < slack_ms()) mouv_sleep_ms(100);
     event("ended");
     return 0;

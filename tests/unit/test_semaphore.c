@@ -159,8 +159,10 @@ CORO_CASE(drop_gives_back_what_was_handed_over) {
 
 CORO_CASE(gather_that_fails_gives_back) {
     begin(1);
-    check_int(mouv_await(mouv_gather(mouv_semaphore_acquire_future(&limit),
-                                     mouv_task(fail_minus_5, "no")), NULL), -5);
+    check_int(mouv_await(
+                  mouv_gather(mouv_semaphore_acquire_future(&limit), mouv_task(fail_minus_5, "no")),
+                  NULL),
+              -5);
     check_int(limit.value, 1);
     return 0;
 }

@@ -26,9 +26,9 @@
 #endif
 #include <uv.h>
 
+#include "../support/bson_walk.h"
 #include "mongo/stream.h"
 #include "mongo/wire.h"
-#include "../support/bson_walk.h"
 
 #define REQUEST 77
 #define LONG_MS 60000 /* a wait that something must end */
@@ -89,10 +89,10 @@ static bool request(pair_t *pair, const char *name) {
     mouv__wire_header_t header = {(int32_t)(sizeof(head) + document->len), REQUEST, 0,
                                   MOUV__WIRE_MSG};
     mouv__wire_put_header(&header, head);
-    mongoc_iovec_t pieces[3] = {{.iov_base = (char *)head, .iov_len = 4},
-                                {.iov_base = (char *)head + 4, .iov_len = 17},
-                                {.iov_base = (char *)bson_get_data(document),
-                                 .iov_len = document->len}};
+    mongoc_iovec_t pieces[3] = {
+        {.iov_base = (char *)head, .iov_len = 4},
+        {.iov_base = (char *)head + 4, .iov_len = 17},
+        {.iov_base = (char *)bson_get_data(document), .iov_len = document->len}};
     ssize_t sent = mongoc_stream_writev(pair->stream, pieces, 3, LONG_MS);
     char drained[256];
     if (sent > 0) assert_int_equal(read(pair->peer, drained, sizeof(drained)), sent);

@@ -181,7 +181,7 @@ static void runs_for_20_ms(mouv_remote_t *remote, void *arg) {
     (void)arg;
     check_int(times_out(remote, forever, &cleaned, &ms, &error), MOUV_ETIMEDOUT);
     check(took(began, ms + 20)); /* also for the clean-up */
-    check_int(cleaned, 1); /* the body has returned: `cleaned` may lie on this stack */
+    check_int(cleaned, 1);       /* the body has returned: `cleaned` may lie on this stack */
     check_int(error.code, MOUV_ETIMEDOUT);
     check_int(error.cause, MOUV_ECANCELED);
     check_int(times_out(remote, swallows, NULL, &ms, &error), 9);

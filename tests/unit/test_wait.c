@@ -38,9 +38,7 @@ CORO_CASE(wait_for_all_returns_when_the_last_is_done) {
 
 CORO_CASE(wait_for_the_first_counts_what_ended_by_the_time_it_returns) {
     /* asyncio: the waiter runs two ticks after the first has ended */
-    const struct {
-        int *second, done;
-    } rows[] = {{&none, 2}, {&one, 2}, {&two, 1}, {&three, 1}};
+    const struct { int *second, done; } rows[] = {{&none, 2}, {&one, 2}, {&two, 1}, {&three, 1}};
     for (int i = 0; i < 4; i++) {
         mouv_future_t f[] = {mouv_task(turns, &none), mouv_task(turns, rows[i].second)};
         check_int(mouv_wait(f, 2, MOUV_FIRST_COMPLETED, MOUV_FOREVER, NULL), rows[i].done);

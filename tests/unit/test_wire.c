@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
+#include "../support/bson_walk.h"
 #include "mongo/bson_check.h"
 #include "mongo/uncompress.h"
 #include "mongo/wire.h"
-#include "../support/bson_walk.h"
 
 #ifdef MOUV_HAVE_ZLIB
 #include <zlib.h>
@@ -149,6 +149,7 @@ static void hand_made_documents_are_refused_with_a_reason(void **state) {
         size_t size;
         const char *why;
     } cases[] = {
+/* clang-format off */
 #define BYTES(text) text, sizeof(text) - 1
         {"nothing", BYTES(""), "no room"},
         {"four bytes", BYTES("\4\0\0\0"), "no room"},
@@ -172,6 +173,7 @@ static void hand_made_documents_are_refused_with_a_reason(void **state) {
         {"an inner document", BYTES("\x0d\0\0\0\3a\0\6\0\0\0\0\0"), "length of 6"},
         {"a scope", BYTES("\x1a\0\0\0\x0f" "a\0\x12\0\0\0\1\0\0\0\0\5\0\0\0\0\0\0\0\0\0"), "scope"},
 #undef BYTES
+        /* clang-format on */
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
