@@ -1,8 +1,8 @@
 /*
  * What the commands of the `mouv` program share: options, JSON in, JSON out, errors, exit statuses.
  */
-#ifndef MOUV_CLI_H
-#define MOUV_CLI_H
+#ifndef MOUV_CLI_CLI_H
+#define MOUV_CLI_CLI_H
 
 #include <argp.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /*
  * Errors for people: one line on stderr, `mouv: what: why`, and the exit status that goes with it.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * A buffer that is filled when the descriptor is ready and cut into pieces between suspensions.
  */
-#include "input.h"
+#include "cli/input.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 enum { CHUNK = 64 << 10 };
 

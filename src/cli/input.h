@@ -10,7 +10,7 @@
 
 #include <mouv/mouv.h>
 
-#include "ready.h"
+#include "cli/ready.h"
 
 enum { CLI_INPUT_LIMIT = 64 << 20 }; /* bytes of one line or value */
 

@@ -2,13 +2,13 @@
  * The syntax check is our own because libbson's parser tells a byte and an internal state at best,
  * reads on after the first value's end and takes an array for a document.
  */
-#include "json.h"
+#include "cli/json.h"
 
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 enum { MOST_DEPTH = 90 }; /* libbson refuses 100 */
 

@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 static const struct command {
     const char *name, *what;

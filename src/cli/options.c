@@ -1,7 +1,7 @@
 /*
  * The options that commands share, and how a mistake on the command line is answered.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * Lines collect in a buffer. Where writing could block (a pipe into a pager), at most PIPE_BUF
  * bytes are written at a time, which poll() promises to have room for.
  */
-#include "output.h"
+#include "cli/output.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 enum { MUCH = 64 << 10 };
 

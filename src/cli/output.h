@@ -9,8 +9,8 @@
 #include <bson/bson.h>
 #include <mouv/mouv.h>
 
-#include "ready.h"
-#include "text.h"
+#include "cli/ready.h"
+#include "cli/text.h"
 
 struct cli_output {
     struct cli_ready ready;

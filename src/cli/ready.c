@@ -1,14 +1,14 @@
 /*
  * One uv_poll_t a descriptor, on as long as somebody waits.
  */
-#include "ready.h"
+#include "cli/ready.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 struct cli_ready_waiter {
     mouv_future_t future;

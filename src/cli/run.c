@@ -2,7 +2,7 @@
  * From a command's body to an exit status. SIGPIPE is ignored meanwhile, so that a closed pipe is
  * seen as EPIPE and the server's cursor is closed before the process ends.
  */
-#include "run.h"
+#include "cli/run.h"
 
 #include <errno.h>
 #include <signal.h>

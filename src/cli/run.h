@@ -6,9 +6,9 @@
 
 #include <mouv/mouv.h>
 
-#include "cli.h"
-#include "input.h"
-#include "output.h"
+#include "cli/cli.h"
+#include "cli/input.h"
+#include "cli/output.h"
 
 struct cli_run;
 

@@ -1,7 +1,7 @@
 /*
  * A buffer that doubles.
  */
-#include "text.h"
+#include "cli/text.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  */
 #include "../support/every_await.h"
 
-#include "async/state.h"
+#include "async/loop/state.h"
 
 enum { TURNS = 8, LONGEST_MS = 60 };
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mongo/rtt.h"
+#include "mongo/topology/rtt.h"
 
 /* What libmongoc makes of one more round trip. */
 static int64_t average_of(int64_t former_ms, int64_t newest_ms) {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mongo/error.h"
+#include "mongo/base/error.h"
 
 static mouv_error_t of_driver(uint32_t domain, uint32_t code) {
     bson_error_t driver;

@@ -27,8 +27,8 @@
 #include <uv.h>
 
 #include "../support/bson_walk.h"
-#include "mongo/stream.h"
-#include "mongo/wire.h"
+#include "mongo/transport/driver/stream.h"
+#include "mongo/wire/op_msg.h"
 
 #define REQUEST 77
 #define LONG_MS 60000 /* a wait that something must end */

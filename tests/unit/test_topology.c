@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "mongo/topology.h"
+#include "mongo/topology/topology.h"
 
 #define SERVERS_MAX 4
 

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "../support/bson_walk.h"
-#include "mongo/bson_check.h"
-#include "mongo/uncompress.h"
-#include "mongo/wire.h"
+#include "mongo/wire/bson_check.h"
+#include "mongo/wire/compress.h"
+#include "mongo/wire/op_msg.h"
 
 #ifdef MOUV_HAVE_ZLIB
 #include <zlib.h>

@@ -1,0 +1,304 @@
+/*
+ * as_completed: futures one after another, in the order in which they complete.
+ */
+#include "async/combine/wait.h"
+#include "async/loop/timer.h"
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+
+typedef struct entry entry_t;
+typedef struct taker taker_t;
+
+struct entry {
+    mouv__listener_t listener; /* first */
+    mouv_as_completed_t *it;
+    entry_t *next;          /* in `done` */
+    mouv_future_t handle;   /* the caller's own */
+    mouv__future_t *future; /* NULL: failed from the start, or given */
+    bool listening;
+};
+
+/** A future of mouv_as_completed_next_future(). */
+struct taker {
+    mouv__future_t future; /* first */
+    mouv_as_completed_t *it;
+    taker_t *prev, *next; /* in `takers` */
+    entry_t *entry;       /* what it has got and not delivered */
+    mouv_future_t *out;
+    bool waits; /* is in `takers` */
+};
+
+struct mouv_as_completed {
+    mouv__attachment_t attachment; /* first */
+    mouv_runtime_t *runtime;       /* NULL when it has closed */
+    size_t references;             /* the user and the takers */
+    mouv_error_t error;            /* what every call fails with; code 0: nothing */
+    mouv__timer_t timer;
+    bool timed_out;
+    entry_t *done, *last_done;
+    taker_t *takers, *last_taker;
+    size_t count, running; /* running: not done yet */
+    entry_t entries[];
+};
+
+static void append_done(entry_t *entry) {
+    mouv_as_completed_t *it = entry->it;
+    entry->next = NULL;
+    if (it->done == NULL)
+        it->done = entry;
+    else
+        it->last_done->next = entry;
+    it->last_done = entry;
+}
+
+static void prepend_done(entry_t *entry) {
+    mouv_as_completed_t *it = entry->it;
+    entry->next = it->done;
+    if (it->done == NULL) it->last_done = entry;
+    it->done = entry;
+}
+
+/* 1 with `*entry`, 0 at the end, a failure, or MOUV_EAGAIN: one has to wait. */
+static int take_entry(mouv_as_completed_t *it, entry_t **entry, mouv_error_t *error) {
+    if (it->error.code != 0) {
+        *error = it->error;
+        return error->code;
+    }
+    *entry = it->done;
+    if (*entry != NULL) {
+        it->done = (*entry)->next;
+        return 1;
+    }
+    if (it->running == 0) return 0;
+    if (!it->timed_out) return MOUV_EAGAIN;
+    return mouv_error_set(error, MOUV_ETIMEDOUT, "as_completed: %zu of %zu are not done in time",
+                          it->running, it->count);
+}
+
+static mouv_future_t give(entry_t *entry) {
+    if (entry->future != NULL) mouv__future_let_go(entry->future);
+    entry->future = NULL;
+    return entry->handle;
+}
+
+static void leave_takers(taker_t *taker) {
+    mouv_as_completed_t *it = taker->it;
+    if (taker->prev != NULL)
+        taker->prev->next = taker->next;
+    else
+        it->takers = taker->next;
+    if (taker->next != NULL)
+        taker->next->prev = taker->prev;
+    else
+        it->last_taker = taker->prev;
+    taker->waits = false;
+}
+
+static void join_takers(taker_t *taker) {
+    mouv_as_completed_t *it = taker->it;
+    taker->prev = it->last_taker;
+    if (it->last_taker != NULL)
+        it->last_taker->next = taker;
+    else
+        it->takers = taker;
+    it->last_taker = taker;
+    taker->waits = true;
+}
+
+static void serve_takers(mouv_as_completed_t *it) {
+    while (it->takers != NULL) {
+        taker_t *taker = it->takers;
+        mouv_error_t error;
+        int rc = take_entry(it, &taker->entry, &error);
+        if (rc == MOUV_EAGAIN) return;
+        leave_takers(taker);
+        mouv__future_complete(&taker->future, rc, rc < 0 ? &error : NULL);
+    }
+}
+
+static void stop_entries(mouv_as_completed_t *it) {
+    mouv__timer_stop(it->runtime, &it->timer);
+    for (size_t i = 0; i < it->count; i++) {
+        entry_t *entry = &it->entries[i];
+        if (entry->listening) mouv__future_unlisten(entry->future, &entry->listener);
+        entry->listening = false;
+    }
+}
+
+static void on_entry(mouv__listener_t *listener, mouv__future_t *future) {
+    entry_t *entry = (entry_t *)listener;
+    mouv_as_completed_t *it = entry->it;
+    (void)future;
+    entry->listening = false;
+    if (--it->running == 0) mouv__timer_stop(it->runtime, &it->timer);
+    append_done(entry);
+    serve_takers(it);
+}
+
+static void on_iteration_timeout(mouv__timer_t *timer) {
+    mouv_as_completed_t *it =
+        (mouv_as_completed_t *)((char *)timer - offsetof(mouv_as_completed_t, timer));
+    it->timed_out = true;
+    stop_entries(it);
+    serve_takers(it);
+}
+
+/* It lets go of the futures but stays, for whoever still has a pointer to it. */
+static void retire(mouv_as_completed_t *it) {
+    if (it->runtime == NULL) return;
+    stop_entries(it);
+    for (size_t i = 0; i < it->count; i++) give(&it->entries[i]);
+    mouv__runtime_detach(it->runtime, &it->attachment);
+    it->runtime = NULL;
+}
+
+static void on_runtime_close(mouv__attachment_t *attachment) {
+    mouv_as_completed_t *it = (mouv_as_completed_t *)attachment;
+    mouv_error_set(&it->error, MOUV_ECLOSED, "as_completed: its runtime has closed");
+    retire(it);
+}
+
+mouv_as_completed_t *mouv_as_completed_unref(mouv_as_completed_t *it) {
+    if (it == NULL || --it->references > 0) return NULL;
+    retire(it);
+    mouv__free(it);
+    return NULL;
+}
+
+void mouv_as_completed_drop(mouv_as_completed_t **it) {
+    if (it != NULL) *it = mouv_as_completed_unref(*it);
+}
+
+static void begin_entry(entry_t *entry) {
+    mouv__future_t *future = entry->future;
+    if (future != NULL) mouv__future_start(future);
+    if (future == NULL || mouv__future_is_done(future)) {
+        append_done(entry);
+        return;
+    }
+    entry->it->running++;
+    entry->listening = true;
+    entry->listener.done = on_entry;
+    mouv__future_listen(future, &entry->listener);
+}
+
+static void limit_iteration(mouv_as_completed_t *it, int64_t timeout_ms) {
+    if (it->running == 0) return;
+    int64_t at = mouv__deadline_in(it->runtime, timeout_ms);
+    if (timeout_ms <= 0)
+        on_iteration_timeout(&it->timer);
+    else if (mouv__timer_start(it->runtime, &it->timer, at, on_iteration_timeout) != 0)
+        mouv_error_set(&it->error, MOUV_ENOMEM, "as_completed: no memory for a timer");
+}
+
+static int borrow_entries(mouv_as_completed_t *it, const mouv_future_t *futures, size_t count) {
+    int rc = 0, code;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        entry_t *entry = &it->entries[i];
+        entry->it = it;
+        entry->handle = futures[i];
+        it->count = i + 1;
+        rc = mouv__future_borrow("as_completed", futures, i, &entry->future, &code, &it->error);
+    }
+    return rc;
+}
+
+mouv_as_completed_t *mouv_as_completed(const mouv_future_t *futures, size_t count,
+                                       int64_t timeout_ms) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    size_t room = futures != NULL ? count : 0;
+    mouv_as_completed_t *it = mouv__alloc_array(sizeof *it, room, sizeof(entry_t));
+    if (it == NULL) return NULL;
+    it->references = 1;
+    if (runtime == NULL) {
+        mouv_error_set(&it->error, MOUV_ENOLOOP, "as_completed: no running event loop");
+        return it;
+    }
+    if (room < count) {
+        mouv_error_set(&it->error, MOUV_EINVAL, "as_completed: no array of futures");
+        return it;
+    }
+    it->runtime = runtime;
+    it->attachment.close = on_runtime_close;
+    mouv__runtime_attach(runtime, &it->attachment);
+    if (borrow_entries(it, futures, count) != 0) return it;
+    for (size_t i = 0; i < count; i++) begin_entry(&it->entries[i]);
+    limit_iteration(it, timeout_ms);
+    return it;
+}
+
+/* ---- its next ---- */
+
+static void cancel_taker(mouv__future_t *future) {
+    leave_takers((taker_t *)future);
+    mouv__future_complete(future, MOUV_ECANCELED, NULL);
+}
+
+static void deliver_taker(mouv__future_t *future, bool whole) {
+    taker_t *taker = (taker_t *)future;
+    (void)whole;
+    if (taker->entry == NULL) return;
+    *taker->out = give(taker->entry);
+    taker->entry = NULL;
+}
+
+/* What it had got and nobody took is the next one again. */
+static void release_taker(mouv__future_t *future) {
+    taker_t *taker = (taker_t *)future;
+    mouv_as_completed_t *it = taker->it;
+    if (taker->entry != NULL && it->runtime != NULL) {
+        prepend_done(taker->entry);
+        serve_takers(it);
+    }
+    mouv_as_completed_unref(it);
+    mouv__free(taker);
+}
+
+static const mouv__future_ops_t taker_ops = {
+    .kind = "as_completed",
+    .cancel = cancel_taker,
+    .deliver = deliver_taker,
+    .release = release_taker,
+};
+
+static int check_next(const mouv_as_completed_t *it, const mouv_future_t *future,
+                      mouv_error_t *error) {
+    if (it == NULL || future == NULL)
+        return mouv_error_set(error, MOUV_EINVAL, "as_completed: no %s",
+                              it == NULL ? "iterator" : "place for the future");
+    if (it->runtime != NULL && it->runtime != mouv__runtime())
+        return mouv_error_set(error, MOUV_EINVAL, "as_completed: of another runtime or thread");
+    return 0;
+}
+
+mouv_future_t mouv_as_completed_next_future(mouv_as_completed_t *it, mouv_future_t *future) {
+    mouv_error_t error;
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (check_next(it, future, &error) != 0) return mouv__future_failed_with(runtime, &error);
+    if (runtime == NULL) return mouv__future_failed(it->error.code);
+    taker_t *taker = mouv__alloc(sizeof *taker);
+    if (taker == NULL || mouv__future_init(&taker->future, &taker_ops, runtime, true) != 0) {
+        mouv__free(taker);
+        return mouv__future_failed(MOUV_ENOMEM);
+    }
+    mouv_future_t handle = mouv__future_handle(&taker->future);
+    taker->it = it;
+    taker->out = future;
+    it->references++;
+    join_takers(taker);
+    serve_takers(it);
+    return handle;
+}
+
+int mouv_as_completed_next(mouv_as_completed_t *it, mouv_future_t *future, mouv_error_t *error) {
+    mouv_error_t local;
+    entry_t *entry = NULL;
+    if (error == NULL) error = &local;
+    if (mouv__current_task_future() == NULL)
+        return mouv_error_set(error, MOUV_ENOTCORO, "as_completed: outside of a coroutine");
+    int rc = check_next(it, future, error);
+    if (rc == 0) rc = take_entry(it, &entry, error);
+    if (rc == MOUV_EAGAIN) return mouv__await_own(mouv_as_completed_next_future(it, future), error);
+    if (rc > 0) *future = give(entry);
+    return rc < 0 ? mouv__record_error(error) : rc;
+}

@@ -1,0 +1,332 @@
+/*
+ * The children of a group, from being let in to their last error. One that has ended is looked at a
+ * tick later, as asyncio does: two that fail in the same tick are both heard.
+ */
+#include "async/combine/children.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+
+static void set_phase(mouv__group_t *group, mouv__group_phase_t phase) {
+    assert(phase > group->phase);
+    group->phase = phase;
+}
+
+/* ---- lists ---- */
+
+static void append(mouv__children_t *list, mouv__child_t *child) {
+    child->prev = list->last;
+    child->next = NULL;
+    if (list->last != NULL)
+        list->last->next = child;
+    else
+        list->first = child;
+    list->last = child;
+    list->count++;
+}
+
+static void take_out(mouv__children_t *list, mouv__child_t *child) {
+    if (child->prev != NULL)
+        child->prev->next = child->next;
+    else
+        list->first = child->next;
+    if (child->next != NULL)
+        child->next->prev = child->prev;
+    else
+        list->last = child->prev;
+    list->count--;
+}
+
+static void free_child(mouv__child_t *child) {
+    mouv__future_let_go(child->future);
+    mouv__free(child);
+}
+
+static void free_children(mouv__children_t *list) {
+    while (list->first != NULL) {
+        mouv__child_t *child = list->first;
+        take_out(list, child);
+        free_child(child);
+    }
+}
+
+static void enqueue(mouv__entrant_t *entrant) {
+    mouv__group_t *group = entrant->group;
+    entrant->prev = group->last_entrant;
+    if (group->last_entrant != NULL)
+        group->last_entrant->next = entrant;
+    else
+        group->entrants = entrant;
+    group->last_entrant = entrant;
+}
+
+/* Out of the queue; the child is then the caller's. */
+static mouv__future_t *dequeue(mouv__entrant_t *entrant) {
+    mouv__group_t *group = entrant->group;
+    mouv__future_t *child = entrant->child;
+    if (entrant->prev != NULL)
+        entrant->prev->next = entrant->next;
+    else
+        group->entrants = entrant->next;
+    if (entrant->next != NULL)
+        entrant->next->prev = entrant->prev;
+    else
+        group->last_entrant = entrant->prev;
+    entrant->child = NULL;
+    return child;
+}
+
+/* ---- its outcome ---- */
+
+size_t mouv__group_count_errors(const mouv__group_t *group) {
+    return group->failed.count + (group->refused.code != 0);
+}
+
+void mouv__group_get_error(const mouv__group_t *group, size_t index, mouv_error_t *error) {
+    if (group->refused.code != 0 && index-- == 0) {
+        *error = group->refused;
+        return;
+    }
+    const mouv__child_t *child = group->failed.first;
+    while (index-- > 0) child = child->next;
+    mouv__future_error(child->future, error);
+}
+
+/* The first error; but a write of unknown outcome must not hide behind another. */
+static void get_main_error(const mouv__group_t *group, mouv_error_t *error) {
+    const mouv__child_t *child = group->failed.first;
+    while (child != NULL && child->future->code != MOUV_EUNKNOWN) child = child->next;
+    if (child != NULL)
+        mouv__future_error(child->future, error);
+    else
+        mouv__group_get_error(group, 0, error);
+    size_t more = mouv__group_count_errors(group) - 1;
+    if (more == 0) return;
+    mouv_error_t whole = *error;
+    mouv_error_set(error, whole.code, "%.450s (and %zu more error%s)", whole.message, more,
+                   more == 1 ? "" : "s");
+    memcpy(whole.message, error->message, sizeof whole.message);
+    *error = whole;
+}
+
+/* Errors go before a cancel; one by mouv_group_cancel() is no failure at all. */
+static void conclude(mouv__group_t *group) {
+    if (!group->joining || group->running.count > 0 || group->entrants != NULL) return;
+    if (group->phase == MOUV__GROUP_ENDED) return;
+    mouv_error_t error;
+    int code = group->future.asked ? MOUV_ECANCELED : 0;
+    set_phase(group, MOUV__GROUP_ENDED);
+    if (mouv__group_count_errors(group) > 0) {
+        get_main_error(group, &error);
+        mouv__future_complete(&group->future, error.code, &error);
+    } else {
+        mouv__future_complete(&group->future, code, NULL);
+    }
+}
+
+/* ---- children ---- */
+
+static void child_ended(mouv__child_t *child);
+
+static void run_ended(mouv__ready_t *ready) {
+    child_ended((mouv__child_t *)((char *)ready - offsetof(mouv__child_t, ready)));
+}
+
+static void on_child(mouv__listener_t *listener, mouv__future_t *future) {
+    mouv__child_t *child = (mouv__child_t *)listener;
+    future->retrieved = true; /* from here on the group answers for it */
+    child->ready.run = run_ended;
+    mouv__runtime_ready(future->runtime, &child->ready);
+}
+
+/* Takes over the held reference to `future`, also on failure. 0 or MOUV_ENOMEM. */
+int mouv__group_adopt(mouv__group_t *group, mouv__future_t *future) {
+    mouv__child_t *child = mouv__alloc(sizeof *child);
+    if (child == NULL) {
+        mouv__future_discard(future);
+        return MOUV_ENOMEM;
+    }
+    child->group = group;
+    child->future = future;
+    append(&group->running, child);
+    mouv__future_hold(&group->future);
+    mouv__future_start(future);
+    mouv__future_shorten(future, group->limit_ns);
+    child->listener.done = on_child;
+    if (mouv__future_is_done(future))
+        on_child(&child->listener, future);
+    else
+        mouv__future_listen(future, &child->listener);
+    return 0;
+}
+
+/* Cancels a child that must not be added; the join waits for it all the same. */
+void mouv__group_turn_away(mouv__group_t *group, mouv__future_t *future) {
+    future->retrieved = true;
+    mouv__future_cancel(future);
+    if (mouv__future_is_done(future) || group->phase == MOUV__GROUP_ENDED)
+        mouv__future_let_go(future);
+    else
+        mouv__group_adopt(group, future);
+}
+
+int mouv__group_refuse(const mouv__group_t *group, mouv_error_t *error) {
+    return mouv_error_set(error, MOUV_ESTATE, "group: it %s",
+                          group->phase == MOUV__GROUP_ENDED ? "has ended" : "is shutting down");
+}
+
+void mouv__group_stop(mouv__group_t *group) {
+    if (group->phase != MOUV__GROUP_OPEN) return;
+    set_phase(group, MOUV__GROUP_STOPPING);
+    for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
+        mouv__future_cancel(child->future);
+    if (group->scope != NULL) mouv__scope_cancel(group->scope);
+    while (group->entrants != NULL) {
+        mouv__entrant_t *entrant = group->entrants;
+        mouv__group_turn_away(group, dequeue(entrant));
+        mouv_error_t error;
+        mouv__future_complete(&entrant->future, mouv__group_refuse(group, &error), &error);
+    }
+}
+
+/* Something could not be added: the join tells of it even if the caller does not look. */
+int mouv__group_fail(mouv__group_t *group, const mouv_error_t *error) {
+    if (group->phase == MOUV__GROUP_OPEN && error->code != MOUV_ECANCELED) {
+        group->refused = *error;
+        mouv__group_stop(group);
+    }
+    return mouv__record_error(error);
+}
+
+int mouv__group_fail_for_memory(mouv__group_t *group) {
+    mouv_error_t error;
+    mouv_error_set(&error, MOUV_ENOMEM, "group: no memory for a child");
+    return mouv__group_fail(group, &error);
+}
+
+bool mouv__group_has_room(const mouv__group_t *group) {
+    return group->limit == 0 || group->running.count < group->limit;
+}
+
+void mouv__group_admit(mouv__group_t *group) {
+    while (group->entrants != NULL && mouv__group_has_room(group)) {
+        mouv__entrant_t *entrant = group->entrants;
+        int rc = mouv__group_adopt(group, dequeue(entrant));
+        mouv__future_complete(&entrant->future, rc, NULL);
+        if (rc != 0) mouv__group_fail_for_memory(group);
+    }
+}
+
+static void child_ended(mouv__child_t *child) {
+    mouv__group_t *group = child->group;
+    mouv__future_t *future = child->future;
+    take_out(&group->running, child);
+    if (future->code < 0 && future->code != MOUV_ECANCELED) {
+        append(&group->failed, child);
+        mouv__group_stop(group);
+    } else if (future->ops->deliver != NULL) {
+        append(&group->kept, child);
+    } else {
+        free_child(child);
+    }
+    mouv__group_admit(group);
+    conclude(group);
+    mouv__future_let_go(&group->future);
+}
+
+/* ---- as a future ---- */
+
+void mouv__group_begin_join(mouv__group_t *group) {
+    if (!group->joining && group->phase != MOUV__GROUP_ENDED) {
+        group->joining = true;
+        mouv__future_count(&group->future);
+    }
+    conclude(group);
+}
+
+static void cancel(mouv__future_t *future) {
+    mouv__group_stop((mouv__group_t *)future);
+    mouv__group_begin_join((mouv__group_t *)future);
+}
+
+static void shorten(mouv__future_t *future, int64_t deadline_ns) {
+    mouv__group_t *group = (mouv__group_t *)future;
+    if (deadline_ns < group->limit_ns) group->limit_ns = deadline_ns;
+    for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
+        mouv__future_shorten(child->future, deadline_ns);
+}
+
+static void deliver(mouv__future_t *future, bool whole) {
+    mouv__group_t *group = (mouv__group_t *)future;
+    if (group->abandoned) return;
+    for (mouv__child_t *child = group->failed.first; child != NULL; child = child->next)
+        mouv__future_deliver(child->future, false);
+    for (mouv__child_t *child = group->kept.first; child != NULL; child = child->next)
+        mouv__future_deliver(child->future, whole && child->future->code >= 0);
+    free_children(&group->kept);
+}
+
+static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
+                  void *arg) {
+    mouv__group_t *group = (mouv__group_t *)future;
+    for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
+        if (!mouv__future_is_done(child->future) && visit_child(child->future, arg)) return true;
+    return false;
+}
+
+static void release(mouv__future_t *future) {
+    mouv__group_t *group = (mouv__group_t *)future;
+    free_children(&group->failed);
+    free_children(&group->kept);
+    mouv__free(group);
+}
+
+const mouv__future_ops_t mouv__group_ops = {
+    .kind = "group",
+    .cancel = cancel,
+    .shorten = shorten,
+    .deliver = deliver,
+    .visit = visit,
+    .release = release,
+};
+
+/* ---- entrants, as futures ---- */
+
+static void cancel_entrant(mouv__future_t *future) {
+    mouv__entrant_t *entrant = (mouv__entrant_t *)future;
+    mouv__group_turn_away(entrant->group, dequeue(entrant));
+    conclude(entrant->group);
+    mouv__future_complete(future, MOUV_ECANCELED, NULL);
+}
+
+static void release_entrant(mouv__future_t *future) {
+    mouv__future_let_go(&((mouv__entrant_t *)future)->group->future);
+    mouv__free(future);
+}
+
+static const mouv__future_ops_t entrant_ops = {
+    .kind = "group_add",
+    .cancel = cancel_entrant,
+    .release = release_entrant,
+};
+
+/* Takes over the held reference to `child`. */
+mouv_future_t mouv__group_queue_up(mouv__group_t *group, mouv__future_t *child) {
+    mouv__entrant_t *entrant = mouv__alloc(sizeof *entrant);
+    mouv_runtime_t *runtime = group->future.runtime;
+    if (entrant == NULL || mouv__future_init(&entrant->future, &entrant_ops, runtime, true) != 0) {
+        mouv__free(entrant);
+        mouv__group_turn_away(group, child);
+        return mouv__future_failed(mouv__group_fail_for_memory(group));
+    }
+    mouv_future_t handle = mouv__future_handle(&entrant->future);
+    entrant->group = group;
+    entrant->child = child;
+    mouv__future_hold(&group->future);
+    enqueue(entrant);
+    mouv__group_admit(group);
+    return handle;
+}

@@ -1,0 +1,44 @@
+/*
+ * The runtime's clock: the real one, or one that tests move. Timers ask it what is due.
+ */
+#ifndef MOUV_ASYNC_LOOP_CLOCK_H
+#define MOUV_ASYNC_LOOP_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mouv/runtime.h>
+
+/** REAL -> VIRTUAL <-> MANUAL. */
+typedef enum mouv__clock_mode {
+    MOUV__REAL_CLOCK,
+    MOUV__VIRTUAL_CLOCK, /* jumps to the next timer */
+    MOUV__MANUAL_CLOCK   /* moves when it is told to */
+} mouv__clock_mode_t;
+
+typedef struct mouv__clock {
+    mouv__clock_mode_t mode;
+    int64_t ns;     /* the time, unless REAL or running */
+    int64_t since;  /* of the real clock, when it began to run */
+    size_t outside; /* pending futures that something outside the loop will complete */
+} mouv__clock_t;
+
+/** Obeys MOUV_VIRTUAL_CLOCK. */
+void mouv__clock_open(mouv__clock_t *clock);
+
+int64_t mouv__clock_ns(const mouv__clock_t *clock);
+
+/** Whether time passes by itself, so that timers need an alarm. */
+bool mouv__clock_runs(const mouv__clock_t *clock);
+
+/** Whether the loop must not wait for a timer of this time. */
+bool mouv__clock_reaches(const mouv__clock_t *clock, int64_t at_ns);
+
+/** Nothing is ready: time jumps to this timer, if that is the clock's way. */
+void mouv__clock_jump(mouv__clock_t *clock, int64_t at_ns);
+
+/** Something outside the loop is awaited, or no more: a virtual clock runs meanwhile. */
+void mouv__clock_outside(mouv_runtime_t *runtime, bool begins);
+
+#endif

@@ -1,0 +1,405 @@
+/*
+ * What every future has in common: its references, its completion, its listeners.
+ */
+#include "async/loop/future.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "async/loop/callback.h"
+#include "async/loop/state.h"
+#include "async/task/debug.h"
+#include "async/task/task.h"
+#include "context/alloc.h"
+
+/* ---- chores ---- */
+
+/*
+ * Completing, cancelling or releasing a future leads to the same for those around it. However
+ * deeply they are nested, it needs no depth of stack: what comes up during a chore of the same kind
+ * waits until that one has returned.
+ */
+enum { NOTIFYING, CANCELLING, DISPOSING };
+
+static void do_chore(mouv__future_t *future, int kind, void (*chore)(mouv__future_t *)) {
+    mouv__chores_t *chores = &future->runtime->chores[kind];
+    if (chores->busy) {
+        future->next_chore[kind] = NULL;
+        if (chores->first == NULL)
+            chores->first = future;
+        else
+            chores->last->next_chore[kind] = future;
+        chores->last = future;
+        return;
+    }
+    chores->busy = true;
+    chore(future);
+    while (chores->first != NULL) {
+        mouv__future_t *next = chores->first;
+        chores->first = next->next_chore[kind];
+        chore(next);
+    }
+    chores->busy = false;
+}
+
+/* ---- references ---- */
+
+static void report_unretrieved(mouv__future_t *future) {
+    if (future->code >= 0 || future->code == MOUV_ECANCELED || future->retrieved) return;
+    mouv_error_t error;
+    mouv__future_error(future, &error);
+    char what[160];
+    mouv__future_describe(future, what, sizeof what);
+    bool task = mouv__task_of(future) != NULL;
+    mouv__log(MOUV_LOG_WARNING, "%s exception was never retrieved: %s: %s: %s",
+              task ? "Task" : "Future", what, mouv_error_name(error.code), error.message);
+}
+
+static void dispose(mouv__future_t *future) {
+    if (future->state == MOUV__DONE) report_unretrieved(future);
+    if (future->state == MOUV__COLD) mouv__task_forget_cold(future, true);
+    if (future->callbacks != NULL) mouv__callbacks_clear(future);
+    mouv__handles_remove(&future->runtime->handles, future->id);
+    mouv__free(future->error);
+    mouv__free(future->name);
+    if (future->ops->release != NULL)
+        future->ops->release(future);
+    else
+        mouv__free(future);
+}
+
+static void dispose_if_unused(mouv__future_t *future) {
+    if (future->owned > 0 || future->held > 0 || future->going) return;
+    future->going = true;
+    do_chore(future, DISPOSING, dispose);
+}
+
+int mouv__future_init(mouv__future_t *future, const mouv__future_ops_t *ops,
+                      mouv_runtime_t *runtime, bool counted) {
+    future->id = mouv__handles_add(&runtime->handles, future);
+    if (future->id == 0) return MOUV_ENOMEM;
+    future->ops = ops;
+    future->runtime = runtime;
+    future->owned = 1;
+    future->state = MOUV__PENDING;
+    if (counted) mouv__future_count(future);
+    return 0;
+}
+
+void mouv__future_count(mouv__future_t *future) {
+    assert(!future->counted);
+    future->counted = true;
+    future->held++;
+    mouv__runtime_keep(future->runtime);
+    if (future->ops->outside) mouv__clock_outside(future->runtime, true);
+}
+
+void mouv__future_hold(mouv__future_t *future) {
+    future->held++;
+}
+
+void mouv__future_let_go(mouv__future_t *future) {
+    assert(future->held > 0);
+    future->held--;
+    dispose_if_unused(future);
+}
+
+void mouv__future_discard(mouv__future_t *future) {
+    future->retrieved = true;
+    mouv__future_cancel(future);
+    mouv__future_let_go(future);
+}
+
+/* ---- handles ---- */
+
+mouv_future_t mouv__future_failed(int code) {
+    mouv_future_t handle = {mouv__handle_of_failure(code)};
+    return handle;
+}
+
+static const mouv__future_ops_t plain_ops = {.kind = "future"};
+
+mouv_future_t mouv__future_failed_with(mouv_runtime_t *runtime, const mouv_error_t *error) {
+    mouv__future_t *future = runtime != NULL ? mouv__alloc(sizeof *future) : NULL;
+    if (future == NULL || mouv__future_init(future, &plain_ops, runtime, false) != 0) {
+        mouv__free(future);
+        return mouv__future_failed(error->code);
+    }
+    mouv__future_complete(future, error->code, error);
+    return mouv__future_handle(future);
+}
+
+static mouv__handle_kind_t find(mouv_future_t handle, mouv__future_t **future) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    mouv__handle_kind_t kind =
+        mouv__handles_find(runtime != NULL ? &runtime->handles : NULL, handle.id, future);
+    return kind == MOUV__HANDLE_LIVE && (*future)->going ? MOUV__HANDLE_STALE : kind;
+}
+
+mouv__future_t *mouv__future_peek(mouv_future_t handle) {
+    mouv__future_t *future = NULL;
+    mouv__handle_kind_t kind = find(handle, &future);
+    if (kind == MOUV__HANDLE_FOREIGN && mouv__debug()) mouv__debug_foreign();
+    return kind == MOUV__HANDLE_LIVE ? future : NULL;
+}
+
+/* Why a handle that is not live cannot be used. */
+static int explain(mouv__handle_kind_t kind, mouv_future_t handle, mouv_error_t *error) {
+    switch (kind) {
+    case MOUV__HANDLE_NULL:
+        return mouv_error_set(error, MOUV_EINVAL, "future: the handle is zero");
+    case MOUV__HANDLE_FAILED: {
+        int code = mouv__handle_failure(handle.id);
+        return mouv_error_set(error, code, "%s", mouv_error_message(code));
+    }
+    case MOUV__HANDLE_FOREIGN:
+        if (mouv__debug()) mouv__debug_foreign();
+        return mouv_error_set(error, MOUV_EINVAL,
+                              "future: the handle belongs to another runtime or thread");
+    default:
+        return mouv_error_set(error, MOUV_EINVAL, "future: already consumed");
+    }
+}
+
+mouv__future_t *mouv__future_consume(mouv_future_t handle, int *code, mouv_error_t *error) {
+    mouv__future_t *future = NULL;
+    mouv__handle_kind_t kind = find(handle, &future);
+    if (kind == MOUV__HANDLE_FAILED) {
+        /* what was only a code becomes a future, as everything that waits needs one */
+        mouv_error_t why;
+        explain(kind, handle, &why);
+        kind = find(mouv__future_failed_with(mouv__runtime(), &why), &future);
+    }
+    if (kind == MOUV__HANDLE_LIVE && future->owned == 0) kind = MOUV__HANDLE_STALE;
+    if (kind != MOUV__HANDLE_LIVE) {
+        *code = explain(kind, handle, error);
+        return NULL;
+    }
+    future->owned--;
+    future->held++;
+    return future;
+}
+
+mouv__future_t *mouv__future_consume_pending(mouv_future_t handle, mouv_error_t *error) {
+    int code = 0;
+    mouv__future_t *future = mouv__future_consume(handle, &code, error);
+    if (future == NULL || !mouv__future_is_done(future)) return future;
+    mouv__future_take(future, error);
+    mouv__future_let_go(future);
+    return NULL;
+}
+
+/* ---- completion ---- */
+
+static mouv_error_t *copy_error(const mouv_error_t *error) {
+    mouv_error_t *copy = mouv__alloc(sizeof *copy);
+    if (copy != NULL) *copy = *error;
+    return copy; /* NULL: the code and its standard text remain */
+}
+
+static void notify(mouv__future_t *future) {
+    while (future->listeners != NULL) {
+        mouv__listener_t *listener = future->listeners;
+        mouv__future_unlisten(future, listener);
+        listener->done(listener, future);
+    }
+    mouv__callbacks_schedule(future);
+    if (future->counted) {
+        future->counted = false;
+        future->held--;
+        if (future->ops->outside) mouv__clock_outside(future->runtime, false);
+        mouv__runtime_unkeep(future->runtime);
+    }
+    mouv__future_let_go(future);
+}
+
+void mouv__future_complete(mouv__future_t *future, int code, const mouv_error_t *error) {
+    assert(future->state == MOUV__PENDING);
+    future->state = MOUV__DONE;
+    future->code = code;
+    if (code < 0 && error != NULL) future->error = copy_error(error);
+    mouv__future_hold(future);
+    do_chore(future, NOTIFYING, notify);
+}
+
+static void cancel_pending(mouv__future_t *future) {
+    if (future->state == MOUV__PENDING) {
+        if (future->ops->cancel != NULL)
+            future->ops->cancel(future);
+        else
+            mouv__future_complete(future, MOUV_ECANCELED, NULL);
+    }
+    mouv__future_let_go(future);
+}
+
+bool mouv__future_cancel(mouv__future_t *future) {
+    if (future->state == MOUV__DONE || future->asked) return false;
+    future->asked = true;
+    if (future->state == MOUV__COLD) {
+        mouv__task_cancel_cold(future);
+        return true;
+    }
+    mouv__future_hold(future);
+    do_chore(future, CANCELLING, cancel_pending);
+    return true;
+}
+
+void mouv__future_shorten(mouv__future_t *future, int64_t deadline_ns) {
+    if (future->ops->shorten == NULL || future->state == MOUV__DONE) return;
+    if (deadline_ns != MOUV__NEVER) future->ops->shorten(future, deadline_ns);
+}
+
+void mouv__future_deliver(mouv__future_t *future, bool whole) {
+    if (future->state != MOUV__DONE || future->delivered) return;
+    future->delivered = true;
+    if (future->ops->deliver != NULL) future->ops->deliver(future, whole);
+}
+
+void mouv__future_error(const mouv__future_t *future, mouv_error_t *error) {
+    if (future->error != NULL)
+        *error = *future->error;
+    else
+        mouv_error_set(error, future->code, "%s", mouv_error_message(future->code));
+}
+
+int mouv__future_take(mouv__future_t *future, mouv_error_t *error) {
+    future->retrieved = true;
+    if (future->code < 0 && error != NULL) mouv__future_error(future, error);
+    return future->code;
+}
+
+void mouv__future_start(mouv__future_t *future) {
+    if (future->state == MOUV__COLD) mouv__task_start_cold(future);
+}
+
+/* ---- listeners ---- */
+
+void mouv__future_listen(mouv__future_t *future, mouv__listener_t *listener) {
+    assert(future->state != MOUV__DONE);
+    listener->prev = future->last_listener;
+    listener->next = NULL;
+    if (future->last_listener != NULL)
+        future->last_listener->next = listener;
+    else
+        future->listeners = listener;
+    future->last_listener = listener;
+}
+
+void mouv__future_unlisten(mouv__future_t *future, mouv__listener_t *listener) {
+    if (listener->prev != NULL)
+        listener->prev->next = listener->next;
+    else
+        future->listeners = listener->next;
+    if (listener->next != NULL)
+        listener->next->prev = listener->prev;
+    else
+        future->last_listener = listener->prev;
+    listener->prev = listener->next = NULL;
+}
+
+/* ---- the end of the runtime ---- */
+
+static void for_each(mouv_runtime_t *runtime, void (*visit)(mouv__future_t *)) {
+    for (uint32_t i = 0; i < runtime->handles.count; i++) {
+        mouv__future_t *future = runtime->handles.slots[i].future;
+        if (future != NULL) visit(future);
+    }
+}
+
+static void cancel_if_pending(mouv__future_t *future) {
+    if (future->state == MOUV__PENDING) mouv__future_cancel(future);
+}
+
+static void disown(mouv__future_t *future) {
+    mouv__future_hold(future);
+    future->owned = 0;
+    mouv__future_let_go(future);
+}
+
+void mouv__futures_cancel_all(mouv_runtime_t *runtime) {
+    for_each(runtime, cancel_if_pending);
+}
+
+void mouv__futures_release_all(mouv_runtime_t *runtime) {
+    for_each(runtime, disown);
+}
+
+/* ---- the public calls that borrow ---- */
+
+mouv_future_t mouv_future_new(void) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (runtime == NULL) return mouv__future_failed(MOUV_ENOLOOP);
+    mouv__future_t *future = mouv__alloc(sizeof *future);
+    if (future == NULL || mouv__future_init(future, &plain_ops, runtime, false) != 0) {
+        mouv__free(future);
+        return mouv__future_failed(MOUV_ENOMEM);
+    }
+    return mouv__future_handle(future);
+}
+
+static int complete_plain(mouv_future_t handle, int code, const mouv_error_t *error) {
+    mouv__future_t *future = mouv__future_peek(handle);
+    if (future == NULL || future->ops != &plain_ops)
+        return mouv__raise(NULL, MOUV_EINVAL, "future: not one of mouv_future_new()");
+    if (future->state == MOUV__DONE) return mouv__raise(NULL, MOUV_ESTATE, "invalid state");
+    mouv__future_complete(future, code, error);
+    return 0;
+}
+
+int mouv_future_set_result(mouv_future_t handle, int result) {
+    return complete_plain(handle, result, NULL);
+}
+
+int mouv_future_set_error(mouv_future_t handle, const mouv_error_t *error) {
+    if (error == NULL || error->code >= 0)
+        return mouv__raise(NULL, MOUV_EINVAL, "mouv_future_set_error: no negative code");
+    return complete_plain(handle, error->code, error);
+}
+
+mouv_future_t mouv_future_ref(mouv_future_t handle) {
+    mouv__future_t *future = mouv__future_peek(handle);
+    if (future != NULL) future->owned++;
+    return handle;
+}
+
+void mouv_future_unref(mouv_future_t handle) {
+    mouv__future_t *future = mouv__future_peek(handle);
+    if (future == NULL || future->owned == 0) return;
+    future->owned--;
+    dispose_if_unused(future);
+}
+
+bool mouv_future_cancel(mouv_future_t handle) {
+    mouv__future_t *future = mouv__future_peek(handle);
+    return future != NULL && mouv__future_cancel(future);
+}
+
+bool mouv_future_done(mouv_future_t handle) {
+    mouv__future_t *future = mouv__future_peek(handle);
+    return future == NULL || future->state == MOUV__DONE;
+}
+
+bool mouv_future_cancelled(mouv_future_t handle) {
+    mouv__future_t *future = mouv__future_peek(handle);
+    return future != NULL && future->state == MOUV__DONE && future->code == MOUV_ECANCELED;
+}
+
+int mouv_future_result(mouv_future_t handle, mouv_error_t *error) {
+    mouv__future_t *future = NULL;
+    mouv__handle_kind_t kind = find(handle, &future);
+    if (kind != MOUV__HANDLE_LIVE) return explain(kind, handle, error);
+    if (future->state != MOUV__DONE)
+        return mouv_error_set(error, MOUV_ESTATE, "Result is not set.");
+    return mouv__future_take(future, error);
+}
+
+void mouv_future_drop(mouv_future_t *handle) {
+    if (handle == NULL) return;
+    mouv__future_t *future = mouv__future_peek(*handle);
+    handle->id = 0;
+    if (future == NULL || future->owned == 0) return;
+    mouv__future_hold(future);
+    if (future->state == MOUV__PENDING) mouv__future_cancel(future);
+    future->owned--;
+    mouv__future_let_go(future);
+}

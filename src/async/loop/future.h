@@ -1,0 +1,157 @@
+/*
+ * The future inside: its states, what each kind of future brings along, and the calls with which
+ * the rest of mouv makes, completes and listens to futures. Loop thread only.
+ */
+#ifndef MOUV_ASYNC_LOOP_FUTURE_H
+#define MOUV_ASYNC_LOOP_FUTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mouv/error.h>
+#include <mouv/future.h>
+#include <mouv/runtime.h>
+
+typedef struct mouv__future mouv__future_t;
+typedef struct mouv__listener mouv__listener_t;
+typedef struct mouv__ready mouv__ready_t;
+
+/** COLD (a coroutine not started) -> PENDING -> DONE; only these transitions exist. */
+typedef enum mouv__future_state { MOUV__COLD, MOUV__PENDING, MOUV__DONE } mouv__future_state_t;
+
+/**
+ * What one kind of future does. `kind` is mandatory; a NULL function means what its comment says.
+ * All are called on the loop thread and none may suspend or run user code.
+ */
+typedef struct mouv__future_ops {
+    /** For messages: "task", "gather", "operation". */
+    const char *kind;
+    /** Something outside the loop completes it (a worker, a server): a virtual clock, which else
+     *  would jump to the next timer, runs at real speed while one is counted. */
+    bool outside;
+    /** Asked to stop, while pending, at most once; must lead to completion, now or later.
+     *  NULL: completes with MOUV_ECANCELED at once. */
+    void (*cancel)(mouv__future_t *future);
+    /** Learns an (absolute) deadline of its awaiter; may come often. NULL: of no interest. */
+    void (*shorten)(mouv__future_t *future, int64_t deadline_ns);
+    /** Moves results to the user's outputs; done, exactly once. `whole` is false where what was
+     *  awaited (a gather) failed although this part may not have: then only replies are given.
+     *  NULL: has no outputs. */
+    void (*deliver)(mouv__future_t *future, bool whole);
+    /** The pending futures that this one waits for: calls `visit` on each until it returns true,
+     *  and returns that. For cycle detection and dumps. NULL: none. */
+    bool (*visit)(mouv__future_t *future, bool (*visit)(mouv__future_t *child, void *arg),
+                  void *arg);
+    /** The last reference has gone: frees results and the object itself. NULL: mouv__free(). */
+    void (*release)(mouv__future_t *future);
+} mouv__future_ops_t;
+
+/** Something that happens on the next tick. Embedded; queued at most once at a time. */
+struct mouv__ready {
+    mouv__ready_t *next;
+    void (*run)(mouv__ready_t *self);
+    bool queued;
+};
+
+/** Called once, inside the completion of a future; must only note it and schedule. */
+struct mouv__listener {
+    mouv__listener_t *prev, *next;
+    void (*done)(mouv__listener_t *self, mouv__future_t *future);
+};
+
+/** The user's callbacks of a future, see callback.c. */
+typedef struct mouv__callback mouv__callback_t;
+
+struct mouv__future {
+    const mouv__future_ops_t *ops;
+    mouv_runtime_t *runtime;
+    uint64_t id;         /**< what the handle holds */
+    uint32_t owned;      /**< references that users own */
+    uint32_t held;       /**< references inside mouv: an awaiter, a parent, the runtime */
+    uint8_t state;       /**< mouv__future_state_t */
+    bool asked;          /**< cancel has been asked */
+    bool retrieved;      /**< somebody has seen the failure */
+    bool delivered;      /**< outputs have been moved */
+    bool going;          /**< will be released; its handle is stale */
+    bool counted;        /**< keeps the loop alive while pending */
+    int code;            /**< result once done */
+    mouv_error_t *error; /**< owned; NULL: the standard text of `code` */
+    char *name;          /**< owned; NULL: default */
+    mouv__listener_t *listeners, *last_listener;
+    mouv__future_t *next_chore[3]; /**< see future.c */
+    mouv__callback_t *callbacks, *last_callback;
+    mouv__ready_t ready; /**< runs the callbacks */
+};
+
+/**
+ * Makes a future in `future` (zeroed, heap memory that ops->release frees) with one owned
+ * reference. `held` may be raised by the caller afterwards. Returns 0 or MOUV_ENOMEM (the memory is
+ * then still the caller's). A `counted` future keeps the loop alive, and itself in being, while it
+ * is pending; all kinds are but those of mouv_future_new().
+ */
+int mouv__future_init(mouv__future_t *future, const mouv__future_ops_t *ops,
+                      mouv_runtime_t *runtime, bool counted);
+
+/** Counts a pending future: it keeps the loop alive and itself in being until it is done. */
+void mouv__future_count(mouv__future_t *future);
+
+/** "task 'Task-3' (hello at main.c:12)", for messages. */
+void mouv__future_describe(const mouv__future_t *future, char *text, size_t size);
+
+static inline mouv_future_t mouv__future_handle(const mouv__future_t *future) {
+    mouv_future_t handle = {future->id};
+    return handle;
+}
+
+/** A handle that has failed already; needs no memory where it carries a code alone. */
+mouv_future_t mouv__future_failed(int code);
+mouv_future_t mouv__future_failed_with(mouv_runtime_t *runtime, const mouv_error_t *error);
+
+/** The future behind a handle of this thread's runtime, whatever its references; else NULL. */
+mouv__future_t *mouv__future_peek(mouv_future_t handle);
+
+/**
+ * Turns one owned reference into a held one. NULL if the handle is stale, foreign, consumed or
+ * failed from the start: then `*code` and `error` tell why. Release with mouv__future_let_go().
+ */
+mouv__future_t *mouv__future_consume(mouv_future_t handle, int *code, mouv_error_t *error);
+
+/** The same of a future that is to come: NULL also if it is done, which `error` then tells of. */
+mouv__future_t *mouv__future_consume_pending(mouv_future_t handle, mouv_error_t *error);
+
+void mouv__future_hold(mouv__future_t *future);
+void mouv__future_let_go(mouv__future_t *future);
+
+/** Gives up what was consumed: nobody will see its outcome. Cancels it and lets it go. */
+void mouv__future_discard(mouv__future_t *future);
+
+/** PENDING -> DONE. Copies `error` (may be NULL). Wakes listeners, schedules callbacks. */
+void mouv__future_complete(mouv__future_t *future, int code, const mouv_error_t *error);
+
+/** Asks a pending (or cold) future to stop; true if this was the first time it was asked. */
+bool mouv__future_cancel(mouv__future_t *future);
+
+void mouv__future_shorten(mouv__future_t *future, int64_t deadline_ns);
+void mouv__future_deliver(mouv__future_t *future, bool whole);
+
+/** The code, marking a failure as retrieved; fills `error` on failure. Only when done. */
+int mouv__future_take(mouv__future_t *future, mouv_error_t *error);
+
+/** Fills `error` (not NULL) with the failure of a done future; does not mark it. */
+void mouv__future_error(const mouv__future_t *future, mouv_error_t *error);
+
+void mouv__future_listen(mouv__future_t *future, mouv__listener_t *listener);
+void mouv__future_unlisten(mouv__future_t *future, mouv__listener_t *listener);
+
+static inline bool mouv__future_is_done(const mouv__future_t *future) {
+    return future->state == MOUV__DONE;
+}
+
+/** When the runtime closes: cancels all that is pending; lets go of all that users still own. */
+void mouv__futures_cancel_all(mouv_runtime_t *runtime);
+void mouv__futures_release_all(mouv_runtime_t *runtime);
+
+/** Starts a cold coroutine as a task of its own; does nothing to any other future. */
+void mouv__future_start(mouv__future_t *future);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * Slots for futures. An id is: 8 bits runtime number, 32 bits generation, 24 bits slot; number 0 is
+ * for handles that carry nothing but an error code.
+ */
+#include "async/loop/handle.h"
+
+#include <uv.h>
+
+#include "context/alloc.h"
+
+#define SLOT_BITS 24
+#define SLOT_MASK ((UINT64_C(1) << SLOT_BITS) - 1)
+#define NUMBER_SHIFT 56
+#define NUMBERS 256
+#define CODE_BASE 20000
+#define CODE_SPAN 1000
+
+static uv_once_t once = UV_ONCE_INIT;
+static uv_mutex_t numbers_lock;
+static bool number_used[NUMBERS];
+static unsigned last_number;
+
+static void make_lock(void) {
+    uv_mutex_init(&numbers_lock);
+}
+
+/* Numbers are given in turn, so that a handle of a closed runtime stays foreign for long. */
+static uint8_t take_number(void) {
+    uint8_t found = 0;
+    uv_once(&once, make_lock);
+    uv_mutex_lock(&numbers_lock);
+    for (unsigned i = 1; i < NUMBERS && found == 0; i++) {
+        unsigned number = (last_number + i) % NUMBERS;
+        if (number != 0 && !number_used[number]) found = (uint8_t)number;
+    }
+    if (found != 0) {
+        number_used[found] = true;
+        last_number = found;
+    }
+    uv_mutex_unlock(&numbers_lock);
+    return found;
+}
+
+static void give_number(uint8_t number) {
+    uv_mutex_lock(&numbers_lock);
+    number_used[number] = false;
+    uv_mutex_unlock(&numbers_lock);
+}
+
+int mouv__handles_open(mouv__handles_t *handles) {
+    *handles = (mouv__handles_t){.runtime_number = take_number()};
+    return handles->runtime_number != 0 ? 0 : -1;
+}
+
+void mouv__handles_close(mouv__handles_t *handles) {
+    give_number(handles->runtime_number);
+    mouv__free(handles->slots);
+    *handles = (mouv__handles_t){0};
+}
+
+static bool grow(mouv__handles_t *handles) {
+    uint32_t capacity = handles->capacity == 0 ? 64 : handles->capacity * 2;
+    if (capacity > SLOT_MASK) return false;
+    mouv__slot_t *slots = mouv__realloc(handles->slots, capacity * sizeof *slots);
+    if (slots == NULL) return false;
+    handles->slots = slots;
+    handles->capacity = capacity;
+    return true;
+}
+
+static bool take_slot(mouv__handles_t *handles, uint32_t *index) {
+    if (handles->first_free != 0) {
+        *index = handles->first_free - 1;
+        handles->first_free = handles->slots[*index].next_free;
+        return true;
+    }
+    if (handles->count == handles->capacity && !grow(handles)) return false;
+    *index = handles->count++;
+    handles->slots[*index].generation = 0;
+    return true;
+}
+
+uint64_t mouv__handles_add(mouv__handles_t *handles, mouv__future_t *future) {
+    uint32_t index;
+    if (!take_slot(handles, &index)) return 0;
+    mouv__slot_t *slot = &handles->slots[index];
+    slot->future = future;
+    return (uint64_t)handles->runtime_number << NUMBER_SHIFT |
+           (uint64_t)slot->generation << SLOT_BITS | index;
+}
+
+void mouv__handles_remove(mouv__handles_t *handles, uint64_t id) {
+    uint32_t index = (uint32_t)(id & SLOT_MASK);
+    mouv__slot_t *slot = &handles->slots[index];
+    slot->future = NULL;
+    slot->generation++;
+    slot->next_free = handles->first_free;
+    handles->first_free = index + 1;
+}
+
+mouv__handle_kind_t mouv__handles_find(const mouv__handles_t *handles, uint64_t id,
+                                       mouv__future_t **future) {
+    if (id == 0) return MOUV__HANDLE_NULL;
+    uint64_t number = id >> NUMBER_SHIFT;
+    if (number == 0) return id < CODE_SPAN ? MOUV__HANDLE_FAILED : MOUV__HANDLE_STALE;
+    if (handles == NULL || number != handles->runtime_number) return MOUV__HANDLE_FOREIGN;
+    uint32_t index = (uint32_t)(id & SLOT_MASK);
+    if (index >= handles->count) return MOUV__HANDLE_STALE;
+    const mouv__slot_t *slot = &handles->slots[index];
+    if (slot->generation != (uint32_t)(id >> SLOT_BITS)) return MOUV__HANDLE_STALE;
+    if (slot->future == NULL) return MOUV__HANDLE_STALE;
+    *future = slot->future;
+    return MOUV__HANDLE_LIVE;
+}
+
+uint64_t mouv__handle_of_failure(int code) {
+    return (uint64_t)(-code - CODE_BASE);
+}
+
+int mouv__handle_failure(uint64_t id) {
+    return -(int)id - CODE_BASE;
+}

@@ -1,0 +1,47 @@
+/*
+ * The log hook: the only way in which the library says anything.
+ */
+#include <mouv/log.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <uv.h>
+
+#include "async/task/runtime.h"
+
+static void write_to_stderr(mouv_log_level_t level, const char *message, void *arg) {
+    (void)arg;
+    if (level >= MOUV_LOG_WARNING) fprintf(stderr, "%s\n", message);
+}
+
+static uv_once_t once = UV_ONCE_INIT;
+static uv_mutex_t lock;
+static mouv_log_fn_t current_handler = write_to_stderr;
+static void *current_arg;
+
+static void make_lock(void) {
+    if (uv_mutex_init(&lock) != 0) current_handler = write_to_stderr;
+}
+
+void mouv_log_set_handler(mouv_log_fn_t handler, void *arg) {
+    uv_once(&once, make_lock);
+    uv_mutex_lock(&lock);
+    current_handler = handler != NULL ? handler : write_to_stderr;
+    current_arg = handler != NULL ? arg : NULL;
+    uv_mutex_unlock(&lock);
+}
+
+void mouv__log(mouv_log_level_t level, const char *format, ...) {
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+
+    uv_once(&once, make_lock);
+    uv_mutex_lock(&lock);
+    mouv_log_fn_t handler = current_handler;
+    void *arg = current_arg;
+    uv_mutex_unlock(&lock);
+    handler(level, message, arg);
+}

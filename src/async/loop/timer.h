@@ -1,0 +1,40 @@
+/*
+ * Deadlines: a heap of timers on one uv_timer_t, by the nanosecond clock of clock.h, which tests
+ * may replace by a virtual one. A timer never fires early. Loop thread only.
+ */
+#ifndef MOUV_ASYNC_LOOP_TIMER_H
+#define MOUV_ASYNC_LOOP_TIMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mouv/runtime.h>
+#include <mouv/scope.h>
+
+/** A time that never comes. */
+#define MOUV__NEVER INT64_MAX
+
+/**
+ * Embedded, zero-initialised: the time, the order of arming (equal times fire in it), the place in
+ * the heap plus one (0 when not armed), what to call. The struct stands in <mouv/scope.h>.
+ */
+typedef struct mouv__timer mouv__timer_t;
+
+static inline bool mouv__timer_armed(const mouv__timer_t *timer) {
+    return timer->index != 0;
+}
+
+/** The runtime's clock. */
+int64_t mouv__now_ns(mouv_runtime_t *runtime);
+
+/** `ms` from now as an absolute time: <= 0 is now, too far is MOUV__NEVER. */
+int64_t mouv__deadline_in(mouv_runtime_t *runtime, int64_t ms);
+
+/** Arms (or arms anew) a timer; `fire` runs from the loop, not inside a task. 0 or MOUV_ENOMEM. */
+int mouv__timer_start(mouv_runtime_t *runtime, mouv__timer_t *timer, int64_t at_ns,
+                      void (*fire)(mouv__timer_t *self));
+
+/** Disarms; harmless if it is not armed. */
+void mouv__timer_stop(mouv_runtime_t *runtime, mouv__timer_t *timer);
+
+#endif

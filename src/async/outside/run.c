@@ -1,0 +1,151 @@
+/*
+ * The ways in from plain code: mouv_run_until, mouv_run, mouv_main.
+ */
+#include <mouv/runtime.h>
+
+#include <signal.h>
+#include <string.h>
+
+#include "async/loop/fork.h"
+#include "async/loop/state.h"
+#include "async/outside/signal.h"
+#include "async/task/task.h"
+#include "context/alloc.h"
+
+#include <mouv/debug.h>
+#include <mouv/log.h>
+
+/* ---- run_until ---- */
+
+static int drive(mouv_runtime_t *runtime, mouv__future_t *future) {
+    runtime->goal = future;
+    while (!mouv__future_is_done(future) && runtime == mouv__thread_runtime)
+        if (uv_run(runtime->loop, UV_RUN_ONCE) == 0) break;
+    runtime->goal = NULL;
+    return mouv__future_is_done(future) ? 0 : MOUV_ESTATE;
+}
+
+static int settle(mouv__future_t *future, mouv_error_t *error) {
+    int code = future->code;
+    mouv__future_deliver(future, code >= 0);
+    mouv__future_take(future, error);
+    mouv__future_let_go(future);
+    return code;
+}
+
+static int give_up(mouv__future_t *future, mouv_error_t *error, const char *why) {
+    mouv__future_discard(future);
+    return mouv_error_set(error, MOUV_ESTATE, "%s", why);
+}
+
+int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *error) {
+    int code = 0;
+    if (runtime == NULL || runtime != mouv__runtime())
+        return mouv_error_set(error, MOUV_EINVAL, "mouv_run_until: not this thread's runtime");
+    mouv__future_t *future = mouv__future_consume(handle, &code, error);
+    if (future == NULL) return code;
+    if (runtime->goal != NULL || runtime->in_tick)
+        return give_up(future, error, "mouv_run_until: the event loop is already running");
+    mouv__future_start(future);
+    if (drive(runtime, future) == 0)
+        code = settle(future, error);
+    else if (runtime != mouv__thread_runtime)
+        return mouv_error_set(error, MOUV_ETHREAD,
+                              "mouv_run_until: in a child of fork() the loop is its parent's");
+    else
+        code = give_up(future, error,
+                       "mouv_run_until: the event loop has nothing left to do, but the future is "
+                       "not done");
+    if (runtime->closed) mouv__runtime_free(runtime);
+    return code;
+}
+
+/* ---- run ---- */
+
+static void note_closed(mouv_runtime_t *runtime, void *closed) {
+    (void)runtime;
+    *(bool *)closed = true;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg) {
+    (void)arg;
+    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+/* The loop is ours: handles that the program left open on it go with it. */
+static void close_loop(uv_loop_t *loop) {
+    while (uv_loop_close(loop) == UV_EBUSY) {
+        uv_walk(loop, close_handle, NULL);
+        uv_run(loop, UV_RUN_DEFAULT);
+    }
+}
+
+static void close_runtime(mouv_runtime_t *runtime, uv_loop_t *loop) {
+    bool closed = false;
+    mouv_runtime_close(runtime, note_closed, &closed);
+    while (!closed) uv_run(loop, UV_RUN_ONCE);
+}
+
+/* `prepare` (may be NULL) is called with the main task before it starts. */
+static int run_on_own_loop(mouv_fn_t fn, void *arg, mouv_error_t *error,
+                           void (*prepare)(mouv_future_t, void *), void *prepare_arg) {
+    uv_loop_t loop;
+    mouv_runtime_t *runtime;
+    if (mouv__runtime() != NULL)
+        return mouv__raise(error, MOUV_ESTATE,
+                           "mouv_run() cannot be called from a running event loop");
+    int rc = uv_loop_init(&loop);
+    if (rc != 0) return mouv_error_set(error, MOUV_ESYSTEM, "uv_loop_init: %s", uv_strerror(rc));
+    rc = mouv_runtime_attach(&runtime, &loop);
+    if (rc == 0) {
+        mouv_future_t task = mouv_task_at(fn, arg, NULL, "main", "mouv_run", 0);
+        if (prepare != NULL) prepare(task, prepare_arg);
+        rc = mouv_run_until(runtime, task, error);
+        if (runtime != mouv__thread_runtime) return rc; /* a child: nothing here is its own */
+        close_runtime(runtime, &loop);
+    } else {
+        mouv_error_set(error, rc, "mouv_run: %s", mouv_error_message(rc));
+    }
+    close_loop(&loop);
+    return rc;
+}
+
+int mouv_run(mouv_fn_t fn, void *arg, mouv_error_t *error) {
+    if (fn == NULL) return mouv__raise(error, MOUV_EINVAL, "mouv_run: no function");
+    return run_on_own_loop(fn, arg, error, NULL, NULL);
+}
+
+/* ---- main ---- */
+
+typedef struct watch {
+    mouv_future_t main_task;
+    int seen;
+} watch_t;
+
+/* From here on both signals have their default effect: the second ends the process. */
+static void on_signal(int signum, void *arg) {
+    watch_t *watch = arg;
+    watch->seen = signum;
+    mouv__signal_remove(signum == SIGINT ? SIGTERM : SIGINT, on_signal, watch);
+    mouv_future_cancel(watch->main_task);
+}
+
+static void watch_signals(mouv_future_t main_task, void *arg) {
+    watch_t *watch = arg;
+    watch->main_task = main_task;
+    mouv_report_stack_overflow();
+    mouv__signal_add_once(SIGINT, on_signal, watch);
+    mouv__signal_add_once(SIGTERM, on_signal, watch);
+}
+
+int mouv_main(mouv_fn_t fn, void *arg) {
+    watch_t watch = {0};
+    mouv_error_t error;
+    int rc = fn != NULL ? run_on_own_loop(fn, arg, &error, watch_signals, &watch)
+                        : mouv_error_set(&error, MOUV_EINVAL, "mouv_main: no function");
+    if (watch.seen != 0) return 128 + watch.seen;
+    if (rc >= 0) return rc <= 255 ? rc : 1;
+    mouv__log(MOUV_LOG_ERROR, "%s%s%s: %s", error.operation, *error.operation ? ": " : "",
+              mouv_error_name(error.code), error.message);
+    return 1;
+}

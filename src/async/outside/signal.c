@@ -1,0 +1,200 @@
+/*
+ * Signals: for each that is of interest one watch, which stays until the runtime closes. It has two
+ * libuv handles, as libuv changes without a gap from one kind to the other: `every` while each
+ * signal counts, `once` for a handler that serves once.
+ */
+#include "async/outside/signal.h"
+
+#include <signal.h>
+
+#include "async/loop/state.h"
+#include "context/alloc.h"
+
+typedef struct waiter waiter_t;
+
+struct mouv__signal {
+    mouv__signal_t *next;
+    mouv__attachment_t attachment;
+    uv_signal_t every, once;
+    int open_handles;
+    int signum;
+    mouv_signal_fn_t fn; /* NULL: no handler */
+    void *arg;
+    bool serves_once;
+    waiter_t *waiters;
+};
+
+struct waiter {
+    mouv__future_t future; /* first */
+    mouv__signal_t *watch;
+    waiter_t *next;
+};
+
+/* ---- listening to what is wanted, and to no more ---- */
+
+static void on_signal(uv_signal_t *handle, int signum);
+
+static int arm(mouv__signal_t *watch) {
+    bool handler = watch->fn != NULL;
+    bool every = watch->waiters != NULL || (handler && !watch->serves_once);
+    int rc = 0;
+    if (every)
+        rc = uv_signal_start(&watch->every, on_signal, watch->signum);
+    else if (handler)
+        rc = uv_signal_start_oneshot(&watch->once, on_signal, watch->signum);
+    if (!every) uv_signal_stop(&watch->every);
+    if (every || !handler) uv_signal_stop(&watch->once);
+    return rc == 0 ? 0 : rc == UV_EINVAL ? MOUV_EINVAL : MOUV_ESYSTEM;
+}
+
+static void tell_waiters(mouv__signal_t *watch) {
+    waiter_t *waiter = watch->waiters;
+    watch->waiters = NULL;
+    arm(watch);
+    while (waiter != NULL) {
+        waiter_t *next = waiter->next; /* completing may free it */
+        mouv__future_complete(&waiter->future, watch->signum, NULL);
+        waiter = next;
+    }
+}
+
+static void on_signal(uv_signal_t *handle, int signum) {
+    mouv__signal_t *watch = handle->data;
+    if (watch->waiters != NULL) {
+        tell_waiters(watch);
+    } else if (watch->fn != NULL) {
+        mouv_signal_fn_t fn = watch->fn;
+        if (watch->serves_once) watch->fn = NULL;
+        fn(signum, watch->arg);
+    }
+}
+
+/* ---- watches ---- */
+
+static void on_closed(uv_handle_t *handle) {
+    mouv__signal_t *watch = handle->data;
+    if (--watch->open_handles > 0) return;
+    mouv__runtime_detach(mouv__runtime(), &watch->attachment);
+    mouv__free(watch);
+}
+
+static void close_watch(mouv__attachment_t *attachment) {
+    mouv__signal_t *watch =
+        (mouv__signal_t *)((char *)attachment - offsetof(mouv__signal_t, attachment));
+    mouv__signal_t **place = &mouv__runtime()->signals;
+    while (*place != watch) place = &(*place)->next;
+    *place = watch->next;
+    uv_close((uv_handle_t *)&watch->every, on_closed);
+    uv_close((uv_handle_t *)&watch->once, on_closed);
+}
+
+/* uv_signal_init() fails only for want of a pipe, which the loop's first signal handle makes. */
+static int make_watch(mouv_runtime_t *runtime, int signum, mouv__signal_t **made) {
+    mouv__signal_t *watch = mouv__alloc(sizeof *watch);
+    if (watch == NULL) return MOUV_ENOMEM;
+    if (uv_signal_init(runtime->loop, &watch->every) != 0) {
+        mouv__free(watch);
+        return MOUV_ESYSTEM;
+    }
+    uv_signal_init(runtime->loop, &watch->once);
+    watch->every.data = watch->once.data = watch;
+    uv_unref((uv_handle_t *)&watch->every);
+    uv_unref((uv_handle_t *)&watch->once);
+    watch->open_handles = 2;
+    watch->signum = signum;
+    watch->attachment.close = close_watch;
+    mouv__runtime_attach(runtime, &watch->attachment);
+    watch->next = runtime->signals;
+    runtime->signals = *made = watch;
+    return 0;
+}
+
+static mouv__signal_t *find(mouv_runtime_t *runtime, int signum) {
+    mouv__signal_t *watch = runtime != NULL ? runtime->signals : NULL;
+    while (watch != NULL && watch->signum != signum) watch = watch->next;
+    return watch;
+}
+
+static int find_or_make(int signum, mouv__signal_t **watch) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (runtime == NULL) return MOUV_ENOLOOP;
+    if (runtime->phase >= MOUV__DETACHING) return MOUV_ECLOSED;
+    if (signum <= 0 || signum >= NSIG || signum == SIGKILL || signum == SIGSTOP) return MOUV_EINVAL;
+    *watch = find(runtime, signum);
+    return *watch != NULL ? 0 : make_watch(runtime, signum, watch);
+}
+
+/* ---- handlers ---- */
+
+static int add(int signum, mouv_signal_fn_t fn, void *arg, bool once) {
+    mouv__signal_t *watch;
+    int rc = fn == NULL ? MOUV_EINVAL : find_or_make(signum, &watch);
+    if (rc == 0) {
+        watch->fn = fn;
+        watch->arg = arg;
+        watch->serves_once = once;
+        rc = arm(watch);
+        if (rc != 0) watch->fn = NULL;
+    }
+    return rc == 0 ? 0 : mouv__raise(NULL, rc, "signal %d: %s", signum, mouv_error_message(rc));
+}
+
+int mouv_signal_add_handler(int signum, mouv_signal_fn_t fn, void *arg) {
+    return add(signum, fn, arg, false);
+}
+
+int mouv__signal_add_once(int signum, mouv_signal_fn_t fn, void *arg) {
+    return add(signum, fn, arg, true);
+}
+
+bool mouv_signal_remove_handler(int signum) {
+    mouv__signal_t *watch = find(mouv__runtime(), signum);
+    if (watch == NULL || watch->fn == NULL) return false;
+    watch->fn = NULL;
+    arm(watch);
+    return true;
+}
+
+void mouv__signal_remove(int signum, mouv_signal_fn_t fn, void *arg) {
+    mouv__signal_t *watch = find(mouv__runtime(), signum);
+    if (watch != NULL && watch->fn == fn && watch->arg == arg) mouv_signal_remove_handler(signum);
+}
+
+/* ---- the future of the next one ---- */
+
+static void cancel(mouv__future_t *future) {
+    waiter_t *waiter = (waiter_t *)future;
+    waiter_t **place = &waiter->watch->waiters;
+    while (*place != waiter) place = &(*place)->next;
+    *place = waiter->next;
+    arm(waiter->watch);
+    mouv__future_complete(future, MOUV_ECANCELED, NULL);
+}
+
+static const mouv__future_ops_t waiter_ops = {.kind = "signal", .cancel = cancel};
+
+static void append(mouv__signal_t *watch, waiter_t *waiter) {
+    waiter_t **end = &watch->waiters;
+    while (*end != NULL) end = &(*end)->next;
+    *end = waiter;
+}
+
+mouv_future_t mouv_signal_future(int signum) {
+    mouv__signal_t *watch;
+    int rc = find_or_make(signum, &watch);
+    if (rc != 0) return mouv__future_failed(rc);
+    mouv_runtime_t *runtime = mouv__runtime();
+    waiter_t *waiter = mouv__alloc(sizeof *waiter);
+    if (waiter == NULL || mouv__future_init(&waiter->future, &waiter_ops, runtime, true) != 0) {
+        mouv__free(waiter);
+        return mouv__future_failed(MOUV_ENOMEM);
+    }
+    mouv_future_t handle = mouv__future_handle(&waiter->future);
+    waiter->watch = watch;
+    append(watch, waiter);
+    if ((rc = arm(watch)) != 0) {
+        watch->waiters = NULL; /* it can only have failed for the first */
+        mouv__future_complete(&waiter->future, rc, NULL);
+    }
+    return handle;
+}

@@ -1,0 +1,273 @@
+/*
+ * Calls and tasks from other threads: mail that starts them, a condition variable that tells how a
+ * task has ended.
+ */
+#include <mouv/threadsafe.h>
+
+#include "async/loop/future.h"
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+
+#include <mouv/task.h>
+
+/* ---- addresses ---- */
+
+mouv_remote_t *mouv_remote_new(mouv_runtime_t *runtime) {
+    if (runtime == NULL || runtime != mouv__runtime()) return NULL;
+    return mouv__mailbox_ref(mouv__runtime_mailbox(runtime));
+}
+
+mouv_remote_t *mouv_remote_ref(mouv_remote_t *remote) {
+    return remote != NULL ? mouv__mailbox_ref(remote) : NULL;
+}
+
+mouv_remote_t *mouv_remote_unref(mouv_remote_t *remote) {
+    if (remote != NULL) mouv__mailbox_unref(remote);
+    return NULL;
+}
+
+static bool is_own_thread(const mouv_remote_t *remote) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    return runtime != NULL && mouv__runtime_mailbox(runtime) == remote;
+}
+
+/* ---- callbacks ---- */
+
+typedef struct call {
+    mouv__mail_t mail; /* first */
+    mouv__ready_t ready;
+    void (*fn)(void *arg);
+    void *arg;
+} call_t;
+
+static void run_call(mouv__ready_t *ready) {
+    call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
+    void (*fn)(void *) = call->fn;
+    void *arg = call->arg;
+    mouv__free(call);
+    fn(arg);
+}
+
+static void deliver_call(mouv__mail_t *mail) {
+    mouv__runtime_ready(mouv__runtime(), &((call_t *)mail)->ready);
+}
+
+static void discard_call(mouv__mail_t *mail) {
+    mouv__free(mail);
+}
+
+int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *arg), void *arg) {
+    if (remote == NULL || fn == NULL) return MOUV_EINVAL;
+    call_t *call = mouv__alloc(sizeof *call);
+    if (call == NULL) return MOUV_ENOMEM;
+    *call = (call_t){.mail = {.deliver = deliver_call, .discard = discard_call},
+                     .ready = {.run = run_call},
+                     .fn = fn,
+                     .arg = arg};
+    return mouv__mailbox_post(remote, &call->mail) ? 0 : MOUV_ECLOSED;
+}
+
+/* ---- tasks ---- */
+
+struct mouv_remote_task {
+    mouv__mail_t start; /* first; then the task */
+    mouv__mail_t stop;  /* posted once, if cancelled */
+    mouv_remote_t *remote;
+    mouv_fn_t fn;
+    void *arg;
+    const char *fn_name, *file;
+    int line;
+    mouv__future_t *future; /* loop thread; while it runs */
+    mouv__listener_t listener;
+
+    uv_mutex_t lock; /* for what follows */
+    uv_cond_t ended;
+    size_t references;
+    bool asked, done;
+    int code;
+    mouv_error_t error;
+};
+
+static void unref(mouv_remote_task_t *task) {
+    uv_mutex_lock(&task->lock);
+    bool last = --task->references == 0;
+    uv_mutex_unlock(&task->lock);
+    if (!last) return;
+    uv_cond_destroy(&task->ended);
+    uv_mutex_destroy(&task->lock);
+    mouv__mailbox_unref(task->remote);
+    mouv__free(task);
+}
+
+/* `error` is read for a failure only. Gives up the reference of whoever ran it. */
+static void end(mouv_remote_task_t *task, int code, const mouv_error_t *error) {
+    uv_mutex_lock(&task->lock);
+    task->done = true;
+    task->code = code;
+    if (code < 0) task->error = *error;
+    uv_cond_broadcast(&task->ended);
+    uv_mutex_unlock(&task->lock);
+    unref(task);
+}
+
+static void fail(mouv_remote_task_t *task, int code) {
+    mouv_error_t error;
+    mouv_error_set(&error, code, "task '%s' from another thread: %s", task->fn_name,
+                   mouv_error_message(code));
+    end(task, code, &error);
+}
+
+static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
+    mouv_remote_task_t *task =
+        (mouv_remote_task_t *)((char *)listener - offsetof(mouv_remote_task_t, listener));
+    mouv_error_t error;
+    task->future = NULL;
+    int code = mouv__future_take(future, &error);
+    end(task, code, &error);
+    mouv__future_let_go(future);
+}
+
+static void deliver_start(mouv__mail_t *mail) {
+    mouv_remote_task_t *task = (mouv_remote_task_t *)mail;
+    int code = 0;
+    mouv_future_t handle =
+        mouv_task_at(task->fn, task->arg, NULL, task->fn_name, task->file, task->line);
+    task->future = mouv__future_consume(handle, &code, NULL);
+    if (task->future == NULL) {
+        fail(task, code);
+    } else if (mouv__future_is_done(task->future)) {
+        on_done(&task->listener, task->future);
+    } else {
+        task->listener.done = on_done;
+        mouv__future_listen(task->future, &task->listener);
+    }
+}
+
+static void discard_start(mouv__mail_t *mail) {
+    fail((mouv_remote_task_t *)mail, MOUV_ECLOSED);
+}
+
+static mouv_remote_task_t *task_of_stop(mouv__mail_t *mail) {
+    return (mouv_remote_task_t *)((char *)mail - offsetof(mouv_remote_task_t, stop));
+}
+
+static void deliver_stop(mouv__mail_t *mail) {
+    mouv_remote_task_t *task = task_of_stop(mail);
+    if (task->future != NULL) mouv__future_cancel(task->future);
+    unref(task);
+}
+
+static void discard_stop(mouv__mail_t *mail) {
+    unref(task_of_stop(mail));
+}
+
+static bool open_locks(mouv_remote_task_t *task) {
+    if (uv_mutex_init(&task->lock) != 0) return false;
+    if (uv_cond_init(&task->ended) == 0) return true;
+    uv_mutex_destroy(&task->lock);
+    return false;
+}
+
+mouv_remote_task_t *mouv_remote_task_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg,
+                                        const char *fn_name, const char *file, int line) {
+    mouv_remote_task_t *task = remote != NULL && fn != NULL ? mouv__alloc(sizeof *task) : NULL;
+    if (task == NULL || !open_locks(task)) {
+        mouv__free(task);
+        return NULL;
+    }
+    task->start = (mouv__mail_t){.deliver = deliver_start, .discard = discard_start};
+    task->stop = (mouv__mail_t){.deliver = deliver_stop, .discard = discard_stop};
+    task->remote = mouv__mailbox_ref(remote);
+    task->fn = fn;
+    task->arg = arg;
+    task->fn_name = fn_name;
+    task->file = file;
+    task->line = line;
+    task->references = 2; /* the caller's, and its own until it has ended */
+    mouv__mailbox_post(remote, &task->start);
+    return task;
+}
+
+/* Whether it is done in time. With the lock. */
+static bool wait_until_done(mouv_remote_task_t *task, int64_t timeout_ms) {
+    uint64_t began = uv_hrtime();
+    uint64_t limit = timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000 : 0;
+    while (!task->done) {
+        uint64_t passed = uv_hrtime() - began;
+        if (timeout_ms > INT64_MAX / 1000000)
+            uv_cond_wait(&task->ended, &task->lock);
+        else if (passed >= limit)
+            return false;
+        else
+            uv_cond_timedwait(&task->ended, &task->lock, limit - passed);
+    }
+    return true;
+}
+
+int mouv_remote_task_wait(mouv_remote_task_t *task, int64_t timeout_ms, mouv_error_t *error) {
+    if (task == NULL) return mouv_error_set(error, MOUV_EINVAL, "mouv_remote_task_wait: no task");
+    bool own = is_own_thread(task->remote);
+    uv_mutex_lock(&task->lock);
+    bool done = wait_until_done(task, own ? 0 : timeout_ms);
+    int code = done ? task->code : own ? MOUV_EDEADLK : MOUV_ETIMEDOUT;
+    if (done && code < 0 && error != NULL) *error = task->error;
+    uv_mutex_unlock(&task->lock);
+    if (done) return code;
+    return mouv_error_set(error, code, "%s",
+                          own ? "waiting for a task of this thread's own loop would never end"
+                              : mouv_error_message(MOUV_ETIMEDOUT));
+}
+
+bool mouv_remote_task_cancel(mouv_remote_task_t *task) {
+    if (task == NULL) return false;
+    uv_mutex_lock(&task->lock);
+    bool first = !task->asked && !task->done;
+    if (first) {
+        task->asked = true;
+        task->references++;
+    }
+    uv_mutex_unlock(&task->lock);
+    if (first) mouv__mailbox_post(task->remote, &task->stop);
+    return first;
+}
+
+bool mouv_remote_task_done(mouv_remote_task_t *task) {
+    if (task == NULL) return true;
+    uv_mutex_lock(&task->lock);
+    bool done = task->done;
+    uv_mutex_unlock(&task->lock);
+    return done;
+}
+
+mouv_remote_task_t *mouv_remote_task_unref(mouv_remote_task_t *task) {
+    if (task != NULL) unref(task);
+    return NULL;
+}
+
+/* ---- start and wait ---- */
+
+static int time_out(mouv_remote_task_t *task, mouv_error_t *error) {
+    mouv_remote_task_cancel(task);
+    int rc = mouv_remote_task_wait(task, INT64_MAX, error);
+    if (rc != MOUV_ECANCELED) return rc;
+    mouv_error_set(error, MOUV_ETIMEDOUT, "%s", mouv_error_message(MOUV_ETIMEDOUT));
+    if (error != NULL) error->cause = MOUV_ECANCELED;
+    return MOUV_ETIMEDOUT;
+}
+
+int mouv_run_threadsafe_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg, int64_t timeout_ms,
+                           const char *fn_name, const char *file, int line, mouv_error_t *error) {
+    if (remote == NULL || fn == NULL)
+        return mouv_error_set(error, MOUV_EINVAL, "mouv_run_threadsafe: %s",
+                              fn == NULL ? "no function" : "no runtime");
+    if (is_own_thread(remote))
+        return mouv_error_set(error, MOUV_EDEADLK,
+                              "mouv_run_threadsafe: called on the runtime's own thread");
+    mouv_remote_task_t *task = mouv_remote_task_at(remote, fn, arg, fn_name, file, line);
+    if (task == NULL)
+        return mouv_error_set(error, MOUV_ENOMEM, "%s", mouv_error_message(MOUV_ENOMEM));
+    int rc = mouv_remote_task_wait(task, timeout_ms, error);
+    if (rc == MOUV_ETIMEDOUT && !mouv_remote_task_done(task)) rc = time_out(task, error);
+    unref(task);
+    return rc;
+}

@@ -1,0 +1,148 @@
+/*
+ * The tree of tasks: who waits for whom, for what, and where.
+ */
+#include <mouv/debug.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "async/loop/state.h"
+#include "async/task/debug.h"
+#include "async/task/task.h"
+#include "context/alloc.h"
+
+#define DEPTH_MAX 40
+
+size_t mouv_all_tasks(mouv_future_t *tasks, size_t capacity) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    size_t count = 0;
+    if (runtime == NULL) return 0;
+    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next, count++)
+        if (tasks != NULL && count < capacity) tasks[count] = mouv__future_handle(&task->future);
+    return count;
+}
+
+/* ---- one line ---- */
+
+static const char *name_of(const mouv__future_t *future) {
+    return mouv_future_name(mouv__future_handle(future));
+}
+
+static void print_wait(FILE *out, const mouv__task_t *task) {
+    mouv_runtime_t *runtime = task->future.runtime;
+    if (task == runtime->current) {
+        fputs("running", out);
+    } else if (task->sleeping) {
+        int64_t left = (task->timer.at_ns - mouv__now_ns(runtime)) / 1000000;
+        fprintf(out, "sleeps for %" PRId64 " ms more", left > 0 ? left : 0);
+    } else if (task->awaiting != NULL && !mouv__future_is_done(task->awaiting)) {
+        fprintf(out, "awaits %s", name_of(task->awaiting));
+    } else {
+        fputs(task->stack == NULL ? "not started" : "ready", out);
+        return;
+    }
+    if (task->place_file != NULL) fprintf(out, " at %s:%d", task->place_file, task->place_line);
+}
+
+static void print_task(FILE *out, const mouv__task_t *task, int depth) {
+    fprintf(out, "%*s%s %s (%s:%d): ", depth * 2, "", name_of(&task->future), task->fn_name,
+            task->file, task->line);
+    print_wait(out, task);
+    fputs(task->cancelled ? ", cancelled\n" : "\n", out);
+}
+
+/* ---- the tree ---- */
+
+typedef struct walk {
+    FILE *out; /* NULL: only mark */
+    int depth;
+} walk_t;
+
+static bool visit_awaited(mouv__future_t *future, void *arg);
+
+static void visit_task(mouv__task_t *task, walk_t *walk) {
+    if (walk->out != NULL) print_task(walk->out, task, walk->depth);
+    if (task->awaiting == NULL || walk->depth >= DEPTH_MAX) return;
+    walk_t below = {walk->out, walk->depth + 1};
+    visit_awaited(task->awaiting, &below);
+}
+
+/* What stands between two tasks (a gather, a timeout) is passed through. */
+static bool visit_awaited(mouv__future_t *future, void *arg) {
+    walk_t *walk = arg;
+    mouv__task_t *task = mouv__task_of(future);
+    if (task == NULL) {
+        if (future->ops->visit != NULL) future->ops->visit(future, visit_awaited, arg);
+    } else if (walk->out == NULL) {
+        task->has_awaiter = true;
+    } else {
+        visit_task(task, walk);
+    }
+    return false;
+}
+
+static void mark_awaited(mouv_runtime_t *runtime) {
+    walk_t mark = {NULL, 0};
+    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next)
+        task->has_awaiter = false;
+    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next)
+        if (task->awaiting != NULL) visit_awaited(task->awaiting, &mark);
+}
+
+size_t mouv_dump_tasks(FILE *out) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (runtime == NULL || out == NULL) return 0;
+    mark_awaited(runtime);
+    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next) {
+        walk_t root = {out, 0};
+        if (!task->has_awaiter) visit_task(task, &root);
+    }
+    fflush(out);
+    return mouv_all_tasks(NULL, 0);
+}
+
+/* ---- on a signal ---- */
+
+typedef struct dumper {
+    mouv__attachment_t attachment; /* first: it ends before the runtime */
+    uv_signal_t signal;
+    mouv_runtime_t *runtime;
+} dumper_t;
+
+static void on_signal(uv_signal_t *signal, int signum) {
+    (void)signal;
+    (void)signum;
+    mouv_dump_tasks(stderr);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    dumper_t *dumper = handle->data;
+    mouv__runtime_detach(dumper->runtime, &dumper->attachment);
+    mouv__free(dumper);
+}
+
+static void close_dumper(mouv__attachment_t *attachment) {
+    uv_close((uv_handle_t *)&((dumper_t *)attachment)->signal, on_closed);
+}
+
+int mouv_dump_on_signal(int signum) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (runtime == NULL) return MOUV_ENOLOOP;
+    dumper_t *dumper = mouv__alloc(sizeof *dumper);
+    if (dumper == NULL) return mouv__raise(NULL, MOUV_ENOMEM, "mouv_dump_on_signal: no memory");
+    dumper->runtime = runtime;
+    int rc = uv_signal_init(runtime->loop, &dumper->signal);
+    if (rc != 0) {
+        mouv__free(dumper);
+        return mouv__raise(NULL, MOUV_ESYSTEM, "mouv_dump_on_signal: %s", uv_strerror(rc));
+    }
+    dumper->signal.data = dumper;
+    dumper->attachment.close = close_dumper;
+    mouv__runtime_attach(runtime, &dumper->attachment);
+    rc = uv_signal_start(&dumper->signal, on_signal, signum);
+    uv_unref((uv_handle_t *)&dumper->signal);
+    if (rc == 0) return 0;
+    close_dumper(&dumper->attachment);
+    return mouv__raise(NULL, rc == UV_EINVAL ? MOUV_EINVAL : MOUV_ESYSTEM,
+                       "mouv_dump_on_signal: signal %d: %s", signum, uv_strerror(rc));
+}

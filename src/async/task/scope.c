@@ -1,0 +1,218 @@
+/*
+ * Timeout and shield scopes. They live in the user's frames; the task knows the innermost.
+ */
+#include "async/task/scope.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "async/task/task.h"
+
+enum { SHIELD = 1, EXPIRED = 2, ENDED = 4, GROUP = 8, DUE = 16 };
+
+bool mouv__scopes_expired(const mouv_scope_t *innermost, bool *shielded) {
+    *shielded = false;
+    for (const mouv_scope_t *scope = innermost; scope != NULL; scope = scope->parent) {
+        if (scope->flags & EXPIRED) return true;
+        if (scope->flags & SHIELD) {
+            *shielded = true;
+            return false;
+        }
+    }
+    return false;
+}
+
+int64_t mouv__scopes_deadline(const mouv_scope_t *innermost, bool *shielded) {
+    int64_t earliest = MOUV__NEVER;
+    *shielded = false;
+    for (const mouv_scope_t *scope = innermost; scope != NULL && !*shielded;
+         scope = scope->parent) {
+        if (scope->deadline_ns < earliest) earliest = scope->deadline_ns;
+        *shielded = (scope->flags & SHIELD) != 0;
+    }
+    return earliest;
+}
+
+static void expire(mouv_scope_t *scope) {
+    scope->flags |= EXPIRED;
+    mouv__task_interrupt(scope->task);
+}
+
+void mouv__scopes_expire_due(mouv__task_t *task) {
+    for (mouv_scope_t *scope = task->scopes; scope != NULL; scope = scope->parent)
+        if (scope->flags & DUE) scope->flags |= EXPIRED;
+    mouv__task_interrupt(task);
+}
+
+/* It takes effect in its turn, after what earlier timers have made ready: a result that came before
+ * the time was up wins also where the loop is late. */
+static void on_time(mouv__timer_t *timer) {
+    mouv_scope_t *scope = (mouv_scope_t *)((char *)timer - offsetof(mouv_scope_t, timer));
+    scope->flags |= DUE;
+    mouv__task_expire_soon(scope->task);
+}
+
+static int set_deadline(mouv_scope_t *scope, int64_t timeout_ms) {
+    mouv__task_t *task = scope->task;
+    mouv_runtime_t *runtime = task->future.runtime;
+    scope->deadline_ns = mouv__deadline_in(runtime, timeout_ms);
+    if (timeout_ms > 0)
+        return mouv__timer_start(runtime, &scope->timer, scope->deadline_ns, on_time);
+    mouv__timer_stop(runtime, &scope->timer);
+    scope->flags |= EXPIRED;
+    return 0;
+}
+
+static int begin(mouv_scope_t *scope, int64_t timeout_ms, uint32_t flags) {
+    mouv__task_t *task = mouv__current_task();
+    memset(scope, 0, sizeof *scope);
+    scope->flags = ENDED;
+    if (task == NULL) return MOUV_ENOTCORO;
+    scope->task = task;
+    if (set_deadline(scope, timeout_ms) != 0)
+        return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
+    scope->flags = flags | (scope->flags & EXPIRED);
+    scope->parent = task->scopes;
+    task->scopes = scope;
+    return 0;
+}
+
+int mouv_timeout_begin(mouv_scope_t *scope, int64_t timeout_ms) {
+    if (scope == NULL) return mouv__raise(NULL, MOUV_EINVAL, "timeout scope: NULL");
+    return begin(scope, timeout_ms, 0);
+}
+
+int mouv_shield_begin(mouv_scope_t *scope, int64_t timeout_ms) {
+    if (scope == NULL) return mouv__raise(NULL, MOUV_EINVAL, "shield scope: NULL");
+    return begin(scope, timeout_ms, SHIELD);
+}
+
+/* Takes the scope (and any left open inside it) off the chain. False if it was not on it. */
+static bool pop(mouv_scope_t *scope) {
+    if (scope == NULL || (scope->flags & ENDED)) return false;
+    mouv__task_t *task = scope->task;
+    while (task->scopes != NULL) {
+        mouv_scope_t *innermost = task->scopes;
+        task->scopes = innermost->parent;
+        innermost->flags |= ENDED;
+        mouv__timer_stop(task->future.runtime, &innermost->timer);
+        if (innermost == scope) break;
+    }
+    return true;
+}
+
+void mouv__scopes_unwind(mouv__task_t *task, mouv_scope_t *outer) {
+    while (task->scopes != NULL && task->scopes != outer) mouv_scope_leave(task->scopes);
+}
+
+void mouv__scope_begin(mouv_scope_t *scope) {
+    begin(scope, INT64_MAX, GROUP);
+}
+
+void mouv__scope_cancel(mouv_scope_t *scope) {
+    if (!(scope->flags & (EXPIRED | ENDED))) expire(scope);
+}
+
+void mouv__scope_remove(mouv_scope_t *scope) {
+    if (scope->flags & ENDED) return;
+    mouv__task_t *task = scope->task;
+    mouv_scope_t **link = &task->scopes;
+    while (*link != NULL && *link != scope) link = &(*link)->parent;
+    if (*link == scope) *link = scope->parent;
+    scope->flags |= ENDED;
+}
+
+/* A scope that fired accounts for ECANCELED unless something around it asks for that as well. */
+static bool is_cause(const mouv_scope_t *scope) {
+    return (scope->flags & EXPIRED) && !(scope->flags & (SHIELD | GROUP)) &&
+           !mouv__task_refused(scope->task);
+}
+
+/* What is stored of a write, or may be, stays what it is and tells why it was stopped. */
+static bool has_a_cause(int code) {
+    return code == MOUV_EUNKNOWN || code == MOUV_ESERVER;
+}
+
+void mouv__stopped_by(int code, mouv_error_t *error) {
+    if (error == NULL) return;
+    if (has_a_cause(error->code) && error->cause == MOUV_ECANCELED) error->cause = code;
+    if (error->code != MOUV_ECANCELED) return;
+    const char *plain = mouv_error_message(MOUV_ECANCELED);
+    const char *why = mouv_error_message(code);
+    char text[sizeof error->message];
+    /* what an operation says of how far it got is kept */
+    if (strcmp(error->message, plain) == 0)
+        snprintf(text, sizeof text, "%s", why);
+    else
+        snprintf(text, sizeof text, "%s: %.490s", why, error->message);
+    memcpy(error->message, text, sizeof text);
+    error->code = code;
+    error->cause = MOUV_ECANCELED;
+}
+
+void mouv_scope_leave(mouv_scope_t *scope) {
+    if (!pop(scope) || !is_cause(scope)) return;
+    mouv__task_t *task = scope->task;
+    mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
+    if (task->means == 0) task->means = MOUV_ETIMEDOUT; /* or else a group inside has failed */
+}
+
+int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
+    if (!pop(scope) || (rc != MOUV_ECANCELED && !has_a_cause(rc))) return rc;
+    mouv__task_t *task = scope->task;
+    if (has_a_cause(rc)) {
+        if (!is_cause(scope)) return rc;
+        mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
+        if (error != NULL && error->code == rc) mouv__stopped_by(MOUV_ETIMEDOUT, error);
+        return rc;
+    }
+    mouv_error_t timeout;
+    if (task->means != 0) {
+        mouv__task_outcome(task, rc, "timeout", &timeout);
+        if (error != NULL) *error = timeout;
+        return mouv__record_error(&timeout);
+    }
+    if (!is_cause(scope)) return rc;
+    if (task->last_error != NULL && task->last_error->code == MOUV_ECANCELED)
+        timeout = *task->last_error;
+    else
+        mouv_error_set(&timeout, MOUV_ECANCELED, "cancelled");
+    mouv__stopped_by(MOUV_ETIMEDOUT, &timeout);
+    if (error != NULL) *error = timeout;
+    return mouv__record_error(&timeout);
+}
+
+int mouv_timeout_reschedule(mouv_scope_t *scope, int64_t timeout_ms) {
+    if (scope == NULL || (scope->flags & (EXPIRED | ENDED)))
+        return mouv__raise(NULL, MOUV_ESTATE, "timeout scope: it has expired or ended");
+    scope->flags &= ~(uint32_t)DUE;
+    if (set_deadline(scope, timeout_ms) != 0)
+        return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
+    if ((scope->flags & EXPIRED) && scope->task != mouv__current_task()) expire(scope);
+    return 0;
+}
+
+bool mouv_timeout_expired(const mouv_scope_t *scope) {
+    return scope != NULL && (scope->flags & EXPIRED) != 0;
+}
+
+int64_t mouv_time_left_ms(void) {
+    int64_t deadline = mouv__current_deadline_ns();
+    if (deadline == MOUV__NEVER) return INT64_MAX;
+    int64_t left = deadline - mouv__now_ns(mouv__runtime());
+    return left > 0 ? (left + 999999) / 1000000 : 0;
+}
+
+int mouv_with_timeout(int64_t timeout_ms, mouv_fn_t fn, void *arg, mouv_error_t *error) {
+    if (fn == NULL) return mouv__raise(error, MOUV_EINVAL, "mouv_with_timeout: no function");
+    mouv_scope_t scope;
+    int rc = mouv_timeout_begin(&scope, timeout_ms);
+    if (rc == MOUV_ENOTCORO)
+        return mouv__raise(error, rc, "mouv_with_timeout: outside of a coroutine");
+    if (rc != 0) return mouv_error_set(error, rc, "%s", mouv_error_message(rc));
+    int result = fn(arg);
+    rc = mouv_timeout_end(&scope, result, error);
+    if (rc < 0 && rc == result && error != NULL)
+        mouv__task_outcome(mouv__current_task(), rc, "with_timeout", error);
+    return rc;
+}

@@ -1,0 +1,106 @@
+/*
+ * What tasks do with their stacks: the census, and the last words of one that overflows.
+ */
+#include <mouv/debug.h>
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "async/loop/state.h"
+#include "async/task/debug.h"
+#include "async/task/task.h"
+#include "context/alloc.h"
+
+#define HANDLER_STACK_BYTES ((size_t)64 * 1024)
+
+void mouv_stack_census(mouv_stack_census_t *census) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (census == NULL) return;
+    memset(census, 0, sizeof *census);
+    if (runtime == NULL) return;
+    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next) {
+        if (task->stack == NULL) continue;
+        size_t touched = mouv__stack_high_water(task->stack);
+        census->tasks++;
+        census->reserved_bytes += task->stack->size;
+        census->touched_bytes += touched;
+        if (touched <= census->high_water_bytes) continue;
+        census->high_water_bytes = touched;
+        snprintf(census->deepest, sizeof census->deepest, "%.31s %.31s",
+                 mouv_future_name(mouv__future_handle(&task->future)), task->fn_name);
+    }
+}
+
+/* ---- overflow ---- */
+
+/* Runs on the alternate stack, in a signal: nothing but write() and what was made before. */
+static void put(const char *text) {
+    size_t length = 0;
+    while (text[length] != '\0') length++;
+    if (write(STDERR_FILENO, text, length) < 0) return;
+}
+
+static void put_number(uint64_t number) {
+    char digits[21];
+    char *at = digits + sizeof digits - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    put(at);
+}
+
+static void say_whose(const mouv__task_t *task) {
+    put("mouv: stack overflow in task 'Task-");
+    put_number(task->number);
+    put("' (");
+    put(task->fn_name);
+    put(" at ");
+    put(task->file);
+    put(":");
+    put_number((uint64_t)task->line);
+    put("): its stack of ");
+    put_number(task->stack->size / 1024);
+    put(" KiB is full; see mouv_task_opts_t.stack_size\n");
+}
+
+static void on_fault(int signum, siginfo_t *info, void *context) {
+    (void)context;
+    mouv_runtime_t *runtime = mouv__thread_runtime;
+    mouv__stack_t *stack = runtime != NULL ? mouv__stack_at(&runtime->stacks, info->si_addr) : NULL;
+    if (stack != NULL && stack->user != NULL && (char *)info->si_addr < (char *)stack->low)
+        say_whose(stack->user);
+    signal(signum, SIG_DFL); /* the faulting instruction runs again and the process dies of it */
+}
+
+static int install_handler(void) {
+    struct sigaction now, action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
+    action.sa_sigaction = on_fault;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGSEGV, NULL, &now) != 0) return MOUV_ESYSTEM;
+    if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault) return 0;
+    if (now.sa_handler != SIG_DFL) return MOUV_ESTATE;
+    return sigaction(SIGSEGV, &action, NULL) == 0 ? 0 : MOUV_ESYSTEM;
+}
+
+int mouv_report_stack_overflow(void) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (runtime == NULL) return MOUV_ENOLOOP;
+    if (runtime->fault_stack != NULL) return 0;
+    int rc = install_handler();
+    if (rc != 0) return rc;
+    runtime->fault_stack = mouv__alloc(HANDLER_STACK_BYTES);
+    if (runtime->fault_stack == NULL) return MOUV_ENOMEM;
+    stack_t stack = {.ss_sp = runtime->fault_stack, .ss_size = HANDLER_STACK_BYTES};
+    return sigaltstack(&stack, NULL) == 0 ? 0 : MOUV_ESYSTEM;
+}
+
+void mouv__debug_close(mouv_runtime_t *runtime) {
+    if (runtime->fault_stack == NULL) return;
+    stack_t none = {.ss_flags = SS_DISABLE};
+    sigaltstack(&none, NULL);
+    mouv__free(runtime->fault_stack);
+    runtime->fault_stack = NULL;
+}

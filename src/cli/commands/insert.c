@@ -1,0 +1,265 @@
+/*
+ * insert: one document, an array of them, or a stream from standard input in batches.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands/job.h"
+#include "cli/commands/request.h"
+#include "cli/json.h"
+
+enum {
+    BATCH_DOCUMENTS = 1000,
+    BATCH_BYTES = 4 << 20,
+    MOST_COMPLAINTS = 20 /* of one batch: the rest is a number */
+};
+
+/* Documents that go to the server in one call, and where each came from. */
+struct batch {
+    bson_t *documents[BATCH_DOCUMENTS];
+    int64_t lines[BATCH_DOCUMENTS];
+    size_t count, size_bytes;
+};
+
+struct stream {
+    const struct cli_job *job;
+    mouv_collection_t *collection;
+    struct cli_input *input;
+    const bson_t *opts;
+    bool ordered;
+    int64_t inserted;
+    struct batch *batch;
+};
+
+static int64_t inserted_count(const bson_t *reply) {
+    bson_iter_t iter;
+    return reply && bson_iter_init_find(&iter, reply, "insertedCount") ? bson_iter_as_int64(&iter)
+                                                                       : 0;
+}
+
+static int print_inserted(const struct cli_job *job, int64_t inserted, mouv_error_t *error) {
+    bson_t result = BSON_INITIALIZER;
+    BSON_APPEND_INT64(&result, "insertedCount", inserted);
+    int rc = mouv_cli_job_print(job, &result, error);
+    bson_destroy(&result);
+    return rc;
+}
+
+/* --- The stream ------------------------------------------------------------------------------ */
+
+static void empty(struct batch *batch) {
+    for (size_t i = 0; i < batch->count; i++) bson_destroy(batch->documents[i]);
+    batch->count = batch->size_bytes = 0;
+}
+
+/* "standard input:17" of the index in a write error, or only the command's name. */
+static void name_place(const struct stream *stream, const bson_t *write_error, char *text,
+                       size_t size_bytes) {
+    const char *command = stream->job->run->common->command;
+    bson_iter_t iter;
+    snprintf(text, size_bytes, "%s", command);
+    if (!bson_iter_init_find(&iter, write_error, "index")) return;
+    int64_t index = bson_iter_as_int64(&iter);
+    if (index >= 0 && index < (int64_t)stream->batch->count)
+        snprintf(text, size_bytes, "%s: %s:%lld", command, stream->input->name,
+                 (long long)stream->batch->lines[index]);
+}
+
+static void complain_of(const struct stream *stream, const bson_t *write_error) {
+    char place[64];
+    bson_iter_t iter;
+    mouv_error_t error;
+    const char *message = "refused";
+    if (bson_iter_init_find(&iter, write_error, "errmsg") && BSON_ITER_HOLDS_UTF8(&iter))
+        message = bson_iter_utf8(&iter, NULL);
+    mouv_cli_fail(&error, MOUV_ESERVER, "%s", message);
+    if (bson_iter_init_find(&iter, write_error, "code"))
+        error.server_code = (int32_t)bson_iter_as_int64(&iter);
+    name_place(stream, write_error, place, sizeof place);
+    mouv_cli_report(place, &error);
+}
+
+/* Tells each document that the server refused; how many there were. */
+static int complain_of_all(const struct stream *stream, const bson_t *reply) {
+    bson_iter_t iter, errors;
+    int count = 0;
+    if (!reply || !bson_iter_init_find(&iter, reply, "writeErrors") ||
+        !BSON_ITER_HOLDS_ARRAY(&iter) || !bson_iter_recurse(&iter, &errors))
+        return 0;
+    while (bson_iter_next(&errors)) {
+        bson_t one;
+        const bson_value_t *value = bson_iter_value(&errors);
+        if (!BSON_ITER_HOLDS_DOCUMENT(&errors) || ++count > MOST_COMPLAINTS) continue;
+        if (bson_init_static(&one, value->value.v_doc.data, value->value.v_doc.data_len))
+            complain_of(stream, &one);
+    }
+    if (count > MOST_COMPLAINTS)
+        mouv_cli_complain(stream->job->run->common->command, "... and %d more",
+                          count - MOST_COMPLAINTS);
+    return count;
+}
+
+/* Sends what is there. Refused documents end an ordered stream and are passed over otherwise. */
+static int send_batch(struct stream *stream, mouv_error_t *error) {
+    struct batch *batch = stream->batch;
+    bson_t *reply = NULL;
+    if (batch->count == 0) return 0;
+    int rc = mouv_await(mouv_collection_insert_many(stream->collection,
+                                                    (const bson_t *const *)batch->documents,
+                                                    batch->count, stream->opts, &reply),
+                        error);
+    stream->inserted += inserted_count(reply);
+    if (rc < 0 && complain_of_all(stream, reply) > 0) {
+        stream->job->run->status = CLI_FAILED;
+        rc = stream->ordered ? mouv_cli_fail(error, CLI_ETOLD, "stopped at a refused document") : 0;
+    }
+    bson_destroy(reply);
+    empty(batch);
+    return rc < 0 ? rc : 0;
+}
+
+static int add_document(struct stream *stream, const struct cli_piece *piece, mouv_error_t *error) {
+    struct batch *batch = stream->batch;
+    bson_t *document =
+        mouv_cli_json_parse(piece->text, piece->size_bytes, CLI_JSON_DOCUMENT, NULL, error);
+    if (!document) {
+        mouv_error_t why = *error;
+        return mouv_cli_fail(error, CLI_EDATA, "%s:%lld: %s", stream->input->name,
+                             (long long)piece->line, why.message);
+    }
+    batch->documents[batch->count] = document;
+    batch->lines[batch->count++] = piece->line;
+    batch->size_bytes += document->len;
+    return 0;
+}
+
+static bool is_due(const struct stream *stream) {
+    const struct batch *batch = stream->batch;
+    return batch->count == BATCH_DOCUMENTS || batch->size_bytes >= BATCH_BYTES ||
+           (batch->count > 0 && mouv_cli_input_idle(stream->input));
+}
+
+/* A bad document ends it; those before it are stored. */
+static int pump(struct stream *stream, mouv_error_t *error) {
+    struct cli_piece piece;
+    mouv_error_t later;
+    int rc;
+    while ((rc = mouv_cli_input_value(stream->input, &piece, error)) > 0) {
+        rc = add_document(stream, &piece, error);
+        if (rc < 0) break;
+        if (is_due(stream) && (rc = send_batch(stream, error)) < 0) return rc;
+    }
+    if (rc == 0) return send_batch(stream, error);
+    return rc == CLI_EDATA && send_batch(stream, &later) < 0 ? (*error = later).code : rc;
+}
+
+static int run_stream(struct stream *stream, mouv_error_t *error) {
+    int rc = mouv_cli_input_open(stream->input, "-", error);
+    if (rc < 0) return rc;
+    stream->batch = calloc(1, sizeof *stream->batch);
+    if (!stream->batch) return mouv_cli_fail(error, MOUV_ENOMEM, "out of memory");
+    rc = pump(stream, error);
+    empty(stream->batch);
+    free(stream->batch);
+    int printed = print_inserted(stream->job, stream->inserted, rc < 0 ? NULL : error);
+    return rc < 0 ? rc : printed;
+}
+
+/* --- What the query holds -------------------------------------------------------------------- */
+
+/* The elements of an array as documents of their own, `*count` of them: all, unless one is none. */
+static bson_t **copy_elements(const bson_t *array, size_t *count, mouv_error_t *error) {
+    bson_t **documents = bson_malloc0((bson_count_keys(array) + 1) * sizeof(bson_t *));
+    bson_iter_t iter;
+    *count = 0;
+    for (bson_iter_init(&iter, array); bson_iter_next(&iter); (*count)++) {
+        const bson_value_t *value = bson_iter_value(&iter);
+        if (!BSON_ITER_HOLDS_DOCUMENT(&iter)) {
+            mouv_cli_fail(error, CLI_EUSAGE, "documents: element %zu is no document", *count);
+            break;
+        }
+        documents[*count] =
+            bson_new_from_data(value->value.v_doc.data, value->value.v_doc.data_len);
+    }
+    return documents;
+}
+
+static int insert_array(const struct cli_job *job, mouv_collection_t *collection,
+                        const bson_t *array, const bson_t *opts, mouv_error_t *error) {
+    size_t count;
+    bson_t *reply = NULL, **documents = copy_elements(array, &count, error);
+    int rc = count == bson_count_keys(array) ? 0 : error->code;
+    if (rc == 0)
+        rc = mouv_await(mouv_collection_insert_many(collection, (const bson_t *const *)documents,
+                                                    count, opts, &reply),
+                        error);
+    if (rc >= 0)
+        rc = mouv_cli_job_print(job, reply, error);
+    else if (inserted_count(reply) > 0)
+        print_inserted(job, inserted_count(reply), NULL);
+    bson_destroy(reply);
+    for (size_t i = 0; i < count; i++) bson_destroy(documents[i]);
+    bson_free(documents);
+    return rc;
+}
+
+static int insert_document(const struct cli_job *job, mouv_collection_t *collection,
+                           const bson_t *document, const bson_t *opts, mouv_error_t *error) {
+    bson_t *reply = NULL;
+    int rc = mouv_await(mouv_collection_insert_one(collection, document, opts, &reply), error);
+    if (rc >= 0) rc = mouv_cli_job_print(job, reply, error);
+    bson_destroy(reply);
+    return rc;
+}
+
+static int insert_given(const struct cli_job *job, mouv_collection_t *collection,
+                        const bson_t *opts, mouv_error_t *error) {
+    bson_iter_t iter;
+    bson_t view;
+    if (bson_iter_init_find(&iter, job->query, "documents") && BSON_ITER_HOLDS_NULL(&iter) &&
+        job->line == 0) {
+        struct stream stream = {.job = job,
+                                .collection = collection,
+                                .input = &job->run->input,
+                                .opts = opts,
+                                .ordered = !bson_has_field(opts, "ordered")};
+        return run_stream(&stream, error);
+    }
+    if (mouv_cli_job_field(job, "documents", CLI_AS_JSON, false, &view, error) < 0)
+        return error->code;
+    return BSON_ITER_HOLDS_ARRAY(&iter) ? insert_array(job, collection, &view, opts, error)
+                                        : insert_document(job, collection, &view, opts, error);
+}
+
+int mouv_cli_run_insert(const struct cli_job *job, mouv_error_t *error) {
+    mouv_collection_t *collection;
+    if (mouv_cli_job_collection(job, &collection, error) < 0) return error->code;
+    bson_t *opts = mouv_cli_job_opts(job, "documents", NULL);
+    int rc = insert_given(job, collection, opts, error);
+    bson_destroy(opts);
+    return rc;
+}
+
+/* --- The command line ------------------------------------------------------------------------ */
+
+static const struct argp_option insert_options[] = {
+    {"unordered", CLI_OPT_UNORDERED, NULL, 0, "Go on after a document that was refused", 0},
+    CLI_OPTION_OPTIONS,
+    {0},
+};
+
+static const struct cli_request_type insert_type = {
+    CLI_REQUEST_ARGP(insert_options, "[DATABASE.]COLLECTION DOCUMENTS",
+                     "Insert a document, an array of documents, or with '-' those on standard "
+                     "input: one a line, or an array. Prints how many were inserted.\v"
+                     "Examples:\n"
+                     "  mouv insert shop.users '{\"_id\": 7, \"name\": \"Ada\"}'\n"
+                     "  mouv find shop.users | mouv insert backup.users -\n"),
+    {{"insert", CLI_AS_TEXT, false}, {"documents", CLI_AS_JSON | CLI_AS_STREAM, false}},
+    mouv_cli_run_insert,
+};
+
+int mouv_cli_insert(int argc, char **argv, const struct cli_common *common) {
+    return mouv_cli_request(&insert_type, argc, argv, common);
+}

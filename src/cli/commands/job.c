@@ -1,0 +1,126 @@
+/*
+ * Reading the fields of a query document, and printing with or without the line's number.
+ */
+#include "cli/commands/job.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "cli/json.h"
+
+const char *mouv_cli_job_verb(const struct cli_job *job) {
+    bson_iter_t iter;
+    return bson_iter_init(&iter, job->query) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
+}
+
+static const char *given_db(const struct cli_job *job) {
+    bson_iter_t iter;
+    if (bson_iter_init_find(&iter, job->query, "db") && BSON_ITER_HOLDS_UTF8(&iter))
+        return bson_iter_utf8(&iter, NULL);
+    return job->run->common->db;
+}
+
+const char *mouv_cli_job_db(const struct cli_job *job) {
+    const char *db = given_db(job);
+    if (!db) db = mouv_database_name(mouv_client_get_default_database(job->run->client, ""));
+    return *db ? db : NULL;
+}
+
+int mouv_cli_job_collection(const struct cli_job *job, mouv_collection_t **collection,
+                            mouv_error_t *error) {
+    const char *name = mouv_cli_job_string(job, mouv_cli_job_verb(job), error);
+    if (!name) return error->code;
+    const char *dot = given_db(job) ? NULL : strchr(name, '.');
+    const char *db = mouv_cli_job_db(job);
+    if (!dot && !db)
+        return mouv_cli_fail(error, CLI_EUSAGE,
+                             "%s: no database (write DATABASE.COLLECTION, or name one with --db or "
+                             "in the URI)",
+                             name);
+    char *prefix = dot ? bson_strndup(name, (size_t)(dot - name)) : NULL;
+    *collection =
+        mouv_client_get_collection(job->run->client, prefix ? prefix : db, dot ? dot + 1 : name);
+    bson_free(prefix);
+    return 0;
+}
+
+static unsigned kind_of(const bson_iter_t *iter) {
+    return BSON_ITER_HOLDS_DOCUMENT(iter) ? CLI_JSON_DOCUMENT
+           : BSON_ITER_HOLDS_ARRAY(iter)  ? CLI_JSON_ARRAY
+                                          : 0;
+}
+
+int mouv_cli_job_field(const struct cli_job *job, const char *name, unsigned kinds, bool optional,
+                       bson_t *view, mouv_error_t *error) {
+    static const char *const wanted[] = {"", "document", "array", "document or array"};
+    bson_iter_t iter;
+    bson_init(view);
+    if (!bson_iter_init_find(&iter, job->query, name))
+        return optional ? 0 : mouv_cli_fail(error, CLI_EUSAGE, "%s: missing", name);
+    if (!(kind_of(&iter) & kinds))
+        return mouv_cli_fail(error, CLI_EUSAGE, "%s: no %s", name, wanted[kinds]);
+    bson_value_t const *value = bson_iter_value(&iter);
+    if (!bson_init_static(view, value->value.v_doc.data, value->value.v_doc.data_len))
+        return mouv_cli_fail(error, CLI_EUSAGE, "%s: broken", name);
+    return 0;
+}
+
+const char *mouv_cli_job_string(const struct cli_job *job, const char *name, mouv_error_t *error) {
+    bson_iter_t iter;
+    if (bson_iter_init_find(&iter, job->query, name) && BSON_ITER_HOLDS_UTF8(&iter))
+        return bson_iter_utf8(&iter, NULL);
+    mouv_cli_fail(error, CLI_EUSAGE, "%s: no string", name);
+    return NULL;
+}
+
+bool mouv_cli_job_flag(const struct cli_job *job, const char *name) {
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, job->query, name) && bson_iter_as_bool(&iter);
+}
+
+static bool is_named(const char *key, va_list names) {
+    const char *name;
+    while ((name = va_arg(names, const char *)) != NULL)
+        if (strcmp(key, name) == 0) return true;
+    return false;
+}
+
+/* Fields that are the program's, whatever the verb. */
+static bool is_ours(const char *key) {
+    return strcmp(key, "db") == 0 || strcmp(key, "timeoutMS") == 0;
+}
+
+bson_t *mouv_cli_job_opts(const struct cli_job *job, ...) {
+    bson_t *opts = bson_new();
+    bson_iter_t iter;
+    if (!bson_iter_init(&iter, job->query) || !bson_iter_next(&iter)) return opts; /* the verb */
+    while (bson_iter_next(&iter)) {
+        const char *key = bson_iter_key(&iter);
+        va_list names;
+        va_start(names, job);
+        if (!is_ours(key) && !is_named(key, names)) bson_append_iter(opts, NULL, -1, &iter);
+        va_end(names);
+    }
+    return opts;
+}
+
+int mouv_cli_job_print(const struct cli_job *job, const bson_t *document, mouv_error_t *error) {
+    if (!job->line) return mouv_cli_output_document(&job->run->output, document, error);
+    bson_t tagged = BSON_INITIALIZER;
+    BSON_APPEND_INT64(&tagged, "line", job->line);
+    BSON_APPEND_DOCUMENT(&tagged, "result", document);
+    int rc = mouv_cli_output_document(&job->run->output, &tagged, error);
+    bson_destroy(&tagged);
+    return rc;
+}
+
+int mouv_cli_job_print_value(const struct cli_job *job, const bson_iter_t *value,
+                             mouv_error_t *error) {
+    if (!job->line) return mouv_cli_output_value(&job->run->output, value, error);
+    bson_t tagged = BSON_INITIALIZER;
+    BSON_APPEND_INT64(&tagged, "line", job->line);
+    bson_append_iter(&tagged, "result", -1, value);
+    int rc = mouv_cli_output_document(&job->run->output, &tagged, error);
+    bson_destroy(&tagged);
+    return rc;
+}

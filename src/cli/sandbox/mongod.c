@@ -1,0 +1,110 @@
+/*
+ * Starting a mongod as a small node of a replica set, on a port of its own.
+ */
+#include "cli/sandbox/mongod.h"
+
+#include "cli/cli.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- a port ---------------------------------------------------------------------------------- */
+
+/* Linux lets a second socket listen on the port of one that is bound and does not listen, if both
+ * have SO_REUSEADDR (mongod's has), and never picks such a port for anybody who asks for any. */
+int mongod_reserve_port(uint16_t *port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(fd, (struct sockaddr *)&address, size) < 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) < 0) {
+        close(fd);
+        return -1;
+    }
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* --- starting it ----------------------------------------------------------------------------- */
+
+/* Small, quick to start, quiet on disk; failpoints for tests. --set-parameter overrides. */
+static const char *const default_parameters[] = {
+    "enableTestCommands=1",
+    "diagnosticDataCollectionEnabled=false",
+};
+enum { DEFAULT_PARAMETERS = sizeof default_parameters / sizeof default_parameters[0] };
+
+struct arguments {
+    const char *values[128];
+    size_t count;
+};
+
+static void add(struct arguments *arguments, const char *value) {
+    const size_t last = sizeof arguments->values / sizeof arguments->values[0] - 1;
+    if (arguments->count < last) arguments->values[arguments->count++] = value;
+}
+
+static void add_option(struct arguments *arguments, const char *name, const char *value) {
+    add(arguments, name);
+    add(arguments, value);
+}
+
+static bool is_overridden(const char *parameter, char *const *parameters) {
+    size_t length = strcspn(parameter, "=") + 1;
+    for (; *parameters; parameters++) {
+        if (strncmp(parameter, *parameters, length) == 0) return true;
+    }
+    return false;
+}
+
+static void add_parameters(struct arguments *arguments, char *const *parameters) {
+    for (size_t i = 0; i < DEFAULT_PARAMETERS; i++) {
+        if (!is_overridden(default_parameters[i], parameters))
+            add_option(arguments, "--setParameter", default_parameters[i]);
+    }
+    for (; *parameters; parameters++) add_option(arguments, "--setParameter", *parameters);
+}
+
+/* The folder is the working directory, so that a core dump goes with it. */
+static void enter(const char *directory, const char *data, const char *log) {
+    int fd;
+    if (chdir(directory) == 0 && (mkdir(data, 0700) == 0 || errno == EEXIST) &&
+        (fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) >= 0 &&
+        dup2(fd, STDOUT_FILENO) >= 0 && dup2(fd, STDERR_FILENO) >= 0)
+        return;
+    fprintf(stderr, "cannot prepare %s: %s\n", directory, strerror(errno));
+    _exit(CLI_FAILED);
+}
+
+void mongod_exec(const struct mongod_spec *spec, const char *directory, int node, uint16_t port) {
+    char data[32], log[32], port_text[8];
+    snprintf(data, sizeof data, "node%d", node);
+    snprintf(log, sizeof log, "node%d.log", node);
+    snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
+    enter(directory, data, log);
+
+    struct arguments arguments = {.count = 0};
+    add(&arguments, spec->program);
+    add_option(&arguments, "--port", port_text);
+    add_option(&arguments, "--dbpath", data);
+    add_option(&arguments, "--bind_ip", "127.0.0.1");
+    add_option(&arguments, "--replSet", MONGOD_REPLICA_SET);
+    add_option(&arguments, "--wiredTigerCacheSizeGB", "0.25");
+    add_option(&arguments, "--oplogSize", "64");
+    add(&arguments, "--nounixsocket");
+    if (spec->auth) add_option(&arguments, "--keyFile", MONGOD_KEY_FILE);
+    add_parameters(&arguments, spec->parameters);
+    execv(spec->program, (char *const *)arguments.values);
+    fprintf(stderr, "cannot run %s: %s\n", spec->program, strerror(errno));
+    _exit(127);
+}

@@ -1,0 +1,133 @@
+/*
+ * rename, options, validate, explain, server information, cursors of any command.
+ */
+#include <mouv/admin.h>
+
+#include "mongo/api/client.h"
+#include "mongo/base/check.h"
+#include "mongo/command/command.h"
+#include "mongo/command/reply.h"
+#include "mongo/cursor/cursor.h"
+
+/** The database in which a command about `collection` runs that is not its own. */
+static mouv_database_t *admin(const mouv_database_t *database) {
+    return database && database->client ? mouv__client_database(database->client, "admin") : NULL;
+}
+
+/** "database.collection" under `key`; a bad name makes the command fail. */
+static void append_namespace(mouv__command_t *command, const char *key,
+                             const mouv_database_t *database, const char *name) {
+    if (mouv__command_failed(command)) return;
+    if (mouv__check_collection_name(database->name, name, &command->error) < 0) return;
+    char *full = bson_strdup_printf("%s.%s", database->name, name);
+    mouv__command_string(command, key, full);
+    bson_free(full);
+}
+
+mouv_future_t mouv_collection_rename(mouv_collection_t *collection, const char *name,
+                                     const bson_t *opts) {
+    static const mouv__row_t row = {{"renameCollection", MOUV__ADMIN}, MOUV__FAMILY_PLAIN, NULL};
+    mouv__command_t command;
+    mouv_database_t *database = collection ? collection->database : NULL;
+    mouv__command_begin_bare(&command, &row, admin(database), opts);
+    if (collection) command.defaults = collection->defaults;
+    append_namespace(&command, row.operation.name, database, collection ? collection->name : NULL);
+    append_namespace(&command, "to", database, name);
+    return mouv__command_send(&command, mouv__to_nobody());
+}
+
+mouv_future_t mouv_collection_options(mouv_collection_t *collection, const bson_t *opts,
+                                      bson_t **options) {
+    static const mouv__row_t row = {
+        {"listCollections", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__read_first_options};
+    mouv__command_t command;
+    bson_t filter;
+    mouv__command_begin_database(&command, &row, collection ? collection->database : NULL, opts);
+    if (!mouv__command_failed(&command)) {
+        bson_append_document_begin(command.bson, "filter", -1, &filter);
+        bson_append_utf8(&filter, "name", -1, collection->name, -1);
+        bson_append_document_end(command.bson, &filter);
+    }
+    mouv__command_empty(&command, "cursor");
+    return mouv__command_send(&command, mouv__to_value(options));
+}
+
+mouv_future_t mouv_collection_validate(mouv_collection_t *collection, const bson_t *opts,
+                                       bson_t **reply) {
+    static const mouv__row_t row = {
+        {"validate", MOUV__OP_MAX_TIME}, MOUV__FAMILY_PLAIN, mouv__read_valid};
+    mouv__command_t command;
+    mouv__command_begin(&command, &row, collection, opts);
+    return mouv__command_send(&command, mouv__to_reply(reply));
+}
+
+static const mouv__row_t explain = {
+    {"explain", MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_READ_PREFERENCE},
+    MOUV__FAMILY_PLAIN,
+    NULL};
+
+mouv_future_t mouv_database_explain(mouv_database_t *database, const bson_t *given,
+                                    const bson_t *opts, bson_t **reply) {
+    mouv__command_t command;
+    mouv__command_begin_bare(&command, &explain, database, opts);
+    mouv__command_document(&command, "explain", given, "command");
+    return mouv__command_send(&command, mouv__to_reply(reply));
+}
+
+/** What the cursor's own command was given: where it is read from, and in which session. */
+static void explain_as(mouv__command_t *command, const mouv_cursor_t *cursor) {
+    if (!command->opts.read_preference.data && cursor->read_prefs)
+        command->read_prefs = mongoc_read_prefs_copy(cursor->read_prefs);
+    command->defaults = cursor->defaults;
+    command->session = cursor->session;
+    command->server_id = cursor->server_id;
+}
+
+mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor, const bson_t *opts, bson_t **reply) {
+    mouv__command_t command;
+    mouv__command_begin_bare(&command, &explain, cursor ? cursor->database : NULL, opts);
+    if (cursor && cursor->error) {
+        command.error = *cursor->error;
+    } else if (cursor && !cursor->command) {
+        mouv__command_fail(&command, MOUV_ESTATE, "the cursor has begun: explain it before that");
+    } else if (cursor) {
+        mouv__command_document(&command, "explain", cursor->command, "command");
+        explain_as(&command, cursor);
+    }
+    return mouv__command_send(&command, mouv__to_reply(reply));
+}
+
+/** Whether a find that the user has built himself is one that waits at its end. */
+static bool is_set(const bson_t *command, const char *name) {
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, command, name) && bson_iter_as_bool(&iter);
+}
+
+mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, const bson_t *given,
+                                        const bson_t *opts) {
+    static const mouv__row_t row = {
+        {"command", MOUV__OP_MAX_TIME}, MOUV__FAMILY_FIND | MOUV__FAMILY_GIVEN, NULL};
+    static const mouv__row_t tail = {
+        {"command", MOUV__OP_POLL}, MOUV__FAMILY_FIND | MOUV__FAMILY_GIVEN, NULL};
+    mouv__command_t command;
+    mouv__command_begin_given(&command, &row, database, given, opts);
+    if (!mouv__command_failed(&command)) {
+        command.opts.tailable |= is_set(given, "tailable");
+        command.opts.await_data |= is_set(given, "awaitData");
+    }
+    if (command.opts.tailable && command.opts.await_data) command.row = &tail;
+    int64_t max_await_ms = command.opts.max_await_ms;
+    mouv_cursor_t *cursor = mouv__cursor_new(&command);
+    /* as it is asked for: only the server knows whether what the command is may have one */
+    if (cursor->client && max_await_ms > 0) cursor->poll_ms = max_await_ms;
+    return cursor;
+}
+
+mouv_future_t mouv_client_server_info(mouv_client_t *client, bson_t **info) {
+    static const mouv__row_t row = {
+        {"buildInfo", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__read_whole};
+    mouv__command_t command;
+    mouv_database_t *database = client ? mouv__client_database(client, "admin") : NULL;
+    mouv__command_begin_database(&command, &row, database, NULL);
+    return mouv__command_send(&command, mouv__to_value(info));
+}

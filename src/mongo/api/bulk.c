@@ -1,0 +1,221 @@
+/*
+ * Bulk writes: models become statements of batches as they are added, and are sent as one
+ * operation. Batches, sending and adding up are those of every write (batch.c, tally.c).
+ */
+#include <mouv/bulk.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "async/task/runtime.h"
+#include "mongo/api/client.h"
+#include "mongo/api/write.h"
+#include "mongo/base/check.h"
+#include "mongo/base/timeout.h"
+#include "mongo/session/session.h"
+
+/* Embeds BSON structs, so it is allocated by their alignment (128 in libmongoc 1.x). */
+struct mouv_bulk {
+    mouv__maker_t maker;
+    mouv_client_t *client;   /**< counted; NULL: made from a NULL handle */
+    mouv_session_t *session; /**< counted; NULL: none */
+    bson_t *ids;             /**< of the inserts: {"<index>": _id} */
+    unsigned validation;
+    bool executed; /**< `maker` and `ids` are another's */
+};
+
+/* --- The reply ------------------------------------------------------------------------------ */
+
+static void append_count(bson_t *reply, const char *name, int64_t count) {
+    bson_append_int32(reply, name, -1, (int32_t)count);
+}
+
+static void begin_reply(const mouv__write_t *write, bson_t *reply) {
+    const mouv__tally_t *tally = &write->tally;
+    bson_t ids;
+    append_count(reply, "insertedCount", tally->inserted);
+    append_count(reply, "matchedCount", tally->matched);
+    append_count(reply, "modifiedCount", tally->modified);
+    append_count(reply, "deletedCount", tally->deleted);
+    append_count(reply, "upsertedCount", tally->upserted);
+    bson_append_document_begin(reply, "insertedIds", -1, &ids);
+    mouv__tally_append_done(tally, write->ids, &ids);
+    bson_append_document_end(reply, &ids);
+    bson_append_document_begin(reply, "upsertedIds", -1, &ids);
+    if (tally->upserted_ids) bson_concat(&ids, tally->upserted_ids);
+    bson_append_document_end(reply, &ids);
+}
+
+/* --- Beginning and end ---------------------------------------------------------------------- */
+
+mouv_bulk_t *mouv_collection_create_bulk(mouv_collection_t *collection, const bson_t *opts) {
+    static const mouv__write_row_t row = {{{"bulkWrite", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
+                                          begin_reply};
+    mouv_bulk_t *bulk = aligned_alloc(_Alignof(mouv_bulk_t), sizeof *bulk);
+    if (!bulk) return NULL;
+    mouv__maker_begin(&bulk->maker, &row, collection, opts, 0);
+    bulk->validation = mouv__command_validation(&bulk->maker.command);
+    bulk->maker.command.opts.given = NULL; /* the caller's, and in already */
+    mouv_database_t *database = bulk->maker.command.database;
+    bulk->client = database ? mouv__client_keep_open(database->client) : NULL;
+    bulk->session = bulk->maker.command.session;
+    if (bulk->session) mouv__user_session_hold(bulk->session);
+    bulk->ids = bson_new();
+    bulk->executed = false;
+    return bulk;
+}
+
+mouv_bulk_t *mouv_bulk_unref(mouv_bulk_t *bulk) {
+    if (!bulk) return NULL;
+    if (!bulk->executed) {
+        mouv__maker_clear(&bulk->maker);
+        bson_destroy(bulk->ids);
+    }
+    if (bulk->session) mouv__user_session_let_go(bulk->session);
+    mouv__client_may_close(bulk->client);
+    free(bulk);
+    return NULL;
+}
+
+void mouv_bulk_drop(mouv_bulk_t **bulk) {
+    *bulk = mouv_bulk_unref(*bulk);
+}
+
+size_t mouv_bulk_count(const mouv_bulk_t *bulk) {
+    return bulk ? bulk->maker.statement_count : 0;
+}
+
+/* --- Models --------------------------------------------------------------------------------- */
+
+/** A model on its way in. */
+typedef struct model {
+    mouv_bulk_t *bulk;
+    mouv__opts_t opts;
+    unsigned validation;
+    mouv_error_t error; /**< `code` below 0: refused */
+} model_t;
+
+/** Options that no statement of this kind has. */
+static int refuse_strangers(model_t *model) {
+    bson_t strange = BSON_INITIALIZER;
+    bson_iter_t first;
+    mouv__opts_append(&model->opts, MOUV__PLACE_TOP, &strange);
+    bool timed = model->opts.timeout_ms != MOUV__TIMEOUT_UNSET; /* the bulk's own option */
+    if (timed) BSON_APPEND_INT64(&strange, "timeoutMS", model->opts.timeout_ms);
+    bool found = bson_iter_init(&first, &strange) && bson_iter_next(&first);
+    if (found) {
+        mouv_error_set(&model->error, MOUV_EINVAL, "a model has no option '%.80s'",
+                       bson_iter_key(&first));
+    }
+    bson_destroy(&strange);
+    return model->error.code;
+}
+
+/** Reads the model's options; false: it has failed. */
+static bool begin_model(model_t *model, mouv_bulk_t *bulk, unsigned families, const bson_t *opts) {
+    model->bulk = bulk;
+    model->error.code = 0;
+    if (!bulk) {
+        mouv_error_set(&model->error, MOUV_EINVAL, "the bulk is NULL");
+    } else if (bulk->executed) {
+        mouv_error_set(&model->error, MOUV_ESTATE, "the bulk has been executed");
+    } else if (mouv__maker_failed(&bulk->maker)) {
+        model->error = bulk->maker.command.error;
+    } else if (mouv__opts_read(&model->opts, families, opts, &model->error) == 0) {
+        model->validation = model->opts.validate ? bulk->validation : (unsigned)BSON_VALIDATE_NONE;
+        refuse_strangers(model);
+    }
+    return model->error.code == 0;
+}
+
+/** The first model that is refused is what the whole bulk fails with. */
+static int end_model(model_t *model, mouv_error_t *error) {
+    mouv_bulk_t *bulk = model->bulk;
+    if (bulk && !bulk->executed) {
+        mouv__command_t *command = &bulk->maker.command;
+        if (model->error.code < 0) {
+            mouv__command_fail(command, model->error.code, "model %u: %s",
+                               bulk->maker.statement_count, model->error.message);
+        }
+        model->error = command->error;
+    }
+    if (model->error.code == 0) return 0;
+    return mouv_error_set(error, model->error.code, "%s", model->error.message);
+}
+
+int mouv_bulk_insert_one(mouv_bulk_t *bulk, const bson_t *document, const bson_t *opts,
+                         mouv_error_t *error) {
+    model_t model;
+    if (begin_model(&model, bulk, MOUV__FAMILY_PLAIN, opts) &&
+        mouv__check_document(document, "document", model.validation, &model.error) == 0) {
+        mouv__maker_add_insert(&bulk->maker, document, bulk->ids);
+    }
+    return end_model(&model, error);
+}
+
+typedef int (*check_t)(const bson_t *document, unsigned flags, mouv_error_t *error);
+
+static int add_update(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *update, check_t check,
+                      bool multi, const bson_t *opts, mouv_error_t *error) {
+    model_t model;
+    if (begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
+        mouv__check_document(filter, "filter", MOUV__VALIDATE_STRUCTURE, &model.error) == 0 &&
+        check(update, model.validation, &model.error) == 0) {
+        mouv__maker_add_update(&bulk->maker, filter, update, multi, &model.opts);
+    }
+    return end_model(&model, error);
+}
+
+int mouv_bulk_update_one(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *update,
+                         const bson_t *opts, mouv_error_t *error) {
+    return add_update(bulk, filter, update, mouv__check_update, false, opts, error);
+}
+
+int mouv_bulk_update_many(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *update,
+                          const bson_t *opts, mouv_error_t *error) {
+    return add_update(bulk, filter, update, mouv__check_update, true, opts, error);
+}
+
+int mouv_bulk_replace_one(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *replacement,
+                          const bson_t *opts, mouv_error_t *error) {
+    return add_update(bulk, filter, replacement, mouv__check_replacement, false, opts, error);
+}
+
+static int add_delete(mouv_bulk_t *bulk, const bson_t *filter, bool multi, const bson_t *opts,
+                      mouv_error_t *error) {
+    model_t model;
+    if (begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
+        mouv__check_document(filter, "filter", MOUV__VALIDATE_STRUCTURE, &model.error) == 0) {
+        mouv__maker_add_delete(&bulk->maker, filter, multi, &model.opts);
+    }
+    return end_model(&model, error);
+}
+
+int mouv_bulk_delete_one(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *opts,
+                         mouv_error_t *error) {
+    return add_delete(bulk, filter, false, opts, error);
+}
+
+int mouv_bulk_delete_many(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *opts,
+                          mouv_error_t *error) {
+    return add_delete(bulk, filter, true, opts, error);
+}
+
+/* --- Sending -------------------------------------------------------------------------------- */
+
+static mouv_future_t refuse(int code, const char *why) {
+    mouv_error_t error;
+    mouv_error_set(&error, code, "bulkWrite: %s", why);
+    return mouv__future_failed_with(mouv__runtime(), &error);
+}
+
+mouv_future_t mouv_bulk_execute(mouv_bulk_t *bulk, bson_t **reply) {
+    mouv__output_t output = mouv__to_reply(reply);
+    if (!bulk) return refuse(MOUV_EINVAL, "the bulk is NULL");
+    if (bulk->executed) return refuse(MOUV_ESTATE, "it has been executed");
+    if (bulk->maker.statement_count == 0) {
+        mouv__command_fail(&bulk->maker.command, MOUV_EINVAL, "it has no models");
+    }
+    bulk->executed = true;
+    return mouv__maker_send(&bulk->maker, output, bulk->ids);
+}

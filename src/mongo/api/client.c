@@ -1,0 +1,301 @@
+/*
+ * mouv_client_t: made from a URI without any I/O, counted.
+ */
+#include "mongo/api/client.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "async/loop/fork.h"
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+#include "mongo/api/close.h"
+#include "mongo/base/libmongoc.h"
+#include "mongo/base/timeout.h"
+#include "mongo/operation/operation.h"
+#include "mongo/topology/events.h"
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static mongoc_uri_t *parse_known(const char *text, mouv_error_t *error) {
+    bson_error_t why = {0};
+    char log[MOUV__DRIVER_LOG_SIZE];
+    mouv__driver_listen(log);
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &why);
+    mouv__driver_listen(NULL);
+    if (uri) {
+        if (log[0]) mouv__log(MOUV_LOG_WARNING, "the URI: %s", log);
+        return uri;
+    }
+    mouv__raise(error, MOUV_EINVAL, "mouv_client_new: %s%s%s", why.message, log[0] ? ": " : "",
+                log);
+    return NULL;
+}
+
+/* Each is a connection, and a thread. */
+#define POOL_SIZE_MAX 100000
+
+/* mongoc_uri_get_option_as_int32() takes a 0 for the default. */
+static int32_t max_pool_size(const mongoc_uri_t *uri) {
+    bson_iter_t option;
+    bool given =
+        bson_iter_init_find_case(&option, mongoc_uri_get_options(uri), MONGOC_URI_MAXPOOLSIZE);
+    return given ? bson_iter_int32(&option) : 100;
+}
+
+static int check_pool_size(const mongoc_uri_t *uri, mouv_error_t *error) {
+    int32_t size = max_pool_size(uri);
+    if (size >= 1 && size <= POOL_SIZE_MAX) return 0;
+    return mouv__raise(error, MOUV_EINVAL,
+                       "mouv_client_new: the URI's option 'maxPoolSize' is %d, not 1 to %d",
+                       (int)size, POOL_SIZE_MAX);
+}
+
+static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error_t *error) {
+    mouv_error_t why = {0};
+    if (!text) {
+        mouv__raise(error, MOUV_EINVAL, "mouv_client_new: the URI is NULL");
+        return NULL;
+    }
+    char *known = mouv__timeout_from_uri(text, timeout_ms, &why);
+    if (!known) {
+        mouv__raise(error, why.code, "mouv_client_new: %s", why.message);
+        return NULL;
+    }
+    mongoc_uri_t *uri = parse_known(known, error);
+    mouv__free(known);
+    if (!uri || check_pool_size(uri, error) == 0) return uri;
+    mongoc_uri_destroy(uri);
+    return NULL;
+}
+
+/* The worker that sits in server selection comes back this often: it goes on where operations still
+ * wait, and is free where their time is up. */
+#define SELECTION_SLICE_MS 1000
+
+/* What libmongoc must not do by itself, and room for the lanes and the watch. */
+static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
+    client->retry_reads = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
+    client->retry_writes = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
+    client->selection_timeout_ms =
+        mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 30000);
+    if (client->selection_timeout_ms > SELECTION_SLICE_MS)
+        mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS,
+                                       SELECTION_SLICE_MS);
+    if (client->timeout_ms != MOUV__TIMEOUT_UNSET) /* which takes the place of that */
+        mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
+                                       MONGOC_DEFAULT_SOCKETTIMEOUTMS);
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
+                                   max_pool_size(uri) + MOUV__LANES + 1);
+}
+
+static int64_t queue_wait_ms(const mouv_client_opts_t *opts, const mongoc_uri_t *uri) {
+    if (opts->queue_wait_ms > 0) return opts->queue_wait_ms;
+    int32_t wait = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, 0);
+    return wait > 0 ? wait : 30000;
+}
+
+static void on_runtime_close(mouv__attachment_t *attachment) {
+    mouv_client_t *client =
+        (mouv_client_t *)((char *)attachment - offsetof(mouv_client_t, attachment));
+    mouv__client_begin_close(client, true);
+}
+
+static void client_free(mouv_client_t *client) {
+    mouv__handles_free(client);
+    mouv__free(client->default_database);
+    if (client->monitor) mouv__monitor_unref(client->monitor);
+    mouv__free(client);
+}
+
+static int remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
+    const char *name = mongoc_uri_get_database(uri);
+    if (!name || !*name) return 0;
+    size_t size = strlen(name) + 1;
+    client->default_database = mouv__alloc(size);
+    if (!client->default_database) return MOUV_ENOMEM;
+    memcpy(client->default_database, name, size);
+    return 0;
+}
+
+/* Consumes `uri` and `setup`. */
+static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *setup,
+                       const mouv_client_opts_t *opts) {
+    uint32_t pool_size = (uint32_t)max_pool_size(uri);
+    client->admission.queue_wait_ms = queue_wait_ms(opts, uri);
+    client->close_wait_ms = opts->close_wait_ms > 0 ? opts->close_wait_ms : 0;
+    mouv__watch_t *watch = mouv__watch_new(mouv__runtime_mailbox(client->runtime),
+                                           mouv__admission_topology_changed, client);
+    if (!watch || remember_database(client, uri) < 0) {
+        if (watch) mouv__watch_unref(watch);
+        mongoc_uri_destroy(uri);
+        mouv__setup_clear(setup);
+        return MOUV_ENOMEM;
+    }
+    take_over(client, uri);
+    client->pool = mouv__pool_new(uri, setup, watch);
+    mouv__watch_unref(watch);
+    if (!client->pool) return MOUV_ENOMEM;
+    if (mouv__admission_init(client, opts, pool_size) < 0) {
+        mouv__pool_unref(client->pool);
+        return MOUV_ENOMEM;
+    }
+    mouv__stopper_init(&client->stopper, client);
+    mouv__interrupter_init(&client->interrupter, client);
+    mouv__circuits_init(&client->circuits, client);
+    return 0;
+}
+
+static int check_opts(const mouv_client_opts_t *opts, mouv_error_t *error) {
+    const char *bad = (unsigned)opts->executor > MOUV_EXECUTOR_UVPOOL ? "executor"
+                      : opts->queue_wait_ms < 0                       ? "queue_wait_ms"
+                      : opts->close_wait_ms < 0                       ? "close_wait_ms"
+                                                                      : NULL;
+    if (!bad) return 0;
+    return mouv__raise(error, MOUV_EINVAL, "mouv_client_new: '%s' is out of range", bad);
+}
+
+mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *opts,
+                               mouv_error_t *error) {
+    static const mouv_client_opts_t defaults;
+    if (!opts) opts = &defaults;
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (!runtime) {
+        mouv__raise(error, MOUV_ENOLOOP, "mouv_client_new: this thread has no runtime");
+        return NULL;
+    }
+    if (check_opts(opts, error) < 0) return NULL;
+    mouv__driver_init();
+    mouv__setup_t setup;
+    int64_t timeout_ms;
+    mongoc_uri_t *uri = parse_uri(uri_text, &timeout_ms, error);
+    if (!uri) return NULL;
+    if (mouv__setup_init(&setup, opts, uri, error) < 0) {
+        mongoc_uri_destroy(uri);
+        return NULL;
+    }
+    mouv_client_t *client = mouv__alloc(sizeof(*client));
+    if (client) {
+        client->runtime = runtime;
+        client->process = mouv__fork_number();
+        client->timeout_ms = timeout_ms;
+    }
+    if (!client || client_init(client, uri, &setup, opts) < 0) {
+        if (client) {
+            client_free(client);
+        } else {
+            mongoc_uri_destroy(uri);
+            mouv__setup_clear(&setup);
+        }
+        mouv__raise(error, MOUV_ENOMEM, "mouv_client_new: %s", mouv_error_message(MOUV_ENOMEM));
+        return NULL;
+    }
+    client->users = 1;
+    client->attachment.close = on_runtime_close;
+    mouv__runtime_attach(runtime, &client->attachment);
+    return client;
+}
+
+/* --- references ------------------------------------------------------------------------------- */
+
+int mouv__client_check(const mouv_client_t *client, mouv_error_t *error) {
+    if (!client) return mouv_error_set(error, MOUV_EINVAL, "the client is NULL");
+    if (client->process != mouv__fork_number())
+        return mouv_error_set(error, MOUV_ETHREAD,
+                              "the client belongs to the process that made it, this is a child: "
+                              "it makes its own after fork()");
+    if (client->state != MOUV__CLIENT_OPEN)
+        return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
+    if (mouv__runtime() != client->runtime)
+        return mouv_error_set(error, MOUV_ETHREAD, "the client belongs to another thread");
+    return 0;
+}
+
+bool mouv__client_is_elsewhere(const mouv_client_t *client) {
+    return client->process != mouv__fork_number() ||
+           (client->runtime && mouv__runtime() != client->runtime);
+}
+
+bool mouv__client_is_foreign(const mouv_client_t *client, const char *function) {
+    if (!mouv__client_is_elsewhere(client)) return false;
+    if (client->process == mouv__fork_number())
+        mouv__log(MOUV_LOG_ERROR, "%s: its client belongs to another thread; nothing is done",
+                  function);
+    return true;
+}
+
+mouv_client_t *mouv_client_ref(mouv_client_t *client) {
+    if (client) client->users++;
+    return client;
+}
+
+static void free_if_unused(mouv_client_t *client) {
+    if (client->users == 0 && client->open_for == 0 && client->held == 0 &&
+        client->state == MOUV__CLIENT_CLOSED)
+        client_free(client);
+}
+
+static void close_if_unused(mouv_client_t *client) {
+    if (client->users > 0 || client->open_for > 0) return;
+    mouv__client_hold(client);
+    mouv__client_begin_close(client, false);
+    mouv__client_let_go(client);
+}
+
+mouv_client_t *mouv_client_unref(mouv_client_t *client) {
+    if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return NULL;
+    if (client->users > 0) client->users--;
+    if (client->users > 0) return NULL;
+    mouv__monitor_stop(client->monitor); /* whatever it stays open for: who listens may be gone */
+    close_if_unused(client);
+    return NULL;
+}
+
+mouv_client_t *mouv__client_keep_open(mouv_client_t *client) {
+    if (client) client->open_for++;
+    return client;
+}
+
+void mouv__client_may_close(mouv_client_t *client) {
+    if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return;
+    client->open_for--;
+    close_if_unused(client);
+}
+
+void mouv_client_drop(mouv_client_t **client) {
+    *client = mouv_client_unref(*client);
+}
+
+void mouv__client_hold(mouv_client_t *client) {
+    client->held++;
+}
+
+void mouv__client_let_go(mouv_client_t *client) {
+    client->held--;
+    free_if_unused(client);
+}
+
+/* --- figures ---------------------------------------------------------------------------------- */
+
+void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats) {
+    if (!stats) return;
+    memset(stats, 0, sizeof(*stats));
+    if (!client) return;
+    const mouv__admission_t *admission = &client->admission;
+    *stats = client->stats;
+    stats->queued = admission->selecting.count + admission->ready.count + admission->cleanup.count;
+    stats->clients = admission->carrier_count;
+    stats->busy = admission->selector.busy + admission->cleaner.busy + client->stopper.lane.busy +
+                  client->circuits.lane.busy;
+    for (uint32_t i = 0; i < admission->carrier_count; i++) {
+        stats->queued += admission->carriers[i]->affine.count;
+        stats->busy += admission->carriers[i]->busy;
+    }
+    for (const mouv__operation_t *op = admission->running.first; op; op = op->next) {
+        stats->in_flight++;
+        stats->late += op->state == MOUV__OP_LATE;
+    }
+}

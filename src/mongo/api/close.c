@@ -1,0 +1,343 @@
+/*
+ * Closing a client, with and without patience.
+ */
+#include "mongo/api/close.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include <mouv/await.h>
+#include <mouv/task.h>
+
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+#include "mongo/api/client.h"
+#include "mongo/operation/attempt.h"
+#include "mongo/operation/state.h"
+#include "mongo/pool/pin.h"
+#include "mongo/pool/queue.h"
+#include "mongo/session/session.h"
+#include "mongo/topology/events.h"
+#include "mongo/transport/threads/background.h"
+
+/* How long a closing runtime waits for workers whose operations have been killed ... */
+#define LEAVE_MS 200
+/* ... and for libmongoc's pool to end its sessions. Joining the monitors takes libmongoc up to half
+ * a second, which a thread does behind the program's back (see pool.c). */
+#define DESTROY_MS 50
+
+/* The same after a close that was hurried: the program goes on, so there is time for good-byes. */
+#define HURRIED_DESTROY_MS 2000
+
+static void move(mouv_client_t *client, mouv__client_state_t state) {
+    assert(state == client->state + 1u);
+    client->state = (uint8_t)state;
+}
+
+/* --- the futures of mouv_client_close_future() ----------------------------------------------- */
+
+struct mouv__closing {
+    mouv__future_t future; /* first */
+    struct mouv__closing *next;
+};
+
+static const mouv__future_ops_t closing_ops = {.kind = "client close", .outside = true};
+
+static void complete_closings(mouv_client_t *client) {
+    while (client->closings) {
+        struct mouv__closing *closing = client->closings;
+        client->closings = closing->next;
+        if (!mouv__future_is_done(&closing->future))
+            mouv__future_complete(&closing->future, 0, NULL);
+        mouv__future_let_go(&closing->future);
+    }
+}
+
+mouv_future_t mouv_client_close_future(mouv_client_t *client) {
+    mouv_error_t error = {0};
+    if (mouv__client_check(client, &error) < 0 && error.code != MOUV_ECLOSED)
+        return mouv__future_failed_with(mouv__runtime(), &error);
+    mouv_runtime_t *runtime = mouv__runtime();
+    struct mouv__closing *closing = runtime ? mouv__alloc(sizeof(*closing)) : NULL;
+    if (!closing || mouv__future_init(&closing->future, &closing_ops, runtime, true) != 0) {
+        mouv__free(closing);
+        return mouv__future_failed(runtime ? MOUV_ENOMEM : MOUV_ENOLOOP);
+    }
+    mouv_future_t handle = mouv__future_handle(&closing->future);
+    mouv__future_hold(&closing->future);
+    closing->next = client->closings;
+    client->closings = closing;
+    if (client->state == MOUV__CLIENT_CLOSED)
+        complete_closings(client);
+    else
+        mouv__client_begin_close(client, false);
+    return handle;
+}
+
+int mouv_client_close(mouv_client_t *client, mouv_error_t *error) {
+    if (!mouv_in_coroutine())
+        return mouv__raise(error, MOUV_ENOTCORO, "mouv_client_close: called outside a coroutine");
+    return mouv_await(mouv_client_close_future(client), error);
+}
+
+/* --- closed ---------------------------------------------------------------------------------- */
+
+static void become_closed(mouv_client_t *client) {
+    mouv_runtime_t *runtime = client->runtime;
+    move(client, MOUV__CLIENT_CLOSED);
+    mouv__timer_stop(runtime, &client->close_timer);
+    mouv__admission_clear(client);
+    mouv__monitor_finish(client->monitor); /* tells the rest before an awaiter goes on */
+    complete_closings(client);
+    mouv__runtime_unkeep(runtime);
+    mouv__runtime_detach(runtime, &client->attachment);
+    client->runtime = NULL;
+    mouv__client_let_go(client);
+}
+
+/* --- destroying ------------------------------------------------------------------------------ */
+
+typedef struct mouv__destroy {
+    mouv__step_t step; /* first */
+    mouv__pool_t *pool;
+    mouv__carrier_t **carriers;
+    uint32_t count;
+    bool unreachable; /* no server is known: nobody to say good-bye to */
+    uint64_t last;    /* carriers connected to one of these servers (bits) go last */
+} destroy_t;
+
+/* libmongoc sends endSessions with the client that it got back last, if that has a connection. */
+static void free_carriers(destroy_t *destroy, bool last) {
+    for (uint32_t i = 0; i < destroy->count; i++) {
+        mouv__carrier_t *carrier = destroy->carriers[i];
+        if (!carrier || last != ((carrier->connected & destroy->last) != 0)) continue;
+        mouv__carrier_free(carrier, destroy->pool);
+        destroy->carriers[i] = NULL;
+    }
+}
+
+static void end_carriers(destroy_t *destroy) {
+    for (uint32_t i = 0; i < destroy->count; i++) mouv__carrier_end_sessions(destroy->carriers[i]);
+#if !MONGOC_CHECK_VERSION(2, 2, 0)
+    /* else destroying the pool would select a server to send endSessions to, for 30 seconds */
+    for (uint32_t i = 0; i < destroy->count && destroy->unreachable; i++) {
+        if (!destroy->carriers[i]->client) continue;
+        mongoc_client_reset(destroy->carriers[i]->client);
+        break;
+    }
+#endif
+    mouv__pool_leave_watch(destroy->pool);
+    free_carriers(destroy, false);
+    free_carriers(destroy, true);
+    mouv__free(destroy->carriers);
+    destroy->carriers = NULL;
+    destroy->count = 0;
+}
+
+static void destroy_run(mouv__job_t *job) {
+    destroy_t *destroy = (destroy_t *)job;
+    mouv__pool_unref(destroy->step.pool);
+    destroy->step.pool = NULL;
+    end_carriers(destroy);
+    mouv__pool_unref(destroy->pool); /* the last share, unless something is left behind */
+    destroy->pool = NULL;
+}
+
+/* Only where it never ran. */
+static void destroy_clear(mouv__step_t *step) {
+    destroy_t *destroy = (destroy_t *)step;
+    if (!destroy->pool) return;
+    end_carriers(destroy);
+    mouv__pool_unref(destroy->pool);
+}
+
+static void destroy_ended(mouv__step_t *step) {
+    become_closed(step->client);
+}
+
+static void add_carrier(destroy_t *destroy, mouv__carrier_t *carrier) {
+    if (!carrier) return;
+    mouv__affinity_forget_all(carrier);
+    if (!carrier->busy) destroy->carriers[destroy->count++] = carrier;
+}
+
+static void add_lane(destroy_t *destroy, mouv__lane_t *lane) {
+    if (lane->carrier) lane->carrier->busy = lane->busy;
+    add_carrier(destroy, lane->carrier);
+    lane->carrier = NULL;
+}
+
+static void collect_carriers(mouv_client_t *client, destroy_t *destroy) {
+    mouv__admission_t *admission = &client->admission;
+    for (uint32_t i = 0; i < admission->carrier_count; i++)
+        add_carrier(destroy, admission->carriers[i]);
+    add_lane(destroy, &admission->selector);
+    add_lane(destroy, &admission->cleaner);
+    add_lane(destroy, &client->stopper.lane);
+    add_lane(destroy, &client->circuits.lane);
+    admission->carrier_count = 0;
+    admission->idle = NULL;
+}
+
+static bool is_reachable(const mouv__topology_t *topology) {
+    for (uint32_t i = 0; topology && i < topology->count; i++)
+        if (topology->servers[i].kind != MOUV__SERVER_UNKNOWN) return true;
+    return false;
+}
+
+/* libmongoc prefers the primary; without one it takes any. */
+static uint64_t preferred_servers(const mouv__topology_t *topology) {
+    uint64_t primaries = 0;
+    for (uint32_t i = 0; topology && i < topology->count; i++)
+        if (topology->servers[i].kind == MOUV__SERVER_PRIMARY)
+            primaries |= mouv__server_bit(topology->servers[i].id);
+    return primaries ? primaries : UINT64_MAX;
+}
+
+int mouv__close_reserve(mouv_client_t *client) {
+    size_t room = (client->admission.carrier_max + MOUV__LANES) * sizeof(mouv__carrier_t *);
+    destroy_t *destroy = mouv__alloc(sizeof(*destroy));
+    if (destroy) destroy->carriers = mouv__alloc(room);
+    if (!destroy || !destroy->carriers) {
+        mouv__free(destroy);
+        return MOUV_ENOMEM;
+    }
+    client->destroy = destroy;
+    return 0;
+}
+
+void mouv__close_unreserve(mouv_client_t *client) {
+    if (client->destroy) mouv__free(client->destroy->carriers);
+    mouv__free(client->destroy);
+    client->destroy = NULL;
+}
+
+static destroy_t *take_reserve(mouv_client_t *client) {
+    destroy_t *destroy = client->destroy;
+    client->destroy = NULL;
+    destroy->unreachable = !is_reachable(client->admission.topology);
+    destroy->last = preferred_servers(client->admission.topology);
+    collect_carriers(client, destroy);
+    return destroy;
+}
+
+/* There is no libmongoc pool, so nothing here can block. */
+static void destroy_unused(destroy_t *destroy, mouv__pool_t *pool) {
+    destroy->pool = pool;
+    end_carriers(destroy);
+    mouv__free(destroy);
+    mouv__pool_unref(pool);
+}
+
+static void on_close_timer(mouv__timer_t *timer);
+
+static void start_timer(mouv_client_t *client, int64_t limit_ms, void (*fn)(mouv__timer_t *)) {
+    mouv_runtime_t *runtime = client->runtime;
+    mouv__timer_start(runtime, &client->close_timer, mouv__deadline_in(runtime, limit_ms), fn);
+}
+
+static void begin_destroy(mouv_client_t *client) {
+    mouv__pool_t *pool = client->pool;
+    move(client, MOUV__CLIENT_DESTROYING);
+    mouv__stopper_close(&client->stopper);
+    mouv__circuits_close(&client->circuits);
+    mouv__interrupter_close(&client->interrupter);
+    mouv__step_abandon_all(client);
+    mouv__watch_stop(pool->watch);
+    destroy_t *destroy = take_reserve(client);
+    if (client->admission.pool_state == MOUV__POOL_NONE) {
+        destroy_unused(destroy, pool);
+        client->pool = NULL;
+        become_closed(client);
+        return;
+    }
+    destroy->pool = pool;
+    mouv__step_submit(client, &destroy->step, NULL, destroy_run, destroy_ended, destroy_clear);
+    client->pool = NULL;
+    client->admission.pool_state = MOUV__POOL_NONE;
+    if (client->leaving || client->hurried)
+        start_timer(client, client->leaving ? DESTROY_MS : HURRIED_DESTROY_MS, on_close_timer);
+}
+
+/* --- draining -------------------------------------------------------------------------------- */
+
+/* Nobody waits for these workers any more; each frees what it has when it comes back. */
+static void leave_behind(mouv_client_t *client) {
+    mouv__queue_t *running = &client->admission.running;
+    mouv__log(MOUV_LOG_WARNING,
+              "the %s closes while %u operation(s) are stuck in a call: left behind",
+              client->leaving ? "runtime" : "client", running->count);
+    while (running->first) {
+        mouv__operation_t *op = running->first;
+        mouv__stopper_remove(op);
+        mouv__operation_leave_behind(op);
+    }
+}
+
+static void on_close_timer(mouv__timer_t *timer) {
+    mouv_client_t *client = (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
+    mouv__client_hold(client);
+    if (client->state == MOUV__CLIENT_DRAINING) {
+        leave_behind(client);
+        mouv__admission_fail_cleanup(client);
+        mouv__client_quiet(client);
+    } else if (client->state == MOUV__CLIENT_DESTROYING) {
+        mouv__step_abandon_all(client);
+        become_closed(client);
+    }
+    mouv__client_let_go(client);
+}
+
+static void stop_all(mouv_client_t *client) {
+    mouv__operation_t *next;
+    for (mouv__operation_t *op = client->admission.running.first; op; op = next) {
+        next = op->next;
+        mouv__future_cancel(&op->future);
+    }
+}
+
+static void leave(mouv_client_t *client) {
+    client->leaving = true;
+    mouv__monitor_stop(client->monitor);
+    start_timer(client, client->state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS,
+                on_close_timer);
+    if (client->state == MOUV__CLIENT_DRAINING) stop_all(client);
+}
+
+static void on_close_limit(mouv__timer_t *timer) {
+    mouv_client_t *client = (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
+    mouv__client_hold(client);
+    client->hurried = true;
+    if (client->state == MOUV__CLIENT_DRAINING) {
+        start_timer(client, LEAVE_MS, on_close_timer);
+        stop_all(client);
+    } else {
+        on_close_timer(timer);
+    }
+    mouv__client_let_go(client);
+}
+
+void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
+    if (client->state == MOUV__CLIENT_CLOSED) return;
+    mouv__client_hold(client);
+    if (client->state == MOUV__CLIENT_OPEN) {
+        mouv_error_t error = {0};
+        mouv__user_sessions_end(client);
+        mouv__client_hold(client); /* until it is closed */
+        mouv__runtime_keep(client->runtime);
+        move(client, MOUV__CLIENT_DRAINING);
+        if (client->close_wait_ms > 0) start_timer(client, client->close_wait_ms, on_close_limit);
+        mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the client is being closed");
+        mouv__admission_fail_waiting(client, &error);
+    }
+    if (leaving && !client->leaving) leave(client);
+    mouv__client_quiet(client);
+    mouv__client_let_go(client);
+}
+
+void mouv__client_quiet(mouv_client_t *client) {
+    const mouv__admission_t *admission = &client->admission;
+    if (client->state != MOUV__CLIENT_DRAINING) return;
+    if (admission->running.first || client->cleanups > 0) return;
+    begin_destroy(client);
+}

@@ -1,0 +1,163 @@
+/*
+ * Fields by their path.
+ */
+#include <mouv/document.h>
+
+#include <string.h>
+
+#include "mongo/base/opts.h"
+#include "mongo/command/reply.h"
+
+/* --- The path ------------------------------------------------------------------------------- */
+
+/** Steps from the fields of `at` to the one named by [name, name + length). */
+static bool step_to(bson_iter_t *at, const char *name, size_t length) {
+    while (bson_iter_next(at)) {
+        if (bson_iter_key_len(at) == length && memcmp(bson_iter_key(at), name, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Finds the field, or says up to where the path goes. */
+static int find(const bson_t *document, const char *path, bson_iter_t *field, mouv_error_t *error) {
+    if (!document || !path) {
+        return mouv_error_set(error, MOUV_EINVAL, "the %s is NULL", document ? "path" : "document");
+    }
+    if (!bson_iter_init(field, document)) {
+        return mouv_error_set(error, MOUV_EINVAL, "the document is corrupt");
+    }
+    const char *name = path;
+    for (;;) {
+        size_t length = strcspn(name, ".");
+        int walked = (int)(name - path + (ptrdiff_t)length);
+        if (!step_to(field, name, length)) {
+            return mouv_error_set(error, MOUV_EINVAL, "no field '%.*s'", walked, path);
+        }
+        if (name[length] == '\0') return 0;
+        bson_iter_t inside;
+        if (!bson_iter_recurse(field, &inside)) {
+            return mouv_error_set(error, MOUV_EINVAL, "no field '%s': '%.*s' is %s", path, walked,
+                                  path, mouv__type_name(bson_iter_type(field)));
+        }
+        *field = inside;
+        name += length + 1;
+    }
+}
+
+bool mouv_bson_has(const bson_t *document, const char *path) {
+    bson_iter_t field;
+    return find(document, path, &field, NULL) == 0;
+}
+
+/* --- Types ---------------------------------------------------------------------------------- */
+
+static int refuse(const char *path, const char *expected, const bson_iter_t *field,
+                  mouv_error_t *error) {
+    return mouv_error_set(error, MOUV_EINVAL, "field '%s': expected %s, got %s", path, expected,
+                          mouv__type_name(bson_iter_type(field)));
+}
+
+/** Finds a field that must be of one type. */
+static int find_typed(const bson_t *document, const char *path, bson_type_t type,
+                      bson_iter_t *field, mouv_error_t *error) {
+    int rc = find(document, path, field, error);
+    if (rc < 0 || bson_iter_type(field) == type) return rc;
+    return refuse(path, mouv__type_name(type), field, error);
+}
+
+static int find_number(const bson_t *document, const char *path, bson_iter_t *field,
+                       mouv_error_t *error) {
+    int rc = find(document, path, field, error);
+    if (rc < 0 || BSON_ITER_HOLDS_NUMBER(field)) return rc;
+    return refuse(path, "a number", field, error);
+}
+
+int mouv_bson_get_int64(const bson_t *document, const char *path, int64_t *value,
+                        mouv_error_t *error) {
+    bson_iter_t field;
+    int rc = find_number(document, path, &field, error);
+    if (rc < 0) return rc;
+    if (BSON_ITER_HOLDS_DOUBLE(&field)) {
+        double number = bson_iter_double(&field);
+        bool fits = number >= -9223372036854775808.0 && number < 9223372036854775808.0;
+        if (!fits || number != (double)(int64_t)number) {
+            return mouv_error_set(error, MOUV_EINVAL, "field '%s': expected a whole number, got %g",
+                                  path, number);
+        }
+    }
+    *value = bson_iter_as_int64(&field);
+    return 0;
+}
+
+int mouv_bson_get_double(const bson_t *document, const char *path, double *value,
+                         mouv_error_t *error) {
+    bson_iter_t field;
+    int rc = find_number(document, path, &field, error);
+    if (rc < 0) return rc;
+    *value = BSON_ITER_HOLDS_DOUBLE(&field) ? bson_iter_double(&field)
+                                            : (double)bson_iter_as_int64(&field);
+    return 0;
+}
+
+int mouv_bson_get_bool(const bson_t *document, const char *path, bool *value, mouv_error_t *error) {
+    bson_iter_t field;
+    int rc = find_typed(document, path, BSON_TYPE_BOOL, &field, error);
+    if (rc == 0) *value = bson_iter_bool(&field);
+    return rc;
+}
+
+int mouv_bson_get_utf8(const bson_t *document, const char *path, const char **value,
+                       mouv_error_t *error) {
+    bson_iter_t field;
+    uint32_t length;
+    int rc = find_typed(document, path, BSON_TYPE_UTF8, &field, error);
+    if (rc < 0) return rc;
+    const char *text = bson_iter_utf8(&field, &length);
+    if (strlen(text) != length) {
+        return mouv_error_set(error, MOUV_EINVAL, "field '%s': the string has a NUL byte", path);
+    }
+    *value = text;
+    return 0;
+}
+
+int mouv_bson_get_oid(const bson_t *document, const char *path, bson_oid_t *value,
+                      mouv_error_t *error) {
+    bson_iter_t field;
+    int rc = find_typed(document, path, BSON_TYPE_OID, &field, error);
+    if (rc == 0) bson_oid_copy(bson_iter_oid(&field), value);
+    return rc;
+}
+
+int mouv_bson_get_date(const bson_t *document, const char *path, int64_t *value,
+                       mouv_error_t *error) {
+    bson_iter_t field;
+    int rc = find_typed(document, path, BSON_TYPE_DATE_TIME, &field, error);
+    if (rc == 0) *value = bson_iter_date_time(&field);
+    return rc;
+}
+
+static int get_view(const bson_t *document, const char *path, bson_type_t type, bson_t *value,
+                    mouv_error_t *error) {
+    bson_iter_t field;
+    int rc = find_typed(document, path, type, &field, error);
+    if (rc < 0 || mouv__reply_view(&field, value)) return rc;
+    return mouv_error_set(error, MOUV_EINVAL, "field '%s' is corrupt", path);
+}
+
+int mouv_bson_get_document(const bson_t *document, const char *path, bson_t *value,
+                           mouv_error_t *error) {
+    return get_view(document, path, BSON_TYPE_DOCUMENT, value, error);
+}
+
+int mouv_bson_get_array(const bson_t *document, const char *path, bson_t *value,
+                        mouv_error_t *error) {
+    return get_view(document, path, BSON_TYPE_ARRAY, value, error);
+}
+
+/* --- The end -------------------------------------------------------------------------------- */
+
+void mouv_bson_drop(bson_t **document) {
+    bson_destroy(*document);
+}

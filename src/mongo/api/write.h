@@ -1,0 +1,92 @@
+/*
+ * What every write is made of: statements gathered into batches, each of which is one command, and
+ * what becomes of them. write.c has the calls with one kind of statement, bulk.c those with all.
+ *
+ *     mouv__maker_t maker;
+ *     mouv__maker_begin(&maker, &row, collection, opts, size_hint);
+ *     mouv__maker_add_update(&maker, filter, update, false, &maker.command.opts);
+ *     return mouv__maker_send(&maker, mouv__to_reply(reply), NULL);
+ */
+#ifndef MOUV_MONGO_API_WRITE_H
+#define MOUV_MONGO_API_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mongo/command/command.h"
+#include "mongo/command/write_result.h"
+
+typedef struct mouv__write mouv__write_t;
+
+/** A row of operations that write, and how their reply begins. */
+typedef struct mouv__write_row {
+    mouv__row_t row; /**< first: op->row is this row */
+    void (*begin_reply)(const mouv__write_t *write, bson_t *reply);
+} mouv__write_row_t;
+
+/** One command. */
+typedef struct mouv__batch {
+    bson_t *command; /**< owned until it is sent */
+    mouv__span_t span;
+    uint32_t *indexes; /**< owned: those of `span`, or NULL */
+    mouv__write_kind_t kind;
+    bool multi; /**< has a statement that changes many documents: not retryable */
+} mouv__batch_t;
+
+/** An operation that sends one batch after the other. */
+struct mouv__write {
+    mouv__request_t request; /**< first */
+    mouv__batch_t *batches;  /**< owned */
+    uint32_t batch_count, sent;
+    bool ordered;
+    bson_t *ids; /**< of inserts whose reply is wanted: {"<index>": _id}; owned */
+    mouv__tally_t tally;
+    mouv_error_t *first_error; /**< owned */
+};
+
+/** A batch that still takes statements. */
+typedef struct mouv__open_batch {
+    bson_t statements;
+    uint32_t batch;
+    bool open;
+} mouv__open_batch_t;
+
+/** Batches in the making; `command` is what stands before the statements of each. */
+typedef struct mouv__maker {
+    mouv__command_t command;
+    mouv__batch_t *batches;
+    uint32_t batch_count, statement_count;
+    bool ordered;     /**< a batch ends where the kind changes; else there is one of each kind */
+    bool multi;       /**< has a statement that changes many documents */
+    size_t size_hint; /**< bytes of the statements to come */
+    mouv__open_batch_t open[MOUV__WRITE_KINDS];
+} mouv__maker_t;
+
+/** Begins; the user's opts are in afterwards. */
+void mouv__maker_begin(mouv__maker_t *maker, const mouv__write_row_t *row,
+                       const mouv_collection_t *collection, const bson_t *opts, size_t size_hint);
+
+static inline bool mouv__maker_failed(const mouv__maker_t *maker) {
+    return mouv__command_failed(&maker->command);
+}
+
+/** Adds a document that has been checked, with an _id in front if it has none; keeps that in `ids`
+ *  (may be NULL). */
+void mouv__maker_add_insert(mouv__maker_t *maker, const bson_t *document, bson_t *ids);
+
+/** Adds {q, u, multi, <options>}. */
+void mouv__maker_add_update(mouv__maker_t *maker, const bson_t *filter, const bson_t *update,
+                            bool multi, const mouv__opts_t *opts);
+
+/** Adds {q, limit, <options>}. */
+void mouv__maker_add_delete(mouv__maker_t *maker, const bson_t *filter, bool multi,
+                            const mouv__opts_t *opts);
+
+/** Sends what has been made. Consumes it, and `ids`, in every case. */
+mouv_future_t mouv__maker_send(mouv__maker_t *maker, mouv__output_t reply, bson_t *ids);
+
+/** Frees what has not been sent. */
+void mouv__maker_clear(mouv__maker_t *maker);
+
+#endif

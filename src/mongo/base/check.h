@@ -1,0 +1,45 @@
+/*
+ * What mouv refuses before anything is sent: bad names, malformed BSON, updates without operators,
+ * documents over the server's limit. Each returns 0, or MOUV_EINVAL with a message that names the
+ * argument; which operation it was, its caller adds.
+ */
+#ifndef MOUV_MONGO_BASE_CHECK_H
+#define MOUV_MONGO_BASE_CHECK_H
+
+#include <stdbool.h>
+
+#include <bson/bson.h>
+
+#include <mouv/error.h>
+
+/** maxBsonObjectSize of every server that mouv supports. */
+#define MOUV__MAX_DOCUMENT_BYTES 16777216u
+
+/** What libmongoc validates by default; `validate: false` or flags in opts replace it. */
+#define MOUV__VALIDATE_DEFAULT \
+    ((unsigned)BSON_VALIDATE_UTF8 | BSON_VALIDATE_UTF8_ALLOW_NULL | BSON_VALIDATE_EMPTY_KEYS)
+#define MOUV__VALIDATE_STRUCTURE ((unsigned)BSON_VALIDATE_UTF8 | BSON_VALIDATE_UTF8_ALLOW_NULL)
+
+/** Of a database whose name has been checked. */
+int mouv__check_collection_name(const char *database, const char *name, mouv_error_t *error);
+
+/** What is wrong with the bytes of a document, in words, or NULL; flags as bson_validate() has. */
+const char *mouv__bson_problem(const bson_t *document, unsigned flags);
+
+/** Not NULL, well formed, UTF-8 where it must be, and within the limit. */
+int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,
+                         mouv_error_t *error);
+
+/** Every element of a pipeline is a document. */
+int mouv__check_stages(const bson_t *stages, mouv_error_t *error);
+
+/** Update operators only, or a pipeline. */
+int mouv__check_update(const bson_t *update, unsigned flags, mouv_error_t *error);
+
+/** A document that does not begin with an operator. */
+int mouv__check_replacement(const bson_t *replacement, unsigned flags, mouv_error_t *error);
+
+/** Whether the keys are "0", "1", ... and the values documents; false for an empty document. */
+bool mouv__is_pipeline(const bson_t *document);
+
+#endif

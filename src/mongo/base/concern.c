@@ -1,0 +1,196 @@
+/*
+ * Settings of handles, parsed once and shared by their operations.
+ */
+#include "mongo/base/concern.h"
+
+#include <string.h>
+
+#include "context/alloc.h"
+#include "mongo/base/compat.h"
+#include "mongo/base/timeout.h"
+#include "mongo/transport/driver/driver_pool.h"
+
+/* --- Read preference ------------------------------------------------------------------------ */
+
+static bool parse_mode(const char *name, mongoc_read_mode_t *mode) {
+    static const struct {
+        const char *name;
+        mongoc_read_mode_t mode;
+    } modes[] = {{"primary", MONGOC_READ_PRIMARY},
+                 {"primaryPreferred", MONGOC_READ_PRIMARY_PREFERRED},
+                 {"secondary", MONGOC_READ_SECONDARY},
+                 {"secondaryPreferred", MONGOC_READ_SECONDARY_PREFERRED},
+                 {"nearest", MONGOC_READ_NEAREST}};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        *mode = modes[i].mode;
+        if (name && strcmp(name, modes[i].name) == 0) return true;
+    }
+    return false;
+}
+
+/** {mode, tags, maxStalenessSeconds, hedge} as the server names them; false: it makes no sense. */
+static bool read_preference_document(mongoc_read_prefs_t *prefs, const bson_t *given) {
+    bson_iter_t iter;
+    mongoc_read_mode_t mode;
+    const char *name = NULL;
+    if (bson_iter_init_find(&iter, given, "mode")) name = bson_iter_utf8(&iter, NULL);
+    if (!parse_mode(name, &mode)) return false;
+    mongoc_read_prefs_set_mode(prefs, mode);
+    if (bson_iter_init_find(&iter, given, "maxStalenessSeconds")) {
+        mongoc_read_prefs_set_max_staleness_seconds(prefs, bson_iter_as_int64(&iter));
+    }
+    if (bson_iter_init_find(&iter, given, "tags")) {
+        const uint8_t *data;
+        uint32_t length;
+        bson_t tags;
+        if (!BSON_ITER_HOLDS_ARRAY(&iter)) return false;
+        bson_iter_array(&iter, &length, &data);
+        if (!bson_init_static(&tags, data, length)) return false;
+        mongoc_read_prefs_set_tags(prefs, &tags);
+    }
+    if (bson_iter_init_find(&iter, given, "hedge")) {
+        const uint8_t *data;
+        uint32_t length;
+        bson_t hedge;
+        if (!BSON_ITER_HOLDS_DOCUMENT(&iter)) return false;
+        bson_iter_document(&iter, &length, &data);
+        if (!bson_init_static(&hedge, data, length)) return false;
+        mouv__read_prefs_set_hedge(prefs, &hedge);
+    }
+    return mongoc_read_prefs_is_valid(prefs);
+}
+
+mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given) {
+    mongoc_read_mode_t mode = MONGOC_READ_PRIMARY;
+    mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(mode);
+    bson_t document;
+    bool good;
+    if (given->type == BSON_TYPE_UTF8) {
+        good = parse_mode((const char *)given->data, &mode);
+        mongoc_read_prefs_set_mode(prefs, mode);
+    } else {
+        good = bson_init_static(&document, given->data, given->length) &&
+               read_preference_document(prefs, &document);
+    }
+    if (good) return prefs;
+    mongoc_read_prefs_destroy(prefs);
+    return NULL;
+}
+
+/* --- Settings ------------------------------------------------------------------------------- */
+
+static const char *const names[] = {"readConcern", "writeConcern", "readPreference", "timeoutMS"};
+
+static bool is_setting(const char *name) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0) return true;
+    }
+    return false;
+}
+
+bson_t *mouv__settings_merge(const bson_t *given, const mouv__defaults_t *below) {
+    bson_t *merged = given ? bson_copy(given) : bson_new();
+    bson_iter_t iter;
+    if (!below || !bson_iter_init(&iter, below->settings)) return merged;
+    while (bson_iter_next(&iter)) {
+        if (bson_has_field(merged, bson_iter_key(&iter))) continue;
+        bson_append_iter(merged, NULL, -1, &iter);
+    }
+    return merged;
+}
+
+bool mouv__defaults_are(const mouv__defaults_t *defaults, const bson_t *settings) {
+    if (!settings || bson_empty(settings)) return defaults == NULL;
+    return defaults && bson_equal(defaults->settings, settings);
+}
+
+/** {<name>: <the setting>}, or NULL if it is not given. */
+static bson_t *pick(const bson_t *settings, const char *name) {
+    bson_iter_t iter;
+    if (!bson_iter_init_find(&iter, settings, name)) return NULL;
+    bson_t *picked = bson_new();
+    bson_append_iter(picked, NULL, -1, &iter);
+    return picked;
+}
+
+static int check_names(const bson_t *settings, mouv_error_t *error) {
+    bson_iter_t iter;
+    bson_iter_init(&iter, settings);
+    while (bson_iter_next(&iter)) {
+        if (is_setting(bson_iter_key(&iter))) continue;
+        return mouv_error_set(error, MOUV_EINVAL, "with_options: there is no option '%.80s'",
+                              bson_iter_key(&iter));
+    }
+    return 0;
+}
+
+static int read_settings(mouv__defaults_t *defaults, mouv_error_t *error) {
+    mouv__opts_t opts;
+    int rc = mouv__opts_read(&opts, MOUV__FAMILY_PLAIN, defaults->settings, error);
+    if (rc == 0) rc = check_names(defaults->settings, error);
+    if (rc < 0) return rc;
+    defaults->read_concern = pick(defaults->settings, "readConcern");
+    defaults->write_concern = pick(defaults->settings, "writeConcern");
+    defaults->timeout_ms = opts.timeout_ms;
+    if (!opts.read_preference.data) return 0;
+    defaults->read_prefs = mouv__read_prefs_parse(&opts.read_preference);
+    if (defaults->read_prefs) return 0;
+    return mouv_error_set(error, MOUV_EINVAL, "option 'readPreference' makes no sense");
+}
+
+/* --- Life ----------------------------------------------------------------------------------- */
+
+mouv__defaults_t *mouv__defaults_new(bson_t *settings, bool *nomem) {
+    mouv_error_t error;
+    bool empty = bson_empty(settings);
+    mouv__defaults_t *defaults = empty ? NULL : mouv__alloc(sizeof *defaults);
+    *nomem = !empty && !defaults;
+    if (!defaults) {
+        bson_destroy(settings);
+        return NULL;
+    }
+    defaults->references = 1;
+    defaults->settings = settings;
+    defaults->timeout_ms = MOUV__TIMEOUT_UNSET;
+    if (read_settings(defaults, &error) == 0) return defaults;
+    defaults->error = mouv__alloc(sizeof error);
+    *nomem = !defaults->error;
+    if (*nomem) {
+        mouv__defaults_unref(defaults);
+        return NULL;
+    }
+    *defaults->error = error;
+    return defaults;
+}
+
+mouv__defaults_t *mouv__defaults_ref(mouv__defaults_t *defaults) {
+    if (defaults) __atomic_add_fetch(&defaults->references, 1, __ATOMIC_RELAXED);
+    return defaults;
+}
+
+void mouv__defaults_unref(mouv__defaults_t *defaults) {
+    if (!defaults || __atomic_sub_fetch(&defaults->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    bson_destroy(defaults->settings);
+    bson_destroy(defaults->read_concern);
+    bson_destroy(defaults->write_concern);
+    mongoc_read_prefs_destroy(defaults->read_prefs);
+    mouv__free(defaults->error);
+    mouv__free(defaults);
+}
+
+/* --- Reading them --------------------------------------------------------------------------- */
+
+const bson_t *mouv__default_read_concern(const mouv__defaults_t *defaults,
+                                         const mouv__pool_t *pool) {
+    return defaults && defaults->read_concern ? defaults->read_concern : pool->read_concern;
+}
+
+const bson_t *mouv__default_write_concern(const mouv__defaults_t *defaults,
+                                          const mouv__pool_t *pool) {
+    return defaults && defaults->write_concern ? defaults->write_concern : pool->write_concern;
+}
+
+const mongoc_read_prefs_t *mouv__default_read_prefs(const mouv__defaults_t *defaults,
+                                                    const mouv__pool_t *pool) {
+    return defaults && defaults->read_prefs ? defaults->read_prefs : pool->read_prefs;
+}

@@ -1,0 +1,53 @@
+/*
+ * What operations take where their opts give nothing: read concern, write concern, read preference
+ * and timeoutMS of the handle they are called on. A collection's come before its database's, those
+ * before the client's, which are in the pool.
+ */
+#ifndef MOUV_MONGO_BASE_CONCERN_H
+#define MOUV_MONGO_BASE_CONCERN_H
+
+#include <stdint.h>
+
+#include <mongoc/mongoc.h>
+
+#include <mouv/error.h>
+
+#include "mongo/base/opts.h"
+#include "mongo/base/types.h"
+
+/** Never changes once made; counted, any thread may give up a share. */
+struct mouv__defaults {
+    uint32_t references;             /**< atomic */
+    bson_t *settings;                /**< {readConcern, writeConcern, ...}; owned */
+    bson_t *read_concern;            /**< {readConcern: ...}; owned; NULL: the client's */
+    bson_t *write_concern;           /**< {writeConcern: ...}; likewise */
+    mongoc_read_prefs_t *read_prefs; /**< likewise */
+    int64_t timeout_ms;              /**< MOUV__TIMEOUT_UNSET: the client's */
+    mouv_error_t *error;             /**< owned: what is wrong with the settings, or NULL */
+};
+
+/** `given` (may be NULL), and what it leaves out of `below` (may be NULL). */
+bson_t *mouv__settings_merge(const bson_t *given, const mouv__defaults_t *below);
+
+/** Whether `defaults` (may be NULL) were made of these settings; empty ones are none. */
+bool mouv__defaults_are(const mouv__defaults_t *defaults, const bson_t *settings);
+
+/** Consumes `settings`. NULL for empty ones, with `*nomem` false, or where memory runs out. */
+mouv__defaults_t *mouv__defaults_new(bson_t *settings, bool *nomem);
+
+/** Take and give NULL. */
+mouv__defaults_t *mouv__defaults_ref(mouv__defaults_t *defaults);
+void mouv__defaults_unref(mouv__defaults_t *defaults);
+
+/* What an operation takes by default, without regard to its row's flags; NULL: nothing. */
+const bson_t *mouv__default_read_concern(const mouv__defaults_t *defaults,
+                                         const mouv__pool_t *pool);
+const bson_t *mouv__default_write_concern(const mouv__defaults_t *defaults,
+                                          const mouv__pool_t *pool);
+const mongoc_read_prefs_t *mouv__default_read_prefs(const mouv__defaults_t *defaults,
+                                                    const mouv__pool_t *pool);
+
+/** "secondary", or {mode, tags, maxStalenessSeconds, hedge}; NULL: it makes no sense. */
+mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given);
+
+#endif

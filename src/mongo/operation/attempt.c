@@ -1,0 +1,312 @@
+/*
+ * The worker's side of an operation, and the hand-over to and from it. The worker reads the
+ * operation's command, database and read preference, and owns `attempt` while it is out.
+ */
+#include "mongo/operation/attempt.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include <uv.h>
+
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+#include "mongo/api/client.h"
+#include "mongo/base/concern.h"
+#include "mongo/base/timeout.h"
+#include "mongo/operation/state.h"
+#include "mongo/pool/establish.h"
+#include "mongo/session/session.h"
+#include "mongo/topology/events.h"
+
+#define MS_NS INT64_C(1000000)
+
+/* How often a retry asks libmongoc for another server than the one that failed. */
+#define OTHER_SERVER_TRIES 5
+
+static mouv__operation_t *operation_of(mouv__job_t *job) {
+    return (mouv__operation_t *)((char *)job - offsetof(mouv__operation_t, attempt.job));
+}
+
+/* --- on the worker --------------------------------------------------------------------------- */
+
+static const mongoc_read_prefs_t *read_prefs_of(const mouv__operation_t *op) {
+    if (op->attempt.primary) return NULL;
+    if (op->read_prefs) return op->read_prefs;
+    if (!(op->row->flags & MOUV__OP_READ_PREFERENCE)) return NULL;
+    return mouv__default_read_prefs(op->defaults, op->attempt.pool);
+}
+
+static bool select_server(mouv__operation_t *op) {
+    mouv__attempt_t *attempt = &op->attempt;
+    for (int tries = 0; tries < OTHER_SERVER_TRIES; tries++) {
+        mongoc_server_description_t *server = mongoc_client_select_server(
+            attempt->carrier->client, attempt->primary, read_prefs_of(op), &attempt->error);
+        if (!server) return false;
+        attempt->server_id = mongoc_server_description_id(server);
+        mongoc_server_description_destroy(server);
+        if (attempt->server_id != attempt->avoid_id) break;
+    }
+    return true;
+}
+
+static void append_default(bson_t *opts, const mouv__operation_t *op, uint32_t flag,
+                           const bson_t *value, const char *name) {
+    if (!(op->row->flags & flag) || !value || bson_has_field(op->command, name)) return;
+    if (op->has_timeout && flag == MOUV__OP_WRITE_CONCERN)
+        mouv__append_untimed_concern(opts, value);
+    else
+        bson_concat(opts, value);
+}
+
+static bool append_session(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
+    const mouv__attempt_t *attempt = &op->attempt;
+    mongoc_client_session_t *handle = attempt->session->handle;
+    if (attempt->unacknowledged) return true;
+    if (!handle && op->user_session)
+        bson_set_error(error, MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_SESSION_FAILURE,
+                       "the server does not support sessions");
+    if (!handle) return !op->user_session; /* other operations go without */
+    if (attempt->cluster_time)
+        mongoc_client_session_advance_cluster_time(handle, attempt->cluster_time);
+    return mongoc_client_session_append(handle, opts, error);
+}
+
+static bool build_opts(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
+    const mouv__attempt_t *attempt = &op->attempt;
+    const mouv__pool_t *pool = attempt->pool;
+    BSON_APPEND_INT32(opts, "serverId", (int32_t)attempt->server_id);
+    if (attempt->max_time_ms > 0) BSON_APPEND_INT32(opts, "maxTimeMS", attempt->max_time_ms);
+    if (attempt->txn_number > 0) BSON_APPEND_INT64(opts, "txnNumber", attempt->txn_number);
+    if (attempt->fields) {
+        bson_concat(opts, attempt->fields);
+    } else {
+        append_default(opts, op, MOUV__OP_READ_CONCERN,
+                       mouv__default_read_concern(op->defaults, pool), "readConcern");
+        append_default(opts, op, MOUV__OP_WRITE_CONCERN,
+                       mouv__default_write_concern(op->defaults, pool), "writeConcern");
+    }
+    return append_session(op, opts, error);
+}
+
+static bool prepare(mouv__operation_t *op, bson_t *opts) {
+    mouv__attempt_t *attempt = &op->attempt;
+    return mouv__carrier_open(attempt->carrier, attempt->pool, &attempt->error) &&
+           mouv__session_begin(attempt->session, &attempt->error) &&
+           (attempt->server_id != 0 || select_server(op)) && build_opts(op, opts, &attempt->error);
+}
+
+static bool enter_sent(mouv__attempt_t *attempt) {
+    int expected = MOUV__STAGE_PREPARING;
+    return __atomic_compare_exchange_n(&attempt->stage, &expected, MOUV__STAGE_SENT, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Moves a reply that libmongoc has written into a bson_t on the stack into one on the heap, without
+ * copying the bytes. bson_steal() brings the flag "this struct is not malloc's" along, which would
+ * leak it later; what that flag is, two fresh documents tell.
+ */
+static bson_t *move_to_heap(bson_t *reply) {
+    static const bson_t on_stack = BSON_INITIALIZER;
+    bson_t *heap = bson_new();
+    uint32_t not_malloced = on_stack.flags & ~heap->flags;
+    bson_steal(heap, reply);
+    heap->flags &= ~not_malloced;
+    return heap;
+}
+
+/* libmongoc waits for no answer only where its opts say w: 0. */
+static bson_t *move_write_concern(const mouv__operation_t *op, bson_t *opts) {
+    bson_iter_t concern;
+    if (!op->attempt.unacknowledged || !bson_iter_init_find(&concern, op->command, "writeConcern"))
+        return NULL;
+    bson_append_iter(opts, NULL, -1, &concern);
+    bson_t *command = bson_new();
+    bson_copy_to_excluding_noinit(op->command, command, "writeConcern", NULL);
+    return command;
+}
+
+/* Valid BSON, but no answer to a command. (An unacknowledged write has none, and libmongoc an empty
+ * document for it.) */
+static void refuse_answer(mouv__attempt_t *attempt) {
+    attempt->ok = false;
+    bson_set_error(&attempt->error, MONGOC_ERROR_PROTOCOL, MONGOC_ERROR_PROTOCOL_INVALID_REPLY,
+                   "the server's answer is not valid: it has no field 'ok'");
+}
+
+static void send_command(mouv__operation_t *op, bson_t *opts) {
+    mouv__attempt_t *attempt = &op->attempt;
+    bson_t *without = move_write_concern(op, opts);
+    mouv__monitor_t *monitor =
+        attempt->is_question ? NULL : mouv__watch_monitor(attempt->pool->watch);
+    bson_t reply;
+    uint64_t began = uv_hrtime();
+    mouv__monitor_enter(monitor, op->number, op->database, op->command);
+    mouv__carrier_begin(attempt->carrier, attempt->pool, op->number, attempt->limit_ms);
+    attempt->ok = mongoc_client_command_with_opts(attempt->carrier->client, op->database,
+                                                  without ? without : op->command,
+                                                  read_prefs_of(op), opts, &reply, &attempt->error);
+    attempt->cut = mouv__carrier_end(attempt->carrier, attempt->ok);
+    attempt->reached = mouv__line_was_sent(attempt->carrier->line);
+    mouv__monitor_leave(monitor);
+    if (!attempt->ok) mouv__line_explain(attempt->carrier->line, &attempt->error);
+    bson_destroy(without);
+    if (attempt->unacknowledged && attempt->ok && bson_empty(&reply))
+        BSON_APPEND_INT32(&reply, "ok", 1);
+    if (bson_has_field(&reply, "ok")) {
+        if (!attempt->unacknowledged)
+            mouv__pool_note_rtt(attempt->pool, (int64_t)(uv_hrtime() - began));
+        attempt->reply = move_to_heap(&reply);
+    } else {
+        if (attempt->ok && !bson_empty(&reply)) refuse_answer(attempt);
+        bson_destroy(&reply);
+    }
+}
+
+static void attempt_run(mouv__job_t *job) {
+    mouv__operation_t *op = operation_of(job);
+    mouv__attempt_t *attempt = &op->attempt;
+    if (__atomic_load_n(&attempt->stage, __ATOMIC_ACQUIRE) == MOUV__STAGE_STOPPED) return;
+    bson_t opts = BSON_INITIALIZER;
+    if (prepare(op, &opts) && enter_sent(attempt)) send_command(op, &opts);
+    bson_destroy(&opts);
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static int32_t lesser(int32_t a, int64_t b) {
+    return a > 0 && a < b ? a : b > INT32_MAX ? INT32_MAX : (int32_t)b;
+}
+
+static bool set_max_time(mouv__operation_t *op) {
+    bool sent = op->own_limit || (op->row->flags & MOUV__OP_MAX_TIME);
+    int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
+    op->attempt.max_time_ms = op->user_max_time_ms;
+    if (op->deadline_ns != MOUV__NEVER && mouv__time_for_server_ms(op->client, op->deadline_ns) < 1)
+        return false;
+    if (sent && limit_ns != MOUV__NEVER)
+        op->attempt.max_time_ms =
+            lesser(op->user_max_time_ms, mouv__time_for_server_ms(op->client, limit_ns));
+    return true;
+}
+
+/* Clean-up without a deadline must not wait for a silent server for minutes. */
+#define CLEANUP_LIMIT_MS 5000
+
+/* How long after its deadline a kill may bring an operation back before its socket gives up. */
+#define LATE_LIMIT_MS 250
+
+/* ... where mouv's own streams bring it back; this is for when the client has gone before that. */
+#define LEFT_BEHIND_MS 300000
+
+/* What one wait for the server may take; timeoutMS takes the place of socketTimeoutMS. */
+static int32_t wait_limit_ms(const mouv__operation_t *op) {
+    bool own_streams = op->client->pool->own_streams;
+    if (op->deadline_ns == MOUV__NEVER)
+        return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
+    if (own_streams && !op->has_timeout) return 0;
+    int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
+    return lesser(op->has_timeout ? 0 : op->client->pool->socket_timeout_ms,
+                  left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
+}
+
+bool mouv__attempt_set_limits(mouv__operation_t *op) {
+    op->attempt.limit_ms = wait_limit_ms(op);
+    return set_max_time(op);
+}
+
+/* --- hand-over ------------------------------------------------------------------------------- */
+
+static void free_memory(mouv__operation_t *op) {
+    bson_destroy(op->command);
+    bson_destroy(op->attempt.reply);
+    bson_destroy(op->attempt.fields);
+    bson_destroy(op->attempt.cluster_time);
+    mongoc_read_prefs_destroy(op->read_prefs);
+    mouv__defaults_unref(op->defaults);
+    mouv__free(op);
+}
+
+void mouv__operation_unref_memory(mouv__operation_t *op) {
+    if (__atomic_sub_fetch(&op->memory, 1, __ATOMIC_ACQ_REL) == 0) free_memory(op);
+}
+
+/* The loop has gone, or has left the attempt behind: what it had is freed here. */
+static void attempt_discard(mouv__job_t *job) {
+    mouv__operation_t *op = operation_of(job);
+    mouv__pool_t *pool = op->attempt.pool;
+    mouv__carrier_free(op->attempt.carrier, pool);
+    mouv__pool_unref(pool);
+    mouv__operation_unref_memory(op);
+}
+
+mouv__session_t *mouv__bound_session(const mouv__operation_t *op) {
+    if (op->affinity) return mouv__affinity_session(op->affinity);
+    mouv__session_t *home =
+        op->user_session ? mouv__user_session_home(op->user_session, NULL) : NULL;
+    return home ? home : op->attempt.session;
+}
+
+static int take_session(mouv__operation_t *op, mouv__carrier_t *carrier) {
+    mouv__attempt_t *attempt = &op->attempt;
+    attempt->session = mouv__bound_session(op);
+    if (!attempt->session)
+        attempt->session = mouv__session_take(carrier, mouv__now_ns(op->client->runtime));
+    if (!attempt->session) return MOUV_ENOMEM;
+    return op->user_session ? mouv__user_session_dress(op, attempt->session) : 0;
+}
+
+int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
+                        mouv__executor_t *executor) {
+    mouv__attempt_t *attempt = &op->attempt;
+    int rc = take_session(op, carrier);
+    if (rc < 0) return rc;
+    attempt->job =
+        (mouv__job_t){.run = attempt_run, .done = mouv__operation_back, .discard = attempt_discard};
+    attempt->carrier = carrier;
+    attempt->pool = mouv__pool_ref(op->client->pool);
+    attempt->unacknowledged = mouv__operation_is_unacknowledged(op);
+    attempt->primary = mouv__operation_wish(op).write;
+    attempt->is_question = op->probe != NULL;
+    attempt->ok = attempt->cut = attempt->reached = false;
+    attempt->error = (bson_error_t){0};
+    __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);
+    carrier->busy = true;
+    rc = executor->submit(executor, &attempt->job);
+    if (rc < 0) {
+        mouv__attempt_end(op, false);
+        carrier->busy = false;
+    }
+    return rc;
+}
+
+bool mouv__attempt_stop(mouv__operation_t *op) {
+    int expected = MOUV__STAGE_PREPARING;
+    return __atomic_compare_exchange_n(&op->attempt.stage, &expected, MOUV__STAGE_STOPPED, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+           expected == MOUV__STAGE_STOPPED;
+}
+
+bool mouv__attempt_is_sent(const mouv__operation_t *op) {
+    return __atomic_load_n(&op->attempt.stage, __ATOMIC_ACQUIRE) == MOUV__STAGE_SENT;
+}
+
+mouv__carrier_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session) {
+    mouv__attempt_t *attempt = &op->attempt;
+    mouv__carrier_t *carrier = attempt->carrier;
+    if (!keep_session && attempt->session) {
+        mouv__session_give_back(attempt->session, mouv__now_ns(op->client->runtime));
+        attempt->session = NULL;
+    }
+    attempt->carrier = NULL;
+    mouv__pool_unref(attempt->pool);
+    attempt->pool = NULL;
+    mouv__operation_unref_memory(op); /* never the last: the future has its own */
+    return carrier;
+}
+
+void mouv__attempt_abandon(mouv__operation_t *op) {
+    op->attempt.job.done = attempt_discard;
+}

@@ -1,0 +1,267 @@
+/*
+ * Asking what became of a write.
+ */
+#include "mongo/operation/inquiry.h"
+
+#include <string.h>
+
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+#include "mongo/api/client.h"
+#include "mongo/base/compat.h"
+#include "mongo/base/error.h"
+#include "mongo/operation/state.h"
+
+/* A transaction cannot begin with the number of a retryable write; the second: before MongoDB 4.4.
+ */
+#define CODE_CONFLICTING_OPERATION 117
+#define CODE_TRANSACTION_STATE 50911
+
+/* Of a larger batch it is not known how far it got: the question would be as long as the answer. */
+#define STATEMENTS_MAX 1000
+
+/* What the attempt under way is. */
+typedef enum stage { FENCE, QUESTION, RESEND } stage_t;
+
+struct mouv__probe {
+    bson_t *command;     /**< the write's own, while another stands in its place */
+    mouv_error_t error;  /**< what is told if the server does not answer */
+    int64_t deadline_ns; /**< the write's */
+    int statements;
+    stage_t stage;
+    bool counts;  /**< how many statements were executed is how many documents were changed */
+    bool arrived; /**< the server is through with all that was sent of the write */
+};
+
+/* --- the question ---------------------------------------------------------------------------- */
+
+static const struct {
+    const char *command, *statements;
+    bool counts;
+} kinds[] = {{"insert", "documents", true},
+             {"delete", "deletes", true},
+             {"update", "updates", false},
+             {"findAndModify", NULL, false}};
+
+static int count_values(const bson_t *command, const char *array) {
+    bson_iter_t field, value;
+    int count = 0;
+    if (!array) return 1;
+    if (!bson_iter_init_find(&field, command, array) || !bson_iter_recurse(&field, &value))
+        return 0;
+    while (count <= STATEMENTS_MAX && bson_iter_next(&value)) count++;
+    return count;
+}
+
+/* The collection, or NULL if the command is none that can be asked about. */
+static const char *read_command(const bson_t *command, mouv__probe_t *probe) {
+    bson_iter_t first;
+    if (!bson_iter_init(&first, command) || !bson_iter_next(&first)) return NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(bson_iter_key(&first), kinds[i].command) != 0) continue;
+        probe->counts = kinds[i].counts;
+        probe->statements = count_values(command, kinds[i].statements);
+        bool few = probe->statements >= 1 && probe->statements <= STATEMENTS_MAX;
+        return few && BSON_ITER_HOLDS_UTF8(&first) ? bson_iter_utf8(&first, NULL) : NULL;
+    }
+    return NULL;
+}
+
+/* It fails, and with it the transaction that it begins. */
+static bson_t *fence(const char *collection) {
+    return BCON_NEW("delete", BCON_UTF8(collection), "deletes", "[", "{", "q", "{", "$fence",
+                    BCON_INT32(1), "}", "limit", BCON_INT32(1), "}", "]");
+}
+
+static bson_t *question(const char *collection, int statements) {
+    bson_t *command = BCON_NEW("delete", BCON_UTF8(collection), "ordered", BCON_BOOL(false),
+                               "writeConcern", "{", "w", BCON_INT32(1), "}");
+    bson_t *nothing =
+        BCON_NEW("q", "{", "_id", "{", "$in", "[", "]", "}", "}", "limit", BCON_INT32(1));
+    bson_t deletes, ids;
+    const char *key;
+    char buffer[16];
+    mouv__append_array_begin(command, "deletes", &deletes);
+    for (int i = 0; i < statements; i++) {
+        size_t length = bson_uint32_to_string((uint32_t)i, &key, buffer, sizeof(buffer));
+        bson_append_document(&deletes, key, (int)length, nothing);
+    }
+    bson_append_array_end(command, &deletes);
+    mouv__append_array_begin(command, "stmtIds", &ids);
+    for (int i = 0; i < statements; i++) {
+        size_t length = bson_uint32_to_string((uint32_t)i, &key, buffer, sizeof(buffer));
+        bson_append_int32(&ids, key, (int)length, i);
+    }
+    bson_append_array_end(command, &ids);
+    bson_destroy(nothing);
+    return command;
+}
+
+/* --- whether to ask -------------------------------------------------------------------------- */
+
+bool mouv__probe_is_possible(const mouv__operation_t *op) {
+    return mouv__is_write(op) && op->attempt.txn_number > 0 && !op->in_transaction && !op->probe &&
+           op->client->state == MOUV__CLIENT_OPEN;
+}
+
+/* mongod looks at the clock, and for a kill, once more when the write is stored already. */
+static bool may_come_too_late(const mouv__operation_t *op, const mouv_error_t *error) {
+    return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
+           (op->stopped && error->server_code == MOUV__CODE_INTERRUPTED);
+}
+
+static bool is_doubtful(const mouv__operation_t *op, const mouv_error_t *error) {
+    if (error->code != MOUV_ETIMEDOUT && error->code != MOUV_ECANCELED &&
+        error->code != MOUV_ENETWORK)
+        return false;
+    if (op->attempt.reply) return may_come_too_late(op, error);
+    return op->stopped && op->maybe_stored &&
+           !mouv__stopper_thinks_silent(&op->client->stopper, op);
+}
+
+/* A mongos would refuse the fence itself, and which shards the write went to is not known. */
+static bool can_fence(const mouv__operation_t *op) {
+    const mouv__topology_t *topology = op->client->admission.topology;
+    const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
+    return (topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET) ||
+           (server && server->kind == MOUV__SERVER_PRIMARY);
+}
+
+static void begin_fence(mouv__operation_t *op, const char *collection) {
+    op->command = fence(collection);
+    bson_destroy(op->attempt.fields);
+    op->attempt.fields =
+        BCON_NEW("startTransaction", BCON_BOOL(true), "autocommit", BCON_BOOL(false));
+}
+
+bool mouv__probe_begin(mouv__operation_t *op, const mouv_error_t *error) {
+    if (!mouv__probe_is_possible(op) || !is_doubtful(op, error)) return false;
+    mouv__probe_t *probe = mouv__alloc(sizeof *probe);
+    if (!probe) return false;
+    const char *collection = read_command(op->command, probe);
+    if (!collection) {
+        mouv__free(probe);
+        return false;
+    }
+    probe->error = *error;
+    probe->deadline_ns = op->deadline_ns;
+    probe->command = op->command;
+    probe->arrived = op->attempt.reply && op->retries == 0;
+    probe->stage = op->attempt.reply || !can_fence(op) ? QUESTION : FENCE;
+    if (probe->stage == FENCE)
+        begin_fence(op, collection);
+    else
+        op->command = question(collection, probe->statements);
+    op->probe = probe;
+    op->maybe_stored = true; /* until there is an answer */
+    op->user_max_time_ms = 0;
+    op->deadline_ns = mouv__now_ns(op->client->runtime) + MOUV__PROBE_NS;
+    if (op->own_limit) op->limit_ns = op->deadline_ns;
+    return true;
+}
+
+/* --- the answer ------------------------------------------------------------------------------ */
+
+static void restore_command(mouv__operation_t *op) {
+    if (!op->probe->command) return;
+    bson_destroy(op->command);
+    op->command = op->probe->command;
+    op->probe->command = NULL;
+    op->probe->stage = RESEND;
+}
+
+static int count_executed(const bson_t *reply) {
+    return count_values(reply, "retriedStmtIds");
+}
+
+/* The txnNumber is that of a retryable write which the server has begun, or has executed. */
+static bool has_begun(const mouv_error_t *error) {
+    return error->server_code == CODE_CONFLICTING_OPERATION ||
+           error->server_code == CODE_TRANSACTION_STATE;
+}
+
+/* The cause that a write names which was stopped half-way. */
+static int stopped_code(const mouv__operation_t *op, const mouv_error_t *error) {
+    if (error->code != MOUV_ENETWORK) return error->code;
+    return op->expired ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
+}
+
+static void tell_nothing_stored(mouv__operation_t *op, mouv_error_t *error) {
+    mouv__probe_error(op, error);
+    error->code = stopped_code(op, error);
+    op->maybe_stored = false;
+}
+
+/* As if the server had been stopped there: the maker counts it, and nothing more is sent. */
+static bson_t *tell_part(mouv__operation_t *op, int executed, mouv_error_t *error) {
+    mouv__probe_error(op, error);
+    error->cause = stopped_code(op, error);
+    error->code = MOUV_ESERVER;
+    op->maybe_stored = false;
+    op->stopped = true;
+    return BCON_NEW("ok", BCON_DOUBLE(1), "n", BCON_INT32(executed));
+}
+
+/* Whatever was wrong with the delete, its transaction had begun, and has ended. */
+static mouv__probe_next_t fence_back(mouv__operation_t *op, mouv_error_t *error) {
+    mouv__probe_t *probe = op->probe;
+    bson_destroy(op->attempt.fields);
+    op->attempt.fields = NULL;
+    if (op->attempt.ok) {
+        tell_nothing_stored(op, error);
+        return MOUV__PROBE_ENDED;
+    }
+    if (!op->attempt.reply) {
+        mouv__probe_error(op, error);
+        return MOUV__PROBE_ENDED;
+    }
+    probe->arrived = has_begun(error) && op->retries == 0;
+    probe->stage = QUESTION;
+    bson_destroy(op->command);
+    op->command = question(read_command(probe->command, probe), probe->statements);
+    return MOUV__PROBE_AGAIN;
+}
+
+static mouv__probe_next_t question_back(mouv__operation_t *op, mouv_error_t *error,
+                                        bson_t **reply) {
+    const mouv__probe_t *probe = op->probe;
+    int executed = op->attempt.ok ? count_executed(op->attempt.reply) : -1;
+    if (executed == probe->statements) {
+        restore_command(op);
+        return MOUV__PROBE_AGAIN;
+    }
+    if (executed == 0 && probe->arrived)
+        tell_nothing_stored(op, error);
+    else if (executed > 0 && probe->arrived && probe->counts)
+        *reply = tell_part(op, executed, error);
+    else
+        mouv__probe_error(op, error);
+    return MOUV__PROBE_ENDED;
+}
+
+mouv__probe_next_t mouv__probe_back(mouv__operation_t *op, mouv_error_t *error, bson_t **reply) {
+    *reply = NULL;
+    if (op->probe->stage == FENCE) return fence_back(op, error);
+    if (op->probe->stage == QUESTION) return question_back(op, error, reply);
+    if (op->attempt.ok) return MOUV__PROBE_ANSWER;
+    mouv__probe_error(op, error);
+    return MOUV__PROBE_ENDED;
+}
+
+void mouv__probe_error(const mouv__operation_t *op, mouv_error_t *error) {
+    *error = op->probe->error;
+}
+
+void mouv__probe_free(mouv__operation_t *op) {
+    if (!op->probe) return;
+    bson_destroy(op->probe->command); /* a worker may still read the question */
+    mouv__free(op->probe);
+    op->probe = NULL;
+}
+
+void mouv__probe_end(mouv__operation_t *op) {
+    if (!op->probe) return;
+    restore_command(op);
+    op->deadline_ns = op->probe->deadline_ns;
+    mouv__probe_free(op);
+}

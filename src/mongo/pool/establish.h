@@ -1,0 +1,23 @@
+/*
+ * The steps before any operation can run: libmongoc's pool, a picture of the topology, connections.
+ */
+#ifndef MOUV_MONGO_POOL_ESTABLISH_H
+#define MOUV_MONGO_POOL_ESTABLISH_H
+
+#include "mongo/api/client.h"
+
+/** Makes libmongoc's pool and pops its first client, which starts the monitors. */
+void mouv__prepare_pool(mouv_client_t *client);
+
+/** One worker sits in libmongoc's server selection for `op`, so that the monitors scan at once. */
+void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op);
+
+/** Connects a carrier to a server (0: one that suits `op`, else it may be NULL), with a ping.
+ * False: there is no memory for it, and no other carrier is connected to that server. */
+bool mouv__connect(mouv_client_t *client, mouv__carrier_t *carrier, uint32_t server_id,
+                   const mouv__operation_t *op);
+
+/** What an operation asks of a server; the read preference is borrowed. */
+mouv__wish_t mouv__operation_wish(const mouv__operation_t *op);
+
+#endif

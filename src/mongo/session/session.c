@@ -1,0 +1,381 @@
+/*
+ * mouv_session_t: made without I/O, found again by the number in opts, used by one operation at a
+ * time, and what it learns of the deployment's times.
+ */
+#include "mongo/session/session.h"
+
+#include <string.h>
+
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+#include "mongo/api/client.h"
+#include "mongo/base/concern.h"
+#include "mongo/base/error.h"
+#include "mongo/command/reply.h"
+#include "mongo/operation/state.h"
+#include "mongo/pool/pin.h"
+
+/* Numbers are the process's, so that a session is never taken for one of another client. */
+static int64_t last_number; /* atomic */
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static int init(mouv_session_t *session, const mouv_client_t *client,
+                const mouv_session_opts_t *opts, mouv_error_t *error) {
+    if (opts->snapshot && opts->causal_consistency > 0)
+        return mouv_error_set(error, MOUV_EINVAL,
+                              "snapshot and causal_consistency exclude each "
+                              "other");
+    int rc = mouv__timeout_from_struct(opts->default_timeout_ms, "default_timeout_ms",
+                                       &session->timeout_ms, error);
+    if (rc < 0) return rc;
+    if (session->timeout_ms == MOUV__TIMEOUT_UNSET) session->timeout_ms = client->timeout_ms;
+    session->snapshot = opts->snapshot;
+    session->causal = opts->causal_consistency >= 0 && !opts->snapshot;
+    return mouv__transaction_opts_copy(&session->defaults, &opts->transaction, error);
+}
+
+static void link_to(mouv_session_t *session, mouv_client_t *client) {
+    session->client = mouv__client_keep_open(client);
+    session->next = client->sessions;
+    if (client->sessions) client->sessions->prev = session;
+    client->sessions = session;
+}
+
+static void unlink_from_client(mouv_session_t *session) {
+    if (session->prev)
+        session->prev->next = session->next;
+    else
+        session->client->sessions = session->next;
+    if (session->next) session->next->prev = session->prev;
+}
+
+mouv_session_t *mouv_client_start_session(mouv_client_t *client, const mouv_session_opts_t *opts,
+                                          mouv_error_t *error) {
+    static const mouv_session_opts_t defaults;
+    mouv_error_t why = {0};
+    int rc = mouv__client_check(client, &why);
+    mouv_session_t *session = rc < 0 ? NULL : mouv__alloc(sizeof(*session));
+    if (rc == 0 && !session) rc = mouv_error_set(&why, MOUV_ENOMEM, "out of memory");
+    if (rc == 0) rc = init(session, client, opts ? opts : &defaults, &why);
+    if (rc < 0) {
+        mouv__free(session);
+        mouv__raise(error, rc, "mouv_client_start_session: %s", why.message);
+        return NULL;
+    }
+    session->references = 1;
+    session->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
+    link_to(session, client);
+    return session;
+}
+
+int mouv_session_append(const mouv_session_t *session, bson_t *opts) {
+    if (!session || !opts) return mouv__raise(NULL, MOUV_EINVAL, "'session' or 'opts' is NULL");
+    BSON_APPEND_INT64(opts, "sessionId", session->number);
+    return 0;
+}
+
+mouv_session_t *mouv__user_session_find(mouv_client_t *client, int64_t number,
+                                        mouv_error_t *error) {
+    for (mouv_session_t *session = client->sessions; session; session = session->next)
+        if (session->number == number) return session;
+    mouv_error_set(error, MOUV_EINVAL,
+                   "option 'sessionId': no session of this client; it belongs to another client, "
+                   "or it has been released");
+    return NULL;
+}
+
+/* --- ending ----------------------------------------------------------------------------------- */
+
+/* The server session goes back once no operation can come to it any more. */
+static void give_home_back(mouv_session_t *session) {
+    if (!session->ended || session->operations > 0) return;
+    mouv__affinity_free(session->home);
+    session->home = NULL;
+}
+
+void mouv__user_session_hold(mouv_session_t *session) {
+    session->references++;
+}
+
+void mouv__user_session_let_go(mouv_session_t *session) {
+    if (--session->references > 0) return;
+    mouv__affinity_free(session->home);
+    mouv__transaction_opts_clear(&session->defaults);
+    mouv__transaction_opts_clear(&session->transaction.opts);
+    bson_destroy(session->transaction.recovery_token);
+    bson_destroy(session->lsid);
+    bson_destroy(session->cluster_time);
+    unlink_from_client(session);
+    mouv__client_may_close(session->client);
+    mouv__free(session);
+}
+
+void mouv_session_end(mouv_session_t *session) {
+    if (!session || session->ended) return;
+    if (mouv__client_is_foreign(session->client, "mouv_session_end")) return;
+    mouv__transaction_end(session);
+    session->ended = true;
+    give_home_back(session);
+}
+
+void mouv__user_sessions_end(mouv_client_t *client) {
+    for (mouv_session_t *session = client->sessions; session; session = session->next)
+        mouv_session_end(session);
+}
+
+mouv_session_t *mouv_session_unref(mouv_session_t *session) {
+    if (!session || mouv__client_is_foreign(session->client, "mouv_session_unref")) return NULL;
+    mouv_session_end(session);
+    mouv__user_session_let_go(session);
+    return NULL;
+}
+
+void mouv_session_drop(mouv_session_t **session) {
+    *session = mouv_session_unref(*session);
+}
+
+/* --- its operations --------------------------------------------------------------------------- */
+
+int mouv__user_session_check(const mouv_session_t *session, mouv_error_t *error) {
+    if (!session) return mouv_error_set(error, MOUV_EINVAL, "'session' is NULL");
+    int rc = mouv__client_check(session->client, error);
+    if (rc == 0 && session->ended)
+        rc = mouv_error_set(error, MOUV_ECLOSED, "the session has been ended");
+    return rc;
+}
+
+void mouv__user_session_join(mouv_session_t *session, mouv__operation_t *op) {
+    if (!session) return;
+    mouv__user_session_hold(session);
+    session->operations++;
+    op->user_session = session;
+}
+
+void mouv__user_session_part(mouv__operation_t *op) {
+    mouv_session_t *session = op->user_session;
+    if (!session) return;
+    op->user_session = NULL;
+    session->operations--;
+    give_home_back(session);
+    mouv__user_session_let_go(session);
+}
+
+bool mouv__operation_is_unacknowledged(const mouv__operation_t *op) {
+    bson_t concern;
+    if (!(op->row->flags & MOUV__OP_WRITE_CONCERN) || op->in_transaction) return false;
+    const bson_t *by_default = mouv__default_write_concern(op->defaults, op->client->pool);
+    return (mouv__view_inside(op->command, "writeConcern", &concern) ||
+            mouv__view_inside(by_default, "writeConcern", &concern)) &&
+           mouv__is_unacknowledged(&concern);
+}
+
+int mouv__user_session_enter(mouv__operation_t *op, mouv_error_t *error) {
+    mouv_session_t *session = op->user_session;
+    if (!mouv__is_cleanup(op)) {
+        if (session->ended)
+            return mouv_error_set(error, MOUV_ECLOSED, "the session has been ended");
+        if (session->current)
+            return mouv_error_set(error, MOUV_ESTATE, "another task is using the session");
+    }
+    int rc = mouv__transaction_enter(op, error);
+    if (rc == 0 && mouv__operation_is_unacknowledged(op))
+        rc = mouv_error_set(error, MOUV_EINVAL,
+                            "an unacknowledged write (w: 0) cannot be in a session");
+    if (rc == 0) session->current = op;
+    return rc;
+}
+
+void mouv__user_session_leave(mouv__operation_t *op) {
+    mouv_session_t *session = op->user_session;
+    if (!session || session->current != op) return;
+    session->current = NULL;
+    mouv__transaction_leave(op);
+}
+
+mouv__session_t *mouv__user_session_home(const mouv_session_t *session, bool *lost) {
+    mouv__session_t *home = session->home ? mouv__affinity_session(session->home) : NULL;
+    if (lost) *lost = session->home && !home;
+    return home;
+}
+
+/* --- read concern ----------------------------------------------------------------------------- */
+
+bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view) {
+    bson_iter_t iter;
+    return outer && bson_iter_init_find(&iter, outer, name) && mouv__reply_view(&iter, view);
+}
+
+static void append_time(bson_t *to, const char *name, const uint32_t time[2]) {
+    if (time[0] > 0) BSON_APPEND_TIMESTAMP(to, name, time[0], time[1]);
+}
+
+bson_t *mouv__user_session_read_concern(const mouv_session_t *session, const bson_t *given) {
+    bson_t *concern = bson_new();
+    if (session->snapshot) {
+        BSON_APPEND_UTF8(concern, "level", "snapshot");
+        append_time(concern, "atClusterTime", session->snapshot_time);
+        return concern;
+    }
+    if (given) bson_copy_to_excluding_noinit(given, concern, "afterClusterTime", NULL);
+    if (session->causal) append_time(concern, "afterClusterTime", session->operation_time);
+    return concern;
+}
+
+/* libmongoc's opts know a read concern's level alone, so it stands in the command. */
+void mouv__user_session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty) {
+    bson_t *command = bson_new();
+    bson_copy_to_excluding_noinit(op->command, command, "readConcern", NULL);
+    if (if_empty || !bson_empty(concern)) BSON_APPEND_DOCUMENT(command, "readConcern", concern);
+    bson_destroy(concern);
+    bson_destroy(op->command);
+    op->command = command;
+}
+
+/* A read outside of transactions: its own read concern, or the client's, and the session's times.
+ */
+static void dress_read(mouv__operation_t *op) {
+    const mouv_session_t *session = op->user_session;
+    bson_t given;
+    bool own = mouv__view_inside(op->command, "readConcern", &given);
+    bool any = own || mouv__view_inside(mouv__default_read_concern(op->defaults, op->client->pool),
+                                        "readConcern", &given);
+    bson_t *concern = mouv__user_session_read_concern(session, any ? &given : NULL);
+    mouv__user_session_set_read_concern(op, concern, own);
+}
+
+/* In a snapshot session everything has the snapshot's read concern: the server then refuses what
+ * cannot be done in one. */
+static bool takes_times(const mouv__operation_t *op) {
+    const mouv_session_t *session = op->user_session;
+    if (session->snapshot) return !op->affinity && !mouv__is_cleanup(op);
+    return session->causal && (op->row->flags & MOUV__OP_READ_CONCERN);
+}
+
+int mouv__user_session_dress(mouv__operation_t *op, mouv__session_t *server_session) {
+    mouv_session_t *session = op->user_session;
+    if (!session->home) session->home = mouv__affinity_new(op->client, server_session);
+    if (!session->home) return MOUV_ENOMEM;
+    if (session->advanced) {
+        bson_destroy(op->attempt.cluster_time);
+        op->attempt.cluster_time = bson_copy(session->cluster_time);
+        server_session->dirty =
+            true; /* what the user believes is not the next session's business */
+    }
+    if (op->in_transaction)
+        mouv__transaction_dress(op);
+    else if (takes_times(op))
+        dress_read(op);
+    return 0;
+}
+
+/* --- times ------------------------------------------------------------------------------------ */
+
+static bool timestamp_at(const bson_t *document, const char *path, uint32_t time[2]) {
+    bson_iter_t field;
+    if (!mouv__reply_find(document, path, &field) || !BSON_ITER_HOLDS_TIMESTAMP(&field))
+        return false;
+    bson_iter_timestamp(&field, &time[0], &time[1]);
+    return true;
+}
+
+static bool is_later(const uint32_t a[2], const uint32_t b[2]) {
+    return a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]);
+}
+
+/* True if that was news. */
+static bool advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
+    uint32_t theirs[2], ours[2];
+    if (!timestamp_at(cluster_time, "clusterTime", theirs)) return false;
+    if (session->cluster_time && timestamp_at(session->cluster_time, "clusterTime", ours) &&
+        !is_later(theirs, ours))
+        return false;
+    bson_destroy(session->cluster_time);
+    session->cluster_time = bson_copy(cluster_time);
+    return true;
+}
+
+static void note_lsid(mouv_session_t *session) {
+    const mouv__session_t *home = mouv__user_session_home(session, NULL);
+    if (session->lsid || !home || !home->handle) return;
+    session->lsid = bson_new();
+    BSON_APPEND_BINARY(session->lsid, "id", BSON_SUBTYPE_UUID, home->lsid, sizeof(home->lsid));
+}
+
+/* What was stopped in a transaction has ended it. */
+static void note_end(const mouv__operation_t *op) {
+    mouv__transaction_t *transaction = &op->user_session->transaction;
+    int64_t code = mouv__reply_number(op->attempt.reply, "code");
+    bool stopped =
+        code == MOUV__CODE_MAX_TIME_EXPIRED || (op->stopped && code == MOUV__CODE_INTERRUPTED);
+    if (stopped && op->attempt.txn_number == transaction->number) transaction->gone = true;
+}
+
+static void note_recovery_token(mouv_session_t *session, const bson_t *reply) {
+    bson_iter_t field;
+    if (!bson_iter_init_find(&field, reply, "recoveryToken")) return;
+    bson_destroy(session->transaction.recovery_token);
+    session->transaction.recovery_token = bson_new();
+    bson_append_iter(session->transaction.recovery_token, NULL, 0, &field);
+}
+
+void mouv__user_session_note(mouv__operation_t *op) {
+    mouv_session_t *session = op->user_session;
+    const bson_t *reply = op->attempt.reply;
+    bson_t cluster_time;
+    uint32_t time[2];
+    note_lsid(session);
+    if (!reply) return;
+    if (op->in_transaction) note_end(op);
+    if (mouv__view_inside(reply, "$clusterTime", &cluster_time) &&
+        advance_cluster_time(session, &cluster_time))
+        session->advanced = false; /* libmongoc has seen it too */
+    if (timestamp_at(reply, "operationTime", time))
+        mouv_session_advance_operation_time(session, time[0], time[1]);
+    if (session->snapshot && session->snapshot_time[0] == 0 &&
+        (timestamp_at(reply, "cursor.atClusterTime", time) ||
+         timestamp_at(reply, "atClusterTime", time)))
+        memcpy(session->snapshot_time, time, sizeof(time));
+    if (op->in_transaction && session->current == op) note_recovery_token(session, reply);
+}
+
+/* --- what users may know ---------------------------------------------------------------------- */
+
+mouv_client_t *mouv_session_client(const mouv_session_t *session) {
+    return session ? session->client : NULL;
+}
+
+const bson_t *mouv_session_lsid(const mouv_session_t *session) {
+    return session ? session->lsid : NULL;
+}
+
+bool mouv_session_is_dirty(const mouv_session_t *session) {
+    const mouv__session_t *home = session ? mouv__user_session_home(session, NULL) : NULL;
+    return home && home->dirty;
+}
+
+const bson_t *mouv_session_cluster_time(const mouv_session_t *session) {
+    return session ? session->cluster_time : NULL;
+}
+
+void mouv_session_operation_time(const mouv_session_t *session, uint32_t *timestamp,
+                                 uint32_t *increment) {
+    if (timestamp) *timestamp = session ? session->operation_time[0] : 0;
+    if (increment) *increment = session ? session->operation_time[1] : 0;
+}
+
+int mouv_session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
+    uint32_t time[2];
+    if (!session || !cluster_time || !timestamp_at(cluster_time, "clusterTime", time))
+        return mouv__raise(NULL, MOUV_EINVAL,
+                           "mouv_session_advance_cluster_time: no timestamp 'clusterTime'");
+    if (advance_cluster_time(session, cluster_time)) session->advanced = true;
+    return 0;
+}
+
+void mouv_session_advance_operation_time(mouv_session_t *session, uint32_t timestamp,
+                                         uint32_t increment) {
+    uint32_t time[2] = {timestamp, increment};
+    if (session && is_later(time, session->operation_time))
+        memcpy(session->operation_time, time, sizeof(time));
+}

@@ -1,0 +1,124 @@
+/*
+ * Descriptions of servers and deployments: copied, freed, given to the user.
+ */
+#include "mongo/topology/description.h"
+
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+#include "mongo/api/client.h"
+
+/* --- one server ------------------------------------------------------------------------------- */
+
+static const char *set_name_in(const bson_t *hello) {
+    bson_iter_t iter;
+    bool found = bson_iter_init_find(&iter, hello, "setName") && BSON_ITER_HOLDS_UTF8(&iter);
+    return found ? bson_iter_utf8(&iter, NULL) : NULL;
+}
+
+/* Types are literals in libmongoc, the rest is copied. */
+static void fill(mouv_server_description_t *view, const char *host, const char *type,
+                 int64_t round_trip_ms, const bson_t *hello) {
+    bson_t *copy = hello ? bson_copy(hello) : bson_new();
+    *view = (mouv_server_description_t){.host = bson_strdup(host),
+                                        .type = type,
+                                        .round_trip_ms = round_trip_ms,
+                                        .hello = copy,
+                                        .set_name = set_name_in(copy)};
+}
+
+void mouv__describe_server(mouv_server_description_t *view,
+                           const mongoc_server_description_t *server) {
+    mongoc_server_description_t *sd = (mongoc_server_description_t *)server; /* 1.x: not const */
+    fill(view, mongoc_server_description_host(sd)->host_and_port,
+         mongoc_server_description_type(sd), mongoc_server_description_round_trip_time(sd),
+         mongoc_server_description_hello_response(sd));
+}
+
+void mouv__undescribe_server(const mouv_server_description_t *view) {
+    bson_free((char *)view->host);
+    bson_destroy((bson_t *)view->hello);
+    bson_free((char *)view->error);
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+/* With room for `count` servers, none of them there yet. */
+static mouv_topology_description_t *description_new(const char *type, size_t count) {
+    mouv_topology_description_t *view = mouv__alloc(sizeof(*view));
+    mouv_server_description_t *servers = mouv__alloc_array(0, count + 1, sizeof(*servers));
+    if (!view || !servers) {
+        mouv__free(view);
+        mouv__free(servers);
+        return NULL;
+    }
+    *view = (mouv_topology_description_t){.type = type, .servers = servers};
+    return view;
+}
+
+static mouv_server_description_t *next_of(mouv_topology_description_t *view) {
+    return (mouv_server_description_t *)&view->servers[view->server_count++];
+}
+
+mouv_topology_description_t *
+mouv__describe_topology(const mongoc_topology_description_t *topology) {
+    mongoc_topology_description_t *td = (mongoc_topology_description_t *)topology;
+    size_t count = 0;
+    mongoc_server_description_t **servers = mongoc_topology_description_get_servers(td, &count);
+    mouv_topology_description_t *view =
+        description_new(mongoc_topology_description_type(td), count);
+    for (size_t i = 0; view && i < count; i++) mouv__describe_server(next_of(view), servers[i]);
+    mongoc_server_descriptions_destroy_all(servers, count);
+    return view;
+}
+
+mouv_topology_description_t *mouv__describe_seeds(const mongoc_uri_t *uri) {
+    size_t count = 0;
+    for (const mongoc_host_list_t *at = mongoc_uri_get_hosts(uri); at; at = at->next) count++;
+    mouv_topology_description_t *view = description_new("Unknown", count);
+    for (const mongoc_host_list_t *at = mongoc_uri_get_hosts(uri); view && at; at = at->next)
+        fill(next_of(view), at->host_and_port, "Unknown", -1, NULL);
+    return view;
+}
+
+mouv_topology_description_t *
+mouv__description_copy(const mouv_topology_description_t *description,
+                       const char *(*error_of)(void *arg, const char *host), void *arg) {
+    mouv_topology_description_t *view =
+        description_new(description->type, description->server_count);
+    for (size_t i = 0; view && i < description->server_count; i++) {
+        const mouv_server_description_t *server = &description->servers[i];
+        mouv_server_description_t *copy = next_of(view);
+        fill(copy, server->host, server->type, server->round_trip_ms, server->hello);
+        copy->error = bson_strdup(error_of(arg, server->host));
+    }
+    return view;
+}
+
+mouv_topology_description_t *
+mouv_topology_description_unref(mouv_topology_description_t *topology) {
+    if (!topology) return NULL;
+    for (size_t i = 0; i < topology->server_count; i++)
+        mouv__undescribe_server(&topology->servers[i]);
+    mouv__free((mouv_server_description_t *)topology->servers);
+    mouv__free(topology);
+    return NULL;
+}
+
+void mouv_topology_description_drop(mouv_topology_description_t **topology) {
+    *topology = mouv_topology_description_unref(*topology);
+}
+
+mouv_topology_description_t *mouv_client_get_topology(const mouv_client_t *client,
+                                                      mouv_error_t *error) {
+    mouv_error_t why = {0};
+    if (mouv__client_check(client, &why) < 0) {
+        mouv__raise(error, why.code, "mouv_client_get_topology: %s", why.message);
+        return NULL;
+    }
+    mouv_topology_description_t *topology = mouv__watch_describe(client->pool->watch);
+    if (!topology) topology = mouv__describe_seeds(client->pool->uri);
+    if (!topology)
+        mouv__raise(error, MOUV_ENOMEM, "mouv_client_get_topology: %s",
+                    mouv_error_message(MOUV_ENOMEM));
+    return topology;
+}

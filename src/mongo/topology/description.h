@@ -1,0 +1,27 @@
+/*
+ * libmongoc's descriptions of servers and deployments, copied into mouv's.
+ */
+#ifndef MOUV_MONGO_TOPOLOGY_DESCRIPTION_H
+#define MOUV_MONGO_TOPOLOGY_DESCRIPTION_H
+
+#include <mongoc/mongoc.h>
+
+#include <mouv/topology.h>
+
+/** Any thread; callbacks of libmongoc that run under its topology lock. */
+void mouv__describe_server(mouv_server_description_t *view,
+                           const mongoc_server_description_t *server);
+void mouv__undescribe_server(const mouv_server_description_t *view);
+
+/** As above. NULL: ENOMEM. The caller's, mouv_topology_description_unref(). */
+mouv_topology_description_t *mouv__describe_topology(const mongoc_topology_description_t *topology);
+
+/** What is known before anything has been asked. NULL: ENOMEM. */
+mouv_topology_description_t *mouv__describe_seeds(const mongoc_uri_t *uri);
+
+/** A copy with the errors that `error_of(arg, host)` gives (NULL: none). NULL: ENOMEM. */
+mouv_topology_description_t *
+mouv__description_copy(const mouv_topology_description_t *description,
+                       const char *(*error_of)(void *arg, const char *host), void *arg);
+
+#endif

@@ -1,0 +1,536 @@
+/*
+ * Events: written down where they happen, told on the loop. libmongoc's callbacks for servers run
+ * under its topology lock and must not call it back.
+ */
+#include "mongo/topology/events.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <uv.h>
+
+#include "async/loop/mailbox.h"
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+#include "mongo/api/client.h"
+#include "mongo/base/error.h"
+#include "mongo/topology/description.h"
+
+/* X(callback, member of the union) */
+#define KINDS(X) \
+    X(command_started, command) \
+    X(command_succeeded, command) \
+    X(command_failed, command) \
+    X(server_opening, server) \
+    X(server_changed, server) \
+    X(server_closed, server) \
+    X(topology_opening, topology) \
+    X(topology_changed, topology) \
+    X(topology_closed, topology) \
+    X(heartbeat_started, heartbeat) \
+    X(heartbeat_succeeded, heartbeat) \
+    X(heartbeat_failed, heartbeat) \
+    X(operation_queued, pool) \
+    X(client_checked_out, pool) \
+    X(client_returned, pool) \
+    X(operation_killed, pool)
+
+typedef enum kind {
+#define KIND(callback, member) KIND_##callback,
+    KINDS(KIND)
+#undef KIND
+} kind_t;
+
+/* One event that has been written down, with all that it points to. */
+typedef struct record {
+    struct record *next;
+    kind_t kind;
+    union {
+        mouv_command_event_t command;
+        mouv_server_event_t server;
+        mouv_topology_event_t topology;
+        mouv_heartbeat_event_t heartbeat;
+        mouv_pool_event_t pool;
+    } event;
+    bson_t *document; /* command, reply */
+    mouv_error_t *error;
+    mouv_server_description_t servers[2];     /* previous, next */
+    mouv_topology_description_t *pictures[2]; /* previous, next */
+    bson_oid_t id;                            /* topology or service */
+    char name[64];
+    char database[MOUV__DATABASE_NAME_MAX + 1];
+    char host[264];
+} record_t;
+
+struct mouv__monitor {
+    mouv__mail_t mail;   /* first; in the mailbox while `posted` */
+    mouv__ready_t ready; /* loop thread */
+    mouv__mailbox_t *mailbox;
+    mouv_runtime_t *runtime;
+    mouv_monitor_t callbacks;
+    void *arg;
+    uv_mutex_t lock;
+    uint32_t shares; /* atomic */
+    bool posted;     /* under the lock, as what follows */
+    bool stopped;
+    record_t *first, *last;
+    bool finishing; /* loop thread: stops when all has been told */
+};
+
+/* --- records ---------------------------------------------------------------------------------- */
+
+static record_t *record_new(kind_t kind) {
+    record_t *record = mouv__alloc(sizeof(*record));
+    if (record) record->kind = kind;
+    return record;
+}
+
+static void record_free(record_t *record) {
+    bson_destroy(record->document);
+    mouv__free(record->error);
+    for (int i = 0; i < 2; i++) {
+        mouv__undescribe_server(&record->servers[i]);
+        mouv_topology_description_unref(record->pictures[i]);
+    }
+    mouv__free(record);
+}
+
+static const char *keep_host(record_t *record, const mongoc_host_list_t *host) {
+    snprintf(record->host, sizeof(record->host), "%s", host->host_and_port);
+    return record->host;
+}
+
+static const char *keep_database(record_t *record, const char *database) {
+    snprintf(record->database, sizeof(record->database), "%s", database);
+    return record->database;
+}
+
+static const mouv_error_t *keep_error(record_t *record, const bson_error_t *driver,
+                                      const bson_t *reply) {
+    record->error = mouv__alloc(sizeof(*record->error));
+    if (!record->error) return NULL;
+    if (reply && bson_has_field(reply, "ok"))
+        mouv__error_from_reply(record->error, reply);
+    else
+        mouv__error_from_driver(record->error, driver);
+    return record->error;
+}
+
+/* --- telling, on the loop thread -------------------------------------------------------------- */
+
+static void tell(const mouv__monitor_t *monitor, const record_t *record) {
+    switch (record->kind) {
+#define TELL(callback, member) \
+    case KIND_##callback: \
+        monitor->callbacks.callback(&record->event.member, monitor->arg); \
+        return;
+        KINDS(TELL)
+#undef TELL
+    }
+}
+
+static record_t *take_first(mouv__monitor_t *monitor) {
+    uv_mutex_lock(&monitor->lock);
+    record_t *record = monitor->first;
+    if (record) monitor->first = record->next;
+    if (!monitor->first) monitor->last = NULL;
+    uv_mutex_unlock(&monitor->lock);
+    return record;
+}
+
+static void on_ready(mouv__ready_t *ready) {
+    mouv__monitor_t *monitor =
+        (mouv__monitor_t *)((char *)ready - offsetof(mouv__monitor_t, ready));
+    record_t *record;
+    while ((record = take_first(monitor)) != NULL) { /* a callback may stop it: then none is left */
+        tell(monitor, record);
+        record_free(record);
+    }
+    if (monitor->finishing) mouv__monitor_stop(monitor);
+    mouv__monitor_unref(monitor);
+}
+
+static void schedule(mouv__monitor_t *monitor) {
+    if (monitor->stopped || monitor->ready.queued) return;
+    mouv__monitor_ref(monitor);
+    mouv__runtime_ready(monitor->runtime, &monitor->ready);
+}
+
+static void mail_deliver(mouv__mail_t *mail) {
+    mouv__monitor_t *monitor = (mouv__monitor_t *)mail;
+    uv_mutex_lock(&monitor->lock);
+    monitor->posted = false;
+    uv_mutex_unlock(&monitor->lock);
+    schedule(monitor);
+    mouv__monitor_unref(monitor);
+}
+
+static void mail_discard(mouv__mail_t *mail) {
+    mouv__monitor_unref((mouv__monitor_t *)mail);
+}
+
+/* --- writing down ----------------------------------------------------------------------------- */
+
+/* Whether the loop must be told that there is something. */
+static bool push(mouv__monitor_t *monitor, record_t *record, bool mail) {
+    uv_mutex_lock(&monitor->lock);
+    bool stopped = monitor->stopped;
+    bool post = mail && !stopped && !monitor->posted;
+    if (!stopped) {
+        if (monitor->last)
+            monitor->last->next = record;
+        else
+            monitor->first = record;
+        monitor->last = record;
+    }
+    if (post) monitor->posted = true;
+    uv_mutex_unlock(&monitor->lock);
+    if (stopped) record_free(record);
+    return post;
+}
+
+/* From any thread but the loop's. */
+static void report(mouv__monitor_t *monitor, record_t *record) {
+    if (!push(monitor, record, true)) return;
+    mouv__monitor_ref(monitor);
+    mouv__mailbox_post(monitor->mailbox, &monitor->mail);
+}
+
+/* --- commands, on workers --------------------------------------------------------------------- */
+
+/* What this thread sends now. */
+typedef struct sending {
+    mouv__monitor_t *monitor; /* NULL: nothing that is told of */
+    uint64_t operation_id;
+    const char *database;
+    const char *name; /* libmongoc may send others before it, to authenticate */
+    bool secret;
+} sending_t;
+
+static _Thread_local sending_t sending;
+
+/* As the command monitoring specification lists them. */
+static bool is_secret(const char *name, const bson_t *command) {
+    static const char *const secret[] = {
+        "authenticate", "saslStart",      "saslContinue",    "getnonce", "createUser",
+        "updateUser",   "copydbgetnonce", "copydbsaslstart", "copydb",
+    };
+    for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
+        if (strcasecmp(secret[i], name) == 0) return true;
+    bool hello = strcasecmp(name, "hello") == 0 || strcasecmp(name, "isMaster") == 0;
+    return hello && bson_has_field(command, "speculativeAuthenticate");
+}
+
+void mouv__monitor_enter(mouv__monitor_t *monitor, uint64_t operation_id, const char *database,
+                         const bson_t *command) {
+    bson_iter_t iter;
+    if (!monitor || !bson_iter_init(&iter, command) || !bson_iter_next(&iter)) return;
+    const char *name = bson_iter_key(&iter);
+    sending = (sending_t){monitor, operation_id, database, name, is_secret(name, command)};
+}
+
+void mouv__monitor_leave(mouv__monitor_t *monitor) {
+    if (monitor) sending = (sending_t){0};
+}
+
+static record_t *command_record(kind_t kind, const char *name, const mongoc_host_list_t *host) {
+    if (!sending.monitor || strcmp(sending.name, name) != 0) return NULL;
+    record_t *record = record_new(kind);
+    if (!record) return NULL;
+    mouv_command_event_t *view = &record->event.command;
+    snprintf(record->name, sizeof(record->name), "%s", name);
+    view->name = record->name;
+    view->database = keep_database(record, sending.database);
+    view->host = keep_host(record, host);
+    view->operation_id = sending.operation_id;
+    return record;
+}
+
+static const bson_t *keep_command(record_t *record, const bson_t *document) {
+    record->document = sending.secret || !document ? bson_new() : bson_copy(document);
+    return record->document;
+}
+
+static const bson_oid_t *keep_service(record_t *record, const bson_oid_t *service_id) {
+    if (service_id) bson_oid_copy(service_id, &record->id);
+    return service_id ? &record->id : NULL;
+}
+
+#if MONGOC_CHECK_VERSION(1, 24, 0)
+#define CONNECTION_ID(kind, event) mongoc_apm_##kind##_get_server_connection_id_int64(event)
+#else
+#define CONNECTION_ID(kind, event) mongoc_apm_##kind##_get_server_connection_id(event)
+#endif
+
+/* What the three events of a command have under names of their own. */
+#define COMMAND_RECORD(record, kind, event) \
+    record_t *record = command_record(KIND_##kind, mongoc_apm_##kind##_get_command_name(event), \
+                                      mongoc_apm_##kind##_get_host(event)); \
+    if (!record) return; \
+    record->event.command.request_id = mongoc_apm_##kind##_get_request_id(event); \
+    record->event.command.server_id = mongoc_apm_##kind##_get_server_id(event); \
+    record->event.command.connection_id = CONNECTION_ID(kind, event); \
+    record->event.command.service_id = \
+        keep_service(record, mongoc_apm_##kind##_get_service_id(event))
+
+static void on_command_started(const mongoc_apm_command_started_t *event) {
+    COMMAND_RECORD(record, command_started, event);
+    record->event.command.command =
+        keep_command(record, mongoc_apm_command_started_get_command(event));
+    report(sending.monitor, record);
+}
+
+static void on_command_succeeded(const mongoc_apm_command_succeeded_t *event) {
+    COMMAND_RECORD(record, command_succeeded, event);
+    record->event.command.duration_us = mongoc_apm_command_succeeded_get_duration(event);
+    record->event.command.reply =
+        keep_command(record, mongoc_apm_command_succeeded_get_reply(event));
+    report(sending.monitor, record);
+}
+
+static void on_command_failed(const mongoc_apm_command_failed_t *event) {
+    COMMAND_RECORD(record, command_failed, event);
+    bson_error_t error = {0};
+    const bson_t *reply = mongoc_apm_command_failed_get_reply(event);
+    mongoc_apm_command_failed_get_error(event, &error);
+    record->event.command.duration_us = mongoc_apm_command_failed_get_duration(event);
+    record->event.command.error = keep_error(record, &error, reply);
+    if (reply && bson_has_field(reply, "ok"))
+        record->event.command.reply = keep_command(record, reply);
+    report(sending.monitor, record);
+}
+
+/* --- the deployment, on libmongoc's monitor threads ------------------------------------------- */
+
+#define MONITOR_OF(kind, event) mouv__watch_monitor(mongoc_apm_##kind##_get_context(event))
+
+#define SERVER_RECORD(record, kind, event) \
+    record_t *record = record_new(KIND_##kind); \
+    if (!record) return; \
+    mongoc_apm_##kind##_get_topology_id(event, &record->id); \
+    record->event.server.topology_id = &record->id; \
+    record->event.server.host = keep_host(record, mongoc_apm_##kind##_get_host(event))
+
+static void on_server_opening(const mongoc_apm_server_opening_t *event) {
+    SERVER_RECORD(record, server_opening, event);
+    report(MONITOR_OF(server_opening, event), record);
+}
+
+static void on_server_changed(const mongoc_apm_server_changed_t *event) {
+    SERVER_RECORD(record, server_changed, event);
+    mouv__describe_server(&record->servers[0],
+                          mongoc_apm_server_changed_get_previous_description(event));
+    mouv__describe_server(&record->servers[1],
+                          mongoc_apm_server_changed_get_new_description(event));
+    record->event.server.previous = &record->servers[0];
+    record->event.server.next = &record->servers[1];
+    report(MONITOR_OF(server_changed, event), record);
+}
+
+static void on_server_closed(const mongoc_apm_server_closed_t *event) {
+    SERVER_RECORD(record, server_closed, event);
+    report(MONITOR_OF(server_closed, event), record);
+}
+
+#define TOPOLOGY_RECORD(record, kind, event) \
+    record_t *record = record_new(KIND_##kind); \
+    if (!record) return; \
+    mongoc_apm_##kind##_get_topology_id(event, &record->id); \
+    record->event.topology.topology_id = &record->id
+
+static void on_topology_opening(const mongoc_apm_topology_opening_t *event) {
+    TOPOLOGY_RECORD(record, topology_opening, event);
+    report(MONITOR_OF(topology_opening, event), record);
+}
+
+void mouv__monitor_topology_changed(mouv__monitor_t *monitor,
+                                    const mongoc_apm_topology_changed_t *event) {
+    if (!monitor->callbacks.topology_changed) return;
+    TOPOLOGY_RECORD(record, topology_changed, event);
+    record->pictures[0] =
+        mouv__describe_topology(mongoc_apm_topology_changed_get_previous_description(event));
+    record->pictures[1] =
+        mouv__describe_topology(mongoc_apm_topology_changed_get_new_description(event));
+    record->event.topology.previous = record->pictures[0];
+    record->event.topology.next = record->pictures[1];
+    if (record->pictures[0] && record->pictures[1])
+        report(monitor, record);
+    else
+        record_free(record);
+}
+
+static void on_topology_closed(const mongoc_apm_topology_closed_t *event) {
+    TOPOLOGY_RECORD(record, topology_closed, event);
+    report(MONITOR_OF(topology_closed, event), record);
+}
+
+#define HEARTBEAT_RECORD(record, kind, event) \
+    record_t *record = record_new(KIND_##kind); \
+    if (!record) return; \
+    record->event.heartbeat.host = keep_host(record, mongoc_apm_server_##kind##_get_host(event)); \
+    record->event.heartbeat.awaited = mongoc_apm_server_##kind##_get_awaited(event)
+
+static void on_heartbeat_started(const mongoc_apm_server_heartbeat_started_t *event) {
+    HEARTBEAT_RECORD(record, heartbeat_started, event);
+    report(MONITOR_OF(server_heartbeat_started, event), record);
+}
+
+void mouv__monitor_heartbeat_succeeded(mouv__monitor_t *monitor,
+                                       const mongoc_apm_server_heartbeat_succeeded_t *event) {
+    if (!monitor->callbacks.heartbeat_succeeded) return;
+    HEARTBEAT_RECORD(record, heartbeat_succeeded, event);
+    record->event.heartbeat.duration_us = mongoc_apm_server_heartbeat_succeeded_get_duration(event);
+    record->document = bson_copy(mongoc_apm_server_heartbeat_succeeded_get_reply(event));
+    record->event.heartbeat.reply = record->document;
+    report(monitor, record);
+}
+
+void mouv__monitor_heartbeat_failed(mouv__monitor_t *monitor,
+                                    const mongoc_apm_server_heartbeat_failed_t *event) {
+    if (!monitor->callbacks.heartbeat_failed) return;
+    HEARTBEAT_RECORD(record, heartbeat_failed, event);
+    bson_error_t error = {0};
+    mongoc_apm_server_heartbeat_failed_get_error(event, &error);
+    record->event.heartbeat.duration_us = mongoc_apm_server_heartbeat_failed_get_duration(event);
+    record->event.heartbeat.error = keep_error(record, &error, NULL);
+    report(monitor, record);
+}
+
+void mouv__monitor_subscribe(const mouv__monitor_t *monitor, mongoc_apm_callbacks_t *callbacks) {
+#define SUBSCRIBE(kind, apm) \
+    if (monitor->callbacks.kind) mongoc_apm_set_##apm##_cb(callbacks, on_##kind)
+    SUBSCRIBE(command_started, command_started);
+    SUBSCRIBE(command_succeeded, command_succeeded);
+    SUBSCRIBE(command_failed, command_failed);
+    SUBSCRIBE(server_opening, server_opening);
+    SUBSCRIBE(server_changed, server_changed);
+    SUBSCRIBE(server_closed, server_closed);
+    SUBSCRIBE(topology_opening, topology_opening);
+    SUBSCRIBE(topology_closed, topology_closed);
+    SUBSCRIBE(heartbeat_started, server_heartbeat_started);
+#undef SUBSCRIBE
+}
+
+/* --- the pool, on the loop thread ------------------------------------------------------------- */
+
+static int64_t us_since(const mouv__operation_t *op, int64_t then_ns) {
+    return (mouv__now_ns(op->client->runtime) - then_ns) / 1000;
+}
+
+static mouv_pool_event_t *note(const mouv__operation_t *op, kind_t kind) {
+    record_t *record = record_new(kind);
+    if (!record) return NULL;
+    mouv_pool_event_t *view = &record->event.pool;
+    view->operation = op->row->name;
+    view->database = keep_database(record, op->database);
+    view->operation_id = op->number;
+    view->server_id = op->attempt.server_id;
+    return view;
+}
+
+static void add(const mouv__operation_t *op, mouv_pool_event_t *view) {
+    push(op->client->monitor, (record_t *)((char *)view - offsetof(record_t, event)), false);
+    schedule(op->client->monitor);
+}
+
+void mouv__monitor_queued(const mouv__operation_t *op) {
+    if (!op->client->monitor->callbacks.operation_queued) return;
+    mouv_pool_event_t *view = note(op, KIND_operation_queued);
+    if (!view) return;
+    view->waits_for =
+        op->state == MOUV__OP_SELECTING ? MOUV_WAITS_FOR_SERVER : MOUV_WAITS_FOR_CLIENT;
+    add(op, view);
+}
+
+void mouv__monitor_checked_out(const mouv__operation_t *op) {
+    if (!op->client->monitor->callbacks.client_checked_out) return;
+    mouv_pool_event_t *view = note(op, KIND_client_checked_out);
+    if (!view) return;
+    view->duration_us = us_since(op, op->entered_ns);
+    add(op, view);
+}
+
+void mouv__monitor_returned(const mouv__operation_t *op) {
+    schedule(op->client->monitor);
+    if (!op->client->monitor->callbacks.client_returned) return;
+    mouv_pool_event_t *view = note(op, KIND_client_returned);
+    if (!view) return;
+    view->duration_us = us_since(op, op->began_ns);
+    add(op, view);
+}
+
+void mouv__monitor_killed(const mouv__operation_t *op) {
+    if (!op->client->monitor->callbacks.operation_killed) return;
+    mouv_pool_event_t *view = note(op, KIND_operation_killed);
+    if (view) add(op, view);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static mouv__monitor_t *monitor_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
+                                    void *arg) {
+    mouv__monitor_t *monitor = mouv__alloc(sizeof(*monitor));
+    if (!monitor) return NULL;
+    if (uv_mutex_init(&monitor->lock) != 0) {
+        mouv__free(monitor);
+        return NULL;
+    }
+    monitor->mail = (mouv__mail_t){.deliver = mail_deliver, .discard = mail_discard};
+    monitor->ready.run = on_ready;
+    monitor->mailbox = mouv__mailbox_ref(mouv__runtime_mailbox(runtime));
+    monitor->runtime = runtime;
+    monitor->callbacks = *callbacks;
+    monitor->arg = arg;
+    monitor->shares = 1;
+    return monitor;
+}
+
+mouv__monitor_t *mouv__monitor_ref(mouv__monitor_t *monitor) {
+    __atomic_add_fetch(&monitor->shares, 1, __ATOMIC_RELAXED);
+    return monitor;
+}
+
+static void free_records(record_t *record) {
+    while (record) {
+        record_t *next = record->next;
+        record_free(record);
+        record = next;
+    }
+}
+
+void mouv__monitor_unref(mouv__monitor_t *monitor) {
+    if (__atomic_sub_fetch(&monitor->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
+    free_records(monitor->first);
+    mouv__mailbox_unref(monitor->mailbox);
+    uv_mutex_destroy(&monitor->lock);
+    mouv__free(monitor);
+}
+
+void mouv__monitor_stop(mouv__monitor_t *monitor) {
+    if (!monitor) return;
+    uv_mutex_lock(&monitor->lock);
+    record_t *left = monitor->first;
+    monitor->first = monitor->last = NULL;
+    monitor->stopped = true;
+    uv_mutex_unlock(&monitor->lock);
+    free_records(left);
+}
+
+void mouv__monitor_finish(mouv__monitor_t *monitor) {
+    if (!monitor) return;
+    monitor->finishing = true;
+    schedule(monitor);
+}
+
+int mouv_client_set_monitor(mouv_client_t *client, const mouv_monitor_t *callbacks, void *arg) {
+    int rc = mouv__client_check(client, NULL);
+    if (rc < 0) return rc;
+    if (!callbacks) return MOUV_EINVAL;
+    if (client->stats.started > 0 || client->monitor) return MOUV_ESTATE;
+    client->monitor = monitor_new(client->runtime, callbacks, arg);
+    if (!client->monitor) return MOUV_ENOMEM;
+    mouv__watch_set_monitor(client->pool->watch, client->monitor);
+    return 0;
+}

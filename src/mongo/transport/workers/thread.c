@@ -1,0 +1,120 @@
+/*
+ * Starting threads, and joining those that have ended.
+ */
+#include "mongo/transport/workers/thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include <mouv/error.h>
+#include <uv.h>
+
+#include "context/alloc.h"
+
+#define EXIT_WAIT_NS (1000 * UINT64_C(1000000))
+
+typedef struct thread {
+    struct thread *next;
+    uv_thread_t id;
+    void (*run)(void *arg);
+    void *arg;
+} thread_t;
+
+static struct {
+    uv_once_t once;
+    uv_mutex_t lock;
+    uv_cond_t changed;
+    thread_t *ended;  /* to be joined */
+    uint32_t leaving; /* told to end, and have not */
+} all = {.once = UV_ONCE_INIT};
+
+static uv_key_t self;
+
+/* The lock is held on entry and on return. */
+static void join_ended(void) {
+    while (all.ended) {
+        thread_t *thread = all.ended;
+        all.ended = thread->next;
+        uv_mutex_unlock(&all.lock);
+        uv_thread_join(&thread->id); /* at once: it has nothing left to do */
+        mouv__free(thread);
+        uv_mutex_lock(&all.lock);
+    }
+}
+
+static void at_exit(void) {
+    uint64_t until = uv_hrtime() + EXIT_WAIT_NS;
+    uv_mutex_lock(&all.lock);
+    while (all.leaving > 0) {
+        uint64_t now = uv_hrtime();
+        if (now >= until || uv_cond_timedwait(&all.changed, &all.lock, until - now) != 0) break;
+    }
+    join_ended();
+    uv_mutex_unlock(&all.lock);
+}
+
+/* The child of a fork() has none of the threads, whatever they were at. */
+static void in_child(void) {
+    all.ended = NULL;
+    all.leaving = 0;
+    if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
+}
+
+/* With the first thread: libmongoc, and with it OpenSSL, has registered its exit handlers by then.
+ */
+static void init(void) {
+    if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
+    if (uv_key_create(&self) != 0) abort();
+    pthread_atfork(NULL, NULL, in_child);
+    atexit(at_exit);
+}
+
+static void run_thread(void *arg) {
+    thread_t *thread = arg;
+    uv_key_set(&self, thread);
+    thread->run(thread->arg);
+}
+
+int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bool told) {
+    uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = stack_bytes};
+    sigset_t every, before;
+    uv_once(&all.once, init);
+    thread_t *thread = mouv__alloc(sizeof *thread);
+    if (!thread) return MOUV_ENOMEM;
+    *thread = (thread_t){.run = run, .arg = arg};
+    sigfillset(&every);
+    uv_mutex_lock(&all.lock);
+    join_ended();
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    int rc = uv_thread_create_ex(&thread->id, &options, run_thread, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc == 0 && told) all.leaving++;
+    uv_mutex_unlock(&all.lock);
+    if (rc == 0) return 0;
+    mouv__free(thread);
+    return MOUV_ESYSTEM;
+}
+
+void mouv__threads_leave(uint32_t count) {
+    uv_once(&all.once, init);
+    uv_mutex_lock(&all.lock);
+    all.leaving += count;
+    uv_mutex_unlock(&all.lock);
+}
+
+void mouv__thread_ends_late(void) {
+    thread_t *thread = uv_key_get(&self);
+    pthread_detach(thread->id);
+    mouv__free(thread);
+}
+
+void mouv__thread_ends(bool told) {
+    thread_t *thread = uv_key_get(&self);
+    uv_mutex_lock(&all.lock);
+    thread->next = all.ended;
+    all.ended = thread;
+    if (told) all.leaving--;
+    uv_cond_signal(&all.changed);
+    uv_mutex_unlock(&all.lock);
+}

@@ -1,0 +1,33 @@
+/*
+ * The threads that mouv starts: with all signals blocked, and never cut short in their last steps
+ * by the end of the process.
+ */
+#ifndef MOUV_MONGO_TRANSPORT_WORKERS_THREAD_H
+#define MOUV_MONGO_TRANSPORT_WORKERS_THREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Starts `run(arg)`. Nobody has to join the thread: the next one that starts, or exit(), does so
+ * once it has called mouv__thread_ends(). `told`: as if mouv__threads_leave() had counted it.
+ * Any thread. Returns 0 or MOUV_ESYSTEM, MOUV_ENOMEM.
+ */
+int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bool told);
+
+/**
+ * So many threads have been told to end. exit() waits for them, but no longer than a second: a
+ * thread that still runs its last steps while the exit handlers (OpenSSL's among them) run
+ * corrupts the heap. Any thread.
+ */
+void mouv__threads_leave(uint32_t count);
+
+/** The calling thread, one of mouv__thread_start(), ends now; `told`: mouv__threads_leave() has
+ *  counted it. */
+void mouv__thread_ends(bool told);
+
+/** As mouv__thread_ends(), of one that nobody waits for at exit: it is not joined either. */
+void mouv__thread_ends_late(void);
+
+#endif

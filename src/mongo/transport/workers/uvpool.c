@@ -1,0 +1,140 @@
+/*
+ * The executor on libuv's process-wide pool. Jobs are queued on a private loop that nobody runs but
+ * to reap requests; they come home by mail like those of the other executor.
+ */
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include <mouv/error.h>
+#include <uv.h>
+
+#include "async/task/runtime.h"
+#include "context/alloc.h"
+#include "mongo/transport/workers/executor.h"
+
+/* Requests that may lie about ended before the private loop is run to reap them. */
+#define REAP_EVERY 64
+
+typedef struct uvpool uvpool_t;
+
+typedef struct request {
+    uv_work_t work;
+    uvpool_t *pool;
+    mouv__job_t *job;
+    struct request *next; /* spare, or all that are out (closing) */
+    struct request *prev;
+    bool ran; /* atomic: libuv will give it back within microseconds */
+} request_t;
+
+struct uvpool {
+    mouv__executor_t executor;
+    mouv__mailbox_t *mailbox;
+    uv_loop_t loop;
+    request_t *out; /* given to libuv and not reaped */
+    request_t *spare;
+    uint32_t unreaped; /* submitted since the last reaping */
+};
+
+/* How many jobs libuv runs at once, less one that stays free for DNS and files. */
+static uint32_t libuv_threads(void) {
+    const char *text = getenv("UV_THREADPOOL_SIZE");
+    long threads = text ? strtol(text, NULL, 10) : 4;
+    if (threads < 1 || threads > 1024) threads = threads < 1 ? 1 : 1024;
+    return threads > 1 ? (uint32_t)threads - 1 : 1;
+}
+
+static void run_request(uv_work_t *work) {
+    request_t *request = (request_t *)work;
+    mouv__job_t *job = request->job;
+    mouv__mailbox_t *mailbox = request->pool->mailbox;
+    job->run(job);
+    mouv__executor_send_home(mailbox, job);
+    __atomic_store_n(&request->ran, true, __ATOMIC_RELEASE);
+}
+
+static void reaped(uv_work_t *work, int status) {
+    request_t *request = (request_t *)work;
+    uvpool_t *pool = request->pool;
+    if (status == UV_ECANCELED) request->job->discard(request->job);
+    if (request->prev)
+        request->prev->next = request->next;
+    else
+        pool->out = request->next;
+    if (request->next) request->next->prev = request->prev;
+    request->next = pool->spare;
+    pool->spare = request;
+}
+
+static void reap(uvpool_t *pool) {
+    pool->unreaped = 0;
+    uv_run(&pool->loop, UV_RUN_NOWAIT);
+}
+
+static request_t *take_request(uvpool_t *pool) {
+    request_t *request = pool->spare;
+    if (!request) return mouv__alloc(sizeof(*request));
+    pool->spare = request->next;
+    return request;
+}
+
+static int uvpool_submit(mouv__executor_t *self, mouv__job_t *job) {
+    uvpool_t *pool = (uvpool_t *)self;
+    if (++pool->unreaped >= REAP_EVERY) reap(pool);
+    request_t *request = take_request(pool);
+    if (!request) return MOUV_ENOMEM;
+    request->pool = pool;
+    request->job = job;
+    request->ran = false;
+    request->prev = NULL;
+    request->next = pool->out;
+    if (pool->out) pool->out->prev = request;
+    pool->out = request;
+    uv_queue_work(&pool->loop, &request->work, run_request, reaped);
+    return 0;
+}
+
+static bool any_ran(const uvpool_t *pool) {
+    for (const request_t *request = pool->out; request; request = request->next)
+        if (__atomic_load_n(&request->ran, __ATOMIC_ACQUIRE)) return true;
+    return false;
+}
+
+static void free_spare(uvpool_t *pool) {
+    while (pool->spare) {
+        request_t *request = pool->spare;
+        pool->spare = request->next;
+        mouv__free(request);
+    }
+}
+
+static void uvpool_close(mouv__executor_t *self) {
+    uvpool_t *pool = (uvpool_t *)self;
+    for (request_t *request = pool->out; request; request = request->next)
+        uv_cancel((uv_req_t *)&request->work);
+    reap(pool);
+    while (any_ran(pool)) uv_run(&pool->loop, UV_RUN_ONCE);
+    free_spare(pool);
+    if (pool->out) {
+        mouv__log(MOUV_LOG_WARNING, "a job is stuck in libuv's thread pool; its queue is left "
+                                    "behind");
+        return;
+    }
+    uv_loop_close(&pool->loop);
+    mouv__mailbox_unref(pool->mailbox);
+    mouv__free(pool);
+}
+
+mouv__executor_t *mouv__executor_uvpool_new(mouv__mailbox_t *mailbox, uint32_t capacity) {
+    uvpool_t *pool = mouv__alloc(sizeof(*pool));
+    if (!pool) return NULL;
+    if (uv_loop_init(&pool->loop) != 0) {
+        mouv__free(pool);
+        return NULL;
+    }
+    uint32_t threads = libuv_threads();
+    pool->executor = (mouv__executor_t){.capacity = capacity < threads ? capacity : threads,
+                                        .submit = uvpool_submit,
+                                        .close = uvpool_close};
+    pool->mailbox = mouv__mailbox_ref(mailbox);
+    return &pool->executor;
+}
