@@ -34,7 +34,7 @@
 #define LONG_MS 60000 /* a wait that something must end */
 
 typedef struct pair {
-    mouv__line_t *line;
+    mouv__interruptible_t *line;
     mouv__socket_t *socket;
     mongoc_stream_t *stream;
     int peer;
@@ -61,16 +61,16 @@ static void pair_open(pair_t *pair) {
     connect_pair(ends);
     assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     pair->peer = ends[1];
-    pair->line = mouv__line_new();
+    pair->line = mouv__interruptible_new();
     mongoc_stream_t *lowest = mouv__socket_stream_new(pair->line, ends[0], &pair->socket);
     pair->stream = mouv__checked_stream_new(lowest, pair->socket);
     assert_non_null(pair->stream);
-    mouv__line_begin(pair->line, 1, 0);
+    mouv__interruptible_begin(pair->line, 1, 0);
 }
 
 static void pair_close(pair_t *pair) {
     mongoc_stream_destroy(pair->stream);
-    mouv__line_unref(pair->line);
+    mouv__interruptible_unref(pair->line);
     close(pair->peer);
 }
 
@@ -86,9 +86,9 @@ static bool request(pair_t *pair, const char *name) {
     bson_t *document = bson_new();
     bson_append_int32(document, name, -1, 1);
     uint8_t head[21] = {0};
-    mouv__wire_header_t header = {(int32_t)(sizeof(head) + document->len), REQUEST, 0,
-                                  MOUV__WIRE_MSG};
-    mouv__wire_put_header(&header, head);
+    mouv__op_msg_header_t header = {(int32_t)(sizeof(head) + document->len), REQUEST, 0,
+                                    MOUV__WIRE_MSG};
+    mouv__op_msg_put_header(&header, head);
     mongoc_iovec_t pieces[3] = {
         {.iov_base = (char *)head, .iov_len = 4},
         {.iov_base = (char *)head + 4, .iov_len = 17},
@@ -109,8 +109,8 @@ static uint8_t *answer_new(size_t text_size, size_t *size) {
     bson_append_utf8(document, "text", -1, text, (int)text_size);
     *size = 21 + document->len;
     uint8_t *bytes = calloc(1, *size);
-    mouv__wire_header_t header = {(int32_t)*size, 1, REQUEST, MOUV__WIRE_MSG};
-    mouv__wire_put_header(&header, bytes);
+    mouv__op_msg_header_t header = {(int32_t)*size, 1, REQUEST, MOUV__WIRE_MSG};
+    mouv__op_msg_put_header(&header, bytes);
     memcpy(bytes + 21, bson_get_data(document), document->len);
     bson_destroy(document);
     free(text);
@@ -163,7 +163,7 @@ fail:
 static const char *fault_of(pair_t *pair) {
     static bson_error_t error;
     error.message[0] = '\0';
-    mouv__line_explain(pair->line, &error);
+    mouv__interruptible_explain(pair->line, &error);
     return error.message;
 }
 
@@ -266,7 +266,7 @@ static uint8_t *compress_answer(const uint8_t *answer, size_t size, uint8_t comp
                                 size_t *to_size) {
     size_t length = 2 * size + 1000;
     uint8_t *bytes = calloc(1, 25 + length);
-    mouv__wire_header_t header = {0, 1, REQUEST, MOUV__WIRE_COMPRESSED};
+    mouv__op_msg_header_t header = {0, 1, REQUEST, MOUV__WIRE_COMPRESSED};
     const uint8_t *from = answer + 16;
     if (compressor == 0) memcpy(bytes + 25, from, length = size - 16);
 #ifdef MOUV_HAVE_SNAPPY
@@ -289,7 +289,7 @@ static uint8_t *compress_answer(const uint8_t *answer, size_t size, uint8_t comp
     bytes[24] = compressor;
     *to_size = 25 + length;
     header.length = (int32_t)*to_size;
-    mouv__wire_put_header(&header, bytes);
+    mouv__op_msg_put_header(&header, bytes);
     return bytes;
 }
 
@@ -431,13 +431,13 @@ static void an_interrupt_ends_the_wait_of_its_call_only(void **state) {
     pair_open(&pair);
     assert_true(request(&pair, "find"));
     assert_int_equal(uv_thread_create(&reader, read_answer, &pair), 0);
-    assert_false(mouv__line_interrupt(pair.line, 2));
-    assert_true(mouv__line_interrupt(pair.line, 1));
+    assert_false(mouv__interruptible_interrupt(pair.line, 2));
+    assert_true(mouv__interruptible_interrupt(pair.line, 1));
     uv_thread_join(&reader);
     assert_true(mongoc_stream_timed_out(pair.stream));
-    assert_true(mouv__line_end(pair.line));
-    assert_true(mouv__line_was_sent(pair.line));
-    assert_false(mouv__line_interrupt(pair.line, 1));
+    assert_true(mouv__interruptible_end(pair.line));
+    assert_true(mouv__interruptible_was_sent(pair.line));
+    assert_false(mouv__interruptible_interrupt(pair.line, 1));
     assert_int_equal(recv(pair.peer, &byte, 1, MSG_DONTWAIT), -1); /* nothing yet ... */
     assert_int_equal(errno, EAGAIN);
     mongoc_stream_close(pair.stream);
@@ -450,8 +450,8 @@ static void write_much(void *arg) {
     pair_t *pair = arg;
     enum { SIZE = 40 * 1024 * 1024 };
     uint8_t *bytes = calloc(1, SIZE);
-    mouv__wire_header_t header = {SIZE, REQUEST, 0, MOUV__WIRE_MSG};
-    mouv__wire_put_header(&header, bytes);
+    mouv__op_msg_header_t header = {SIZE, REQUEST, 0, MOUV__WIRE_MSG};
+    mouv__op_msg_put_header(&header, bytes);
     assert_int_equal(mongoc_stream_write(pair->stream, bytes, SIZE, LONG_MS), -1);
     free(bytes);
 }
@@ -467,7 +467,7 @@ static void an_interrupt_ends_a_wait_for_room(void **state) {
     assert_int_equal(poll(&arrival, 1, LONG_MS), 1);
     while (!__atomic_load_n(&pair.socket->writing, __ATOMIC_SEQ_CST)) usleep(1000);
     usleep(20000); /* it is in poll() by now, most likely */
-    assert_true(mouv__line_interrupt(pair.line, 1));
+    assert_true(mouv__interruptible_interrupt(pair.line, 1));
     uv_thread_join(&writer);
     assert_true(mongoc_stream_timed_out(pair.stream));
     pair_close(&pair);
@@ -478,14 +478,14 @@ static void the_next_call_is_not_interrupted_but_meets_a_dead_connection(void **
     (void)state;
     pair_open(&pair);
     assert_true(request(&pair, "find"));
-    assert_true(mouv__line_interrupt(pair.line, 1)); /* after its answer, say */
-    assert_true(mouv__line_end(pair.line));
-    mouv__line_begin(pair.line, 2, 0);
+    assert_true(mouv__interruptible_interrupt(pair.line, 1)); /* after its answer, say */
+    assert_true(mouv__interruptible_end(pair.line));
+    mouv__interruptible_begin(pair.line, 2, 0);
     assert_false(request(&pair, "ping"));
     assert_true(mongoc_stream_timed_out(pair.stream));
-    assert_false(mouv__line_end(pair.line));
-    assert_true(mouv__line_was_stale(pair.line));
-    assert_false(mouv__line_was_sent(pair.line));
+    assert_false(mouv__interruptible_end(pair.line));
+    assert_true(mouv__interruptible_was_stale(pair.line));
+    assert_false(mouv__interruptible_was_sent(pair.line));
     pair_close(&pair);
 }
 
@@ -493,10 +493,10 @@ static void nothing_is_sent_for_a_call_that_was_interrupted_before(void **state)
     pair_t pair;
     (void)state;
     pair_open(&pair);
-    assert_true(mouv__line_interrupt(pair.line, 1));
+    assert_true(mouv__interruptible_interrupt(pair.line, 1));
     assert_false(request(&pair, "insert"));
-    assert_true(mouv__line_end(pair.line));
-    assert_false(mouv__line_was_sent(pair.line));
+    assert_true(mouv__interruptible_end(pair.line));
+    assert_false(mouv__interruptible_was_sent(pair.line));
     pair_close(&pair);
 }
 
@@ -508,7 +508,7 @@ static void setting_up_is_finished_and_then_the_command_not_sent(void **state) {
     pair_open(&pair);
     pair.socket->setting_up = true;
     pair.socket->set_up_by_us = bson_get_monotonic_time() + LONG_MS * INT64_C(1000);
-    assert_true(mouv__line_interrupt(pair.line, 1));
+    assert_true(mouv__interruptible_interrupt(pair.line, 1));
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         writer_t writer;
         uint8_t *answer = answer_new(10, &size);
@@ -522,8 +522,8 @@ static void setting_up_is_finished_and_then_the_command_not_sent(void **state) {
     }
     assert_false(request(&pair, "find"));
     assert_true(mongoc_stream_timed_out(pair.stream));
-    assert_true(mouv__line_end(pair.line));
-    assert_false(mouv__line_was_sent(pair.line));
+    assert_true(mouv__interruptible_end(pair.line));
+    assert_false(mouv__interruptible_was_sent(pair.line));
     pair_close(&pair);
 }
 
@@ -541,7 +541,7 @@ static void setting_up_ends_by_its_time_and_a_wait_by_its_limit(void **state) {
     pair_close(&pair);
 
     pair_open(&pair);
-    mouv__line_begin(pair.line, 1, 20);
+    mouv__interruptible_begin(pair.line, 1, 20);
     assert_true(request(&pair, "ping"));
     began_us = bson_get_monotonic_time();
     assert_int_equal(mongoc_stream_read(pair.stream, length, 4, 4, LONG_MS), -1);

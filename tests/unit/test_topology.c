@@ -30,7 +30,7 @@ static mouv__topology_t *picture(mouv__topology_kind_t kind, const mouv__server_
 /* -1: none suits; 0: a worker chooses; else the id. */
 static int choose(const mouv__topology_t *topology, bool write, int mode) {
     mongoc_read_prefs_t *prefs = mode ? mongoc_read_prefs_new((mongoc_read_mode_t)mode) : NULL;
-    mouv__wish_t wish = {.write = write, .read_prefs = prefs};
+    mouv__criteria_t wish = {.write = write, .read_prefs = prefs};
     uint32_t id = 0;
     bool found = mouv__topology_select(topology, &wish, &id);
     mongoc_read_prefs_destroy(prefs);
@@ -59,7 +59,7 @@ static void tags_leave_the_choice_to_a_worker(void **state) {
     static const mouv__server_kind_t alone[] = {MOUV__SERVER_PRIMARY};
     mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, alone, 1);
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_NEAREST);
-    mouv__wish_t wish = {.read_prefs = prefs};
+    mouv__criteria_t wish = {.read_prefs = prefs};
     uint32_t id = 7;
     assert_true(mouv__topology_select(set, &wish, &id));
     assert_int_equal(id, 1);
@@ -109,7 +109,7 @@ static int pick(const mouv__topology_t *topology, int mode, uint32_t barred_id, 
                 const bson_t *tag) {
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new((mongoc_read_mode_t)mode);
     if (tag) mongoc_read_prefs_add_tag(prefs, tag);
-    mouv__wish_t wish = {.read_prefs = prefs, .barred = UINT64_C(1) << barred_id};
+    mouv__criteria_t wish = {.read_prefs = prefs, .barred = UINT64_C(1) << barred_id};
     uint32_t id = 0;
     bool found = mouv__topology_pick(topology, &wish, turn, &id);
     mongoc_read_prefs_destroy(prefs);

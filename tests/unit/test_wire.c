@@ -38,9 +38,9 @@ static void put(uint8_t *at, uint32_t value) {
 
 static message_t message_new(int32_t opcode, size_t body) {
     message_t message = {calloc(1, MOUV__WIRE_HEADER_BYTES + body), MOUV__WIRE_HEADER_BYTES + body};
-    mouv__wire_header_t header = {(int32_t)message.size, 5, REQUEST, opcode};
+    mouv__op_msg_header_t header = {(int32_t)message.size, 5, REQUEST, opcode};
     assert_non_null(message.bytes);
-    mouv__wire_put_header(&header, message.bytes);
+    mouv__op_msg_put_header(&header, message.bytes);
     return message;
 }
 
@@ -58,14 +58,14 @@ static message_t reply_with(const bson_t *document) {
 }
 
 static bool is_let_through(const message_t *message) {
-    mouv__wire_header_t header = mouv__wire_header(message->bytes);
+    mouv__op_msg_header_t header = mouv__op_msg_header(message->bytes);
     why[0] = '\0';
-    if (!mouv__wire_check_header(&header, REQUEST, why, sizeof(why)) ||
-        !mouv__wire_check_start(&header, message->bytes, why, sizeof(why)))
+    if (!mouv__op_msg_check_header(&header, REQUEST, why, sizeof(why)) ||
+        !mouv__op_msg_check_start(&header, message->bytes, why, sizeof(why)))
         return false;
     assert_int_equal(header.length, message->size); /* more or less is waited for */
-    return mouv__wire_check_body(header.opcode, message->bytes + 16, message->size - 16, why,
-                                 sizeof(why));
+    return mouv__op_msg_check_body(header.opcode, message->bytes + 16, message->size - 16, why,
+                                   sizeof(why));
 }
 
 /* --- Documents ------------------------------------------------------------------------------- */
@@ -272,10 +272,10 @@ static void optional_flags_are_ignored_and_other_sections_refused(void **state) 
 
 /* --- Compression ----------------------------------------------------------------------------- */
 
-static bool opens(const message_t *message, mouv__wire_compressed_t *inside) {
-    mouv__wire_header_t header = mouv__wire_header(message->bytes);
-    return mouv__wire_check_header(&header, REQUEST, why, sizeof(why)) &&
-           mouv__wire_check_compressed(&header, message->bytes + 16, inside, why, sizeof(why));
+static bool opens(const message_t *message, mouv__op_msg_compressed_t *inside) {
+    mouv__op_msg_header_t header = mouv__op_msg_header(message->bytes);
+    return mouv__op_msg_check_header(&header, REQUEST, why, sizeof(why)) &&
+           mouv__op_msg_check_compressed(&header, message->bytes + 16, inside, why, sizeof(why));
 }
 
 static message_t compressed_with(uint8_t compressor, int32_t opcode, uint32_t size,
@@ -290,7 +290,7 @@ static message_t compressed_with(uint8_t compressor, int32_t opcode, uint32_t si
 
 static void a_compressed_answer_tells_what_is_inside(void **state) {
     (void)state;
-    mouv__wire_compressed_t inside;
+    mouv__op_msg_compressed_t inside;
     message_t message = compressed_with(0, MOUV__WIRE_MSG, 30, "0123456789", 10);
     assert_true(opens(&message, &inside));
     assert_int_equal(inside.header.length, 46);
@@ -312,23 +312,23 @@ static void a_compressed_answer_tells_what_is_inside(void **state) {
 static void an_uncompressed_size_must_be_right(void **state) {
     uint8_t to[64];
     (void)state;
-    assert_true(mouv__uncompress(0, (const uint8_t *)"abc", 3, to, 3, why, sizeof(why)));
+    assert_true(mouv__compress_undo(0, (const uint8_t *)"abc", 3, to, 3, why, sizeof(why)));
     assert_memory_equal(to, "abc", 3);
-    assert_false(mouv__uncompress(0, (const uint8_t *)"abc", 3, to, 2, why, sizeof(why)));
-    assert_false(mouv__uncompress(0, (const uint8_t *)"abc", 3, to, 4, why, sizeof(why)));
+    assert_false(mouv__compress_undo(0, (const uint8_t *)"abc", 3, to, 2, why, sizeof(why)));
+    assert_false(mouv__compress_undo(0, (const uint8_t *)"abc", 3, to, 4, why, sizeof(why)));
     for (uint8_t compressor = 1; compressor < 6; compressor++)
-        assert_false(
-            mouv__uncompress(compressor, (const uint8_t *)"abcdefgh", 8, to, 64, why, sizeof(why)));
+        assert_false(mouv__compress_undo(compressor, (const uint8_t *)"abcdefgh", 8, to, 64, why,
+                                         sizeof(why)));
     assert_string_equal(why, "a message with unknown compressor 5");
 #ifdef MOUV_HAVE_ZLIB
     uint8_t from[64];
     uLongf size = sizeof(from);
     assert_int_equal(compress(from, &size, (const Bytef *)"aaaaaaaaaa", 10), Z_OK);
-    assert_true(mouv__uncompress(2, from, size, to, 10, why, sizeof(why)));
+    assert_true(mouv__compress_undo(2, from, size, to, 10, why, sizeof(why)));
     assert_memory_equal(to, "aaaaaaaaaa", 10);
-    assert_false(mouv__uncompress(2, from, size, to, 9, why, sizeof(why)));
-    assert_false(mouv__uncompress(2, from, size, to, 11, why, sizeof(why)));
-    assert_false(mouv__uncompress(2, from, size - 1, to, 10, why, sizeof(why)));
+    assert_false(mouv__compress_undo(2, from, size, to, 9, why, sizeof(why)));
+    assert_false(mouv__compress_undo(2, from, size, to, 11, why, sizeof(why)));
+    assert_false(mouv__compress_undo(2, from, size - 1, to, 10, why, sizeof(why)));
 #endif
 }
 

@@ -10,7 +10,7 @@ typedef struct entry entry_t;
 typedef struct taker taker_t;
 
 struct entry {
-    mouv__listener_t listener; /* first */
+    mouv__future_listener_t listener; /* first */
     mouv_as_completed_t *it;
     entry_t *next;          /* in `done` */
     mouv_future_t handle;   /* the caller's own */
@@ -125,7 +125,7 @@ static void stop_entries(mouv_as_completed_t *it) {
     }
 }
 
-static void on_entry(mouv__listener_t *listener, mouv__future_t *future) {
+static void on_entry(mouv__future_listener_t *listener, mouv__future_t *future) {
     entry_t *entry = (entry_t *)listener;
     mouv_as_completed_t *it = entry->it;
     (void)future;

@@ -135,7 +135,7 @@ static void run_ended(mouv__ready_t *ready) {
     child_ended((mouv__child_t *)((char *)ready - offsetof(mouv__child_t, ready)));
 }
 
-static void on_child(mouv__listener_t *listener, mouv__future_t *future) {
+static void on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
     mouv__child_t *child = (mouv__child_t *)listener;
     future->retrieved = true; /* from here on the group answers for it */
     child->ready.run = run_ended;

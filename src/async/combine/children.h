@@ -22,8 +22,8 @@ typedef enum mouv__group_phase {
 } mouv__group_phase_t;
 
 struct mouv__child {
-    mouv__listener_t listener; /* first */
-    mouv__ready_t ready;       /* it has ended */
+    mouv__future_listener_t listener; /* first */
+    mouv__ready_t ready;              /* it has ended */
     mouv__group_t *group;
     mouv__future_t *future;
     mouv__child_t *prev, *next;

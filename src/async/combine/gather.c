@@ -10,7 +10,7 @@
 typedef struct gather gather_t;
 
 typedef struct child {
-    mouv__listener_t listener; /* first */
+    mouv__future_listener_t listener; /* first */
     gather_t *gather;
     mouv__future_t *future;
     bool listening;
@@ -92,7 +92,7 @@ static void child_is_done(gather_t *gather, mouv__future_t *child) {
     }
 }
 
-static void on_child(mouv__listener_t *listener, mouv__future_t *future) {
+static void on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
     child_t *child = (child_t *)listener;
     child->listening = false;
     child_is_done(child->gather, future);

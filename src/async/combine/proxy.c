@@ -12,8 +12,8 @@
 #include "context/alloc.h"
 
 typedef struct proxy {
-    mouv__future_t future;     /* first */
-    mouv__listener_t listener; /* to the inner one */
+    mouv__future_t future;            /* first */
+    mouv__future_listener_t listener; /* to the inner one */
     mouv__future_t *inner;
     mouv__timer_t timer; /* of wait_for */
     mouv__ready_t ready; /* its time has come */
@@ -36,7 +36,7 @@ static void settle(proxy_t *proxy) {
     mouv__future_complete(&proxy->future, error.code, &error);
 }
 
-static void on_inner(mouv__listener_t *listener, mouv__future_t *inner) {
+static void on_inner(mouv__future_listener_t *listener, mouv__future_t *inner) {
     (void)inner;
     settle((proxy_t *)((char *)listener - offsetof(proxy_t, listener)));
 }

@@ -40,7 +40,7 @@ int mouv__await_own(mouv_future_t own, mouv_error_t *error) {
 typedef struct wait wait_t;
 
 typedef struct watched {
-    mouv__listener_t listener; /* first */
+    mouv__future_listener_t listener; /* first */
     wait_t *wait;
     mouv__future_t *future; /* NULL: failed from the start, with `code` */
     int code;
@@ -98,7 +98,7 @@ static void note_done(wait_t *wait, int code) {
         finish_wait_soon(wait);
 }
 
-static void on_watched(mouv__listener_t *listener, mouv__future_t *future) {
+static void on_watched(mouv__future_listener_t *listener, mouv__future_t *future) {
     watched_t *watched = (watched_t *)listener;
     watched->listening = false;
     note_done(watched->wait, future->code);

@@ -199,7 +199,7 @@ static mouv_error_t *copy_error(const mouv_error_t *error) {
 
 static void notify(mouv__future_t *future) {
     while (future->listeners != NULL) {
-        mouv__listener_t *listener = future->listeners;
+        mouv__future_listener_t *listener = future->listeners;
         mouv__future_unlisten(future, listener);
         listener->done(listener, future);
     }
@@ -274,7 +274,7 @@ void mouv__future_start(mouv__future_t *future) {
 
 /* ---- listeners ---- */
 
-void mouv__future_listen(mouv__future_t *future, mouv__listener_t *listener) {
+void mouv__future_listen(mouv__future_t *future, mouv__future_listener_t *listener) {
     assert(future->state != MOUV__DONE);
     listener->prev = future->last_listener;
     listener->next = NULL;
@@ -285,7 +285,7 @@ void mouv__future_listen(mouv__future_t *future, mouv__listener_t *listener) {
     future->last_listener = listener;
 }
 
-void mouv__future_unlisten(mouv__future_t *future, mouv__listener_t *listener) {
+void mouv__future_unlisten(mouv__future_t *future, mouv__future_listener_t *listener) {
     if (listener->prev != NULL)
         listener->prev->next = listener->next;
     else

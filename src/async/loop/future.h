@@ -13,7 +13,7 @@
 #include <mouv/runtime.h>
 
 typedef struct mouv__future mouv__future_t;
-typedef struct mouv__listener mouv__listener_t;
+typedef struct mouv__future_listener mouv__future_listener_t;
 typedef struct mouv__ready mouv__ready_t;
 
 /** COLD (a coroutine not started) -> PENDING -> DONE; only these transitions exist. */
@@ -54,9 +54,9 @@ struct mouv__ready {
 };
 
 /** Called once, inside the completion of a future; must only note it and schedule. */
-struct mouv__listener {
-    mouv__listener_t *prev, *next;
-    void (*done)(mouv__listener_t *self, mouv__future_t *future);
+struct mouv__future_listener {
+    mouv__future_listener_t *prev, *next;
+    void (*done)(mouv__future_listener_t *self, mouv__future_t *future);
 };
 
 /** The user's callbacks of a future, see callback.c. */
@@ -77,7 +77,7 @@ struct mouv__future {
     int code;            /**< result once done */
     mouv_error_t *error; /**< owned; NULL: the standard text of `code` */
     char *name;          /**< owned; NULL: default */
-    mouv__listener_t *listeners, *last_listener;
+    mouv__future_listener_t *listeners, *last_listener;
     mouv__future_t *next_chore[3]; /**< see future.c */
     mouv__callback_t *callbacks, *last_callback;
     mouv__ready_t ready; /**< runs the callbacks */
@@ -140,8 +140,8 @@ int mouv__future_take(mouv__future_t *future, mouv_error_t *error);
 /** Fills `error` (not NULL) with the failure of a done future; does not mark it. */
 void mouv__future_error(const mouv__future_t *future, mouv_error_t *error);
 
-void mouv__future_listen(mouv__future_t *future, mouv__listener_t *listener);
-void mouv__future_unlisten(mouv__future_t *future, mouv__listener_t *listener);
+void mouv__future_listen(mouv__future_t *future, mouv__future_listener_t *listener);
+void mouv__future_unlisten(mouv__future_t *future, mouv__future_listener_t *listener);
 
 static inline bool mouv__future_is_done(const mouv__future_t *future) {
     return future->state == MOUV__DONE;

@@ -78,7 +78,7 @@ struct mouv_remote_task {
     const char *fn_name, *file;
     int line;
     mouv__future_t *future; /* loop thread; while it runs */
-    mouv__listener_t listener;
+    mouv__future_listener_t listener;
 
     uv_mutex_t lock; /* for what follows */
     uv_cond_t ended;
@@ -117,7 +117,7 @@ static void fail(mouv_remote_task_t *task, int code) {
     end(task, code, &error);
 }
 
-static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
+static void on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     mouv_remote_task_t *task =
         (mouv_remote_task_t *)((char *)listener - offsetof(mouv_remote_task_t, listener));
     mouv_error_t error;

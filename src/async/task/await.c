@@ -54,7 +54,7 @@ __attribute__((noinline)) static mouv__future_t *consume(mouv_future_t handle, i
 
 /* ---- waiting ---- */
 
-static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
+static void on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     (void)future;
     mouv__task_wake((mouv__task_t *)((char *)listener - offsetof(mouv__task_t, listener)));
 }

@@ -31,7 +31,7 @@ struct mouv__task {
     int result;
 
     mouv__future_t *awaiting; /* while suspended in an await */
-    mouv__listener_t listener;
+    mouv__future_listener_t listener;
     const char *place_file; /* where in the program, if it told; see <mouv/place.h> */
     int place_line;
     bool has_awaiter; /* scratch of dump.c */

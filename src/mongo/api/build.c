@@ -60,7 +60,7 @@ typedef struct scan {
     const char *format, *at;
     char *json;
     size_t length;
-    size_t probe;       /**< which byte of `json` is asked for */
+    size_t inquiry;     /**< which byte of `json` is asked for */
     const char *origin; /**< where it comes from */
     char quote;         /**< of the string that `at` is in, or 0 */
     int depth;
@@ -78,7 +78,8 @@ static int wrong(const scan_t *scan, const char *at, const char *why) {
 }
 
 static void put(scan_t *scan, const char *text, size_t length) {
-    if (scan->length <= scan->probe && scan->probe < scan->length + length) scan->origin = scan->at;
+    if (scan->length <= scan->inquiry && scan->inquiry < scan->length + length)
+        scan->origin = scan->at;
     memcpy(scan->json + scan->length, text, length);
     scan->length += length;
 }
@@ -144,11 +145,11 @@ static int take_outside(scan_t *scan) {
     return 0;
 }
 
-/** Writes JSON and finds the placeholders. `probe`: a byte of JSON whose origin is wanted. */
-static int run(scan_t *scan, size_t probe) {
+/** Writes JSON and finds the placeholders. `inquiry`: a byte of JSON whose origin is wanted. */
+static int run(scan_t *scan, size_t inquiry) {
     int rc = 0;
     scan->at = scan->origin = scan->format;
-    scan->probe = probe;
+    scan->inquiry = inquiry;
     scan->length = 0;
     scan->quote = 0;
     scan->depth = scan->count = 0;

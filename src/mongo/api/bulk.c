@@ -1,6 +1,6 @@
 /*
  * Bulk writes: models become statements of batches as they are added, and are sent as one
- * operation. Batches, sending and adding up are those of every write (batch.c, tally.c).
+ * operation. Batches, sending and adding up are those of every write (batch.c, write result.c).
  */
 #include <mouv/bulk.h>
 
@@ -16,7 +16,7 @@
 
 /* Embeds BSON structs, so it is allocated by their alignment (128 in libmongoc 1.x). */
 struct mouv_bulk {
-    mouv__maker_t maker;
+    mouv__batch_builder_t builder;
     mouv_client_t *client;   /**< counted; NULL: made from a NULL handle */
     mouv_session_t *session; /**< counted; NULL: none */
     bson_t *ids;             /**< of the inserts: {"<index>": _id} */
@@ -31,18 +31,18 @@ static void append_count(bson_t *reply, const char *name, int64_t count) {
 }
 
 static void begin_reply(const mouv__write_t *write, bson_t *reply) {
-    const mouv__tally_t *tally = &write->tally;
+    const mouv__write_result_t *write_result = &write->write_result;
     bson_t ids;
-    append_count(reply, "insertedCount", tally->inserted);
-    append_count(reply, "matchedCount", tally->matched);
-    append_count(reply, "modifiedCount", tally->modified);
-    append_count(reply, "deletedCount", tally->deleted);
-    append_count(reply, "upsertedCount", tally->upserted);
+    append_count(reply, "insertedCount", write_result->inserted);
+    append_count(reply, "matchedCount", write_result->matched);
+    append_count(reply, "modifiedCount", write_result->modified);
+    append_count(reply, "deletedCount", write_result->deleted);
+    append_count(reply, "upsertedCount", write_result->upserted);
     bson_append_document_begin(reply, "insertedIds", -1, &ids);
-    mouv__tally_append_done(tally, write->ids, &ids);
+    mouv__write_result_append_done(write_result, write->ids, &ids);
     bson_append_document_end(reply, &ids);
     bson_append_document_begin(reply, "upsertedIds", -1, &ids);
-    if (tally->upserted_ids) bson_concat(&ids, tally->upserted_ids);
+    if (write_result->upserted_ids) bson_concat(&ids, write_result->upserted_ids);
     bson_append_document_end(reply, &ids);
 }
 
@@ -53,13 +53,13 @@ mouv_bulk_t *mouv_collection_create_bulk(mouv_collection_t *collection, const bs
                                           begin_reply};
     mouv_bulk_t *bulk = aligned_alloc(_Alignof(mouv_bulk_t), sizeof *bulk);
     if (!bulk) return NULL;
-    mouv__maker_begin(&bulk->maker, &row, collection, opts, 0);
-    bulk->validation = mouv__command_validation(&bulk->maker.command);
-    bulk->maker.command.opts.given = NULL; /* the caller's, and in already */
-    mouv_database_t *database = bulk->maker.command.database;
+    mouv__batch_builder_begin(&bulk->builder, &row, collection, opts, 0);
+    bulk->validation = mouv__command_validation(&bulk->builder.command);
+    bulk->builder.command.opts.given = NULL; /* the caller's, and in already */
+    mouv_database_t *database = bulk->builder.command.database;
     bulk->client = database ? mouv__client_keep_open(database->client) : NULL;
-    bulk->session = bulk->maker.command.session;
-    if (bulk->session) mouv__user_session_hold(bulk->session);
+    bulk->session = bulk->builder.command.session;
+    if (bulk->session) mouv__session_hold(bulk->session);
     bulk->ids = bson_new();
     bulk->executed = false;
     return bulk;
@@ -68,10 +68,10 @@ mouv_bulk_t *mouv_collection_create_bulk(mouv_collection_t *collection, const bs
 mouv_bulk_t *mouv_bulk_unref(mouv_bulk_t *bulk) {
     if (!bulk) return NULL;
     if (!bulk->executed) {
-        mouv__maker_clear(&bulk->maker);
+        mouv__batch_builder_clear(&bulk->builder);
         bson_destroy(bulk->ids);
     }
-    if (bulk->session) mouv__user_session_let_go(bulk->session);
+    if (bulk->session) mouv__session_let_go(bulk->session);
     mouv__client_may_close(bulk->client);
     free(bulk);
     return NULL;
@@ -82,7 +82,7 @@ void mouv_bulk_drop(mouv_bulk_t **bulk) {
 }
 
 size_t mouv_bulk_count(const mouv_bulk_t *bulk) {
-    return bulk ? bulk->maker.statement_count : 0;
+    return bulk ? bulk->builder.statement_count : 0;
 }
 
 /* --- Models --------------------------------------------------------------------------------- */
@@ -119,8 +119,8 @@ static bool begin_model(model_t *model, mouv_bulk_t *bulk, unsigned families, co
         mouv_error_set(&model->error, MOUV_EINVAL, "the bulk is NULL");
     } else if (bulk->executed) {
         mouv_error_set(&model->error, MOUV_ESTATE, "the bulk has been executed");
-    } else if (mouv__maker_failed(&bulk->maker)) {
-        model->error = bulk->maker.command.error;
+    } else if (mouv__batch_builder_failed(&bulk->builder)) {
+        model->error = bulk->builder.command.error;
     } else if (mouv__opts_read(&model->opts, families, opts, &model->error) == 0) {
         model->validation = model->opts.validate ? bulk->validation : (unsigned)BSON_VALIDATE_NONE;
         refuse_strangers(model);
@@ -132,10 +132,10 @@ static bool begin_model(model_t *model, mouv_bulk_t *bulk, unsigned families, co
 static int end_model(model_t *model, mouv_error_t *error) {
     mouv_bulk_t *bulk = model->bulk;
     if (bulk && !bulk->executed) {
-        mouv__command_t *command = &bulk->maker.command;
+        mouv__command_t *command = &bulk->builder.command;
         if (model->error.code < 0) {
             mouv__command_fail(command, model->error.code, "model %u: %s",
-                               bulk->maker.statement_count, model->error.message);
+                               bulk->builder.statement_count, model->error.message);
         }
         model->error = command->error;
     }
@@ -148,7 +148,7 @@ int mouv_bulk_insert_one(mouv_bulk_t *bulk, const bson_t *document, const bson_t
     model_t model;
     if (begin_model(&model, bulk, MOUV__FAMILY_PLAIN, opts) &&
         mouv__check_document(document, "document", model.validation, &model.error) == 0) {
-        mouv__maker_add_insert(&bulk->maker, document, bulk->ids);
+        mouv__batch_builder_add_insert(&bulk->builder, document, bulk->ids);
     }
     return end_model(&model, error);
 }
@@ -161,7 +161,7 @@ static int add_update(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *upd
     if (begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
         mouv__check_document(filter, "filter", MOUV__VALIDATE_STRUCTURE, &model.error) == 0 &&
         check(update, model.validation, &model.error) == 0) {
-        mouv__maker_add_update(&bulk->maker, filter, update, multi, &model.opts);
+        mouv__batch_builder_add_update(&bulk->builder, filter, update, multi, &model.opts);
     }
     return end_model(&model, error);
 }
@@ -186,7 +186,7 @@ static int add_delete(mouv_bulk_t *bulk, const bson_t *filter, bool multi, const
     model_t model;
     if (begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
         mouv__check_document(filter, "filter", MOUV__VALIDATE_STRUCTURE, &model.error) == 0) {
-        mouv__maker_add_delete(&bulk->maker, filter, multi, &model.opts);
+        mouv__batch_builder_add_delete(&bulk->builder, filter, multi, &model.opts);
     }
     return end_model(&model, error);
 }
@@ -213,9 +213,9 @@ mouv_future_t mouv_bulk_execute(mouv_bulk_t *bulk, bson_t **reply) {
     mouv__output_t output = mouv__to_reply(reply);
     if (!bulk) return refuse(MOUV_EINVAL, "the bulk is NULL");
     if (bulk->executed) return refuse(MOUV_ESTATE, "it has been executed");
-    if (bulk->maker.statement_count == 0) {
-        mouv__command_fail(&bulk->maker.command, MOUV_EINVAL, "it has no models");
+    if (bulk->builder.statement_count == 0) {
+        mouv__command_fail(&bulk->builder.command, MOUV_EINVAL, "it has no models");
     }
     bulk->executed = true;
-    return mouv__maker_send(&bulk->maker, output, bulk->ids);
+    return mouv__batch_builder_send(&bulk->builder, output, bulk->ids);
 }

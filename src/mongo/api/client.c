@@ -20,10 +20,10 @@
 
 static mongoc_uri_t *parse_known(const char *text, mouv_error_t *error) {
     bson_error_t why = {0};
-    char log[MOUV__DRIVER_LOG_SIZE];
-    mouv__driver_listen(log);
+    char log[MOUV__LIBMONGOC_LOG_SIZE];
+    mouv__libmongoc_listen(log);
     mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &why);
-    mouv__driver_listen(NULL);
+    mouv__libmongoc_listen(NULL);
     if (uri) {
         if (log[0]) mouv__log(MOUV_LOG_WARNING, "the URI: %s", log);
         return uri;
@@ -74,7 +74,7 @@ static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error
  * wait, and is free where their time is up. */
 #define SELECTION_SLICE_MS 1000
 
-/* What libmongoc must not do by itself, and room for the lanes and the watch. */
+/* What libmongoc must not do by itself, and room for the control connections and the listener. */
 static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     client->retry_reads = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
     client->retry_writes = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
@@ -89,7 +89,7 @@ static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
-                                   max_pool_size(uri) + MOUV__LANES + 1);
+                                   max_pool_size(uri) + MOUV__CONTROLS + 1);
 }
 
 static int64_t queue_wait_ms(const mouv_client_opts_t *opts, const mongoc_uri_t *uri) {
@@ -107,7 +107,7 @@ static void on_runtime_close(mouv__attachment_t *attachment) {
 static void client_free(mouv_client_t *client) {
     mouv__handles_free(client);
     mouv__free(client->default_database);
-    if (client->monitor) mouv__monitor_unref(client->monitor);
+    if (client->events) mouv__events_unref(client->events);
     mouv__free(client);
 }
 
@@ -122,30 +122,30 @@ static int remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
 }
 
 /* Consumes `uri` and `setup`. */
-static int client_init(mouv_client_t *client, mongoc_uri_t *uri, mouv__setup_t *setup,
-                       const mouv_client_opts_t *opts) {
+static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
+                       mouv__client_options_t *client_options, const mouv_client_opts_t *opts) {
     uint32_t pool_size = (uint32_t)max_pool_size(uri);
-    client->admission.queue_wait_ms = queue_wait_ms(opts, uri);
+    client->pool.queue_wait_ms = queue_wait_ms(opts, uri);
     client->close_wait_ms = opts->close_wait_ms > 0 ? opts->close_wait_ms : 0;
-    mouv__watch_t *watch = mouv__watch_new(mouv__runtime_mailbox(client->runtime),
-                                           mouv__admission_topology_changed, client);
-    if (!watch || remember_database(client, uri) < 0) {
-        if (watch) mouv__watch_unref(watch);
+    mouv__listener_t *listener = mouv__listener_new(mouv__runtime_mailbox(client->runtime),
+                                                    mouv__pool_topology_changed, client);
+    if (!listener || remember_database(client, uri) < 0) {
+        if (listener) mouv__listener_unref(listener);
         mongoc_uri_destroy(uri);
-        mouv__setup_clear(setup);
+        mouv__client_options_clear(client_options);
         return MOUV_ENOMEM;
     }
     take_over(client, uri);
-    client->pool = mouv__pool_new(uri, setup, watch);
-    mouv__watch_unref(watch);
-    if (!client->pool) return MOUV_ENOMEM;
-    if (mouv__admission_init(client, opts, pool_size) < 0) {
-        mouv__pool_unref(client->pool);
+    client->driver_pool = mouv__driver_pool_new(uri, client_options, listener);
+    mouv__listener_unref(listener);
+    if (!client->driver_pool) return MOUV_ENOMEM;
+    if (mouv__pool_init(client, opts, pool_size) < 0) {
+        mouv__driver_pool_unref(client->driver_pool);
         return MOUV_ENOMEM;
     }
-    mouv__stopper_init(&client->stopper, client);
-    mouv__interrupter_init(&client->interrupter, client);
-    mouv__circuits_init(&client->circuits, client);
+    mouv__kill_init(&client->kills, client);
+    mouv__cut_init(&client->cuts, client);
+    mouv__breakers_init(&client->breakers, client);
     return 0;
 }
 
@@ -168,12 +168,12 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
         return NULL;
     }
     if (check_opts(opts, error) < 0) return NULL;
-    mouv__driver_init();
-    mouv__setup_t setup;
+    mouv__libmongoc_init();
+    mouv__client_options_t client_options;
     int64_t timeout_ms;
     mongoc_uri_t *uri = parse_uri(uri_text, &timeout_ms, error);
     if (!uri) return NULL;
-    if (mouv__setup_init(&setup, opts, uri, error) < 0) {
+    if (mouv__client_options_init(&client_options, opts, uri, error) < 0) {
         mongoc_uri_destroy(uri);
         return NULL;
     }
@@ -183,12 +183,12 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
         client->process = mouv__fork_number();
         client->timeout_ms = timeout_ms;
     }
-    if (!client || client_init(client, uri, &setup, opts) < 0) {
+    if (!client || client_init(client, uri, &client_options, opts) < 0) {
         if (client) {
             client_free(client);
         } else {
             mongoc_uri_destroy(uri);
-            mouv__setup_clear(&setup);
+            mouv__client_options_clear(&client_options);
         }
         mouv__raise(error, MOUV_ENOMEM, "mouv_client_new: %s", mouv_error_message(MOUV_ENOMEM));
         return NULL;
@@ -249,7 +249,7 @@ mouv_client_t *mouv_client_unref(mouv_client_t *client) {
     if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return NULL;
     if (client->users > 0) client->users--;
     if (client->users > 0) return NULL;
-    mouv__monitor_stop(client->monitor); /* whatever it stays open for: who listens may be gone */
+    mouv__events_stop(client->events); /* whatever it stays open for: who listens may be gone */
     close_if_unused(client);
     return NULL;
 }
@@ -284,17 +284,17 @@ void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *sta
     if (!stats) return;
     memset(stats, 0, sizeof(*stats));
     if (!client) return;
-    const mouv__admission_t *admission = &client->admission;
+    const mouv__pool_t *pool = &client->pool;
     *stats = client->stats;
-    stats->queued = admission->selecting.count + admission->ready.count + admission->cleanup.count;
-    stats->clients = admission->carrier_count;
-    stats->busy = admission->selector.busy + admission->cleaner.busy + client->stopper.lane.busy +
-                  client->circuits.lane.busy;
-    for (uint32_t i = 0; i < admission->carrier_count; i++) {
-        stats->queued += admission->carriers[i]->affine.count;
-        stats->busy += admission->carriers[i]->busy;
+    stats->queued = pool->selecting.count + pool->ready.count + pool->cleanup.count;
+    stats->clients = pool->connection_count;
+    stats->busy = pool->selector.busy + pool->cleaner.busy + client->kills.control.busy +
+                  client->breakers.control.busy;
+    for (uint32_t i = 0; i < pool->connection_count; i++) {
+        stats->queued += pool->connections[i]->pinned.count;
+        stats->busy += pool->connections[i]->busy;
     }
-    for (const mouv__operation_t *op = admission->running.first; op; op = op->next) {
+    for (const mouv__operation_t *op = pool->running.first; op; op = op->next) {
         stats->in_flight++;
         stats->late += op->state == MOUV__OP_LATE;
     }

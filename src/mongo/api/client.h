@@ -1,6 +1,6 @@
 /*
  * mouv_client_t inside: the loop's side of one deployment. What worker threads share with it is
- * in pool.h; what decides who runs next is in admission.h.
+ * in pool.h; what decides who runs next is in pool.h.
  */
 #ifndef MOUV_MONGO_API_CLIENT_H
 #define MOUV_MONGO_API_CLIENT_H
@@ -25,14 +25,14 @@ struct mouv_database {
     mouv_client_t *client;
     mouv_database_t *next; /**< the client's list */
     mouv_collection_t *collections;
-    mouv__defaults_t *defaults; /**< a share; NULL: the client's */
+    mouv__concerns_t *defaults; /**< a share; NULL: the client's */
     char name[];
 };
 
 struct mouv_collection {
     mouv_database_t *database;
     mouv_collection_t *next;    /**< the database's list */
-    mouv__defaults_t *defaults; /**< a share; NULL: the client's */
+    mouv__concerns_t *defaults; /**< a share; NULL: the client's */
     char name[];
 };
 
@@ -55,14 +55,14 @@ struct mouv_client {
     bool leaving;          /**< the runtime closes: what is stuck is left behind */
     bool hurried;          /**< close_wait_ms are over: likewise */
     int64_t close_wait_ms; /**< 0: no limit */
-    mouv__pool_t *pool;
-    mouv__admission_t admission;
-    mouv__stopper_t stopper;
-    mouv__interrupter_t interrupter;
-    mouv__circuits_t circuits;
+    mouv__driver_pool_t *driver_pool;
+    mouv__pool_t pool;
+    mouv__kills_t kills;
+    mouv__cuts_t cuts;
+    mouv__breakers_t breakers;
     mouv_database_t *databases;
     char *default_database;         /**< named in the URI, or NULL */
-    bool retry_reads, retry_writes; /**< the user's wish; libmongoc's own are off */
+    bool retry_reads, retry_writes; /**< the user's criteria; libmongoc's own are off */
     int64_t selection_timeout_ms;
     int64_t timeout_ms;       /**< the URI's timeoutMS, see timeout.h */
     int64_t txn_number;       /**< the last one given out */
@@ -71,7 +71,7 @@ struct mouv_client {
     mouv__timer_t close_timer;
     struct mouv__closing *closings; /**< who waits for the end, see close.c */
     struct mouv__destroy *destroy;  /**< the memory that its end needs, until then */
-    mouv__monitor_t *monitor;       /**< NULL: nothing is subscribed, see monitor.h */
+    mouv__events_t *events;         /**< NULL: nothing is subscribed, see monitor.h */
     mouv_client_stats_t stats;
 };
 

@@ -86,8 +86,8 @@ static void become_closed(mouv_client_t *client) {
     mouv_runtime_t *runtime = client->runtime;
     move(client, MOUV__CLIENT_CLOSED);
     mouv__timer_stop(runtime, &client->close_timer);
-    mouv__admission_clear(client);
-    mouv__monitor_finish(client->monitor); /* tells the rest before an awaiter goes on */
+    mouv__pool_clear(client);
+    mouv__events_finish(client->events); /* tells the rest before an awaiter goes on */
     complete_closings(client);
     mouv__runtime_unkeep(runtime);
     mouv__runtime_detach(runtime, &client->attachment);
@@ -98,85 +98,87 @@ static void become_closed(mouv_client_t *client) {
 /* --- destroying ------------------------------------------------------------------------------ */
 
 typedef struct mouv__destroy {
-    mouv__step_t step; /* first */
-    mouv__pool_t *pool;
-    mouv__carrier_t **carriers;
+    mouv__background_t background; /* first */
+    mouv__driver_pool_t *driver_pool;
+    mouv__connection_t **connections;
     uint32_t count;
     bool unreachable; /* no server is known: nobody to say good-bye to */
-    uint64_t last;    /* carriers connected to one of these servers (bits) go last */
+    uint64_t last;    /* connections connected to one of these servers (bits) go last */
 } destroy_t;
 
 /* libmongoc sends endSessions with the client that it got back last, if that has a connection. */
-static void free_carriers(destroy_t *destroy, bool last) {
+static void free_connections(destroy_t *destroy, bool last) {
     for (uint32_t i = 0; i < destroy->count; i++) {
-        mouv__carrier_t *carrier = destroy->carriers[i];
-        if (!carrier || last != ((carrier->connected & destroy->last) != 0)) continue;
-        mouv__carrier_free(carrier, destroy->pool);
-        destroy->carriers[i] = NULL;
+        mouv__connection_t *connection = destroy->connections[i];
+        if (!connection || last != ((connection->connected & destroy->last) != 0)) continue;
+        mouv__connection_free(connection, destroy->driver_pool);
+        destroy->connections[i] = NULL;
     }
 }
 
-static void end_carriers(destroy_t *destroy) {
-    for (uint32_t i = 0; i < destroy->count; i++) mouv__carrier_end_sessions(destroy->carriers[i]);
+static void end_connections(destroy_t *destroy) {
+    for (uint32_t i = 0; i < destroy->count; i++)
+        mouv__connection_end_sessions(destroy->connections[i]);
 #if !MONGOC_CHECK_VERSION(2, 2, 0)
     /* else destroying the pool would select a server to send endSessions to, for 30 seconds */
     for (uint32_t i = 0; i < destroy->count && destroy->unreachable; i++) {
-        if (!destroy->carriers[i]->client) continue;
-        mongoc_client_reset(destroy->carriers[i]->client);
+        if (!destroy->connections[i]->client) continue;
+        mongoc_client_reset(destroy->connections[i]->client);
         break;
     }
 #endif
-    mouv__pool_leave_watch(destroy->pool);
-    free_carriers(destroy, false);
-    free_carriers(destroy, true);
-    mouv__free(destroy->carriers);
-    destroy->carriers = NULL;
+    mouv__driver_pool_leave_listener(destroy->driver_pool);
+    free_connections(destroy, false);
+    free_connections(destroy, true);
+    mouv__free(destroy->connections);
+    destroy->connections = NULL;
     destroy->count = 0;
 }
 
 static void destroy_run(mouv__job_t *job) {
     destroy_t *destroy = (destroy_t *)job;
-    mouv__pool_unref(destroy->step.pool);
-    destroy->step.pool = NULL;
-    end_carriers(destroy);
-    mouv__pool_unref(destroy->pool); /* the last share, unless something is left behind */
-    destroy->pool = NULL;
+    mouv__driver_pool_unref(destroy->background.driver_pool);
+    destroy->background.driver_pool = NULL;
+    end_connections(destroy);
+    mouv__driver_pool_unref(
+        destroy->driver_pool); /* the last share, unless something is left behind */
+    destroy->driver_pool = NULL;
 }
 
 /* Only where it never ran. */
-static void destroy_clear(mouv__step_t *step) {
-    destroy_t *destroy = (destroy_t *)step;
-    if (!destroy->pool) return;
-    end_carriers(destroy);
-    mouv__pool_unref(destroy->pool);
+static void destroy_clear(mouv__background_t *background) {
+    destroy_t *destroy = (destroy_t *)background;
+    if (!destroy->driver_pool) return;
+    end_connections(destroy);
+    mouv__driver_pool_unref(destroy->driver_pool);
 }
 
-static void destroy_ended(mouv__step_t *step) {
-    become_closed(step->client);
+static void destroy_ended(mouv__background_t *background) {
+    become_closed(background->client);
 }
 
-static void add_carrier(destroy_t *destroy, mouv__carrier_t *carrier) {
-    if (!carrier) return;
-    mouv__affinity_forget_all(carrier);
-    if (!carrier->busy) destroy->carriers[destroy->count++] = carrier;
+static void add_connection(destroy_t *destroy, mouv__connection_t *connection) {
+    if (!connection) return;
+    mouv__pin_forget_all(connection);
+    if (!connection->busy) destroy->connections[destroy->count++] = connection;
 }
 
-static void add_lane(destroy_t *destroy, mouv__lane_t *lane) {
-    if (lane->carrier) lane->carrier->busy = lane->busy;
-    add_carrier(destroy, lane->carrier);
-    lane->carrier = NULL;
+static void add_control(destroy_t *destroy, mouv__control_t *control) {
+    if (control->connection) control->connection->busy = control->busy;
+    add_connection(destroy, control->connection);
+    control->connection = NULL;
 }
 
-static void collect_carriers(mouv_client_t *client, destroy_t *destroy) {
-    mouv__admission_t *admission = &client->admission;
-    for (uint32_t i = 0; i < admission->carrier_count; i++)
-        add_carrier(destroy, admission->carriers[i]);
-    add_lane(destroy, &admission->selector);
-    add_lane(destroy, &admission->cleaner);
-    add_lane(destroy, &client->stopper.lane);
-    add_lane(destroy, &client->circuits.lane);
-    admission->carrier_count = 0;
-    admission->idle = NULL;
+static void collect_connections(mouv_client_t *client, destroy_t *destroy) {
+    mouv__pool_t *pool = &client->pool;
+    for (uint32_t i = 0; i < pool->connection_count; i++)
+        add_connection(destroy, pool->connections[i]);
+    add_control(destroy, &pool->selector);
+    add_control(destroy, &pool->cleaner);
+    add_control(destroy, &client->kills.control);
+    add_control(destroy, &client->breakers.control);
+    pool->connection_count = 0;
+    pool->idle = NULL;
 }
 
 static bool is_reachable(const mouv__topology_t *topology) {
@@ -195,10 +197,10 @@ static uint64_t preferred_servers(const mouv__topology_t *topology) {
 }
 
 int mouv__close_reserve(mouv_client_t *client) {
-    size_t room = (client->admission.carrier_max + MOUV__LANES) * sizeof(mouv__carrier_t *);
+    size_t room = (client->pool.connection_max + MOUV__CONTROLS) * sizeof(mouv__connection_t *);
     destroy_t *destroy = mouv__alloc(sizeof(*destroy));
-    if (destroy) destroy->carriers = mouv__alloc(room);
-    if (!destroy || !destroy->carriers) {
+    if (destroy) destroy->connections = mouv__alloc(room);
+    if (!destroy || !destroy->connections) {
         mouv__free(destroy);
         return MOUV_ENOMEM;
     }
@@ -207,7 +209,7 @@ int mouv__close_reserve(mouv_client_t *client) {
 }
 
 void mouv__close_unreserve(mouv_client_t *client) {
-    if (client->destroy) mouv__free(client->destroy->carriers);
+    if (client->destroy) mouv__free(client->destroy->connections);
     mouv__free(client->destroy);
     client->destroy = NULL;
 }
@@ -215,18 +217,18 @@ void mouv__close_unreserve(mouv_client_t *client) {
 static destroy_t *take_reserve(mouv_client_t *client) {
     destroy_t *destroy = client->destroy;
     client->destroy = NULL;
-    destroy->unreachable = !is_reachable(client->admission.topology);
-    destroy->last = preferred_servers(client->admission.topology);
-    collect_carriers(client, destroy);
+    destroy->unreachable = !is_reachable(client->pool.topology);
+    destroy->last = preferred_servers(client->pool.topology);
+    collect_connections(client, destroy);
     return destroy;
 }
 
 /* There is no libmongoc pool, so nothing here can block. */
-static void destroy_unused(destroy_t *destroy, mouv__pool_t *pool) {
-    destroy->pool = pool;
-    end_carriers(destroy);
+static void destroy_unused(destroy_t *destroy, mouv__driver_pool_t *driver_pool) {
+    destroy->driver_pool = driver_pool;
+    end_connections(destroy);
     mouv__free(destroy);
-    mouv__pool_unref(pool);
+    mouv__driver_pool_unref(driver_pool);
 }
 
 static void on_close_timer(mouv__timer_t *timer);
@@ -237,24 +239,25 @@ static void start_timer(mouv_client_t *client, int64_t limit_ms, void (*fn)(mouv
 }
 
 static void begin_destroy(mouv_client_t *client) {
-    mouv__pool_t *pool = client->pool;
+    mouv__driver_pool_t *driver_pool = client->driver_pool;
     move(client, MOUV__CLIENT_DESTROYING);
-    mouv__stopper_close(&client->stopper);
-    mouv__circuits_close(&client->circuits);
-    mouv__interrupter_close(&client->interrupter);
-    mouv__step_abandon_all(client);
-    mouv__watch_stop(pool->watch);
+    mouv__kill_close(&client->kills);
+    mouv__breakers_close(&client->breakers);
+    mouv__cut_close(&client->cuts);
+    mouv__background_abandon_all(client);
+    mouv__listener_stop(driver_pool->listener);
     destroy_t *destroy = take_reserve(client);
-    if (client->admission.pool_state == MOUV__POOL_NONE) {
-        destroy_unused(destroy, pool);
-        client->pool = NULL;
+    if (client->pool.driver_pool_state == MOUV__DRIVER_POOL_NONE) {
+        destroy_unused(destroy, driver_pool);
+        client->driver_pool = NULL;
         become_closed(client);
         return;
     }
-    destroy->pool = pool;
-    mouv__step_submit(client, &destroy->step, NULL, destroy_run, destroy_ended, destroy_clear);
-    client->pool = NULL;
-    client->admission.pool_state = MOUV__POOL_NONE;
+    destroy->driver_pool = driver_pool;
+    mouv__background_submit(client, &destroy->background, NULL, destroy_run, destroy_ended,
+                            destroy_clear);
+    client->driver_pool = NULL;
+    client->pool.driver_pool_state = MOUV__DRIVER_POOL_NONE;
     if (client->leaving || client->hurried)
         start_timer(client, client->leaving ? DESTROY_MS : HURRIED_DESTROY_MS, on_close_timer);
 }
@@ -263,13 +266,13 @@ static void begin_destroy(mouv_client_t *client) {
 
 /* Nobody waits for these workers any more; each frees what it has when it comes back. */
 static void leave_behind(mouv_client_t *client) {
-    mouv__queue_t *running = &client->admission.running;
+    mouv__queue_t *running = &client->pool.running;
     mouv__log(MOUV_LOG_WARNING,
               "the %s closes while %u operation(s) are stuck in a call: left behind",
               client->leaving ? "runtime" : "client", running->count);
     while (running->first) {
         mouv__operation_t *op = running->first;
-        mouv__stopper_remove(op);
+        mouv__kill_remove(op);
         mouv__operation_leave_behind(op);
     }
 }
@@ -279,10 +282,10 @@ static void on_close_timer(mouv__timer_t *timer) {
     mouv__client_hold(client);
     if (client->state == MOUV__CLIENT_DRAINING) {
         leave_behind(client);
-        mouv__admission_fail_cleanup(client);
+        mouv__pool_fail_cleanup(client);
         mouv__client_quiet(client);
     } else if (client->state == MOUV__CLIENT_DESTROYING) {
-        mouv__step_abandon_all(client);
+        mouv__background_abandon_all(client);
         become_closed(client);
     }
     mouv__client_let_go(client);
@@ -290,7 +293,7 @@ static void on_close_timer(mouv__timer_t *timer) {
 
 static void stop_all(mouv_client_t *client) {
     mouv__operation_t *next;
-    for (mouv__operation_t *op = client->admission.running.first; op; op = next) {
+    for (mouv__operation_t *op = client->pool.running.first; op; op = next) {
         next = op->next;
         mouv__future_cancel(&op->future);
     }
@@ -298,7 +301,7 @@ static void stop_all(mouv_client_t *client) {
 
 static void leave(mouv_client_t *client) {
     client->leaving = true;
-    mouv__monitor_stop(client->monitor);
+    mouv__events_stop(client->events);
     start_timer(client, client->state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS,
                 on_close_timer);
     if (client->state == MOUV__CLIENT_DRAINING) stop_all(client);
@@ -322,13 +325,13 @@ void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
     mouv__client_hold(client);
     if (client->state == MOUV__CLIENT_OPEN) {
         mouv_error_t error = {0};
-        mouv__user_sessions_end(client);
+        mouv__sessions_end(client);
         mouv__client_hold(client); /* until it is closed */
         mouv__runtime_keep(client->runtime);
         move(client, MOUV__CLIENT_DRAINING);
         if (client->close_wait_ms > 0) start_timer(client, client->close_wait_ms, on_close_limit);
         mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the client is being closed");
-        mouv__admission_fail_waiting(client, &error);
+        mouv__pool_fail_waiting(client, &error);
     }
     if (leaving && !client->leaving) leave(client);
     mouv__client_quiet(client);
@@ -336,8 +339,8 @@ void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
 }
 
 void mouv__client_quiet(mouv_client_t *client) {
-    const mouv__admission_t *admission = &client->admission;
+    const mouv__pool_t *pool = &client->pool;
     if (client->state != MOUV__CLIENT_DRAINING) return;
-    if (admission->running.first || client->cleanups > 0) return;
+    if (pool->running.first || client->cleanups > 0) return;
     begin_destroy(client);
 }

@@ -10,7 +10,7 @@
 
 /* --- The path ------------------------------------------------------------------------------- */
 
-/** Steps from the fields of `at` to the one named by [name, name + length). */
+/** Background jobs from the fields of `at` to the one named by [name, name + length). */
 static bool step_to(bson_iter_t *at, const char *name, size_t length) {
     while (bson_iter_next(at)) {
         if (bson_iter_key_len(at) == length && memcmp(bson_iter_key(at), name, length) == 0) {

@@ -44,7 +44,7 @@ static int body(void *arg) {
 static int set_limit(run_t *run) {
     mouv_session_t *session = run->session;
     int64_t ms;
-    int rc = mouv__user_session_check(session, &run->error);
+    int rc = mouv__session_check(session, &run->error);
     if (rc == 0)
         rc = mouv__timeout_from_struct(run->opts.timeout_ms, "timeout_ms", &ms, &run->error);
     if (rc < 0) return rc;

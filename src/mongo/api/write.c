@@ -12,8 +12,8 @@
 
 static void begin_insert_one_reply(const mouv__write_t *write, bson_t *reply) {
     bson_iter_t id;
-    bson_append_int32(reply, "insertedCount", -1, (int32_t)write->tally.inserted);
-    if (write->tally.inserted == 0) return;
+    bson_append_int32(reply, "insertedCount", -1, (int32_t)write->write_result.inserted);
+    if (write->write_result.inserted == 0) return;
     if (bson_iter_init(&id, write->ids) && bson_iter_next(&id)) {
         bson_append_iter(reply, "insertedId", -1, &id);
     }
@@ -21,9 +21,9 @@ static void begin_insert_one_reply(const mouv__write_t *write, bson_t *reply) {
 
 static void begin_insert_many_reply(const mouv__write_t *write, bson_t *reply) {
     bson_t ids;
-    bson_append_int32(reply, "insertedCount", -1, (int32_t)write->tally.inserted);
+    bson_append_int32(reply, "insertedCount", -1, (int32_t)write->write_result.inserted);
     bson_append_document_begin(reply, "insertedIds", -1, &ids);
-    mouv__tally_append_done(&write->tally, write->ids, &ids);
+    mouv__write_result_append_done(&write->write_result, write->ids, &ids);
     bson_append_document_end(reply, &ids);
 }
 
@@ -31,16 +31,16 @@ mouv_future_t mouv_collection_insert_one(mouv_collection_t *collection, const bs
                                          const bson_t *opts, bson_t **reply) {
     static const mouv__write_row_t row = {{{"insert", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
                                           begin_insert_one_reply};
-    mouv__maker_t maker;
+    mouv__batch_builder_t builder;
     mouv__output_t output = mouv__to_reply(reply);
     bson_t *ids = reply ? bson_new() : NULL;
-    mouv__maker_begin(&maker, &row, collection, opts, document ? document->len + 24 : 0);
-    if (!mouv__maker_failed(&maker) &&
-        mouv__check_document(document, "document", mouv__command_validation(&maker.command),
-                             &maker.command.error) == 0) {
-        mouv__maker_add_insert(&maker, document, ids);
+    mouv__batch_builder_begin(&builder, &row, collection, opts, document ? document->len + 24 : 0);
+    if (!mouv__batch_builder_failed(&builder) &&
+        mouv__check_document(document, "document", mouv__command_validation(&builder.command),
+                             &builder.command.error) == 0) {
+        mouv__batch_builder_add_insert(&builder, document, ids);
     }
-    return mouv__maker_send(&maker, output, ids);
+    return mouv__batch_builder_send(&builder, output, ids);
 }
 
 mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
@@ -48,37 +48,38 @@ mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
                                           const bson_t *opts, bson_t **reply) {
     static const mouv__write_row_t row = {{{"insert", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
                                           begin_insert_many_reply};
-    mouv__maker_t maker;
+    mouv__batch_builder_t builder;
     mouv__output_t output = mouv__to_reply(reply);
     bson_t *ids = reply ? bson_new() : NULL;
     size_t size_hint = 0;
     for (size_t i = 0; documents && i < count; i++) {
         if (documents[i]) size_hint += documents[i]->len + 24;
     }
-    mouv__maker_begin(&maker, &row, collection, opts, size_hint);
+    mouv__batch_builder_begin(&builder, &row, collection, opts, size_hint);
     if (!documents || count == 0) {
-        mouv__command_fail(&maker.command, MOUV_EINVAL, "'documents' is empty");
+        mouv__command_fail(&builder.command, MOUV_EINVAL, "'documents' is empty");
     }
-    for (size_t i = 0; i < count && !mouv__maker_failed(&maker); i++) {
+    for (size_t i = 0; i < count && !mouv__batch_builder_failed(&builder); i++) {
         char argument[32];
         bson_snprintf(argument, sizeof argument, "documents[%zu]", i);
-        unsigned flags = mouv__command_validation(&maker.command);
-        if (mouv__check_document(documents[i], argument, flags, &maker.command.error) == 0) {
-            mouv__maker_add_insert(&maker, documents[i], ids);
+        unsigned flags = mouv__command_validation(&builder.command);
+        if (mouv__check_document(documents[i], argument, flags, &builder.command.error) == 0) {
+            mouv__batch_builder_add_insert(&builder, documents[i], ids);
         }
     }
-    return mouv__maker_send(&maker, output, ids);
+    return mouv__batch_builder_send(&builder, output, ids);
 }
 
 /* --- update, replace ------------------------------------------------------------------------ */
 
 static void begin_update_reply(const mouv__write_t *write, bson_t *reply) {
-    const mouv__tally_t *tally = &write->tally;
+    const mouv__write_result_t *write_result = &write->write_result;
     bson_iter_t id;
-    bson_append_int32(reply, "matchedCount", -1, (int32_t)tally->matched);
-    bson_append_int32(reply, "modifiedCount", -1, (int32_t)tally->modified);
-    bson_append_int32(reply, "upsertedCount", -1, (int32_t)tally->upserted);
-    if (tally->upserted_ids && bson_iter_init(&id, tally->upserted_ids) && bson_iter_next(&id)) {
+    bson_append_int32(reply, "matchedCount", -1, (int32_t)write_result->matched);
+    bson_append_int32(reply, "modifiedCount", -1, (int32_t)write_result->modified);
+    bson_append_int32(reply, "upsertedCount", -1, (int32_t)write_result->upserted);
+    if (write_result->upserted_ids && bson_iter_init(&id, write_result->upserted_ids) &&
+        bson_iter_next(&id)) {
         bson_append_iter(reply, "upsertedId", -1, &id);
     }
 }
@@ -90,16 +91,16 @@ static mouv_future_t update_with(mouv_collection_t *collection, const bson_t *fi
                                  const bson_t *opts, bson_t **reply) {
     static const mouv__write_row_t row = {{{"update", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
                                           begin_update_reply};
-    mouv__maker_t maker;
-    mouv__command_t *command = &maker.command;
+    mouv__batch_builder_t builder;
+    mouv__command_t *command = &builder.command;
     mouv__output_t output = mouv__to_reply(reply);
-    mouv__maker_begin(&maker, &row, collection, opts,
-                      (filter && update) ? filter->len + update->len : 0);
+    mouv__batch_builder_begin(&builder, &row, collection, opts,
+                              (filter && update) ? filter->len + update->len : 0);
     if (mouv__command_checks(command, filter, "filter") &&
         check(update, mouv__command_validation(command), &command->error) == 0) {
-        mouv__maker_add_update(&maker, filter, update, multi, &command->opts);
+        mouv__batch_builder_add_update(&builder, filter, update, multi, &command->opts);
     }
-    return mouv__maker_send(&maker, output, NULL);
+    return mouv__batch_builder_send(&builder, output, NULL);
 }
 
 mouv_future_t mouv_collection_update_one(mouv_collection_t *collection, const bson_t *filter,
@@ -123,20 +124,20 @@ mouv_future_t mouv_collection_replace_one(mouv_collection_t *collection, const b
 /* --- delete --------------------------------------------------------------------------------- */
 
 static void begin_delete_reply(const mouv__write_t *write, bson_t *reply) {
-    bson_append_int32(reply, "deletedCount", -1, (int32_t)write->tally.deleted);
+    bson_append_int32(reply, "deletedCount", -1, (int32_t)write->write_result.deleted);
 }
 
 static mouv_future_t delete_with(mouv_collection_t *collection, const bson_t *filter, bool multi,
                                  const bson_t *opts, bson_t **reply) {
     static const mouv__write_row_t row = {{{"delete", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
                                           begin_delete_reply};
-    mouv__maker_t maker;
+    mouv__batch_builder_t builder;
     mouv__output_t output = mouv__to_reply(reply);
-    mouv__maker_begin(&maker, &row, collection, opts, filter ? filter->len : 0);
-    if (mouv__command_checks(&maker.command, filter, "filter")) {
-        mouv__maker_add_delete(&maker, filter, multi, &maker.command.opts);
+    mouv__batch_builder_begin(&builder, &row, collection, opts, filter ? filter->len : 0);
+    if (mouv__command_checks(&builder.command, filter, "filter")) {
+        mouv__batch_builder_add_delete(&builder, filter, multi, &builder.command.opts);
     }
-    return mouv__maker_send(&maker, output, NULL);
+    return mouv__batch_builder_send(&builder, output, NULL);
 }
 
 mouv_future_t mouv_collection_delete_one(mouv_collection_t *collection, const bson_t *filter,

@@ -2,10 +2,10 @@
  * What every write is made of: statements gathered into batches, each of which is one command, and
  * what becomes of them. write.c has the calls with one kind of statement, bulk.c those with all.
  *
- *     mouv__maker_t maker;
- *     mouv__maker_begin(&maker, &row, collection, opts, size_hint);
- *     mouv__maker_add_update(&maker, filter, update, false, &maker.command.opts);
- *     return mouv__maker_send(&maker, mouv__to_reply(reply), NULL);
+ *     mouv__batch_builder_t maker;
+ *     mouv__batch_builder_begin(&maker, &row, collection, opts, size_hint);
+ *     mouv__batch_builder_add_update(&maker, filter, update, false, &maker.command.opts);
+ *     return mouv__batch_builder_send(&maker, mouv__to_reply(reply), NULL);
  */
 #ifndef MOUV_MONGO_API_WRITE_H
 #define MOUV_MONGO_API_WRITE_H
@@ -41,7 +41,7 @@ struct mouv__write {
     uint32_t batch_count, sent;
     bool ordered;
     bson_t *ids; /**< of inserts whose reply is wanted: {"<index>": _id}; owned */
-    mouv__tally_t tally;
+    mouv__write_result_t write_result;
     mouv_error_t *first_error; /**< owned */
 };
 
@@ -53,7 +53,7 @@ typedef struct mouv__open_batch {
 } mouv__open_batch_t;
 
 /** Batches in the making; `command` is what stands before the statements of each. */
-typedef struct mouv__maker {
+typedef struct mouv__batch_builder {
     mouv__command_t command;
     mouv__batch_t *batches;
     uint32_t batch_count, statement_count;
@@ -61,32 +61,35 @@ typedef struct mouv__maker {
     bool multi;       /**< has a statement that changes many documents */
     size_t size_hint; /**< bytes of the statements to come */
     mouv__open_batch_t open[MOUV__WRITE_KINDS];
-} mouv__maker_t;
+} mouv__batch_builder_t;
 
 /** Begins; the user's opts are in afterwards. */
-void mouv__maker_begin(mouv__maker_t *maker, const mouv__write_row_t *row,
-                       const mouv_collection_t *collection, const bson_t *opts, size_t size_hint);
+void mouv__batch_builder_begin(mouv__batch_builder_t *builder, const mouv__write_row_t *row,
+                               const mouv_collection_t *collection, const bson_t *opts,
+                               size_t size_hint);
 
-static inline bool mouv__maker_failed(const mouv__maker_t *maker) {
-    return mouv__command_failed(&maker->command);
+static inline bool mouv__batch_builder_failed(const mouv__batch_builder_t *builder) {
+    return mouv__command_failed(&builder->command);
 }
 
 /** Adds a document that has been checked, with an _id in front if it has none; keeps that in `ids`
  *  (may be NULL). */
-void mouv__maker_add_insert(mouv__maker_t *maker, const bson_t *document, bson_t *ids);
+void mouv__batch_builder_add_insert(mouv__batch_builder_t *builder, const bson_t *document,
+                                    bson_t *ids);
 
 /** Adds {q, u, multi, <options>}. */
-void mouv__maker_add_update(mouv__maker_t *maker, const bson_t *filter, const bson_t *update,
-                            bool multi, const mouv__opts_t *opts);
+void mouv__batch_builder_add_update(mouv__batch_builder_t *builder, const bson_t *filter,
+                                    const bson_t *update, bool multi, const mouv__opts_t *opts);
 
 /** Adds {q, limit, <options>}. */
-void mouv__maker_add_delete(mouv__maker_t *maker, const bson_t *filter, bool multi,
-                            const mouv__opts_t *opts);
+void mouv__batch_builder_add_delete(mouv__batch_builder_t *builder, const bson_t *filter,
+                                    bool multi, const mouv__opts_t *opts);
 
 /** Sends what has been made. Consumes it, and `ids`, in every case. */
-mouv_future_t mouv__maker_send(mouv__maker_t *maker, mouv__output_t reply, bson_t *ids);
+mouv_future_t mouv__batch_builder_send(mouv__batch_builder_t *builder, mouv__output_t reply,
+                                       bson_t *ids);
 
 /** Frees what has not been sent. */
-void mouv__maker_clear(mouv__maker_t *maker);
+void mouv__batch_builder_clear(mouv__batch_builder_t *builder);
 
 #endif

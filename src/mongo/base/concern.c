@@ -88,7 +88,7 @@ static bool is_setting(const char *name) {
     return false;
 }
 
-bson_t *mouv__settings_merge(const bson_t *given, const mouv__defaults_t *below) {
+bson_t *mouv__settings_merge(const bson_t *given, const mouv__concerns_t *below) {
     bson_t *merged = given ? bson_copy(given) : bson_new();
     bson_iter_t iter;
     if (!below || !bson_iter_init(&iter, below->settings)) return merged;
@@ -99,7 +99,7 @@ bson_t *mouv__settings_merge(const bson_t *given, const mouv__defaults_t *below)
     return merged;
 }
 
-bool mouv__defaults_are(const mouv__defaults_t *defaults, const bson_t *settings) {
+bool mouv__concern_are(const mouv__concerns_t *defaults, const bson_t *settings) {
     if (!settings || bson_empty(settings)) return defaults == NULL;
     return defaults && bson_equal(defaults->settings, settings);
 }
@@ -124,7 +124,7 @@ static int check_names(const bson_t *settings, mouv_error_t *error) {
     return 0;
 }
 
-static int read_settings(mouv__defaults_t *defaults, mouv_error_t *error) {
+static int read_settings(mouv__concerns_t *defaults, mouv_error_t *error) {
     mouv__opts_t opts;
     int rc = mouv__opts_read(&opts, MOUV__FAMILY_PLAIN, defaults->settings, error);
     if (rc == 0) rc = check_names(defaults->settings, error);
@@ -140,10 +140,10 @@ static int read_settings(mouv__defaults_t *defaults, mouv_error_t *error) {
 
 /* --- Life ----------------------------------------------------------------------------------- */
 
-mouv__defaults_t *mouv__defaults_new(bson_t *settings, bool *nomem) {
+mouv__concerns_t *mouv__concern_new(bson_t *settings, bool *nomem) {
     mouv_error_t error;
     bool empty = bson_empty(settings);
-    mouv__defaults_t *defaults = empty ? NULL : mouv__alloc(sizeof *defaults);
+    mouv__concerns_t *defaults = empty ? NULL : mouv__alloc(sizeof *defaults);
     *nomem = !empty && !defaults;
     if (!defaults) {
         bson_destroy(settings);
@@ -156,19 +156,19 @@ mouv__defaults_t *mouv__defaults_new(bson_t *settings, bool *nomem) {
     defaults->error = mouv__alloc(sizeof error);
     *nomem = !defaults->error;
     if (*nomem) {
-        mouv__defaults_unref(defaults);
+        mouv__concern_unref(defaults);
         return NULL;
     }
     *defaults->error = error;
     return defaults;
 }
 
-mouv__defaults_t *mouv__defaults_ref(mouv__defaults_t *defaults) {
+mouv__concerns_t *mouv__concern_ref(mouv__concerns_t *defaults) {
     if (defaults) __atomic_add_fetch(&defaults->references, 1, __ATOMIC_RELAXED);
     return defaults;
 }
 
-void mouv__defaults_unref(mouv__defaults_t *defaults) {
+void mouv__concern_unref(mouv__concerns_t *defaults) {
     if (!defaults || __atomic_sub_fetch(&defaults->references, 1, __ATOMIC_ACQ_REL) > 0) return;
     bson_destroy(defaults->settings);
     bson_destroy(defaults->read_concern);
@@ -180,17 +180,18 @@ void mouv__defaults_unref(mouv__defaults_t *defaults) {
 
 /* --- Reading them --------------------------------------------------------------------------- */
 
-const bson_t *mouv__default_read_concern(const mouv__defaults_t *defaults,
-                                         const mouv__pool_t *pool) {
-    return defaults && defaults->read_concern ? defaults->read_concern : pool->read_concern;
+const bson_t *mouv__concern_read(const mouv__concerns_t *defaults,
+                                 const mouv__driver_pool_t *driver_pool) {
+    return defaults && defaults->read_concern ? defaults->read_concern : driver_pool->read_concern;
 }
 
-const bson_t *mouv__default_write_concern(const mouv__defaults_t *defaults,
-                                          const mouv__pool_t *pool) {
-    return defaults && defaults->write_concern ? defaults->write_concern : pool->write_concern;
+const bson_t *mouv__concern_write(const mouv__concerns_t *defaults,
+                                  const mouv__driver_pool_t *driver_pool) {
+    return defaults && defaults->write_concern ? defaults->write_concern
+                                               : driver_pool->write_concern;
 }
 
-const mongoc_read_prefs_t *mouv__default_read_prefs(const mouv__defaults_t *defaults,
-                                                    const mouv__pool_t *pool) {
-    return defaults && defaults->read_prefs ? defaults->read_prefs : pool->read_prefs;
+const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defaults,
+                                                    const mouv__driver_pool_t *driver_pool) {
+    return defaults && defaults->read_prefs ? defaults->read_prefs : driver_pool->read_prefs;
 }

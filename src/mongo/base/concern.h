@@ -16,7 +16,7 @@
 #include "mongo/base/types.h"
 
 /** Never changes once made; counted, any thread may give up a share. */
-struct mouv__defaults {
+struct mouv__concerns {
     uint32_t references;             /**< atomic */
     bson_t *settings;                /**< {readConcern, writeConcern, ...}; owned */
     bson_t *read_concern;            /**< {readConcern: ...}; owned; NULL: the client's */
@@ -27,25 +27,25 @@ struct mouv__defaults {
 };
 
 /** `given` (may be NULL), and what it leaves out of `below` (may be NULL). */
-bson_t *mouv__settings_merge(const bson_t *given, const mouv__defaults_t *below);
+bson_t *mouv__settings_merge(const bson_t *given, const mouv__concerns_t *below);
 
 /** Whether `defaults` (may be NULL) were made of these settings; empty ones are none. */
-bool mouv__defaults_are(const mouv__defaults_t *defaults, const bson_t *settings);
+bool mouv__concern_are(const mouv__concerns_t *defaults, const bson_t *settings);
 
 /** Consumes `settings`. NULL for empty ones, with `*nomem` false, or where memory runs out. */
-mouv__defaults_t *mouv__defaults_new(bson_t *settings, bool *nomem);
+mouv__concerns_t *mouv__concern_new(bson_t *settings, bool *nomem);
 
 /** Take and give NULL. */
-mouv__defaults_t *mouv__defaults_ref(mouv__defaults_t *defaults);
-void mouv__defaults_unref(mouv__defaults_t *defaults);
+mouv__concerns_t *mouv__concern_ref(mouv__concerns_t *defaults);
+void mouv__concern_unref(mouv__concerns_t *defaults);
 
 /* What an operation takes by default, without regard to its row's flags; NULL: nothing. */
-const bson_t *mouv__default_read_concern(const mouv__defaults_t *defaults,
-                                         const mouv__pool_t *pool);
-const bson_t *mouv__default_write_concern(const mouv__defaults_t *defaults,
-                                          const mouv__pool_t *pool);
-const mongoc_read_prefs_t *mouv__default_read_prefs(const mouv__defaults_t *defaults,
-                                                    const mouv__pool_t *pool);
+const bson_t *mouv__concern_read(const mouv__concerns_t *defaults,
+                                 const mouv__driver_pool_t *driver_pool);
+const bson_t *mouv__concern_write(const mouv__concerns_t *defaults,
+                                  const mouv__driver_pool_t *driver_pool);
+const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defaults,
+                                                    const mouv__driver_pool_t *driver_pool);
 
 /** "secondary", or {mode, tags, maxStalenessSeconds, hedge}; NULL: it makes no sense. */
 mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given);

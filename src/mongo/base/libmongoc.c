@@ -17,7 +17,7 @@ static _Thread_local char *listener;
 static void on_log(mongoc_log_level_t level, const char *domain, const char *message, void *arg) {
     (void)arg;
     if (listener) {
-        snprintf(listener, MOUV__DRIVER_LOG_SIZE, "%s", message);
+        snprintf(listener, MOUV__LIBMONGOC_LOG_SIZE, "%s", message);
         return;
     }
     bool grave = level == MONGOC_LOG_LEVEL_ERROR || level == MONGOC_LOG_LEVEL_CRITICAL;
@@ -29,12 +29,12 @@ static void init(void) {
     mongoc_init();
 }
 
-void mouv__driver_init(void) {
+void mouv__libmongoc_init(void) {
     static uv_once_t once = UV_ONCE_INIT;
     uv_once(&once, init);
 }
 
-void mouv__driver_listen(char text[MOUV__DRIVER_LOG_SIZE]) {
+void mouv__libmongoc_listen(char text[MOUV__LIBMONGOC_LOG_SIZE]) {
     listener = text;
     if (text) text[0] = '\0';
 }

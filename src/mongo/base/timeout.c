@@ -87,7 +87,7 @@ int mouv__timeout_from_struct(int64_t given, const char *field, int64_t *timeout
     return 0;
 }
 
-int64_t mouv__timeout_inherited(const mouv_client_t *client, const mouv__defaults_t *defaults) {
+int64_t mouv__timeout_inherited(const mouv_client_t *client, const mouv__concerns_t *defaults) {
     if (defaults && defaults->timeout_ms != MOUV__TIMEOUT_UNSET) return defaults->timeout_ms;
     return client->timeout_ms;
 }
@@ -116,8 +116,8 @@ int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeou
 }
 
 int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns) {
-    int64_t rtt_ns = __atomic_load_n(&client->pool->least_rtt_ns, __ATOMIC_RELAXED);
-    int64_t heartbeat_ns = mouv__watch_rtt_ms(client->pool->watch) * MS_NS;
+    int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
+    int64_t heartbeat_ns = mouv__listener_rtt_ms(client->driver_pool->listener) * MS_NS;
     if (heartbeat_ns > rtt_ns) rtt_ns = heartbeat_ns;
     return (until_ns - mouv__now_ns(client->runtime) - rtt_ns) / MS_NS;
 }

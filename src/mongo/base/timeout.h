@@ -37,7 +37,7 @@ int mouv__timeout_from_struct(int64_t given, const char *field, int64_t *timeout
                               mouv_error_t *error);
 
 /** What operations on a handle of these defaults (may be NULL) get. */
-int64_t mouv__timeout_inherited(const mouv_client_t *client, const mouv__defaults_t *defaults);
+int64_t mouv__timeout_inherited(const mouv_client_t *client, const mouv__concerns_t *defaults);
 
 /** What counts for a command whose options are read and whose session is known; may make it fail.
  */

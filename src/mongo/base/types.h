@@ -8,11 +8,11 @@
 
 typedef struct mouv__operation mouv__operation_t;
 typedef struct mouv__command mouv__command_t;
-typedef struct mouv__affinity mouv__affinity_t;
-typedef struct mouv__defaults mouv__defaults_t;
-typedef struct mouv__carrier mouv__carrier_t;
-typedef struct mouv__session mouv__session_t;
-typedef struct mouv__pool mouv__pool_t;
+typedef struct mouv__pin mouv__pin_t;
+typedef struct mouv__concerns mouv__concerns_t;
+typedef struct mouv__connection mouv__connection_t;
+typedef struct mouv__server_session mouv__server_session_t;
+typedef struct mouv__driver_pool mouv__driver_pool_t;
 typedef struct mouv_session mouv_session_t; /* the user's, see session.h */
 
 /** Operations in the order of their arrival, linked by prev and next; loop thread. */

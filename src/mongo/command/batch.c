@@ -26,40 +26,41 @@ static const struct {
 
 /* --- Making batches ------------------------------------------------------------------------- */
 
-void mouv__maker_begin(mouv__maker_t *maker, const mouv__write_row_t *row,
-                       const mouv_collection_t *collection, const bson_t *opts, size_t size_hint) {
-    maker->batches = NULL;
-    maker->batch_count = maker->statement_count = 0;
-    maker->multi = false;
-    maker->size_hint = size_hint;
-    for (int kind = 0; kind < MOUV__WRITE_KINDS; kind++) maker->open[kind].open = false;
-    mouv__command_begin(&maker->command, &row->row, collection, opts);
-    maker->ordered = maker->command.opts.ordered;
-    mouv__command_bool(&maker->command, "ordered", maker->ordered);
-    mouv__command_end(&maker->command);
+void mouv__batch_builder_begin(mouv__batch_builder_t *builder, const mouv__write_row_t *row,
+                               const mouv_collection_t *collection, const bson_t *opts,
+                               size_t size_hint) {
+    builder->batches = NULL;
+    builder->batch_count = builder->statement_count = 0;
+    builder->multi = false;
+    builder->size_hint = size_hint;
+    for (int kind = 0; kind < MOUV__WRITE_KINDS; kind++) builder->open[kind].open = false;
+    mouv__command_begin(&builder->command, &row->row, collection, opts);
+    builder->ordered = builder->command.opts.ordered;
+    mouv__command_bool(&builder->command, "ordered", builder->ordered);
+    mouv__command_end(&builder->command);
 }
 
-static void close_batch(mouv__maker_t *maker, mouv__open_batch_t *open) {
+static void close_batch(mouv__batch_builder_t *builder, mouv__open_batch_t *open) {
     if (!open->open) return;
-    bson_t *command = maker->batches[open->batch].command;
+    bson_t *command = builder->batches[open->batch].command;
     bson_append_array_end(command, &open->statements);
     open->open = false;
     if (command->len > MOUV__COMMAND_SIZE_BYTES) {
-        mouv__command_fail(&maker->command, MOUV_EINVAL,
+        mouv__command_fail(&builder->command, MOUV_EINVAL,
                            "the command has %u bytes, more than the limit of %u", command->len,
                            (unsigned)MOUV__COMMAND_SIZE_BYTES);
     }
 }
 
-static void close_all(mouv__maker_t *maker) {
-    for (int kind = 0; kind < MOUV__WRITE_KINDS; kind++) close_batch(maker, &maker->open[kind]);
+static void close_all(mouv__batch_builder_t *builder) {
+    for (int kind = 0; kind < MOUV__WRITE_KINDS; kind++) close_batch(builder, &builder->open[kind]);
 }
 
 /** {<command>: <collection>, <what is the same in each>} */
-static bson_t *new_command(const mouv__maker_t *maker, mouv__write_kind_t kind) {
-    const bson_t *prefix = maker->command.bson;
+static bson_t *new_command(const mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
+    const bson_t *prefix = builder->command.bson;
     bson_iter_t iter;
-    size_t size = prefix->len + 64 + maker->size_hint;
+    size_t size = prefix->len + 64 + builder->size_hint;
     if (size > MOUV__COMMAND_SIZE_BYTES) size = MOUV__COMMAND_SIZE_BYTES;
     bson_t *command = bson_sized_new(size);
     bson_iter_init(&iter, prefix);
@@ -71,20 +72,20 @@ static bson_t *new_command(const mouv__maker_t *maker, mouv__write_kind_t kind) 
     return command;
 }
 
-static bool open_batch(mouv__maker_t *maker, mouv__write_kind_t kind) {
-    uint32_t count = maker->batch_count;
-    mouv__batch_t *batches = mouv__realloc(maker->batches, (count + 1) * sizeof *batches);
+static bool open_batch(mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
+    uint32_t count = builder->batch_count;
+    mouv__batch_t *batches = mouv__realloc(builder->batches, (count + 1) * sizeof *batches);
     if (!batches) {
-        mouv__command_fail(&maker->command, MOUV_ENOMEM, "out of memory");
+        mouv__command_fail(&builder->command, MOUV_ENOMEM, "out of memory");
         return false;
     }
-    mouv__open_batch_t *open = &maker->open[kind];
-    bson_t *command = new_command(maker, kind);
+    mouv__open_batch_t *open = &builder->open[kind];
+    bson_t *command = new_command(builder, kind);
     mouv__append_array_begin(command, kinds[kind].statements, &open->statements);
     batches[count] = (mouv__batch_t){
-        .command = command, .kind = kind, .span = {.first = maker->statement_count}};
-    maker->batches = batches;
-    maker->batch_count++;
+        .command = command, .kind = kind, .span = {.first = builder->statement_count}};
+    builder->batches = batches;
+    builder->batch_count++;
     open->batch = count;
     open->open = true;
     return true;
@@ -92,25 +93,26 @@ static bool open_batch(mouv__maker_t *maker, mouv__write_kind_t kind) {
 
 /** Remembers which statement of all the batch's next one is, where that is not a matter of course.
  */
-static bool note_index(mouv__maker_t *maker, mouv__batch_t *batch) {
+static bool note_index(mouv__batch_builder_t *builder, mouv__batch_t *batch) {
     uint32_t count = batch->span.count;
-    if (maker->ordered) return true;
+    if (builder->ordered) return true;
     if ((count & (count - 1)) == 0) { /* a power of two: full */
         size_t room = count ? 2 * (size_t)count : 1;
         uint32_t *indexes = mouv__realloc(batch->indexes, room * sizeof *indexes);
         if (!indexes) {
-            mouv__command_fail(&maker->command, MOUV_ENOMEM, "out of memory");
+            mouv__command_fail(&builder->command, MOUV_ENOMEM, "out of memory");
             return false;
         }
         batch->span.indexes = batch->indexes = indexes;
     }
-    batch->indexes[count] = maker->statement_count;
+    batch->indexes[count] = builder->statement_count;
     return true;
 }
 
-static bool is_full(const mouv__maker_t *maker, const mouv__open_batch_t *open, size_t size) {
-    size_t full = (size_t)open->statements.len + maker->command.bson->len + size + 64;
-    return maker->batches[open->batch].span.count == MOUV__BATCH_COUNT ||
+static bool is_full(const mouv__batch_builder_t *builder, const mouv__open_batch_t *open,
+                    size_t size) {
+    size_t full = (size_t)open->statements.len + builder->command.bson->len + size + 64;
+    return builder->batches[open->batch].span.count == MOUV__BATCH_COUNT ||
            full > MOUV__BATCH_SIZE_BYTES;
 }
 
@@ -123,33 +125,35 @@ typedef struct slot {
 } slot_t;
 
 /** Finds room for a statement of about `size` bytes; false: it has failed. */
-static bool take_slot(mouv__maker_t *maker, mouv__write_kind_t kind, size_t size, slot_t *slot) {
-    mouv__open_batch_t *open = &maker->open[kind];
-    if (mouv__maker_failed(maker)) return false;
-    if (open->open && is_full(maker, open, size)) close_batch(maker, open);
+static bool take_slot(mouv__batch_builder_t *builder, mouv__write_kind_t kind, size_t size,
+                      slot_t *slot) {
+    mouv__open_batch_t *open = &builder->open[kind];
+    if (mouv__batch_builder_failed(builder)) return false;
+    if (open->open && is_full(builder, open, size)) close_batch(builder, open);
     if (!open->open) {
-        if (maker->ordered) close_all(maker);
-        if (!open_batch(maker, kind)) return false;
+        if (builder->ordered) close_all(builder);
+        if (!open_batch(builder, kind)) return false;
     }
     slot->statements = &open->statements;
-    slot->batch = &maker->batches[open->batch];
-    if (!note_index(maker, slot->batch)) return false;
+    slot->batch = &builder->batches[open->batch];
+    if (!note_index(builder, slot->batch)) return false;
     bson_uint32_to_string(slot->batch->span.count++, &slot->key, slot->text, sizeof slot->text);
-    maker->statement_count++;
-    maker->size_hint -= size < maker->size_hint ? size : maker->size_hint;
+    builder->statement_count++;
+    builder->size_hint -= size < builder->size_hint ? size : builder->size_hint;
     return true;
 }
 
 /* --- Statements ----------------------------------------------------------------------------- */
 
-void mouv__maker_add_insert(mouv__maker_t *maker, const bson_t *document, bson_t *ids) {
+void mouv__batch_builder_add_insert(mouv__batch_builder_t *builder, const bson_t *document,
+                                    bson_t *ids) {
     char text[16];
     const char *id_key;
     slot_t slot;
     bson_oid_t oid;
     bson_iter_t id;
-    bson_uint32_to_string(maker->statement_count, &id_key, text, sizeof text);
-    if (!take_slot(maker, MOUV__WRITE_INSERT, document->len + 24, &slot)) return;
+    bson_uint32_to_string(builder->statement_count, &id_key, text, sizeof text);
+    if (!take_slot(builder, MOUV__WRITE_INSERT, document->len + 24, &slot)) return;
     if (bson_iter_init_find(&id, document, "_id")) {
         bson_append_document(slot.statements, slot.key, -1, document);
         if (ids) bson_append_iter(ids, id_key, -1, &id);
@@ -168,16 +172,16 @@ static size_t weight(const mouv__opts_t *opts) {
     return opts->given ? opts->given->len + 64 : 64;
 }
 
-static void note_multi(mouv__maker_t *maker, mouv__batch_t *batch, bool multi) {
-    if (multi) maker->multi = batch->multi = true;
+static void note_multi(mouv__batch_builder_t *builder, mouv__batch_t *batch, bool multi) {
+    if (multi) builder->multi = batch->multi = true;
 }
 
-void mouv__maker_add_update(mouv__maker_t *maker, const bson_t *filter, const bson_t *update,
-                            bool multi, const mouv__opts_t *opts) {
+void mouv__batch_builder_add_update(mouv__batch_builder_t *builder, const bson_t *filter,
+                                    const bson_t *update, bool multi, const mouv__opts_t *opts) {
     slot_t slot;
     bson_t statement;
     size_t size = filter->len + update->len + weight(opts);
-    if (!take_slot(maker, MOUV__WRITE_UPDATE, size, &slot)) return;
+    if (!take_slot(builder, MOUV__WRITE_UPDATE, size, &slot)) return;
     bson_append_document_begin(slot.statements, slot.key, -1, &statement);
     bson_append_document(&statement, "q", -1, filter);
     if (mouv__is_pipeline(update)) {
@@ -188,20 +192,20 @@ void mouv__maker_add_update(mouv__maker_t *maker, const bson_t *filter, const bs
     if (multi) bson_append_bool(&statement, "multi", -1, true);
     mouv__opts_append(opts, MOUV__PLACE_STATEMENT, &statement);
     bson_append_document_end(slot.statements, &statement);
-    note_multi(maker, slot.batch, multi);
+    note_multi(builder, slot.batch, multi);
 }
 
-void mouv__maker_add_delete(mouv__maker_t *maker, const bson_t *filter, bool multi,
-                            const mouv__opts_t *opts) {
+void mouv__batch_builder_add_delete(mouv__batch_builder_t *builder, const bson_t *filter,
+                                    bool multi, const mouv__opts_t *opts) {
     slot_t slot;
     bson_t statement;
-    if (!take_slot(maker, MOUV__WRITE_DELETE, filter->len + weight(opts), &slot)) return;
+    if (!take_slot(builder, MOUV__WRITE_DELETE, filter->len + weight(opts), &slot)) return;
     bson_append_document_begin(slot.statements, slot.key, -1, &statement);
     bson_append_document(&statement, "q", -1, filter);
     bson_append_int32(&statement, "limit", -1, multi ? 0 : 1);
     mouv__opts_append(opts, MOUV__PLACE_STATEMENT, &statement);
     bson_append_document_end(slot.statements, &statement);
-    note_multi(maker, slot.batch, multi);
+    note_multi(builder, slot.batch, multi);
 }
 
 /* --- Sending -------------------------------------------------------------------------------- */
@@ -219,7 +223,7 @@ static void release(mouv__operation_t *operation) {
     free_batches(write->batches, write->batch_count);
     mouv__free(write->first_error);
     bson_destroy(write->ids);
-    mouv__tally_clear(&write->tally);
+    mouv__write_result_clear(&write->write_result);
     mouv__request_release(operation);
 }
 
@@ -236,7 +240,7 @@ static void append_failure(bson_t *reply, const bson_t *answer) {
 static bson_t *make_reply(const mouv__write_t *write, const bson_t *answer) {
     bson_t *reply = bson_new();
     ((const mouv__write_row_t *)write->request.operation.row)->begin_reply(write, reply);
-    mouv__tally_append_errors(&write->tally, reply);
+    mouv__write_result_append_errors(&write->write_result, reply);
     if (answer) append_failure(reply, answer);
     return reply;
 }
@@ -246,7 +250,7 @@ static int end_failed(mouv__write_t *write, mouv_error_t *error) {
     if (write->first_error) *error = *write->first_error;
     bool nothing = error->code == MOUV_ETIMEDOUT || error->code == MOUV_ECANCELED ||
                    error->code == MOUV_EQUEUE || error->code == MOUV_ESELECTION;
-    if (nothing && mouv__tally_changed(&write->tally)) {
+    if (nothing && mouv__write_result_changed(&write->write_result)) {
         error->cause = error->code;
         error->code = MOUV_ESERVER; /* that code would promise that nothing is stored */
     }
@@ -260,20 +264,21 @@ static void keep_first_error(mouv__write_t *write, const mouv_error_t *error) {
 }
 
 static int64_t total(const mouv__write_t *write) {
-    const mouv__tally_t *tally = &write->tally;
-    return tally->inserted + tally->matched + tally->deleted;
+    const mouv__write_result_t *write_result = &write->write_result;
+    return write_result->inserted + write_result->matched + write_result->deleted;
 }
 
 static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv__write_t *write = (mouv__write_t *)operation;
     const mouv__batch_t *batch = &write->batches[write->sent];
-    uint32_t errors = write->tally.error_count;
+    uint32_t errors = write->write_result.error_count;
     bool taken = reply && mouv__reply_number(reply, "ok") == 1;
     if (reply) {
-        mouv__tally_add(&write->tally, batch->kind, reply, &batch->span, write->ordered);
+        mouv__write_result_add(&write->write_result, batch->kind, reply, &batch->span,
+                               write->ordered);
     }
     if (error->code < 0) keep_first_error(write, error);
-    bool stop = write->ordered && write->tally.error_count > errors;
+    bool stop = write->ordered && write->write_result.error_count > errors;
     if (taken && !stop && write->sent + 1 < write->batch_count) {
         mouv__batch_t *next = &write->batches[++write->sent];
         mouv__operation_set_command(operation, next->command);
@@ -290,44 +295,45 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
 
 /* --- The maker's end ------------------------------------------------------------------------ */
 
-void mouv__maker_clear(mouv__maker_t *maker) {
-    free_batches(maker->batches, maker->batch_count);
-    mouv__command_clear(&maker->command);
+void mouv__batch_builder_clear(mouv__batch_builder_t *builder) {
+    free_batches(builder->batches, builder->batch_count);
+    mouv__command_clear(&builder->command);
 }
 
-/** Without an order: all of a kind together, inserts first (mouv__tally_append_done()). */
-static void sort_batches(mouv__maker_t *maker) {
-    for (uint32_t i = 1; i < maker->batch_count; i++) {
-        mouv__batch_t batch = maker->batches[i];
+/** Without an order: all of a kind together, inserts first (mouv__write_result_append_done()). */
+static void sort_batches(mouv__batch_builder_t *builder) {
+    for (uint32_t i = 1; i < builder->batch_count; i++) {
+        mouv__batch_t batch = builder->batches[i];
         uint32_t at = i;
-        for (; at > 0 && maker->batches[at - 1].kind > batch.kind; at--) {
-            maker->batches[at] = maker->batches[at - 1];
+        for (; at > 0 && builder->batches[at - 1].kind > batch.kind; at--) {
+            builder->batches[at] = builder->batches[at - 1];
         }
-        maker->batches[at] = batch;
+        builder->batches[at] = batch;
     }
 }
 
-mouv_future_t mouv__maker_send(mouv__maker_t *maker, mouv__output_t reply, bson_t *ids) {
+mouv_future_t mouv__batch_builder_send(mouv__batch_builder_t *builder, mouv__output_t reply,
+                                       bson_t *ids) {
     mouv_future_t future;
-    close_all(maker);
-    if (!maker->ordered) sort_batches(maker);
+    close_all(builder);
+    if (!builder->ordered) sort_batches(builder);
     mouv__request_t *request =
-        mouv__command_request(&maker->command, reply, sizeof(mouv__write_t), &future);
+        mouv__command_request(&builder->command, reply, sizeof(mouv__write_t), &future);
     if (!request) {
-        free_batches(maker->batches, maker->batch_count);
+        free_batches(builder->batches, builder->batch_count);
         bson_destroy(ids);
         return future;
     }
     mouv__write_t *write = (mouv__write_t *)request;
-    mouv__operation_set_command(&request->operation, maker->batches[0].command);
-    maker->batches[0].command = NULL;
+    mouv__operation_set_command(&request->operation, builder->batches[0].command);
+    builder->batches[0].command = NULL;
     request->operation.finish = finish;
     request->operation.release = release;
-    request->operation.multi = maker->multi || maker->batch_count > 1;
-    request->operation.retryable = !maker->batches[0].multi;
-    write->batches = maker->batches;
-    write->batch_count = maker->batch_count;
-    write->ordered = maker->ordered;
+    request->operation.multi = builder->multi || builder->batch_count > 1;
+    request->operation.retryable = !builder->batches[0].multi;
+    write->batches = builder->batches;
+    write->batch_count = builder->batch_count;
+    write->ordered = builder->ordered;
     write->ids = ids;
     return mouv__operation_start(&request->operation);
 }

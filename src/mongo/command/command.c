@@ -206,8 +206,8 @@ void mouv__command_end(mouv__command_t *command) {
     }
     read_preference(command);
     if (command->opts.session_id != 0)
-        command->session = mouv__user_session_find(command->database->client,
-                                                   command->opts.session_id, &command->error);
+        command->session = mouv__session_find(command->database->client, command->opts.session_id,
+                                              &command->error);
     server_id(command);
     mouv__opts_append(&command->opts, MOUV__PLACE_TOP, command->bson);
     if (command->bson->len > MOUV__COMMAND_SIZE_BYTES) {
@@ -336,9 +336,9 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
     mouv__request_t *request = (mouv__request_t *)operation;
     operation->command = command->bson;
     operation->read_prefs = command->read_prefs;
-    operation->defaults = mouv__defaults_ref(command->defaults);
+    operation->defaults = mouv__concern_ref(command->defaults);
     operation->server_id = command->server_id;
-    mouv__user_session_join(command->session, operation);
+    mouv__session_attach(command->session, operation);
     mouv__operation_set_timeout(operation, timeout);
     operation->finish = finish;
     operation->deliver = deliver;

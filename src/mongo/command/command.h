@@ -86,7 +86,7 @@ struct mouv__command {
     mouv_database_t *database;       /**< NULL: a NULL handle was given */
     bson_t *bson;                    /**< owned until it is sent or taken */
     mongoc_read_prefs_t *read_prefs; /**< owned likewise */
-    mouv__defaults_t *defaults;      /**< borrowed of the handle; NULL: the client's alone */
+    mouv__concerns_t *defaults;      /**< borrowed of the handle; NULL: the client's alone */
     mouv_session_t *session;         /**< borrowed; NULL: none */
     uint32_t server_id;              /**< 0: any that suits */
     mouv__opts_t opts;

@@ -49,11 +49,11 @@ static union {
 
 /** Consumes a share of `defaults`. */
 static mouv_database_t *add_database(mouv_client_t *client, const char *name,
-                                     mouv__defaults_t *defaults) {
+                                     mouv__concerns_t *defaults) {
     size_t size = strlen(name) + 1;
     mouv_database_t *database = mouv__alloc(sizeof(*database) + size);
     if (!database) {
-        mouv__defaults_unref(defaults);
+        mouv__concern_unref(defaults);
         return &unmade_database.handle;
     }
     memcpy(database->name, name, size);
@@ -67,7 +67,7 @@ static mouv_database_t *add_database(mouv_client_t *client, const char *name,
 static mouv_database_t *find_database(const mouv_client_t *client, const char *name,
                                       const bson_t *settings) {
     mouv_database_t *each = client->databases;
-    while (each && (strcmp(each->name, name) != 0 || !mouv__defaults_are(each->defaults, settings)))
+    while (each && (strcmp(each->name, name) != 0 || !mouv__concern_are(each->defaults, settings)))
         each = each->next;
     return each;
 }
@@ -90,7 +90,7 @@ mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bso
         bson_destroy(settings);
         return found;
     }
-    mouv__defaults_t *defaults = mouv__defaults_new(settings, &nomem);
+    mouv__concerns_t *defaults = mouv__concern_new(settings, &nomem);
     return nomem ? &unmade_database.handle
                  : add_database(database->client, database->name, defaults);
 }
@@ -99,11 +99,11 @@ mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bso
 
 /** Consumes a share of `defaults`. */
 static mouv_collection_t *add_collection(mouv_database_t *database, const char *name,
-                                         mouv__defaults_t *defaults) {
+                                         mouv__concerns_t *defaults) {
     size_t size = strlen(name) + 1;
     mouv_collection_t *collection = mouv__alloc(sizeof(*collection) + size);
     if (!collection) {
-        mouv__defaults_unref(defaults);
+        mouv__concern_unref(defaults);
         return &unmade_collection.handle;
     }
     memcpy(collection->name, name, size);
@@ -117,7 +117,7 @@ static mouv_collection_t *add_collection(mouv_database_t *database, const char *
 static mouv_collection_t *find_collection(const mouv_database_t *database, const char *name,
                                           const bson_t *settings) {
     mouv_collection_t *each = database->collections;
-    while (each && (strcmp(each->name, name) != 0 || !mouv__defaults_are(each->defaults, settings)))
+    while (each && (strcmp(each->name, name) != 0 || !mouv__concern_are(each->defaults, settings)))
         each = each->next;
     return each;
 }
@@ -127,10 +127,10 @@ mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char
     if (!database || !database->client) return &no_collection.handle;
     if (mouv__client_is_elsewhere(database->client)) return &foreign_collection.handle;
     if (!name) name = "";
-    mouv__defaults_t *defaults = database->defaults;
+    mouv__concerns_t *defaults = database->defaults;
     mouv_collection_t *found =
         find_collection(database, name, defaults ? defaults->settings : NULL);
-    return found ? found : add_collection(database, name, mouv__defaults_ref(defaults));
+    return found ? found : add_collection(database, name, mouv__concern_ref(defaults));
 }
 
 mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, const bson_t *opts) {
@@ -145,7 +145,7 @@ mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, c
         bson_destroy(settings);
         return found;
     }
-    mouv__defaults_t *defaults = mouv__defaults_new(settings, &nomem);
+    mouv__concerns_t *defaults = mouv__concern_new(settings, &nomem);
     return nomem ? &unmade_collection.handle
                  : add_collection(collection->database, collection->name, defaults);
 }
@@ -171,7 +171,7 @@ static void free_collections(mouv_database_t *database) {
     while (database->collections) {
         mouv_collection_t *collection = database->collections;
         database->collections = collection->next;
-        mouv__defaults_unref(collection->defaults);
+        mouv__concern_unref(collection->defaults);
         mouv__free(collection);
     }
 }
@@ -181,7 +181,7 @@ void mouv__handles_free(mouv_client_t *client) {
         mouv_database_t *database = client->databases;
         client->databases = database->next;
         free_collections(database);
-        mouv__defaults_unref(database->defaults);
+        mouv__concern_unref(database->defaults);
         mouv__free(database);
     }
 }

@@ -1,6 +1,6 @@
 /*
  * Reading the replies of commands that answer at once: one short function for each shape of reply.
- * Writes, which add up over batches, are in tally.h, cursors in cursor.h.
+ * Writes, which add up over batches, are in write result.h, cursors in cursor.h.
  */
 #ifndef MOUV_MONGO_COMMAND_REPLY_H
 #define MOUV_MONGO_COMMAND_REPLY_H

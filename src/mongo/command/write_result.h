@@ -25,7 +25,7 @@ typedef struct mouv__span {
 } mouv__span_t;
 
 /** Zero-initialised; the documents are owned. */
-typedef struct mouv__tally {
+typedef struct mouv__write_result {
     int64_t inserted, matched, modified, upserted, deleted;
     uint32_t tried;         /**< inserts that the server has come to */
     uint32_t error_count;   /**< entries of write_errors */
@@ -34,24 +34,25 @@ typedef struct mouv__tally {
     bson_t *write_errors;   /**< array document, or NULL */
     bson_t *concern_errors; /**< array document, or NULL */
     bson_t *labels;         /**< array document, or NULL */
-} mouv__tally_t;
+} mouv__write_result_t;
 
 /** Adds the reply to a batch with the statements of `span`. */
-void mouv__tally_add(mouv__tally_t *tally, mouv__write_kind_t kind, const bson_t *reply,
-                     const mouv__span_t *span, bool ordered);
+void mouv__write_result_add(mouv__write_result_t *write_result, mouv__write_kind_t kind,
+                            const bson_t *reply, const mouv__span_t *span, bool ordered);
 
 /** Appends writeErrors, writeConcernErrors and errorLabels as far as there are any. */
-void mouv__tally_append_errors(const mouv__tally_t *tally, bson_t *reply);
+void mouv__write_result_append_errors(const mouv__write_result_t *write_result, bson_t *reply);
 
 /**
  * Appends to `to` those of `ids` ({"<index>": id}, in the order of the batches) whose statements
  * were carried out. Batches of inserts must have been the first, or ordered.
  */
-void mouv__tally_append_done(const mouv__tally_t *tally, const bson_t *ids, bson_t *to);
+void mouv__write_result_append_done(const mouv__write_result_t *write_result, const bson_t *ids,
+                                    bson_t *to);
 
 /** Whether anything has been changed, as far as replies tell. */
-bool mouv__tally_changed(const mouv__tally_t *tally);
+bool mouv__write_result_changed(const mouv__write_result_t *write_result);
 
-void mouv__tally_clear(mouv__tally_t *tally);
+void mouv__write_result_clear(mouv__write_result_t *write_result);
 
 #endif

@@ -78,11 +78,11 @@ static void forget_cursor(mouv_change_stream_t *stream) {
     if (stream->id != 0) {
         kill_lost(stream);
         stream->lost_id = stream->id;
-        stream->lost_server_id = mouv__affinity_server_id(stream->affinity);
+        stream->lost_server_id = mouv__pin_server_id(stream->pin);
     }
     stream->id = 0;
-    mouv__affinity_free(stream->affinity);
-    stream->affinity = NULL;
+    mouv__pin_free(stream->pin);
+    stream->pin = NULL;
 }
 
 /** The server may forget its cursor. */
@@ -116,13 +116,13 @@ void mouv__stream_let_go(mouv_change_stream_t *stream) {
     if (stream == &out_of_memory || --stream->references > 0) return;
     leave_cursor(stream);
     drop_batch(stream);
-    if (stream->session) mouv__user_session_let_go(stream->session);
+    if (stream->session) mouv__session_let_go(stream->session);
     bson_destroy(stream->command);
     bson_destroy(stream->stage);
     bson_destroy(stream->start);
     bson_destroy(stream->token);
     mongoc_read_prefs_destroy(stream->read_prefs);
-    mouv__defaults_unref(stream->defaults);
+    mouv__concern_unref(stream->defaults);
     bson_free(stream->collection);
     mouv__free(stream->error);
     mouv__client_may_close(stream->client);
@@ -171,7 +171,7 @@ bool mouv__stream_take(mouv_change_stream_t *stream) {
 static void note_operation_time(mouv_change_stream_t *stream, const mouv__operation_t *operation) {
     bson_iter_t time;
     if (!bson_empty(stream->start)) return;
-    if (mouv__wire_version(operation) < WIRE_VERSION_START_AT) return;
+    if (mouv__operation_wire_version(operation) < WIRE_VERSION_START_AT) return;
     if (!bson_iter_init_find(&time, stream->batch, "operationTime")) return;
     bson_append_iter(stream->start, "startAtOperationTime", -1, &time);
 }
@@ -188,12 +188,12 @@ static bool is_old_resumable(int32_t code) {
 }
 
 static bool is_resumable(const mouv__operation_t *operation, const mouv_error_t *error) {
-    if (!operation->affinity) return false; /* an aggregate, which is retried like other reads */
+    if (!operation->pin) return false; /* an aggregate, which is retried like other reads */
     if (error->code == MOUV_ENETWORK || error->code == MOUV_ESELECTION) return true;
     bool out_of_time = error->code == MOUV_ETIMEDOUT && !operation->expired; /* the server's word */
     if (error->code != MOUV_ESERVER && !out_of_time) return false;
     if (error->server_code == CODE_CURSOR_NOT_FOUND) return true;
-    if (mouv__wire_version(operation) < MOUV__WIRE_VERSION_LABELS)
+    if (mouv__operation_wire_version(operation) < MOUV__WIRE_VERSION_LABELS)
         return is_old_resumable(error->server_code);
     return mouv_error_has_label(error, "ResumableChangeStreamError");
 }
@@ -203,8 +203,8 @@ static int open_cursor(mouv_change_stream_t *stream, mouv__operation_t *operatio
                        const bson_t *reply, mouv_error_t *error) {
     kill_lost(stream);
     if (mouv__reply_number(reply, "cursor.id") == 0) return 0;
-    stream->affinity = mouv__operation_keep_poll_affinity(operation);
-    if (!stream->affinity) {
+    stream->pin = mouv__pin_for_polls(operation);
+    if (!stream->pin) {
         mouv__cursor_kill_answered(operation, reply, stream->timeout.ms);
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
     }
@@ -218,7 +218,7 @@ static void take_batch(mouv_change_stream_t *stream, mouv__operation_t *operatio
     stream->batch = mouv__operation_take_reply(operation);
     stream->at_hand =
         mouv__cursor_batch(stream->batch, &stream->documents) && bson_iter_next(&stream->documents);
-    if (!stream->at_hand && !set_token_after_batch(stream) && !operation->affinity)
+    if (!stream->at_hand && !set_token_after_batch(stream) && !operation->pin)
         note_operation_time(stream, operation);
 }
 
@@ -232,14 +232,13 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
     }
     if (!mouv__cursor_batch(reply, &documents))
         return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
-    if (!operation->affinity && open_cursor(stream, operation, reply, error) < 0)
-        return error->code;
+    if (!operation->pin && open_cursor(stream, operation, reply, error) < 0) return error->code;
     stream->id = mouv__reply_number(reply, "cursor.id");
     if (is_final(stream)) {
         leave_cursor(stream); /* closed meanwhile */
         return 0;
     }
-    if (operation->affinity) stream->resumes = 0;
+    if (operation->pin) stream->resumes = 0;
     take_batch(stream, operation);
     if (stream->id == 0) {
         leave_cursor(stream);
@@ -247,7 +246,7 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
     } else if (stream->state != MOUV__STREAM_OPEN) {
         move_to(stream, MOUV__STREAM_OPEN);
     }
-    return operation->affinity ? 1 : 0;
+    return operation->pin ? 1 : 0;
 }
 
 /** It was given up, and then answered after all. */
@@ -269,7 +268,7 @@ static mouv__operation_t *new_exchange(mouv_change_stream_t *stream,
     if (!operation) return NULL;
     ((exchange_t *)operation)->stream = stream;
     mouv__stream_hold(stream);
-    mouv__user_session_join(stream->session, operation);
+    mouv__session_attach(stream->session, operation);
     operation->finish = finish;
     operation->late = late;
     operation->release = release;
@@ -337,7 +336,7 @@ static mouv_future_t send_aggregate(mouv_change_stream_t *stream, int64_t limit_
     operation->own_limit = operation->has_timeout;
     operation->limit_ns = limit_ns;
     operation->read_prefs = stream->read_prefs ? mongoc_read_prefs_copy(stream->read_prefs) : NULL;
-    operation->defaults = mouv__defaults_ref(stream->defaults);
+    operation->defaults = mouv__concern_ref(stream->defaults);
     if (stream->error)
         return mouv__operation_refuse(operation, stream->error->code, "%s", stream->error->message);
     return mouv__operation_start(operation);
@@ -357,7 +356,7 @@ static mouv_future_t send_get_more(mouv_change_stream_t *stream, int64_t wait_ms
         bson_append_int64(command, "maxTimeMS", -1, wait_ms);
     if (bson_iter_init_find(&comment, stream->command, "comment"))
         bson_append_iter(command, "comment", -1, &comment);
-    operation->affinity = stream->affinity;
+    operation->pin = stream->pin;
     return mouv__operation_start(operation);
 }
 
@@ -395,7 +394,7 @@ static void on_arrived(mouv__ready_t *ready) {
     mouv__stream_let_go(stream);
 }
 
-static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
+static void on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     mouv_change_stream_t *stream =
         (mouv_change_stream_t *)((char *)listener - offsetof(mouv_change_stream_t, arrival));
     mouv__runtime_ready(future->runtime, &stream->arrived);
@@ -455,7 +454,7 @@ static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *
     stream->references = 1;
     stream->command = command->bson;
     stream->read_prefs = command->read_prefs;
-    stream->defaults = mouv__defaults_ref(command->defaults);
+    stream->defaults = mouv__concern_ref(command->defaults);
     stream->database = command->database;
     stream->batch_size = command->opts.batch_size;
     stream->max_await_ms =
@@ -470,7 +469,7 @@ static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *
     } else {
         read_start(stream, &command->opts);
         stream->session = command->session;
-        if (stream->session) mouv__user_session_hold(stream->session);
+        if (stream->session) mouv__session_hold(stream->session);
     }
     if (stream->database) stream->client = mouv__client_keep_open(stream->database->client);
     return stream;

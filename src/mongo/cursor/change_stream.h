@@ -43,23 +43,23 @@ struct mouv_change_stream {
     bson_t *start;                   /**< where to begin: likewise, while there is no token */
     bson_t *token;                   /**< where to go on, or NULL */
     mongoc_read_prefs_t *read_prefs; /**< of the user's opts, or NULL */
-    mouv__defaults_t *defaults;      /**< a share */
+    mouv__concerns_t *defaults;      /**< a share */
     char *collection;                /**< what getMore and killCursors name */
     int64_t id;                      /**< the server's, 0: none */
     int64_t lost_id;                 /**< of the cursor before, to be killed; 0: none */
     uint32_t lost_server_id;
     int64_t batch_size, max_await_ms;
-    bool await_given;            /**< `max_await_ms` is the user's */
-    mouv__timeout_t timeout;     /**< of each next, of the aggregate apart from that */
-    mouv__affinity_t *affinity;  /**< client, server and session of the open cursor */
-    mouv_session_t *session;     /**< the user's, counted; or NULL */
-    bson_t *batch;               /**< the reply that is read */
-    mouv__future_t *running;     /**< held: the operation under way, or NULL */
-    mouv__listener_t arrival;    /**< to `running` */
-    mouv__ready_t arrived;       /**< the tick after */
-    bool resumable;              /**< what `running` came to says so */
-    mouv__change_fetch_t *fetch; /**< who waits, or NULL: one task at a time */
-    mouv_error_t *error;         /**< FAILED: owned; FRESH: the command was refused so */
+    bool await_given;                /**< `max_await_ms` is the user's */
+    mouv__timeout_t timeout;         /**< of each next, of the aggregate apart from that */
+    mouv__pin_t *pin;                /**< client, server and session of the open cursor */
+    mouv_session_t *session;         /**< the user's, counted; or NULL */
+    bson_t *batch;                   /**< the reply that is read */
+    mouv__future_t *running;         /**< held: the operation under way, or NULL */
+    mouv__future_listener_t arrival; /**< to `running` */
+    mouv__ready_t arrived;           /**< the tick after */
+    bool resumable;                  /**< what `running` came to says so */
+    mouv__change_fetch_t *fetch;     /**< who waits, or NULL: one task at a time */
+    mouv_error_t *error;             /**< FAILED: owned; FRESH: the command was refused so */
 };
 
 /* --- Between change_stream.c and change_fetch.c ---------------------------------------------- */

@@ -73,15 +73,15 @@ void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, 
 /** The server has forgotten it: client and session are given back. */
 static void forget(mouv_cursor_t *cursor) {
     cursor->id = 0;
-    mouv__affinity_free(cursor->affinity);
-    cursor->affinity = NULL;
+    mouv__pin_free(cursor->pin);
+    cursor->pin = NULL;
 }
 
-/** The server may forget it: hands killCursors to the clean-up lane. */
+/** The server may forget it: hands killCursors to the clean-up control connection. */
 static void leave(mouv_cursor_t *cursor) {
     if (cursor->id != 0) {
         mouv__cursor_kill(cursor->client, cursor->database->name, cursor->id,
-                          mouv__affinity_server_id(cursor->affinity), cursor->collection,
+                          mouv__pin_server_id(cursor->pin), cursor->collection,
                           cursor->limit.close_ms);
     }
     forget(cursor);
@@ -97,11 +97,11 @@ void mouv__cursor_let_go(mouv_cursor_t *cursor) {
     if (cursor == &out_of_memory || --cursor->references > 0) return;
     leave(cursor);
     drop_batches(cursor);
-    if (cursor->session) mouv__user_session_let_go(cursor->session);
+    if (cursor->session) mouv__session_let_go(cursor->session);
     bson_destroy(cursor->command);
     bson_destroy(cursor->comment);
     mongoc_read_prefs_destroy(cursor->read_prefs);
-    mouv__defaults_unref(cursor->defaults);
+    mouv__concern_unref(cursor->defaults);
     bson_free(cursor->collection);
     mouv__free(cursor->error);
     mouv__client_may_close(cursor->client);
@@ -144,9 +144,9 @@ bool mouv__cursor_polls(const mouv_cursor_t *cursor) {
 
 /** The first answer has brought a cursor: its client, server and session are kept for it. */
 static int keep(mouv_cursor_t *cursor, mouv__operation_t *operation, const bson_t *reply) {
-    cursor->affinity = mouv__cursor_polls(cursor) ? mouv__operation_keep_poll_affinity(operation)
-                                                  : mouv__operation_keep_affinity(operation);
-    if (!cursor->affinity) {
+    cursor->pin =
+        mouv__cursor_polls(cursor) ? mouv__pin_for_polls(operation) : mouv__pin_for(operation);
+    if (!cursor->pin) {
         mouv__cursor_kill_answered(operation, reply, cursor->limit.close_ms);
         return MOUV_ENOMEM;
     }
@@ -171,7 +171,7 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
         return 0;
     }
     cursor->id = mouv__reply_number(reply, "cursor.id");
-    if (cursor->id != 0 && !cursor->affinity && keep(cursor, operation, reply) < 0) {
+    if (cursor->id != 0 && !cursor->pin && keep(cursor, operation, reply) < 0) {
         cursor->id = 0;
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
     }
@@ -204,7 +204,7 @@ static mouv__operation_t *new_exchange(mouv_cursor_t *cursor, const mouv__operat
     if (!operation) return NULL;
     ((exchange_t *)operation)->cursor = cursor;
     mouv__cursor_hold(cursor);
-    mouv__user_session_join(cursor->session, operation);
+    mouv__session_attach(cursor->session, operation);
     operation->finish = finish;
     operation->late = late;
     operation->release = release;
@@ -217,7 +217,7 @@ static mouv_future_t send_first(mouv_cursor_t *cursor, int64_t deadline_ns) {
     if (!operation) return failed;
     operation->command = cursor->command;
     operation->read_prefs = cursor->read_prefs;
-    operation->defaults = mouv__defaults_ref(cursor->defaults);
+    operation->defaults = mouv__concern_ref(cursor->defaults);
     operation->server_id = cursor->server_id;
     cursor->command = NULL;
     cursor->read_prefs = NULL;
@@ -241,7 +241,7 @@ static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
     if (cursor->batch_size > 0) bson_append_int64(command, "batchSize", -1, cursor->batch_size);
     if (cursor->poll_ms > 0) bson_append_int64(command, "maxTimeMS", -1, cursor->poll_ms);
     if (cursor->comment) bson_concat(command, cursor->comment);
-    operation->affinity = cursor->affinity;
+    operation->pin = cursor->pin;
     mouv__cursor_timeout_go_on(&cursor->limit, operation);
     return mouv__operation_start(operation);
 }
@@ -270,7 +270,7 @@ static void on_arrived(mouv__ready_t *ready) {
     mouv__cursor_let_go(cursor);
 }
 
-static void on_done(mouv__listener_t *listener, mouv__future_t *future) {
+static void on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     mouv_cursor_t *cursor = (mouv_cursor_t *)((char *)listener - offsetof(mouv_cursor_t, arrival));
     mouv__runtime_ready(future->runtime, &cursor->arrived);
 }
@@ -387,7 +387,7 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
     cursor->row = command->row;
     cursor->command = command->bson;
     cursor->read_prefs = command->read_prefs;
-    cursor->defaults = mouv__defaults_ref(command->defaults);
+    cursor->defaults = mouv__concern_ref(command->defaults);
     cursor->database = command->database;
     cursor->tailable = command->opts.tailable;
     cursor->await_data = command->opts.await_data;
@@ -401,7 +401,7 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
     } else {
         cursor->comment = comment_of(&command->opts);
         cursor->session = command->session;
-        if (cursor->session) mouv__user_session_hold(cursor->session);
+        if (cursor->session) mouv__session_hold(cursor->session);
     }
     if (cursor->database) cursor->client = mouv__client_keep_open(cursor->database->client);
     return cursor;

@@ -31,7 +31,7 @@ struct mouv_cursor {
     bson_iter_t documents; /**< at the next document of `batch`, if `at_hand` */
     bool at_hand;
     bool tailable;         /**< an empty batch is no end; nothing is fetched ahead */
-    bool await_data;       /**< its getMores wait on the server: polls, see admission.h */
+    bool await_data;       /**< its getMores wait on the server: polls, see pool.h */
     bool prefetch;         /**< the next batch is fetched while one is read */
     bool polled;           /**< `batch` came of a getMore */
     bool empty_if_missing; /**< a collection that is not there (code 26) gives no documents */
@@ -42,7 +42,7 @@ struct mouv_cursor {
     const mouv__row_t *row;          /**< of the first command */
     bson_t *command;                 /**< the first command, while FRESH */
     mongoc_read_prefs_t *read_prefs; /**< likewise */
-    mouv__defaults_t *defaults;      /**< a share */
+    mouv__concerns_t *defaults;      /**< a share */
     bson_t *comment;                 /**< {comment: ...} for getMore, or NULL */
     char *collection;                /**< what getMore and killCursors name */
     int64_t id;                      /**< the server's, 0: none */
@@ -51,14 +51,14 @@ struct mouv_cursor {
     int64_t poll_end_ns; /**< when the last one sent should be back; 0: that is not known */
     uint32_t server_id;  /**< the user's choice for the first command; 0: none */
     mouv__cursor_timeout_t limit;
-    mouv__affinity_t *affinity; /**< client, server and session of an open cursor */
-    mouv_session_t *session;    /**< the user's, counted; then nothing is fetched ahead; or NULL */
-    bson_t *batch, *ahead;      /**< the reply that is read; the one that has arrived since */
-    mouv__future_t *running;    /**< held: the operation under way, or NULL */
-    mouv__listener_t arrival;   /**< to `running` */
-    mouv__ready_t arrived;      /**< the tick after */
-    mouv__fetch_t *fetch;       /**< who waits, or NULL: one task at a time */
-    mouv_error_t *error;        /**< FAILED: owned; FRESH: the command was refused so */
+    mouv__pin_t *pin;        /**< client, server and session of an open cursor */
+    mouv_session_t *session; /**< the user's, counted; then nothing is fetched ahead; or NULL */
+    bson_t *batch, *ahead;   /**< the reply that is read; the one that has arrived since */
+    mouv__future_t *running; /**< held: the operation under way, or NULL */
+    mouv__future_listener_t arrival; /**< to `running` */
+    mouv__ready_t arrived;           /**< the tick after */
+    mouv__fetch_t *fetch;            /**< who waits, or NULL: one task at a time */
+    mouv_error_t *error;             /**< FAILED: owned; FRESH: the command was refused so */
 };
 
 /** A cursor over what `command`, finished, will answer. Consumes the command; never NULL. */
@@ -75,7 +75,7 @@ const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline);
 
 /* --- For whoever has a cursor on the server ------------------------------------------------- */
 
-/** killCursors on the clean-up lane, for nobody; `timeout_ms` 0 or less: no limit. */
+/** killCursors on the clean-up control connection, for nobody; `timeout_ms` 0 or less: no limit. */
 void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, uint32_t server_id,
                        const char *collection, int64_t timeout_ms);
 
@@ -107,8 +107,8 @@ void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns);
 /** What runs has this deadline, too; a poll that ends by itself before it may be late. */
 void mouv__cursor_shorten(mouv_cursor_t *cursor, int64_t deadline_ns);
 
-/** Whether a poll runs that ends by itself before `deadline_ns`, and so need not be stopped then: its
- *  answer is the next fetch's. */
+/** Whether a poll runs that ends by itself before `deadline_ns`, and so need not be stopped then:
+ *  its answer is the next fetch's. */
 bool mouv__cursor_poll_ends(const mouv_cursor_t *cursor, int64_t deadline_ns);
 
 /** A batch has arrived or the state has changed: who waits looks again. */

@@ -34,14 +34,14 @@ static const mongoc_read_prefs_t *read_prefs_of(const mouv__operation_t *op) {
     if (op->attempt.primary) return NULL;
     if (op->read_prefs) return op->read_prefs;
     if (!(op->row->flags & MOUV__OP_READ_PREFERENCE)) return NULL;
-    return mouv__default_read_prefs(op->defaults, op->attempt.pool);
+    return mouv__concern_read_prefs(op->defaults, op->attempt.driver_pool);
 }
 
 static bool select_server(mouv__operation_t *op) {
     mouv__attempt_t *attempt = &op->attempt;
     for (int tries = 0; tries < OTHER_SERVER_TRIES; tries++) {
         mongoc_server_description_t *server = mongoc_client_select_server(
-            attempt->carrier->client, attempt->primary, read_prefs_of(op), &attempt->error);
+            attempt->connection->client, attempt->primary, read_prefs_of(op), &attempt->error);
         if (!server) return false;
         attempt->server_id = mongoc_server_description_id(server);
         mongoc_server_description_destroy(server);
@@ -74,7 +74,7 @@ static bool append_session(const mouv__operation_t *op, bson_t *opts, bson_error
 
 static bool build_opts(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
     const mouv__attempt_t *attempt = &op->attempt;
-    const mouv__pool_t *pool = attempt->pool;
+    const mouv__driver_pool_t *driver_pool = attempt->driver_pool;
     BSON_APPEND_INT32(opts, "serverId", (int32_t)attempt->server_id);
     if (attempt->max_time_ms > 0) BSON_APPEND_INT32(opts, "maxTimeMS", attempt->max_time_ms);
     if (attempt->txn_number > 0) BSON_APPEND_INT64(opts, "txnNumber", attempt->txn_number);
@@ -82,17 +82,17 @@ static bool build_opts(const mouv__operation_t *op, bson_t *opts, bson_error_t *
         bson_concat(opts, attempt->fields);
     } else {
         append_default(opts, op, MOUV__OP_READ_CONCERN,
-                       mouv__default_read_concern(op->defaults, pool), "readConcern");
+                       mouv__concern_read(op->defaults, driver_pool), "readConcern");
         append_default(opts, op, MOUV__OP_WRITE_CONCERN,
-                       mouv__default_write_concern(op->defaults, pool), "writeConcern");
+                       mouv__concern_write(op->defaults, driver_pool), "writeConcern");
     }
     return append_session(op, opts, error);
 }
 
 static bool prepare(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
-    return mouv__carrier_open(attempt->carrier, attempt->pool, &attempt->error) &&
-           mouv__session_begin(attempt->session, &attempt->error) &&
+    return mouv__connection_open(attempt->connection, attempt->driver_pool, &attempt->error) &&
+           mouv__server_session_begin(attempt->session, &attempt->error) &&
            (attempt->server_id != 0 || select_server(op)) && build_opts(op, opts, &attempt->error);
 }
 
@@ -138,25 +138,27 @@ static void refuse_answer(mouv__attempt_t *attempt) {
 static void send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
     bson_t *without = move_write_concern(op, opts);
-    mouv__monitor_t *monitor =
-        attempt->is_question ? NULL : mouv__watch_monitor(attempt->pool->watch);
+    mouv__events_t *events =
+        attempt->is_question ? NULL : mouv__listener_events(attempt->driver_pool->listener);
     bson_t reply;
     uint64_t began = uv_hrtime();
-    mouv__monitor_enter(monitor, op->number, op->database, op->command);
-    mouv__carrier_begin(attempt->carrier, attempt->pool, op->number, attempt->limit_ms);
-    attempt->ok = mongoc_client_command_with_opts(attempt->carrier->client, op->database,
+    mouv__events_enter(events, op->number, op->database, op->command);
+    mouv__connection_begin(attempt->connection, attempt->driver_pool, op->number,
+                           attempt->limit_ms);
+    attempt->ok = mongoc_client_command_with_opts(attempt->connection->client, op->database,
                                                   without ? without : op->command,
                                                   read_prefs_of(op), opts, &reply, &attempt->error);
-    attempt->cut = mouv__carrier_end(attempt->carrier, attempt->ok);
-    attempt->reached = mouv__line_was_sent(attempt->carrier->line);
-    mouv__monitor_leave(monitor);
-    if (!attempt->ok) mouv__line_explain(attempt->carrier->line, &attempt->error);
+    attempt->cut = mouv__connection_end(attempt->connection, attempt->ok);
+    attempt->reached = mouv__interruptible_was_sent(attempt->connection->interruptible);
+    mouv__events_leave(events);
+    if (!attempt->ok)
+        mouv__interruptible_explain(attempt->connection->interruptible, &attempt->error);
     bson_destroy(without);
     if (attempt->unacknowledged && attempt->ok && bson_empty(&reply))
         BSON_APPEND_INT32(&reply, "ok", 1);
     if (bson_has_field(&reply, "ok")) {
         if (!attempt->unacknowledged)
-            mouv__pool_note_rtt(attempt->pool, (int64_t)(uv_hrtime() - began));
+            mouv__driver_pool_note_rtt(attempt->driver_pool, (int64_t)(uv_hrtime() - began));
         attempt->reply = move_to_heap(&reply);
     } else {
         if (attempt->ok && !bson_empty(&reply)) refuse_answer(attempt);
@@ -202,12 +204,12 @@ static bool set_max_time(mouv__operation_t *op) {
 
 /* What one wait for the server may take; timeoutMS takes the place of socketTimeoutMS. */
 static int32_t wait_limit_ms(const mouv__operation_t *op) {
-    bool own_streams = op->client->pool->own_streams;
+    bool own_streams = op->client->driver_pool->own_streams;
     if (op->deadline_ns == MOUV__NEVER)
         return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
     if (own_streams && !op->has_timeout) return 0;
     int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
-    return lesser(op->has_timeout ? 0 : op->client->pool->socket_timeout_ms,
+    return lesser(op->has_timeout ? 0 : op->client->driver_pool->socket_timeout_ms,
                   left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
 }
 
@@ -224,7 +226,7 @@ static void free_memory(mouv__operation_t *op) {
     bson_destroy(op->attempt.fields);
     bson_destroy(op->attempt.cluster_time);
     mongoc_read_prefs_destroy(op->read_prefs);
-    mouv__defaults_unref(op->defaults);
+    mouv__concern_unref(op->defaults);
     mouv__free(op);
 }
 
@@ -235,49 +237,49 @@ void mouv__operation_unref_memory(mouv__operation_t *op) {
 /* The loop has gone, or has left the attempt behind: what it had is freed here. */
 static void attempt_discard(mouv__job_t *job) {
     mouv__operation_t *op = operation_of(job);
-    mouv__pool_t *pool = op->attempt.pool;
-    mouv__carrier_free(op->attempt.carrier, pool);
-    mouv__pool_unref(pool);
+    mouv__driver_pool_t *driver_pool = op->attempt.driver_pool;
+    mouv__connection_free(op->attempt.connection, driver_pool);
+    mouv__driver_pool_unref(driver_pool);
     mouv__operation_unref_memory(op);
 }
 
-mouv__session_t *mouv__bound_session(const mouv__operation_t *op) {
-    if (op->affinity) return mouv__affinity_session(op->affinity);
-    mouv__session_t *home =
-        op->user_session ? mouv__user_session_home(op->user_session, NULL) : NULL;
-    return home ? home : op->attempt.session;
+mouv__server_session_t *mouv__pinned_session(const mouv__operation_t *op) {
+    if (op->pin) return mouv__pin_session(op->pin);
+    mouv__server_session_t *pinned =
+        op->user_session ? mouv__session_pinned(op->user_session, NULL) : NULL;
+    return pinned ? pinned : op->attempt.session;
 }
 
-static int take_session(mouv__operation_t *op, mouv__carrier_t *carrier) {
+static int take_session(mouv__operation_t *op, mouv__connection_t *connection) {
     mouv__attempt_t *attempt = &op->attempt;
-    attempt->session = mouv__bound_session(op);
+    attempt->session = mouv__pinned_session(op);
     if (!attempt->session)
-        attempt->session = mouv__session_take(carrier, mouv__now_ns(op->client->runtime));
+        attempt->session = mouv__server_session_take(connection, mouv__now_ns(op->client->runtime));
     if (!attempt->session) return MOUV_ENOMEM;
-    return op->user_session ? mouv__user_session_dress(op, attempt->session) : 0;
+    return op->user_session ? mouv__session_apply_to(op, attempt->session) : 0;
 }
 
-int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
+int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
                         mouv__executor_t *executor) {
     mouv__attempt_t *attempt = &op->attempt;
-    int rc = take_session(op, carrier);
+    int rc = take_session(op, connection);
     if (rc < 0) return rc;
     attempt->job =
         (mouv__job_t){.run = attempt_run, .done = mouv__operation_back, .discard = attempt_discard};
-    attempt->carrier = carrier;
-    attempt->pool = mouv__pool_ref(op->client->pool);
+    attempt->connection = connection;
+    attempt->driver_pool = mouv__driver_pool_ref(op->client->driver_pool);
     attempt->unacknowledged = mouv__operation_is_unacknowledged(op);
-    attempt->primary = mouv__operation_wish(op).write;
-    attempt->is_question = op->probe != NULL;
+    attempt->primary = mouv__operation_criteria(op).write;
+    attempt->is_question = op->inquiry != NULL;
     attempt->ok = attempt->cut = attempt->reached = false;
     attempt->error = (bson_error_t){0};
     __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);
     __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);
-    carrier->busy = true;
+    connection->busy = true;
     rc = executor->submit(executor, &attempt->job);
     if (rc < 0) {
         mouv__attempt_end(op, false);
-        carrier->busy = false;
+        connection->busy = false;
     }
     return rc;
 }
@@ -293,18 +295,18 @@ bool mouv__attempt_is_sent(const mouv__operation_t *op) {
     return __atomic_load_n(&op->attempt.stage, __ATOMIC_ACQUIRE) == MOUV__STAGE_SENT;
 }
 
-mouv__carrier_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session) {
+mouv__connection_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session) {
     mouv__attempt_t *attempt = &op->attempt;
-    mouv__carrier_t *carrier = attempt->carrier;
+    mouv__connection_t *connection = attempt->connection;
     if (!keep_session && attempt->session) {
-        mouv__session_give_back(attempt->session, mouv__now_ns(op->client->runtime));
+        mouv__server_session_give_back(attempt->session, mouv__now_ns(op->client->runtime));
         attempt->session = NULL;
     }
-    attempt->carrier = NULL;
-    mouv__pool_unref(attempt->pool);
-    attempt->pool = NULL;
+    attempt->connection = NULL;
+    mouv__driver_pool_unref(attempt->driver_pool);
+    attempt->driver_pool = NULL;
     mouv__operation_unref_memory(op); /* never the last: the future has its own */
-    return carrier;
+    return connection;
 }
 
 void mouv__attempt_abandon(mouv__operation_t *op) {

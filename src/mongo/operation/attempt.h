@@ -15,15 +15,15 @@ enum { MOUV__STAGE_PREPARING, MOUV__STAGE_SENT, MOUV__STAGE_STOPPED };
 bool mouv__attempt_set_limits(mouv__operation_t *op);
 
 /**
- * Hands `op` to a worker with this carrier. 0, or a negative code with nothing changed.
+ * Hands `op` to a worker with this connection. 0, or a negative code with nothing changed.
  * `done` is mouv__operation_back().
  */
-int mouv__attempt_begin(mouv__operation_t *op, mouv__carrier_t *carrier,
+int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
                         mouv__executor_t *executor);
 
 /** Loop thread: the server session that it must use (a cursor's, a user's session's, that of the
  *  attempt before), NULL if any will do. */
-mouv__session_t *mouv__bound_session(const mouv__operation_t *op);
+mouv__server_session_t *mouv__pinned_session(const mouv__operation_t *op);
 
 /** Loop thread: true if nothing has been sent and nothing will be. */
 bool mouv__attempt_stop(mouv__operation_t *op);
@@ -33,8 +33,8 @@ bool mouv__attempt_stop(mouv__operation_t *op);
 bool mouv__attempt_is_sent(const mouv__operation_t *op);
 
 /** Loop thread, the job is back: gives session (unless `keep_session`) and pool share back. Returns
- *  the carrier, which the caller gives to the admission. */
-mouv__carrier_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session);
+ *  the connection, which the caller gives to the the pool. */
+mouv__connection_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session);
 
 /** Loop thread: the job is left behind; the worker frees what is the attempt's. */
 void mouv__attempt_abandon(mouv__operation_t *op);

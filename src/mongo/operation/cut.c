@@ -37,37 +37,37 @@
 /* --- the list -------------------------------------------------------------------------------- */
 
 static void pull(mouv__operation_t *op) {
-    mouv__interrupter_t *interrupter = &op->client->interrupter;
-    if (op->interrupt_prev)
-        op->interrupt_prev->interrupt_next = op->interrupt_next;
+    mouv__cuts_t *cuts = &op->client->cuts;
+    if (op->cut_prev)
+        op->cut_prev->cut_next = op->cut_next;
     else
-        interrupter->first = op->interrupt_next;
-    if (op->interrupt_next) op->interrupt_next->interrupt_prev = op->interrupt_prev;
-    op->interrupt_prev = op->interrupt_next = NULL;
-    op->interrupt_ns = 0;
+        cuts->first = op->cut_next;
+    if (op->cut_next) op->cut_next->cut_prev = op->cut_prev;
+    op->cut_prev = op->cut_next = NULL;
+    op->cut_ns = 0;
     op->watched = false;
 }
 
 static void push(mouv__operation_t *op, int64_t at_ns) {
-    mouv__interrupter_t *interrupter = &op->client->interrupter;
-    op->interrupt_ns = at_ns;
-    op->interrupt_next = interrupter->first;
-    if (interrupter->first) interrupter->first->interrupt_prev = op;
-    interrupter->first = op;
+    mouv__cuts_t *cuts = &op->client->cuts;
+    op->cut_ns = at_ns;
+    op->cut_next = cuts->first;
+    if (cuts->first) cuts->first->cut_prev = op;
+    cuts->first = op;
 }
 
 /* --- one operation --------------------------------------------------------------------------- */
 
 static int64_t grace_ns(const mouv_client_t *client) {
-    int64_t rtt_ns = __atomic_load_n(&client->pool->least_rtt_ns, __ATOMIC_RELAXED);
-    if (client->stopper.rtt_ns > rtt_ns) rtt_ns = client->stopper.rtt_ns;
+    int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
+    if (client->kills.rtt_ns > rtt_ns) rtt_ns = client->kills.rtt_ns;
     return GRACE_ROUND_TRIPS * rtt_ns > GRACE_NS ? GRACE_ROUND_TRIPS * rtt_ns : GRACE_NS;
 }
 
-static bool can_spend(mouv__interrupter_t *interrupter, int64_t now_ns) {
-    int64_t least_ns = now_ns - BURST * interrupter->price_ns;
-    if (interrupter->spent_ns < least_ns) interrupter->spent_ns = least_ns;
-    return interrupter->spent_ns <= now_ns;
+static bool can_spend(mouv__cuts_t *cuts, int64_t now_ns) {
+    int64_t least_ns = now_ns - BURST * cuts->price_ns;
+    if (cuts->spent_ns < least_ns) cuts->spent_ns = least_ns;
+    return cuts->spent_ns <= now_ns;
 }
 
 /* A getMore that waits on the server is not ended there by a kill, but by its own time. */
@@ -83,15 +83,15 @@ static int64_t poll_ends_ns(const mouv__operation_t *op) {
 /* Until when a server that is not silent has time for its answer; 0: it had enough. A write's
  * caller may still wait for what became of it. */
 static int64_t patience_ns(const mouv__operation_t *op) {
-    if (mouv__stopper_is_silent(op)) return 0;
+    if (mouv__kill_is_silent(op)) return 0;
     if (op->state == MOUV__OP_STOPPING)
-        return mouv__probe_is_possible(op) ? op->grace_ns - MOUV__PROBE_NS : op->grace_ns;
-    return (op->row->flags & MOUV__OP_POLL) && op->affinity ? poll_ends_ns(op) : 0;
+        return mouv__inquiry_is_possible(op) ? op->grace_ns - MOUV__INQUIRY_NS : op->grace_ns;
+    return (op->row->flags & MOUV__OP_POLL) && op->pin ? poll_ends_ns(op) : 0;
 }
 
 /* Its command has gone to a server of which nothing is known now. */
 static bool is_replaced(const mouv__operation_t *op) {
-    const mouv__topology_t *topology = op->client->admission.topology;
+    const mouv__topology_t *topology = op->client->pool.topology;
     const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
     return (!server || server->kind == MOUV__SERVER_UNKNOWN) &&
            mouv__topology_has_primary(topology);
@@ -99,7 +99,7 @@ static bool is_replaced(const mouv__operation_t *op) {
 
 /* Whether one that was not given up is to be cut. */
 static bool watch(mouv__operation_t *op, int64_t now_ns) {
-    op->interrupt_ns = now_ns + ABANDON_NS;
+    op->cut_ns = now_ns + ABANDON_NS;
     if (op->state == MOUV__OP_RUNNING && !mouv__attempt_is_sent(op)) return false;
     bool replaced = op->state == MOUV__OP_RUNNING && is_replaced(op);
     if (!replaced) pull(op);
@@ -111,19 +111,19 @@ static void consider(mouv__operation_t *op, int64_t now_ns) {
     if (op->watched && !watch(op, now_ns)) return;
     int64_t until_ns = op->watched ? 0 : patience_ns(op);
     if (until_ns > now_ns) {
-        op->interrupt_ns = until_ns;
+        op->cut_ns = until_ns;
         return;
     }
-    if (!can_spend(&client->interrupter, now_ns)) {
+    if (!can_spend(&client->cuts, now_ns)) {
         client->stats.abandoned++;
-        op->interrupt_ns = now_ns + ABANDON_NS;
-    } else if (!mouv__line_interrupt(op->attempt.carrier->line, op->number)) {
-        op->interrupt_ns = now_ns + AGAIN_NS;
+        op->cut_ns = now_ns + ABANDON_NS;
+    } else if (!mouv__interruptible_interrupt(op->attempt.connection->interruptible, op->number)) {
+        op->cut_ns = now_ns + AGAIN_NS;
     } else {
-        client->interrupter.spent_ns += client->interrupter.price_ns;
+        client->cuts.spent_ns += client->cuts.price_ns;
         client->stats.interrupts++;
         pull(op);
-        if (mouv__stopper_is_silent(op)) mouv__stopper_drop_kill(&client->stopper);
+        if (mouv__kill_is_silent(op)) mouv__kill_drop(&client->kills);
     }
 }
 
@@ -131,74 +131,73 @@ static void consider(mouv__operation_t *op, int64_t now_ns) {
 
 static void on_timer(mouv__timer_t *timer);
 
-static void arm(mouv__interrupter_t *interrupter) {
-    mouv_runtime_t *runtime = interrupter->client->runtime;
+static void arm(mouv__cuts_t *cuts) {
+    mouv_runtime_t *runtime = cuts->client->runtime;
     int64_t next_ns = MOUV__NEVER;
-    for (const mouv__operation_t *op = interrupter->first; op; op = op->interrupt_next)
-        if (op->interrupt_ns < next_ns) next_ns = op->interrupt_ns;
+    for (const mouv__operation_t *op = cuts->first; op; op = op->cut_next)
+        if (op->cut_ns < next_ns) next_ns = op->cut_ns;
     if (next_ns == MOUV__NEVER)
-        mouv__timer_stop(runtime, &interrupter->timer);
-    else if (mouv__timer_start(runtime, &interrupter->timer, next_ns, on_timer) < 0)
+        mouv__timer_stop(runtime, &cuts->timer);
+    else if (mouv__timer_start(runtime, &cuts->timer, next_ns, on_timer) < 0)
         mouv__log(MOUV_LOG_WARNING, "no memory for the timer of an interrupt");
 }
 
 static void on_timer(mouv__timer_t *timer) {
-    mouv__interrupter_t *interrupter =
-        (mouv__interrupter_t *)((char *)timer - offsetof(mouv__interrupter_t, timer));
-    int64_t now_ns = mouv__now_ns(interrupter->client->runtime);
-    for (mouv__operation_t *op = interrupter->first, *next; op; op = next) {
-        next = op->interrupt_next;
-        if (op->interrupt_ns <= now_ns) consider(op, now_ns);
+    mouv__cuts_t *cuts = (mouv__cuts_t *)((char *)timer - offsetof(mouv__cuts_t, timer));
+    int64_t now_ns = mouv__now_ns(cuts->client->runtime);
+    for (mouv__operation_t *op = cuts->first, *next; op; op = next) {
+        next = op->cut_next;
+        if (op->cut_ns <= now_ns) consider(op, now_ns);
     }
-    arm(interrupter);
+    arm(cuts);
 }
 
 /* --- */
 
-void mouv__interrupter_init(mouv__interrupter_t *interrupter, mouv_client_t *client) {
-    interrupter->client = client;
-    interrupter->price_ns = mongoc_uri_get_tls(client->pool->uri) ? TLS_PRICE_NS : PRICE_NS;
+void mouv__cut_init(mouv__cuts_t *cuts, mouv_client_t *client) {
+    cuts->client = client;
+    cuts->price_ns = mongoc_uri_get_tls(client->driver_pool->uri) ? TLS_PRICE_NS : PRICE_NS;
 }
 
-void mouv__interrupter_add(mouv__operation_t *op, bool hopeless) {
+void mouv__cut_add(mouv__operation_t *op, bool hopeless) {
     mouv_client_t *client = op->client;
-    if (!client->pool->own_streams) return;
+    if (!client->driver_pool->own_streams) return;
     if (op->watched) pull(op);
-    if (op->interrupt_ns > 0) return;
+    if (op->cut_ns > 0) return;
     push(op, mouv__now_ns(client->runtime) + (hopeless ? 0 : grace_ns(client)));
-    arm(&client->interrupter);
+    arm(&client->cuts);
 }
 
-void mouv__interrupter_topology_changed(mouv__interrupter_t *interrupter) {
-    mouv_client_t *client = interrupter->client;
-    const mouv__topology_t *topology = client->admission.topology;
-    if (!client->pool->own_streams || !mouv__topology_has_primary(topology)) return;
+void mouv__cut_topology_changed(mouv__cuts_t *cuts) {
+    mouv_client_t *client = cuts->client;
+    const mouv__topology_t *topology = client->pool.topology;
+    if (!client->driver_pool->own_streams || !mouv__topology_has_primary(topology)) return;
     int64_t at_ns = mouv__now_ns(client->runtime) + REPLACED_NS;
-    for (mouv__operation_t *op = client->admission.running.first; op; op = op->next) {
-        if (op->state != MOUV__OP_RUNNING || op->interrupt_ns > 0) continue;
+    for (mouv__operation_t *op = client->pool.running.first; op; op = op->next) {
+        if (op->state != MOUV__OP_RUNNING || op->cut_ns > 0) continue;
         if (mouv__attempt_is_sent(op) && !is_replaced(op)) continue;
         push(op, at_ns);
         op->watched = true;
     }
-    if (interrupter->first) arm(interrupter);
+    if (cuts->first) arm(cuts);
 }
 
-void mouv__interrupter_remove(mouv__operation_t *op) {
-    mouv__interrupter_t *interrupter = &op->client->interrupter;
-    if (op->interrupt_ns == 0) return;
+void mouv__cut_remove(mouv__operation_t *op) {
+    mouv__cuts_t *cuts = &op->client->cuts;
+    if (op->cut_ns == 0) return;
     pull(op); /* of others the timer finds the next one */
-    if (!interrupter->first) mouv__timer_stop(op->client->runtime, &interrupter->timer);
+    if (!cuts->first) mouv__timer_stop(op->client->runtime, &cuts->timer);
 }
 
-void mouv__interrupter_hurry(mouv__interrupter_t *interrupter) {
-    if (!interrupter->first) return;
-    int64_t now_ns = mouv__now_ns(interrupter->client->runtime);
-    for (mouv__operation_t *op = interrupter->first; op; op = op->interrupt_next)
-        if (!op->watched) op->interrupt_ns = now_ns;
-    arm(interrupter);
+void mouv__cut_hurry(mouv__cuts_t *cuts) {
+    if (!cuts->first) return;
+    int64_t now_ns = mouv__now_ns(cuts->client->runtime);
+    for (mouv__operation_t *op = cuts->first; op; op = op->cut_next)
+        if (!op->watched) op->cut_ns = now_ns;
+    arm(cuts);
 }
 
-void mouv__interrupter_close(mouv__interrupter_t *interrupter) {
-    mouv__timer_stop(interrupter->client->runtime, &interrupter->timer);
-    while (interrupter->first) pull(interrupter->first);
+void mouv__cut_close(mouv__cuts_t *cuts) {
+    mouv__timer_stop(cuts->client->runtime, &cuts->timer);
+    while (cuts->first) pull(cuts->first);
 }

@@ -23,7 +23,7 @@
 /* What the attempt under way is. */
 typedef enum stage { FENCE, QUESTION, RESEND } stage_t;
 
-struct mouv__probe {
+struct mouv__inquiry {
     bson_t *command;     /**< the write's own, while another stands in its place */
     mouv_error_t error;  /**< what is told if the server does not answer */
     int64_t deadline_ns; /**< the write's */
@@ -54,14 +54,14 @@ static int count_values(const bson_t *command, const char *array) {
 }
 
 /* The collection, or NULL if the command is none that can be asked about. */
-static const char *read_command(const bson_t *command, mouv__probe_t *probe) {
+static const char *read_command(const bson_t *command, mouv__inquiry_t *inquiry) {
     bson_iter_t first;
     if (!bson_iter_init(&first, command) || !bson_iter_next(&first)) return NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(bson_iter_key(&first), kinds[i].command) != 0) continue;
-        probe->counts = kinds[i].counts;
-        probe->statements = count_values(command, kinds[i].statements);
-        bool few = probe->statements >= 1 && probe->statements <= STATEMENTS_MAX;
+        inquiry->counts = kinds[i].counts;
+        inquiry->statements = count_values(command, kinds[i].statements);
+        bool few = inquiry->statements >= 1 && inquiry->statements <= STATEMENTS_MAX;
         return few && BSON_ITER_HOLDS_UTF8(&first) ? bson_iter_utf8(&first, NULL) : NULL;
     }
     return NULL;
@@ -99,9 +99,9 @@ static bson_t *question(const char *collection, int statements) {
 
 /* --- whether to ask -------------------------------------------------------------------------- */
 
-bool mouv__probe_is_possible(const mouv__operation_t *op) {
-    return mouv__is_write(op) && op->attempt.txn_number > 0 && !op->in_transaction && !op->probe &&
-           op->client->state == MOUV__CLIENT_OPEN;
+bool mouv__inquiry_is_possible(const mouv__operation_t *op) {
+    return mouv__is_write(op) && op->attempt.txn_number > 0 && !op->in_transaction &&
+           !op->inquiry && op->client->state == MOUV__CLIENT_OPEN;
 }
 
 /* mongod looks at the clock, and for a kill, once more when the write is stored already. */
@@ -115,13 +115,12 @@ static bool is_doubtful(const mouv__operation_t *op, const mouv_error_t *error) 
         error->code != MOUV_ENETWORK)
         return false;
     if (op->attempt.reply) return may_come_too_late(op, error);
-    return op->stopped && op->maybe_stored &&
-           !mouv__stopper_thinks_silent(&op->client->stopper, op);
+    return op->stopped && op->maybe_stored && !mouv__kill_thinks_silent(&op->client->kills, op);
 }
 
 /* A mongos would refuse the fence itself, and which shards the write went to is not known. */
 static bool can_fence(const mouv__operation_t *op) {
-    const mouv__topology_t *topology = op->client->admission.topology;
+    const mouv__topology_t *topology = op->client->pool.topology;
     const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
     return (topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET) ||
            (server && server->kind == MOUV__SERVER_PRIMARY);
@@ -134,28 +133,28 @@ static void begin_fence(mouv__operation_t *op, const char *collection) {
         BCON_NEW("startTransaction", BCON_BOOL(true), "autocommit", BCON_BOOL(false));
 }
 
-bool mouv__probe_begin(mouv__operation_t *op, const mouv_error_t *error) {
-    if (!mouv__probe_is_possible(op) || !is_doubtful(op, error)) return false;
-    mouv__probe_t *probe = mouv__alloc(sizeof *probe);
-    if (!probe) return false;
-    const char *collection = read_command(op->command, probe);
+bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
+    if (!mouv__inquiry_is_possible(op) || !is_doubtful(op, error)) return false;
+    mouv__inquiry_t *inquiry = mouv__alloc(sizeof *inquiry);
+    if (!inquiry) return false;
+    const char *collection = read_command(op->command, inquiry);
     if (!collection) {
-        mouv__free(probe);
+        mouv__free(inquiry);
         return false;
     }
-    probe->error = *error;
-    probe->deadline_ns = op->deadline_ns;
-    probe->command = op->command;
-    probe->arrived = op->attempt.reply && op->retries == 0;
-    probe->stage = op->attempt.reply || !can_fence(op) ? QUESTION : FENCE;
-    if (probe->stage == FENCE)
+    inquiry->error = *error;
+    inquiry->deadline_ns = op->deadline_ns;
+    inquiry->command = op->command;
+    inquiry->arrived = op->attempt.reply && op->retries == 0;
+    inquiry->stage = op->attempt.reply || !can_fence(op) ? QUESTION : FENCE;
+    if (inquiry->stage == FENCE)
         begin_fence(op, collection);
     else
-        op->command = question(collection, probe->statements);
-    op->probe = probe;
+        op->command = question(collection, inquiry->statements);
+    op->inquiry = inquiry;
     op->maybe_stored = true; /* until there is an answer */
     op->user_max_time_ms = 0;
-    op->deadline_ns = mouv__now_ns(op->client->runtime) + MOUV__PROBE_NS;
+    op->deadline_ns = mouv__now_ns(op->client->runtime) + MOUV__INQUIRY_NS;
     if (op->own_limit) op->limit_ns = op->deadline_ns;
     return true;
 }
@@ -163,11 +162,11 @@ bool mouv__probe_begin(mouv__operation_t *op, const mouv_error_t *error) {
 /* --- the answer ------------------------------------------------------------------------------ */
 
 static void restore_command(mouv__operation_t *op) {
-    if (!op->probe->command) return;
+    if (!op->inquiry->command) return;
     bson_destroy(op->command);
-    op->command = op->probe->command;
-    op->probe->command = NULL;
-    op->probe->stage = RESEND;
+    op->command = op->inquiry->command;
+    op->inquiry->command = NULL;
+    op->inquiry->stage = RESEND;
 }
 
 static int count_executed(const bson_t *reply) {
@@ -187,14 +186,14 @@ static int stopped_code(const mouv__operation_t *op, const mouv_error_t *error) 
 }
 
 static void tell_nothing_stored(mouv__operation_t *op, mouv_error_t *error) {
-    mouv__probe_error(op, error);
+    mouv__inquiry_error(op, error);
     error->code = stopped_code(op, error);
     op->maybe_stored = false;
 }
 
 /* As if the server had been stopped there: the maker counts it, and nothing more is sent. */
 static bson_t *tell_part(mouv__operation_t *op, int executed, mouv_error_t *error) {
-    mouv__probe_error(op, error);
+    mouv__inquiry_error(op, error);
     error->cause = stopped_code(op, error);
     error->code = MOUV_ESERVER;
     op->maybe_stored = false;
@@ -203,65 +202,66 @@ static bson_t *tell_part(mouv__operation_t *op, int executed, mouv_error_t *erro
 }
 
 /* Whatever was wrong with the delete, its transaction had begun, and has ended. */
-static mouv__probe_next_t fence_back(mouv__operation_t *op, mouv_error_t *error) {
-    mouv__probe_t *probe = op->probe;
+static mouv__inquiry_next_t fence_back(mouv__operation_t *op, mouv_error_t *error) {
+    mouv__inquiry_t *inquiry = op->inquiry;
     bson_destroy(op->attempt.fields);
     op->attempt.fields = NULL;
     if (op->attempt.ok) {
         tell_nothing_stored(op, error);
-        return MOUV__PROBE_ENDED;
+        return MOUV__INQUIRY_ENDED;
     }
     if (!op->attempt.reply) {
-        mouv__probe_error(op, error);
-        return MOUV__PROBE_ENDED;
+        mouv__inquiry_error(op, error);
+        return MOUV__INQUIRY_ENDED;
     }
-    probe->arrived = has_begun(error) && op->retries == 0;
-    probe->stage = QUESTION;
+    inquiry->arrived = has_begun(error) && op->retries == 0;
+    inquiry->stage = QUESTION;
     bson_destroy(op->command);
-    op->command = question(read_command(probe->command, probe), probe->statements);
-    return MOUV__PROBE_AGAIN;
+    op->command = question(read_command(inquiry->command, inquiry), inquiry->statements);
+    return MOUV__INQUIRY_AGAIN;
 }
 
-static mouv__probe_next_t question_back(mouv__operation_t *op, mouv_error_t *error,
-                                        bson_t **reply) {
-    const mouv__probe_t *probe = op->probe;
+static mouv__inquiry_next_t question_back(mouv__operation_t *op, mouv_error_t *error,
+                                          bson_t **reply) {
+    const mouv__inquiry_t *inquiry = op->inquiry;
     int executed = op->attempt.ok ? count_executed(op->attempt.reply) : -1;
-    if (executed == probe->statements) {
+    if (executed == inquiry->statements) {
         restore_command(op);
-        return MOUV__PROBE_AGAIN;
+        return MOUV__INQUIRY_AGAIN;
     }
-    if (executed == 0 && probe->arrived)
+    if (executed == 0 && inquiry->arrived)
         tell_nothing_stored(op, error);
-    else if (executed > 0 && probe->arrived && probe->counts)
+    else if (executed > 0 && inquiry->arrived && inquiry->counts)
         *reply = tell_part(op, executed, error);
     else
-        mouv__probe_error(op, error);
-    return MOUV__PROBE_ENDED;
+        mouv__inquiry_error(op, error);
+    return MOUV__INQUIRY_ENDED;
 }
 
-mouv__probe_next_t mouv__probe_back(mouv__operation_t *op, mouv_error_t *error, bson_t **reply) {
+mouv__inquiry_next_t mouv__inquiry_back(mouv__operation_t *op, mouv_error_t *error,
+                                        bson_t **reply) {
     *reply = NULL;
-    if (op->probe->stage == FENCE) return fence_back(op, error);
-    if (op->probe->stage == QUESTION) return question_back(op, error, reply);
-    if (op->attempt.ok) return MOUV__PROBE_ANSWER;
-    mouv__probe_error(op, error);
-    return MOUV__PROBE_ENDED;
+    if (op->inquiry->stage == FENCE) return fence_back(op, error);
+    if (op->inquiry->stage == QUESTION) return question_back(op, error, reply);
+    if (op->attempt.ok) return MOUV__INQUIRY_ANSWER;
+    mouv__inquiry_error(op, error);
+    return MOUV__INQUIRY_ENDED;
 }
 
-void mouv__probe_error(const mouv__operation_t *op, mouv_error_t *error) {
-    *error = op->probe->error;
+void mouv__inquiry_error(const mouv__operation_t *op, mouv_error_t *error) {
+    *error = op->inquiry->error;
 }
 
-void mouv__probe_free(mouv__operation_t *op) {
-    if (!op->probe) return;
-    bson_destroy(op->probe->command); /* a worker may still read the question */
-    mouv__free(op->probe);
-    op->probe = NULL;
+void mouv__inquiry_free(mouv__operation_t *op) {
+    if (!op->inquiry) return;
+    bson_destroy(op->inquiry->command); /* a worker may still read the question */
+    mouv__free(op->inquiry);
+    op->inquiry = NULL;
 }
 
-void mouv__probe_end(mouv__operation_t *op) {
-    if (!op->probe) return;
+void mouv__inquiry_end(mouv__operation_t *op) {
+    if (!op->inquiry) return;
     restore_command(op);
-    op->deadline_ns = op->probe->deadline_ns;
-    mouv__probe_free(op);
+    op->deadline_ns = op->inquiry->deadline_ns;
+    mouv__inquiry_free(op);
 }

@@ -15,37 +15,37 @@
 #include "mongo/operation/operation.h"
 
 /** How long asking may take in all. */
-#define MOUV__PROBE_NS INT64_C(250000000)
+#define MOUV__INQUIRY_NS INT64_C(250000000)
 
-typedef struct mouv__probe mouv__probe_t;
+typedef struct mouv__inquiry mouv__inquiry_t;
 
-/** What follows once the probe's attempt is back. */
-typedef enum mouv__probe_next {
-    MOUV__PROBE_AGAIN,  /**< another attempt: the write's command once more */
-    MOUV__PROBE_ANSWER, /**< the write's own answer has come: as if nothing had been asked */
-    MOUV__PROBE_ENDED   /**< `error` and `reply` tell what is known */
-} mouv__probe_next_t;
+/** What follows once the inquiry's attempt is back. */
+typedef enum mouv__inquiry_next {
+    MOUV__INQUIRY_AGAIN,  /**< another attempt: the write's command once more */
+    MOUV__INQUIRY_ANSWER, /**< the write's own answer has come: as if nothing had been asked */
+    MOUV__INQUIRY_ENDED   /**< `error` and `reply` tell what is known */
+} mouv__inquiry_next_t;
 
 /** Whether a question can be asked of this write at all. */
-bool mouv__probe_is_possible(const mouv__operation_t *op);
+bool mouv__inquiry_is_possible(const mouv__operation_t *op);
 
 /** `op` has failed with `error`: if asking has a sense, op->command becomes the question. */
-bool mouv__probe_begin(mouv__operation_t *op, const mouv_error_t *error);
+bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error);
 
 /**
  * The question, or the command sent again, is back; `error` is what that attempt came to and
  * becomes what is told of the write. ENDED: `*reply` (the caller's to destroy) says how far a write
  * of many documents has got, or is NULL.
  */
-mouv__probe_next_t mouv__probe_back(mouv__operation_t *op, mouv_error_t *error, bson_t **reply);
+mouv__inquiry_next_t mouv__inquiry_back(mouv__operation_t *op, mouv_error_t *error, bson_t **reply);
 
 /** What is told if it ends now. */
-void mouv__probe_error(const mouv__operation_t *op, mouv_error_t *error);
+void mouv__inquiry_error(const mouv__operation_t *op, mouv_error_t *error);
 
-/** The operation ends: frees what the probe owns. */
-void mouv__probe_free(mouv__operation_t *op);
+/** The operation ends: frees what the inquiry owns. */
+void mouv__inquiry_free(mouv__operation_t *op);
 
 /** Puts the command and the deadline back, if a question was asked. */
-void mouv__probe_end(mouv__operation_t *op);
+void mouv__inquiry_end(mouv__operation_t *op);
 
 #endif

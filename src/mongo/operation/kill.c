@@ -34,18 +34,18 @@ enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
 
 /* One killSessions on its way. */
 typedef struct kill {
-    mouv__step_t step; /* first */
+    mouv__background_t background; /* first */
     bson_t *command;
-    uint64_t number; /* its ticket on the lane's line */
+    uint64_t number; /* its call id on the control connection's line */
     int64_t began_ns;
     bool was_cut;
     uint32_t count;
-    mouv__session_t *sessions[];
+    mouv__server_session_t *sessions[];
 } kill_t;
 
-static bool is_silent(const mouv__stopper_t *stopper, uint32_t server_id) {
-    return (stopper->silent & mouv__server_bit(server_id)) &&
-           mouv__now_ns(stopper->client->runtime) < stopper->silent_until_ns;
+static bool is_silent(const mouv__kills_t *kills, uint32_t server_id) {
+    return (kills->silent & mouv__server_bit(server_id)) &&
+           mouv__now_ns(kills->client->runtime) < kills->silent_until_ns;
 }
 
 /* --- the two lists --------------------------------------------------------------------------- */
@@ -68,91 +68,96 @@ static void pull(mouv__operation_t **list, mouv__operation_t *op) {
     op->kill_state = KILL_NONE;
 }
 
-void mouv__stopper_add(mouv__operation_t *op) {
-    mouv__stopper_t *stopper = &op->client->stopper;
+void mouv__kill_add(mouv__operation_t *op) {
+    mouv__kills_t *kills = &op->client->kills;
     if (op->kill_state != KILL_NONE) return;
-    bool hopeless = stopper->refused || is_silent(stopper, op->attempt.server_id);
-    mouv__interrupter_add(op, stopper->refused);
+    bool hopeless = kills->refused || is_silent(kills, op->attempt.server_id);
+    mouv__cut_add(op, kills->refused);
     if (hopeless) return;
-    push(&stopper->to_kill, op, KILL_WAITING);
-    if (!stopper->flush.queued) mouv__runtime_ready(op->client->runtime, &stopper->flush);
+    push(&kills->to_kill, op, KILL_WAITING);
+    if (!kills->flush.queued) mouv__runtime_ready(op->client->runtime, &kills->flush);
 }
 
-void mouv__stopper_remove(mouv__operation_t *op) {
-    mouv__stopper_t *stopper = &op->client->stopper;
-    if (op->kill_state == KILL_WAITING) pull(&stopper->to_kill, op);
-    if (op->kill_state == KILL_KILLED) pull(&stopper->killed, op);
+void mouv__kill_remove(mouv__operation_t *op) {
+    mouv__kills_t *kills = &op->client->kills;
+    if (op->kill_state == KILL_WAITING) pull(&kills->to_kill, op);
+    if (op->kill_state == KILL_KILLED) pull(&kills->killed, op);
     op->kills = 0;
-    mouv__interrupter_remove(op);
+    mouv__cut_remove(op);
 }
 
-/* --- the lane -------------------------------------------------------------------------------- */
+/* --- the control connection
+ * -------------------------------------------------------------------------------- */
 
-static void lane_ended(mouv__step_t *step, bool answered) {
-    mouv__stopper_t *stopper = &step->client->stopper;
-    if (step->carrier && answered)
-        step->carrier->connected |= mouv__server_bit(step->server_id);
-    else if (step->carrier)
-        step->carrier->connected &= ~mouv__server_bit(step->server_id);
-    mouv__admission_leave_lane(step->client, &stopper->lane);
-    if (stopper->to_kill && !stopper->flush.queued)
-        mouv__runtime_ready(step->client->runtime, &stopper->flush);
+static void control_ended(mouv__background_t *background, bool answered) {
+    mouv__kills_t *kills = &background->client->kills;
+    if (background->connection && answered)
+        background->connection->connected |= mouv__server_bit(background->server_id);
+    else if (background->connection)
+        background->connection->connected &= ~mouv__server_bit(background->server_id);
+    mouv__pool_leave_control(background->client, &kills->control);
+    if (kills->to_kill && !kills->flush.queued)
+        mouv__runtime_ready(background->client->runtime, &kills->flush);
 }
 
-static void prepare_ended(mouv__step_t *step) {
-    if (step->ok) mouv__circuit_heard(step->client, step->server_id);
-    lane_ended(step, step->ok);
+static void prepare_ended(mouv__background_t *background) {
+    if (background->ok) mouv__breaker_heard(background->client, background->server_id);
+    control_ended(background, background->ok);
 }
 
-void mouv__stopper_prepare(mouv__stopper_t *stopper, uint32_t server_id) {
+void mouv__kill_prepare(mouv__kills_t *kills, uint32_t server_id) {
     uint64_t bit = mouv__server_bit(server_id);
-    if (stopper->prepared & bit || stopper->refused || stopper->lane.busy || server_id == 0) return;
-    mouv__step_t *step = mouv__alloc(sizeof(*step));
-    if (!step) return;
-    stopper->prepared |= bit;
-    step->server_id = server_id;
-    mouv__step_submit(stopper->client, step, &stopper->lane, mouv__step_connect_run, prepare_ended,
-                      NULL);
+    if (kills->prepared & bit || kills->refused || kills->control.busy || server_id == 0) return;
+    mouv__background_t *background = mouv__alloc(sizeof(*background));
+    if (!background) return;
+    kills->prepared |= bit;
+    background->server_id = server_id;
+    mouv__background_submit(kills->client, background, &kills->control,
+                            mouv__background_connect_run, prepare_ended, NULL);
 }
 
-bool mouv__stopper_is_silent(const mouv__operation_t *op) {
-    const mouv__lane_t *lane = &op->client->stopper.lane;
-    return op->attempt.session && op->attempt.session->kills > 0 && lane->busy && lane->carrier &&
-           (lane->carrier->connected & mouv__server_bit(op->attempt.server_id));
+bool mouv__kill_is_silent(const mouv__operation_t *op) {
+    const mouv__control_t *control = &op->client->kills.control;
+    return op->attempt.session && op->attempt.session->kills > 0 && control->busy &&
+           control->connection &&
+           (control->connection->connected & mouv__server_bit(op->attempt.server_id));
 }
 
-bool mouv__stopper_thinks_silent(const mouv__stopper_t *stopper, const mouv__operation_t *op) {
-    return mouv__stopper_is_silent(op) || is_silent(stopper, op->attempt.server_id);
+bool mouv__kill_thinks_silent(const mouv__kills_t *kills, const mouv__operation_t *op) {
+    return mouv__kill_is_silent(op) || is_silent(kills, op->attempt.server_id);
 }
 
-void mouv__stopper_drop_kill(mouv__stopper_t *stopper) {
-    mouv__line_interrupt(stopper->lane.carrier->line, stopper->kill_number);
+void mouv__kill_drop(mouv__kills_t *kills) {
+    mouv__interruptible_interrupt(kills->control.connection->interruptible, kills->kill_number);
 }
 
-void mouv__stopper_heard(mouv__stopper_t *stopper, uint32_t server_id) {
-    stopper->silent &= ~mouv__server_bit(server_id);
+void mouv__kill_heard(mouv__kills_t *kills, uint32_t server_id) {
+    kills->silent &= ~mouv__server_bit(server_id);
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
 
 static void kill_run(mouv__job_t *job) {
     kill_t *kill = (kill_t *)job;
-    mouv__step_t *step = &kill->step;
-    if (!mouv__carrier_open(step->carrier, step->pool, &step->error)) return;
-    mouv__monitor_t *monitor = mouv__watch_monitor(step->pool->watch);
-    mouv__monitor_enter(monitor, 0, "admin", kill->command);
-    mouv__carrier_begin(step->carrier, step->pool, kill->number, KILL_LIMIT_MS);
-    step->ok = mongoc_client_command_simple_with_server_id(
-        step->carrier->client, "admin", kill->command, NULL, step->server_id, NULL, &step->error);
-    kill->was_cut = mouv__carrier_end(step->carrier, step->ok);
-    mouv__monitor_leave(monitor);
+    mouv__background_t *background = &kill->background;
+    if (!mouv__connection_open(background->connection, background->driver_pool, &background->error))
+        return;
+    mouv__events_t *events = mouv__listener_events(background->driver_pool->listener);
+    mouv__events_enter(events, 0, "admin", kill->command);
+    mouv__connection_begin(background->connection, background->driver_pool, kill->number,
+                           KILL_LIMIT_MS);
+    background->ok = mongoc_client_command_simple_with_server_id(
+        background->connection->client, "admin", kill->command, NULL, background->server_id, NULL,
+        &background->error);
+    kill->was_cut = mouv__connection_end(background->connection, background->ok);
+    mouv__events_leave(events);
 }
 
-static void kill_free(mouv__step_t *step) {
-    bson_destroy(((kill_t *)step)->command);
+static void kill_free(mouv__background_t *background) {
+    bson_destroy(((kill_t *)background)->command);
 }
 
-static void append_victim(bson_t *sessions, uint32_t index, const mouv__session_t *session) {
+static void append_victim(bson_t *sessions, uint32_t index, const mouv__server_session_t *session) {
     char buffer[16];
     const char *key;
     bson_t lsid;
@@ -163,21 +168,21 @@ static void append_victim(bson_t *sessions, uint32_t index, const mouv__session_
 }
 
 /* Moves every operation that waits on this server to `killed` and into the command. */
-static void collect(mouv__stopper_t *stopper, kill_t *kill) {
+static void collect(mouv__kills_t *kills, kill_t *kill) {
     bson_t sessions;
     kill->command = bson_new();
     mouv__append_array_begin(kill->command, "killSessions", &sessions);
-    for (mouv__operation_t *op = stopper->to_kill, *next; op && kill->count < VICTIMS_MAX;
+    for (mouv__operation_t *op = kills->to_kill, *next; op && kill->count < VICTIMS_MAX;
          op = next) {
         next = op->kill_next;
-        if (op->attempt.server_id != kill->step.server_id) continue;
+        if (op->attempt.server_id != kill->background.server_id) continue;
         append_victim(&sessions, kill->count, op->attempt.session);
         op->attempt.session->kills++;
         kill->sessions[kill->count++] = op->attempt.session;
         op->kills++;
-        if (stopper->client->monitor) mouv__monitor_killed(op);
-        pull(&stopper->to_kill, op);
-        push(&stopper->killed, op, KILL_KILLED);
+        if (kills->client->events) mouv__events_killed(op);
+        pull(&kills->to_kill, op);
+        push(&kills->killed, op, KILL_KILLED);
     }
     bson_append_array_end(kill->command, &sessions);
 }
@@ -185,102 +190,100 @@ static void collect(mouv__stopper_t *stopper, kill_t *kill) {
 /* --- its answer ------------------------------------------------------------------------------ */
 
 static void on_again(mouv__timer_t *timer) {
-    mouv__stopper_t *stopper =
-        (mouv__stopper_t *)((char *)timer - offsetof(mouv__stopper_t, again));
-    for (mouv__operation_t *op = stopper->killed, *next; op; op = next) {
+    mouv__kills_t *kills = (mouv__kills_t *)((char *)timer - offsetof(mouv__kills_t, again));
+    for (mouv__operation_t *op = kills->killed, *next; op; op = next) {
         next = op->kill_next;
         if (op->kills >= KILLS_MAX) continue;
-        pull(&stopper->killed, op);
-        push(&stopper->to_kill, op, KILL_WAITING);
+        pull(&kills->killed, op);
+        push(&kills->to_kill, op, KILL_WAITING);
     }
-    if (stopper->to_kill && !stopper->flush.queued)
-        mouv__runtime_ready(stopper->client->runtime, &stopper->flush);
+    if (kills->to_kill && !kills->flush.queued)
+        mouv__runtime_ready(kills->client->runtime, &kills->flush);
 }
 
 /* Those who are not back yet are killed again after a pause that suits the most impatient. */
-static void plan_again(mouv__stopper_t *stopper) {
+static void plan_again(mouv__kills_t *kills) {
     uint8_t least = KILLS_MAX;
-    for (mouv__operation_t *op = stopper->killed; op; op = op->kill_next)
+    for (mouv__operation_t *op = kills->killed; op; op = op->kill_next)
         if (op->kills < least) least = op->kills;
-    if (least >= KILLS_MAX || stopper->refused) return;
-    mouv_runtime_t *runtime = stopper->client->runtime;
+    if (least >= KILLS_MAX || kills->refused) return;
+    mouv_runtime_t *runtime = kills->client->runtime;
     int64_t pause_ns = FIRST_PAUSE_NS << (2 * (least > 0 ? least - 1 : 0));
-    mouv__timer_start(runtime, &stopper->again, mouv__now_ns(runtime) + pause_ns, on_again);
+    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + pause_ns, on_again);
 }
 
 /* There was no memory for the command. */
-static void plan_flush(mouv__stopper_t *stopper) {
-    mouv_runtime_t *runtime = stopper->client->runtime;
-    mouv__timer_start(runtime, &stopper->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS, on_again);
+static void plan_flush(mouv__kills_t *kills) {
+    mouv_runtime_t *runtime = kills->client->runtime;
+    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS, on_again);
 }
 
-static void note_refusal(mouv__stopper_t *stopper, const mouv_error_t *error) {
+static void note_refusal(mouv__kills_t *kills, const mouv_error_t *error) {
     if (mouv__code_is_retryable(error->server_code)) return;
-    stopper->refused = true;
+    kills->refused = true;
     mouv__log(MOUV_LOG_DEBUG, "killSessions is refused: %s", error->message);
-    mouv__interrupter_hurry(&stopper->client->interrupter);
+    mouv__cut_hurry(&kills->client->cuts);
 }
 
 /* Whether the server has said anything, and what follows from it. */
-static bool note_answer(mouv__stopper_t *stopper, const kill_t *kill) {
-    int64_t now_ns = mouv__now_ns(stopper->client->runtime);
-    uint64_t bit = mouv__server_bit(kill->step.server_id);
+static bool note_answer(mouv__kills_t *kills, const kill_t *kill) {
+    int64_t now_ns = mouv__now_ns(kills->client->runtime);
+    uint64_t bit = mouv__server_bit(kill->background.server_id);
     mouv_error_t error = {0};
-    if (!kill->step.ok) mouv__error_from_driver(&error, &kill->step.error);
-    if (error.code == MOUV_ESERVER) note_refusal(stopper, &error);
-    bool answered = kill->step.ok || error.code == MOUV_ESERVER;
-    if (answered && (stopper->lane.carrier->connected & bit))
-        stopper->rtt_ns = now_ns - kill->began_ns;
+    if (!kill->background.ok) mouv__error_from_driver(&error, &kill->background.error);
+    if (error.code == MOUV_ESERVER) note_refusal(kills, &error);
+    bool answered = kill->background.ok || error.code == MOUV_ESERVER;
+    if (answered && (kills->control.connection->connected & bit))
+        kills->rtt_ns = now_ns - kill->began_ns;
     if (kill->was_cut) {
-        stopper->silent |= bit;
-        stopper->silent_until_ns = now_ns + SILENCE_NS;
+        kills->silent |= bit;
+        kills->silent_until_ns = now_ns + SILENCE_NS;
     }
-    if (answered && !kill->was_cut) mouv__circuit_heard(stopper->client, kill->step.server_id);
+    if (answered && !kill->was_cut) mouv__breaker_heard(kills->client, kill->background.server_id);
     return answered && !kill->was_cut;
 }
 
-static void kill_ended(mouv__step_t *step) {
-    kill_t *kill = (kill_t *)step;
-    mouv_client_t *client = step->client;
-    mouv__stopper_t *stopper = &client->stopper;
-    bool answered = step->carrier && note_answer(stopper, kill);
+static void kill_ended(mouv__background_t *background) {
+    kill_t *kill = (kill_t *)background;
+    mouv_client_t *client = background->client;
+    mouv__kills_t *kills = &client->kills;
+    bool answered = background->connection && note_answer(kills, kill);
     for (uint32_t i = 0; i < kill->count; i++) {
-        mouv__session_t *session = kill->sessions[i];
+        mouv__server_session_t *session = kill->sessions[i];
         if (!answered) session->dirty = session->doomed = true;
         if (--session->kills > 0) continue;
-        if (session->parked) mouv__session_give_back(session, mouv__now_ns(client->runtime));
-        mouv__admission_serve(client, session->carrier);
+        if (session->parked) mouv__server_session_give_back(session, mouv__now_ns(client->runtime));
+        mouv__pool_serve(client, session->connection);
     }
-    plan_again(stopper);
-    lane_ended(step, answered);
+    plan_again(kills);
+    control_ended(background, answered);
 }
 
 static void flush(mouv__ready_t *ready) {
-    mouv__stopper_t *stopper =
-        (mouv__stopper_t *)((char *)ready - offsetof(mouv__stopper_t, flush));
-    if (!stopper->to_kill || stopper->lane.busy) return; /* kill_ended() comes back here */
+    mouv__kills_t *kills = (mouv__kills_t *)((char *)ready - offsetof(mouv__kills_t, flush));
+    if (!kills->to_kill || kills->control.busy) return; /* kill_ended() comes back here */
     kill_t *kill = mouv__alloc(sizeof(*kill) + VICTIMS_MAX * sizeof(kill->sessions[0]));
     if (!kill) {
-        plan_flush(stopper);
+        plan_flush(kills);
         return;
     }
-    kill->step.server_id = stopper->to_kill->attempt.server_id;
-    kill->number = ++stopper->kill_number;
-    kill->began_ns = mouv__now_ns(stopper->client->runtime);
-    collect(stopper, kill);
-    mouv__step_submit(stopper->client, &kill->step, &stopper->lane, kill_run, kill_ended,
-                      kill_free);
+    kill->background.server_id = kills->to_kill->attempt.server_id;
+    kill->number = ++kills->kill_number;
+    kill->began_ns = mouv__now_ns(kills->client->runtime);
+    collect(kills, kill);
+    mouv__background_submit(kills->client, &kill->background, &kills->control, kill_run, kill_ended,
+                            kill_free);
 }
 
 /* --- */
 
-void mouv__stopper_init(mouv__stopper_t *stopper, mouv_client_t *client) {
-    stopper->client = client;
-    stopper->flush.run = flush;
+void mouv__kill_init(mouv__kills_t *kills, mouv_client_t *client) {
+    kills->client = client;
+    kills->flush.run = flush;
 }
 
-void mouv__stopper_close(mouv__stopper_t *stopper) {
-    mouv__timer_stop(stopper->client->runtime, &stopper->again);
-    while (stopper->to_kill) pull(&stopper->to_kill, stopper->to_kill);
-    while (stopper->killed) pull(&stopper->killed, stopper->killed);
+void mouv__kill_close(mouv__kills_t *kills) {
+    mouv__timer_stop(kills->client->runtime, &kills->again);
+    while (kills->to_kill) pull(&kills->to_kill, kills->to_kill);
+    while (kills->killed) pull(&kills->killed, kills->killed);
 }

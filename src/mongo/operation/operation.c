@@ -57,9 +57,9 @@ static bool is_on_worker(const mouv__operation_t *op) {
            op->state == MOUV__OP_LATE;
 }
 
-int32_t mouv__wire_version(const mouv__operation_t *op) {
+int32_t mouv__operation_wire_version(const mouv__operation_t *op) {
     const mouv__server_t *server =
-        mouv__topology_server(op->client->admission.topology, op->attempt.server_id);
+        mouv__topology_server(op->client->pool.topology, op->attempt.server_id);
     return server ? server->wire_version : MOUV__WIRE_VERSION_LABELS;
 }
 
@@ -102,7 +102,7 @@ static mouv__operation_t *operation_of(mouv__future_t *future) {
 static void future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
-    if (op->probe) return;            /* it was stopped before, and will soon have ended */
+    if (op->inquiry) return;          /* it was stopped before, and will soon have ended */
     op->out_of_time = op->deadline_ns <= mouv__now_ns(op->client->runtime);
     if (!op->out_of_time) op->client->stats.cancels++;
     mouv__operation_stop(op, false);
@@ -110,7 +110,7 @@ static void future_cancel(mouv__future_t *future) {
 
 static void future_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__operation_t *op = operation_of(future);
-    if (mouv__is_cleanup(op) || op->probe || deadline_ns >= op->deadline_ns) return;
+    if (mouv__is_cleanup(op) || op->inquiry || deadline_ns >= op->deadline_ns) return;
     op->deadline_ns = deadline_ns;
     mouv__operation_arm(op);
 }
@@ -124,10 +124,10 @@ static void future_release(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (op->release) op->release(op);
     mouv__free(op->first_error);
-    mouv__affinity_free(op->affinity);
-    mouv__user_session_part(op);
+    mouv__pin_free(op->pin);
+    mouv__session_detach(op);
     op->first_error = NULL;
-    mouv__probe_free(op);
+    mouv__inquiry_free(op);
     mouv__client_let_go(op->client);
     mouv__operation_unref_memory(op);
 }
@@ -239,15 +239,15 @@ static void admit(mouv__ready_t *ready) {
     mouv__operation_t *op =
         (mouv__operation_t *)((char *)ready - offsetof(mouv__operation_t, admit));
     if (op->state == MOUV__OP_STARTED)
-        mouv__admission_enter(op->client, op);
+        mouv__pool_enter(op->client, op);
     else
         let_go_if_over(op);
 }
 
 mouv_future_t mouv__operation_start(mouv__operation_t *op) {
     mouv_error_t error;
-    if (op->affinity) mouv__affinity_hold(op->affinity); /* future_release() gives it up */
-    if (op->user_session && mouv__user_session_enter(op, &error) < 0)
+    if (op->pin) mouv__pin_hold(op->pin); /* future_release() gives it up */
+    if (op->user_session && mouv__session_begin_operation(op, &error) < 0)
         return mouv__operation_refuse(op, error.code, "%s", error.message);
     mouv_future_t handle = mouv__future_handle(&op->future);
     take_max_time(op);
@@ -268,7 +268,7 @@ void mouv__operation_start_detached(mouv__operation_t *op) {
 }
 
 void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
-    assert(!is_on_worker(op) || op->attempt.carrier == NULL || op->attempt.job.run);
+    assert(!is_on_worker(op) || op->attempt.connection == NULL || op->attempt.job.run);
     bson_destroy(op->command);
     op->command = command;
     take_max_time(op);
@@ -288,11 +288,11 @@ static void count_end(mouv__operation_t *op, int code, const mouv_error_t *error
 static void settle(mouv__operation_t *op, int code, mouv_error_t *error) {
     mouv__queue_remove(op);
     mouv__timer_stop(op->client->runtime, &op->timer);
-    mouv__user_session_leave(op);
+    mouv__session_end_operation(op);
     if (code < 0 && error->operation[0] == '\0')
         mouv__operation_text(op, error->operation, sizeof(error->operation));
-    bool worker = is_on_worker(op) && op->attempt.carrier != NULL;
-    if (worker) mouv__queue_push(&op->client->admission.running, op);
+    bool worker = is_on_worker(op) && op->attempt.connection != NULL;
+    if (worker) mouv__queue_push(&op->client->pool.running, op);
     mouv__operation_move(op, worker ? MOUV__OP_LATE : MOUV__OP_SETTLED);
     count_end(op, code, error);
     mouv__future_hold(&op->future);
@@ -310,8 +310,8 @@ static int ask_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error)
 }
 
 static void why_stopped(const mouv__operation_t *op, mouv_error_t *error) {
-    if (op->probe)
-        mouv__probe_error(op, error);
+    if (op->inquiry)
+        mouv__inquiry_error(op, error);
     else
         mouv__stopped_error(op, error);
 }
@@ -328,7 +328,7 @@ void mouv__operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *err
     mouv_error_t own = *error;
     mouv__queue_remove(op);
     if (op->attempt.session) { /* kept for a retry that does not come */
-        mouv__session_give_back(op->attempt.session, mouv__now_ns(op->client->runtime));
+        mouv__server_session_give_back(op->attempt.session, mouv__now_ns(op->client->runtime));
         op->attempt.session = NULL;
     }
     end_unanswered(op, &own);
@@ -337,7 +337,7 @@ void mouv__operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *err
 /* --- back from the worker -------------------------------------------------------------------- */
 
 static void prepare_next_command(mouv__operation_t *op) {
-    mouv__probe_end(op);
+    mouv__inquiry_end(op);
     op->retries = op->connects = 0;
     op->maybe_stored = false;
     op->attempt.txn_number = 0;
@@ -350,8 +350,8 @@ static void go_again(mouv__operation_t *op) {
     mouv_client_t *client = op->client;
     mouv__queue_remove(op);
     op->kills = 0;
-    if ((!op->stopped || op->probe) && client->state == MOUV__CLIENT_OPEN) {
-        mouv__admission_enter(client, op);
+    if ((!op->stopped || op->inquiry) && client->state == MOUV__CLIENT_OPEN) {
+        mouv__pool_enter(client, op);
         return;
     }
     mouv_error_t error = {0};
@@ -365,16 +365,16 @@ static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     uint64_t bit = mouv__server_bit(attempt->server_id);
     bool answered = attempt->reply && !attempt->unacknowledged;
     if (answered)
-        mouv__circuit_heard(op->client, attempt->server_id);
+        mouv__breaker_heard(op->client, attempt->server_id);
     else if (!attempt->reply)
-        mouv__circuit_missed(op);
+        mouv__breaker_missed(op);
     if (error->code == MOUV_ENETWORK || attempt->cut) {
-        attempt->carrier->connected &= ~bit;
-        if (attempt->cut) attempt->carrier->mend_id = attempt->server_id;
+        attempt->connection->connected &= ~bit;
+        if (attempt->cut) attempt->connection->reconnect_id = attempt->server_id;
         if (attempt->session) attempt->session->dirty = true;
         if (attempt->session) attempt->session->dropped = attempt->reached && !attempt->reply;
     } else if (attempt->reply) {
-        attempt->carrier->connected |= bit;
+        attempt->connection->connected |= bit;
     }
 }
 
@@ -384,47 +384,47 @@ static void count_bytes(mouv__operation_t *op) {
     if (op->attempt.reply) stats->bytes_received += op->attempt.reply->len;
 }
 
-static void give_carrier_back(mouv_client_t *client, mouv__carrier_t *carrier) {
-    if (carrier == client->admission.cleaner.carrier)
-        mouv__admission_leave_lane(client, &client->admission.cleaner);
+static void give_connection_back(mouv_client_t *client, mouv__connection_t *connection) {
+    if (connection == client->pool.cleaner.connection)
+        mouv__pool_leave_control(client, &client->pool.cleaner);
     else
-        mouv__admission_leave(client, carrier);
+        mouv__pool_leave(client, connection);
 }
 
 static void back_late(mouv__operation_t *op) {
     bson_t *reply = op->attempt.reply;
     if (reply && op->late) op->late(op, reply);
     mouv__queue_remove(op);
-    mouv__carrier_t *carrier = mouv__attempt_end(op, false);
-    give_carrier_back(op->client, carrier);
+    mouv__connection_t *connection = mouv__attempt_end(op, false);
+    give_connection_back(op->client, connection);
     mouv__operation_move(op, MOUV__OP_SETTLED);
     let_go_if_over(op);
 }
 
 static bool goes_again(mouv__operation_t *op, mouv_error_t *error) {
-    return error->code < 0 && (mouv__retry(op, error) || mouv__probe_begin(op, error));
+    return error->code < 0 && (mouv__retry(op, error) || mouv__inquiry_begin(op, error));
 }
 
 /* The same question as goes_again(), of an attempt that asked what had become of the write. */
 static bool probe_goes_again(mouv__operation_t *op, mouv_error_t *error) {
     bson_t *reply;
-    mouv__probe_next_t next = mouv__probe_back(op, error, &reply);
-    if (next == MOUV__PROBE_ENDED) {
+    mouv__inquiry_next_t next = mouv__inquiry_back(op, error, &reply);
+    if (next == MOUV__INQUIRY_ENDED) {
         bson_destroy(op->attempt.reply);
         op->attempt.reply = reply;
     }
-    return next == MOUV__PROBE_AGAIN;
+    return next == MOUV__INQUIRY_AGAIN;
 }
 
 static void back_awaited(mouv__operation_t *op, mouv_error_t *error) {
     mouv__attempt_t *attempt = &op->attempt;
-    bool again = op->probe ? probe_goes_again(op, error) : goes_again(op, error);
+    bool again = op->inquiry ? probe_goes_again(op, error) : goes_again(op, error);
     int code = again ? MOUV__AGAIN : ask_finish(op, attempt->reply, error);
     if (code == MOUV__AGAIN && !again) prepare_next_command(op);
     bson_destroy(attempt->reply);
     attempt->reply = NULL;
-    mouv__carrier_t *carrier = mouv__attempt_end(op, again);
-    give_carrier_back(op->client, carrier);
+    mouv__connection_t *connection = mouv__attempt_end(op, again);
+    give_connection_back(op->client, connection);
     if (code == MOUV__AGAIN)
         go_again(op);
     else
@@ -437,17 +437,17 @@ void mouv__operation_back(mouv__job_t *job) {
     mouv_client_t *client = op->client;
     mouv_error_t error = {0};
     mouv__client_hold(client);
-    mouv__stopper_remove(op);
+    mouv__kill_remove(op);
     count_bytes(op);
-    if (client->monitor) mouv__monitor_returned(op);
+    if (client->events) mouv__events_returned(op);
     mouv__outcome(op, &error);
     note_connection(op, &error);
-    if (op->user_session) mouv__user_session_note(op);
+    if (op->user_session) mouv__session_observe_reply(op);
     if (op->state == MOUV__OP_LATE)
         back_late(op);
     else
         back_awaited(op, &error);
-    mouv__admission_pump(client);
+    mouv__pool_pump(client);
     mouv__client_quiet(client);
     mouv__client_let_go(client);
 }
@@ -474,7 +474,7 @@ static void on_timer(mouv__timer_t *timer) {
         mouv__operation_stop(op, true);
     } else {
         mouv_error_t error = {0};
-        mouv__admission_explain(client, op, &error);
+        mouv__pool_explain(client, op, &error);
         mouv__operation_fail_waiting(op, &error);
     }
     mouv__client_quiet(client);
@@ -504,8 +504,8 @@ static void stop_on_worker(mouv__operation_t *op) {
         mouv__operation_give_up(op);
         return;
     }
-    mouv__stopper_add(op);
-    if (!mouv__is_write(op) || op->probe) {
+    mouv__kill_add(op);
+    if (!mouv__is_write(op) || op->inquiry) {
         mouv__operation_give_up(op);
         return;
     }
@@ -516,7 +516,7 @@ static void stop_on_worker(mouv__operation_t *op) {
 
 void mouv__operation_stop(mouv__operation_t *op, bool expired) {
     if (op->state >= MOUV__OP_STOPPING || op->state == MOUV__OP_NEW) return;
-    if (!op->probe) {
+    if (!op->inquiry) {
         op->stopped = true;
         op->expired = expired;
     }
@@ -525,10 +525,10 @@ void mouv__operation_stop(mouv__operation_t *op, bool expired) {
         return;
     }
     mouv_error_t error = {0}, wait = {0};
-    if (op->state == MOUV__OP_QUEUED) mouv__circuit_waited(op);
+    if (op->state == MOUV__OP_QUEUED) mouv__breaker_waited(op);
     why_stopped(op, &error);
-    mouv__admission_explain(op->client, op, &wait);
-    if (wait.code < 0 && !op->probe)
+    mouv__pool_explain(op->client, op, &wait);
+    if (wait.code < 0 && !op->inquiry)
         mouv_error_set(&error, error.code, "%s %s: %.400s", mouv_error_message(error.code),
                        op->retries > 0 ? "while waiting to retry" : "before anything was sent",
                        wait.message);

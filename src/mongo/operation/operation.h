@@ -66,9 +66,9 @@ enum {
     /** The URI's write concern is appended where the command has no writeConcern. */
     MOUV__OP_WRITE_CONCERN = 1 << 5,
     /** Clean-up (killCursors): never refused in a cancelled task, no deadline of the caller's, its
-     *  own lane; client close waits for it; its failure is nobody's. */
+     *  own control connection; client close waits for it; its failure is nobody's. */
     MOUV__OP_CLEANUP = 1 << 6,
-    /** Of a change stream: its getMores wait on the server, see admission.h. */
+    /** Of a change stream: its getMores wait on the server, see pool.h. */
     MOUV__OP_POLL = 1 << 7,
     /** The user's own command, which may write or not: a read preference in its opts is obeyed. */
     MOUV__OP_GIVEN = 1 << 8
@@ -110,26 +110,26 @@ typedef enum mouv__op_state {
 /** What one attempt takes to the worker and brings back, see attempt.c. */
 typedef struct mouv__attempt {
     mouv__job_t job;
-    mouv__pool_t *pool; /**< a share, while it is out */
-    mouv__carrier_t *carrier;
-    mouv__session_t *session; /**< kept over a retry */
-    int stage;                /**< atomic, see attempt.h */
-    uint32_t server_id;       /**< 0: the worker selects; set by then */
-    uint32_t avoid_id;        /**< a retry prefers another server; 0: none */
-    int32_t max_time_ms;      /**< 0: none */
-    int64_t txn_number;       /**< 0: none; kept over a retry */
-    bool unacknowledged;      /**< w: 0 */
-    bool primary;             /**< only the primary can take it */
-    int32_t limit_ms;         /**< most that one wait for the server takes; 0: the URI's; negative:
+    mouv__driver_pool_t *driver_pool; /**< a share, while it is out */
+    mouv__connection_t *connection;
+    mouv__server_session_t *session; /**< kept over a retry */
+    int stage;                       /**< atomic, see attempt.h */
+    uint32_t server_id;              /**< 0: the worker selects; set by then */
+    uint32_t avoid_id;               /**< a retry prefers another server; 0: none */
+    int32_t max_time_ms;             /**< 0: none */
+    int64_t txn_number;              /**< 0: none; kept over a retry */
+    bool unacknowledged;             /**< w: 0 */
+    bool primary;                    /**< only the primary can take it */
+    int32_t limit_ms;     /**< most that one wait for the server takes; 0: the URI's; negative:
                                    none */
-    bool is_question;         /**< of probe.h; no event tells of it */
-    bool ok;                  /**< back: libmongoc returned true */
-    bool reached;             /**< back: the command has been given to a connection */
-    bool cut;                 /**< back: interrupted, so its connection is gone */
-    bson_t *fields;           /**< of the transaction it is in, in place of defaults; owned */
-    bson_t *cluster_time;     /**< to be told to libmongoc first; owned, or NULL */
-    bson_t *reply;            /**< back: what the server answered, or NULL */
-    bson_error_t error;       /**< back, where not ok */
+    bool is_question;     /**< of inquiry.h; no event tells of it */
+    bool ok;              /**< back: libmongoc returned true */
+    bool reached;         /**< back: the command has been given to a connection */
+    bool cut;             /**< back: interrupted, so its connection is gone */
+    bson_t *fields;       /**< of the transaction it is in, in place of defaults; owned */
+    bson_t *cluster_time; /**< to be told to libmongoc first; owned, or NULL */
+    bson_t *reply;        /**< back: what the server answered, or NULL */
+    bson_error_t error;   /**< back, where not ok */
 } mouv__attempt_t;
 
 struct mouv__operation {
@@ -143,8 +143,8 @@ struct mouv__operation {
     /* --- the maker sets these before mouv__operation_start() --- */
     bson_t *command; /**< owned; with the user's maxTimeMS, readConcern, ... in it */
     mongoc_read_prefs_t *read_prefs; /**< owned; NULL: see MOUV__OP_READ_PREFERENCE, else primary */
-    mouv__defaults_t *defaults;      /**< a share: of the handle it was called on; or NULL */
-    mouv__affinity_t *affinity;      /**< borrowed, outlives the operation: getMore; else NULL */
+    mouv__concerns_t *defaults;      /**< a share: of the handle it was called on; or NULL */
+    mouv__pin_t *pin;                /**< borrowed, outlives the operation: getMore; else NULL */
     mouv_session_t *user_session;    /**< counted, see session.h; NULL: none */
     uint32_t server_id;              /**< 0, or the server it must go to: killCursors */
     bool retryable;                  /**< from the row; cleared for multi statements, $out, ... */
@@ -159,7 +159,7 @@ struct mouv__operation {
     mouv__operation_t *prev, *next; /**< in `queue` */
     mouv__queue_t *queue;           /**< where it waits or runs, or NULL */
     mouv__operation_t *kill_prev, *kill_next;
-    mouv__operation_t *interrupt_prev, *interrupt_next;
+    mouv__operation_t *cut_prev, *cut_next;
     mouv__attempt_t attempt;
     mouv__ready_t admit;
     mouv__timer_t timer;       /**< the nearest of the times below that matters now */
@@ -167,7 +167,7 @@ struct mouv__operation {
     int64_t wait_ns;           /**< when the present wait becomes ESELECTION or EQUEUE */
     int64_t select_ns;         /**< until when this attempt may wait for a server, in all */
     int64_t grace_ns;          /**< STOPPING: until when its answer is waited for */
-    int64_t interrupt_ns;      /**< when its connection is cut, see interrupt.c; 0: never */
+    int64_t cut_ns;            /**< when its connection is cut, see cut.c; 0: never */
     int64_t began_ns;          /**< handed to the worker */
     int64_t entered_ns;        /**< began to wait; only with a monitor */
     uint64_t number;           /**< which of the client's operations, from 1 */
@@ -176,7 +176,7 @@ struct mouv__operation {
     int32_t user_max_time_ms;  /**< the user's maxTimeMS, taken out of the command; 0: none */
     uint32_t memory;           /**< atomic: the future's share and the worker's */
     uint8_t state;             /**< mouv__op_state_t */
-    uint8_t kill_state;        /**< see stop.c */
+    uint8_t kill_state;        /**< see kill.c */
     uint8_t kills;             /**< killSessions sent for the present attempt */
     uint8_t retries;           /**< of the present command */
     uint8_t connects;          /**< connections that failed while it waited */
@@ -185,13 +185,13 @@ struct mouv__operation {
     bool expired;              /**< `stopped` by its deadline */
     bool out_of_time;          /**< cancelled, by a scope whose deadline it has: counted as that */
     bool has_timeout;          /**< timeoutMS is given, see timeout.h; 0 as well */
-    bool watched;              /**< in interrupt.c's list, and not given up */
+    bool watched;              /**< in cut.c's list, and not given up */
     bool own_limit;            /**< maxTimeMS is not for the deadline to say, see timeout.h */
     bool held;                 /**< the lower half holds the future */
     bool in_transaction;       /**< of user_session; so nothing is stored before the commit */
     bool starts_transaction;   /**< its command is the transaction's first */
     mouv_error_t *first_error; /**< of the attempt before a retry; owned */
-    struct mouv__probe *probe; /**< what became of it is being asked, see probe.h; owned */
+    struct mouv__inquiry *inquiry; /**< what became of it is being asked, see inquiry.h; owned */
 };
 
 /**
@@ -230,9 +230,9 @@ int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int c
 #define MOUV__WIRE_VERSION_LABELS 9
 
 /** The highest wire version of the server that the last attempt went to; unknown: as above. */
-int32_t mouv__wire_version(const mouv__operation_t *op);
+int32_t mouv__operation_wire_version(const mouv__operation_t *op);
 
-/* --- Affinity: what ties a cursor to its client, server and session ------------------------- */
+/* --- Pin: what ties a cursor to its client, server and session ------------------------- */
 
 /**
  * Only inside `finish` after an answer: keeps the operation's session (instead of giving it back)
@@ -240,23 +240,23 @@ int32_t mouv__wire_version(const mouv__operation_t *op);
  * use it. NULL: ENOMEM. Between operations the libmongoc client serves others. A session may be
  * kept several times: by a user's session and by the cursors in it.
  */
-mouv__affinity_t *mouv__operation_keep_affinity(mouv__operation_t *op);
+mouv__pin_t *mouv__pin_for(mouv__operation_t *op);
 
-/** As mouv__operation_keep_affinity(), for getMores that wait (MOUV__OP_POLL): other operations
+/** As mouv__pin_for(), for getMores that wait (MOUV__OP_POLL): other operations
  *  then keep off its client while there are others. */
-mouv__affinity_t *mouv__operation_keep_poll_affinity(mouv__operation_t *op);
+mouv__pin_t *mouv__pin_for_polls(mouv__operation_t *op);
 
 /** The server, for killCursors (op->server_id). */
-uint32_t mouv__affinity_server_id(const mouv__affinity_t *affinity);
+uint32_t mouv__pin_server_id(const mouv__pin_t *pin);
 
 /** Its session; NULL once the client has closed. */
-mouv__session_t *mouv__affinity_session(const mouv__affinity_t *affinity);
+mouv__server_session_t *mouv__pin_session(const mouv__pin_t *pin);
 
 /** One more holder: each operation that uses it holds a share until it has left its worker. */
-void mouv__affinity_hold(mouv__affinity_t *affinity);
+void mouv__pin_hold(mouv__pin_t *pin);
 
 /** Gives a share up; with the last one the session goes back. NULL is fine. May be called while an
  *  operation that uses it is still on a worker. */
-void mouv__affinity_free(mouv__affinity_t *affinity);
+void mouv__pin_free(mouv__pin_t *pin);
 
 #endif

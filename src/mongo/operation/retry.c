@@ -30,15 +30,15 @@ static void make_unknown(mouv_error_t *error, int cause, const char *why) {
 }
 
 /* The server ended it before it was through: because of maxTimeMS, or because mouv asked for it, of
- * a write and of what is asked about one (probe.h). */
+ * a write and of what is asked about one (inquiry.h). */
 static bool was_stopped(const mouv__operation_t *op, const mouv_error_t *error) {
     return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
-           ((op->stopped || op->probe) && error->server_code == MOUV__CODE_INTERRUPTED);
+           ((op->stopped || op->inquiry) && error->server_code == MOUV__CODE_INTERRUPTED);
 }
 
 /* What is asked about without having been stopped has run out of its maxTimeMS. */
 static int stopped_code(const mouv__operation_t *op, const mouv_error_t *error) {
-    bool timed_out = op->expired || (op->probe && !op->stopped) ||
+    bool timed_out = op->expired || (op->inquiry && !op->stopped) ||
                      error->server_code == MOUV__CODE_MAX_TIME_EXPIRED;
     return timed_out ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
 }
@@ -98,7 +98,8 @@ static bool read_may_retry(const mouv_error_t *error) {
 static bool write_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
     if (error->code == MOUV_ENETWORK || mouv_error_has_label(error, "RetryableWriteError"))
         return true;
-    return error->code == MOUV_ESERVER && mouv__wire_version(op) < MOUV__WIRE_VERSION_LABELS &&
+    return error->code == MOUV_ESERVER &&
+           mouv__operation_wire_version(op) < MOUV__WIRE_VERSION_LABELS &&
            mouv__code_is_retryable(error->server_code);
 }
 
@@ -157,7 +158,7 @@ void mouv__give_txn_number(mouv__operation_t *op) {
         op->attempt.txn_number > 0)
         return;
     if (mouv__operation_is_unacknowledged(op)) return;
-    if (mouv__topology_retries_writes(client->admission.topology))
+    if (mouv__topology_retries_writes(client->pool.topology))
         op->attempt.txn_number = ++client->txn_number;
 }
 

@@ -1,5 +1,5 @@
 /*
- * Making the pool, seeking a server, setting up connections: each a step on a worker.
+ * Making the pool, seeking a server, setting up connections: each a background job on a worker.
  */
 #include "mongo/pool/establish.h"
 
@@ -20,108 +20,113 @@ static bool needs_primary(const mouv__operation_t *op) {
     if (!mouv__is_write(op)) return false;
     if (op->row->flags & MOUV__OP_GIVEN) return !op->read_prefs;
     return !(op->row->flags & MOUV__OP_READ_PREFERENCE) ||
-           !mouv__topology_speaks(op->client->admission.topology, WIRE_VERSION_WRITING_AGGREGATE);
+           !mouv__topology_speaks(op->client->pool.topology, WIRE_VERSION_WRITING_AGGREGATE);
 }
 
-mouv__wish_t mouv__operation_wish(const mouv__operation_t *op) {
-    mouv__wish_t wish = {.write = needs_primary(op)};
-    if (wish.write) return wish;
-    wish.read_prefs = op->read_prefs;
-    if (!wish.read_prefs && (op->row->flags & MOUV__OP_READ_PREFERENCE))
-        wish.read_prefs = mouv__default_read_prefs(op->defaults, op->client->pool);
-    return wish;
+mouv__criteria_t mouv__operation_criteria(const mouv__operation_t *op) {
+    mouv__criteria_t criteria = {.write = needs_primary(op)};
+    if (criteria.write) return criteria;
+    criteria.read_prefs = op->read_prefs;
+    if (!criteria.read_prefs && (op->row->flags & MOUV__OP_READ_PREFERENCE))
+        criteria.read_prefs = mouv__concern_read_prefs(op->defaults, op->client->driver_pool);
+    return criteria;
 }
 
-static mouv__step_t *step_for(const mouv__operation_t *op) {
-    mouv__step_t *step = mouv__alloc(sizeof(*step));
-    if (!step) return NULL;
-    mouv__wish_t wish = mouv__operation_wish(op);
-    step->write = wish.write;
-    if (wish.read_prefs) step->read_prefs = mongoc_read_prefs_copy(wish.read_prefs);
-    return step;
+static mouv__background_t *background_for(const mouv__operation_t *op) {
+    mouv__background_t *background = mouv__alloc(sizeof(*background));
+    if (!background) return NULL;
+    mouv__criteria_t criteria = mouv__operation_criteria(op);
+    background->write = criteria.write;
+    if (criteria.read_prefs) background->read_prefs = mongoc_read_prefs_copy(criteria.read_prefs);
+    return background;
 }
 
 /* --- the pool -------------------------------------------------------------------------------- */
 
 static void prepare_run(mouv__job_t *job) {
-    mouv__step_t *step = (mouv__step_t *)job;
-    step->ok = mouv__pool_prepare(step->pool, &step->error) &&
-               mouv__carrier_open(step->carrier, step->pool, &step->error);
+    mouv__background_t *background = (mouv__background_t *)job;
+    background->ok =
+        mouv__driver_pool_prepare(background->driver_pool, &background->error) &&
+        mouv__connection_open(background->connection, background->driver_pool, &background->error);
 }
 
-static void prepare_ended(mouv__step_t *step) {
-    mouv_client_t *client = step->client;
-    client->admission.pool_state = step->ok ? MOUV__POOL_READY : MOUV__POOL_NONE;
-    mouv__admission_leave_lane(client, &client->admission.selector);
-    if (step->ok) {
-        mouv__admission_reselect(client); /* the picture may have come before the pool was ready */
+static void prepare_ended(mouv__background_t *background) {
+    mouv_client_t *client = background->client;
+    client->pool.driver_pool_state =
+        background->ok ? MOUV__DRIVER_POOL_READY : MOUV__DRIVER_POOL_NONE;
+    mouv__pool_leave_control(client, &client->pool.selector);
+    if (background->ok) {
+        mouv__pool_reselect(client); /* the snapshot may have come before the pool was ready */
         return;
     }
     mouv_error_t error = {0};
-    bool no_server = step->refused == 0 && step->error.domain != MONGOC_ERROR_COMMAND;
-    mouv__step_error(step, &error);
+    bool no_server = background->refused == 0 && background->error.domain != MONGOC_ERROR_COMMAND;
+    mouv__background_error(background, &error);
     if (no_server) error.code = MOUV_ESELECTION;
-    mouv__admission_fail_waiting(client, &error);
+    mouv__pool_fail_waiting(client, &error);
 }
 
 static void fail_without_memory(mouv_client_t *client) {
     mouv_error_t error = {0};
     mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
-    mouv__admission_fail_waiting(client, &error);
+    mouv__pool_fail_waiting(client, &error);
 }
 
 void mouv__prepare_pool(mouv_client_t *client) {
-    mouv__step_t *step = mouv__alloc(sizeof(*step));
-    if (!step) {
+    mouv__background_t *background = mouv__alloc(sizeof(*background));
+    if (!background) {
         fail_without_memory(client);
         return;
     }
-    client->admission.pool_state = MOUV__POOL_PREPARING;
-    mouv__step_submit(client, step, &client->admission.selector, prepare_run, prepare_ended, NULL);
+    client->pool.driver_pool_state = MOUV__DRIVER_POOL_PREPARING;
+    mouv__background_submit(client, background, &client->pool.selector, prepare_run, prepare_ended,
+                            NULL);
 }
 
 /* --- server selection ------------------------------------------------------------------------ */
 
 static void seek_run(mouv__job_t *job) {
-    mouv__step_t *step = (mouv__step_t *)job;
-    step->ok = mouv__carrier_open(step->carrier, step->pool, &step->error) &&
-               mouv__step_select_server(step);
+    mouv__background_t *background = (mouv__background_t *)job;
+    background->ok = mouv__connection_open(background->connection, background->driver_pool,
+                                           &background->error) &&
+                     mouv__background_select_server(background);
 }
 
-/* Success shows in the picture, failure in each operation's own time: nothing to do but go on. */
-static void seek_ended(mouv__step_t *step) {
-    mouv__admission_leave_lane(step->client, &step->client->admission.selector);
+/* Success shows in the snapshot, failure in each operation's own time: nothing to do but go on. */
+static void seek_ended(mouv__background_t *background) {
+    mouv__pool_leave_control(background->client, &background->client->pool.selector);
 }
 
 void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op) {
-    mouv__step_t *step = step_for(op);
-    if (!step) return;
-    mouv__step_submit(client, step, &client->admission.selector, seek_run, seek_ended, NULL);
+    mouv__background_t *background = background_for(op);
+    if (!background) return;
+    mouv__background_submit(client, background, &client->pool.selector, seek_run, seek_ended, NULL);
 }
 
 /* --- connections ----------------------------------------------------------------------------- */
 
 /* What the way alone takes, a ping tells, once: commands tell it, too, but those of a client may
  * all be slow ones. With mouv's own streams connecting has told. */
-static bool measure(mouv__step_t *step) {
-    if (__atomic_load_n(&step->pool->least_rtt_ns, __ATOMIC_RELAXED) > 0) return true;
+static bool measure(mouv__background_t *background) {
+    if (__atomic_load_n(&background->driver_pool->least_rtt_ns, __ATOMIC_RELAXED) > 0) return true;
     uint64_t began_ns = uv_hrtime();
-    if (!mouv__step_ping(step)) return false;
-    mouv__pool_note_rtt(step->pool, (int64_t)(uv_hrtime() - began_ns));
+    if (!mouv__background_ping(background)) return false;
+    mouv__driver_pool_note_rtt(background->driver_pool, (int64_t)(uv_hrtime() - began_ns));
     return true;
 }
 
 static void connect_run(mouv__job_t *job) {
-    mouv__step_t *step = (mouv__step_t *)job;
-    step->ok = mouv__carrier_open(step->carrier, step->pool, &step->error) &&
-               (step->server_id != 0 || mouv__step_select_server(step)) &&
-               mouv__step_connect(step) && measure(step);
+    mouv__background_t *background = (mouv__background_t *)job;
+    background->ok = mouv__connection_open(background->connection, background->driver_pool,
+                                           &background->error) &&
+                     (background->server_id != 0 || mouv__background_select_server(background)) &&
+                     mouv__background_connect(background) && measure(background);
 }
 
-static bool any_connected(const mouv__admission_t *admission, uint32_t server_id) {
+static bool any_connected(const mouv__pool_t *pool, uint32_t server_id) {
     uint64_t mask = server_id ? mouv__server_bit(server_id) : UINT64_MAX;
-    for (uint32_t i = 0; i < admission->carrier_count; i++)
-        if (admission->carriers[i]->connected & mask) return true;
+    for (uint32_t i = 0; i < pool->connection_count; i++)
+        if (pool->connections[i]->connected & mask) return true;
     return false;
 }
 
@@ -142,7 +147,7 @@ static void fail_selecting(mouv__queue_t *selecting, const mouv_error_t *error) 
     mouv__operation_t *next;
     for (mouv__operation_t *op = selecting->first; op; op = next) {
         next = op->next;
-        if (!op->affinity && !op->server_id) mouv__operation_fail_waiting(op, error);
+        if (!op->pin && !op->server_id) mouv__operation_fail_waiting(op, error);
     }
 }
 
@@ -153,48 +158,49 @@ static void fail_selecting(mouv__queue_t *selecting, const mouv_error_t *error) 
  * where the selection timeout bounds what is not lasting.
  */
 static void charge_waiting(mouv_client_t *client, uint32_t server_id, const mouv_error_t *error) {
-    mouv__admission_t *admission = &client->admission;
-    if (any_connected(admission, server_id)) return;
+    mouv__pool_t *pool = &client->pool;
+    if (any_connected(pool, server_id)) return;
     bool lasting = error->code != MOUV_ENETWORK && error->code != MOUV_ESELECTION;
-    charge_ready(&admission->ready, server_id, lasting, error);
-    if (lasting) fail_selecting(&admission->selecting, error);
+    charge_ready(&pool->ready, server_id, lasting, error);
+    if (lasting) fail_selecting(&pool->selecting, error);
 }
 
 typedef struct connect {
-    mouv__step_t step; /* first */
-    uint32_t asked_id; /* what the operations that wait have as their server id */
+    mouv__background_t background; /* first */
+    uint32_t asked_id;             /* what the operations that wait have as their server id */
 } connect_t;
 
-static void connect_ended(mouv__step_t *step) {
-    mouv_client_t *client = step->client;
-    uint32_t asked_id = ((connect_t *)step)->asked_id;
-    client->admission.connecting[asked_id % 64]--;
-    if (step->ok) {
-        step->carrier->connected |= mouv__server_bit(step->server_id);
-        mouv__circuit_heard(client, step->server_id);
+static void connect_ended(mouv__background_t *background) {
+    mouv_client_t *client = background->client;
+    uint32_t asked_id = ((connect_t *)background)->asked_id;
+    client->pool.connecting[asked_id % 64]--;
+    if (background->ok) {
+        background->connection->connected |= mouv__server_bit(background->server_id);
+        mouv__breaker_heard(client, background->server_id);
     }
-    mouv__admission_leave(client, step->carrier);
-    if (step->ok) return;
+    mouv__pool_leave(client, background->connection);
+    if (background->ok) return;
     mouv_error_t error = {0};
-    mouv__step_error(step, &error);
+    mouv__background_error(background, &error);
     charge_waiting(client, asked_id, &error);
 }
 
-bool mouv__connect(mouv_client_t *client, mouv__carrier_t *carrier, uint32_t server_id,
+bool mouv__connect(mouv_client_t *client, mouv__connection_t *connection, uint32_t server_id,
                    const mouv__operation_t *op) {
     connect_t *connect = mouv__alloc(sizeof(*connect));
     if (!connect) {
-        mouv__admission_leave(client, carrier);
-        return any_connected(&client->admission, server_id);
+        mouv__pool_leave(client, connection);
+        return any_connected(&client->pool, server_id);
     }
-    mouv__wish_t wish = {0};
-    if (op) wish = mouv__operation_wish(op);
+    mouv__criteria_t criteria = {0};
+    if (op) criteria = mouv__operation_criteria(op);
     connect->asked_id = server_id;
-    connect->step.carrier = carrier;
-    connect->step.server_id = server_id;
-    connect->step.write = wish.write;
-    if (wish.read_prefs) connect->step.read_prefs = mongoc_read_prefs_copy(wish.read_prefs);
-    client->admission.connecting[server_id % 64]++;
-    mouv__step_submit(client, &connect->step, NULL, connect_run, connect_ended, NULL);
+    connect->background.connection = connection;
+    connect->background.server_id = server_id;
+    connect->background.write = criteria.write;
+    if (criteria.read_prefs)
+        connect->background.read_prefs = mongoc_read_prefs_copy(criteria.read_prefs);
+    client->pool.connecting[server_id % 64]++;
+    mouv__background_submit(client, &connect->background, NULL, connect_run, connect_ended, NULL);
     return true;
 }

@@ -1,5 +1,5 @@
 /*
- * Idle carriers.
+ * Idle connections.
  */
 #include "mongo/pool/idle.h"
 
@@ -10,114 +10,114 @@
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-void mouv__idle_push(mouv__admission_t *admission, mouv__carrier_t *carrier) {
-    carrier->prev = NULL;
-    carrier->next = admission->idle;
-    if (admission->idle) admission->idle->prev = carrier;
-    admission->idle = carrier;
+void mouv__idle_push(mouv__pool_t *pool, mouv__connection_t *connection) {
+    connection->prev = NULL;
+    connection->next = pool->idle;
+    if (pool->idle) pool->idle->prev = connection;
+    pool->idle = connection;
 }
 
-void mouv__idle_remove(mouv__admission_t *admission, mouv__carrier_t *carrier) {
-    if (carrier->prev)
-        carrier->prev->next = carrier->next;
+void mouv__idle_remove(mouv__pool_t *pool, mouv__connection_t *connection) {
+    if (connection->prev)
+        connection->prev->next = connection->next;
     else
-        admission->idle = carrier->next;
-    if (carrier->next) carrier->next->prev = carrier->prev;
-    carrier->prev = carrier->next = NULL;
+        pool->idle = connection->next;
+    if (connection->next) connection->next->prev = connection->prev;
+    connection->prev = connection->next = NULL;
 }
 
-static bool is_kept(const mouv__carrier_t *carrier) {
-    const mouv__session_t *session = carrier->sessions;
+static bool is_kept(const mouv__connection_t *connection) {
+    const mouv__server_session_t *session = connection->sessions;
     while (session && !session->keepers) session = session->next;
     return session != NULL;
 }
 
-/* A cursor or session on a carrier with a stream would wait for its polls. */
-static bool suits(const mouv__carrier_t *carrier, const mouv__operation_t *op) {
-    return carrier->streams == 0 && !((op->row->flags & MOUV__OP_POLL) && is_kept(carrier));
+/* A cursor or session on a connection with a stream would wait for its polls. */
+static bool suits(const mouv__connection_t *connection, const mouv__operation_t *op) {
+    return connection->streams == 0 && !((op->row->flags & MOUV__OP_POLL) && is_kept(connection));
 }
 
-static bool may_grow(const mouv__admission_t *admission) {
-    return admission->carrier_count < admission->carrier_max;
+static bool may_grow(const mouv__pool_t *pool) {
+    return pool->connection_count < pool->connection_max;
 }
 
 /* Its connection to this server (0: to any) was cut, and it waits for another one. */
-static bool awaits_mending(const mouv__carrier_t *carrier, uint32_t server_id) {
-    return carrier->mend_id && (server_id == 0 || carrier->mend_id == server_id);
+static bool awaits_reconnect(const mouv__connection_t *connection, uint32_t server_id) {
+    return connection->reconnect_id && (server_id == 0 || connection->reconnect_id == server_id);
 }
 
-mouv__carrier_t *mouv__idle_find(const mouv__admission_t *admission, const mouv__operation_t *op) {
+mouv__connection_t *mouv__idle_find(const mouv__pool_t *pool, const mouv__operation_t *op) {
     uint32_t server_id = op->attempt.server_id;
     uint64_t mask = server_id ? mouv__server_bit(server_id) : UINT64_MAX;
-    mouv__carrier_t *best = NULL;
-    for (mouv__carrier_t *carrier = admission->idle; carrier; carrier = carrier->next) {
-        if (!(carrier->connected & mask) || awaits_mending(carrier, server_id)) continue;
-        if (suits(carrier, op)) return carrier;
-        if (!best || carrier->streams < best->streams) best = carrier;
+    mouv__connection_t *best = NULL;
+    for (mouv__connection_t *connection = pool->idle; connection; connection = connection->next) {
+        if (!(connection->connected & mask) || awaits_reconnect(connection, server_id)) continue;
+        if (suits(connection, op)) return connection;
+        if (!best || connection->streams < best->streams) best = connection;
     }
-    return may_grow(admission) ? NULL : best;
+    return may_grow(pool) ? NULL : best;
 }
 
 /* --- other connections ----------------------------------------------------------------------- */
 
-static mouv__carrier_t *new_carrier(mouv_client_t *client) {
-    mouv__admission_t *admission = &client->admission;
-    if (admission->carrier_count >= admission->carrier_max) return NULL;
-    mouv__carrier_t *carrier = mouv__carrier_new(client->pool);
-    if (!carrier) return NULL;
-    admission->carriers[admission->carrier_count++] = carrier;
-    return carrier;
+static mouv__connection_t *new_connection(mouv_client_t *client) {
+    mouv__pool_t *pool = &client->pool;
+    if (pool->connection_count >= pool->connection_max) return NULL;
+    mouv__connection_t *connection = mouv__connection_new(client->driver_pool);
+    if (!connection) return NULL;
+    pool->connections[pool->connection_count++] = connection;
+    return connection;
 }
 
 bool mouv__idle_grow(mouv_client_t *client, const mouv__operation_t *op) {
-    mouv__admission_t *admission = &client->admission;
+    mouv__pool_t *pool = &client->pool;
     uint32_t server_id = op->attempt.server_id;
-    uint8_t connecting = admission->connecting[server_id % 64];
-    if (connecting >= MOUV__CONNECTING_MAX || connecting >= admission->ready.count) return true;
-    mouv__carrier_t *carrier = admission->idle; /* not connected to it, or it would be used */
-    bool choosy = may_grow(admission);
-    while (carrier && ((choosy && !suits(carrier, op)) || (server_id == 0 && carrier->mend_id)))
-        carrier = carrier->next;
-    if (carrier)
-        mouv__idle_remove(admission, carrier);
+    uint8_t connecting = pool->connecting[server_id % 64];
+    if (connecting >= MOUV__CONNECTING_MAX || connecting >= pool->ready.count) return true;
+    mouv__connection_t *connection = pool->idle; /* not connected to it, or it would be used */
+    bool choosy = may_grow(pool);
+    while (connection &&
+           ((choosy && !suits(connection, op)) || (server_id == 0 && connection->reconnect_id)))
+        connection = connection->next;
+    if (connection)
+        mouv__idle_remove(pool, connection);
     else
-        carrier = new_carrier(client);
-    if (!carrier) return admission->carrier_count > 0;
-    carrier->busy = true;
-    if (carrier->mend_id == server_id) carrier->mend_id = 0;
-    return mouv__connect(client, carrier, server_id, op);
+        connection = new_connection(client);
+    if (!connection) return pool->connection_count > 0;
+    connection->busy = true;
+    if (connection->reconnect_id == server_id) connection->reconnect_id = 0;
+    return mouv__connect(client, connection, server_id, op);
 }
 
-void mouv__idle_mend(mouv_client_t *client, mouv__carrier_t *carrier) {
-    mouv__admission_t *admission = &client->admission;
-    uint32_t server_id = carrier->mend_id;
-    const mouv__server_t *server = mouv__topology_server(admission->topology, server_id);
+void mouv__idle_reconnect(mouv_client_t *client, mouv__connection_t *connection) {
+    mouv__pool_t *pool = &client->pool;
+    uint32_t server_id = connection->reconnect_id;
+    const mouv__server_t *server = mouv__topology_server(pool->topology, server_id);
     bool there = server && server->kind != MOUV__SERVER_UNKNOWN;
-    bool kept = mouv__circuit_keeps_cut(client, carrier, server_id);
-    if (there && !kept && admission->connecting[server_id % 64] >= MOUV__CONNECTING_MAX) return;
-    carrier->mend_id = 0;
-    admission->mending = true; /* others may be waiting for their turn */
+    bool kept = mouv__breaker_keeps_cut(client, connection, server_id);
+    if (there && !kept && pool->connecting[server_id % 64] >= MOUV__CONNECTING_MAX) return;
+    connection->reconnect_id = 0;
+    pool->reconnecting = true; /* others may be waiting for their turn */
     if (kept || !there || client->state != MOUV__CLIENT_OPEN) return;
-    mouv__idle_remove(admission, carrier);
-    carrier->busy = true;
-    mouv__connect(client, carrier, server_id, NULL);
+    mouv__idle_remove(pool, connection);
+    connection->busy = true;
+    mouv__connect(client, connection, server_id, NULL);
 }
 
-void mouv__idle_mend_all(mouv_client_t *client) {
-    client->admission.mending = false;
-    for (mouv__carrier_t *carrier = client->admission.idle, *next; carrier; carrier = next) {
-        next = carrier->next;
-        if (!carrier->mend_id) continue;
-        mouv__idle_mend(client, carrier);
-        client->admission.mending = true;
+void mouv__idle_reconnect_all(mouv_client_t *client) {
+    client->pool.reconnecting = false;
+    for (mouv__connection_t *connection = client->pool.idle, *next; connection; connection = next) {
+        next = connection->next;
+        if (!connection->reconnect_id) continue;
+        mouv__idle_reconnect(client, connection);
+        client->pool.reconnecting = true;
     }
 }
 
-void mouv__idle_forget_lost(mouv__admission_t *admission) {
+void mouv__idle_forget_lost(mouv__pool_t *pool) {
     uint64_t known = 0;
-    for (uint32_t i = 0; i < admission->topology->count; i++)
-        if (admission->topology->servers[i].kind != MOUV__SERVER_UNKNOWN)
-            known |= mouv__server_bit(admission->topology->servers[i].id);
-    for (uint32_t i = 0; i < admission->carrier_count; i++)
-        admission->carriers[i]->connected &= known;
+    for (uint32_t i = 0; i < pool->topology->count; i++)
+        if (pool->topology->servers[i].kind != MOUV__SERVER_UNKNOWN)
+            known |= mouv__server_bit(pool->topology->servers[i].id);
+    for (uint32_t i = 0; i < pool->connection_count; i++) pool->connections[i]->connected &= known;
 }

@@ -75,8 +75,7 @@ int mouv_session_append(const mouv_session_t *session, bson_t *opts) {
     return 0;
 }
 
-mouv_session_t *mouv__user_session_find(mouv_client_t *client, int64_t number,
-                                        mouv_error_t *error) {
+mouv_session_t *mouv__session_find(mouv_client_t *client, int64_t number, mouv_error_t *error) {
     for (mouv_session_t *session = client->sessions; session; session = session->next)
         if (session->number == number) return session;
     mouv_error_set(error, MOUV_EINVAL,
@@ -90,17 +89,17 @@ mouv_session_t *mouv__user_session_find(mouv_client_t *client, int64_t number,
 /* The server session goes back once no operation can come to it any more. */
 static void give_home_back(mouv_session_t *session) {
     if (!session->ended || session->operations > 0) return;
-    mouv__affinity_free(session->home);
-    session->home = NULL;
+    mouv__pin_free(session->pinned);
+    session->pinned = NULL;
 }
 
-void mouv__user_session_hold(mouv_session_t *session) {
+void mouv__session_hold(mouv_session_t *session) {
     session->references++;
 }
 
-void mouv__user_session_let_go(mouv_session_t *session) {
+void mouv__session_let_go(mouv_session_t *session) {
     if (--session->references > 0) return;
-    mouv__affinity_free(session->home);
+    mouv__pin_free(session->pinned);
     mouv__transaction_opts_clear(&session->defaults);
     mouv__transaction_opts_clear(&session->transaction.opts);
     bson_destroy(session->transaction.recovery_token);
@@ -119,7 +118,7 @@ void mouv_session_end(mouv_session_t *session) {
     give_home_back(session);
 }
 
-void mouv__user_sessions_end(mouv_client_t *client) {
+void mouv__sessions_end(mouv_client_t *client) {
     for (mouv_session_t *session = client->sessions; session; session = session->next)
         mouv_session_end(session);
 }
@@ -127,7 +126,7 @@ void mouv__user_sessions_end(mouv_client_t *client) {
 mouv_session_t *mouv_session_unref(mouv_session_t *session) {
     if (!session || mouv__client_is_foreign(session->client, "mouv_session_unref")) return NULL;
     mouv_session_end(session);
-    mouv__user_session_let_go(session);
+    mouv__session_let_go(session);
     return NULL;
 }
 
@@ -137,7 +136,7 @@ void mouv_session_drop(mouv_session_t **session) {
 
 /* --- its operations --------------------------------------------------------------------------- */
 
-int mouv__user_session_check(const mouv_session_t *session, mouv_error_t *error) {
+int mouv__session_check(const mouv_session_t *session, mouv_error_t *error) {
     if (!session) return mouv_error_set(error, MOUV_EINVAL, "'session' is NULL");
     int rc = mouv__client_check(session->client, error);
     if (rc == 0 && session->ended)
@@ -145,32 +144,32 @@ int mouv__user_session_check(const mouv_session_t *session, mouv_error_t *error)
     return rc;
 }
 
-void mouv__user_session_join(mouv_session_t *session, mouv__operation_t *op) {
+void mouv__session_attach(mouv_session_t *session, mouv__operation_t *op) {
     if (!session) return;
-    mouv__user_session_hold(session);
+    mouv__session_hold(session);
     session->operations++;
     op->user_session = session;
 }
 
-void mouv__user_session_part(mouv__operation_t *op) {
+void mouv__session_detach(mouv__operation_t *op) {
     mouv_session_t *session = op->user_session;
     if (!session) return;
     op->user_session = NULL;
     session->operations--;
     give_home_back(session);
-    mouv__user_session_let_go(session);
+    mouv__session_let_go(session);
 }
 
 bool mouv__operation_is_unacknowledged(const mouv__operation_t *op) {
     bson_t concern;
     if (!(op->row->flags & MOUV__OP_WRITE_CONCERN) || op->in_transaction) return false;
-    const bson_t *by_default = mouv__default_write_concern(op->defaults, op->client->pool);
+    const bson_t *by_default = mouv__concern_write(op->defaults, op->client->driver_pool);
     return (mouv__view_inside(op->command, "writeConcern", &concern) ||
             mouv__view_inside(by_default, "writeConcern", &concern)) &&
            mouv__is_unacknowledged(&concern);
 }
 
-int mouv__user_session_enter(mouv__operation_t *op, mouv_error_t *error) {
+int mouv__session_begin_operation(mouv__operation_t *op, mouv_error_t *error) {
     mouv_session_t *session = op->user_session;
     if (!mouv__is_cleanup(op)) {
         if (session->ended)
@@ -178,7 +177,7 @@ int mouv__user_session_enter(mouv__operation_t *op, mouv_error_t *error) {
         if (session->current)
             return mouv_error_set(error, MOUV_ESTATE, "another task is using the session");
     }
-    int rc = mouv__transaction_enter(op, error);
+    int rc = mouv__transaction_begin_operation(op, error);
     if (rc == 0 && mouv__operation_is_unacknowledged(op))
         rc = mouv_error_set(error, MOUV_EINVAL,
                             "an unacknowledged write (w: 0) cannot be in a session");
@@ -186,17 +185,17 @@ int mouv__user_session_enter(mouv__operation_t *op, mouv_error_t *error) {
     return rc;
 }
 
-void mouv__user_session_leave(mouv__operation_t *op) {
+void mouv__session_end_operation(mouv__operation_t *op) {
     mouv_session_t *session = op->user_session;
     if (!session || session->current != op) return;
     session->current = NULL;
-    mouv__transaction_leave(op);
+    mouv__transaction_end_operation(op);
 }
 
-mouv__session_t *mouv__user_session_home(const mouv_session_t *session, bool *lost) {
-    mouv__session_t *home = session->home ? mouv__affinity_session(session->home) : NULL;
-    if (lost) *lost = session->home && !home;
-    return home;
+mouv__server_session_t *mouv__session_pinned(const mouv_session_t *session, bool *lost) {
+    mouv__server_session_t *pinned = session->pinned ? mouv__pin_session(session->pinned) : NULL;
+    if (lost) *lost = session->pinned && !pinned;
+    return pinned;
 }
 
 /* --- read concern ----------------------------------------------------------------------------- */
@@ -210,7 +209,7 @@ static void append_time(bson_t *to, const char *name, const uint32_t time[2]) {
     if (time[0] > 0) BSON_APPEND_TIMESTAMP(to, name, time[0], time[1]);
 }
 
-bson_t *mouv__user_session_read_concern(const mouv_session_t *session, const bson_t *given) {
+bson_t *mouv__session_read_concern(const mouv_session_t *session, const bson_t *given) {
     bson_t *concern = bson_new();
     if (session->snapshot) {
         BSON_APPEND_UTF8(concern, "level", "snapshot");
@@ -223,7 +222,7 @@ bson_t *mouv__user_session_read_concern(const mouv_session_t *session, const bso
 }
 
 /* libmongoc's opts know a read concern's level alone, so it stands in the command. */
-void mouv__user_session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty) {
+void mouv__session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty) {
     bson_t *command = bson_new();
     bson_copy_to_excluding_noinit(op->command, command, "readConcern", NULL);
     if (if_empty || !bson_empty(concern)) BSON_APPEND_DOCUMENT(command, "readConcern", concern);
@@ -238,24 +237,24 @@ static void dress_read(mouv__operation_t *op) {
     const mouv_session_t *session = op->user_session;
     bson_t given;
     bool own = mouv__view_inside(op->command, "readConcern", &given);
-    bool any = own || mouv__view_inside(mouv__default_read_concern(op->defaults, op->client->pool),
+    bool any = own || mouv__view_inside(mouv__concern_read(op->defaults, op->client->driver_pool),
                                         "readConcern", &given);
-    bson_t *concern = mouv__user_session_read_concern(session, any ? &given : NULL);
-    mouv__user_session_set_read_concern(op, concern, own);
+    bson_t *concern = mouv__session_read_concern(session, any ? &given : NULL);
+    mouv__session_set_read_concern(op, concern, own);
 }
 
 /* In a snapshot session everything has the snapshot's read concern: the server then refuses what
  * cannot be done in one. */
 static bool takes_times(const mouv__operation_t *op) {
     const mouv_session_t *session = op->user_session;
-    if (session->snapshot) return !op->affinity && !mouv__is_cleanup(op);
+    if (session->snapshot) return !op->pin && !mouv__is_cleanup(op);
     return session->causal && (op->row->flags & MOUV__OP_READ_CONCERN);
 }
 
-int mouv__user_session_dress(mouv__operation_t *op, mouv__session_t *server_session) {
+int mouv__session_apply_to(mouv__operation_t *op, mouv__server_session_t *server_session) {
     mouv_session_t *session = op->user_session;
-    if (!session->home) session->home = mouv__affinity_new(op->client, server_session);
-    if (!session->home) return MOUV_ENOMEM;
+    if (!session->pinned) session->pinned = mouv__pin_new(op->client, server_session);
+    if (!session->pinned) return MOUV_ENOMEM;
     if (session->advanced) {
         bson_destroy(op->attempt.cluster_time);
         op->attempt.cluster_time = bson_copy(session->cluster_time);
@@ -263,7 +262,7 @@ int mouv__user_session_dress(mouv__operation_t *op, mouv__session_t *server_sess
             true; /* what the user believes is not the next session's business */
     }
     if (op->in_transaction)
-        mouv__transaction_dress(op);
+        mouv__transaction_apply_to(op);
     else if (takes_times(op))
         dress_read(op);
     return 0;
@@ -296,10 +295,10 @@ static bool advance_cluster_time(mouv_session_t *session, const bson_t *cluster_
 }
 
 static void note_lsid(mouv_session_t *session) {
-    const mouv__session_t *home = mouv__user_session_home(session, NULL);
-    if (session->lsid || !home || !home->handle) return;
+    const mouv__server_session_t *pinned = mouv__session_pinned(session, NULL);
+    if (session->lsid || !pinned || !pinned->handle) return;
     session->lsid = bson_new();
-    BSON_APPEND_BINARY(session->lsid, "id", BSON_SUBTYPE_UUID, home->lsid, sizeof(home->lsid));
+    BSON_APPEND_BINARY(session->lsid, "id", BSON_SUBTYPE_UUID, pinned->lsid, sizeof(pinned->lsid));
 }
 
 /* What was stopped in a transaction has ended it. */
@@ -319,7 +318,7 @@ static void note_recovery_token(mouv_session_t *session, const bson_t *reply) {
     bson_append_iter(session->transaction.recovery_token, NULL, 0, &field);
 }
 
-void mouv__user_session_note(mouv__operation_t *op) {
+void mouv__session_observe_reply(mouv__operation_t *op) {
     mouv_session_t *session = op->user_session;
     const bson_t *reply = op->attempt.reply;
     bson_t cluster_time;
@@ -350,8 +349,8 @@ const bson_t *mouv_session_lsid(const mouv_session_t *session) {
 }
 
 bool mouv_session_is_dirty(const mouv_session_t *session) {
-    const mouv__session_t *home = session ? mouv__user_session_home(session, NULL) : NULL;
-    return home && home->dirty;
+    const mouv__server_session_t *pinned = session ? mouv__session_pinned(session, NULL) : NULL;
+    return pinned && pinned->dirty;
 }
 
 const bson_t *mouv_session_cluster_time(const mouv_session_t *session) {

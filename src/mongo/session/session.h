@@ -1,8 +1,9 @@
 /*
  * mouv_session_t inside, and the few places where operations meet it. session.c is its life and
  * its times, transaction.c what its transactions add to commands, with_transaction.c the loop.
- * (A mouv__session_t, in pool.h, is a server session: it belongs to one libmongoc client. The
- * user's session takes one of these with its first operation and keeps it, and with it the client.)
+ * (A mouv__server_session_t, in pool.h, is a server session: it belongs to one libmongoc client.
+ * The user's session takes one of these with its first operation and keeps it, and with it the
+ * client.)
  */
 #ifndef MOUV_MONGO_SESSION_SESSION_H
 #define MOUV_MONGO_SESSION_SESSION_H
@@ -48,7 +49,7 @@ struct mouv_session {
     bool causal, snapshot;
     bool advanced;              /**< the user knows a greater cluster time than libmongoc */
     mouv__operation_t *current; /**< the one under way, or NULL */
-    mouv__affinity_t *home;     /**< the server session and its client, from the first operation */
+    mouv__pin_t *pinned;        /**< the server session and its client, from the first operation */
     bson_t *lsid;               /**< NULL until the first operation is back */
     bson_t *cluster_time;       /**< or NULL */
     uint32_t operation_time[2]; /**< timestamp, increment */
@@ -61,13 +62,13 @@ struct mouv_session {
 };
 
 /** The session that `sessionId` means on this client: NULL with MOUV_EINVAL in `error`. */
-mouv_session_t *mouv__user_session_find(mouv_client_t *client, int64_t number, mouv_error_t *error);
+mouv_session_t *mouv__session_find(mouv_client_t *client, int64_t number, mouv_error_t *error);
 
-void mouv__user_session_hold(mouv_session_t *session);
-void mouv__user_session_let_go(mouv_session_t *session);
+void mouv__session_hold(mouv_session_t *session);
+void mouv__session_let_go(mouv_session_t *session);
 
 /** The client closes. */
-void mouv__user_sessions_end(mouv_client_t *client);
+void mouv__sessions_end(mouv_client_t *client);
 
 /* --- An operation with op->user_session, in this order --------------------------------------- */
 
@@ -76,38 +77,38 @@ void mouv__user_sessions_end(mouv_client_t *client);
 bool mouv__operation_is_unacknowledged(const mouv__operation_t *op);
 
 /** Makes `op` one of the session's; session NULL is fine. */
-void mouv__user_session_join(mouv_session_t *session, mouv__operation_t *op);
+void mouv__session_attach(mouv_session_t *session, mouv__operation_t *op);
 
 /** It is to start: 0 if it may, else ECLOSED, ESTATE, EINVAL. */
-int mouv__user_session_enter(mouv__operation_t *op, mouv_error_t *error);
+int mouv__session_begin_operation(mouv__operation_t *op, mouv_error_t *error);
 
 /** The server session it must use, NULL if it may choose; `*lost`: that has gone with the client.
  */
-mouv__session_t *mouv__user_session_home(const mouv_session_t *session, bool *lost);
+mouv__server_session_t *mouv__session_pinned(const mouv_session_t *session, bool *lost);
 
 /** It goes to a worker, with this server session: fills in what the command lacks. */
-int mouv__user_session_dress(mouv__operation_t *op, mouv__session_t *server_session);
+int mouv__session_apply_to(mouv__operation_t *op, mouv__server_session_t *server_session);
 
 /** It is back: takes notice of the times in the reply. */
-void mouv__user_session_note(mouv__operation_t *op);
+void mouv__session_observe_reply(mouv__operation_t *op);
 
 /** It is settled: the next one may come. */
-void mouv__user_session_leave(mouv__operation_t *op);
+void mouv__session_end_operation(mouv__operation_t *op);
 
 /** Its last reference goes. */
-void mouv__user_session_part(mouv__operation_t *op);
+void mouv__session_detach(mouv__operation_t *op);
 
 /* --- session.c to transaction.c --------------------------------------------------------------- */
 
 /** 0, or why the session cannot be used from here: EINVAL, ETHREAD, ECLOSED. */
-int mouv__user_session_check(const mouv_session_t *session, mouv_error_t *error);
+int mouv__session_check(const mouv_session_t *session, mouv_error_t *error);
 
 /** {<given>, afterClusterTime: ...} or what else the session demands of a first read; the caller's
  *  to destroy. `given` may be NULL. */
-bson_t *mouv__user_session_read_concern(const mouv_session_t *session, const bson_t *given);
+bson_t *mouv__session_read_concern(const mouv_session_t *session, const bson_t *given);
 
 /** Gives the command this read concern, which it takes, in place of its own. */
-void mouv__user_session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty);
+void mouv__session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty);
 
 /** The document in {<name>: {...}} as a view; false if there is none. `outer` may be NULL. */
 bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view);
@@ -119,9 +120,9 @@ void mouv__transaction_opts_clear(mouv__transaction_opts_t *opts);
 /** Whether a write concern is w: 0; NULL is fine. */
 bool mouv__is_unacknowledged(const bson_t *write_concern);
 
-int mouv__transaction_enter(mouv__operation_t *op, mouv_error_t *error);
-void mouv__transaction_dress(mouv__operation_t *op);
-void mouv__transaction_leave(mouv__operation_t *op);
+int mouv__transaction_begin_operation(mouv__operation_t *op, mouv_error_t *error);
+void mouv__transaction_apply_to(mouv__operation_t *op);
+void mouv__transaction_end_operation(mouv__operation_t *op);
 
 /** Adds the labels that are the driver's to give. */
 void mouv__transaction_label(const mouv__operation_t *op, mouv_error_t *error);

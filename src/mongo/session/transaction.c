@@ -118,11 +118,12 @@ static void inherit(bson_t **concern, const bson_t *session, const bson_t *clien
 
 static void inherit_all(mouv__transaction_opts_t *opts, const mouv_session_t *session) {
     const mouv__transaction_opts_t *defaults = &session->defaults;
-    const mouv__pool_t *pool = session->client->pool;
-    inherit(&opts->read_concern, defaults->read_concern, pool->read_concern, "readConcern");
-    inherit(&opts->write_concern, defaults->write_concern, pool->write_concern, "writeConcern");
+    const mouv__driver_pool_t *driver_pool = session->client->driver_pool;
+    inherit(&opts->read_concern, defaults->read_concern, driver_pool->read_concern, "readConcern");
+    inherit(&opts->write_concern, defaults->write_concern, driver_pool->write_concern,
+            "writeConcern");
     if (opts->primary == 0) opts->primary = defaults->primary;
-    if (opts->primary == 0) opts->primary = pool->read_prefs ? -1 : 1;
+    if (opts->primary == 0) opts->primary = driver_pool->read_prefs ? -1 : 1;
     if (opts->max_commit_time_ms == 0) opts->max_commit_time_ms = defaults->max_commit_time_ms;
 }
 
@@ -136,7 +137,7 @@ bool mouv__is_unacknowledged(const bson_t *write_concern) {
 
 /* Whether the session may now be asked to start, commit or abort. */
 static int check(const mouv_session_t *session, mouv_error_t *error) {
-    int rc = mouv__user_session_check(session, error);
+    int rc = mouv__session_check(session, error);
     if (rc == 0 && session->current)
         rc = mouv_error_set(error, MOUV_ESTATE, "another task is using the session");
     return rc;
@@ -219,7 +220,7 @@ static int check_command(const mouv__operation_t *op, mouv_error_t *error) {
     return 0;
 }
 
-int mouv__transaction_enter(mouv__operation_t *op, mouv_error_t *error) {
+int mouv__transaction_begin_operation(mouv__operation_t *op, mouv_error_t *error) {
     mouv_session_t *session = op->user_session;
     if (is_end(op)) {
         op->in_transaction = true;
@@ -241,7 +242,7 @@ static void append_start(bson_t *fields, mouv__operation_t *op) {
     const mouv_session_t *session = op->user_session;
     const bson_t *given = session->transaction.opts.read_concern;
     BSON_APPEND_BOOL(fields, "startTransaction", true);
-    mouv__user_session_set_read_concern(op, mouv__user_session_read_concern(session, given), false);
+    mouv__session_set_read_concern(op, mouv__session_read_concern(session, given), false);
 }
 
 /* {w: "majority", wtimeout: 10000, <what was given besides w>}; a timeoutMS replaces wtimeout. */
@@ -276,7 +277,7 @@ static void append_end(bson_t *fields, const mouv__operation_t *op) {
     if (transaction->recovery_token) bson_concat(fields, transaction->recovery_token);
 }
 
-void mouv__transaction_dress(mouv__operation_t *op) {
+void mouv__transaction_apply_to(mouv__operation_t *op) {
     mouv_session_t *session = op->user_session;
     bson_t *fields = bson_new();
     if (is_end(op)) {
@@ -295,7 +296,7 @@ void mouv__transaction_dress(mouv__operation_t *op) {
     op->attempt.fields = fields;
 }
 
-void mouv__transaction_leave(mouv__operation_t *op) {
+void mouv__transaction_end_operation(mouv__operation_t *op) {
     mouv_session_t *session = op->user_session;
     if (op->starts_transaction && !mouv__attempt_is_sent(op) &&
         session->transaction.state == MOUV__TRANSACTION_OPEN)
@@ -362,7 +363,7 @@ static mouv__operation_t *new_end(mouv_session_t *session, const mouv__operation
                                   mouv__finish_fn_t finish, mouv_future_t *failed) {
     mouv__operation_t *op = mouv__operation_new(session->client, row, "admin", 0, failed);
     if (!op) return NULL;
-    mouv__user_session_join(session, op);
+    mouv__session_attach(session, op);
     op->finish = finish;
     op->command = bson_new();
     BSON_APPEND_INT32(op->command, row->name, 1);

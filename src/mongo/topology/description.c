@@ -115,8 +115,8 @@ mouv_topology_description_t *mouv_client_get_topology(const mouv_client_t *clien
         mouv__raise(error, why.code, "mouv_client_get_topology: %s", why.message);
         return NULL;
     }
-    mouv_topology_description_t *topology = mouv__watch_describe(client->pool->watch);
-    if (!topology) topology = mouv__describe_seeds(client->pool->uri);
+    mouv_topology_description_t *topology = mouv__listener_describe(client->driver_pool->listener);
+    if (!topology) topology = mouv__describe_seeds(client->driver_pool->uri);
     if (!topology)
         mouv__raise(error, MOUV_ENOMEM, "mouv_client_get_topology: %s",
                     mouv_error_message(MOUV_ENOMEM));

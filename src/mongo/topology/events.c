@@ -32,10 +32,10 @@
     X(heartbeat_started, heartbeat) \
     X(heartbeat_succeeded, heartbeat) \
     X(heartbeat_failed, heartbeat) \
-    X(operation_queued, pool) \
-    X(client_checked_out, pool) \
-    X(client_returned, pool) \
-    X(operation_killed, pool)
+    X(operation_queued, driver_pool) \
+    X(client_checked_out, driver_pool) \
+    X(client_returned, driver_pool) \
+    X(operation_killed, driver_pool)
 
 typedef enum kind {
 #define KIND(callback, member) KIND_##callback,
@@ -52,7 +52,7 @@ typedef struct record {
         mouv_server_event_t server;
         mouv_topology_event_t topology;
         mouv_heartbeat_event_t heartbeat;
-        mouv_pool_event_t pool;
+        mouv_pool_event_t driver_pool;
     } event;
     bson_t *document; /* command, reply */
     mouv_error_t *error;
@@ -64,7 +64,7 @@ typedef struct record {
     char host[264];
 } record_t;
 
-struct mouv__monitor {
+struct mouv__events {
     mouv__mail_t mail;   /* first; in the mailbox while `posted` */
     mouv__ready_t ready; /* loop thread */
     mouv__mailbox_t *mailbox;
@@ -120,89 +120,88 @@ static const mouv_error_t *keep_error(record_t *record, const bson_error_t *driv
 
 /* --- telling, on the loop thread -------------------------------------------------------------- */
 
-static void tell(const mouv__monitor_t *monitor, const record_t *record) {
+static void tell(const mouv__events_t *events, const record_t *record) {
     switch (record->kind) {
 #define TELL(callback, member) \
     case KIND_##callback: \
-        monitor->callbacks.callback(&record->event.member, monitor->arg); \
+        events->callbacks.callback(&record->event.member, events->arg); \
         return;
         KINDS(TELL)
 #undef TELL
     }
 }
 
-static record_t *take_first(mouv__monitor_t *monitor) {
-    uv_mutex_lock(&monitor->lock);
-    record_t *record = monitor->first;
-    if (record) monitor->first = record->next;
-    if (!monitor->first) monitor->last = NULL;
-    uv_mutex_unlock(&monitor->lock);
+static record_t *take_first(mouv__events_t *events) {
+    uv_mutex_lock(&events->lock);
+    record_t *record = events->first;
+    if (record) events->first = record->next;
+    if (!events->first) events->last = NULL;
+    uv_mutex_unlock(&events->lock);
     return record;
 }
 
 static void on_ready(mouv__ready_t *ready) {
-    mouv__monitor_t *monitor =
-        (mouv__monitor_t *)((char *)ready - offsetof(mouv__monitor_t, ready));
+    mouv__events_t *events = (mouv__events_t *)((char *)ready - offsetof(mouv__events_t, ready));
     record_t *record;
-    while ((record = take_first(monitor)) != NULL) { /* a callback may stop it: then none is left */
-        tell(monitor, record);
+    while ((record = take_first(events)) != NULL) { /* a callback may stop it: then none is left */
+        tell(events, record);
         record_free(record);
     }
-    if (monitor->finishing) mouv__monitor_stop(monitor);
-    mouv__monitor_unref(monitor);
+    if (events->finishing) mouv__events_stop(events);
+    mouv__events_unref(events);
 }
 
-static void schedule(mouv__monitor_t *monitor) {
-    if (monitor->stopped || monitor->ready.queued) return;
-    mouv__monitor_ref(monitor);
-    mouv__runtime_ready(monitor->runtime, &monitor->ready);
+static void schedule(mouv__events_t *events) {
+    if (events->stopped || events->ready.queued) return;
+    mouv__events_ref(events);
+    mouv__runtime_ready(events->runtime, &events->ready);
 }
 
 static void mail_deliver(mouv__mail_t *mail) {
-    mouv__monitor_t *monitor = (mouv__monitor_t *)mail;
-    uv_mutex_lock(&monitor->lock);
-    monitor->posted = false;
-    uv_mutex_unlock(&monitor->lock);
-    schedule(monitor);
-    mouv__monitor_unref(monitor);
+    mouv__events_t *events = (mouv__events_t *)mail;
+    uv_mutex_lock(&events->lock);
+    events->posted = false;
+    uv_mutex_unlock(&events->lock);
+    schedule(events);
+    mouv__events_unref(events);
 }
 
 static void mail_discard(mouv__mail_t *mail) {
-    mouv__monitor_unref((mouv__monitor_t *)mail);
+    mouv__events_unref((mouv__events_t *)mail);
 }
 
 /* --- writing down ----------------------------------------------------------------------------- */
 
 /* Whether the loop must be told that there is something. */
-static bool push(mouv__monitor_t *monitor, record_t *record, bool mail) {
-    uv_mutex_lock(&monitor->lock);
-    bool stopped = monitor->stopped;
-    bool post = mail && !stopped && !monitor->posted;
+static bool push(mouv__events_t *events, record_t *record, bool mail) {
+    uv_mutex_lock(&events->lock);
+    bool stopped = events->stopped;
+    bool post = mail && !stopped && !events->posted;
     if (!stopped) {
-        if (monitor->last)
-            monitor->last->next = record;
+        if (events->last)
+            events->last->next = record;
         else
-            monitor->first = record;
-        monitor->last = record;
+            events->first = record;
+        events->last = record;
     }
-    if (post) monitor->posted = true;
-    uv_mutex_unlock(&monitor->lock);
+    if (post) events->posted = true;
+    uv_mutex_unlock(&events->lock);
     if (stopped) record_free(record);
     return post;
 }
 
 /* From any thread but the loop's. */
-static void report(mouv__monitor_t *monitor, record_t *record) {
-    if (!push(monitor, record, true)) return;
-    mouv__monitor_ref(monitor);
-    mouv__mailbox_post(monitor->mailbox, &monitor->mail);
+static void report(mouv__events_t *events, record_t *record) {
+    if (!push(events, record, true)) return;
+    mouv__events_ref(events);
+    mouv__mailbox_post(events->mailbox, &events->mail);
 }
 
 /* --- commands, on workers --------------------------------------------------------------------- */
 
 /* What this thread sends now. */
 typedef struct sending {
-    mouv__monitor_t *monitor; /* NULL: nothing that is told of */
+    mouv__events_t *events; /* NULL: nothing that is told of */
     uint64_t operation_id;
     const char *database;
     const char *name; /* libmongoc may send others before it, to authenticate */
@@ -223,20 +222,20 @@ static bool is_secret(const char *name, const bson_t *command) {
     return hello && bson_has_field(command, "speculativeAuthenticate");
 }
 
-void mouv__monitor_enter(mouv__monitor_t *monitor, uint64_t operation_id, const char *database,
-                         const bson_t *command) {
+void mouv__events_enter(mouv__events_t *events, uint64_t operation_id, const char *database,
+                        const bson_t *command) {
     bson_iter_t iter;
-    if (!monitor || !bson_iter_init(&iter, command) || !bson_iter_next(&iter)) return;
+    if (!events || !bson_iter_init(&iter, command) || !bson_iter_next(&iter)) return;
     const char *name = bson_iter_key(&iter);
-    sending = (sending_t){monitor, operation_id, database, name, is_secret(name, command)};
+    sending = (sending_t){events, operation_id, database, name, is_secret(name, command)};
 }
 
-void mouv__monitor_leave(mouv__monitor_t *monitor) {
-    if (monitor) sending = (sending_t){0};
+void mouv__events_leave(mouv__events_t *events) {
+    if (events) sending = (sending_t){0};
 }
 
 static record_t *command_record(kind_t kind, const char *name, const mongoc_host_list_t *host) {
-    if (!sending.monitor || strcmp(sending.name, name) != 0) return NULL;
+    if (!sending.events || strcmp(sending.name, name) != 0) return NULL;
     record_t *record = record_new(kind);
     if (!record) return NULL;
     mouv_command_event_t *view = &record->event.command;
@@ -279,7 +278,7 @@ static void on_command_started(const mongoc_apm_command_started_t *event) {
     COMMAND_RECORD(record, command_started, event);
     record->event.command.command =
         keep_command(record, mongoc_apm_command_started_get_command(event));
-    report(sending.monitor, record);
+    report(sending.events, record);
 }
 
 static void on_command_succeeded(const mongoc_apm_command_succeeded_t *event) {
@@ -287,7 +286,7 @@ static void on_command_succeeded(const mongoc_apm_command_succeeded_t *event) {
     record->event.command.duration_us = mongoc_apm_command_succeeded_get_duration(event);
     record->event.command.reply =
         keep_command(record, mongoc_apm_command_succeeded_get_reply(event));
-    report(sending.monitor, record);
+    report(sending.events, record);
 }
 
 static void on_command_failed(const mongoc_apm_command_failed_t *event) {
@@ -299,12 +298,12 @@ static void on_command_failed(const mongoc_apm_command_failed_t *event) {
     record->event.command.error = keep_error(record, &error, reply);
     if (reply && bson_has_field(reply, "ok"))
         record->event.command.reply = keep_command(record, reply);
-    report(sending.monitor, record);
+    report(sending.events, record);
 }
 
 /* --- the deployment, on libmongoc's monitor threads ------------------------------------------- */
 
-#define MONITOR_OF(kind, event) mouv__watch_monitor(mongoc_apm_##kind##_get_context(event))
+#define MONITOR_OF(kind, event) mouv__listener_events(mongoc_apm_##kind##_get_context(event))
 
 #define SERVER_RECORD(record, kind, event) \
     record_t *record = record_new(KIND_##kind); \
@@ -345,9 +344,9 @@ static void on_topology_opening(const mongoc_apm_topology_opening_t *event) {
     report(MONITOR_OF(topology_opening, event), record);
 }
 
-void mouv__monitor_topology_changed(mouv__monitor_t *monitor,
-                                    const mongoc_apm_topology_changed_t *event) {
-    if (!monitor->callbacks.topology_changed) return;
+void mouv__events_topology_changed(mouv__events_t *events,
+                                   const mongoc_apm_topology_changed_t *event) {
+    if (!events->callbacks.topology_changed) return;
     TOPOLOGY_RECORD(record, topology_changed, event);
     record->pictures[0] =
         mouv__describe_topology(mongoc_apm_topology_changed_get_previous_description(event));
@@ -356,7 +355,7 @@ void mouv__monitor_topology_changed(mouv__monitor_t *monitor,
     record->event.topology.previous = record->pictures[0];
     record->event.topology.next = record->pictures[1];
     if (record->pictures[0] && record->pictures[1])
-        report(monitor, record);
+        report(events, record);
     else
         record_free(record);
 }
@@ -377,30 +376,30 @@ static void on_heartbeat_started(const mongoc_apm_server_heartbeat_started_t *ev
     report(MONITOR_OF(server_heartbeat_started, event), record);
 }
 
-void mouv__monitor_heartbeat_succeeded(mouv__monitor_t *monitor,
-                                       const mongoc_apm_server_heartbeat_succeeded_t *event) {
-    if (!monitor->callbacks.heartbeat_succeeded) return;
+void mouv__events_heartbeat_succeeded(mouv__events_t *events,
+                                      const mongoc_apm_server_heartbeat_succeeded_t *event) {
+    if (!events->callbacks.heartbeat_succeeded) return;
     HEARTBEAT_RECORD(record, heartbeat_succeeded, event);
     record->event.heartbeat.duration_us = mongoc_apm_server_heartbeat_succeeded_get_duration(event);
     record->document = bson_copy(mongoc_apm_server_heartbeat_succeeded_get_reply(event));
     record->event.heartbeat.reply = record->document;
-    report(monitor, record);
+    report(events, record);
 }
 
-void mouv__monitor_heartbeat_failed(mouv__monitor_t *monitor,
-                                    const mongoc_apm_server_heartbeat_failed_t *event) {
-    if (!monitor->callbacks.heartbeat_failed) return;
+void mouv__events_heartbeat_failed(mouv__events_t *events,
+                                   const mongoc_apm_server_heartbeat_failed_t *event) {
+    if (!events->callbacks.heartbeat_failed) return;
     HEARTBEAT_RECORD(record, heartbeat_failed, event);
     bson_error_t error = {0};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
     record->event.heartbeat.duration_us = mongoc_apm_server_heartbeat_failed_get_duration(event);
     record->event.heartbeat.error = keep_error(record, &error, NULL);
-    report(monitor, record);
+    report(events, record);
 }
 
-void mouv__monitor_subscribe(const mouv__monitor_t *monitor, mongoc_apm_callbacks_t *callbacks) {
+void mouv__events_subscribe(const mouv__events_t *events, mongoc_apm_callbacks_t *callbacks) {
 #define SUBSCRIBE(kind, apm) \
-    if (monitor->callbacks.kind) mongoc_apm_set_##apm##_cb(callbacks, on_##kind)
+    if (events->callbacks.kind) mongoc_apm_set_##apm##_cb(callbacks, on_##kind)
     SUBSCRIBE(command_started, command_started);
     SUBSCRIBE(command_succeeded, command_succeeded);
     SUBSCRIBE(command_failed, command_failed);
@@ -422,7 +421,7 @@ static int64_t us_since(const mouv__operation_t *op, int64_t then_ns) {
 static mouv_pool_event_t *note(const mouv__operation_t *op, kind_t kind) {
     record_t *record = record_new(kind);
     if (!record) return NULL;
-    mouv_pool_event_t *view = &record->event.pool;
+    mouv_pool_event_t *view = &record->event.driver_pool;
     view->operation = op->row->name;
     view->database = keep_database(record, op->database);
     view->operation_id = op->number;
@@ -431,12 +430,12 @@ static mouv_pool_event_t *note(const mouv__operation_t *op, kind_t kind) {
 }
 
 static void add(const mouv__operation_t *op, mouv_pool_event_t *view) {
-    push(op->client->monitor, (record_t *)((char *)view - offsetof(record_t, event)), false);
-    schedule(op->client->monitor);
+    push(op->client->events, (record_t *)((char *)view - offsetof(record_t, event)), false);
+    schedule(op->client->events);
 }
 
-void mouv__monitor_queued(const mouv__operation_t *op) {
-    if (!op->client->monitor->callbacks.operation_queued) return;
+void mouv__events_queued(const mouv__operation_t *op) {
+    if (!op->client->events->callbacks.operation_queued) return;
     mouv_pool_event_t *view = note(op, KIND_operation_queued);
     if (!view) return;
     view->waits_for =
@@ -444,52 +443,52 @@ void mouv__monitor_queued(const mouv__operation_t *op) {
     add(op, view);
 }
 
-void mouv__monitor_checked_out(const mouv__operation_t *op) {
-    if (!op->client->monitor->callbacks.client_checked_out) return;
+void mouv__events_checked_out(const mouv__operation_t *op) {
+    if (!op->client->events->callbacks.client_checked_out) return;
     mouv_pool_event_t *view = note(op, KIND_client_checked_out);
     if (!view) return;
     view->duration_us = us_since(op, op->entered_ns);
     add(op, view);
 }
 
-void mouv__monitor_returned(const mouv__operation_t *op) {
-    schedule(op->client->monitor);
-    if (!op->client->monitor->callbacks.client_returned) return;
+void mouv__events_returned(const mouv__operation_t *op) {
+    schedule(op->client->events);
+    if (!op->client->events->callbacks.client_returned) return;
     mouv_pool_event_t *view = note(op, KIND_client_returned);
     if (!view) return;
     view->duration_us = us_since(op, op->began_ns);
     add(op, view);
 }
 
-void mouv__monitor_killed(const mouv__operation_t *op) {
-    if (!op->client->monitor->callbacks.operation_killed) return;
+void mouv__events_killed(const mouv__operation_t *op) {
+    if (!op->client->events->callbacks.operation_killed) return;
     mouv_pool_event_t *view = note(op, KIND_operation_killed);
     if (view) add(op, view);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static mouv__monitor_t *monitor_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
-                                    void *arg) {
-    mouv__monitor_t *monitor = mouv__alloc(sizeof(*monitor));
-    if (!monitor) return NULL;
-    if (uv_mutex_init(&monitor->lock) != 0) {
-        mouv__free(monitor);
+static mouv__events_t *monitor_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
+                                   void *arg) {
+    mouv__events_t *events = mouv__alloc(sizeof(*events));
+    if (!events) return NULL;
+    if (uv_mutex_init(&events->lock) != 0) {
+        mouv__free(events);
         return NULL;
     }
-    monitor->mail = (mouv__mail_t){.deliver = mail_deliver, .discard = mail_discard};
-    monitor->ready.run = on_ready;
-    monitor->mailbox = mouv__mailbox_ref(mouv__runtime_mailbox(runtime));
-    monitor->runtime = runtime;
-    monitor->callbacks = *callbacks;
-    monitor->arg = arg;
-    monitor->shares = 1;
-    return monitor;
+    events->mail = (mouv__mail_t){.deliver = mail_deliver, .discard = mail_discard};
+    events->ready.run = on_ready;
+    events->mailbox = mouv__mailbox_ref(mouv__runtime_mailbox(runtime));
+    events->runtime = runtime;
+    events->callbacks = *callbacks;
+    events->arg = arg;
+    events->shares = 1;
+    return events;
 }
 
-mouv__monitor_t *mouv__monitor_ref(mouv__monitor_t *monitor) {
-    __atomic_add_fetch(&monitor->shares, 1, __ATOMIC_RELAXED);
-    return monitor;
+mouv__events_t *mouv__events_ref(mouv__events_t *events) {
+    __atomic_add_fetch(&events->shares, 1, __ATOMIC_RELAXED);
+    return events;
 }
 
 static void free_records(record_t *record) {
@@ -500,37 +499,37 @@ static void free_records(record_t *record) {
     }
 }
 
-void mouv__monitor_unref(mouv__monitor_t *monitor) {
-    if (__atomic_sub_fetch(&monitor->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
-    free_records(monitor->first);
-    mouv__mailbox_unref(monitor->mailbox);
-    uv_mutex_destroy(&monitor->lock);
-    mouv__free(monitor);
+void mouv__events_unref(mouv__events_t *events) {
+    if (__atomic_sub_fetch(&events->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
+    free_records(events->first);
+    mouv__mailbox_unref(events->mailbox);
+    uv_mutex_destroy(&events->lock);
+    mouv__free(events);
 }
 
-void mouv__monitor_stop(mouv__monitor_t *monitor) {
-    if (!monitor) return;
-    uv_mutex_lock(&monitor->lock);
-    record_t *left = monitor->first;
-    monitor->first = monitor->last = NULL;
-    monitor->stopped = true;
-    uv_mutex_unlock(&monitor->lock);
+void mouv__events_stop(mouv__events_t *events) {
+    if (!events) return;
+    uv_mutex_lock(&events->lock);
+    record_t *left = events->first;
+    events->first = events->last = NULL;
+    events->stopped = true;
+    uv_mutex_unlock(&events->lock);
     free_records(left);
 }
 
-void mouv__monitor_finish(mouv__monitor_t *monitor) {
-    if (!monitor) return;
-    monitor->finishing = true;
-    schedule(monitor);
+void mouv__events_finish(mouv__events_t *events) {
+    if (!events) return;
+    events->finishing = true;
+    schedule(events);
 }
 
 int mouv_client_set_monitor(mouv_client_t *client, const mouv_monitor_t *callbacks, void *arg) {
     int rc = mouv__client_check(client, NULL);
     if (rc < 0) return rc;
     if (!callbacks) return MOUV_EINVAL;
-    if (client->stats.started > 0 || client->monitor) return MOUV_ESTATE;
-    client->monitor = monitor_new(client->runtime, callbacks, arg);
-    if (!client->monitor) return MOUV_ENOMEM;
-    mouv__watch_set_monitor(client->pool->watch, client->monitor);
+    if (client->stats.started > 0 || client->events) return MOUV_ESTATE;
+    client->events = monitor_new(client->runtime, callbacks, arg);
+    if (!client->events) return MOUV_ENOMEM;
+    mouv__listener_set_events(client->driver_pool->listener, client->events);
     return 0;
 }

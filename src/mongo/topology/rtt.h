@@ -1,7 +1,7 @@
 /*
  * Round trips as libmongoc's monitors find them: of each server the last ten, of which the least
  * counts. libmongoc gives a moving average alone, so what the newest one was is reckoned back from
- * that. Not locked; see watch.c.
+ * that. Not locked; see listener.c.
  */
 #ifndef MOUV_MONGO_TOPOLOGY_RTT_H
 #define MOUV_MONGO_TOPOLOGY_RTT_H

@@ -1,6 +1,6 @@
 /*
  * What mouv knows of the deployment: libmongoc's monitors report each change on threads of their
- * own, the loop gets the last picture by mail and decides by it who may go to a worker.
+ * own, the loop gets the last snapshot by mail and decides by it who may go to a worker.
  */
 #ifndef MOUV_MONGO_TOPOLOGY_TOPOLOGY_H
 #define MOUV_MONGO_TOPOLOGY_TOPOLOGY_H
@@ -44,7 +44,7 @@ typedef struct mouv__server {
     char host[264];       /**< "localhost:27017" */
 } mouv__server_t;
 
-/** One picture; immutable once made. */
+/** One snapshot; immutable once made. */
 typedef struct mouv__topology {
     mouv__topology_kind_t kind;
     bool dead; /**< no server is left and none will come: none is of the URI's replica set */
@@ -53,67 +53,69 @@ typedef struct mouv__topology {
 } mouv__topology_t;
 
 /** Between the monitors and the loop; counted, as a monitor may report while the loop goes. */
-typedef struct mouv__watch mouv__watch_t;
-typedef struct mouv__monitor mouv__monitor_t; /* see monitor.h */
+typedef struct mouv__listener mouv__listener_t;
+typedef struct mouv__events mouv__events_t; /* see monitor.h */
 
 /** Loop thread: `changed(arg)` is called there after each change and heartbeat. NULL: ENOMEM. */
-mouv__watch_t *mouv__watch_new(mouv__mailbox_t *mailbox, void (*changed)(void *arg), void *arg);
+mouv__listener_t *mouv__listener_new(mouv__mailbox_t *mailbox, void (*changed)(void *arg),
+                                     void *arg);
 
 /** Loop thread: `changed` is not called any more. */
-void mouv__watch_stop(mouv__watch_t *watch);
+void mouv__listener_stop(mouv__listener_t *listener);
 
 /** Loop thread, before the pool is made: what the user wants to be told of. Takes a share. */
-void mouv__watch_set_monitor(mouv__watch_t *watch, mouv__monitor_t *monitor);
+void mouv__listener_set_events(mouv__listener_t *listener, mouv__events_t *events);
 
 /** Any thread: NULL if nothing is subscribed. */
-mouv__monitor_t *mouv__watch_monitor(const mouv__watch_t *watch);
+mouv__events_t *mouv__listener_events(const mouv__listener_t *listener);
 
 /** Any thread. */
-mouv__watch_t *mouv__watch_ref(mouv__watch_t *watch);
-void mouv__watch_unref(mouv__watch_t *watch);
+mouv__listener_t *mouv__listener_ref(mouv__listener_t *listener);
+void mouv__listener_unref(mouv__listener_t *listener);
 
-/** A worker: makes a pool report to the watch, which takes a client of it; before its first is
+/** A worker: makes a pool report to the listener, which takes a client of it; before its first is
  * popped. */
-void mouv__watch_pool(mouv__watch_t *watch, const mongoc_uri_t *uri, mongoc_client_pool_t *pool);
+void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *uri,
+                              mongoc_client_pool_t *driver_pool);
 
 /** Before the pool ends: gives that client back. */
-void mouv__watch_leave(mouv__watch_t *watch, mongoc_client_pool_t *pool);
+void mouv__listener_leave(mouv__listener_t *listener, mongoc_client_pool_t *driver_pool);
 
 /** Any thread: the least round trip of the last heartbeats, see rtt.h; 0: none is known. */
-int64_t mouv__watch_rtt_ms(const mouv__watch_t *watch);
+int64_t mouv__listener_rtt_ms(const mouv__listener_t *listener);
 
 /** Loop thread: all that is known now, the caller's; NULL: nothing yet, or ENOMEM. */
-mouv_topology_description_t *mouv__watch_describe(mouv__watch_t *watch);
+mouv_topology_description_t *mouv__listener_describe(mouv__listener_t *listener);
 
 /** Loop thread: whether this host has answered a heartbeat since the last call; `changed` is called
  *  after each. */
-bool mouv__watch_take_heartbeat(mouv__watch_t *watch, const char *host);
+bool mouv__listener_take_heartbeat(mouv__listener_t *listener, const char *host);
 
-/** Loop thread: the newest picture since the last call, the caller's to free, or NULL. */
-mouv__topology_t *mouv__watch_take(mouv__watch_t *watch);
+/** Loop thread: the newest snapshot since the last call, the caller's to free, or NULL. */
+mouv__topology_t *mouv__listener_take(mouv__listener_t *listener);
 
 /** Any thread: the last heartbeat error of each unreachable host, "; " between them; "" if none. */
-void mouv__watch_errors(mouv__watch_t *watch, const mouv__topology_t *topology, char *text,
-                        size_t size);
+void mouv__listener_errors(mouv__listener_t *listener, const mouv__topology_t *topology, char *text,
+                           size_t size);
 
 /** What an operation wants of a server. */
-typedef struct mouv__wish {
+typedef struct mouv__criteria {
     bool write;
     const mongoc_read_prefs_t *read_prefs; /**< NULL: primary */
     uint64_t barred; /**< mouv__server_bit()s of those that are not to be chosen */
-} mouv__wish_t;
+} mouv__criteria_t;
 
 /**
  * Whether a server suits, by kinds alone (tags and staleness are libmongoc's business). `*id` is
  * the one, or 0 where several may suit and a worker must ask libmongoc. `topology` may be NULL.
  */
-bool mouv__topology_select(const mouv__topology_t *topology, const mouv__wish_t *wish,
+bool mouv__topology_select(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
                            uint32_t *id);
 
 /** The same, but where several suit, takes one of them in its `turn`; 0 only where tags or
  * staleness decide. */
-bool mouv__topology_pick(const mouv__topology_t *topology, const mouv__wish_t *wish, uint32_t turn,
-                         uint32_t *id);
+bool mouv__topology_pick(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
+                         uint32_t turn, uint32_t *id);
 
 /** Whether all servers that are known speak this wire version. */
 bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_version);

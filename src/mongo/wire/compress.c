@@ -69,7 +69,7 @@ static bool is_known(const char *name) {
     return false;
 }
 
-void mouv__uncompress_restrict(mongoc_uri_t *uri) {
+void mouv__compress_restrict(mongoc_uri_t *uri) {
     char names[64] = "";
     size_t used = 0;
     bool dropped = false;
@@ -90,8 +90,8 @@ void mouv__uncompress_restrict(mongoc_uri_t *uri) {
     if (dropped) mongoc_uri_set_compressors(uri, used ? names : NULL);
 }
 
-bool mouv__uncompress(uint8_t compressor, const uint8_t *from, size_t size, uint8_t *to,
-                      size_t to_size, char *why, size_t why_size) {
+bool mouv__compress_undo(uint8_t compressor, const uint8_t *from, size_t size, uint8_t *to,
+                         size_t to_size, char *why, size_t why_size) {
     uncompress_fn_t run = compressor < COMPRESSOR_COUNT ? compressors[compressor].uncompress : NULL;
     if (!run)
         snprintf(why, why_size, "a message with unknown compressor %u", compressor);

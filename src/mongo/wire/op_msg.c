@@ -31,12 +31,12 @@ static void put_number(uint8_t *bytes, int32_t value) {
     memcpy(bytes, &number, sizeof(number));
 }
 
-mouv__wire_header_t mouv__wire_header(const uint8_t *bytes) {
-    return (mouv__wire_header_t){number_at(bytes), number_at(bytes + 4), number_at(bytes + 8),
-                                 number_at(bytes + 12)};
+mouv__op_msg_header_t mouv__op_msg_header(const uint8_t *bytes) {
+    return (mouv__op_msg_header_t){number_at(bytes), number_at(bytes + 4), number_at(bytes + 8),
+                                   number_at(bytes + 12)};
 }
 
-void mouv__wire_put_header(const mouv__wire_header_t *header, uint8_t *bytes) {
+void mouv__op_msg_put_header(const mouv__op_msg_header_t *header, uint8_t *bytes) {
     put_number(bytes, header->length);
     put_number(bytes + 4, header->request_id);
     put_number(bytes + 8, header->response_to);
@@ -56,8 +56,8 @@ static int32_t least_length(int32_t opcode) {
     }
 }
 
-bool mouv__wire_check_header(const mouv__wire_header_t *header, int32_t request_id, char *why,
-                             size_t why_size) {
+bool mouv__op_msg_check_header(const mouv__op_msg_header_t *header, int32_t request_id, char *why,
+                               size_t why_size) {
     int32_t least = least_length(header->opcode);
     if (least == 0)
         snprintf(why, why_size, "a message with opcode %d", header->opcode);
@@ -71,8 +71,8 @@ bool mouv__wire_check_header(const mouv__wire_header_t *header, int32_t request_
     return false;
 }
 
-bool mouv__wire_check_start(const mouv__wire_header_t *header, const uint8_t *bytes, char *why,
-                            size_t why_size) {
+bool mouv__op_msg_check_start(const mouv__op_msg_header_t *header, const uint8_t *bytes, char *why,
+                              size_t why_size) {
     const uint8_t *document = bytes + MOUV__WIRE_HEADER_BYTES + MSG_BODY_BYTES;
     if (header->opcode != MOUV__WIRE_MSG || document[-1] != 0) return true; /* others: as a whole */
     int32_t length = number_at(document);
@@ -112,14 +112,14 @@ static bool check_reply(const uint8_t *body, size_t size, char *why, size_t why_
     return false;
 }
 
-bool mouv__wire_check_body(int32_t opcode, const uint8_t *body, size_t size, char *why,
-                           size_t why_size) {
+bool mouv__op_msg_check_body(int32_t opcode, const uint8_t *body, size_t size, char *why,
+                             size_t why_size) {
     return opcode == MOUV__WIRE_MSG ? check_msg(body, size, why, why_size)
                                     : check_reply(body, size, why, why_size);
 }
 
-bool mouv__wire_check_compressed(const mouv__wire_header_t *header, const uint8_t *body,
-                                 mouv__wire_compressed_t *inside, char *why, size_t why_size) {
+bool mouv__op_msg_check_compressed(const mouv__op_msg_header_t *header, const uint8_t *body,
+                                   mouv__op_msg_compressed_t *inside, char *why, size_t why_size) {
     int32_t size = number_at(body + 4);
     if (size < 0 || size > MOUV__WIRE_MESSAGE_MAX_BYTES - MOUV__WIRE_HEADER_BYTES) {
         snprintf(why, why_size, "a compressed message of %d bytes", size);
@@ -135,5 +135,5 @@ bool mouv__wire_check_compressed(const mouv__wire_header_t *header, const uint8_
         snprintf(why, why_size, "a message that is compressed twice");
         return false;
     }
-    return mouv__wire_check_header(&inside->header, header->response_to, why, why_size);
+    return mouv__op_msg_check_header(&inside->header, header->response_to, why, why_size);
 }

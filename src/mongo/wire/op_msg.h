@@ -22,45 +22,45 @@ enum {
     MOUV__WIRE_MSG = 2013
 };
 
-typedef struct mouv__wire_header {
+typedef struct mouv__op_msg_header {
     int32_t length; /**< of the message with its header */
     int32_t request_id;
     int32_t response_to;
     int32_t opcode;
-} mouv__wire_header_t;
+} mouv__op_msg_header_t;
 
 /** Reads 16 bytes. */
-mouv__wire_header_t mouv__wire_header(const uint8_t *bytes);
+mouv__op_msg_header_t mouv__op_msg_header(const uint8_t *bytes);
 
 /** Writes 16 bytes. */
-void mouv__wire_put_header(const mouv__wire_header_t *header, uint8_t *bytes);
+void mouv__op_msg_put_header(const mouv__op_msg_header_t *header, uint8_t *bytes);
 
 /** Whether it can be the header of the answer to `request_id`; else `why` says what is wrong. */
-bool mouv__wire_check_header(const mouv__wire_header_t *header, int32_t request_id, char *why,
-                             size_t why_size);
+bool mouv__op_msg_check_header(const mouv__op_msg_header_t *header, int32_t request_id, char *why,
+                               size_t why_size);
 
-/** How many bytes of a message, with its header, mouv__wire_check_start() looks at; each has more.
- */
+/** How many bytes of a message, with its header, mouv__op_msg_check_start() looks at; each has
+ *  more. */
 #define MOUV__WIRE_START_BYTES 25
 
 /** Whether the lengths in these first bytes agree, so that no byte is waited for that never comes.
  */
-bool mouv__wire_check_start(const mouv__wire_header_t *header, const uint8_t *bytes, char *why,
-                            size_t why_size);
+bool mouv__op_msg_check_start(const mouv__op_msg_header_t *header, const uint8_t *bytes, char *why,
+                              size_t why_size);
 
 /** The same of what follows an OP_MSG's or OP_REPLY's header, to the last byte of its BSON. */
-bool mouv__wire_check_body(int32_t opcode, const uint8_t *body, size_t size, char *why,
-                           size_t why_size);
+bool mouv__op_msg_check_body(int32_t opcode, const uint8_t *body, size_t size, char *why,
+                             size_t why_size);
 
 /** What follows the header of an OP_COMPRESSED. */
-typedef struct mouv__wire_compressed {
-    mouv__wire_header_t header; /**< of the message that is inside, once it is uncompressed */
+typedef struct mouv__op_msg_compressed {
+    mouv__op_msg_header_t header; /**< of the message that is inside, once it is uncompressed */
     uint8_t compressor;
     const uint8_t *data;
     size_t size;
-} mouv__wire_compressed_t;
+} mouv__op_msg_compressed_t;
 
-bool mouv__wire_check_compressed(const mouv__wire_header_t *header, const uint8_t *body,
-                                 mouv__wire_compressed_t *inside, char *why, size_t why_size);
+bool mouv__op_msg_check_compressed(const mouv__op_msg_header_t *header, const uint8_t *body,
+                                   mouv__op_msg_compressed_t *inside, char *why, size_t why_size);
 
 #endif

@@ -13,7 +13,7 @@
 
 /* --- taking over ------------------------------------------------------------------------------ */
 
-static int read_server_api(mouv__setup_t *setup, const mouv_server_api_t *wanted,
+static int read_server_api(mouv__client_options_t *client_options, const mouv_server_api_t *wanted,
                            mouv_error_t *error) {
     mongoc_server_api_version_t version;
     if (!wanted->version) {
@@ -26,9 +26,10 @@ static int read_server_api(mouv__setup_t *setup, const mouv_server_api_t *wanted
         return mouv__raise(error, MOUV_EINVAL,
                            "mouv_client_new: server_api.version '%s' is unknown; there is \"1\"",
                            wanted->version);
-    setup->server_api = mongoc_server_api_new(version);
-    if (wanted->strict) mongoc_server_api_strict(setup->server_api, true);
-    if (wanted->deprecation_errors) mongoc_server_api_deprecation_errors(setup->server_api, true);
+    client_options->server_api = mongoc_server_api_new(version);
+    if (wanted->strict) mongoc_server_api_strict(client_options->server_api, true);
+    if (wanted->deprecation_errors)
+        mongoc_server_api_deprecation_errors(client_options->server_api, true);
     return 0;
 }
 
@@ -38,33 +39,35 @@ static char *copy_text(const char *text) {
     return copy;
 }
 
-static int read_tls(mouv__setup_t *setup, const mouv_client_opts_t *opts, const mongoc_uri_t *uri,
-                    mouv_error_t *error) {
+static int read_tls(mouv__client_options_t *client_options, const mouv_client_opts_t *opts,
+                    const mongoc_uri_t *uri, mouv_error_t *error) {
     if (!opts->tls_ca_dir && !opts->tls_crl_file) return 0;
     if (!mongoc_uri_get_tls(uri))
         return mouv__raise(error, MOUV_EINVAL, "mouv_client_new: %s without tls=true in the URI",
                            opts->tls_ca_dir ? "tls_ca_dir" : "tls_crl_file");
-    if (opts->tls_ca_dir) setup->tls_ca_dir = copy_text(opts->tls_ca_dir);
-    if (opts->tls_crl_file) setup->tls_crl_file = copy_text(opts->tls_crl_file);
-    if (!setup->tls_ca_dir == !opts->tls_ca_dir && !setup->tls_crl_file == !opts->tls_crl_file)
+    if (opts->tls_ca_dir) client_options->tls_ca_dir = copy_text(opts->tls_ca_dir);
+    if (opts->tls_crl_file) client_options->tls_crl_file = copy_text(opts->tls_crl_file);
+    if (!client_options->tls_ca_dir == !opts->tls_ca_dir &&
+        !client_options->tls_crl_file == !opts->tls_crl_file)
         return 0;
     return mouv__raise(error, MOUV_ENOMEM, "mouv_client_new: %s", mouv_error_message(MOUV_ENOMEM));
 }
 
-int mouv__setup_init(mouv__setup_t *setup, const mouv_client_opts_t *opts, const mongoc_uri_t *uri,
-                     mouv_error_t *error) {
-    *setup = (mouv__setup_t){0};
-    int rc = read_server_api(setup, &opts->server_api, error);
-    if (rc == 0) rc = read_tls(setup, opts, uri, error);
-    if (rc < 0) mouv__setup_clear(setup);
+int mouv__client_options_init(mouv__client_options_t *client_options,
+                              const mouv_client_opts_t *opts, const mongoc_uri_t *uri,
+                              mouv_error_t *error) {
+    *client_options = (mouv__client_options_t){0};
+    int rc = read_server_api(client_options, &opts->server_api, error);
+    if (rc == 0) rc = read_tls(client_options, opts, uri, error);
+    if (rc < 0) mouv__client_options_clear(client_options);
     return rc;
 }
 
-void mouv__setup_clear(mouv__setup_t *setup) {
-    mongoc_server_api_destroy(setup->server_api);
-    mouv__free(setup->tls_ca_dir);
-    mouv__free(setup->tls_crl_file);
-    *setup = (mouv__setup_t){0};
+void mouv__client_options_clear(mouv__client_options_t *client_options) {
+    mongoc_server_api_destroy(client_options->server_api);
+    mouv__free(client_options->tls_ca_dir);
+    mouv__free(client_options->tls_crl_file);
+    *client_options = (mouv__client_options_t){0};
 }
 
 /* --- TLS -------------------------------------------------------------------------------------- */
@@ -74,15 +77,16 @@ static bool is_set(const mongoc_uri_t *uri, const char *option) {
 }
 
 /* As libmongoc reads its URI, and what it has not. */
-mongoc_ssl_opt_t mouv__setup_tls(const mouv__setup_t *setup, const mongoc_uri_t *uri) {
+mongoc_ssl_opt_t mouv__client_options_tls(const mouv__client_options_t *client_options,
+                                          const mongoc_uri_t *uri) {
     mongoc_ssl_opt_t tls = *mongoc_ssl_opt_get_default();
     bool insecure = is_set(uri, MONGOC_URI_TLSINSECURE);
     tls.pem_file = mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, NULL);
     tls.pem_pwd =
         mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILEPASSWORD, NULL);
     tls.ca_file = mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCAFILE, NULL);
-    tls.ca_dir = setup->tls_ca_dir;
-    tls.crl_file = setup->tls_crl_file;
+    tls.ca_dir = client_options->tls_ca_dir;
+    tls.crl_file = client_options->tls_crl_file;
     tls.weak_cert_validation = insecure || is_set(uri, MONGOC_URI_TLSALLOWINVALIDCERTIFICATES);
     tls.allow_invalid_hostname = insecure || is_set(uri, MONGOC_URI_TLSALLOWINVALIDHOSTNAMES);
     return tls;
@@ -99,13 +103,13 @@ static bool can_read(const char *option, const char *path, bson_error_t *error) 
 
 /* Sets a connection up that goes nowhere: libmongoc reads all files for it. */
 static bool can_load(mongoc_ssl_opt_t *tls, bson_error_t *error) {
-    char log[MOUV__DRIVER_LOG_SIZE];
+    char log[MOUV__LIBMONGOC_LOG_SIZE];
     mongoc_socket_t *socket = mongoc_socket_new(AF_INET, SOCK_STREAM, 0);
     if (!socket) return true; /* the first connection tells */
     mongoc_stream_t *plain = mongoc_stream_socket_new(socket);
-    mouv__driver_listen(log);
+    mouv__libmongoc_listen(log);
     mongoc_stream_t *stream = mongoc_stream_tls_new_with_hostname(plain, "", tls, 1);
-    mouv__driver_listen(NULL);
+    mouv__libmongoc_listen(NULL);
     mongoc_stream_destroy(stream ? stream : plain);
     if (stream) return true;
     bson_set_error(error, MONGOC_ERROR_COMMAND, MONGOC_ERROR_COMMAND_INVALID_ARG,
@@ -114,20 +118,22 @@ static bool can_load(mongoc_ssl_opt_t *tls, bson_error_t *error) {
     return false;
 }
 
-bool mouv__setup_check(const mouv__setup_t *setup, const mongoc_uri_t *uri, bson_error_t *error) {
+bool mouv__client_options_check(const mouv__client_options_t *client_options,
+                                const mongoc_uri_t *uri, bson_error_t *error) {
     if (!mongoc_uri_get_tls(uri)) return true;
-    mongoc_ssl_opt_t tls = mouv__setup_tls(setup, uri);
+    mongoc_ssl_opt_t tls = mouv__client_options_tls(client_options, uri);
     return can_read("tlsCAFile", tls.ca_file, error) && can_read("tls_ca_dir", tls.ca_dir, error) &&
            can_read("tls_crl_file", tls.crl_file, error) &&
            can_read("tlsCertificateKeyFile", tls.pem_file, error) && can_load(&tls, error);
 }
 
-bool mouv__setup_apply(const mouv__setup_t *setup, const mongoc_uri_t *uri,
-                       mongoc_client_pool_t *clients, bson_error_t *error) {
-    if (setup->tls_ca_dir || setup->tls_crl_file) {
-        mongoc_ssl_opt_t tls = mouv__setup_tls(setup, uri);
+bool mouv__client_options_apply(const mouv__client_options_t *client_options,
+                                const mongoc_uri_t *uri, mongoc_client_pool_t *clients,
+                                bson_error_t *error) {
+    if (client_options->tls_ca_dir || client_options->tls_crl_file) {
+        mongoc_ssl_opt_t tls = mouv__client_options_tls(client_options, uri);
         mongoc_client_pool_set_ssl_opts(clients, &tls);
     }
-    return !setup->server_api ||
-           mongoc_client_pool_set_server_api(clients, setup->server_api, error);
+    return !client_options->server_api ||
+           mongoc_client_pool_set_server_api(clients, client_options->server_api, error);
 }

@@ -1,5 +1,5 @@
 /*
- * The uppermost stream: hands libmongoc an answer only after all of it has been checked (wire.h).
+ * The uppermost stream: hands libmongoc an answer only after all of it has been checked (op_msg.h).
  *
  * Small answers, compressed ones and those of a handshake are read whole into the stream's own
  * buffer. libmongoc reads the length of a large one first and then the rest in one piece, so that
@@ -38,7 +38,7 @@ typedef struct checked {
 
 static bool refuse(checked_t *self, const char *why) {
     self->bad = true;
-    mouv__line_fault(self->socket->line, why);
+    mouv__interruptible_fault(self->socket->interruptible, why);
     __atomic_store_n(&self->socket->cut, true, __ATOMIC_RELEASE); /* closed with RST */
     errno = EBADMSG;
     return false;
@@ -91,24 +91,24 @@ static void give(checked_t *self, void *to, size_t size) {
 
 static bool check(checked_t *self, int32_t opcode, const uint8_t *body, size_t size) {
     char why[256];
-    return mouv__wire_check_body(opcode, body, size, why, sizeof(why)) || refuse(self, why);
+    return mouv__op_msg_check_body(opcode, body, size, why, sizeof(why)) || refuse(self, why);
 }
 
 /* Puts the message that is inside in place of the compressed one. */
-static bool uncompress(checked_t *self, mouv__wire_header_t *header) {
+static bool uncompress(checked_t *self, mouv__op_msg_header_t *header) {
     char why[256];
-    mouv__wire_compressed_t inside;
-    if (!mouv__wire_check_compressed(header, self->buffer + MOUV__WIRE_HEADER_BYTES, &inside, why,
-                                     sizeof(why)))
+    mouv__op_msg_compressed_t inside;
+    if (!mouv__op_msg_check_compressed(header, self->buffer + MOUV__WIRE_HEADER_BYTES, &inside, why,
+                                       sizeof(why)))
         return refuse(self, why);
     size_t length = (size_t)inside.header.length;
     size_t size = length > BUFFER_BYTES ? length : BUFFER_BYTES;
     uint8_t *buffer = mouv__alloc(size);
     if (!buffer) return refuse(self, "there is no memory to uncompress it");
-    bool ok = mouv__uncompress(inside.compressor, inside.data, inside.size,
-                               buffer + MOUV__WIRE_HEADER_BYTES, length - MOUV__WIRE_HEADER_BYTES,
-                               why, sizeof(why));
-    mouv__wire_put_header(&inside.header, buffer);
+    bool ok = mouv__compress_undo(inside.compressor, inside.data, inside.size,
+                                  buffer + MOUV__WIRE_HEADER_BYTES,
+                                  length - MOUV__WIRE_HEADER_BYTES, why, sizeof(why));
+    mouv__op_msg_put_header(&inside.header, buffer);
     mouv__free(self->buffer);
     self->buffer = buffer;
     self->size = size;
@@ -118,7 +118,7 @@ static bool uncompress(checked_t *self, mouv__wire_header_t *header) {
 }
 
 /* The whole answer is in the buffer. */
-static bool complete(checked_t *self, mouv__wire_header_t header, int32_t timeout_ms) {
+static bool complete(checked_t *self, mouv__op_msg_header_t header, int32_t timeout_ms) {
     if (!fill(self, (size_t)header.length, timeout_ms)) return false;
     if (header.opcode == MOUV__WIRE_COMPRESSED && !uncompress(self, &header)) return false;
     self->left = (size_t)header.length - self->at;
@@ -132,9 +132,9 @@ static bool begin(checked_t *self, size_t wanted, int32_t timeout_ms) {
     char why[256];
     self->whole = false;
     if (!fill(self, MOUV__WIRE_START_BYTES, timeout_ms)) return false;
-    mouv__wire_header_t header = mouv__wire_header(self->buffer);
-    if (!mouv__wire_check_header(&header, self->request_id, why, sizeof(why)) ||
-        !mouv__wire_check_start(&header, self->buffer, why, sizeof(why)))
+    mouv__op_msg_header_t header = mouv__op_msg_header(self->buffer);
+    if (!mouv__op_msg_check_header(&header, self->request_id, why, sizeof(why)) ||
+        !mouv__op_msg_check_start(&header, self->buffer, why, sizeof(why)))
         return refuse(self, why);
     bool in_place = header.opcode == MOUV__WIRE_MSG && wanted == sizeof(header.length) &&
                     header.length > BUFFER_BYTES;
@@ -169,7 +169,7 @@ static ssize_t checked_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_
                    : -1;
     bool length_only = !self->whole && self->at == 0 && wanted == sizeof(int32_t);
     if (!self->whole && !length_only &&
-        !complete(self, mouv__wire_header(self->buffer), timeout_ms))
+        !complete(self, mouv__op_msg_header(self->buffer), timeout_ms))
         return -1;
     for (size_t i = 0; i < count; i++) give(self, iov[i].iov_base, iov[i].iov_len);
     return (ssize_t)wanted;
@@ -189,7 +189,7 @@ static size_t peek(const mongoc_iovec_t *iov, size_t count, uint8_t *to, size_t 
 }
 
 /* What libmongoc sends before a connection is ready for commands. */
-static bool is_of_set_up(const mouv__wire_header_t *header, const char *name) {
+static bool is_of_set_up(const mouv__op_msg_header_t *header, const char *name) {
     static const char *const names[] = {"hello",        "isMaster",     "ismaster", "saslStart",
                                         "saslContinue", "authenticate", "getnonce"};
     if (header->opcode == MOUV__WIRE_QUERY) return true;
@@ -204,10 +204,10 @@ static ssize_t checked_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size
     checked_t *self = (checked_t *)stream;
     uint8_t first[NAME_AT + NAME_BYTES + 1] = {0};
     peek(iov, count, first, sizeof(first) - 1);
-    mouv__wire_header_t header = mouv__wire_header(first);
+    mouv__op_msg_header_t header = mouv__op_msg_header(first);
     self->request_id = header.request_id;
     bool set_up = self->socket->setting_up && is_of_set_up(&header, (const char *)first + NAME_AT);
-    if (!set_up && !mouv__line_send(self->socket)) {
+    if (!set_up && !mouv__interruptible_send(self->socket)) {
         errno = ETIMEDOUT;
         return -1;
     }

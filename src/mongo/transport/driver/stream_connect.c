@@ -104,7 +104,7 @@ static int connect_to(int family, const struct sockaddr *address, socklen_t size
 /* --- names ----------------------------------------------------------------------------------- */
 
 typedef struct attempt {
-    const mouv__setup_t *setup;
+    const mouv__client_options_t *client_options;
     const mongoc_host_list_t *host;
     int32_t timeout_ms;
     int64_t until_us; /* of the address that was connected to */
@@ -172,7 +172,7 @@ static bool wants_tls(const mongoc_uri_t *uri) {
 /* A new SSL_CTX each: libmongoc has no public way to share one. Consumes `base`. */
 static mongoc_stream_t *add_tls(const mongoc_uri_t *uri, mongoc_stream_t *base,
                                 const attempt_t *attempt) {
-    mongoc_ssl_opt_t opts = mouv__setup_tls(attempt->setup, uri);
+    mongoc_ssl_opt_t opts = mouv__client_options_tls(attempt->client_options, uri);
     mongoc_stream_t *stream =
         mongoc_stream_tls_new_with_hostname(base, attempt->host->host, &opts, 1);
     if (!stream) {
@@ -218,13 +218,14 @@ mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host
                                       void *source, bson_error_t *error) {
     const mouv__stream_source_t *from = source;
     mouv__socket_t *socket;
-    attempt_t attempt = {.setup = &from->pool->setup, .host = host, .error = error};
+    attempt_t attempt = {
+        .client_options = &from->driver_pool->client_options, .host = host, .error = error};
     attempt.timeout_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, CONNECT_TIMEOUT_MS);
     int fd = host->family == AF_UNIX ? connect_unix(&attempt) : connect_tcp(&attempt);
     if (fd < 0) return NULL;
-    mouv__pool_note_rtt(from->pool, connected_within_ns(&attempt));
-    mongoc_stream_t *stream = mouv__socket_stream_new(from->line, fd, &socket);
+    mouv__driver_pool_note_rtt(from->driver_pool, connected_within_ns(&attempt));
+    mongoc_stream_t *stream = mouv__socket_stream_new(from->interruptible, fd, &socket);
     if (!stream) {
         close(fd);
         return no_memory(NULL, error);

@@ -94,9 +94,9 @@ static ssize_t receive(stream_t *self, void *to, size_t size, int64_t expires_us
 static ssize_t socket_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count,
                             size_t min_bytes, int32_t timeout_ms) {
     stream_t *self = (stream_t *)stream;
-    int64_t expires_us = expiry(mouv__line_timeout(&self->socket, timeout_ms));
+    int64_t expires_us = expiry(mouv__interruptible_timeout(&self->socket, timeout_ms));
     ssize_t got = 0;
-    if (!mouv__line_use(&self->socket)) return time_out(self);
+    if (!mouv__interruptible_use(&self->socket)) return time_out(self);
     for (size_t i = 0; i < count; i++) {
         for (size_t at = 0; at < iov[i].iov_len;) {
             ssize_t now =
@@ -144,10 +144,10 @@ static ssize_t send_some(stream_t *self, const place_t *place) {
 static ssize_t socket_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count,
                              int32_t timeout_ms) {
     stream_t *self = (stream_t *)stream;
-    int64_t expires_us = expiry(mouv__line_timeout(&self->socket, timeout_ms));
+    int64_t expires_us = expiry(mouv__interruptible_timeout(&self->socket, timeout_ms));
     place_t place = {iov, count, 0};
     ssize_t sent = 0;
-    if (!mouv__line_use(&self->socket)) return time_out(self);
+    if (!mouv__interruptible_use(&self->socket)) return time_out(self);
     advance(&place, 0);
     self->asked = true;
     while (place.count > 0) {
@@ -211,7 +211,7 @@ static bool socket_should_retry(mongoc_stream_t *stream) {
 static int socket_close(mongoc_stream_t *stream) {
     stream_t *self = (stream_t *)stream;
     if (self->socket.fd < 0) return 0;
-    mouv__line_leave(&self->socket);
+    mouv__interruptible_leave(&self->socket);
     if (is_cut(self)) {
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
         setsockopt(self->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -223,11 +223,12 @@ static int socket_close(mongoc_stream_t *stream) {
 
 static void socket_destroy(mongoc_stream_t *stream) {
     socket_close(stream);
-    mouv__line_unref(((stream_t *)stream)->socket.line);
+    mouv__interruptible_unref(((stream_t *)stream)->socket.interruptible);
     mouv__free(stream);
 }
 
-mongoc_stream_t *mouv__socket_stream_new(mouv__line_t *line, int fd, mouv__socket_t **socket) {
+mongoc_stream_t *mouv__socket_stream_new(mouv__interruptible_t *interruptible, int fd,
+                                         mouv__socket_t **socket) {
     stream_t *self = mouv__alloc(sizeof(*self));
     if (!self) return NULL;
     self->stream = (mongoc_stream_t){
@@ -244,7 +245,8 @@ mongoc_stream_t *mouv__socket_stream_new(mouv__line_t *line, int fd, mouv__socke
         .timed_out = socket_timed_out,
         .should_retry = socket_should_retry,
     };
-    self->socket = (mouv__socket_t){.line = mouv__line_ref(line), .fd = fd};
+    self->socket =
+        (mouv__socket_t){.interruptible = mouv__interruptible_ref(interruptible), .fd = fd};
     *socket = &self->socket;
     return &self->stream;
 }

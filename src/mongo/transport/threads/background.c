@@ -1,5 +1,5 @@
 /*
- * Steps: how blocking work that is no operation goes to a worker and comes back.
+ * Background jobs: how blocking work that is no operation goes to a worker and comes back.
  */
 #include "mongo/transport/threads/background.h"
 
@@ -7,138 +7,149 @@
 #include "context/alloc.h"
 #include "mongo/base/error.h"
 
-static void unlink_step(mouv__step_t *step) {
-    mouv__admission_t *admission = &step->client->admission;
-    if (step->prev)
-        step->prev->next = step->next;
+static void unlink_step(mouv__background_t *background) {
+    mouv__pool_t *pool = &background->client->pool;
+    if (background->prev)
+        background->prev->next = background->next;
     else
-        admission->steps = step->next;
-    if (step->next) step->next->prev = step->prev;
+        pool->background_jobs = background->next;
+    if (background->next) background->next->prev = background->prev;
 }
 
-static void step_free(mouv__step_t *step) {
-    if (step->clear) step->clear(step);
-    mongoc_read_prefs_destroy(step->read_prefs);
-    if (step->pool) mouv__pool_unref(step->pool);
-    mouv__free(step);
+static void step_free(mouv__background_t *background) {
+    if (background->clear) background->clear(background);
+    mongoc_read_prefs_destroy(background->read_prefs);
+    if (background->driver_pool) mouv__driver_pool_unref(background->driver_pool);
+    mouv__free(background);
 }
 
 static void step_done(mouv__job_t *job) {
-    mouv__step_t *step = (mouv__step_t *)job;
-    mouv_client_t *client = step->client;
+    mouv__background_t *background = (mouv__background_t *)job;
+    mouv_client_t *client = background->client;
     mouv__client_hold(client);
-    unlink_step(step);
-    step->ended(step);
-    step_free(step);
-    mouv__admission_pump(client);
+    unlink_step(background);
+    background->ended(background);
+    step_free(background);
+    mouv__pool_pump(client);
     mouv__client_quiet(client);
     mouv__client_let_go(client);
 }
 
 static void step_discard(mouv__job_t *job) {
-    mouv__step_t *step = (mouv__step_t *)job;
-    if (step->carrier) mouv__carrier_free(step->carrier, step->pool);
-    step_free(step);
+    mouv__background_t *background = (mouv__background_t *)job;
+    if (background->connection)
+        mouv__connection_free(background->connection, background->driver_pool);
+    step_free(background);
 }
 
-static void take_lane(mouv__step_t *step, mouv__lane_t *lane) {
-    if (!lane->carrier) lane->carrier = mouv__carrier_new(step->pool);
-    step->carrier = lane->carrier;
-    lane->busy = true;
+static void take_control(mouv__background_t *background, mouv__control_t *control) {
+    if (!control->connection) control->connection = mouv__connection_new(background->driver_pool);
+    background->connection = control->connection;
+    control->busy = true;
 }
 
-static void link_step(mouv__step_t *step) {
-    mouv__admission_t *admission = &step->client->admission;
-    step->next = admission->steps;
-    if (admission->steps) admission->steps->prev = step;
-    admission->steps = step;
+static void link_step(mouv__background_t *background) {
+    mouv__pool_t *pool = &background->client->pool;
+    background->next = pool->background_jobs;
+    if (pool->background_jobs) pool->background_jobs->prev = background;
+    pool->background_jobs = background;
 }
 
-void mouv__step_submit(mouv_client_t *client, mouv__step_t *step, mouv__lane_t *lane,
-                       void (*run)(mouv__job_t *job), void (*ended)(mouv__step_t *step),
-                       void (*clear)(mouv__step_t *step)) {
-    mouv__admission_t *admission = &client->admission;
-    mouv__executor_t *executor = step->carrier && !lane ? admission->executor : admission->control;
-    step->job = (mouv__job_t){.run = run, .done = step_done, .discard = step_discard};
-    step->client = client;
-    step->pool = mouv__pool_ref(client->pool);
-    step->ended = ended;
-    step->clear = clear;
-    link_step(step);
-    if (lane) take_lane(step, lane);
-    if (lane && !lane->carrier) {
-        step->refused = MOUV_ENOMEM;
+void mouv__background_submit(mouv_client_t *client, mouv__background_t *background,
+                             mouv__control_t *control, void (*run)(mouv__job_t *job),
+                             void (*ended)(mouv__background_t *background),
+                             void (*clear)(mouv__background_t *background)) {
+    mouv__pool_t *pool = &client->pool;
+    mouv__executor_t *executor =
+        background->connection && !control ? pool->executor : pool->control_executor;
+    background->job = (mouv__job_t){.run = run, .done = step_done, .discard = step_discard};
+    background->client = client;
+    background->driver_pool = mouv__driver_pool_ref(client->driver_pool);
+    background->ended = ended;
+    background->clear = clear;
+    link_step(background);
+    if (control) take_control(background, control);
+    if (control && !control->connection) {
+        background->refused = MOUV_ENOMEM;
     } else {
-        step->refused = executor->submit(executor, &step->job);
-        if (step->refused == 0) return;
+        background->refused = executor->submit(executor, &background->job);
+        if (background->refused == 0) return;
     }
-    mouv__executor_send_home(mouv__runtime_mailbox(client->runtime), &step->job);
+    mouv__executor_send_home(mouv__runtime_mailbox(client->runtime), &background->job);
 }
 
-int mouv__step_error(const mouv__step_t *step, mouv_error_t *error) {
-    if (step->refused == 0)
-        mouv__error_from_driver(error, &step->error);
+int mouv__background_error(const mouv__background_t *background, mouv_error_t *error) {
+    if (background->refused == 0)
+        mouv__error_from_driver(error, &background->error);
     else
-        mouv_error_set(error, step->refused, "no thread or memory to connect");
+        mouv_error_set(error, background->refused, "no thread or memory to connect");
     return error->code;
 }
 
-void mouv__step_abandon_all(mouv_client_t *client) {
-    mouv__admission_t *admission = &client->admission;
-    while (admission->steps) {
-        mouv__step_t *step = admission->steps;
-        unlink_step(step);
-        step->client = NULL;
-        step->job.done = step_discard;
+void mouv__background_abandon_all(mouv_client_t *client) {
+    mouv__pool_t *pool = &client->pool;
+    while (pool->background_jobs) {
+        mouv__background_t *background = pool->background_jobs;
+        unlink_step(background);
+        background->client = NULL;
+        background->job.done = step_discard;
     }
 }
 
-bool mouv__step_select_server(mouv__step_t *step) {
-    mongoc_server_description_t *server = mongoc_client_select_server(
-        step->carrier->client, step->write, step->read_prefs, &step->error);
+bool mouv__background_select_server(mouv__background_t *background) {
+    mongoc_server_description_t *server =
+        mongoc_client_select_server(background->connection->client, background->write,
+                                    background->read_prefs, &background->error);
     if (!server) return false;
-    step->server_id = mongoc_server_description_id(server);
+    background->server_id = mongoc_server_description_id(server);
     mongoc_server_description_destroy(server);
     return true;
 }
 
-static bool ping_once(mouv__step_t *step) {
-    mouv__line_t *line = step->carrier->line;
+static bool ping_once(mouv__background_t *background) {
+    mouv__interruptible_t *interruptible = background->connection->interruptible;
     bson_t command = BSON_INITIALIZER;
     BSON_APPEND_INT32(&command, "ping", 1);
-    mouv__carrier_begin(step->carrier, step->pool, 0, step->pool->connect_timeout_ms);
-    bool ok = mongoc_client_command_simple_with_server_id(step->carrier->client, "admin", &command,
-                                                          step->read_prefs, step->server_id, NULL,
-                                                          &step->error);
-    mouv__carrier_end(step->carrier, ok);
-    if (!ok) mouv__line_explain(line, &step->error);
+    mouv__connection_begin(background->connection, background->driver_pool, 0,
+                           background->driver_pool->connect_timeout_ms);
+    bool ok = mongoc_client_command_simple_with_server_id(
+        background->connection->client, "admin", &command, background->read_prefs,
+        background->server_id, NULL, &background->error);
+    mouv__connection_end(background->connection, ok);
+    if (!ok) mouv__interruptible_explain(interruptible, &background->error);
     bson_destroy(&command);
     return ok;
 }
 
-bool mouv__step_ping(mouv__step_t *step) {
+bool mouv__background_ping(mouv__background_t *background) {
     /* the first try makes libmongoc drop a connection that was cut between two calls */
-    return ping_once(step) || (mouv__line_was_stale(step->carrier->line) && ping_once(step));
+    return ping_once(background) ||
+           (mouv__interruptible_was_stale(background->connection->interruptible) &&
+            ping_once(background));
 }
 
 /* Sends nothing where there is a connection. */
-static bool set_up(mouv__step_t *step) {
-    mouv__line_t *line = step->carrier->line;
-    mouv__carrier_begin(step->carrier, step->pool, 0, step->pool->connect_timeout_ms);
+static bool set_up(mouv__background_t *background) {
+    mouv__interruptible_t *interruptible = background->connection->interruptible;
+    mouv__connection_begin(background->connection, background->driver_pool, 0,
+                           background->driver_pool->connect_timeout_ms);
     mongoc_server_description_t *server = mongoc_client_get_handshake_description(
-        step->carrier->client, step->server_id, NULL, &step->error);
-    mouv__carrier_end(step->carrier, server != NULL);
-    if (!server) mouv__line_explain(line, &step->error);
+        background->connection->client, background->server_id, NULL, &background->error);
+    mouv__connection_end(background->connection, server != NULL);
+    if (!server) mouv__interruptible_explain(interruptible, &background->error);
     mongoc_server_description_destroy(server);
     return server != NULL;
 }
 
-bool mouv__step_connect(mouv__step_t *step) {
-    return set_up(step) && (mouv__line_has_set_up(step->carrier->line) || mouv__step_ping(step));
+bool mouv__background_connect(mouv__background_t *background) {
+    return set_up(background) &&
+           (mouv__interruptible_has_set_up(background->connection->interruptible) ||
+            mouv__background_ping(background));
 }
 
-void mouv__step_connect_run(mouv__job_t *job) {
-    mouv__step_t *step = (mouv__step_t *)job;
-    step->ok =
-        mouv__carrier_open(step->carrier, step->pool, &step->error) && mouv__step_connect(step);
+void mouv__background_connect_run(mouv__job_t *job) {
+    mouv__background_t *background = (mouv__background_t *)job;
+    background->ok = mouv__connection_open(background->connection, background->driver_pool,
+                                           &background->error) &&
+                     mouv__background_connect(background);
 }

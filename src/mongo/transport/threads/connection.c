@@ -1,6 +1,6 @@
 /*
- * Carriers and their sessions: one libmongoc client each, opened and closed on workers, its lists
- * kept by the loop.
+ * Connections and their sessions: one libmongoc client each, opened and closed on workers, its
+ * lists kept by the loop.
  */
 #include <string.h>
 
@@ -13,128 +13,133 @@
 /* The server forgets a session after 30 minutes; libmongoc would not offer one in its last. */
 #define SESSION_IDLE_NS (25 * 60 * INT64_C(1000000000))
 
-mouv__carrier_t *mouv__carrier_new(const mouv__pool_t *pool) {
-    mouv__carrier_t *carrier = mouv__alloc(sizeof(*carrier));
-    if (!carrier || !pool->own_streams) return carrier;
-    carrier->line = mouv__line_new();
-    if (carrier->line) return carrier;
-    mouv__free(carrier);
+mouv__connection_t *mouv__connection_new(const mouv__driver_pool_t *driver_pool) {
+    mouv__connection_t *connection = mouv__alloc(sizeof(*connection));
+    if (!connection || !driver_pool->own_streams) return connection;
+    connection->interruptible = mouv__interruptible_new();
+    if (connection->interruptible) return connection;
+    mouv__free(connection);
     return NULL;
 }
 
 /* Where its connections come from. */
-static void use_own_streams(mouv__carrier_t *carrier, mouv__pool_t *pool) {
+static void use_own_streams(mouv__connection_t *connection, mouv__driver_pool_t *driver_pool) {
 #if !MONGOC_CHECK_VERSION(2, 0, 0)
-    if (!carrier->client || !pool->own_streams) return;
-    carrier->source = (mouv__stream_source_t){.line = carrier->line, .pool = pool};
-    mongoc_client_set_stream_initiator(carrier->client, mouv__stream_connect, &carrier->source);
+    if (!connection->client || !driver_pool->own_streams) return;
+    connection->source = (mouv__stream_source_t){.interruptible = connection->interruptible,
+                                                 .driver_pool = driver_pool};
+    mongoc_client_set_stream_initiator(connection->client, mouv__stream_connect,
+                                       &connection->source);
 #else
-    (void)carrier;
-    (void)pool;
+    (void)connection;
+    (void)driver_pool;
 #endif
 }
 
-/* The line goes with the carrier; connections that are there have shares of it. */
-static void leave_own_streams(mouv__carrier_t *carrier, const mouv__pool_t *pool) {
-    mouv__line_begin(carrier->line, 0, MOUV__GOODBYE_MS);
+/* The line goes with the connection; connections that are there have shares of it. */
+static void leave_own_streams(mouv__connection_t *connection,
+                              const mouv__driver_pool_t *driver_pool) {
+    mouv__interruptible_begin(connection->interruptible, 0, MOUV__GOODBYE_MS);
 #if !MONGOC_CHECK_VERSION(2, 0, 0)
-    if (pool->own_streams) mongoc_client_set_stream_initiator(carrier->client, NULL, NULL);
+    if (driver_pool->own_streams)
+        mongoc_client_set_stream_initiator(connection->client, NULL, NULL);
 #else
-    (void)pool;
+    (void)driver_pool;
 #endif
 }
 
-bool mouv__carrier_open(mouv__carrier_t *carrier, mouv__pool_t *pool, bson_error_t *error) {
-    if (carrier->client) return true;
-    carrier->client = mongoc_client_pool_try_pop(pool->clients);
-    use_own_streams(carrier, pool);
-    if (!carrier->client)
+bool mouv__connection_open(mouv__connection_t *connection, mouv__driver_pool_t *driver_pool,
+                           bson_error_t *error) {
+    if (connection->client) return true;
+    connection->client = mongoc_client_pool_try_pop(driver_pool->clients);
+    use_own_streams(connection, driver_pool);
+    if (!connection->client)
         bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "libmongoc's pool has no client left");
-    return carrier->client != NULL;
+    return connection->client != NULL;
 }
 
-void mouv__carrier_begin(mouv__carrier_t *carrier, const mouv__pool_t *pool, uint64_t ticket,
-                         int32_t limit_ms) {
-    mouv__line_begin(carrier->line, ticket, limit_ms);
+void mouv__connection_begin(mouv__connection_t *connection, const mouv__driver_pool_t *driver_pool,
+                            uint64_t call_id, int32_t limit_ms) {
+    mouv__interruptible_begin(connection->interruptible, call_id, limit_ms);
 #if MONGOC_CHECK_VERSION(1, 27, 0)
-    if (carrier->line) return;
-    carrier->limit_ns =
+    if (connection->interruptible) return;
+    connection->limit_ns =
         limit_ms > 0 ? uv_hrtime() + (uint64_t)limit_ms * UINT64_C(1000000) : UINT64_MAX;
-    if (limit_ms == 0) limit_ms = pool->socket_timeout_ms;
-    mongoc_client_set_sockettimeoutms(carrier->client, limit_ms < 0 ? INT32_MAX : limit_ms);
+    if (limit_ms == 0) limit_ms = driver_pool->socket_timeout_ms;
+    mongoc_client_set_sockettimeoutms(connection->client, limit_ms < 0 ? INT32_MAX : limit_ms);
 #else
-    carrier->limit_ns = UINT64_MAX;
-    (void)pool;
+    connection->limit_ns = UINT64_MAX;
+    (void)driver_pool;
 #endif
 }
 
-bool mouv__carrier_end(mouv__carrier_t *carrier, bool ok) {
-    if (carrier->line) return mouv__line_end(carrier->line);
-    return !ok && uv_hrtime() >= carrier->limit_ns;
+bool mouv__connection_end(mouv__connection_t *connection, bool ok) {
+    if (connection->interruptible) return mouv__interruptible_end(connection->interruptible);
+    return !ok && uv_hrtime() >= connection->limit_ns;
 }
 
-void mouv__carrier_end_sessions(mouv__carrier_t *carrier) {
-    while (carrier->sessions) {
-        mouv__session_t *session = carrier->sessions;
-        carrier->sessions = session->next;
+void mouv__connection_end_sessions(mouv__connection_t *connection) {
+    while (connection->sessions) {
+        mouv__server_session_t *session = connection->sessions;
+        connection->sessions = session->next;
         if (session->handle) mongoc_client_session_destroy(session->handle);
         mouv__free(session);
     }
-    carrier->free_sessions = carrier->doomed_sessions = NULL;
+    connection->free_sessions = connection->doomed_sessions = NULL;
 }
 
-void mouv__carrier_free(mouv__carrier_t *carrier, mouv__pool_t *pool) {
-    mouv__carrier_end_sessions(carrier);
-    if (carrier->client) {
-        leave_own_streams(carrier, pool);
-        mongoc_client_pool_push(pool->clients, carrier->client);
+void mouv__connection_free(mouv__connection_t *connection, mouv__driver_pool_t *driver_pool) {
+    mouv__connection_end_sessions(connection);
+    if (connection->client) {
+        leave_own_streams(connection, driver_pool);
+        mongoc_client_pool_push(driver_pool->clients, connection->client);
     }
-    mouv__line_unref(carrier->line);
-    mouv__free(carrier);
+    mouv__interruptible_unref(connection->interruptible);
+    mouv__free(connection);
 }
 
-static mouv__session_t *session_new(mouv__carrier_t *carrier) {
-    mouv__session_t *session = mouv__alloc(sizeof(*session));
+static mouv__server_session_t *session_new(mouv__connection_t *connection) {
+    mouv__server_session_t *session = mouv__alloc(sizeof(*session));
     if (!session) return NULL;
-    session->carrier = carrier;
-    session->next = carrier->sessions;
-    carrier->sessions = session;
+    session->connection = connection;
+    session->next = connection->sessions;
+    connection->sessions = session;
     return session;
 }
 
-static bool is_idle(const mouv__session_t *session, int64_t now_ns) {
+static bool is_idle(const mouv__server_session_t *session, int64_t now_ns) {
     return now_ns - session->used_ns > SESSION_IDLE_NS;
 }
 
-static mouv__session_t *pull_free(mouv__session_t **link) {
-    mouv__session_t *session = *link;
+static mouv__server_session_t *pull_free(mouv__server_session_t **link) {
+    mouv__server_session_t *session = *link;
     if (session) *link = session->next_free;
     return session;
 }
 
 /* The oldest, if its time is over. */
-static mouv__session_t *take_doomed(mouv__carrier_t *carrier, int64_t now_ns) {
-    mouv__session_t **link = &carrier->doomed_sessions;
+static mouv__server_session_t *take_doomed(mouv__connection_t *connection, int64_t now_ns) {
+    mouv__server_session_t **link = &connection->doomed_sessions;
     while (*link && (*link)->next_free) link = &(*link)->next_free;
     return *link && is_idle(*link, now_ns) ? pull_free(link) : NULL;
 }
 
-mouv__session_t *mouv__session_take(mouv__carrier_t *carrier, int64_t now_ns) {
-    mouv__session_t *session = pull_free(&carrier->free_sessions);
-    if (!session) session = take_doomed(carrier, now_ns);
-    if (!session) return session_new(carrier);
+mouv__server_session_t *mouv__server_session_take(mouv__connection_t *connection, int64_t now_ns) {
+    mouv__server_session_t *session = pull_free(&connection->free_sessions);
+    if (!session) session = take_doomed(connection, now_ns);
+    if (!session) return session_new(connection);
     /* one that is no longer good is begun anew by the worker that gets it */
     session->renew = session->dirty || is_idle(session, now_ns);
     session->dirty = session->dropped = session->doomed = false;
     return session;
 }
 
-static void push_free(mouv__session_t **list, mouv__session_t *session) {
+static void push_free(mouv__server_session_t **list, mouv__server_session_t *session) {
     session->next_free = *list;
     *list = session;
 }
 
-void mouv__session_give_back(mouv__session_t *session, int64_t now_ns) {
+void mouv__server_session_give_back(mouv__server_session_t *session, int64_t now_ns) {
     if (session->keepers) return;
     session->used_ns = now_ns;
     session->parked = session->kills > 0;
@@ -142,8 +147,8 @@ void mouv__session_give_back(mouv__session_t *session, int64_t now_ns) {
     /* a server that was frozen reads a kill long after its sender has gone; and were a doomed
      * session given up, libmongoc would offer it to whoever begins the next one */
     bool waits = session->doomed && !session->dropped;
-    mouv__carrier_t *carrier = session->carrier;
-    push_free(waits ? &carrier->doomed_sessions : &carrier->free_sessions, session);
+    mouv__connection_t *connection = session->connection;
+    push_free(waits ? &connection->doomed_sessions : &connection->free_sessions, session);
 }
 
 /* A member of a set that has not been initiated yet, say: its commands go without. */
@@ -153,7 +158,7 @@ static bool is_without_sessions(const bson_error_t *error) {
            strstr(error->message, "does not support sessions");
 }
 
-bool mouv__session_begin(mouv__session_t *session, bson_error_t *error) {
+bool mouv__server_session_begin(mouv__server_session_t *session, bson_error_t *error) {
     if (session->renew && session->handle) {
         mongoc_client_session_destroy(session->handle);
         session->handle = NULL;
@@ -162,7 +167,7 @@ bool mouv__session_begin(mouv__session_t *session, bson_error_t *error) {
     if (session->handle) return true;
     mongoc_session_opt_t *opts = mongoc_session_opts_new();
     mongoc_session_opts_set_causal_consistency(opts, false);
-    session->handle = mongoc_client_start_session(session->carrier->client, opts, error);
+    session->handle = mongoc_client_start_session(session->connection->client, opts, error);
     mongoc_session_opts_destroy(opts);
     if (!session->handle) return is_without_sessions(error);
     bson_iter_t iter;

@@ -16,18 +16,18 @@
 #define STACK_SIZE_BYTES (1024 * 1024)
 #define IDLE_NS (30 * INT64_C(1000000000))
 
-typedef struct pool pool_t;
+typedef struct driver_pool pool_t;
 typedef struct worker worker_t;
 
 struct worker {
-    pool_t *pool;
+    pool_t *driver_pool;
     worker_t *next; /* in the idle stack */
     uv_cond_t wake;
     mouv__job_t *job; /* handed over, under the lock */
     bool told;        /* to end: exit() waits for it */
 };
 
-struct pool {
+struct driver_pool {
     mouv__executor_t executor;
     mouv__mailbox_t *mailbox;
     uv_mutex_t lock;
@@ -38,39 +38,40 @@ struct pool {
     bool closed;
 };
 
-static void pool_free(pool_t *pool) {
-    uv_mutex_destroy(&pool->lock);
-    mouv__mailbox_unref(pool->mailbox);
-    mouv__free(pool);
+static void pool_free(pool_t *driver_pool) {
+    uv_mutex_destroy(&driver_pool->lock);
+    mouv__mailbox_unref(driver_pool->mailbox);
+    mouv__free(driver_pool);
 }
 
 /* Gives a share up; the lock is held and released. */
-static void pool_leave(pool_t *pool) {
-    bool last = --pool->shares == 0;
-    uv_mutex_unlock(&pool->lock);
-    if (last) pool_free(pool);
+static void pool_leave(pool_t *driver_pool) {
+    bool last = --driver_pool->shares == 0;
+    uv_mutex_unlock(&driver_pool->lock);
+    if (last) pool_free(driver_pool);
 }
 
-static mouv__job_t *take_waiting(pool_t *pool) {
-    mouv__job_t *job = pool->first;
+static mouv__job_t *take_waiting(pool_t *driver_pool) {
+    mouv__job_t *job = driver_pool->first;
     if (job) {
-        pool->first = job->next;
-        if (!pool->first) pool->last = NULL;
+        driver_pool->first = job->next;
+        if (!driver_pool->first) driver_pool->last = NULL;
     }
     return job;
 }
 
 static void worker_leave_idle(worker_t *worker) {
-    worker_t **at = &worker->pool->idle;
+    worker_t **at = &worker->driver_pool->idle;
     while (*at && *at != worker) at = &(*at)->next;
     if (*at) *at = worker->next;
 }
 
 /* Sleeps until there is a job; NULL: the thread shall end. The lock is held; the worker is idle. */
 static mouv__job_t *worker_wait(worker_t *worker) {
-    pool_t *pool = worker->pool;
-    while (!worker->job && !pool->closed) {
-        if (uv_cond_timedwait(&worker->wake, &pool->lock, (uint64_t)IDLE_NS) == UV_ETIMEDOUT) break;
+    pool_t *driver_pool = worker->driver_pool;
+    while (!worker->job && !driver_pool->closed) {
+        if (uv_cond_timedwait(&worker->wake, &driver_pool->lock, (uint64_t)IDLE_NS) == UV_ETIMEDOUT)
+            break;
     }
     mouv__job_t *job = worker->job;
     worker->job = NULL;
@@ -83,38 +84,38 @@ static mouv__job_t *worker_wait(worker_t *worker) {
  * that the loop's next job finds it there and no second thread is woken.
  */
 static mouv__job_t *worker_step(worker_t *worker, mouv__job_t *job) {
-    pool_t *pool = worker->pool;
+    pool_t *driver_pool = worker->driver_pool;
     job->run(job);
-    uv_mutex_lock(&pool->lock);
-    mouv__job_t *waiting = take_waiting(pool);
+    uv_mutex_lock(&driver_pool->lock);
+    mouv__job_t *waiting = take_waiting(driver_pool);
     if (!waiting) {
-        worker->next = pool->idle;
-        pool->idle = worker;
+        worker->next = driver_pool->idle;
+        driver_pool->idle = worker;
     }
-    uv_mutex_unlock(&pool->lock);
-    mouv__executor_send_home(pool->mailbox, job);
+    uv_mutex_unlock(&driver_pool->lock);
+    mouv__executor_send_home(driver_pool->mailbox, job);
     if (waiting) return waiting;
-    uv_mutex_lock(&pool->lock);
+    uv_mutex_lock(&driver_pool->lock);
     mouv__job_t *next = worker_wait(worker);
-    uv_mutex_unlock(&pool->lock);
+    uv_mutex_unlock(&driver_pool->lock);
     return next;
 }
 
 static void worker_main(void *arg) {
     worker_t *worker = arg;
-    pool_t *pool = worker->pool;
+    pool_t *driver_pool = worker->driver_pool;
 #ifdef __linux__
     pthread_setname_np(pthread_self(), "mouv-worker");
 #endif
     mouv__job_t *job = worker->job;
     worker->job = NULL;
     while (job) job = worker_step(worker, job);
-    uv_mutex_lock(&pool->lock);
-    bool told = worker->told, late = pool->closed && !told;
+    uv_mutex_lock(&driver_pool->lock);
+    bool told = worker->told, late = driver_pool->closed && !told;
     uv_cond_destroy(&worker->wake);
     mouv__free(worker);
-    pool->threads--;
-    pool_leave(pool);
+    driver_pool->threads--;
+    pool_leave(driver_pool);
     if (late)
         mouv__thread_ends_late();
     else
@@ -122,65 +123,66 @@ static void worker_main(void *arg) {
 }
 
 /* Starts a thread with its first job; the lock is held. */
-static int worker_start(pool_t *pool, mouv__job_t *job) {
+static int worker_start(pool_t *driver_pool, mouv__job_t *job) {
     worker_t *worker = mouv__alloc(sizeof(*worker));
     if (!worker) return MOUV_ENOMEM;
     int rc = MOUV_ESYSTEM;
-    worker->pool = pool;
+    worker->driver_pool = driver_pool;
     worker->job = job;
     if (uv_cond_init(&worker->wake) != 0) goto no_cond;
-    pool->threads++;
-    pool->shares++;
+    driver_pool->threads++;
+    driver_pool->shares++;
     rc = mouv__thread_start(worker_main, worker, STACK_SIZE_BYTES, false);
     if (rc == 0) return 0;
-    pool->threads--;
-    pool->shares--;
+    driver_pool->threads--;
+    driver_pool->shares--;
     uv_cond_destroy(&worker->wake);
 no_cond:
     mouv__free(worker);
     return rc;
 }
 
-static int submit_locked(pool_t *pool, mouv__job_t *job) {
-    worker_t *worker = pool->idle;
+static int submit_locked(pool_t *driver_pool, mouv__job_t *job) {
+    worker_t *worker = driver_pool->idle;
     if (worker) {
-        pool->idle = worker->next;
+        driver_pool->idle = worker->next;
         worker->job = job;
         uv_cond_signal(&worker->wake);
         return 0;
     }
-    int rc = pool->threads < pool->executor.capacity ? worker_start(pool, job) : MOUV_ESYSTEM;
-    if (rc == 0 || pool->threads == 0) return rc;
+    int rc = driver_pool->threads < driver_pool->executor.capacity ? worker_start(driver_pool, job)
+                                                                   : MOUV_ESYSTEM;
+    if (rc == 0 || driver_pool->threads == 0) return rc;
     job->next = NULL;
-    if (pool->last)
-        pool->last->next = job;
+    if (driver_pool->last)
+        driver_pool->last->next = job;
     else
-        pool->first = job;
-    pool->last = job;
+        driver_pool->first = job;
+    driver_pool->last = job;
     return 0;
 }
 
 static int pool_submit(mouv__executor_t *self, mouv__job_t *job) {
-    pool_t *pool = (pool_t *)self;
-    uv_mutex_lock(&pool->lock);
-    int rc = submit_locked(pool, job);
-    uv_mutex_unlock(&pool->lock);
+    pool_t *driver_pool = (pool_t *)self;
+    uv_mutex_lock(&driver_pool->lock);
+    int rc = submit_locked(driver_pool, job);
+    uv_mutex_unlock(&driver_pool->lock);
     return rc;
 }
 
 static void pool_close(mouv__executor_t *self) {
-    pool_t *pool = (pool_t *)self;
-    uv_mutex_lock(&pool->lock);
-    pool->closed = true;
-    mouv__job_t *waiting = pool->first;
-    pool->first = pool->last = NULL;
+    pool_t *driver_pool = (pool_t *)self;
+    uv_mutex_lock(&driver_pool->lock);
+    driver_pool->closed = true;
+    mouv__job_t *waiting = driver_pool->first;
+    driver_pool->first = driver_pool->last = NULL;
     uint32_t told = 0;
-    for (worker_t *worker = pool->idle; worker; worker = worker->next, told++) {
+    for (worker_t *worker = driver_pool->idle; worker; worker = worker->next, told++) {
         worker->told = true;
         uv_cond_signal(&worker->wake);
     }
     mouv__threads_leave(told); /* before one of them can end; a stuck one is not counted */
-    pool_leave(pool);
+    pool_leave(driver_pool);
     while (waiting) {
         mouv__job_t *job = waiting;
         waiting = job->next;
@@ -189,15 +191,15 @@ static void pool_close(mouv__executor_t *self) {
 }
 
 mouv__executor_t *mouv__executor_threads_new(mouv__mailbox_t *mailbox, uint32_t capacity) {
-    pool_t *pool = mouv__alloc(sizeof(*pool));
-    if (!pool) return NULL;
-    if (uv_mutex_init(&pool->lock) != 0) {
-        mouv__free(pool);
+    pool_t *driver_pool = mouv__alloc(sizeof(*driver_pool));
+    if (!driver_pool) return NULL;
+    if (uv_mutex_init(&driver_pool->lock) != 0) {
+        mouv__free(driver_pool);
         return NULL;
     }
-    pool->executor =
+    driver_pool->executor =
         (mouv__executor_t){.capacity = capacity, .submit = pool_submit, .close = pool_close};
-    pool->mailbox = mouv__mailbox_ref(mailbox);
-    pool->shares = 1;
-    return &pool->executor;
+    driver_pool->mailbox = mouv__mailbox_ref(mailbox);
+    driver_pool->shares = 1;
+    return &driver_pool->executor;
 }
