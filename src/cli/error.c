@@ -28,7 +28,7 @@ int mouv_cli_fail(mouv_error_t *error, int code, const char *format, ...) {
 }
 
 /* A write that was cut off by the deadline has timed out, whatever became of it. */
-static bool timed_out(const mouv_error_t *error) {
+static bool error_timed_out(const mouv_error_t *error) {
     return error->code == MOUV_ETIMEDOUT ||
            (error->code == MOUV_EUNKNOWN && error->cause == MOUV_ETIMEDOUT);
 }
@@ -36,11 +36,11 @@ static bool timed_out(const mouv_error_t *error) {
 int mouv_cli_status(const mouv_error_t *error) {
     if (error->code >= 0) return CLI_OK;
     if (error->code == CLI_EUSAGE) return CLI_USAGE;
-    return timed_out(error) ? CLI_TIMED_OUT : CLI_FAILED;
+    return error_timed_out(error) ? CLI_TIMED_OUT : CLI_FAILED;
 }
 
 /* "DuplicateKey (11000): ", unless the message says it already. */
-static void describe_code(const mouv_error_t *error, char *text, size_t size_bytes) {
+static void error_describe_code(const mouv_error_t *error, char *text, size_t size_bytes) {
     char number[16];
     snprintf(number, sizeof number, "(%d)", error->server_code);
     text[0] = '\0';
@@ -49,7 +49,7 @@ static void describe_code(const mouv_error_t *error, char *text, size_t size_byt
     snprintf(text, size_bytes, "%s %s: ", *error->code_name ? error->code_name : "code", number);
 }
 
-static bool begins_with(const char *text, const char *word) {
+static bool error_begins_with(const char *text, const char *word) {
     size_t length = strlen(word);
     return strncmp(text, word, length) == 0 && text[length] == ' ';
 }
@@ -58,8 +58,8 @@ int mouv_cli_report(const char *what, const mouv_error_t *error) {
     char code[64];
     if (error->code == MOUV_ECANCELED || error->code == CLI_ETOLD) return CLI_FAILED;
     const char *operation = error->operation;
-    describe_code(error, code, sizeof code);
-    if (begins_with(operation, what)) /* "find shop.users" says more than "find" */
+    error_describe_code(error, code, sizeof code);
+    if (error_begins_with(operation, what)) /* "find shop.users" says more than "find" */
         mouv_cli_complain(operation, "%s%s", code, error->message);
     else
         mouv_cli_complain(what, "%s%s%s%s", operation, *operation ? ": " : "", code,

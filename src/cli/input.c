@@ -31,7 +31,7 @@ void mouv_cli_input_close(struct cli_input *input) {
 }
 
 /* Room for one more chunk: the pieces that were taken make way first. */
-static int make_room(struct cli_input *input, mouv_error_t *error) {
+static int input_make_room(struct cli_input *input, mouv_error_t *error) {
     input->used -= input->begin;
     if (input->begin > 0) memmove(input->data, input->data + input->begin, input->used);
     input->begin = 0;
@@ -47,8 +47,8 @@ static int make_room(struct cli_input *input, mouv_error_t *error) {
     return 0;
 }
 
-static int read_chunk(struct cli_input *input, mouv_error_t *error) {
-    int rc = make_room(input, error);
+static int input_read_chunk(struct cli_input *input, mouv_error_t *error) {
+    int rc = input_make_room(input, error);
     if (rc < 0) return rc;
     ssize_t size = read(input->ready.fd, input->data + input->used, CHUNK);
     if (size < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
@@ -59,13 +59,13 @@ static int read_chunk(struct cli_input *input, mouv_error_t *error) {
 }
 
 /* More data or the end; other tasks may have taken what came meanwhile. */
-static int fill(struct cli_input *input, mouv_error_t *error) {
+static int input_fill(struct cli_input *input, mouv_error_t *error) {
     if (!mouv_cli_ready_now(&input->ready)) return mouv_cli_ready_wait(&input->ready, error);
-    return read_chunk(input, error);
+    return input_read_chunk(input, error);
 }
 
 /* Takes `size` bytes as a piece, and `extra` ones after it away. */
-static int take(struct cli_input *input, size_t size, size_t extra, struct cli_piece *piece) {
+static int input_take(struct cli_input *input, size_t size, size_t extra, struct cli_piece *piece) {
     *piece = (struct cli_piece){input->data + input->begin, size, input->line};
     for (const char *at = piece->text; at < piece->text + size + extra; at++)
         input->line += *at == '\n';
@@ -78,29 +78,29 @@ int mouv_cli_input_line(struct cli_input *input, struct cli_piece *piece, mouv_e
     for (;;) {
         size_t size = input->used - input->begin;
         const char *end = size ? memchr(input->data + input->begin, '\n', size) : NULL;
-        if (end) return take(input, (size_t)(end - input->data) - input->begin, 1, piece);
-        if (input->ended) return size ? take(input, size, 0, piece) : 0;
-        int rc = fill(input, error);
+        if (end) return input_take(input, (size_t)(end - input->data) - input->begin, 1, piece);
+        if (input->ended) return size ? input_take(input, size, 0, piece) : 0;
+        int rc = input_fill(input, error);
         if (rc < 0) return rc;
     }
 }
 
 int mouv_cli_input_all(struct cli_input *input, struct cli_piece *piece, mouv_error_t *error) {
     while (!input->ended) {
-        int rc = fill(input, error);
+        int rc = input_fill(input, error);
         if (rc < 0) return rc;
     }
-    return take(input, input->used - input->begin, 0, piece);
+    return input_take(input, input->used - input->begin, 0, piece);
 }
 
-static void drop(struct cli_input *input, size_t size) {
+static void input_drop(struct cli_input *input, size_t size) {
     struct cli_piece dropped;
-    take(input, size, 0, &dropped);
+    input_take(input, size, 0, &dropped);
 }
 
 /* Takes away what may stand between two values: space, and the punctuation of an array around
  * them. What does not belong there is left, to be refused as a value. */
-static bool skip_one(struct cli_input *input) {
+static bool input_skip_one(struct cli_input *input) {
     switch (input->data[input->begin]) {
     case ' ':
     case '\t':
@@ -122,21 +122,21 @@ static bool skip_one(struct cli_input *input) {
     default:
         return false;
     }
-    drop(input, 1);
+    input_drop(input, 1);
     return true;
 }
 
-static void skip_between(struct cli_input *input) {
-    while (input->scanned == 0 && input->begin < input->used && skip_one(input)) continue;
+static void input_skip_between(struct cli_input *input) {
+    while (input->scanned == 0 && input->begin < input->used && input_skip_one(input)) continue;
 }
 
 bool mouv_cli_input_idle(struct cli_input *input) {
-    skip_between(input);
+    input_skip_between(input);
     return input->begin == input->used && !input->ended && !mouv_cli_ready_now(&input->ready);
 }
 
 /* Whether the value that begins at `begin` ends with data[begin + scanned]. */
-static bool step(struct cli_input *input, char c) {
+static bool input_step(struct cli_input *input, char c) {
     if (input->in_string) {
         if (c == '\\') input->scanned++;
         if (c == '"') input->in_string = false;
@@ -149,12 +149,12 @@ static bool step(struct cli_input *input, char c) {
 }
 
 /* Whether the data holds a whole value; a word that is none ends with its line. */
-static bool find_end(struct cli_input *input) {
+static bool input_find_end(struct cli_input *input) {
     const char *data = input->data + input->begin;
     size_t size = input->used - input->begin;
     for (; input->scanned < size; input->scanned++) {
         char c = data[input->scanned];
-        if (step(input, c)) {
+        if (input_step(input, c)) {
             input->scanned++;
             return true;
         }
@@ -163,24 +163,24 @@ static bool find_end(struct cli_input *input) {
     return false;
 }
 
-static int take_value(struct cli_input *input, struct cli_piece *piece) {
+static int input_take_value(struct cli_input *input, struct cli_piece *piece) {
     size_t size = input->used - input->begin;
     input->depth = 0;
     input->in_string = false;
     input->begun = input->after_value = true;
-    return take(input, input->scanned < size ? input->scanned : size, 0, piece);
+    return input_take(input, input->scanned < size ? input->scanned : size, 0, piece);
 }
 
 int mouv_cli_input_value(struct cli_input *input, struct cli_piece *piece, mouv_error_t *error) {
     for (;;) {
-        skip_between(input);
-        if (input->begin < input->used && (find_end(input) || input->ended))
-            return take_value(input, piece);
+        input_skip_between(input);
+        if (input->begin < input->used && (input_find_end(input) || input->ended))
+            return input_take_value(input, piece);
         if (input->ended && input->in_array)
             return mouv_cli_fail(error, CLI_EDATA, "%s:%lld: the array has no end", input->name,
                                  (long long)input->line);
         if (input->ended) return 0;
-        int rc = fill(input, error);
+        int rc = input_fill(input, error);
         if (rc < 0) return rc;
     }
 }

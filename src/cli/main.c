@@ -33,12 +33,12 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* --- A name that is none --------------------------------------------------------------------- */
 
-static int least(int a, int b) {
+static int main_least(int a, int b) {
     return a < b ? a : b;
 }
 
 /* How many letters must be changed, added or taken away (Levenshtein). */
-static int distance(const char *a, const char *b) {
+static int main_distance(const char *a, const char *b) {
     enum { LONGEST = 32 };
     int row[LONGEST + 1], width = (int)strlen(b);
     if (strlen(a) > LONGEST || width > LONGEST) return LONGEST;
@@ -49,17 +49,17 @@ static int distance(const char *a, const char *b) {
         for (int j = 1; j <= width; j++) {
             int replaced = diagonal + (a[i - 1] != b[j - 1]);
             diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+            row[j] = main_least(replaced, main_least(row[j], row[j - 1]) + 1);
         }
     }
     return row[width];
 }
 
-static const char *nearest(const char *name) {
+static const char *main_nearest(const char *name) {
     int best = 3;
     const char *found = NULL;
     for (int i = 0; i < COMMANDS; i++) {
-        int d = distance(name, commands[i].name);
+        int d = main_distance(name, commands[i].name);
         if (d >= best) continue;
         best = d;
         found = commands[i].name;
@@ -67,8 +67,8 @@ static const char *nearest(const char *name) {
     return found;
 }
 
-static _Noreturn void refuse(const char *name) {
-    const char *suggestion = nearest(name);
+static _Noreturn void main_refuse(const char *name) {
+    const char *suggestion = main_nearest(name);
     mouv_cli_complain(name, "no such command%s%s%s", suggestion ? " (did you mean '" : "",
                       suggestion ? suggestion : "", suggestion ? "'?)" : "");
     fputs("Try 'mouv --help' for more information.\n", stderr);
@@ -82,7 +82,7 @@ struct start {
     int command; /* its index in argv; 0: none */
 };
 
-static error_t parse(int key, char *text, struct argp_state *state) {
+static error_t main_parse(int key, char *text, struct argp_state *state) {
     struct start *start = state->input;
     (void)text;
     switch (key) {
@@ -101,7 +101,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 /* argp's filter: the list of commands comes from the table. */
-static char *list_commands(int key, const char *text, void *input) {
+static char *main_list_commands(int key, const char *text, void *input) {
     (void)input;
     if (key != ARGP_KEY_HELP_POST_DOC) return (char *)text;
     char *list = NULL;
@@ -116,27 +116,27 @@ static char *list_commands(int key, const char *text, void *input) {
     return list;
 }
 
-static void print_version(FILE *stream, struct argp_state *state) {
+static void main_print_version(FILE *stream, struct argp_state *state) {
     (void)state;
     fprintf(stream, "mouv %s\nlibbson %s\nlibuv %s\n", mouv_version(), bson_get_version(),
             uv_version_string());
 }
 
-static int parse_start(int argc, char **argv, struct cli_common *common) {
+static int main_parse_start(int argc, char **argv, struct cli_common *common) {
     static const struct argp_child children[] = {
         {&mouv_cli_output_argp, 0, NULL, 0}, {&mouv_cli_common_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        .parser = parse,
+        .parser = main_parse,
         .args_doc = "COMMAND [ARGUMENT...]",
         .doc = "Query MongoDB from the shell.\v"
                "'mouv COMMAND --help' tells the rest. Results are Extended JSON, one document a "
                "line.\n\nExit status: 0 done, 1 failed, 2 wrong usage, 124 timed out, 130 Ctrl-C.",
         .children = children,
-        .help_filter = list_commands,
+        .help_filter = main_list_commands,
     };
     struct start start = {.common = *common};
     argp_err_exit_status = CLI_USAGE;
-    argp_program_version_hook = print_version;
+    argp_program_version_hook = main_print_version;
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &start) != 0) exit(CLI_USAGE);
     *common = start.common;
     return start.command;
@@ -145,7 +145,7 @@ static int parse_start(int argc, char **argv, struct cli_common *common) {
 /* --- The process ----------------------------------------------------------------------------- */
 
 /* Closed descriptors 0 to 2 would be given to the next socket, and output written into it. */
-static void fill_standard_descriptors(void) {
+static void main_fill_standard_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         int useless = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", useless) < 0) exit(CLI_FAILED);
@@ -153,13 +153,13 @@ static void fill_standard_descriptors(void) {
 }
 
 /* What stdio holds back is lost without a word otherwise. */
-static void close_stdout(void) {
+static void main_close_stdout(void) {
     if (fclose(stdout) == 0) return;
     mouv_cli_complain("write", "%s", strerror(errno));
     _exit(CLI_FAILED);
 }
 
-static int run_command(int argc, char **argv, struct cli_common *common) {
+static int main_run_command(int argc, char **argv, struct cli_common *common) {
     for (int i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[0], commands[i].name) != 0) continue;
         char name[32];
@@ -168,16 +168,16 @@ static int run_command(int argc, char **argv, struct cli_common *common) {
         argv[0] = name;
         return commands[i].run(argc, argv, common);
     }
-    refuse(argv[0]);
+    main_refuse(argv[0]);
 }
 
 int main(int argc, char **argv) {
     const char *uri = getenv("MONGODB_URI");
     struct cli_common common = {.uri = uri && *uri ? uri : "mongodb://127.0.0.1:27017"};
     static char name[] = "mouv";
-    fill_standard_descriptors();
-    atexit(close_stdout);
+    main_fill_standard_descriptors();
+    atexit(main_close_stdout);
     if (argc > 0) argv[0] = name;
-    int command = parse_start(argc, argv, &common);
-    return run_command(argc - command, argv + command, &common);
+    int command = main_parse_start(argc, argv, &common);
+    return main_run_command(argc - command, argv + command, &common);
 }

@@ -47,7 +47,7 @@ int64_t mouv_cli_number(const struct argp_state *state, const char *option, cons
 }
 
 /* Seconds, as people write them, in whole milliseconds; at least one. */
-static int64_t parse_timeout(const struct argp_state *state, const char *text) {
+static int64_t options_parse_timeout(const struct argp_state *state, const char *text) {
     enum { MOST_SECONDS = 1000000000 };
     char *end;
     double seconds = strtod(text, &end);
@@ -58,21 +58,21 @@ static int64_t parse_timeout(const struct argp_state *state, const char *text) {
     return ms > 0 ? ms : 1;
 }
 
-static error_t parse_common(int key, char *text, struct argp_state *state) {
+static error_t options_parse_common(int key, char *text, struct argp_state *state) {
     struct cli_common *common = state->input;
     switch (key) {
     case 'u':
         common->uri = text;
         return 0;
     case 't':
-        common->timeout_ms = parse_timeout(state, text);
+        common->timeout_ms = options_parse_timeout(state, text);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static error_t parse_output(int key, char *text, struct argp_state *state) {
+static error_t options_parse_output(int key, char *text, struct argp_state *state) {
     struct cli_common *common = state->input;
     switch (key) {
     case 'd':
@@ -89,15 +89,15 @@ static error_t parse_output(int key, char *text, struct argp_state *state) {
     }
 }
 
-const struct argp mouv_cli_common_argp = {common_options, parse_common, NULL, NULL,
-                                          NULL,           NULL,         NULL};
-const struct argp mouv_cli_output_argp = {output_options, parse_output, NULL, NULL,
-                                          NULL,           NULL,         NULL};
+const struct argp mouv_cli_common_argp = {
+    common_options, options_parse_common, NULL, NULL, NULL, NULL, NULL};
+const struct argp mouv_cli_output_argp = {
+    output_options, options_parse_output, NULL, NULL, NULL, NULL, NULL};
 
 /* getopt() begins its messages with argv[0], "mouv: find"; in "Usage: mouv find" and "Try 'mouv
  * find --help'" argp wants another name and takes it from its own option. The copy stays, as argv
  * does: the commands point into it. */
-static char **with_name(int argc, char **argv) {
+static char **options_with_name(int argc, char **argv) {
     static char **longer __attribute__((used)); /* or a leak checker would complain */
     longer = bson_malloc(((size_t)argc + 2) * sizeof *longer);
     const char *command = strncmp(argv[0], "mouv: ", 6) == 0 ? argv[0] + 6 : argv[0];
@@ -109,7 +109,7 @@ static char **with_name(int argc, char **argv) {
 
 void mouv_cli_parse(const struct argp *argp, int argc, char **argv, void *input) {
     argp_err_exit_status = CLI_USAGE;
-    error_t rc = argp_parse(argp, argc + 1, with_name(argc, argv), 0, NULL, input);
+    error_t rc = argp_parse(argp, argc + 1, options_with_name(argc, argv), 0, NULL, input);
     if (!rc) return;
     fprintf(stderr, "%s: %s\n", argv[0], strerror(rc));
     exit(CLI_USAGE);

@@ -22,7 +22,7 @@ int mouv_cli_output_init(struct cli_output *output, bool canonical, bool pretty,
 }
 
 /* One write; what went out is remembered, also if it was not all. */
-static int write_some(struct cli_output *output, mouv_error_t *error) {
+static int output_write_some(struct cli_output *output, mouv_error_t *error) {
     size_t size = output->text.size - output->written;
     if (output->ready.pollable && size > PIPE_BUF) size = PIPE_BUF;
     ssize_t rc = write(output->ready.fd, output->text.data + output->written, size);
@@ -34,7 +34,7 @@ static int write_some(struct cli_output *output, mouv_error_t *error) {
     return 0;
 }
 
-static bool all_written(struct cli_output *output) {
+static bool output_all_written(struct cli_output *output) {
     if (output->written < output->text.size) return false;
     output->text.size = 0;
     output->written = 0;
@@ -42,9 +42,9 @@ static bool all_written(struct cli_output *output) {
 }
 
 int mouv_cli_output_flush(struct cli_output *output, mouv_error_t *error) {
-    while (!all_written(output)) {
+    while (!output_all_written(output)) {
         int rc = output->broken ? mouv_cli_fail(error, CLI_EIO, "%s", strerror(output->broken))
-                 : mouv_cli_ready_now(&output->ready) ? write_some(output, error)
+                 : mouv_cli_ready_now(&output->ready) ? output_write_some(output, error)
                                                       : mouv_cli_ready_wait(&output->ready, error);
         if (rc < 0) return rc;
     }
@@ -52,8 +52,8 @@ int mouv_cli_output_flush(struct cli_output *output, mouv_error_t *error) {
 }
 
 void mouv_cli_output_close(struct cli_output *output) {
-    while (!output->broken && !all_written(output) && mouv_cli_ready_now(&output->ready))
-        write_some(output, NULL);
+    while (!output->broken && !output_all_written(output) && mouv_cli_ready_now(&output->ready))
+        output_write_some(output, NULL);
     mouv_cli_ready_close(&output->ready);
     mouv_cli_text_clear(&output->text);
 }
@@ -66,18 +66,18 @@ struct printer {
     size_t inline_depth; /* inside {"$oid": ...}, which stays on one line */
 };
 
-static void new_line(struct printer *printer) {
+static void output_new_line(struct printer *printer) {
     mouv_cli_text_char(printer->out, '\n', 1);
     mouv_cli_text_char(printer->out, ' ', 2 * printer->depth);
 }
 
-static const char *skip_space(const char *at) {
+static const char *output_skip_space(const char *at) {
     return at + strspn(at, " ");
 }
 
 /* After an opening bracket; returns where to go on. */
-static const char *open_bracket(struct printer *printer, const char *at) {
-    const char *next = skip_space(at + 1);
+static const char *output_open_bracket(struct printer *printer, const char *at) {
+    const char *next = output_skip_space(at + 1);
     mouv_cli_text_char(printer->out, *at, 1);
     if (*next == '}' || *next == ']') {
         mouv_cli_text_char(printer->out, *next, 1);
@@ -89,49 +89,49 @@ static const char *open_bracket(struct printer *printer, const char *at) {
         return next;
     }
     printer->depth++;
-    new_line(printer);
+    output_new_line(printer);
     return next;
 }
 
-static const char *close_bracket(struct printer *printer, const char *at) {
+static const char *output_close_bracket(struct printer *printer, const char *at) {
     if (printer->inline_depth) {
         printer->inline_depth--;
         mouv_cli_text_char(printer->out, ' ', 1);
     } else {
         printer->depth--;
-        new_line(printer);
+        output_new_line(printer);
     }
     mouv_cli_text_char(printer->out, *at, 1);
     return at + 1;
 }
 
-static const char *copy_string(struct printer *printer, const char *at) {
+static const char *output_copy_string(struct printer *printer, const char *at) {
     const char *end = at + 1;
     while (*end && *end != '"') end += *end == '\\' ? 2 : 1;
     mouv_cli_text_append(printer->out, at, (size_t)(end + 1 - at));
     return end + 1;
 }
 
-static const char *separate(struct printer *printer, const char *at) {
+static const char *output_separate(struct printer *printer, const char *at) {
     mouv_cli_text_char(printer->out, *at, 1);
     if (*at == ',' && !printer->inline_depth)
-        new_line(printer);
+        output_new_line(printer);
     else
         mouv_cli_text_char(printer->out, ' ', 1);
     return at + 1;
 }
 
-static void print_pretty(struct cli_text *out, const char *json) {
+static void output_print_pretty(struct cli_text *out, const char *json) {
     struct printer printer = {.out = out};
-    for (const char *at = skip_space(json); *at; at = skip_space(at)) {
+    for (const char *at = output_skip_space(json); *at; at = output_skip_space(at)) {
         if (*at == '{' || *at == '[')
-            at = open_bracket(&printer, at);
+            at = output_open_bracket(&printer, at);
         else if (*at == '}' || *at == ']')
-            at = close_bracket(&printer, at);
+            at = output_close_bracket(&printer, at);
         else if (*at == '"')
-            at = copy_string(&printer, at);
+            at = output_copy_string(&printer, at);
         else if (*at == ':' || *at == ',')
-            at = separate(&printer, at);
+            at = output_separate(&printer, at);
         else
             mouv_cli_text_char(out, *at++, 1);
     }
@@ -141,7 +141,7 @@ static void print_pretty(struct cli_text *out, const char *json) {
 
 /* libbson prints 1.1 as 1.1000000000000000888. The shortest text that reads back the same is as
  * true: all numbers outside strings with more than 17 digits are printed anew, in place. */
-static void shorten_number(char *number, size_t size_bytes) {
+static void output_shorten_number(char *number, size_t size_bytes) {
     char text[32], saved = number[size_bytes];
     number[size_bytes] = '\0';
     double value = strtod(number, NULL);
@@ -154,20 +154,20 @@ static void shorten_number(char *number, size_t size_bytes) {
     number[size_bytes] = saved;
 }
 
-static char *end_of_string(char *at) {
+static char *output_end_of_string(char *at) {
     for (at++; *at && *at != '"'; at++)
         if (*at == '\\') at++;
     return at + 1;
 }
 
-static void shorten_numbers(char *json) {
+static void output_shorten_numbers(char *json) {
     char *to = json;
     for (char *at = json, *end; *at; at = end) {
-        end = *at == '"' ? end_of_string(at) : at + strspn(at, "-+.eE0123456789");
+        end = *at == '"' ? output_end_of_string(at) : at + strspn(at, "-+.eE0123456789");
         if (end == at) end++;
         size_t size = (size_t)(end - at);
         if (*at != '"' && size > 17 && memchr(at, '.', size)) {
-            shorten_number(at, size);
+            output_shorten_number(at, size);
             while (at[size - 1] == ' ') size--;
         }
         memmove(to, at, size);
@@ -178,16 +178,16 @@ static void shorten_numbers(char *json) {
 
 /* --- Lines ----------------------------------------------------------------------------------- */
 
-static char *to_json(const struct cli_output *output, const bson_t *document) {
+static char *output_to_json(const struct cli_output *output, const bson_t *document) {
     if (output->canonical) return bson_as_canonical_extended_json(document, NULL);
     char *json = bson_as_relaxed_extended_json(document, NULL);
-    if (json) shorten_numbers(json);
+    if (json) output_shorten_numbers(json);
     return json;
 }
 
-static int put_line(struct cli_output *output, const char *json, mouv_error_t *error) {
+static int output_put_line(struct cli_output *output, const char *json, mouv_error_t *error) {
     if (output->pretty)
-        print_pretty(&output->text, json);
+        output_print_pretty(&output->text, json);
     else
         mouv_cli_text_append(&output->text, json, strlen(json));
     mouv_cli_text_char(&output->text, '\n', 1);
@@ -196,9 +196,9 @@ static int put_line(struct cli_output *output, const char *json, mouv_error_t *e
 
 int mouv_cli_output_document(struct cli_output *output, const bson_t *document,
                              mouv_error_t *error) {
-    char *json = to_json(output, document);
+    char *json = output_to_json(output, document);
     if (!json) return mouv_cli_fail(error, CLI_EDATA, "a document cannot be shown as JSON");
-    int rc = put_line(output, json, error);
+    int rc = output_put_line(output, json, error);
     bson_free(json);
     return rc;
 }
@@ -208,13 +208,13 @@ int mouv_cli_output_value(struct cli_output *output, const bson_iter_t *value,
                           mouv_error_t *error) {
     bson_t document = BSON_INITIALIZER;
     bson_append_iter(&document, "v", 1, value);
-    char *json = to_json(output, &document);
+    char *json = output_to_json(output, &document);
     bson_destroy(&document);
     if (!json) return mouv_cli_fail(error, CLI_EDATA, "a value cannot be shown as JSON");
     char *end = strrchr(json, '}');
     while (end[-1] == ' ') end--;
     *end = '\0';
-    int rc = put_line(output, skip_space(strchr(json, ':') + 1), error);
+    int rc = output_put_line(output, output_skip_space(strchr(json, ':') + 1), error);
     bson_free(json);
     return rc;
 }

@@ -15,14 +15,14 @@ struct cli_ready_waiter {
     struct cli_ready_waiter *next;
 };
 
-static bool can_block(int fd) {
+static bool ready_can_block(int fd) {
     struct stat status;
     if (fstat(fd, &status) != 0) return false;
     return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || isatty(fd);
 }
 
 int mouv_cli_ready_init(struct cli_ready *ready, int fd, int event, mouv_error_t *error) {
-    *ready = (struct cli_ready){.fd = fd, .event = event, .pollable = can_block(fd)};
+    *ready = (struct cli_ready){.fd = fd, .event = event, .pollable = ready_can_block(fd)};
     if (!ready->pollable) return 0;
     int flags = fcntl(fd, F_GETFL);
     int rc = uv_poll_init(mouv_runtime_loop(mouv_runtime_current()), &ready->poll, fd);
@@ -38,7 +38,7 @@ bool mouv_cli_ready_now(const struct cli_ready *ready) {
 }
 
 /* Wakes all: who comes too late finds nothing and waits again. */
-static void on_ready(uv_poll_t *poll, int status, int events) {
+static void ready_on_ready(uv_poll_t *poll, int status, int events) {
     struct cli_ready *ready = poll->data;
     (void)status, (void)events; /* read() and write() tell */
     uv_poll_stop(poll);
@@ -46,7 +46,7 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
         mouv_future_set_result(waiter->future, 0);
 }
 
-static void leave(struct cli_ready *ready, const struct cli_ready_waiter *waiter) {
+static void ready_leave(struct cli_ready *ready, const struct cli_ready_waiter *waiter) {
     struct cli_ready_waiter **at = &ready->waiters;
     while (*at != waiter) at = &(*at)->next;
     *at = waiter->next;
@@ -57,9 +57,9 @@ int mouv_cli_ready_wait(struct cli_ready *ready, mouv_error_t *error) {
     struct cli_ready_waiter waiter = {mouv_future_new(), ready->waiters};
     ready->waiters = &waiter;
     ready->poll.data = ready;
-    uv_poll_start(&ready->poll, ready->event, on_ready);
+    uv_poll_start(&ready->poll, ready->event, ready_on_ready);
     int rc = mouv_await(waiter.future, error);
-    leave(ready, &waiter);
+    ready_leave(ready, &waiter);
     return rc;
 }
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int body_task(void *arg) {
+static int run_body_task(void *arg) {
     struct cli_run *run = arg;
     const struct cli_common *common = run->common;
     mouv_error_t error;
@@ -21,13 +21,13 @@ static int body_task(void *arg) {
 
 static int run_body(struct cli_run *run, mouv_error_t *error) {
     int64_t timeout_ms = run->common->timeout_ms;
-    if (timeout_ms > 0) return mouv_with_timeout(timeout_ms, body_task, run, error);
-    return mouv_await(mouv_coro(body_task, run), error);
+    if (timeout_ms > 0) return mouv_with_timeout(timeout_ms, run_body_task, run, error);
+    return mouv_await(mouv_coro(run_body_task, run), error);
 }
 
 /* The deadline's own message says nothing that the user has not typed, but for a server that was
  * not found. */
-static void name_deadline(const struct cli_run *run, mouv_error_t *error) {
+static void run_name_deadline(const struct cli_run *run, mouv_error_t *error) {
     if (error->code != MOUV_ETIMEDOUT || run->common->timeout_ms == 0) return;
     char text[sizeof error->message];
     const char *why = strstr(error->message, "no suitable server");
@@ -36,20 +36,20 @@ static void name_deadline(const struct cli_run *run, mouv_error_t *error) {
                   why ? ": " : "", text);
 }
 
-static int conclude(const struct cli_run *run, int rc, mouv_error_t *error) {
-    if (run->output.broken == EPIPE) return CLI_FAILED; /* see end_as_cat() */
+static int run_conclude(const struct cli_run *run, int rc, mouv_error_t *error) {
+    if (run->output.broken == EPIPE) return CLI_FAILED; /* see run_end_as_cat() */
     if (run->output.broken) {
         mouv_cli_complain("write", "%s", strerror(run->output.broken));
         return CLI_FAILED;
     }
     if (rc >= 0) return run->status;
     error->code = rc;
-    name_deadline(run, error);
+    run_name_deadline(run, error);
     return mouv_cli_report(run->common->command, error);
 }
 
 /* The error is general ("invalid host string"), the reason has come as a warning. */
-static int no_client(const struct cli_run *run, mouv_error_t *error) {
+static int run_no_client(const struct cli_run *run, mouv_error_t *error) {
     static const char prefix[] = "mouv_client_new: ";
     char *why = error->message;
     mouv_cli_hide_password(run->common->uri, why, sizeof error->message);
@@ -61,7 +61,7 @@ static int no_client(const struct cli_run *run, mouv_error_t *error) {
 
 /* What was begun is ended on the server too (cursors, cancelled queries), if that is quick. The
  * client's own close is not awaited: libmongoc's monitor takes half a second to end. */
-static void end_quietly(mouv_client_t *client) {
+static void run_end_quietly(mouv_client_t *client) {
     enum { LONGEST_MS = 500, STEP_MS = 2 };
     mouv_client_stats_t stats;
     mouv_scope_t shield;
@@ -73,22 +73,22 @@ static void end_quietly(mouv_client_t *client) {
     mouv_client_unref(client);
 }
 
-static int main_task(void *arg) {
+static int run_main_task(void *arg) {
     struct cli_run *run = arg;
     mouv_error_t error = {0};
     run->client = mouv_client_new(run->common->uri, NULL, &error);
-    if (!run->client) return no_client(run, &error);
+    if (!run->client) return run_no_client(run, &error);
     if (*run->remark) mouv_cli_complain("warning", "%s", run->remark);
     int rc = run_body(run, &error);
     mouv_cli_input_close(&run->input);
     mouv_cli_output_close(&run->output);
-    int status = conclude(run, rc, &error);
-    end_quietly(run->client);
+    int status = run_conclude(run, rc, &error);
+    run_end_quietly(run->client);
     return status;
 }
 
 /* Warnings of the library and of libmongoc; the password may stand in one about the URI. */
-static void on_log(mouv_log_level_t level, const char *message, void *arg) {
+static void run_on_log(mouv_log_level_t level, const char *message, void *arg) {
     struct cli_run *run = arg;
     char text[1024];
     if (level < MOUV_LOG_WARNING) return;
@@ -102,7 +102,7 @@ static void on_log(mouv_log_level_t level, const char *message, void *arg) {
 
 /* With the status of a death by SIGPIPE, but in order: libmongoc removes its counters from /dev/shm
  * at exit. Where the parent wanted SIGPIPE ignored, cat complains, and so do we. */
-static int end_as_cat(const struct sigaction *inherited) {
+static int run_end_as_cat(const struct sigaction *inherited) {
     if (inherited->sa_handler == SIG_DFL) return 128 + SIGPIPE;
     mouv_cli_complain("write", "%s", strerror(EPIPE));
     return CLI_FAILED;
@@ -113,7 +113,7 @@ int mouv_cli_run(const struct cli_common *common, cli_body_t body, void *arg) {
     struct sigaction inherited, ignore = {.sa_handler = SIG_IGN};
     run = (struct cli_run){.common = common, .body = body, .arg = arg};
     sigaction(SIGPIPE, &ignore, &inherited);
-    mouv_log_set_handler(on_log, &run);
-    int status = mouv_main(main_task, &run);
-    return run.output.broken == EPIPE ? end_as_cat(&inherited) : status;
+    mouv_log_set_handler(run_on_log, &run);
+    int status = mouv_main(run_main_task, &run);
+    return run.output.broken == EPIPE ? run_end_as_cat(&inherited) : status;
 }

@@ -7,7 +7,7 @@
 
 #include <bson/bson.h>
 
-static char *make_room(struct cli_text *text, size_t size_bytes) {
+static char *text_make_room(struct cli_text *text, size_t size_bytes) {
     size_t needed = text->size + size_bytes;
     if (needed > text->capacity) {
         text->capacity = needed * 2;
@@ -19,11 +19,11 @@ static char *make_room(struct cli_text *text, size_t size_bytes) {
 }
 
 void mouv_cli_text_append(struct cli_text *text, const char *data, size_t size_bytes) {
-    if (size_bytes > 0) memcpy(make_room(text, size_bytes), data, size_bytes);
+    if (size_bytes > 0) memcpy(text_make_room(text, size_bytes), data, size_bytes);
 }
 
 void mouv_cli_text_char(struct cli_text *text, char c, size_t times) {
-    if (times > 0) memset(make_room(text, times), c, times);
+    if (times > 0) memset(text_make_room(text, times), c, times);
 }
 
 void mouv_cli_text_clear(struct cli_text *text) {

@@ -69,18 +69,18 @@ static const char *const reason_guards =
     "too many stacks: their guard pages would use up vm.max_map_count; raise it, or use "
     "Linux 6.13 or later, where guard pages cost no mapping";
 
-static int fail(mouv__stack_pool_t *pool, const char *reason) {
+static int stack_fail(mouv__stack_pool_t *pool, const char *reason) {
     pool->reason = reason;
     errno = ENOMEM;
     return -1;
 }
 
-static size_t round_up(size_t size, size_t unit) {
+static size_t stack_round_up(size_t size, size_t unit) {
     return (size + unit - 1) / unit * unit;
 }
 
-static size_t kept_bytes(size_t page_size) {
-    return round_up(MOUV__STACK_KEPT_BYTES, page_size);
+static size_t stack_kept_bytes(size_t page_size) {
+    return stack_round_up(MOUV__STACK_KEPT_BYTES, page_size);
 }
 
 void mouv__stack_pool_init(mouv__stack_pool_t *pool) {
@@ -97,7 +97,7 @@ const char *mouv__stack_pool_reason(const mouv__stack_pool_t *pool) {
 
 /* --- guards --- */
 
-static long read_max_map_count(void) {
+static long stack_read_max_map_count(void) {
     char text[32] = "";
     int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
@@ -108,20 +108,20 @@ static long read_max_map_count(void) {
 }
 
 /* 45 %: a guard splits a mapping in two, and the program needs mappings for other things. */
-static long max_guards(mouv__stack_pool_t *pool) {
+static long stack_max_guards(mouv__stack_pool_t *pool) {
     if (pool->max_guards == 0)
-        pool->max_guards = (long)((long long)read_max_map_count() * 45 / 100);
+        pool->max_guards = (long)((long long)stack_read_max_map_count() * 45 / 100);
     return pool->max_guards;
 }
 
 #if defined(ADVICE_GUARD_INSTALL)
 /* An emulator may accept any advice and do nothing: this advice fails if the guard is there. */
-static bool guard_is_there(mouv__stack_pool_t *pool, char *page) {
+static bool stack_guard_is_there(mouv__stack_pool_t *pool, char *page) {
     return madvise(page, pool->page_size, ADVICE_POPULATE_READ) != 0 && errno == EFAULT;
 }
 #endif
 
-static bool guard_by_madvise(mouv__stack_pool_t *pool, char *page) {
+static bool stack_guard_by_madvise(mouv__stack_pool_t *pool, char *page) {
 #if defined(ADVICE_GUARD_INSTALL)
     if (pool->guard_mode == MOUV__GUARD_MPROTECT) return false;
     if (madvise(page, pool->page_size, ADVICE_GUARD_INSTALL) != 0) {
@@ -129,7 +129,8 @@ static bool guard_by_madvise(mouv__stack_pool_t *pool, char *page) {
         return false;
     }
     if (pool->guard_mode == MOUV__GUARD_UNKNOWN)
-        pool->guard_mode = guard_is_there(pool, page) ? MOUV__GUARD_MADVISE : MOUV__GUARD_MPROTECT;
+        pool->guard_mode =
+            stack_guard_is_there(pool, page) ? MOUV__GUARD_MADVISE : MOUV__GUARD_MPROTECT;
     return pool->guard_mode == MOUV__GUARD_MADVISE;
 #else
     (void)page;
@@ -138,15 +139,15 @@ static bool guard_by_madvise(mouv__stack_pool_t *pool, char *page) {
 #endif
 }
 
-static int guard_install(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab, char *page) {
-    if (guard_by_madvise(pool, page)) return 0;
-    if (atomic_fetch_add(&guards_in_process, 1) >= max_guards(pool)) {
+static int stack_guard_install(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab, char *page) {
+    if (stack_guard_by_madvise(pool, page)) return 0;
+    if (atomic_fetch_add(&guards_in_process, 1) >= stack_max_guards(pool)) {
         atomic_fetch_sub(&guards_in_process, 1);
-        return fail(pool, reason_guards);
+        return stack_fail(pool, reason_guards);
     }
     if (mprotect(page, pool->page_size, PROT_NONE) != 0) {
         atomic_fetch_sub(&guards_in_process, 1);
-        return fail(pool, reason_mprotect);
+        return stack_fail(pool, reason_mprotect);
     }
     slab->guards++;
     return 0;
@@ -154,7 +155,7 @@ static int guard_install(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab, cha
 
 /* --- slabs --- */
 
-static void *map_memory(size_t size) {
+static void *stack_map_memory(size_t size) {
     void *memory;
 
     if (mouv__alloc_must_fail()) return NULL;
@@ -168,19 +169,20 @@ static void *map_memory(size_t size) {
     return memory;
 }
 
-static mouv__stack_slab_t *slab_new(mouv__stack_pool_t *pool, size_t stack_size, size_t count) {
+static mouv__stack_slab_t *stack_slab_new(mouv__stack_pool_t *pool, size_t stack_size,
+                                          size_t count) {
     mouv__stack_slab_t *slab = mouv__alloc(sizeof *slab + count * sizeof slab->stacks[0]);
 
     if (slab == NULL) {
-        fail(pool, reason_memory);
+        stack_fail(pool, reason_memory);
         return NULL;
     }
     slab->count = count;
     slab->stride = pool->page_size + stack_size;
-    slab->base = map_memory(slab->stride * count);
+    slab->base = stack_map_memory(slab->stride * count);
     if (slab->base == NULL) {
         mouv__free(slab);
-        fail(pool, reason_mmap);
+        stack_fail(pool, reason_mmap);
         return NULL;
     }
     slab->next = pool->slabs;
@@ -190,25 +192,25 @@ static mouv__stack_slab_t *slab_new(mouv__stack_pool_t *pool, size_t stack_size,
 }
 
 /* The caller has taken it out of the list. */
-static void slab_unmap(mouv__stack_slab_t *slab) {
+static void stack_slab_unmap(mouv__stack_slab_t *slab) {
     atomic_fetch_sub(&guards_in_process, slab->guards);
     munmap(slab->base, slab->stride * slab->count);
     mouv__free(slab);
 }
 
-static void slab_remove(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab) {
+static void stack_slab_remove(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab) {
     mouv__stack_slab_t **link = &pool->slabs;
 
     while (*link != slab) link = &(*link)->next;
     *link = slab->next;
-    slab_unmap(slab);
+    stack_slab_unmap(slab);
 }
 
-static mouv__stack_t *slab_carve(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab) {
+static mouv__stack_t *stack_slab_carve(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab) {
     mouv__stack_t *stack = &slab->stacks[slab->carved];
     char *guard = slab->base + slab->carved * slab->stride;
 
-    if (guard_install(pool, slab, guard) != 0) return NULL;
+    if (stack_guard_install(pool, slab, guard) != 0) return NULL;
     stack->low = guard + pool->page_size;
     stack->size = slab->stride - pool->page_size;
     stack->colour = slab->carved % COLOURS * COLOUR_BYTES;
@@ -219,7 +221,7 @@ static mouv__stack_t *slab_carve(mouv__stack_pool_t *pool, mouv__stack_slab_t *s
 
 /* --- get --- */
 
-static mouv__stack_t *take_idle(mouv__stack_pool_t *pool, mouv__stack_class_t *class_of) {
+static mouv__stack_t *stack_take_idle(mouv__stack_pool_t *pool, mouv__stack_class_t *class_of) {
     mouv__stack_t **list = class_of->warm != NULL ? &class_of->warm : &class_of->cold;
     mouv__stack_t *stack = *list;
 
@@ -229,38 +231,38 @@ static mouv__stack_t *take_idle(mouv__stack_pool_t *pool, mouv__stack_class_t *c
     return stack;
 }
 
-static mouv__stack_t *take_new(mouv__stack_pool_t *pool, mouv__stack_class_t *class_of,
-                               size_t size) {
+static mouv__stack_t *stack_take_new(mouv__stack_pool_t *pool, mouv__stack_class_t *class_of,
+                                     size_t size) {
     mouv__stack_slab_t *slab = class_of->slab;
 
     if (slab == NULL || slab->carved == slab->count) {
         size_t count = SLAB_BYTES / size;
 
-        slab = slab_new(pool, size, count < SLAB_MOST_STACKS ? count : SLAB_MOST_STACKS);
+        slab = stack_slab_new(pool, size, count < SLAB_MOST_STACKS ? count : SLAB_MOST_STACKS);
         if (slab == NULL) return NULL;
         slab->class_of = class_of;
         class_of->slab = slab;
     }
-    return slab_carve(pool, slab);
+    return stack_slab_carve(pool, slab);
 }
 
-static mouv__stack_t *take_pooled(mouv__stack_pool_t *pool, size_t size) {
+static mouv__stack_t *stack_take_pooled(mouv__stack_pool_t *pool, size_t size) {
     size_t class_size = MOUV__STACK_LEAST_BYTES;
     mouv__stack_class_t *class_of = pool->classes;
     mouv__stack_t *stack;
 
     for (; class_size < size; class_size *= 2) class_of++;
-    stack = take_idle(pool, class_of);
-    return stack != NULL ? stack : take_new(pool, class_of, class_size);
+    stack = stack_take_idle(pool, class_of);
+    return stack != NULL ? stack : stack_take_new(pool, class_of, class_size);
 }
 
-static mouv__stack_t *take_large(mouv__stack_pool_t *pool, size_t size) {
-    mouv__stack_slab_t *slab = slab_new(pool, round_up(size, pool->page_size), 1);
+static mouv__stack_t *stack_take_large(mouv__stack_pool_t *pool, size_t size) {
+    mouv__stack_slab_t *slab = stack_slab_new(pool, stack_round_up(size, pool->page_size), 1);
     mouv__stack_t *stack;
 
     if (slab == NULL) return NULL;
-    stack = slab_carve(pool, slab);
-    if (stack == NULL) slab_remove(pool, slab);
+    stack = stack_slab_carve(pool, slab);
+    if (stack == NULL) stack_slab_remove(pool, slab);
     return stack;
 }
 
@@ -268,9 +270,10 @@ int mouv__stack_pool_get(mouv__stack_pool_t *pool, size_t size, mouv__stack_t **
     mouv__stack_t *stack;
 
     if (size == 0) size = MOUV__STACK_DEFAULT_BYTES;
-    if (size > LARGEST_STACK_BYTES) return fail(pool, reason_size);
+    if (size > LARGEST_STACK_BYTES) return stack_fail(pool, reason_size);
     if (size < pool->page_size) size = pool->page_size; /* pages larger than the smallest class */
-    stack = size <= LARGEST_CLASS_BYTES ? take_pooled(pool, size) : take_large(pool, size);
+    stack =
+        size <= LARGEST_CLASS_BYTES ? stack_take_pooled(pool, size) : stack_take_large(pool, size);
     if (stack == NULL) {
         errno = ENOMEM;
         return -1;
@@ -286,7 +289,7 @@ int mouv__stack_pool_get(mouv__stack_pool_t *pool, size_t size, mouv__stack_t **
 /* --- how much of a stack was touched --- */
 
 /* Index of the lowest resident page in [low, low + size), or the number of pages if none is. */
-static size_t first_resident(char *low, size_t size, size_t page_size) {
+static size_t stack_first_resident(char *low, size_t size, size_t page_size) {
     unsigned char resident[256];
     size_t pages = size / page_size, at = 0;
 
@@ -302,8 +305,8 @@ static size_t first_resident(char *low, size_t size, size_t page_size) {
 }
 
 /* The page that a put reads: just below what is kept. NULL if the whole stack is kept. */
-static char *probe_page(const mouv__stack_t *stack, size_t page_size) {
-    size_t kept = kept_bytes(page_size);
+static char *stack_probe_page(const mouv__stack_t *stack, size_t page_size) {
+    size_t kept = stack_kept_bytes(page_size);
 
     return stack->size > kept ? (char *)stack->low + stack->size - kept - page_size : NULL;
 }
@@ -321,15 +324,16 @@ MOUV__UNCHECKED static bool all_zero(const char *page, size_t page_size) {
 
 size_t mouv__stack_high_water(const mouv__stack_t *stack) {
     size_t page_size = stack->slab->stride - stack->size;
-    char *low = stack->low, *probe = probe_page(stack, page_size);
-    char *lowest = low + first_resident(low, stack->size, page_size) * page_size;
+    char *low = stack->low, *probe = stack_probe_page(stack, page_size);
+    char *lowest = low + stack_first_resident(low, stack->size, page_size) * page_size;
 
     /* A put has read that page, which made it resident without anyone's using it. */
     if (probe != NULL && lowest == probe && all_zero(probe, page_size)) {
         char *above = probe + page_size;
 
-        lowest = above +
-                 first_resident(above, (size_t)(low + stack->size - above), page_size) * page_size;
+        lowest =
+            above +
+            stack_first_resident(above, (size_t)(low + stack->size - above), page_size) * page_size;
     }
     return (size_t)(low + stack->size - lowest);
 }
@@ -342,7 +346,7 @@ size_t mouv__stack_high_water(const mouv__stack_t *stack) {
  * system call ever. A large local variable can straddle the words unseen; the full check that
  * comes round every so often finds those.
  */
-static bool probe_is_dirty(const char *page, size_t page_size) {
+static bool stack_probe_is_dirty(const char *page, size_t page_size) {
     uintptr_t seen = 0;
 
     for (size_t i = 1; i <= PROBE_WORDS; i++)
@@ -351,29 +355,30 @@ static bool probe_is_dirty(const char *page, size_t page_size) {
     return seen != 0;
 }
 
-static bool any_resident(char *low, const char *end, size_t page_size) {
+static bool stack_any_resident(char *low, const char *end, size_t page_size) {
     size_t size = (size_t)(end - low);
 
-    return first_resident(low, size, page_size) < size / page_size;
+    return stack_first_resident(low, size, page_size) < size / page_size;
 }
 
-static void give_back_deep_pages(mouv__stack_t *stack, size_t page_size) {
-    char *low = stack->low, *probe = probe_page(stack, page_size);
+static void stack_give_back_deep_pages(mouv__stack_t *stack, size_t page_size) {
+    char *low = stack->low, *probe = stack_probe_page(stack, page_size);
     bool full_check = ++stack->put_count % PUTS_PER_FULL_CHECK == 0;
 
     if (probe == NULL) return;
-    if (probe_is_dirty(probe, page_size) || (full_check && any_resident(low, probe, page_size)))
+    if (stack_probe_is_dirty(probe, page_size) ||
+        (full_check && stack_any_resident(low, probe, page_size)))
         madvise(low, (size_t)(probe + page_size - low), MADV_DONTNEED);
 }
 
-static void make_idle(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
+static void stack_make_idle(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
     mouv__stack_class_t *class_of = stack->slab->class_of;
     bool warm = pool->warm_count < pool->max_warm;
     mouv__stack_t **list = warm ? &class_of->warm : &class_of->cold;
 
     if (warm) {
         pool->warm_count++;
-        give_back_deep_pages(stack, pool->page_size);
+        stack_give_back_deep_pages(stack, pool->page_size);
     } else {
         madvise(stack->low, stack->size, MADV_DONTNEED);
     }
@@ -388,9 +393,9 @@ void mouv__stack_pool_put(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
     stack->user = NULL;
     mouv__fiber_forget_frames(stack->low, stack->size);
     if (stack->slab->class_of == NULL)
-        slab_remove(pool, stack->slab);
+        stack_slab_remove(pool, stack->slab);
     else
-        make_idle(pool, stack);
+        stack_make_idle(pool, stack);
 }
 
 void mouv__stack_pool_clear(mouv__stack_pool_t *pool) {
@@ -399,7 +404,7 @@ void mouv__stack_pool_clear(mouv__stack_pool_t *pool) {
         mouv__stack_slab_t *slab = pool->slabs;
 
         pool->slabs = slab->next;
-        slab_unmap(slab);
+        stack_slab_unmap(slab);
     }
     memset(pool->classes, 0, sizeof pool->classes);
     pool->warm_count = 0;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 /* makecontext() passes ints, so the pointer travels in two halves. */
-static void first_frame(unsigned high, unsigned low) {
+static void switch_ucontext_first_frame(unsigned high, unsigned low) {
     uintptr_t address = (uintptr_t)(((uint64_t)high << 32) | low);
 
     mouv__switch_entered((mouv__context_t *)address);
@@ -26,8 +26,8 @@ void mouv__switch_prepare(mouv__context_t *ctx, void *low, void *top) {
     ctx->saved.uc_stack.ss_sp = low;
     ctx->saved.uc_stack.ss_size = (size_t)((char *)top - (char *)low);
     ctx->saved.uc_link = NULL;
-    makecontext(&ctx->saved, (void (*)(void))first_frame, 2, (unsigned)(address >> 32),
-                (unsigned)address);
+    makecontext(&ctx->saved, (void (*)(void))switch_ucontext_first_frame, 2,
+                (unsigned)(address >> 32), (unsigned)address);
 }
 
 void mouv__switch_jump(mouv__context_t *from, mouv__context_t *to) {

@@ -218,12 +218,12 @@ class Ending(SandboxCase):
                 process.kill()
                 self.assert_nothing_left()
 
-    def test_sigkill_of_the_guardian_leaves_nothing(self):
+    def test_sigkill_of_the_supervisor_leaves_nothing(self):
         process, _ = self.start_serving()
-        guardians = [pid for pid in self.processes() if pid != process.pid and "sandbox" in command_line(pid)
+        supervisors = [pid for pid in self.processes() if pid != process.pid and "sandbox" in command_line(pid)
                      and "--replSet" not in command_line(pid)]
-        self.assertEqual(len(guardians), 1)
-        os.kill(guardians[0], signal.SIGKILL)
+        self.assertEqual(len(supervisors), 1)
+        os.kill(supervisors[0], signal.SIGKILL)
         wait_until(lambda: not self.mongod_runs(), CLEAN_SECONDS, "mongod gone")
         process.terminate()
         self.assert_nothing_left()

@@ -41,7 +41,7 @@ struct mouv_as_completed {
     entry_t entries[];
 };
 
-static void append_done(entry_t *entry) {
+static void as_completed_append_done(entry_t *entry) {
     mouv_as_completed_t *it = entry->it;
     entry->next = NULL;
     if (it->done == NULL)
@@ -51,7 +51,7 @@ static void append_done(entry_t *entry) {
     it->last_done = entry;
 }
 
-static void prepend_done(entry_t *entry) {
+static void as_completed_prepend_done(entry_t *entry) {
     mouv_as_completed_t *it = entry->it;
     entry->next = it->done;
     if (it->done == NULL) it->last_done = entry;
@@ -59,7 +59,7 @@ static void prepend_done(entry_t *entry) {
 }
 
 /* 1 with `*entry`, 0 at the end, a failure, or MOUV_EAGAIN: one has to wait. */
-static int take_entry(mouv_as_completed_t *it, entry_t **entry, mouv_error_t *error) {
+static int as_completed_take_entry(mouv_as_completed_t *it, entry_t **entry, mouv_error_t *error) {
     if (it->error.code != 0) {
         *error = it->error;
         return error->code;
@@ -75,13 +75,13 @@ static int take_entry(mouv_as_completed_t *it, entry_t **entry, mouv_error_t *er
                           it->running, it->count);
 }
 
-static mouv_future_t give(entry_t *entry) {
+static mouv_future_t as_completed_give(entry_t *entry) {
     if (entry->future != NULL) mouv__future_let_go(entry->future);
     entry->future = NULL;
     return entry->handle;
 }
 
-static void leave_takers(taker_t *taker) {
+static void as_completed_leave_takers(taker_t *taker) {
     mouv_as_completed_t *it = taker->it;
     if (taker->prev != NULL)
         taker->prev->next = taker->next;
@@ -94,7 +94,7 @@ static void leave_takers(taker_t *taker) {
     taker->waits = false;
 }
 
-static void join_takers(taker_t *taker) {
+static void as_completed_join_takers(taker_t *taker) {
     mouv_as_completed_t *it = taker->it;
     taker->prev = it->last_taker;
     if (it->last_taker != NULL)
@@ -105,18 +105,18 @@ static void join_takers(taker_t *taker) {
     taker->waits = true;
 }
 
-static void serve_takers(mouv_as_completed_t *it) {
+static void as_completed_serve_takers(mouv_as_completed_t *it) {
     while (it->takers != NULL) {
         taker_t *taker = it->takers;
         mouv_error_t error;
-        int rc = take_entry(it, &taker->entry, &error);
+        int rc = as_completed_take_entry(it, &taker->entry, &error);
         if (rc == MOUV_EAGAIN) return;
-        leave_takers(taker);
+        as_completed_leave_takers(taker);
         mouv__future_complete(&taker->future, rc, rc < 0 ? &error : NULL);
     }
 }
 
-static void stop_entries(mouv_as_completed_t *it) {
+static void as_completed_stop_entries(mouv_as_completed_t *it) {
     mouv__timer_stop(it->runtime, &it->timer);
     for (size_t i = 0; i < it->count; i++) {
         entry_t *entry = &it->entries[i];
@@ -125,42 +125,42 @@ static void stop_entries(mouv_as_completed_t *it) {
     }
 }
 
-static void on_entry(mouv__future_listener_t *listener, mouv__future_t *future) {
+static void as_completed_on_entry(mouv__future_listener_t *listener, mouv__future_t *future) {
     entry_t *entry = (entry_t *)listener;
     mouv_as_completed_t *it = entry->it;
     (void)future;
     entry->listening = false;
     if (--it->running == 0) mouv__timer_stop(it->runtime, &it->timer);
-    append_done(entry);
-    serve_takers(it);
+    as_completed_append_done(entry);
+    as_completed_serve_takers(it);
 }
 
-static void on_iteration_timeout(mouv__timer_t *timer) {
+static void as_completed_on_iteration_timeout(mouv__timer_t *timer) {
     mouv_as_completed_t *it =
         (mouv_as_completed_t *)((char *)timer - offsetof(mouv_as_completed_t, timer));
     it->timed_out = true;
-    stop_entries(it);
-    serve_takers(it);
+    as_completed_stop_entries(it);
+    as_completed_serve_takers(it);
 }
 
 /* It lets go of the futures but stays, for whoever still has a pointer to it. */
-static void retire(mouv_as_completed_t *it) {
+static void as_completed_retire(mouv_as_completed_t *it) {
     if (it->runtime == NULL) return;
-    stop_entries(it);
-    for (size_t i = 0; i < it->count; i++) give(&it->entries[i]);
+    as_completed_stop_entries(it);
+    for (size_t i = 0; i < it->count; i++) as_completed_give(&it->entries[i]);
     mouv__runtime_detach(it->runtime, &it->attachment);
     it->runtime = NULL;
 }
 
-static void on_runtime_close(mouv__attachment_t *attachment) {
+static void as_completed_on_runtime_close(mouv__attachment_t *attachment) {
     mouv_as_completed_t *it = (mouv_as_completed_t *)attachment;
     mouv_error_set(&it->error, MOUV_ECLOSED, "as_completed: its runtime has closed");
-    retire(it);
+    as_completed_retire(it);
 }
 
 mouv_as_completed_t *mouv_as_completed_unref(mouv_as_completed_t *it) {
     if (it == NULL || --it->references > 0) return NULL;
-    retire(it);
+    as_completed_retire(it);
     mouv__free(it);
     return NULL;
 }
@@ -169,29 +169,30 @@ void mouv_as_completed_drop(mouv_as_completed_t **it) {
     if (it != NULL) *it = mouv_as_completed_unref(*it);
 }
 
-static void begin_entry(entry_t *entry) {
+static void as_completed_begin_entry(entry_t *entry) {
     mouv__future_t *future = entry->future;
     if (future != NULL) mouv__future_start(future);
     if (future == NULL || mouv__future_is_done(future)) {
-        append_done(entry);
+        as_completed_append_done(entry);
         return;
     }
     entry->it->running++;
     entry->listening = true;
-    entry->listener.done = on_entry;
+    entry->listener.done = as_completed_on_entry;
     mouv__future_listen(future, &entry->listener);
 }
 
-static void limit_iteration(mouv_as_completed_t *it, int64_t timeout_ms) {
+static void as_completed_limit_iteration(mouv_as_completed_t *it, int64_t timeout_ms) {
     if (it->running == 0) return;
     int64_t at = mouv__deadline_in(it->runtime, timeout_ms);
     if (timeout_ms <= 0)
-        on_iteration_timeout(&it->timer);
-    else if (mouv__timer_start(it->runtime, &it->timer, at, on_iteration_timeout) != 0)
+        as_completed_on_iteration_timeout(&it->timer);
+    else if (mouv__timer_start(it->runtime, &it->timer, at, as_completed_on_iteration_timeout) != 0)
         mouv_error_set(&it->error, MOUV_ENOMEM, "as_completed: no memory for a timer");
 }
 
-static int borrow_entries(mouv_as_completed_t *it, const mouv_future_t *futures, size_t count) {
+static int as_completed_borrow_entries(mouv_as_completed_t *it, const mouv_future_t *futures,
+                                       size_t count) {
     int rc = 0, code;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         entry_t *entry = &it->entries[i];
@@ -219,36 +220,36 @@ mouv_as_completed_t *mouv_as_completed(const mouv_future_t *futures, size_t coun
         return it;
     }
     it->runtime = runtime;
-    it->attachment.close = on_runtime_close;
+    it->attachment.close = as_completed_on_runtime_close;
     mouv__runtime_attach(runtime, &it->attachment);
-    if (borrow_entries(it, futures, count) != 0) return it;
-    for (size_t i = 0; i < count; i++) begin_entry(&it->entries[i]);
-    limit_iteration(it, timeout_ms);
+    if (as_completed_borrow_entries(it, futures, count) != 0) return it;
+    for (size_t i = 0; i < count; i++) as_completed_begin_entry(&it->entries[i]);
+    as_completed_limit_iteration(it, timeout_ms);
     return it;
 }
 
 /* ---- its next ---- */
 
-static void cancel_taker(mouv__future_t *future) {
-    leave_takers((taker_t *)future);
+static void as_completed_cancel_taker(mouv__future_t *future) {
+    as_completed_leave_takers((taker_t *)future);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
-static void deliver_taker(mouv__future_t *future, bool whole) {
+static void as_completed_deliver_taker(mouv__future_t *future, bool whole) {
     taker_t *taker = (taker_t *)future;
     (void)whole;
     if (taker->entry == NULL) return;
-    *taker->out = give(taker->entry);
+    *taker->out = as_completed_give(taker->entry);
     taker->entry = NULL;
 }
 
 /* What it had got and nobody took is the next one again. */
-static void release_taker(mouv__future_t *future) {
+static void as_completed_release_taker(mouv__future_t *future) {
     taker_t *taker = (taker_t *)future;
     mouv_as_completed_t *it = taker->it;
     if (taker->entry != NULL && it->runtime != NULL) {
-        prepend_done(taker->entry);
-        serve_takers(it);
+        as_completed_prepend_done(taker->entry);
+        as_completed_serve_takers(it);
     }
     mouv_as_completed_unref(it);
     mouv__free(taker);
@@ -256,13 +257,13 @@ static void release_taker(mouv__future_t *future) {
 
 static const mouv__future_ops_t taker_ops = {
     .kind = "as_completed",
-    .cancel = cancel_taker,
-    .deliver = deliver_taker,
-    .release = release_taker,
+    .cancel = as_completed_cancel_taker,
+    .deliver = as_completed_deliver_taker,
+    .release = as_completed_release_taker,
 };
 
-static int check_next(const mouv_as_completed_t *it, const mouv_future_t *future,
-                      mouv_error_t *error) {
+static int as_completed_check_next(const mouv_as_completed_t *it, const mouv_future_t *future,
+                                   mouv_error_t *error) {
     if (it == NULL || future == NULL)
         return mouv_error_set(error, MOUV_EINVAL, "as_completed: no %s",
                               it == NULL ? "iterator" : "place for the future");
@@ -274,7 +275,8 @@ static int check_next(const mouv_as_completed_t *it, const mouv_future_t *future
 mouv_future_t mouv_as_completed_next_future(mouv_as_completed_t *it, mouv_future_t *future) {
     mouv_error_t error;
     mouv_runtime_t *runtime = mouv__runtime();
-    if (check_next(it, future, &error) != 0) return mouv__future_failed_with(runtime, &error);
+    if (as_completed_check_next(it, future, &error) != 0)
+        return mouv__future_failed_with(runtime, &error);
     if (runtime == NULL) return mouv__future_failed(it->error.code);
     taker_t *taker = mouv__alloc(sizeof *taker);
     if (taker == NULL || mouv__future_init(&taker->future, &taker_ops, runtime, true) != 0) {
@@ -285,8 +287,8 @@ mouv_future_t mouv_as_completed_next_future(mouv_as_completed_t *it, mouv_future
     taker->it = it;
     taker->out = future;
     it->references++;
-    join_takers(taker);
-    serve_takers(it);
+    as_completed_join_takers(taker);
+    as_completed_serve_takers(it);
     return handle;
 }
 
@@ -296,9 +298,9 @@ int mouv_as_completed_next(mouv_as_completed_t *it, mouv_future_t *future, mouv_
     if (error == NULL) error = &local;
     if (mouv__current_task_future() == NULL)
         return mouv_error_set(error, MOUV_ENOTCORO, "as_completed: outside of a coroutine");
-    int rc = check_next(it, future, error);
-    if (rc == 0) rc = take_entry(it, &entry, error);
+    int rc = as_completed_check_next(it, future, error);
+    if (rc == 0) rc = as_completed_take_entry(it, &entry, error);
     if (rc == MOUV_EAGAIN) return mouv__await_own(mouv_as_completed_next_future(it, future), error);
-    if (rc > 0) *future = give(entry);
+    if (rc > 0) *future = as_completed_give(entry);
     return rc < 0 ? mouv__record_error(error) : rc;
 }

@@ -10,14 +10,14 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 
-static void set_phase(mouv__group_t *group, mouv__group_phase_t phase) {
+static void children_set_phase(mouv__group_t *group, mouv__group_phase_t phase) {
     assert(phase > group->phase);
     group->phase = phase;
 }
 
 /* ---- lists ---- */
 
-static void append(mouv__children_t *list, mouv__child_t *child) {
+static void children_append(mouv__children_t *list, mouv__child_t *child) {
     child->prev = list->last;
     child->next = NULL;
     if (list->last != NULL)
@@ -28,7 +28,7 @@ static void append(mouv__children_t *list, mouv__child_t *child) {
     list->count++;
 }
 
-static void take_out(mouv__children_t *list, mouv__child_t *child) {
+static void children_take_out(mouv__children_t *list, mouv__child_t *child) {
     if (child->prev != NULL)
         child->prev->next = child->next;
     else
@@ -40,20 +40,20 @@ static void take_out(mouv__children_t *list, mouv__child_t *child) {
     list->count--;
 }
 
-static void free_child(mouv__child_t *child) {
+static void children_free_child(mouv__child_t *child) {
     mouv__future_let_go(child->future);
     mouv__free(child);
 }
 
-static void free_children(mouv__children_t *list) {
+static void children_free_children(mouv__children_t *list) {
     while (list->first != NULL) {
         mouv__child_t *child = list->first;
-        take_out(list, child);
-        free_child(child);
+        children_take_out(list, child);
+        children_free_child(child);
     }
 }
 
-static void enqueue(mouv__entrant_t *entrant) {
+static void children_enqueue(mouv__entrant_t *entrant) {
     mouv__group_t *group = entrant->group;
     entrant->prev = group->last_entrant;
     if (group->last_entrant != NULL)
@@ -64,7 +64,7 @@ static void enqueue(mouv__entrant_t *entrant) {
 }
 
 /* Out of the queue; the child is then the caller's. */
-static mouv__future_t *dequeue(mouv__entrant_t *entrant) {
+static mouv__future_t *children_dequeue(mouv__entrant_t *entrant) {
     mouv__group_t *group = entrant->group;
     mouv__future_t *child = entrant->child;
     if (entrant->prev != NULL)
@@ -96,7 +96,7 @@ void mouv__group_get_error(const mouv__group_t *group, size_t index, mouv_error_
 }
 
 /* The first error; but a write of unknown outcome must not hide behind another. */
-static void get_main_error(const mouv__group_t *group, mouv_error_t *error) {
+static void children_get_main_error(const mouv__group_t *group, mouv_error_t *error) {
     const mouv__child_t *child = group->failed.first;
     while (child != NULL && child->future->code != MOUV_EUNKNOWN) child = child->next;
     if (child != NULL)
@@ -113,14 +113,14 @@ static void get_main_error(const mouv__group_t *group, mouv_error_t *error) {
 }
 
 /* Errors go before a cancel; one by mouv_group_cancel() is no failure at all. */
-static void conclude(mouv__group_t *group) {
+static void children_conclude(mouv__group_t *group) {
     if (!group->joining || group->running.count > 0 || group->entrants != NULL) return;
     if (group->phase == MOUV__GROUP_ENDED) return;
     mouv_error_t error;
     int code = group->future.asked ? MOUV_ECANCELED : 0;
-    set_phase(group, MOUV__GROUP_ENDED);
+    children_set_phase(group, MOUV__GROUP_ENDED);
     if (mouv__group_count_errors(group) > 0) {
-        get_main_error(group, &error);
+        children_get_main_error(group, &error);
         mouv__future_complete(&group->future, error.code, &error);
     } else {
         mouv__future_complete(&group->future, code, NULL);
@@ -129,16 +129,16 @@ static void conclude(mouv__group_t *group) {
 
 /* ---- children ---- */
 
-static void child_ended(mouv__child_t *child);
+static void children_child_ended(mouv__child_t *child);
 
-static void run_ended(mouv__ready_t *ready) {
-    child_ended((mouv__child_t *)((char *)ready - offsetof(mouv__child_t, ready)));
+static void children_run_ended(mouv__ready_t *ready) {
+    children_child_ended((mouv__child_t *)((char *)ready - offsetof(mouv__child_t, ready)));
 }
 
-static void on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
+static void children_on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
     mouv__child_t *child = (mouv__child_t *)listener;
     future->retrieved = true; /* from here on the group answers for it */
-    child->ready.run = run_ended;
+    child->ready.run = children_run_ended;
     mouv__runtime_ready(future->runtime, &child->ready);
 }
 
@@ -151,13 +151,13 @@ int mouv__group_adopt(mouv__group_t *group, mouv__future_t *future) {
     }
     child->group = group;
     child->future = future;
-    append(&group->running, child);
+    children_append(&group->running, child);
     mouv__future_hold(&group->future);
     mouv__future_start(future);
     mouv__future_shorten(future, group->limit_ns);
-    child->listener.done = on_child;
+    child->listener.done = children_on_child;
     if (mouv__future_is_done(future))
-        on_child(&child->listener, future);
+        children_on_child(&child->listener, future);
     else
         mouv__future_listen(future, &child->listener);
     return 0;
@@ -180,13 +180,13 @@ int mouv__group_refuse(const mouv__group_t *group, mouv_error_t *error) {
 
 void mouv__group_stop(mouv__group_t *group) {
     if (group->phase != MOUV__GROUP_OPEN) return;
-    set_phase(group, MOUV__GROUP_STOPPING);
+    children_set_phase(group, MOUV__GROUP_STOPPING);
     for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
         mouv__future_cancel(child->future);
     if (group->scope != NULL) mouv__scope_cancel(group->scope);
     while (group->entrants != NULL) {
         mouv__entrant_t *entrant = group->entrants;
-        mouv__group_turn_away(group, dequeue(entrant));
+        mouv__group_turn_away(group, children_dequeue(entrant));
         mouv_error_t error;
         mouv__future_complete(&entrant->future, mouv__group_refuse(group, &error), &error);
     }
@@ -214,26 +214,26 @@ bool mouv__group_has_room(const mouv__group_t *group) {
 void mouv__group_admit(mouv__group_t *group) {
     while (group->entrants != NULL && mouv__group_has_room(group)) {
         mouv__entrant_t *entrant = group->entrants;
-        int rc = mouv__group_adopt(group, dequeue(entrant));
+        int rc = mouv__group_adopt(group, children_dequeue(entrant));
         mouv__future_complete(&entrant->future, rc, NULL);
         if (rc != 0) mouv__group_fail_for_memory(group);
     }
 }
 
-static void child_ended(mouv__child_t *child) {
+static void children_child_ended(mouv__child_t *child) {
     mouv__group_t *group = child->group;
     mouv__future_t *future = child->future;
-    take_out(&group->running, child);
+    children_take_out(&group->running, child);
     if (future->code < 0 && future->code != MOUV_ECANCELED) {
-        append(&group->failed, child);
+        children_append(&group->failed, child);
         mouv__group_stop(group);
     } else if (future->ops->deliver != NULL) {
-        append(&group->kept, child);
+        children_append(&group->kept, child);
     } else {
-        free_child(child);
+        children_free_child(child);
     }
     mouv__group_admit(group);
-    conclude(group);
+    children_conclude(group);
     mouv__future_let_go(&group->future);
 }
 
@@ -244,73 +244,73 @@ void mouv__group_begin_join(mouv__group_t *group) {
         group->joining = true;
         mouv__future_count(&group->future);
     }
-    conclude(group);
+    children_conclude(group);
 }
 
-static void cancel(mouv__future_t *future) {
+static void children_cancel(mouv__future_t *future) {
     mouv__group_stop((mouv__group_t *)future);
     mouv__group_begin_join((mouv__group_t *)future);
 }
 
-static void shorten(mouv__future_t *future, int64_t deadline_ns) {
+static void children_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__group_t *group = (mouv__group_t *)future;
     if (deadline_ns < group->limit_ns) group->limit_ns = deadline_ns;
     for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
         mouv__future_shorten(child->future, deadline_ns);
 }
 
-static void deliver(mouv__future_t *future, bool whole) {
+static void children_deliver(mouv__future_t *future, bool whole) {
     mouv__group_t *group = (mouv__group_t *)future;
     if (group->abandoned) return;
     for (mouv__child_t *child = group->failed.first; child != NULL; child = child->next)
         mouv__future_deliver(child->future, false);
     for (mouv__child_t *child = group->kept.first; child != NULL; child = child->next)
         mouv__future_deliver(child->future, whole && child->future->code >= 0);
-    free_children(&group->kept);
+    children_free_children(&group->kept);
 }
 
-static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
-                  void *arg) {
+static bool children_visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
+                           void *arg) {
     mouv__group_t *group = (mouv__group_t *)future;
     for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
         if (!mouv__future_is_done(child->future) && visit_child(child->future, arg)) return true;
     return false;
 }
 
-static void release(mouv__future_t *future) {
+static void children_release(mouv__future_t *future) {
     mouv__group_t *group = (mouv__group_t *)future;
-    free_children(&group->failed);
-    free_children(&group->kept);
+    children_free_children(&group->failed);
+    children_free_children(&group->kept);
     mouv__free(group);
 }
 
 const mouv__future_ops_t mouv__group_ops = {
     .kind = "group",
-    .cancel = cancel,
-    .shorten = shorten,
-    .deliver = deliver,
-    .visit = visit,
-    .release = release,
+    .cancel = children_cancel,
+    .shorten = children_shorten,
+    .deliver = children_deliver,
+    .visit = children_visit,
+    .release = children_release,
 };
 
 /* ---- entrants, as futures ---- */
 
-static void cancel_entrant(mouv__future_t *future) {
+static void children_cancel_entrant(mouv__future_t *future) {
     mouv__entrant_t *entrant = (mouv__entrant_t *)future;
-    mouv__group_turn_away(entrant->group, dequeue(entrant));
-    conclude(entrant->group);
+    mouv__group_turn_away(entrant->group, children_dequeue(entrant));
+    children_conclude(entrant->group);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
-static void release_entrant(mouv__future_t *future) {
+static void children_release_entrant(mouv__future_t *future) {
     mouv__future_let_go(&((mouv__entrant_t *)future)->group->future);
     mouv__free(future);
 }
 
 static const mouv__future_ops_t entrant_ops = {
     .kind = "group_add",
-    .cancel = cancel_entrant,
-    .release = release_entrant,
+    .cancel = children_cancel_entrant,
+    .release = children_release_entrant,
 };
 
 /* Takes over the held reference to `child`. */
@@ -326,7 +326,7 @@ mouv_future_t mouv__group_queue_up(mouv__group_t *group, mouv__future_t *child) 
     entrant->group = group;
     entrant->child = child;
     mouv__future_hold(&group->future);
-    enqueue(entrant);
+    children_enqueue(entrant);
     mouv__group_admit(group);
     return handle;
 }

@@ -25,53 +25,53 @@ struct gather {
     child_t children[];
 };
 
-static bool cancelling(const gather_t *gather) {
+static bool gather_cancelling(const gather_t *gather) {
     return gather->future.asked;
 }
 
 /* ---- its outcome ---- */
 
-static void fail_with(gather_t *gather, mouv__future_t *child) {
+static void gather_fail_with(gather_t *gather, mouv__future_t *child) {
     mouv_error_t error;
     mouv__future_error(child, &error);
     mouv__future_complete(&gather->future, child->code, &error);
 }
 
 /* A write of unknown outcome goes first, then what failed by itself, then what was cancelled. */
-static int weight(int code) {
+static int gather_weight(int code) {
     return code == MOUV_EUNKNOWN ? 3 : code == MOUV_ECANCELED ? 1 : code < 0 ? 2 : 0;
 }
 
-static mouv__future_t *main_failure(gather_t *gather) {
+static mouv__future_t *gather_main_failure(gather_t *gather) {
     mouv__future_t *found = gather->children[0].future;
     for (size_t i = 1; i < gather->count; i++) {
         mouv__future_t *child = gather->children[i].future;
-        if (weight(child->code) > weight(found->code)) found = child;
+        if (gather_weight(child->code) > gather_weight(found->code)) found = child;
     }
     return found;
 }
 
-static size_t count_failed(const gather_t *gather) {
+static size_t gather_count_failed(const gather_t *gather) {
     size_t failed = 0;
     for (size_t i = 0; i < gather->count; i++) failed += gather->children[i].future->code < 0;
     return failed;
 }
 
 /* Every child has settled and none has failed the whole before. */
-static void conclude(gather_t *gather) {
-    size_t failed = count_failed(gather);
-    if (!cancelling(gather) || failed == 0) {
+static void gather_conclude(gather_t *gather) {
+    size_t failed = gather_count_failed(gather);
+    if (!gather_cancelling(gather) || failed == 0) {
         mouv__future_complete(&gather->future, gather->all ? (int)failed : 0, NULL);
         return;
     }
-    mouv__future_t *main = main_failure(gather);
+    mouv__future_t *main = gather_main_failure(gather);
     if (gather->all && main->code != MOUV_EUNKNOWN)
         mouv__future_complete(&gather->future, MOUV_ECANCELED, NULL);
     else
-        fail_with(gather, main);
+        gather_fail_with(gather, main);
 }
 
-static void stop_listening(gather_t *gather) {
+static void gather_stop_listening(gather_t *gather) {
     for (size_t i = 0; i < gather->count; i++) {
         child_t *child = &gather->children[i];
         if (!child->listening) continue;
@@ -81,38 +81,38 @@ static void stop_listening(gather_t *gather) {
     }
 }
 
-static void child_is_done(gather_t *gather, mouv__future_t *child) {
+static void gather_child_is_done(gather_t *gather, mouv__future_t *child) {
     gather->pending--;
     child->retrieved = true;
-    if (child->code < 0 && !gather->all && !cancelling(gather)) {
-        stop_listening(gather);
-        fail_with(gather, child);
+    if (child->code < 0 && !gather->all && !gather_cancelling(gather)) {
+        gather_stop_listening(gather);
+        gather_fail_with(gather, child);
     } else if (gather->pending == 0) {
-        conclude(gather);
+        gather_conclude(gather);
     }
 }
 
-static void on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
+static void gather_on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
     child_t *child = (child_t *)listener;
     child->listening = false;
-    child_is_done(child->gather, future);
+    gather_child_is_done(child->gather, future);
 }
 
 /* ---- as a future ---- */
 
-static void cancel(mouv__future_t *future) {
+static void gather_cancel(mouv__future_t *future) {
     gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count && future->state == MOUV__PENDING; i++)
         mouv__future_cancel(gather->children[i].future);
 }
 
-static void shorten(mouv__future_t *future, int64_t deadline_ns) {
+static void gather_shorten(mouv__future_t *future, int64_t deadline_ns) {
     gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++)
         mouv__future_shorten(gather->children[i].future, deadline_ns);
 }
 
-static void report(gather_t *gather, size_t i) {
+static void gather_report(gather_t *gather, size_t i) {
     mouv__future_t *child = gather->children[i].future;
     if (gather->codes != NULL) gather->codes[i] = child->code;
     if (gather->errors == NULL) return;
@@ -122,17 +122,17 @@ static void report(gather_t *gather, size_t i) {
         gather->errors[i] = (mouv_error_t){0};
 }
 
-static void deliver(mouv__future_t *future, bool whole) {
+static void gather_deliver(mouv__future_t *future, bool whole) {
     gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++) {
         mouv__future_t *child = gather->children[i].future;
-        if (gather->all && whole) report(gather, i);
+        if (gather->all && whole) gather_report(gather, i);
         mouv__future_deliver(child, whole && child->code >= 0);
     }
 }
 
-static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
-                  void *arg) {
+static bool gather_visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
+                         void *arg) {
     gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++)
         if (gather->children[i].listening && visit_child(gather->children[i].future, arg))
@@ -140,7 +140,7 @@ static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, 
     return false;
 }
 
-static void release(mouv__future_t *future) {
+static void gather_release(mouv__future_t *future) {
     gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++) mouv__future_let_go(gather->children[i].future);
     mouv__free(gather);
@@ -148,18 +148,18 @@ static void release(mouv__future_t *future) {
 
 static const mouv__future_ops_t gather_ops = {
     .kind = "gather",
-    .cancel = cancel,
-    .shorten = shorten,
-    .deliver = deliver,
-    .visit = visit,
-    .release = release,
+    .cancel = gather_cancel,
+    .shorten = gather_shorten,
+    .deliver = gather_deliver,
+    .visit = gather_visit,
+    .release = gather_release,
 };
 
 /* ---- making one ---- */
 
 /* The rule for every function that consumes: also when it fails. */
-static mouv_future_t refuse(const mouv_future_t *futures, size_t count, gather_t *gather,
-                            const mouv_error_t *error) {
+static mouv_future_t gather_refuse(const mouv_future_t *futures, size_t count, gather_t *gather,
+                                   const mouv_error_t *error) {
     for (size_t i = 0; i < count; i++) {
         int code;
         mouv__future_t *child = gather != NULL && i < gather->count
@@ -171,20 +171,21 @@ static mouv_future_t refuse(const mouv_future_t *futures, size_t count, gather_t
     return mouv__future_failed_with(mouv__runtime(), error);
 }
 
-static void adopt(gather_t *gather, size_t i) {
+static void gather_adopt(gather_t *gather, size_t i) {
     child_t *child = &gather->children[i];
     child->gather = gather;
     mouv__future_start(child->future);
     if (mouv__future_is_done(child->future)) return;
     child->listening = true;
-    child->listener.done = on_child;
+    child->listener.done = gather_on_child;
     mouv__future_listen(child->future, &child->listener);
 }
 
 /* Children that were done already count in order, once all others are being listened to. */
-static void count_done(gather_t *gather) {
+static void gather_count_done(gather_t *gather) {
     for (size_t i = 0; i < gather->count && gather->future.state == MOUV__PENDING; i++)
-        if (!gather->children[i].listening) child_is_done(gather, gather->children[i].future);
+        if (!gather->children[i].listening)
+            gather_child_is_done(gather, gather->children[i].future);
 }
 
 static mouv_future_t gather(const mouv_future_t *futures, size_t count, bool all, int *codes,
@@ -198,7 +199,7 @@ static mouv_future_t gather(const mouv_future_t *futures, size_t count, bool all
     if (made == NULL) {
         int code = runtime == NULL ? MOUV_ENOLOOP : MOUV_ENOMEM;
         mouv_error_set(&error, code, "gather: %s", mouv_error_message(code));
-        return refuse(futures, count, NULL, &error);
+        return gather_refuse(futures, count, NULL, &error);
     }
     for (size_t i = 0; i < count; i++) {
         int code;
@@ -206,24 +207,24 @@ static mouv_future_t gather(const mouv_future_t *futures, size_t count, bool all
         made->children[i].future = mouv__future_consume(futures[i], &code, &why);
         if (made->children[i].future == NULL) {
             mouv_error_set(&error, code, "gather: argument %zu: %.400s", i + 1, why.message);
-            return refuse(futures, count, made, &error);
+            return gather_refuse(futures, count, made, &error);
         }
         made->count = i + 1;
     }
     if (mouv__future_init(&made->future, &gather_ops, runtime, true) != 0) {
         mouv_error_set(&error, MOUV_ENOMEM, "gather: out of memory");
-        return refuse(futures, count, made, &error);
+        return gather_refuse(futures, count, made, &error);
     }
     made->all = all;
     made->codes = codes;
     made->errors = errors;
     made->pending = count;
     mouv__future_hold(&made->future);
-    for (size_t i = 0; i < count; i++) adopt(made, i);
+    for (size_t i = 0; i < count; i++) gather_adopt(made, i);
     if (count == 0)
-        conclude(made);
+        gather_conclude(made);
     else
-        count_done(made);
+        gather_count_done(made);
     mouv_future_t handle = mouv__future_handle(&made->future);
     mouv__future_let_go(&made->future);
     return handle;

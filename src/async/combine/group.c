@@ -13,13 +13,13 @@
 
 /* ---- the user's struct ---- */
 
-static mouv__group_t *find(const mouv_group_t *group) {
+static mouv__group_t *group_find(const mouv_group_t *group) {
     mouv__future_t *future = group != NULL ? mouv__future_peek(group->whole) : NULL;
     return future != NULL && future->ops == &mouv__group_ops ? (mouv__group_t *)future : NULL;
 }
 
 /* Why there is no group behind it. */
-static int explain(const mouv_group_t *group, mouv_error_t *error) {
+static int group_explain(const mouv_group_t *group, mouv_error_t *error) {
     int code = group != NULL && group->whole.id != 0 ? mouv_future_result(group->whole, error) : 0;
     if (code < 0 && code != MOUV_EINVAL) return code;
     return mouv_error_set(error, MOUV_EINVAL, "group: %s",
@@ -46,16 +46,16 @@ int mouv_group_begin(mouv_group_t *group) {
 
 int mouv_group_set_limit(mouv_group_t *handle, size_t limit) {
     mouv_error_t error;
-    mouv__group_t *group = find(handle);
-    if (group == NULL) return mouv__raise(NULL, explain(handle, &error), "%s", error.message);
+    mouv__group_t *group = group_find(handle);
+    if (group == NULL) return mouv__raise(NULL, group_explain(handle, &error), "%s", error.message);
     group->limit = limit;
     mouv__group_admit(group);
     return 0;
 }
 
 /* Consumes `future`. NULL if it is not to be added: then `*code` and `error` say why. */
-static mouv__future_t *receive(mouv__group_t *group, mouv_future_t future, int *code,
-                               mouv_error_t *error) {
+static mouv__future_t *group_receive(mouv__group_t *group, mouv_future_t future, int *code,
+                                     mouv_error_t *error) {
     mouv__future_t *child = mouv__future_consume(future, code, error);
     if (child == NULL) {
         *code = mouv__group_fail(group, error);
@@ -72,7 +72,7 @@ static mouv__future_t *receive(mouv__group_t *group, mouv_future_t future, int *
     return NULL;
 }
 
-static void discard(mouv_future_t handle) {
+static void group_discard(mouv_future_t handle) {
     int code;
     mouv__future_t *future = mouv__future_consume(handle, &code, NULL);
     if (future == NULL) return;
@@ -82,19 +82,19 @@ static void discard(mouv_future_t handle) {
 mouv_future_t mouv_group_add_future(mouv_group_t *handle, mouv_future_t future) {
     int code;
     mouv_error_t error;
-    mouv__group_t *group = find(handle);
+    mouv__group_t *group = group_find(handle);
     if (group == NULL) {
-        discard(future);
-        explain(handle, &error);
+        group_discard(future);
+        group_explain(handle, &error);
         return mouv__future_failed_with(mouv__runtime(), &error);
     }
-    mouv__future_t *child = receive(group, future, &code, &error);
+    mouv__future_t *child = group_receive(group, future, &code, &error);
     if (child != NULL) return mouv__group_queue_up(group, child);
     return mouv__future_failed_with(group->future.runtime, &error);
 }
 
 /* Outside a coroutine nobody can wait for room. */
-static int wait_for_room(mouv__group_t *group, mouv__future_t *child) {
+static int group_wait_for_room(mouv__group_t *group, mouv__future_t *child) {
     mouv_error_t error;
     if (mouv_in_coroutine()) return mouv__await_own(mouv__group_queue_up(group, child), NULL);
     mouv__group_turn_away(group, child);
@@ -105,25 +105,25 @@ static int wait_for_room(mouv__group_t *group, mouv__future_t *child) {
 int mouv_group_add(mouv_group_t *handle, mouv_future_t future) {
     int code;
     mouv_error_t error;
-    mouv__group_t *group = find(handle);
+    mouv__group_t *group = group_find(handle);
     if (group == NULL) {
-        discard(future);
-        explain(handle, &error);
+        group_discard(future);
+        group_explain(handle, &error);
         return mouv__record_error(&error);
     }
-    mouv__future_t *child = receive(group, future, &code, &error);
+    mouv__future_t *child = group_receive(group, future, &code, &error);
     if (child == NULL) return mouv__record_error(&error);
-    if (!mouv__group_has_room(group)) return wait_for_room(group, child);
+    if (!mouv__group_has_room(group)) return group_wait_for_room(group, child);
     return mouv__group_adopt(group, child) == 0 ? 0 : mouv__group_fail_for_memory(group);
 }
 
-static int start(mouv_group_t *handle, mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
-                 const char *fn_name, const char *file, int line) {
+static int group_start(mouv_group_t *handle, mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
+                       const char *fn_name, const char *file, int line) {
     mouv_error_t error;
-    const mouv__group_t *group = find(handle);
+    const mouv__group_t *group = group_find(handle);
     if (group == NULL || group->phase != MOUV__GROUP_OPEN) {
         if (group == NULL)
-            explain(handle, &error);
+            group_explain(handle, &error);
         else
             mouv__group_refuse(group, &error);
         return mouv__record_error(&error); /* not even made */
@@ -133,19 +133,19 @@ static int start(mouv_group_t *handle, mouv_fn_t fn, void *arg, const mouv_task_
 
 int mouv_group_start_at(mouv_group_t *group, mouv_fn_t fn, void *arg, const char *fn_name,
                         const char *file, int line) {
-    return start(group, fn, arg, NULL, fn_name, file, line);
+    return group_start(group, fn, arg, NULL, fn_name, file, line);
 }
 
 int mouv_group_start_copy_at(mouv_group_t *group, mouv_fn_t fn, const void *args, size_t size,
                              const char *fn_name, const char *file, int line) {
     mouv_task_opts_t opts = {.copy = args, .copy_size_bytes = size};
-    return start(group, args != NULL ? fn : NULL, NULL, &opts, fn_name, file, line);
+    return group_start(group, args != NULL ? fn : NULL, NULL, &opts, fn_name, file, line);
 }
 
 /* ---- its end ---- */
 
 /* Only the task that began it has a body in it. */
-static void end_body(mouv__group_t *group) {
+static void group_end_body(mouv__group_t *group) {
     if (group->scope == NULL || group->scope->task != mouv__current_task()) return;
     mouv__scope_remove(group->scope);
     group->scope = NULL;
@@ -153,46 +153,46 @@ static void end_body(mouv__group_t *group) {
 
 int mouv_group_join(mouv_group_t *handle, mouv_error_t *error) {
     mouv_error_t local;
-    mouv__group_t *group = find(handle);
+    mouv__group_t *group = group_find(handle);
     if (error == NULL) error = &local;
     if (!mouv_in_coroutine())
         return mouv_error_set(error, MOUV_ENOTCORO, "mouv_group_join: outside of a coroutine");
     if (group == NULL) {
-        explain(handle, error);
+        group_explain(handle, error);
         return mouv__record_error(error);
     }
-    end_body(group);
+    group_end_body(group);
     mouv__group_begin_join(group);
     return mouv_await(mouv_future_ref(handle->whole), error);
 }
 
 mouv_future_t mouv_group_join_future(mouv_group_t *handle) {
     mouv_error_t error;
-    mouv__group_t *group = find(handle);
+    mouv__group_t *group = group_find(handle);
     if (group == NULL) {
-        explain(handle, &error);
+        group_explain(handle, &error);
         return mouv__future_failed_with(mouv__runtime(), &error);
     }
-    end_body(group);
+    group_end_body(group);
     mouv__group_begin_join(group);
     return mouv_future_ref(handle->whole);
 }
 
 bool mouv_group_cancel(mouv_group_t *handle) {
-    mouv__group_t *group = find(handle);
+    mouv__group_t *group = group_find(handle);
     if (group == NULL || group->phase != MOUV__GROUP_OPEN) return false;
     mouv__group_stop(group);
     return true;
 }
 
 size_t mouv_group_error_count(const mouv_group_t *handle) {
-    const mouv__group_t *group = find(handle);
+    const mouv__group_t *group = group_find(handle);
     return group != NULL ? mouv__group_count_errors(group) : 0;
 }
 
 int mouv_group_error(const mouv_group_t *handle, size_t index, mouv_error_t *error) {
     mouv_error_t found;
-    const mouv__group_t *group = find(handle);
+    const mouv__group_t *group = group_find(handle);
     if (group == NULL || index >= mouv__group_count_errors(group)) return MOUV_EINVAL;
     mouv__group_get_error(group, index, &found);
     if (error != NULL) *error = found;
@@ -202,7 +202,7 @@ int mouv_group_error(const mouv_group_t *handle, size_t index, mouv_error_t *err
 /* ---- leaving it ---- */
 
 /* Waits without a trace in what the task remembers: that belongs to the body that is returning. */
-static void wait_for_children(mouv__task_t *task, mouv__group_t *group) {
+static void group_wait_for_children(mouv__task_t *task, mouv__group_t *group) {
     mouv_error_t *remembered = task->last_error;
     int means = task->means;
     bool retrieved = group->future.retrieved;
@@ -215,7 +215,7 @@ static void wait_for_children(mouv__task_t *task, mouv__group_t *group) {
 }
 
 /* The body was refused: an ECANCELED that it returns stands for what the children failed with. */
-static void pass_on(mouv__task_t *task, mouv__group_t *group) {
+static void group_pass_on(mouv__task_t *task, mouv__group_t *group) {
     const mouv_error_t *last = task->last_error;
     bool cancelled = last == NULL || last->code == MOUV_ECANCELED || last->code == task->means;
     if (!cancelled || group->future.retrieved || mouv__group_count_errors(group) == 0) return;
@@ -226,7 +226,7 @@ static void pass_on(mouv__task_t *task, mouv__group_t *group) {
 }
 
 void mouv_group_leave(mouv_group_t *handle) {
-    mouv__group_t *group = find(handle);
+    mouv__group_t *group = group_find(handle);
     mouv__task_t *task = mouv__current_task();
     if (group == NULL) return;
     bool refused = task != NULL && (mouv__task_refused(task) || task->means != 0);
@@ -236,9 +236,9 @@ void mouv_group_leave(mouv_group_t *handle) {
         group->abandoned = !group->joining;
         mouv__group_stop(group);
         mouv__group_begin_join(group);
-        if (task != NULL) wait_for_children(task, group);
+        if (task != NULL) group_wait_for_children(task, group);
     }
-    if (refused && group->phase == MOUV__GROUP_ENDED) pass_on(task, group);
+    if (refused && group->phase == MOUV__GROUP_ENDED) group_pass_on(task, group);
     mouv_future_unref(handle->whole);
     handle->whole.id = 0;
 }

@@ -22,7 +22,7 @@ typedef struct proxy {
 
 /* ---- both kinds ---- */
 
-static void settle(proxy_t *proxy) {
+static void proxy_settle(proxy_t *proxy) {
     mouv__future_t *inner = proxy->inner;
     mouv_error_t error;
     mouv__timer_stop(proxy->future.runtime, &proxy->timer);
@@ -36,33 +36,34 @@ static void settle(proxy_t *proxy) {
     mouv__future_complete(&proxy->future, error.code, &error);
 }
 
-static void on_inner(mouv__future_listener_t *listener, mouv__future_t *inner) {
+static void proxy_on_inner(mouv__future_listener_t *listener, mouv__future_t *inner) {
     (void)inner;
-    settle((proxy_t *)((char *)listener - offsetof(proxy_t, listener)));
+    proxy_settle((proxy_t *)((char *)listener - offsetof(proxy_t, listener)));
 }
 
-static void shorten(mouv__future_t *future, int64_t deadline_ns) {
+static void proxy_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__future_shorten(((proxy_t *)future)->inner, deadline_ns);
 }
 
-static void deliver(mouv__future_t *future, bool whole) {
+static void proxy_deliver(mouv__future_t *future, bool whole) {
     mouv__future_deliver(((proxy_t *)future)->inner, whole);
 }
 
-static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
-                  void *arg) {
+static bool proxy_visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
+                        void *arg) {
     mouv__future_t *inner = ((proxy_t *)future)->inner;
     return !mouv__future_is_done(inner) && visit_child(inner, arg);
 }
 
-static void release(mouv__future_t *future) {
+static void proxy_release(mouv__future_t *future) {
     proxy_t *proxy = (proxy_t *)future;
     mouv__future_let_go(proxy->inner);
     mouv__free(proxy);
 }
 
 /* Consumes `handle`. NULL on failure, with `*failed` the handle to return. */
-static proxy_t *wrap(mouv_future_t handle, const mouv__future_ops_t *ops, mouv_future_t *failed) {
+static proxy_t *proxy_wrap(mouv_future_t handle, const mouv__future_ops_t *ops,
+                           mouv_future_t *failed) {
     int code = 0;
     mouv_error_t error;
     mouv__future_t *inner = mouv__future_consume(handle, &code, &error);
@@ -82,12 +83,12 @@ static proxy_t *wrap(mouv_future_t handle, const mouv__future_ops_t *ops, mouv_f
     return proxy;
 }
 
-static mouv_future_t begin(proxy_t *proxy) {
+static mouv_future_t proxy_begin(proxy_t *proxy) {
     mouv_future_t handle = mouv__future_handle(&proxy->future);
     if (mouv__future_is_done(proxy->inner)) {
-        settle(proxy);
+        proxy_settle(proxy);
     } else {
-        proxy->listener.done = on_inner;
+        proxy->listener.done = proxy_on_inner;
         mouv__future_listen(proxy->inner, &proxy->listener);
     }
     return handle;
@@ -96,7 +97,7 @@ static mouv_future_t begin(proxy_t *proxy) {
 /* ---- wait_for ---- */
 
 /* Also while the inner one cleans up after the timeout: then it is a cancel all the same. */
-static void cancel_inner(mouv__future_t *future) {
+static void proxy_cancel_inner(mouv__future_t *future) {
     proxy_t *proxy = (proxy_t *)future;
     proxy->stopped_by = 0;
     mouv__future_cancel(proxy->inner);
@@ -104,75 +105,76 @@ static void cancel_inner(mouv__future_t *future) {
 
 static const mouv__future_ops_t wait_for_ops = {
     .kind = "wait_for",
-    .cancel = cancel_inner,
-    .shorten = shorten,
-    .deliver = deliver,
-    .visit = visit,
-    .release = release,
+    .cancel = proxy_cancel_inner,
+    .shorten = proxy_shorten,
+    .deliver = proxy_deliver,
+    .visit = proxy_visit,
+    .release = proxy_release,
 };
 
-static void stop(proxy_t *proxy, int because) {
+static void proxy_stop(proxy_t *proxy, int because) {
     proxy->stopped_by = because;
     mouv__future_cancel(proxy->inner);
 }
 
-static void run_timeout(mouv__ready_t *ready) {
+static void proxy_run_timeout(mouv__ready_t *ready) {
     proxy_t *proxy = (proxy_t *)((char *)ready - offsetof(proxy_t, ready));
-    if (!mouv__future_is_done(&proxy->future) && !proxy->future.asked) stop(proxy, MOUV_ETIMEDOUT);
+    if (!mouv__future_is_done(&proxy->future) && !proxy->future.asked)
+        proxy_stop(proxy, MOUV_ETIMEDOUT);
     mouv__future_let_go(&proxy->future);
 }
 
 /* In its turn: what earlier timers have made ready goes first. */
-static void on_timeout(mouv__timer_t *timer) {
+static void proxy_on_timeout(mouv__timer_t *timer) {
     proxy_t *proxy = (proxy_t *)((char *)timer - offsetof(proxy_t, timer));
     mouv__future_hold(&proxy->future);
-    proxy->ready.run = run_timeout;
+    proxy->ready.run = proxy_run_timeout;
     mouv__runtime_ready(proxy->future.runtime, &proxy->ready);
 }
 
 mouv_future_t mouv_wait_for(mouv_future_t handle, int64_t timeout_ms) {
     mouv_future_t failed;
-    proxy_t *proxy = wrap(handle, &wait_for_ops, &failed);
+    proxy_t *proxy = proxy_wrap(handle, &wait_for_ops, &failed);
     if (proxy == NULL) return failed;
     mouv_runtime_t *runtime = proxy->future.runtime;
     int64_t at = mouv__deadline_in(runtime, timeout_ms);
     if (timeout_ms <= 0) {
-        stop(proxy, MOUV_ETIMEDOUT); /* of a cold coroutine the body never runs */
+        proxy_stop(proxy, MOUV_ETIMEDOUT); /* of a cold coroutine the body never runs */
     } else {
         mouv__future_start(proxy->inner);
         mouv__future_shorten(proxy->inner, at);
-        if (mouv__timer_start(runtime, &proxy->timer, at, on_timeout) != 0)
-            stop(proxy, MOUV_ENOMEM);
+        if (mouv__timer_start(runtime, &proxy->timer, at, proxy_on_timeout) != 0)
+            proxy_stop(proxy, MOUV_ENOMEM);
     }
-    return begin(proxy);
+    return proxy_begin(proxy);
 }
 
 /* ---- shield ---- */
 
-static void leave_inner(mouv__future_t *future) {
+static void proxy_leave_inner(mouv__future_t *future) {
     proxy_t *proxy = (proxy_t *)future;
     mouv__future_unlisten(proxy->inner, &proxy->listener);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
-static void deliver_if_done(mouv__future_t *future, bool whole) {
-    if (future->code != MOUV_ECANCELED) deliver(future, whole);
+static void proxy_deliver_if_done(mouv__future_t *future, bool whole) {
+    if (future->code != MOUV_ECANCELED) proxy_deliver(future, whole);
 }
 
 static const mouv__future_ops_t shield_ops = {
     .kind = "shield",
-    .cancel = leave_inner,
-    .deliver = deliver_if_done,
-    .visit = visit,
-    .release = release,
+    .cancel = proxy_leave_inner,
+    .deliver = proxy_deliver_if_done,
+    .visit = proxy_visit,
+    .release = proxy_release,
 };
 
 mouv_future_t mouv_shield(mouv_future_t handle) {
     mouv_future_t failed;
-    proxy_t *proxy = wrap(handle, &shield_ops, &failed);
+    proxy_t *proxy = proxy_wrap(handle, &shield_ops, &failed);
     if (proxy == NULL) return failed;
     mouv__future_start(proxy->inner);
-    return begin(proxy);
+    return proxy_begin(proxy);
 }
 
 /* ---- a time ---- */
@@ -182,14 +184,14 @@ typedef struct nap {
     mouv__timer_t timer;
 } nap_t;
 
-static void cancel_nap(mouv__future_t *future) {
+static void proxy_cancel_nap(mouv__future_t *future) {
     mouv__timer_stop(future->runtime, &((nap_t *)future)->timer);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
-static const mouv__future_ops_t nap_ops = {.kind = "sleep", .cancel = cancel_nap};
+static const mouv__future_ops_t nap_ops = {.kind = "sleep", .cancel = proxy_cancel_nap};
 
-static void on_time(mouv__timer_t *timer) {
+static void proxy_on_time(mouv__timer_t *timer) {
     nap_t *nap = (nap_t *)((char *)timer - offsetof(nap_t, timer));
     mouv__future_complete(&nap->future, 0, NULL);
 }
@@ -204,7 +206,7 @@ mouv_future_t mouv_sleep_future(int64_t timeout_ms) {
     }
     mouv_future_t handle = mouv__future_handle(&nap->future);
     int64_t at = mouv__deadline_in(runtime, timeout_ms);
-    if (mouv__timer_start(runtime, &nap->timer, at, on_time) != 0)
+    if (mouv__timer_start(runtime, &nap->timer, at, proxy_on_time) != 0)
         mouv__future_complete(&nap->future, MOUV_ENOMEM, NULL);
     return handle;
 }

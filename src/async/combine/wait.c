@@ -57,7 +57,7 @@ struct wait {
     watched_t watched[];
 };
 
-static int count_done(const wait_t *wait) {
+static int wait_count_done(const wait_t *wait) {
     size_t done = 0;
     for (size_t i = 0; i < wait->count; i++) {
         const mouv__future_t *future = wait->watched[i].future;
@@ -66,7 +66,7 @@ static int count_done(const wait_t *wait) {
     return done < INT_MAX ? (int)done : INT_MAX;
 }
 
-static void finish_wait(wait_t *wait, int code) {
+static void wait_finish_wait(wait_t *wait, int code) {
     mouv__timer_stop(wait->future.runtime, &wait->timer);
     for (size_t i = 0; i < wait->count; i++) {
         watched_t *watched = &wait->watched[i];
@@ -76,46 +76,46 @@ static void finish_wait(wait_t *wait, int code) {
     mouv__future_complete(&wait->future, code, NULL);
 }
 
-static void run_wait(mouv__ready_t *ready) {
+static void wait_run_wait(mouv__ready_t *ready) {
     wait_t *wait = (wait_t *)((char *)ready - offsetof(wait_t, ready));
-    if (!mouv__future_is_done(&wait->future)) finish_wait(wait, count_done(wait));
+    if (!mouv__future_is_done(&wait->future)) wait_finish_wait(wait, wait_count_done(wait));
     mouv__future_let_go(&wait->future);
 }
 
 /* On the next tick, as asyncio's callbacks: whatever ends in this one is counted as well. */
-static void finish_wait_soon(wait_t *wait) {
+static void wait_finish_wait_soon(wait_t *wait) {
     if (wait->ready.queued) return;
     mouv__future_hold(&wait->future);
-    wait->ready.run = run_wait;
+    wait->ready.run = wait_run_wait;
     mouv__runtime_ready(wait->future.runtime, &wait->ready);
 }
 
-static void note_done(wait_t *wait, int code) {
+static void wait_note_done(wait_t *wait, int code) {
     bool failed = code < 0 && code != MOUV_ECANCELED;
     wait->pending--;
     if (wait->pending == 0 || wait->mode == MOUV_FIRST_COMPLETED ||
         (wait->mode == MOUV_FIRST_EXCEPTION && failed))
-        finish_wait_soon(wait);
+        wait_finish_wait_soon(wait);
 }
 
-static void on_watched(mouv__future_listener_t *listener, mouv__future_t *future) {
+static void wait_on_watched(mouv__future_listener_t *listener, mouv__future_t *future) {
     watched_t *watched = (watched_t *)listener;
     watched->listening = false;
-    note_done(watched->wait, future->code);
+    wait_note_done(watched->wait, future->code);
 }
 
-static void on_wait_timeout(mouv__timer_t *timer) {
+static void wait_on_wait_timeout(mouv__timer_t *timer) {
     wait_t *wait = (wait_t *)((char *)timer - offsetof(wait_t, timer));
-    finish_wait(wait, count_done(wait));
+    wait_finish_wait(wait, wait_count_done(wait));
 }
 
-static void cancel_wait(mouv__future_t *future) {
-    finish_wait((wait_t *)future, MOUV_ECANCELED);
+static void wait_cancel_wait(mouv__future_t *future) {
+    wait_finish_wait((wait_t *)future, MOUV_ECANCELED);
 }
 
 /* Only what it cannot end without: a wait that has a limit, or a choice, closes no cycle. */
-static bool visit_watched(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
-                          void *arg) {
+static bool wait_visit_watched(mouv__future_t *future,
+                               bool (*visit_child)(mouv__future_t *, void *), void *arg) {
     wait_t *wait = (wait_t *)future;
     bool choice = wait->mode != MOUV_ALL_COMPLETED && wait->pending > 1;
     if (wait->limited || choice || wait->ready.queued) return false;
@@ -124,26 +124,26 @@ static bool visit_watched(mouv__future_t *future, bool (*visit_child)(mouv__futu
     return false;
 }
 
-static void release_watched(wait_t *wait) {
+static void wait_release_watched(wait_t *wait) {
     for (size_t i = 0; i < wait->count; i++)
         if (wait->watched[i].future != NULL) mouv__future_let_go(wait->watched[i].future);
     mouv__free(wait);
 }
 
-static void release_wait(mouv__future_t *future) {
-    release_watched((wait_t *)future);
+static void wait_release_wait(mouv__future_t *future) {
+    wait_release_watched((wait_t *)future);
 }
 
 static const mouv__future_ops_t wait_ops = {
     .kind = "wait",
-    .cancel = cancel_wait,
-    .visit = visit_watched,
-    .release = release_wait,
+    .cancel = wait_cancel_wait,
+    .visit = wait_visit_watched,
+    .release = wait_release_wait,
 };
 
 /* As asyncio: ValueError of an empty set, TypeError of a coroutine. */
-static int check_wait(const mouv_future_t *futures, size_t count, mouv_wait_mode_t mode,
-                      mouv_error_t *error) {
+static int wait_check_wait(const mouv_future_t *futures, size_t count, mouv_wait_mode_t mode,
+                           mouv_error_t *error) {
     if (mouv__runtime() == NULL)
         return mouv_error_set(error, MOUV_ENOLOOP, "wait: no running event loop");
     if (futures == NULL || count == 0)
@@ -153,8 +153,8 @@ static int check_wait(const mouv_future_t *futures, size_t count, mouv_wait_mode
     return 0;
 }
 
-static int borrow_watched(wait_t *wait, const mouv_future_t *futures, size_t index,
-                          mouv_error_t *error) {
+static int wait_borrow_watched(wait_t *wait, const mouv_future_t *futures, size_t index,
+                               mouv_error_t *error) {
     watched_t *watched = &wait->watched[index];
     int rc = mouv__future_borrow("wait", futures, index, &watched->future, &watched->code, error);
     if (rc != 0) return rc;
@@ -166,40 +166,40 @@ static int borrow_watched(wait_t *wait, const mouv_future_t *futures, size_t ind
                           index);
 }
 
-static void watch(wait_t *wait, size_t index) {
+static void wait_watch(wait_t *wait, size_t index) {
     watched_t *watched = &wait->watched[index];
     watched->wait = wait;
     if (watched->future == NULL || mouv__future_is_done(watched->future)) {
-        note_done(wait, watched->future != NULL ? watched->future->code : watched->code);
+        wait_note_done(wait, watched->future != NULL ? watched->future->code : watched->code);
         return;
     }
     watched->listening = true;
-    watched->listener.done = on_watched;
+    watched->listener.done = wait_on_watched;
     mouv__future_listen(watched->future, &watched->listener);
 }
 
-static void limit_wait(wait_t *wait, int64_t timeout_ms) {
+static void wait_limit_wait(wait_t *wait, int64_t timeout_ms) {
     mouv_runtime_t *runtime = wait->future.runtime;
     wait->limited = timeout_ms != MOUV_FOREVER;
     if (timeout_ms <= 0)
-        finish_wait_soon(wait);
+        wait_finish_wait_soon(wait);
     else if (mouv__timer_start(runtime, &wait->timer, mouv__deadline_in(runtime, timeout_ms),
-                               on_wait_timeout) != 0)
-        finish_wait(wait, MOUV_ENOMEM);
+                               wait_on_wait_timeout) != 0)
+        wait_finish_wait(wait, MOUV_ENOMEM);
 }
 
 /* With all futures borrowed; NULL and `error` on failure. */
-static wait_t *make_wait(const mouv_future_t *futures, size_t count, mouv_error_t *error) {
+static wait_t *wait_make_wait(const mouv_future_t *futures, size_t count, mouv_error_t *error) {
     mouv_runtime_t *runtime = mouv__runtime();
     wait_t *wait = mouv__alloc(sizeof *wait + count * sizeof(watched_t));
     int rc = 0;
     for (size_t i = 0; wait != NULL && rc == 0 && i < count; i++)
-        rc = borrow_watched(wait, futures, i, error);
+        rc = wait_borrow_watched(wait, futures, i, error);
     if (wait == NULL ||
         (rc == 0 && mouv__future_init(&wait->future, &wait_ops, runtime, true) != 0))
         rc = mouv_error_set(error, MOUV_ENOMEM, "wait: out of memory");
     if (rc == 0) return wait;
-    if (wait != NULL) release_watched(wait);
+    if (wait != NULL) wait_release_watched(wait);
     return NULL;
 }
 
@@ -207,13 +207,14 @@ mouv_future_t mouv_wait_future(const mouv_future_t *futures, size_t count, mouv_
                                int64_t timeout_ms) {
     mouv_error_t error;
     wait_t *wait = NULL;
-    if (check_wait(futures, count, mode, &error) == 0) wait = make_wait(futures, count, &error);
+    if (wait_check_wait(futures, count, mode, &error) == 0)
+        wait = wait_make_wait(futures, count, &error);
     if (wait == NULL) return mouv__future_failed_with(mouv__runtime(), &error);
     mouv_future_t handle = mouv__future_handle(&wait->future);
     wait->mode = mode;
     wait->pending = count;
-    for (size_t i = 0; i < count; i++) watch(wait, i);
-    limit_wait(wait, timeout_ms);
+    for (size_t i = 0; i < count; i++) wait_watch(wait, i);
+    wait_limit_wait(wait, timeout_ms);
     return handle;
 }
 

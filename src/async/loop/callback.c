@@ -15,7 +15,7 @@ struct mouv__callback {
     bool consumes; /* of mouv_then: moves the results first and holds the future */
 };
 
-static void append(mouv__future_t *future, mouv__callback_t *callback) {
+static void callback_append(mouv__future_t *future, mouv__callback_t *callback) {
     if (future->callbacks == NULL)
         future->callbacks = callback;
     else
@@ -23,19 +23,19 @@ static void append(mouv__future_t *future, mouv__callback_t *callback) {
     future->last_callback = callback;
 }
 
-static void run_one(mouv__future_t *future, mouv__callback_t *callback) {
+static void callback_run_one(mouv__future_t *future, mouv__callback_t *callback) {
     if (callback->consumes) mouv__future_deliver(future, future->code >= 0);
     callback->fn(mouv__future_handle(future), callback->arg);
     if (callback->consumes) mouv__future_let_go(future);
     mouv__free(callback);
 }
 
-static void run_all(mouv__ready_t *ready) {
+static void callback_run_all(mouv__ready_t *ready) {
     mouv__future_t *future = (mouv__future_t *)((char *)ready - offsetof(mouv__future_t, ready));
     while (future->callbacks != NULL) {
         mouv__callback_t *callback = future->callbacks;
         future->callbacks = callback->next;
-        run_one(future, callback);
+        callback_run_one(future, callback);
     }
     mouv__future_let_go(future);
 }
@@ -43,11 +43,12 @@ static void run_all(mouv__ready_t *ready) {
 void mouv__callbacks_schedule(mouv__future_t *future) {
     if (future->callbacks == NULL || future->ready.queued) return;
     mouv__future_hold(future);
-    future->ready.run = run_all;
+    future->ready.run = callback_run_all;
     mouv__runtime_ready(future->runtime, &future->ready);
 }
 
-static int remove_matching(mouv__future_t *future, mouv_future_fn_t fn, void *arg, bool every) {
+static int callback_remove_matching(mouv__future_t *future, mouv_future_fn_t fn, void *arg,
+                                    bool every) {
     int removed = 0;
     mouv__callback_t *list = future->callbacks;
     future->callbacks = future->last_callback = NULL;
@@ -59,21 +60,21 @@ static int remove_matching(mouv__future_t *future, mouv_future_fn_t fn, void *ar
             mouv__free(callback);
             removed++;
         } else {
-            append(future, callback);
+            callback_append(future, callback);
         }
     }
     return removed;
 }
 
 void mouv__callbacks_clear(mouv__future_t *future) {
-    remove_matching(future, NULL, NULL, true);
+    callback_remove_matching(future, NULL, NULL, true);
 }
 
-static int add(mouv__future_t *future, mouv_future_fn_t fn, void *arg, bool consumes) {
+static int callback_add(mouv__future_t *future, mouv_future_fn_t fn, void *arg, bool consumes) {
     mouv__callback_t *callback = mouv__alloc(sizeof *callback);
     if (callback == NULL) return MOUV_ENOMEM;
     *callback = (mouv__callback_t){.fn = fn, .arg = arg, .consumes = consumes};
-    append(future, callback);
+    callback_append(future, callback);
     if (future->state == MOUV__DONE) mouv__callbacks_schedule(future);
     return 0;
 }
@@ -83,12 +84,12 @@ int mouv_future_add_done_callback(mouv_future_t handle, mouv_future_fn_t fn, voi
     if (future == NULL || fn == NULL)
         return mouv__raise(NULL, MOUV_EINVAL, "add_done_callback: %s",
                            fn == NULL ? "no function" : "the handle is stale");
-    return add(future, fn, arg, false);
+    return callback_add(future, fn, arg, false);
 }
 
 int mouv_future_remove_done_callback(mouv_future_t handle, mouv_future_fn_t fn, void *arg) {
     mouv__future_t *future = mouv__future_peek(handle);
-    return future != NULL ? remove_matching(future, fn, arg, false) : 0;
+    return future != NULL ? callback_remove_matching(future, fn, arg, false) : 0;
 }
 
 int mouv_then(mouv_future_t handle, mouv_future_fn_t fn, void *arg) {
@@ -99,7 +100,7 @@ int mouv_then(mouv_future_t handle, mouv_future_fn_t fn, void *arg) {
     if (fn == NULL)
         code = mouv__raise(NULL, MOUV_EINVAL, "mouv_then: no function");
     else
-        code = add(future, fn, arg, true);
+        code = callback_add(future, fn, arg, true);
     if (code == 0) {
         mouv__future_start(future);
     } else {

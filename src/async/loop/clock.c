@@ -13,7 +13,7 @@
 
 #include "async/loop/state.h"
 
-static int64_t real_ns(void) {
+static int64_t clock_real_ns(void) {
     return (int64_t)uv_hrtime();
 }
 
@@ -23,8 +23,8 @@ bool mouv__clock_runs(const mouv__clock_t *clock) {
 }
 
 int64_t mouv__clock_ns(const mouv__clock_t *clock) {
-    if (clock->mode == MOUV__REAL_CLOCK) return real_ns();
-    return mouv__clock_runs(clock) ? clock->ns + real_ns() - clock->since : clock->ns;
+    if (clock->mode == MOUV__REAL_CLOCK) return clock_real_ns();
+    return mouv__clock_runs(clock) ? clock->ns + clock_real_ns() - clock->since : clock->ns;
 }
 
 bool mouv__clock_reaches(const mouv__clock_t *clock, int64_t at_ns) {
@@ -37,40 +37,40 @@ void mouv__clock_jump(mouv__clock_t *clock, int64_t at_ns) {
         clock->ns = at_ns;
 }
 
-static void set(mouv__clock_t *clock, mouv__clock_mode_t mode) {
+static void clock_set(mouv__clock_t *clock, mouv__clock_mode_t mode) {
     clock->ns = mouv__clock_ns(clock);
-    clock->since = real_ns();
+    clock->since = clock_real_ns();
     clock->mode = mode;
 }
 
 void mouv__clock_open(mouv__clock_t *clock) {
     const char *wanted = getenv("MOUV_VIRTUAL_CLOCK");
-    if (wanted != NULL && strcmp(wanted, "1") == 0) set(clock, MOUV__VIRTUAL_CLOCK);
+    if (wanted != NULL && strcmp(wanted, "1") == 0) clock_set(clock, MOUV__VIRTUAL_CLOCK);
 }
 
 void mouv__clock_outside(mouv_runtime_t *runtime, bool begins) {
     mouv__clock_t *clock = &runtime->clock;
-    if (clock->mode != MOUV__REAL_CLOCK) set(clock, clock->mode);
+    if (clock->mode != MOUV__REAL_CLOCK) clock_set(clock, clock->mode);
     clock->outside += begins ? 1 : (size_t)-1;
     if (clock->mode != MOUV__REAL_CLOCK) mouv__timers_look(runtime);
 }
 
 /* ---- for tests ---- */
 
-static int change(mouv__clock_mode_t mode) {
+static int clock_change(mouv__clock_mode_t mode) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
-    set(&runtime->clock, mode);
+    clock_set(&runtime->clock, mode);
     mouv__timers_look(runtime);
     return 0;
 }
 
 int mouv_clock_set_virtual(void) {
-    return change(MOUV__VIRTUAL_CLOCK);
+    return clock_change(MOUV__VIRTUAL_CLOCK);
 }
 
 int mouv_clock_set_manual(void) {
-    return change(MOUV__MANUAL_CLOCK);
+    return clock_change(MOUV__MANUAL_CLOCK);
 }
 
 int mouv_clock_advance_ms(int64_t ms) {

@@ -9,7 +9,7 @@
 
 #define NAME_BYTES 32
 
-static void copy_name(const mouv__future_t *future, char *name) {
+static void describe_copy_name(const mouv__future_t *future, char *name) {
     const mouv__task_t *task = mouv__task_of(future);
     if (future->name != NULL)
         snprintf(name, NAME_BYTES, "%s", future->name);
@@ -22,7 +22,7 @@ static void copy_name(const mouv__future_t *future, char *name) {
 void mouv__future_describe(const mouv__future_t *future, char *text, size_t size) {
     char name[NAME_BYTES];
     const mouv__task_t *task = mouv__task_of(future);
-    copy_name(future, name);
+    describe_copy_name(future, name);
     if (task != NULL)
         snprintf(text, size, "task '%s' (%s at %s:%d)", name, task->fn_name, task->file,
                  task->line);
@@ -34,7 +34,7 @@ const char *mouv_future_name(mouv_future_t handle) {
     static _Thread_local char name[NAME_BYTES];
     const mouv__future_t *future = mouv__future_peek(handle);
     if (future == NULL) return "";
-    copy_name(future, name);
+    describe_copy_name(future, name);
     return name;
 }
 

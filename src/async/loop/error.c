@@ -40,7 +40,7 @@ const char *mouv_error_message(int code) {
 }
 
 /* Servers and libmongoc end or break some of their messages with newlines. */
-static void to_one_line(char *message) {
+static void error_to_one_line(char *message) {
     size_t length = strlen(message);
     while (length > 0 && (message[length - 1] == '\n' || message[length - 1] == '\r'))
         message[--length] = '\0';
@@ -55,7 +55,7 @@ int mouv_error_set(mouv_error_t *error, int code, const char *format, ...) {
     va_start(args, format);
     vsnprintf(error->message, sizeof error->message, format, args);
     va_end(args);
-    to_one_line(error->message);
+    error_to_one_line(error->message);
     return code;
 }
 

@@ -10,20 +10,20 @@
 static uint32_t number;
 static _Thread_local bool orphaned;
 
-static void in_child(void) {
+static void fork_in_child(void) {
     number++;
     if (mouv__thread_runtime == NULL) return;
     mouv__thread_runtime = NULL;
     orphaned = true;
 }
 
-static void watch(void) {
-    pthread_atfork(NULL, NULL, in_child);
+static void fork_watch(void) {
+    pthread_atfork(NULL, NULL, fork_in_child);
 }
 
 void mouv__fork_watch(void) {
     static uv_once_t once = UV_ONCE_INIT;
-    uv_once(&once, watch);
+    uv_once(&once, fork_watch);
 }
 
 uint32_t mouv__fork_number(void) {

@@ -21,7 +21,7 @@
  */
 enum { NOTIFYING, CANCELLING, DISPOSING };
 
-static void do_chore(mouv__future_t *future, int kind, void (*chore)(mouv__future_t *)) {
+static void future_do_chore(mouv__future_t *future, int kind, void (*chore)(mouv__future_t *)) {
     mouv__chores_t *chores = &future->runtime->chores[kind];
     if (chores->busy) {
         future->next_chore[kind] = NULL;
@@ -44,7 +44,7 @@ static void do_chore(mouv__future_t *future, int kind, void (*chore)(mouv__futur
 
 /* ---- references ---- */
 
-static void report_unretrieved(mouv__future_t *future) {
+static void future_report_unretrieved(mouv__future_t *future) {
     if (future->code >= 0 || future->code == MOUV_ECANCELED || future->retrieved) return;
     mouv_error_t error;
     mouv__future_error(future, &error);
@@ -55,8 +55,8 @@ static void report_unretrieved(mouv__future_t *future) {
               task ? "Task" : "Future", what, mouv_error_name(error.code), error.message);
 }
 
-static void dispose(mouv__future_t *future) {
-    if (future->state == MOUV__DONE) report_unretrieved(future);
+static void future_dispose(mouv__future_t *future) {
+    if (future->state == MOUV__DONE) future_report_unretrieved(future);
     if (future->state == MOUV__COLD) mouv__task_forget_cold(future, true);
     if (future->callbacks != NULL) mouv__callbacks_clear(future);
     mouv__handles_remove(&future->runtime->handles, future->id);
@@ -68,10 +68,10 @@ static void dispose(mouv__future_t *future) {
         mouv__free(future);
 }
 
-static void dispose_if_unused(mouv__future_t *future) {
+static void future_dispose_if_unused(mouv__future_t *future) {
     if (future->owned > 0 || future->held > 0 || future->going) return;
     future->going = true;
-    do_chore(future, DISPOSING, dispose);
+    future_do_chore(future, DISPOSING, future_dispose);
 }
 
 int mouv__future_init(mouv__future_t *future, const mouv__future_ops_t *ops,
@@ -101,7 +101,7 @@ void mouv__future_hold(mouv__future_t *future) {
 void mouv__future_let_go(mouv__future_t *future) {
     assert(future->held > 0);
     future->held--;
-    dispose_if_unused(future);
+    future_dispose_if_unused(future);
 }
 
 void mouv__future_discard(mouv__future_t *future) {
@@ -129,7 +129,7 @@ mouv_future_t mouv__future_failed_with(mouv_runtime_t *runtime, const mouv_error
     return mouv__future_handle(future);
 }
 
-static mouv__handle_kind_t find(mouv_future_t handle, mouv__future_t **future) {
+static mouv__handle_kind_t future_find(mouv_future_t handle, mouv__future_t **future) {
     mouv_runtime_t *runtime = mouv__runtime();
     mouv__handle_kind_t kind =
         mouv__handles_find(runtime != NULL ? &runtime->handles : NULL, handle.id, future);
@@ -138,13 +138,13 @@ static mouv__handle_kind_t find(mouv_future_t handle, mouv__future_t **future) {
 
 mouv__future_t *mouv__future_peek(mouv_future_t handle) {
     mouv__future_t *future = NULL;
-    mouv__handle_kind_t kind = find(handle, &future);
+    mouv__handle_kind_t kind = future_find(handle, &future);
     if (kind == MOUV__HANDLE_FOREIGN && mouv__debug()) mouv__debug_foreign();
     return kind == MOUV__HANDLE_LIVE ? future : NULL;
 }
 
 /* Why a handle that is not live cannot be used. */
-static int explain(mouv__handle_kind_t kind, mouv_future_t handle, mouv_error_t *error) {
+static int future_explain(mouv__handle_kind_t kind, mouv_future_t handle, mouv_error_t *error) {
     switch (kind) {
     case MOUV__HANDLE_NULL:
         return mouv_error_set(error, MOUV_EINVAL, "future: the handle is zero");
@@ -163,16 +163,16 @@ static int explain(mouv__handle_kind_t kind, mouv_future_t handle, mouv_error_t 
 
 mouv__future_t *mouv__future_consume(mouv_future_t handle, int *code, mouv_error_t *error) {
     mouv__future_t *future = NULL;
-    mouv__handle_kind_t kind = find(handle, &future);
+    mouv__handle_kind_t kind = future_find(handle, &future);
     if (kind == MOUV__HANDLE_FAILED) {
         /* what was only a code becomes a future, as everything that waits needs one */
         mouv_error_t why;
-        explain(kind, handle, &why);
-        kind = find(mouv__future_failed_with(mouv__runtime(), &why), &future);
+        future_explain(kind, handle, &why);
+        kind = future_find(mouv__future_failed_with(mouv__runtime(), &why), &future);
     }
     if (kind == MOUV__HANDLE_LIVE && future->owned == 0) kind = MOUV__HANDLE_STALE;
     if (kind != MOUV__HANDLE_LIVE) {
-        *code = explain(kind, handle, error);
+        *code = future_explain(kind, handle, error);
         return NULL;
     }
     future->owned--;
@@ -191,13 +191,13 @@ mouv__future_t *mouv__future_consume_pending(mouv_future_t handle, mouv_error_t 
 
 /* ---- completion ---- */
 
-static mouv_error_t *copy_error(const mouv_error_t *error) {
+static mouv_error_t *future_copy_error(const mouv_error_t *error) {
     mouv_error_t *copy = mouv__alloc(sizeof *copy);
     if (copy != NULL) *copy = *error;
     return copy; /* NULL: the code and its standard text remain */
 }
 
-static void notify(mouv__future_t *future) {
+static void future_notify(mouv__future_t *future) {
     while (future->listeners != NULL) {
         mouv__future_listener_t *listener = future->listeners;
         mouv__future_unlisten(future, listener);
@@ -217,12 +217,12 @@ void mouv__future_complete(mouv__future_t *future, int code, const mouv_error_t 
     assert(future->state == MOUV__PENDING);
     future->state = MOUV__DONE;
     future->code = code;
-    if (code < 0 && error != NULL) future->error = copy_error(error);
+    if (code < 0 && error != NULL) future->error = future_copy_error(error);
     mouv__future_hold(future);
-    do_chore(future, NOTIFYING, notify);
+    future_do_chore(future, NOTIFYING, future_notify);
 }
 
-static void cancel_pending(mouv__future_t *future) {
+static void future_cancel_pending(mouv__future_t *future) {
     if (future->state == MOUV__PENDING) {
         if (future->ops->cancel != NULL)
             future->ops->cancel(future);
@@ -240,7 +240,7 @@ bool mouv__future_cancel(mouv__future_t *future) {
         return true;
     }
     mouv__future_hold(future);
-    do_chore(future, CANCELLING, cancel_pending);
+    future_do_chore(future, CANCELLING, future_cancel_pending);
     return true;
 }
 
@@ -299,29 +299,29 @@ void mouv__future_unlisten(mouv__future_t *future, mouv__future_listener_t *list
 
 /* ---- the end of the runtime ---- */
 
-static void for_each(mouv_runtime_t *runtime, void (*visit)(mouv__future_t *)) {
+static void future_for_each(mouv_runtime_t *runtime, void (*visit)(mouv__future_t *)) {
     for (uint32_t i = 0; i < runtime->handles.count; i++) {
         mouv__future_t *future = runtime->handles.slots[i].future;
         if (future != NULL) visit(future);
     }
 }
 
-static void cancel_if_pending(mouv__future_t *future) {
+static void future_cancel_if_pending(mouv__future_t *future) {
     if (future->state == MOUV__PENDING) mouv__future_cancel(future);
 }
 
-static void disown(mouv__future_t *future) {
+static void future_disown(mouv__future_t *future) {
     mouv__future_hold(future);
     future->owned = 0;
     mouv__future_let_go(future);
 }
 
 void mouv__futures_cancel_all(mouv_runtime_t *runtime) {
-    for_each(runtime, cancel_if_pending);
+    future_for_each(runtime, future_cancel_if_pending);
 }
 
 void mouv__futures_release_all(mouv_runtime_t *runtime) {
-    for_each(runtime, disown);
+    future_for_each(runtime, future_disown);
 }
 
 /* ---- the public calls that borrow ---- */
@@ -337,7 +337,7 @@ mouv_future_t mouv_future_new(void) {
     return mouv__future_handle(future);
 }
 
-static int complete_plain(mouv_future_t handle, int code, const mouv_error_t *error) {
+static int future_complete_plain(mouv_future_t handle, int code, const mouv_error_t *error) {
     mouv__future_t *future = mouv__future_peek(handle);
     if (future == NULL || future->ops != &plain_ops)
         return mouv__raise(NULL, MOUV_EINVAL, "future: not one of mouv_future_new()");
@@ -347,13 +347,13 @@ static int complete_plain(mouv_future_t handle, int code, const mouv_error_t *er
 }
 
 int mouv_future_set_result(mouv_future_t handle, int result) {
-    return complete_plain(handle, result, NULL);
+    return future_complete_plain(handle, result, NULL);
 }
 
 int mouv_future_set_error(mouv_future_t handle, const mouv_error_t *error) {
     if (error == NULL || error->code >= 0)
         return mouv__raise(NULL, MOUV_EINVAL, "mouv_future_set_error: no negative code");
-    return complete_plain(handle, error->code, error);
+    return future_complete_plain(handle, error->code, error);
 }
 
 mouv_future_t mouv_future_ref(mouv_future_t handle) {
@@ -366,7 +366,7 @@ void mouv_future_unref(mouv_future_t handle) {
     mouv__future_t *future = mouv__future_peek(handle);
     if (future == NULL || future->owned == 0) return;
     future->owned--;
-    dispose_if_unused(future);
+    future_dispose_if_unused(future);
 }
 
 bool mouv_future_cancel(mouv_future_t handle) {
@@ -386,8 +386,8 @@ bool mouv_future_cancelled(mouv_future_t handle) {
 
 int mouv_future_result(mouv_future_t handle, mouv_error_t *error) {
     mouv__future_t *future = NULL;
-    mouv__handle_kind_t kind = find(handle, &future);
-    if (kind != MOUV__HANDLE_LIVE) return explain(kind, handle, error);
+    mouv__handle_kind_t kind = future_find(handle, &future);
+    if (kind != MOUV__HANDLE_LIVE) return future_explain(kind, handle, error);
     if (future->state != MOUV__DONE)
         return mouv_error_set(error, MOUV_ESTATE, "Result is not set.");
     return mouv__future_take(future, error);

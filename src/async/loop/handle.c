@@ -20,14 +20,14 @@ static uv_mutex_t numbers_lock;
 static bool number_used[NUMBERS];
 static unsigned last_number;
 
-static void make_lock(void) {
+static void handle_make_lock(void) {
     uv_mutex_init(&numbers_lock);
 }
 
 /* Numbers are given in turn, so that a handle of a closed runtime stays foreign for long. */
-static uint8_t take_number(void) {
+static uint8_t handle_take_number(void) {
     uint8_t found = 0;
-    uv_once(&once, make_lock);
+    uv_once(&once, handle_make_lock);
     uv_mutex_lock(&numbers_lock);
     for (unsigned i = 1; i < NUMBERS && found == 0; i++) {
         unsigned number = (last_number + i) % NUMBERS;
@@ -41,24 +41,24 @@ static uint8_t take_number(void) {
     return found;
 }
 
-static void give_number(uint8_t number) {
+static void handle_give_number(uint8_t number) {
     uv_mutex_lock(&numbers_lock);
     number_used[number] = false;
     uv_mutex_unlock(&numbers_lock);
 }
 
 int mouv__handles_open(mouv__handles_t *handles) {
-    *handles = (mouv__handles_t){.runtime_number = take_number()};
+    *handles = (mouv__handles_t){.runtime_number = handle_take_number()};
     return handles->runtime_number != 0 ? 0 : -1;
 }
 
 void mouv__handles_close(mouv__handles_t *handles) {
-    give_number(handles->runtime_number);
+    handle_give_number(handles->runtime_number);
     mouv__free(handles->slots);
     *handles = (mouv__handles_t){0};
 }
 
-static bool grow(mouv__handles_t *handles) {
+static bool handle_grow(mouv__handles_t *handles) {
     uint32_t capacity = handles->capacity == 0 ? 64 : handles->capacity * 2;
     if (capacity > SLOT_MASK) return false;
     mouv__slot_t *slots = mouv__realloc(handles->slots, capacity * sizeof *slots);
@@ -68,13 +68,13 @@ static bool grow(mouv__handles_t *handles) {
     return true;
 }
 
-static bool take_slot(mouv__handles_t *handles, uint32_t *index) {
+static bool handle_take_slot(mouv__handles_t *handles, uint32_t *index) {
     if (handles->first_free != 0) {
         *index = handles->first_free - 1;
         handles->first_free = handles->slots[*index].next_free;
         return true;
     }
-    if (handles->count == handles->capacity && !grow(handles)) return false;
+    if (handles->count == handles->capacity && !handle_grow(handles)) return false;
     *index = handles->count++;
     handles->slots[*index].generation = 0;
     return true;
@@ -82,7 +82,7 @@ static bool take_slot(mouv__handles_t *handles, uint32_t *index) {
 
 uint64_t mouv__handles_add(mouv__handles_t *handles, mouv__future_t *future) {
     uint32_t index;
-    if (!take_slot(handles, &index)) return 0;
+    if (!handle_take_slot(handles, &index)) return 0;
     mouv__slot_t *slot = &handles->slots[index];
     slot->future = future;
     return (uint64_t)handles->runtime_number << NUMBER_SHIFT |

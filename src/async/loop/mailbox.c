@@ -59,7 +59,7 @@ bool mouv__mailbox_post(mouv__mailbox_t *box, mouv__mail_t *mail) {
     return open;
 }
 
-static mouv__mail_t *take_all(mouv__mailbox_t *box, bool close) {
+static mouv__mail_t *mailbox_take_all(mouv__mailbox_t *box, bool close) {
     uv_mutex_lock(&box->lock);
     mouv__mail_t *mail = box->head;
     box->head = box->tail = NULL;
@@ -69,7 +69,7 @@ static mouv__mail_t *take_all(mouv__mailbox_t *box, bool close) {
 }
 
 bool mouv__mailbox_empty(mouv__mailbox_t *box) {
-    mouv__mail_t *mail = take_all(box, false);
+    mouv__mail_t *mail = mailbox_take_all(box, false);
     bool any = mail != NULL;
     while (mail != NULL) {
         mouv__mail_t *next = mail->next; /* delivering may free it */
@@ -80,7 +80,7 @@ bool mouv__mailbox_empty(mouv__mailbox_t *box) {
 }
 
 void mouv__mailbox_close(mouv__mailbox_t *box) {
-    mouv__mail_t *mail = take_all(box, true);
+    mouv__mail_t *mail = mailbox_take_all(box, true);
     while (mail != NULL) {
         mouv__mail_t *next = mail->next;
         mail->discard(mail);

@@ -26,42 +26,43 @@ int64_t mouv_now_ms(void) {
     return runtime != NULL ? mouv__now_ns(runtime) / NS_PER_MS : 0;
 }
 
-static bool earlier(const mouv__timer_t *a, const mouv__timer_t *b) {
+static bool timer_earlier(const mouv__timer_t *a, const mouv__timer_t *b) {
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
 }
 
-static void put(mouv__timers_t *timers, size_t place, mouv__timer_t *timer) {
+static void timer_put(mouv__timers_t *timers, size_t place, mouv__timer_t *timer) {
     timers->heap[place] = timer;
     timer->index = place + 1;
 }
 
-static void sift_up(mouv__timers_t *timers, size_t place, mouv__timer_t *timer) {
+static void timer_sift_up(mouv__timers_t *timers, size_t place, mouv__timer_t *timer) {
     while (place > 0) {
         size_t parent = (place - 1) / 2;
-        if (!earlier(timer, timers->heap[parent])) break;
-        put(timers, place, timers->heap[parent]);
+        if (!timer_earlier(timer, timers->heap[parent])) break;
+        timer_put(timers, place, timers->heap[parent]);
         place = parent;
     }
-    put(timers, place, timer);
+    timer_put(timers, place, timer);
 }
 
-static void sift_down(mouv__timers_t *timers, size_t place, mouv__timer_t *timer) {
+static void timer_sift_down(mouv__timers_t *timers, size_t place, mouv__timer_t *timer) {
     for (;;) {
         size_t child = 2 * place + 1;
         if (child >= timers->count) break;
-        if (child + 1 < timers->count && earlier(timers->heap[child + 1], timers->heap[child]))
+        if (child + 1 < timers->count &&
+            timer_earlier(timers->heap[child + 1], timers->heap[child]))
             child++;
-        if (!earlier(timers->heap[child], timer)) break;
-        put(timers, place, timers->heap[child]);
+        if (!timer_earlier(timers->heap[child], timer)) break;
+        timer_put(timers, place, timers->heap[child]);
         place = child;
     }
-    put(timers, place, timer);
+    timer_put(timers, place, timer);
 }
 
-static void on_alarm(uv_timer_t *alarm);
+static void timer_on_alarm(uv_timer_t *alarm);
 
 /* uv's clock is cached and counts whole milliseconds: round up, and look again when it fires. */
-static void set_alarm(mouv_runtime_t *runtime) {
+static void timer_set_alarm(mouv_runtime_t *runtime) {
     mouv__timers_t *timers = &runtime->timers;
     int64_t at = timers->count > 0 ? timers->heap[0]->at_ns : MOUV__NEVER;
     if (at == timers->alarm_at_ns) return;
@@ -77,10 +78,10 @@ static void set_alarm(mouv_runtime_t *runtime) {
     int64_t left = at - mouv__now_ns(runtime);
     uint64_t delay = left <= 0 ? 0 : (uint64_t)(left + NS_PER_MS - 1) / NS_PER_MS;
     uv_update_time(runtime->loop);
-    uv_timer_start(&runtime->alarm, on_alarm, delay, 0);
+    uv_timer_start(&runtime->alarm, timer_on_alarm, delay, 0);
 }
 
-static bool reserve(mouv__timers_t *timers) {
+static bool timer_reserve(mouv__timers_t *timers) {
     if (timers->count < timers->capacity) return true;
     size_t capacity = timers->capacity == 0 ? 64 : timers->capacity * 2;
     mouv__timer_t **heap = mouv__realloc(timers->heap, capacity * sizeof(mouv__timer_t *));
@@ -90,36 +91,36 @@ static bool reserve(mouv__timers_t *timers) {
     return true;
 }
 
-static void take_out(mouv__timers_t *timers, mouv__timer_t *timer) {
+static void timer_take_out(mouv__timers_t *timers, mouv__timer_t *timer) {
     size_t place = timer->index - 1;
     mouv__timer_t *last = timers->heap[--timers->count];
     timer->index = 0;
     if (last == timer) return;
-    if (place > 0 && earlier(last, timers->heap[(place - 1) / 2]))
-        sift_up(timers, place, last);
+    if (place > 0 && timer_earlier(last, timers->heap[(place - 1) / 2]))
+        timer_sift_up(timers, place, last);
     else
-        sift_down(timers, place, last);
+        timer_sift_down(timers, place, last);
 }
 
 int mouv__timer_start(mouv_runtime_t *runtime, mouv__timer_t *timer, int64_t at_ns,
                       void (*fire)(mouv__timer_t *self)) {
     mouv__timers_t *timers = &runtime->timers;
-    if (mouv__timer_armed(timer)) take_out(timers, timer);
+    if (mouv__timer_armed(timer)) timer_take_out(timers, timer);
     timer->at_ns = at_ns;
     timer->fire = fire;
     timer->order = timers->armed++;
     if (at_ns != MOUV__NEVER) {
-        if (!reserve(timers)) return MOUV_ENOMEM;
-        sift_up(timers, timers->count++, timer);
+        if (!timer_reserve(timers)) return MOUV_ENOMEM;
+        timer_sift_up(timers, timers->count++, timer);
     }
-    set_alarm(runtime);
+    timer_set_alarm(runtime);
     return 0;
 }
 
 void mouv__timer_stop(mouv_runtime_t *runtime, mouv__timer_t *timer) {
     if (!mouv__timer_armed(timer)) return;
-    take_out(&runtime->timers, timer);
-    set_alarm(runtime);
+    timer_take_out(&runtime->timers, timer);
+    timer_set_alarm(runtime);
 }
 
 /* A timer that nobody waits for is no reason to go on, nor is any once the goal is reached. */
@@ -132,7 +133,7 @@ bool mouv__timers_due(const mouv_runtime_t *runtime) {
 void mouv__timers_look(mouv_runtime_t *runtime) {
     runtime->timers.alarm_at_ns = MOUV__NEVER;
     uv_timer_stop(&runtime->alarm);
-    set_alarm(runtime);
+    timer_set_alarm(runtime);
 }
 
 void mouv__timers_fire(mouv_runtime_t *runtime) {
@@ -142,13 +143,13 @@ void mouv__timers_fire(mouv_runtime_t *runtime) {
     int64_t now = mouv__now_ns(runtime);
     while (timers->count > 0 && timers->heap[0]->at_ns <= now) {
         mouv__timer_t *timer = timers->heap[0];
-        take_out(timers, timer);
+        timer_take_out(timers, timer);
         timer->fire(timer);
     }
-    set_alarm(runtime);
+    timer_set_alarm(runtime);
 }
 
-static void on_alarm(uv_timer_t *alarm) {
+static void timer_on_alarm(uv_timer_t *alarm) {
     mouv_runtime_t *runtime = alarm->data;
     if (runtime != mouv__thread_runtime) return; /* the child of a fork() */
     runtime->timers.alarm_at_ns = MOUV__NEVER;

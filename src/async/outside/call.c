@@ -17,7 +17,7 @@ typedef struct call {
     void *arg;
 } call_t;
 
-static void run(mouv__ready_t *ready) {
+static void call_run(mouv__ready_t *ready) {
     call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
     mouv_call_fn_t fn = call->fn;
     void *arg = call->arg;
@@ -26,22 +26,22 @@ static void run(mouv__ready_t *ready) {
     if (!cancelled) fn(arg);
 }
 
-static void on_time(mouv__timer_t *timer) {
+static void call_on_time(mouv__timer_t *timer) {
     call_t *call = (call_t *)((char *)timer - offsetof(call_t, timer));
     mouv__runtime_ready(call->future.runtime, &call->ready);
 }
 
 /* One that is queued completes at its turn. */
-static void cancel(mouv__future_t *future) {
+static void call_cancel(mouv__future_t *future) {
     call_t *call = (call_t *)future;
     if (call->ready.queued) return;
     mouv__timer_stop(future->runtime, &call->timer);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
-static const mouv__future_ops_t call_ops = {.kind = "call", .cancel = cancel};
+static const mouv__future_ops_t call_ops = {.kind = "call", .cancel = call_cancel};
 
-static int make(mouv_call_fn_t fn, void *arg, call_t **made) {
+static int call_make(mouv_call_fn_t fn, void *arg, call_t **made) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (fn == NULL) return mouv__raise(NULL, MOUV_EINVAL, "call: no function");
@@ -53,33 +53,33 @@ static int make(mouv_call_fn_t fn, void *arg, call_t **made) {
     call->future.owned = 0;
     call->fn = fn;
     call->arg = arg;
-    call->ready.run = run;
+    call->ready.run = call_run;
     *made = call;
     return 0;
 }
 
-static void tell(const call_t *call, mouv_handle_t *handle) {
+static void call_tell(const call_t *call, mouv_handle_t *handle) {
     if (handle != NULL) handle->id = call->future.id;
 }
 
 int mouv_call_soon(mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {
     call_t *call = NULL;
-    int rc = make(fn, arg, &call);
+    int rc = call_make(fn, arg, &call);
     if (rc != 0) return rc;
     mouv__runtime_ready(call->future.runtime, &call->ready);
-    tell(call, handle);
+    call_tell(call, handle);
     return 0;
 }
 
 static int call_at_ns(int64_t at_ns, mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {
     call_t *call = NULL;
-    int rc = make(fn, arg, &call);
+    int rc = call_make(fn, arg, &call);
     if (rc != 0) return rc;
-    if (mouv__timer_start(call->future.runtime, &call->timer, at_ns, on_time) != 0) {
+    if (mouv__timer_start(call->future.runtime, &call->timer, at_ns, call_on_time) != 0) {
         mouv__future_complete(&call->future, MOUV_ENOMEM, NULL);
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timer");
     }
-    tell(call, handle);
+    call_tell(call, handle);
     return 0;
 }
 
@@ -94,17 +94,17 @@ int mouv_call_at(int64_t when_ms, mouv_call_fn_t fn, void *arg, mouv_handle_t *h
     return call_at_ns(when_ms > 0 ? when_ms * 1000000 : 0, fn, arg, handle);
 }
 
-static mouv__future_t *find(mouv_handle_t handle) {
+static mouv__future_t *call_find(mouv_handle_t handle) {
     mouv__future_t *future = mouv__future_peek((mouv_future_t){handle.id});
     return future != NULL && future->ops == &call_ops ? future : NULL;
 }
 
 bool mouv_handle_cancel(mouv_handle_t handle) {
-    mouv__future_t *future = find(handle);
+    mouv__future_t *future = call_find(handle);
     return future != NULL && mouv__future_cancel(future);
 }
 
 bool mouv_handle_pending(mouv_handle_t handle) {
-    const mouv__future_t *future = find(handle);
+    const mouv__future_t *future = call_find(handle);
     return future != NULL && !future->asked;
 }

@@ -48,29 +48,29 @@ static uv_loop_t pool_loop;
 static int pool_status;
 static unsigned pool_submitted;
 
-static void open_pool(void) {
+static void offload_open_pool(void) {
     pool_status = uv_mutex_init(&pool_lock);
     if (pool_status == 0) pool_status = uv_loop_init(&pool_loop);
 }
 
-static void disown(job_t *job) {
+static void offload_disown(job_t *job) {
     if (--job->owners == 0) mouv__free(job);
 }
 
-static void reaped(uv_work_t *work, int status) {
+static void offload_reaped(uv_work_t *work, int status) {
     (void)status;
-    disown((job_t *)work); /* uv_run() is called with the lock */
+    offload_disown((job_t *)work); /* uv_run() is called with the lock */
 }
 
-static void submit(job_t *job, uv_work_cb run) {
+static void offload_submit(job_t *job, uv_work_cb offload_run) {
     uv_mutex_lock(&pool_lock);
     if (++pool_submitted % REAP_EVERY == 0) uv_run(&pool_loop, UV_RUN_NOWAIT);
-    uv_queue_work(&pool_loop, &job->work, run, reaped);
+    uv_queue_work(&pool_loop, &job->work, offload_run, offload_reaped);
     uv_mutex_unlock(&pool_lock);
 }
 
 /* Whether it will never run. */
-static bool withdraw(job_t *job) {
+static bool offload_withdraw(job_t *job) {
     uv_mutex_lock(&pool_lock);
     bool withdrawn = uv_cancel((uv_req_t *)&job->work) == 0;
     uv_mutex_unlock(&pool_lock);
@@ -79,7 +79,7 @@ static bool withdraw(job_t *job) {
 
 /* ---- running it ---- */
 
-static void run(uv_work_t *work) {
+static void offload_run(uv_work_t *work) {
     job_t *job = (job_t *)work;
     mouv__mailbox_t *mailbox = job->mailbox;
     mouv__record_on_worker(&job->error);
@@ -92,19 +92,19 @@ static void run(uv_work_t *work) {
 
 /* ---- coming home ---- */
 
-static job_t *job_of_mail(mouv__mail_t *mail) {
+static job_t *offload_job_of_mail(mouv__mail_t *mail) {
     return (job_t *)((char *)mail - offsetof(job_t, mail));
 }
 
-static void free_job(job_t *job) {
+static void offload_free_job(job_t *job) {
     if (job->free_arg != NULL) job->free_arg(job->arg);
     mouv__free(job->error);
     uv_mutex_lock(&pool_lock);
-    disown(job);
+    offload_disown(job);
     uv_mutex_unlock(&pool_lock);
 }
 
-static void settle(job_t *job, int code, const mouv_error_t *error) {
+static void offload_settle(job_t *job, int code, const mouv_error_t *error) {
     offload_t *offload = job->awaited;
     job->awaited = NULL;
     if (offload == NULL) return;
@@ -112,8 +112,8 @@ static void settle(job_t *job, int code, const mouv_error_t *error) {
     mouv__future_complete(&offload->future, code, error);
 }
 
-static void come_home(mouv__mail_t *mail) {
-    job_t *job = job_of_mail(mail);
+static void offload_come_home(mouv__mail_t *mail) {
+    job_t *job = offload_job_of_mail(mail);
     int rc = job->result;
     mouv_error_t error;
     if (job->error != NULL && job->error->code == rc)
@@ -121,19 +121,19 @@ static void come_home(mouv__mail_t *mail) {
     else if (rc < 0)
         mouv__error_of_result(&error, rc, "function", job->fn_name);
     if (!job->left_behind) mouv__runtime_detach(mouv__runtime(), &job->attachment);
-    settle(job, rc, &error);
-    free_job(job);
+    offload_settle(job, rc, &error);
+    offload_free_job(job);
 }
 
 /* The runtime has gone, and with it whoever could want to know. */
-static void find_nobody(mouv__mail_t *mail) {
-    job_t *job = job_of_mail(mail);
+static void offload_find_nobody(mouv__mail_t *mail) {
+    job_t *job = offload_job_of_mail(mail);
     assert(job->awaited == NULL);
-    free_job(job);
+    offload_free_job(job);
 }
 
 /* Its future has been cancelled. One that nobody waits for is left behind, if it still runs. */
-static void on_runtime_closes(mouv__attachment_t *attachment) {
+static void offload_on_runtime_closes(mouv__attachment_t *attachment) {
     job_t *job = (job_t *)((char *)attachment - offsetof(job_t, attachment));
     if (job->awaited != NULL || __atomic_load_n(&job->returned, __ATOMIC_ACQUIRE)) return;
     job->left_behind = true;
@@ -145,43 +145,43 @@ static void on_runtime_closes(mouv__attachment_t *attachment) {
 
 /* ---- as a future ---- */
 
-static void cancel(mouv__future_t *future) {
+static void offload_cancel(mouv__future_t *future) {
     offload_t *offload = (offload_t *)future;
     job_t *job = offload->job;
-    if (withdraw(job)) {
+    if (offload_withdraw(job)) {
         mouv__runtime_detach(future->runtime, &job->attachment);
         mouv__mailbox_unref(job->mailbox);
-        settle(job, MOUV_ECANCELED, NULL);
-        free_job(job);
+        offload_settle(job, MOUV_ECANCELED, NULL);
+        offload_free_job(job);
     } else if (offload->detachable) {
-        settle(job, MOUV_ECANCELED, NULL);
+        offload_settle(job, MOUV_ECANCELED, NULL);
     }
 }
 
 static const mouv__future_ops_t offload_ops = {
     .kind = "offload",
     .outside = true,
-    .cancel = cancel,
+    .cancel = offload_cancel,
 };
 
 /* ---- making one ---- */
 
-static int begin(job_t *job, offload_t *offload, mouv_runtime_t *runtime) {
+static int offload_begin(job_t *job, offload_t *offload, mouv_runtime_t *runtime) {
     if (job == NULL || offload == NULL) return MOUV_ENOMEM;
-    uv_once(&pool_once, open_pool);
+    uv_once(&pool_once, offload_open_pool);
     if (pool_status != 0) return MOUV_ESYSTEM;
     if (mouv__future_init(&offload->future, &offload_ops, runtime, true) != 0) return MOUV_ENOMEM;
     offload->job = job;
     job->awaited = offload;
     job->owners = 2;
     job->mailbox = mouv__mailbox_ref(runtime->mailbox);
-    job->attachment.close = on_runtime_closes;
+    job->attachment.close = offload_on_runtime_closes;
     mouv__runtime_attach(runtime, &job->attachment);
-    submit(job, run);
+    offload_submit(job, offload_run);
     return 0;
 }
 
-static int may_begin(const mouv_runtime_t *runtime, mouv_fn_t fn) {
+static int offload_may_begin(const mouv_runtime_t *runtime, mouv_fn_t fn) {
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (fn == NULL) return MOUV_EINVAL;
     if (runtime->phase >= MOUV__DETACHING) return MOUV_ECLOSED;
@@ -190,13 +190,13 @@ static int may_begin(const mouv_runtime_t *runtime, mouv_fn_t fn) {
 
 static mouv_future_t offload(const job_t *what, bool detachable) {
     mouv_runtime_t *runtime = mouv__runtime();
-    int code = may_begin(runtime, what->fn);
+    int code = offload_may_begin(runtime, what->fn);
     if (code == 0) {
         job_t *job = mouv__alloc(sizeof *job);
         offload_t *future = mouv__alloc(sizeof *future);
         if (job != NULL) *job = *what;
         if (future != NULL) future->detachable = detachable;
-        code = begin(job, future, runtime);
+        code = offload_begin(job, future, runtime);
         if (code == 0) return mouv__future_handle(&future->future);
         mouv__free(future);
         mouv__free(job);
@@ -206,7 +206,7 @@ static mouv_future_t offload(const job_t *what, bool detachable) {
 }
 
 mouv_future_t mouv_offload_at(mouv_fn_t fn, void *arg, const char *fn_name) {
-    job_t what = {.mail = {.deliver = come_home, .discard = find_nobody},
+    job_t what = {.mail = {.deliver = offload_come_home, .discard = offload_find_nobody},
                   .fn = fn,
                   .arg = arg,
                   .fn_name = fn_name};
@@ -215,7 +215,7 @@ mouv_future_t mouv_offload_at(mouv_fn_t fn, void *arg, const char *fn_name) {
 
 mouv_future_t mouv_offload_detached_at(mouv_fn_t fn, void *arg, mouv_free_fn_t free_arg,
                                        const char *fn_name) {
-    job_t what = {.mail = {.deliver = come_home, .discard = find_nobody},
+    job_t what = {.mail = {.deliver = offload_come_home, .discard = offload_find_nobody},
                   .fn = fn,
                   .arg = arg,
                   .free_arg = free_arg,

@@ -17,7 +17,7 @@
 
 /* ---- run_until ---- */
 
-static int drive(mouv_runtime_t *runtime, mouv__future_t *future) {
+static int run_drive(mouv_runtime_t *runtime, mouv__future_t *future) {
     runtime->goal = future;
     while (!mouv__future_is_done(future) && runtime == mouv__thread_runtime)
         if (uv_run(runtime->loop, UV_RUN_ONCE) == 0) break;
@@ -25,7 +25,7 @@ static int drive(mouv_runtime_t *runtime, mouv__future_t *future) {
     return mouv__future_is_done(future) ? 0 : MOUV_ESTATE;
 }
 
-static int settle(mouv__future_t *future, mouv_error_t *error) {
+static int run_settle(mouv__future_t *future, mouv_error_t *error) {
     int code = future->code;
     mouv__future_deliver(future, code >= 0);
     mouv__future_take(future, error);
@@ -33,7 +33,7 @@ static int settle(mouv__future_t *future, mouv_error_t *error) {
     return code;
 }
 
-static int give_up(mouv__future_t *future, mouv_error_t *error, const char *why) {
+static int run_give_up(mouv__future_t *future, mouv_error_t *error, const char *why) {
     mouv__future_discard(future);
     return mouv_error_set(error, MOUV_ESTATE, "%s", why);
 }
@@ -45,44 +45,45 @@ int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *
     mouv__future_t *future = mouv__future_consume(handle, &code, error);
     if (future == NULL) return code;
     if (runtime->goal != NULL || runtime->in_tick)
-        return give_up(future, error, "mouv_run_until: the event loop is already running");
+        return run_give_up(future, error, "mouv_run_until: the event loop is already running");
     mouv__future_start(future);
-    if (drive(runtime, future) == 0)
-        code = settle(future, error);
+    if (run_drive(runtime, future) == 0)
+        code = run_settle(future, error);
     else if (runtime != mouv__thread_runtime)
         return mouv_error_set(error, MOUV_ETHREAD,
                               "mouv_run_until: in a child of fork() the loop is its parent's");
     else
-        code = give_up(future, error,
-                       "mouv_run_until: the event loop has nothing left to do, but the future is "
-                       "not done");
+        code =
+            run_give_up(future, error,
+                        "mouv_run_until: the event loop has nothing left to do, but the future is "
+                        "not done");
     if (runtime->closed) mouv__runtime_free(runtime);
     return code;
 }
 
 /* ---- run ---- */
 
-static void note_closed(mouv_runtime_t *runtime, void *closed) {
+static void run_note_closed(mouv_runtime_t *runtime, void *closed) {
     (void)runtime;
     *(bool *)closed = true;
 }
 
-static void close_handle(uv_handle_t *handle, void *arg) {
+static void run_close_handle(uv_handle_t *handle, void *arg) {
     (void)arg;
     if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 
 /* The loop is ours: handles that the program left open on it go with it. */
-static void close_loop(uv_loop_t *loop) {
+static void run_close_loop(uv_loop_t *loop) {
     while (uv_loop_close(loop) == UV_EBUSY) {
-        uv_walk(loop, close_handle, NULL);
+        uv_walk(loop, run_close_handle, NULL);
         uv_run(loop, UV_RUN_DEFAULT);
     }
 }
 
-static void close_runtime(mouv_runtime_t *runtime, uv_loop_t *loop) {
+static void run_close_runtime(mouv_runtime_t *runtime, uv_loop_t *loop) {
     bool closed = false;
-    mouv_runtime_close(runtime, note_closed, &closed);
+    mouv_runtime_close(runtime, run_note_closed, &closed);
     while (!closed) uv_run(loop, UV_RUN_ONCE);
 }
 
@@ -102,11 +103,11 @@ static int run_on_own_loop(mouv_fn_t fn, void *arg, mouv_error_t *error,
         if (prepare != NULL) prepare(task, prepare_arg);
         rc = mouv_run_until(runtime, task, error);
         if (runtime != mouv__thread_runtime) return rc; /* a child: nothing here is its own */
-        close_runtime(runtime, &loop);
+        run_close_runtime(runtime, &loop);
     } else {
         mouv_error_set(error, rc, "mouv_run: %s", mouv_error_message(rc));
     }
-    close_loop(&loop);
+    run_close_loop(&loop);
     return rc;
 }
 
@@ -123,25 +124,25 @@ typedef struct watch {
 } watch_t;
 
 /* From here on both signals have their default effect: the second ends the process. */
-static void on_signal(int signum, void *arg) {
+static void run_on_signal(int signum, void *arg) {
     watch_t *watch = arg;
     watch->seen = signum;
-    mouv__signal_remove(signum == SIGINT ? SIGTERM : SIGINT, on_signal, watch);
+    mouv__signal_remove(signum == SIGINT ? SIGTERM : SIGINT, run_on_signal, watch);
     mouv_future_cancel(watch->main_task);
 }
 
-static void watch_signals(mouv_future_t main_task, void *arg) {
+static void run_watch_signals(mouv_future_t main_task, void *arg) {
     watch_t *watch = arg;
     watch->main_task = main_task;
     mouv_report_stack_overflow();
-    mouv__signal_add_once(SIGINT, on_signal, watch);
-    mouv__signal_add_once(SIGTERM, on_signal, watch);
+    mouv__signal_add_once(SIGINT, run_on_signal, watch);
+    mouv__signal_add_once(SIGTERM, run_on_signal, watch);
 }
 
 int mouv_main(mouv_fn_t fn, void *arg) {
     watch_t watch = {0};
     mouv_error_t error;
-    int rc = fn != NULL ? run_on_own_loop(fn, arg, &error, watch_signals, &watch)
+    int rc = fn != NULL ? run_on_own_loop(fn, arg, &error, run_watch_signals, &watch)
                         : mouv_error_set(&error, MOUV_EINVAL, "mouv_main: no function");
     if (watch.seen != 0) return 128 + watch.seen;
     if (rc >= 0) return rc <= 255 ? rc : 1;

@@ -32,25 +32,25 @@ struct waiter {
 
 /* ---- listening to what is wanted, and to no more ---- */
 
-static void on_signal(uv_signal_t *handle, int signum);
+static void signal_on_signal(uv_signal_t *handle, int signum);
 
-static int arm(mouv__signal_t *watch) {
+static int signal_arm(mouv__signal_t *watch) {
     bool handler = watch->fn != NULL;
     bool every = watch->waiters != NULL || (handler && !watch->serves_once);
     int rc = 0;
     if (every)
-        rc = uv_signal_start(&watch->every, on_signal, watch->signum);
+        rc = uv_signal_start(&watch->every, signal_on_signal, watch->signum);
     else if (handler)
-        rc = uv_signal_start_oneshot(&watch->once, on_signal, watch->signum);
+        rc = uv_signal_start_oneshot(&watch->once, signal_on_signal, watch->signum);
     if (!every) uv_signal_stop(&watch->every);
     if (every || !handler) uv_signal_stop(&watch->once);
     return rc == 0 ? 0 : rc == UV_EINVAL ? MOUV_EINVAL : MOUV_ESYSTEM;
 }
 
-static void tell_waiters(mouv__signal_t *watch) {
+static void signal_tell_waiters(mouv__signal_t *watch) {
     waiter_t *waiter = watch->waiters;
     watch->waiters = NULL;
-    arm(watch);
+    signal_arm(watch);
     while (waiter != NULL) {
         waiter_t *next = waiter->next; /* completing may free it */
         mouv__future_complete(&waiter->future, watch->signum, NULL);
@@ -58,10 +58,10 @@ static void tell_waiters(mouv__signal_t *watch) {
     }
 }
 
-static void on_signal(uv_signal_t *handle, int signum) {
+static void signal_on_signal(uv_signal_t *handle, int signum) {
     mouv__signal_t *watch = handle->data;
     if (watch->waiters != NULL) {
-        tell_waiters(watch);
+        signal_tell_waiters(watch);
     } else if (watch->fn != NULL) {
         mouv_signal_fn_t fn = watch->fn;
         if (watch->serves_once) watch->fn = NULL;
@@ -71,25 +71,25 @@ static void on_signal(uv_signal_t *handle, int signum) {
 
 /* ---- watches ---- */
 
-static void on_closed(uv_handle_t *handle) {
+static void signal_on_closed(uv_handle_t *handle) {
     mouv__signal_t *watch = handle->data;
     if (--watch->open_handles > 0) return;
     mouv__runtime_detach(mouv__runtime(), &watch->attachment);
     mouv__free(watch);
 }
 
-static void close_watch(mouv__attachment_t *attachment) {
+static void signal_close_watch(mouv__attachment_t *attachment) {
     mouv__signal_t *watch =
         (mouv__signal_t *)((char *)attachment - offsetof(mouv__signal_t, attachment));
     mouv__signal_t **place = &mouv__runtime()->signals;
     while (*place != watch) place = &(*place)->next;
     *place = watch->next;
-    uv_close((uv_handle_t *)&watch->every, on_closed);
-    uv_close((uv_handle_t *)&watch->once, on_closed);
+    uv_close((uv_handle_t *)&watch->every, signal_on_closed);
+    uv_close((uv_handle_t *)&watch->once, signal_on_closed);
 }
 
 /* uv_signal_init() fails only for want of a pipe, which the loop's first signal handle makes. */
-static int make_watch(mouv_runtime_t *runtime, int signum, mouv__signal_t **made) {
+static int signal_make_watch(mouv_runtime_t *runtime, int signum, mouv__signal_t **made) {
     mouv__signal_t *watch = mouv__alloc(sizeof *watch);
     if (watch == NULL) return MOUV_ENOMEM;
     if (uv_signal_init(runtime->loop, &watch->every) != 0) {
@@ -102,78 +102,78 @@ static int make_watch(mouv_runtime_t *runtime, int signum, mouv__signal_t **made
     uv_unref((uv_handle_t *)&watch->once);
     watch->open_handles = 2;
     watch->signum = signum;
-    watch->attachment.close = close_watch;
+    watch->attachment.close = signal_close_watch;
     mouv__runtime_attach(runtime, &watch->attachment);
     watch->next = runtime->signals;
     runtime->signals = *made = watch;
     return 0;
 }
 
-static mouv__signal_t *find(mouv_runtime_t *runtime, int signum) {
+static mouv__signal_t *signal_find(mouv_runtime_t *runtime, int signum) {
     mouv__signal_t *watch = runtime != NULL ? runtime->signals : NULL;
     while (watch != NULL && watch->signum != signum) watch = watch->next;
     return watch;
 }
 
-static int find_or_make(int signum, mouv__signal_t **watch) {
+static int signal_find_or_make(int signum, mouv__signal_t **watch) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (runtime->phase >= MOUV__DETACHING) return MOUV_ECLOSED;
     if (signum <= 0 || signum >= NSIG || signum == SIGKILL || signum == SIGSTOP) return MOUV_EINVAL;
-    *watch = find(runtime, signum);
-    return *watch != NULL ? 0 : make_watch(runtime, signum, watch);
+    *watch = signal_find(runtime, signum);
+    return *watch != NULL ? 0 : signal_make_watch(runtime, signum, watch);
 }
 
 /* ---- handlers ---- */
 
-static int add(int signum, mouv_signal_fn_t fn, void *arg, bool once) {
+static int signal_add(int signum, mouv_signal_fn_t fn, void *arg, bool once) {
     mouv__signal_t *watch;
-    int rc = fn == NULL ? MOUV_EINVAL : find_or_make(signum, &watch);
+    int rc = fn == NULL ? MOUV_EINVAL : signal_find_or_make(signum, &watch);
     if (rc == 0) {
         watch->fn = fn;
         watch->arg = arg;
         watch->serves_once = once;
-        rc = arm(watch);
+        rc = signal_arm(watch);
         if (rc != 0) watch->fn = NULL;
     }
     return rc == 0 ? 0 : mouv__raise(NULL, rc, "signal %d: %s", signum, mouv_error_message(rc));
 }
 
 int mouv_signal_add_handler(int signum, mouv_signal_fn_t fn, void *arg) {
-    return add(signum, fn, arg, false);
+    return signal_add(signum, fn, arg, false);
 }
 
 int mouv__signal_add_once(int signum, mouv_signal_fn_t fn, void *arg) {
-    return add(signum, fn, arg, true);
+    return signal_add(signum, fn, arg, true);
 }
 
 bool mouv_signal_remove_handler(int signum) {
-    mouv__signal_t *watch = find(mouv__runtime(), signum);
+    mouv__signal_t *watch = signal_find(mouv__runtime(), signum);
     if (watch == NULL || watch->fn == NULL) return false;
     watch->fn = NULL;
-    arm(watch);
+    signal_arm(watch);
     return true;
 }
 
 void mouv__signal_remove(int signum, mouv_signal_fn_t fn, void *arg) {
-    mouv__signal_t *watch = find(mouv__runtime(), signum);
+    mouv__signal_t *watch = signal_find(mouv__runtime(), signum);
     if (watch != NULL && watch->fn == fn && watch->arg == arg) mouv_signal_remove_handler(signum);
 }
 
 /* ---- the future of the next one ---- */
 
-static void cancel(mouv__future_t *future) {
+static void signal_cancel(mouv__future_t *future) {
     waiter_t *waiter = (waiter_t *)future;
     waiter_t **place = &waiter->watch->waiters;
     while (*place != waiter) place = &(*place)->next;
     *place = waiter->next;
-    arm(waiter->watch);
+    signal_arm(waiter->watch);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
-static const mouv__future_ops_t waiter_ops = {.kind = "signal", .cancel = cancel};
+static const mouv__future_ops_t waiter_ops = {.kind = "signal", .cancel = signal_cancel};
 
-static void append(mouv__signal_t *watch, waiter_t *waiter) {
+static void signal_append(mouv__signal_t *watch, waiter_t *waiter) {
     waiter_t **end = &watch->waiters;
     while (*end != NULL) end = &(*end)->next;
     *end = waiter;
@@ -181,7 +181,7 @@ static void append(mouv__signal_t *watch, waiter_t *waiter) {
 
 mouv_future_t mouv_signal_future(int signum) {
     mouv__signal_t *watch;
-    int rc = find_or_make(signum, &watch);
+    int rc = signal_find_or_make(signum, &watch);
     if (rc != 0) return mouv__future_failed(rc);
     mouv_runtime_t *runtime = mouv__runtime();
     waiter_t *waiter = mouv__alloc(sizeof *waiter);
@@ -191,8 +191,8 @@ mouv_future_t mouv_signal_future(int signum) {
     }
     mouv_future_t handle = mouv__future_handle(&waiter->future);
     waiter->watch = watch;
-    append(watch, waiter);
-    if ((rc = arm(watch)) != 0) {
+    signal_append(watch, waiter);
+    if ((rc = signal_arm(watch)) != 0) {
         watch->waiters = NULL; /* it can only have failed for the first */
         mouv__future_complete(&waiter->future, rc, NULL);
     }

@@ -26,7 +26,7 @@ mouv_remote_t *mouv_remote_unref(mouv_remote_t *remote) {
     return NULL;
 }
 
-static bool is_own_thread(const mouv_remote_t *remote) {
+static bool threadsafe_is_own_thread(const mouv_remote_t *remote) {
     mouv_runtime_t *runtime = mouv__runtime();
     return runtime != NULL && mouv__runtime_mailbox(runtime) == remote;
 }
@@ -40,7 +40,7 @@ typedef struct call {
     void *arg;
 } call_t;
 
-static void run_call(mouv__ready_t *ready) {
+static void threadsafe_run_call(mouv__ready_t *ready) {
     call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
     void (*fn)(void *) = call->fn;
     void *arg = call->arg;
@@ -48,11 +48,11 @@ static void run_call(mouv__ready_t *ready) {
     fn(arg);
 }
 
-static void deliver_call(mouv__mail_t *mail) {
+static void threadsafe_deliver_call(mouv__mail_t *mail) {
     mouv__runtime_ready(mouv__runtime(), &((call_t *)mail)->ready);
 }
 
-static void discard_call(mouv__mail_t *mail) {
+static void threadsafe_discard_call(mouv__mail_t *mail) {
     mouv__free(mail);
 }
 
@@ -60,10 +60,11 @@ int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *arg), void
     if (remote == NULL || fn == NULL) return MOUV_EINVAL;
     call_t *call = mouv__alloc(sizeof *call);
     if (call == NULL) return MOUV_ENOMEM;
-    *call = (call_t){.mail = {.deliver = deliver_call, .discard = discard_call},
-                     .ready = {.run = run_call},
-                     .fn = fn,
-                     .arg = arg};
+    *call =
+        (call_t){.mail = {.deliver = threadsafe_deliver_call, .discard = threadsafe_discard_call},
+                 .ready = {.run = threadsafe_run_call},
+                 .fn = fn,
+                 .arg = arg};
     return mouv__mailbox_post(remote, &call->mail) ? 0 : MOUV_ECLOSED;
 }
 
@@ -88,7 +89,7 @@ struct mouv_remote_task {
     mouv_error_t error;
 };
 
-static void unref(mouv_remote_task_t *task) {
+static void threadsafe_unref(mouv_remote_task_t *task) {
     uv_mutex_lock(&task->lock);
     bool last = --task->references == 0;
     uv_mutex_unlock(&task->lock);
@@ -100,68 +101,68 @@ static void unref(mouv_remote_task_t *task) {
 }
 
 /* `error` is read for a failure only. Gives up the reference of whoever ran it. */
-static void end(mouv_remote_task_t *task, int code, const mouv_error_t *error) {
+static void threadsafe_end(mouv_remote_task_t *task, int code, const mouv_error_t *error) {
     uv_mutex_lock(&task->lock);
     task->done = true;
     task->code = code;
     if (code < 0) task->error = *error;
     uv_cond_broadcast(&task->ended);
     uv_mutex_unlock(&task->lock);
-    unref(task);
+    threadsafe_unref(task);
 }
 
-static void fail(mouv_remote_task_t *task, int code) {
+static void threadsafe_fail(mouv_remote_task_t *task, int code) {
     mouv_error_t error;
     mouv_error_set(&error, code, "task '%s' from another thread: %s", task->fn_name,
                    mouv_error_message(code));
-    end(task, code, &error);
+    threadsafe_end(task, code, &error);
 }
 
-static void on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
+static void threadsafe_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     mouv_remote_task_t *task =
         (mouv_remote_task_t *)((char *)listener - offsetof(mouv_remote_task_t, listener));
     mouv_error_t error;
     task->future = NULL;
     int code = mouv__future_take(future, &error);
-    end(task, code, &error);
+    threadsafe_end(task, code, &error);
     mouv__future_let_go(future);
 }
 
-static void deliver_start(mouv__mail_t *mail) {
+static void threadsafe_deliver_start(mouv__mail_t *mail) {
     mouv_remote_task_t *task = (mouv_remote_task_t *)mail;
     int code = 0;
     mouv_future_t handle =
         mouv_task_at(task->fn, task->arg, NULL, task->fn_name, task->file, task->line);
     task->future = mouv__future_consume(handle, &code, NULL);
     if (task->future == NULL) {
-        fail(task, code);
+        threadsafe_fail(task, code);
     } else if (mouv__future_is_done(task->future)) {
-        on_done(&task->listener, task->future);
+        threadsafe_on_done(&task->listener, task->future);
     } else {
-        task->listener.done = on_done;
+        task->listener.done = threadsafe_on_done;
         mouv__future_listen(task->future, &task->listener);
     }
 }
 
-static void discard_start(mouv__mail_t *mail) {
-    fail((mouv_remote_task_t *)mail, MOUV_ECLOSED);
+static void threadsafe_discard_start(mouv__mail_t *mail) {
+    threadsafe_fail((mouv_remote_task_t *)mail, MOUV_ECLOSED);
 }
 
-static mouv_remote_task_t *task_of_stop(mouv__mail_t *mail) {
+static mouv_remote_task_t *threadsafe_task_of_stop(mouv__mail_t *mail) {
     return (mouv_remote_task_t *)((char *)mail - offsetof(mouv_remote_task_t, stop));
 }
 
-static void deliver_stop(mouv__mail_t *mail) {
-    mouv_remote_task_t *task = task_of_stop(mail);
+static void threadsafe_deliver_stop(mouv__mail_t *mail) {
+    mouv_remote_task_t *task = threadsafe_task_of_stop(mail);
     if (task->future != NULL) mouv__future_cancel(task->future);
-    unref(task);
+    threadsafe_unref(task);
 }
 
-static void discard_stop(mouv__mail_t *mail) {
-    unref(task_of_stop(mail));
+static void threadsafe_discard_stop(mouv__mail_t *mail) {
+    threadsafe_unref(threadsafe_task_of_stop(mail));
 }
 
-static bool open_locks(mouv_remote_task_t *task) {
+static bool threadsafe_open_locks(mouv_remote_task_t *task) {
     if (uv_mutex_init(&task->lock) != 0) return false;
     if (uv_cond_init(&task->ended) == 0) return true;
     uv_mutex_destroy(&task->lock);
@@ -171,12 +172,14 @@ static bool open_locks(mouv_remote_task_t *task) {
 mouv_remote_task_t *mouv_remote_task_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg,
                                         const char *fn_name, const char *file, int line) {
     mouv_remote_task_t *task = remote != NULL && fn != NULL ? mouv__alloc(sizeof *task) : NULL;
-    if (task == NULL || !open_locks(task)) {
+    if (task == NULL || !threadsafe_open_locks(task)) {
         mouv__free(task);
         return NULL;
     }
-    task->start = (mouv__mail_t){.deliver = deliver_start, .discard = discard_start};
-    task->stop = (mouv__mail_t){.deliver = deliver_stop, .discard = discard_stop};
+    task->start =
+        (mouv__mail_t){.deliver = threadsafe_deliver_start, .discard = threadsafe_discard_start};
+    task->stop =
+        (mouv__mail_t){.deliver = threadsafe_deliver_stop, .discard = threadsafe_discard_stop};
     task->remote = mouv__mailbox_ref(remote);
     task->fn = fn;
     task->arg = arg;
@@ -189,7 +192,7 @@ mouv_remote_task_t *mouv_remote_task_at(mouv_remote_t *remote, mouv_fn_t fn, voi
 }
 
 /* Whether it is done in time. With the lock. */
-static bool wait_until_done(mouv_remote_task_t *task, int64_t timeout_ms) {
+static bool threadsafe_wait_until_done(mouv_remote_task_t *task, int64_t timeout_ms) {
     uint64_t began = uv_hrtime();
     uint64_t limit = timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000 : 0;
     while (!task->done) {
@@ -206,9 +209,9 @@ static bool wait_until_done(mouv_remote_task_t *task, int64_t timeout_ms) {
 
 int mouv_remote_task_wait(mouv_remote_task_t *task, int64_t timeout_ms, mouv_error_t *error) {
     if (task == NULL) return mouv_error_set(error, MOUV_EINVAL, "mouv_remote_task_wait: no task");
-    bool own = is_own_thread(task->remote);
+    bool own = threadsafe_is_own_thread(task->remote);
     uv_mutex_lock(&task->lock);
-    bool done = wait_until_done(task, own ? 0 : timeout_ms);
+    bool done = threadsafe_wait_until_done(task, own ? 0 : timeout_ms);
     int code = done ? task->code : own ? MOUV_EDEADLK : MOUV_ETIMEDOUT;
     if (done && code < 0 && error != NULL) *error = task->error;
     uv_mutex_unlock(&task->lock);
@@ -240,13 +243,13 @@ bool mouv_remote_task_done(mouv_remote_task_t *task) {
 }
 
 mouv_remote_task_t *mouv_remote_task_unref(mouv_remote_task_t *task) {
-    if (task != NULL) unref(task);
+    if (task != NULL) threadsafe_unref(task);
     return NULL;
 }
 
 /* ---- start and wait ---- */
 
-static int time_out(mouv_remote_task_t *task, mouv_error_t *error) {
+static int threadsafe_time_out(mouv_remote_task_t *task, mouv_error_t *error) {
     mouv_remote_task_cancel(task);
     int rc = mouv_remote_task_wait(task, INT64_MAX, error);
     if (rc != MOUV_ECANCELED) return rc;
@@ -260,14 +263,14 @@ int mouv_run_threadsafe_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg, int64
     if (remote == NULL || fn == NULL)
         return mouv_error_set(error, MOUV_EINVAL, "mouv_run_threadsafe: %s",
                               fn == NULL ? "no function" : "no runtime");
-    if (is_own_thread(remote))
+    if (threadsafe_is_own_thread(remote))
         return mouv_error_set(error, MOUV_EDEADLK,
                               "mouv_run_threadsafe: called on the runtime's own thread");
     mouv_remote_task_t *task = mouv_remote_task_at(remote, fn, arg, fn_name, file, line);
     if (task == NULL)
         return mouv_error_set(error, MOUV_ENOMEM, "%s", mouv_error_message(MOUV_ENOMEM));
     int rc = mouv_remote_task_wait(task, timeout_ms, error);
-    if (rc == MOUV_ETIMEDOUT && !mouv_remote_task_done(task)) rc = time_out(task, error);
-    unref(task);
+    if (rc == MOUV_ETIMEDOUT && !mouv_remote_task_done(task)) rc = threadsafe_time_out(task, error);
+    threadsafe_unref(task);
     return rc;
 }

@@ -20,73 +20,74 @@ typedef struct sleeper {
     mouv__ready_t check;
 } sleeper_t;
 
-static mouv_lock_t *lock_of(mouv_condition_t *condition) {
+static mouv_lock_t *condition_lock_of(mouv_condition_t *condition) {
     return condition->lock != NULL ? condition->lock : &condition->own;
 }
 
 /* ---- waking ---- */
 
-static void wake(sleeper_t *sleeper, int code) {
+static void condition_wake(sleeper_t *sleeper, int code) {
     mouv_lock_t *lock = sleeper->waiter.object;
     sleeper->waiter.code = code;
     mouv__waiter_leave(&sleeper->waiter);
     mouv__lock_queue(lock, &sleeper->waiter);
 }
 
-static void notify(mouv_condition_t *condition, size_t n) {
+static void condition_notify(mouv_condition_t *condition, size_t n) {
     for (; n > 0 && condition->waiting != NULL; n--) {
         sleeper_t *sleeper = (sleeper_t *)condition->waiting;
         sleeper->notified = true;
-        wake(sleeper, 0);
+        condition_wake(sleeper, 0);
     }
 }
 
 /* Its notification must not be lost with it. */
-static void renounce(sleeper_t *sleeper) {
+static void condition_renounce(sleeper_t *sleeper) {
     if (!sleeper->notified) return;
     sleeper->notified = false;
-    if (sleeper->condition != NULL) notify(sleeper->condition, 1);
+    if (sleeper->condition != NULL) condition_notify(sleeper->condition, 1);
 }
 
 /* ---- as a future ---- */
 
-static bool stands_in(const sleeper_t *sleeper, mouv__waiter_t **list) {
+static bool condition_stands_in(const sleeper_t *sleeper, mouv__waiter_t **list) {
     return sleeper->waiter.list == list;
 }
 
-static void cancel(mouv__future_t *future) {
+static void condition_cancel(mouv__future_t *future) {
     sleeper_t *sleeper = (sleeper_t *)future;
     mouv_lock_t *lock = sleeper->waiter.object;
-    renounce(sleeper);
+    condition_renounce(sleeper);
     if (future->runtime->phase >= MOUV__DETACHING)
         mouv__waiter_cancel(future); /* every task has ended: no one is left to give the lock */
-    else if (stands_in(sleeper, &lock->waiting))
+    else if (condition_stands_in(sleeper, &lock->waiting))
         sleeper->waiter.code = MOUV_ECANCELED;
-    else if (!stands_in(sleeper, &lock->granted)) /* where check_predicate() will see it */
-        wake(sleeper, MOUV_ECANCELED);
+    else if (!condition_stands_in(
+                 sleeper, &lock->granted)) /* where condition_check_predicate() will see it */
+        condition_wake(sleeper, MOUV_ECANCELED);
 }
 
-static void take(mouv__waiter_t *waiter) {
+static void condition_take(mouv__waiter_t *waiter) {
     ((sleeper_t *)waiter)->notified = false;
     mouv__lock_take(waiter);
 }
 
-static void release(mouv__future_t *future) {
+static void condition_release(mouv__future_t *future) {
     sleeper_t *sleeper = (sleeper_t *)future;
-    if (sleeper->waiter.object != NULL) renounce(sleeper);
+    if (sleeper->waiter.object != NULL) condition_renounce(sleeper);
     mouv__waiter_release(future);
 }
 
 /* ---- wait_for without a task: the program's predicate is called in a tick of its own ---- */
 
-static void sleep_again(sleeper_t *sleeper) {
+static void condition_sleep_again(sleeper_t *sleeper) {
     mouv_lock_t *lock = sleeper->waiter.object;
     sleeper->notified = sleeper->waiter.granted = false;
     mouv__waiter_join(&sleeper->waiter, &sleeper->condition->waiting);
     mouv__lock_free(lock);
 }
 
-static void check_predicate(mouv__ready_t *ready) {
+static void condition_check_predicate(mouv__ready_t *ready) {
     sleeper_t *sleeper = (sleeper_t *)((char *)ready - offsetof(sleeper_t, check));
     mouv__future_t *future = &sleeper->waiter.future;
     bool come = !mouv__future_is_done(future) && sleeper->predicate(sleeper->arg);
@@ -97,51 +98,51 @@ static void check_predicate(mouv__ready_t *ready) {
     else if (come || sleeper->condition == NULL)
         mouv__future_complete(future, come ? 0 : MOUV_ECLOSED, NULL);
     else
-        sleep_again(sleeper);
+        condition_sleep_again(sleeper);
     mouv__future_let_go(future);
 }
 
-static void granted(mouv__waiter_t *waiter) {
+static void condition_granted(mouv__waiter_t *waiter) {
     sleeper_t *sleeper = (sleeper_t *)waiter;
     if (sleeper->predicate == NULL || waiter->code != 0) {
         mouv__future_complete(&waiter->future, waiter->code, NULL);
         return;
     }
-    sleeper->check.run = check_predicate;
+    sleeper->check.run = condition_check_predicate;
     mouv__future_hold(&waiter->future);
     mouv__runtime_ready(waiter->future.runtime, &sleeper->check);
 }
 
 static const mouv__waiter_ops_t wait_ops = {
     .future = {.kind = "condition",
-               .cancel = cancel,
+               .cancel = condition_cancel,
                .deliver = mouv__waiter_deliver,
-               .release = release},
-    .granted = granted,
-    .take = take,
+               .release = condition_release},
+    .granted = condition_granted,
+    .take = condition_take,
     .pass_on = mouv__lock_pass_on,
 };
 
 /* ---- waiting ---- */
 
 /* Whether the caller may wait for or notify it: 0, or why not. */
-static int check(mouv_condition_t *condition, const char *what, mouv_error_t *error) {
+static int condition_check(mouv_condition_t *condition, const char *what, mouv_error_t *error) {
     if (condition == NULL) return mouv__raise(error, MOUV_EINVAL, "condition: NULL");
     if (mouv__waiters_foreign(condition->waiting))
         return mouv__raise(error, MOUV_ETHREAD, "condition: used on another thread");
-    if (!mouv__lock_held(lock_of(condition)))
+    if (!mouv__lock_held(condition_lock_of(condition)))
         return mouv__raise(error, MOUV_ESTATE, "cannot %s on un-acquired lock", what);
     return 0;
 }
 
-static sleeper_t *new_sleeper(mouv_condition_t *condition, mouv_future_t *handle) {
-    mouv_lock_t *lock = lock_of(condition);
+static sleeper_t *condition_new_sleeper(mouv_condition_t *condition, mouv_future_t *handle) {
+    mouv_lock_t *lock = condition_lock_of(condition);
     mouv__waiter_t *waiter = mouv__waiter_new(&wait_ops, sizeof(sleeper_t), lock, handle);
     if (waiter != NULL) ((sleeper_t *)waiter)->condition = condition;
     return (sleeper_t *)waiter;
 }
 
-static void fall_asleep(sleeper_t *sleeper) {
+static void condition_fall_asleep(sleeper_t *sleeper) {
     mouv__waiter_join(&sleeper->waiter, &sleeper->condition->waiting);
     mouv__lock_free(sleeper->waiter.object);
 }
@@ -149,10 +150,10 @@ static void fall_asleep(sleeper_t *sleeper) {
 mouv_future_t mouv_condition_wait_future(mouv_condition_t *condition) {
     mouv_error_t error;
     mouv_future_t handle;
-    if (check(condition, "wait", &error) != 0)
+    if (condition_check(condition, "wait", &error) != 0)
         return mouv__future_failed_with(mouv__runtime(), &error);
-    sleeper_t *sleeper = new_sleeper(condition, &handle);
-    if (sleeper != NULL) fall_asleep(sleeper);
+    sleeper_t *sleeper = condition_new_sleeper(condition, &handle);
+    if (sleeper != NULL) condition_fall_asleep(sleeper);
     return handle;
 }
 
@@ -161,13 +162,13 @@ mouv_future_t mouv_condition_wait_for_future(mouv_condition_t *condition,
     mouv_error_t error;
     mouv_future_t handle;
     if (predicate == NULL) return mouv__future_failed(MOUV_EINVAL);
-    if (check(condition, "wait", &error) != 0)
+    if (condition_check(condition, "wait", &error) != 0)
         return mouv__future_failed_with(mouv__runtime(), &error);
-    sleeper_t *sleeper = new_sleeper(condition, &handle);
+    sleeper_t *sleeper = condition_new_sleeper(condition, &handle);
     if (sleeper == NULL) return handle;
     sleeper->predicate = predicate;
     sleeper->arg = arg;
-    mouv__lock_lend(lock_of(condition), &sleeper->waiter);
+    mouv__lock_lend(condition_lock_of(condition), &sleeper->waiter);
     return handle;
 }
 
@@ -179,7 +180,7 @@ int mouv_condition_wait(mouv_condition_t *condition) {
 int mouv_condition_wait_for(mouv_condition_t *condition, mouv_predicate_t predicate, void *arg) {
     if (!mouv_in_coroutine()) return MOUV_ENOTCORO;
     if (predicate == NULL) return mouv__raise(NULL, MOUV_EINVAL, "condition: no predicate");
-    int rc = check(condition, "wait", NULL);
+    int rc = condition_check(condition, "wait", NULL);
     while (rc == 0 && !predicate(arg)) rc = mouv_condition_wait(condition);
     return rc;
 }
@@ -191,7 +192,7 @@ void mouv_condition_init(mouv_condition_t *condition, mouv_lock_t *lock) {
 }
 
 /* Those who have left for the lock must not come back. */
-static void forget(const mouv_condition_t *condition, mouv__waiter_t *list) {
+static void condition_forget(const mouv_condition_t *condition, mouv__waiter_t *list) {
     for (mouv__waiter_t *waiter = list; waiter != NULL; waiter = mouv__waiter_after(waiter)) {
         sleeper_t *sleeper = (sleeper_t *)waiter;
         bool is_one = waiter->future.ops == &wait_ops.future;
@@ -199,20 +200,20 @@ static void forget(const mouv_condition_t *condition, mouv__waiter_t *list) {
     }
 }
 
-static void expel(mouv_condition_t *condition) {
+static void condition_expel(mouv_condition_t *condition) {
     while (condition->waiting != NULL) {
         sleeper_t *sleeper = (sleeper_t *)condition->waiting;
         sleeper->condition = NULL;
-        wake(sleeper, MOUV_ECLOSED);
+        condition_wake(sleeper, MOUV_ECLOSED);
     }
-    forget(condition, condition->lock->waiting);
-    forget(condition, condition->lock->granted);
+    condition_forget(condition, condition->lock->waiting);
+    condition_forget(condition, condition->lock->granted);
 }
 
 void mouv_condition_clear(mouv_condition_t *condition) {
     if (condition == NULL) return;
     if (condition->lock != NULL) {
-        expel(condition);
+        condition_expel(condition);
     } else {
         mouv__waiters_close(&condition->waiting);
         mouv_lock_clear(&condition->own);
@@ -221,12 +222,12 @@ void mouv_condition_clear(mouv_condition_t *condition) {
 }
 
 mouv_lock_t *mouv_condition_lock(mouv_condition_t *condition) {
-    return condition != NULL ? lock_of(condition) : NULL;
+    return condition != NULL ? condition_lock_of(condition) : NULL;
 }
 
 int mouv_condition_notify(mouv_condition_t *condition, size_t n) {
-    int rc = check(condition, "notify", NULL);
-    if (rc == 0) notify(condition, n);
+    int rc = condition_check(condition, "notify", NULL);
+    if (rc == 0) condition_notify(condition, n);
     return rc;
 }
 

@@ -8,45 +8,45 @@
 #include "async/task/task.h"
 
 /* Ids, not pointers: a task that ended with the lock held must not lend its name to another. */
-static uint64_t running(void) {
+static uint64_t lock_running(void) {
     const mouv__task_t *task = mouv__current_task();
     return task != NULL ? task->future.id : 0;
 }
 
-static void own(mouv_lock_t *lock, uint64_t owner) {
+static void lock_own(mouv_lock_t *lock, uint64_t owner) {
     lock->locked = true;
     lock->owner = owner;
 }
 
 bool mouv__lock_held(const mouv_lock_t *lock) {
-    return lock->locked && lock->owner == running();
+    return lock->locked && lock->owner == lock_running();
 }
 
-static void advance(mouv_lock_t *lock) {
+static void lock_advance(mouv_lock_t *lock) {
     while (!lock->locked && lock->waiting != NULL) {
-        own(lock, lock->waiting->future.id);
+        lock_own(lock, lock->waiting->future.id);
         mouv__waiter_grant(lock->waiting, &lock->granted);
     }
 }
 
 void mouv__lock_queue(mouv_lock_t *lock, mouv__waiter_t *waiter) {
     mouv__waiter_join(waiter, &lock->waiting);
-    advance(lock);
+    lock_advance(lock);
 }
 
 void mouv__lock_lend(mouv_lock_t *lock, mouv__waiter_t *waiter) {
-    own(lock, waiter->future.id);
+    lock_own(lock, waiter->future.id);
     mouv__waiter_grant(waiter, &lock->granted);
 }
 
 void mouv__lock_free(mouv_lock_t *lock) {
     lock->locked = false;
     lock->owner = 0;
-    advance(lock);
+    lock_advance(lock);
 }
 
 void mouv__lock_take(mouv__waiter_t *waiter) {
-    if (waiter->object != NULL) own(waiter->object, running());
+    if (waiter->object != NULL) lock_own(waiter->object, lock_running());
 }
 
 void mouv__lock_pass_on(mouv__waiter_t *waiter) {
@@ -88,7 +88,7 @@ int mouv_lock_acquire(mouv_lock_t *lock) {
     if (lock == NULL) return mouv__raise(NULL, MOUV_EINVAL, "lock: NULL");
     if (!mouv_in_coroutine()) return MOUV_ENOTCORO;
     if (!lock->locked) {
-        own(lock, running());
+        lock_own(lock, lock_running());
         return 0;
     }
     if (mouv__lock_held(lock))

@@ -1,7 +1,7 @@
 /*
  * A queue: a ring of items, and those who wait to put, to get, and for all to be done. Every call
- * changes the ring or a list and lets advance() bring the two together, so that never at once there
- * is an item and a getter who waits, or room and a putter.
+ * changes the ring or a list and lets queue_advance() bring the two together, so that never at once
+ * there is an item and a getter who waits, or room and a putter.
  */
 #include <mouv/queue.h>
 
@@ -22,7 +22,7 @@ typedef struct passer {
 
 /* Room for one more item, and for one of each waiter, who can then come in or give back without
  * memory. A putter's place may be counted twice for a while. */
-static bool reserve(mouv_queue_t *queue) {
+static bool queue_reserve(mouv_queue_t *queue) {
     size_t needed = queue->count + queue->waiters + 1;
     if (needed <= queue->capacity) return true;
     size_t capacity = 8;
@@ -38,86 +38,86 @@ static bool reserve(mouv_queue_t *queue) {
     return true;
 }
 
-static void push_back(mouv_queue_t *queue, void *item) {
+static void queue_push_back(mouv_queue_t *queue, void *item) {
     queue->items[(queue->first + queue->count++) % queue->capacity] = item;
 }
 
-static void push_front(mouv_queue_t *queue, void *item) {
+static void queue_push_front(mouv_queue_t *queue, void *item) {
     queue->first = (queue->first + queue->capacity - 1) % queue->capacity;
     queue->items[queue->first] = item;
     queue->count++;
 }
 
-static void *pop_front(mouv_queue_t *queue) {
+static void *queue_pop_front(mouv_queue_t *queue) {
     void *item = queue->items[queue->first];
     queue->first = (queue->first + 1) % queue->capacity;
     queue->count--;
     return item;
 }
 
-static bool is_full(const mouv_queue_t *queue) {
+static bool queue_is_full(const mouv_queue_t *queue) {
     return queue->maxsize > 0 && queue->count >= queue->maxsize;
 }
 
 /* ---- bringing both sides together ---- */
 
-static void serve_getter(mouv_queue_t *queue) {
-    ((passer_t *)queue->getters)->item = pop_front(queue);
+static void queue_serve_getter(mouv_queue_t *queue) {
+    ((passer_t *)queue->getters)->item = queue_pop_front(queue);
     mouv__waiter_grant(queue->getters, &queue->granted);
 }
 
-static void store(mouv_queue_t *queue, void *item) {
-    push_back(queue, item);
+static void queue_store(mouv_queue_t *queue, void *item) {
+    queue_push_back(queue, item);
     queue->unfinished++;
 }
 
-static void admit_putter(mouv_queue_t *queue) {
-    store(queue, ((passer_t *)queue->putters)->item);
+static void queue_admit_putter(mouv_queue_t *queue) {
+    queue_store(queue, ((passer_t *)queue->putters)->item);
     mouv__waiter_grant(queue->putters, NULL);
 }
 
-static void advance(mouv_queue_t *queue) {
+static void queue_advance(mouv_queue_t *queue) {
     for (;;) {
         if (queue->count > 0 && queue->getters != NULL)
-            serve_getter(queue);
-        else if (queue->putters != NULL && !is_full(queue))
-            admit_putter(queue);
+            queue_serve_getter(queue);
+        else if (queue->putters != NULL && !queue_is_full(queue))
+            queue_admit_putter(queue);
         else
             break;
     }
 }
 
-static void finish_one(mouv_queue_t *queue) {
+static void queue_finish_one(mouv_queue_t *queue) {
     if (--queue->unfinished > 0) return;
     while (queue->joiners != NULL) mouv__waiter_grant(queue->joiners, NULL);
 }
 
-static void discard(mouv_queue_t *queue, void *item) {
+static void queue_discard(mouv_queue_t *queue, void *item) {
     if (queue->destroy != NULL) queue->destroy(item);
-    if (queue->unfinished > 0) finish_one(queue);
+    if (queue->unfinished > 0) queue_finish_one(queue);
 }
 
 /* ---- those who wait ---- */
 
-static void take(mouv__waiter_t *waiter) {
+static void queue_take(mouv__waiter_t *waiter) {
     passer_t *passer = (passer_t *)waiter;
     *passer->out = passer->item;
 }
 
-static void give_back(mouv__waiter_t *waiter) {
+static void queue_give_back(mouv__waiter_t *waiter) {
     passer_t *passer = (passer_t *)waiter;
     mouv_queue_t *queue = waiter->object;
     if (queue == NULL) {
         if (passer->destroy != NULL) passer->destroy(passer->item);
     } else if (queue->drained) {
-        discard(queue, passer->item);
+        queue_discard(queue, passer->item);
     } else {
-        push_front(queue, passer->item);
-        advance(queue);
+        queue_push_front(queue, passer->item);
+        queue_advance(queue);
     }
 }
 
-static void release(mouv__future_t *future) {
+static void queue_release(mouv__future_t *future) {
     mouv_queue_t *queue = ((mouv__waiter_t *)future)->object;
     mouv__waiter_release(future); /* may give back, into its reserved place */
     if (queue != NULL) queue->waiters--;
@@ -127,16 +127,16 @@ static const mouv__waiter_ops_t get_ops = {
     .future = {.kind = "queue get",
                .cancel = mouv__waiter_cancel,
                .deliver = mouv__waiter_deliver,
-               .release = release},
-    .take = take,
-    .pass_on = give_back,
+               .release = queue_release},
+    .take = queue_take,
+    .pass_on = queue_give_back,
 };
 
 static const mouv__waiter_ops_t put_ops = {
     .future = {.kind = "queue put",
                .cancel = mouv__waiter_cancel,
                .deliver = mouv__waiter_deliver,
-               .release = release},
+               .release = queue_release},
 };
 
 static const mouv__waiter_ops_t join_ops = {
@@ -146,9 +146,9 @@ static const mouv__waiter_ops_t join_ops = {
                .release = mouv__waiter_release},
 };
 
-static passer_t *new_passer(const mouv__waiter_ops_t *ops, mouv_queue_t *queue,
-                            mouv_future_t *handle) {
-    if (!reserve(queue)) {
+static passer_t *queue_new_passer(const mouv__waiter_ops_t *ops, mouv_queue_t *queue,
+                                  mouv_future_t *handle) {
+    if (!queue_reserve(queue)) {
         *handle = mouv__future_failed(MOUV_ENOMEM);
         return NULL;
     }
@@ -175,29 +175,30 @@ void mouv_queue_clear(mouv_queue_t *queue) {
     mouv__waiters_close(&queue->getters);
     mouv__waiters_close(&queue->putters);
     mouv__waiters_close(&queue->joiners);
-    while (queue->count > 0) discard(queue, pop_front(queue));
+    while (queue->count > 0) queue_discard(queue, queue_pop_front(queue));
     mouv__free(queue->items);
     mouv_queue_init(queue, 0);
 }
 
-static bool is_foreign(const mouv_queue_t *queue) {
+static bool queue_is_foreign(const mouv_queue_t *queue) {
     return mouv__waiters_foreign(queue->getters) || mouv__waiters_foreign(queue->putters) ||
            mouv__waiters_foreign(queue->joiners);
 }
 
 /* Whether the caller may use it: 0, or why not. */
-static int check(const mouv_queue_t *queue) {
+static int queue_check(const mouv_queue_t *queue) {
     if (queue == NULL) return mouv__raise(NULL, MOUV_EINVAL, "queue: NULL");
-    if (is_foreign(queue)) return mouv__raise(NULL, MOUV_ETHREAD, "queue: used on another thread");
+    if (queue_is_foreign(queue))
+        return mouv__raise(NULL, MOUV_ETHREAD, "queue: used on another thread");
     return 0;
 }
 
 int mouv_queue_shutdown(mouv_queue_t *queue, bool immediate) {
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc != 0) return rc;
     queue->shut = true;
     queue->drained = queue->drained || immediate;
-    while (immediate && queue->count > 0) discard(queue, pop_front(queue));
+    while (immediate && queue->count > 0) queue_discard(queue, queue_pop_front(queue));
     mouv__waiters_fail(&queue->putters, MOUV_ESHUTDOWN);
     mouv__waiters_fail(&queue->getters, MOUV_ESHUTDOWN);
     return 0;
@@ -205,82 +206,83 @@ int mouv_queue_shutdown(mouv_queue_t *queue, bool immediate) {
 
 /* ---- put ---- */
 
-static int may_put(const mouv_queue_t *queue) {
+static int queue_may_put(const mouv_queue_t *queue) {
     if (queue->shut) return MOUV_ESHUTDOWN;
-    return is_full(queue) ? MOUV_EAGAIN : 0;
+    return queue_is_full(queue) ? MOUV_EAGAIN : 0;
 }
 
-static int put_now(mouv_queue_t *queue, void *item) {
-    int rc = may_put(queue);
-    if (rc == 0 && !reserve(queue)) rc = MOUV_ENOMEM;
+static int queue_put_now(mouv_queue_t *queue, void *item) {
+    int rc = queue_may_put(queue);
+    if (rc == 0 && !queue_reserve(queue)) rc = MOUV_ENOMEM;
     if (rc != 0) return rc;
-    store(queue, item);
-    advance(queue);
+    queue_store(queue, item);
+    queue_advance(queue);
     return 0;
 }
 
 mouv_future_t mouv_queue_put_future(mouv_queue_t *queue, void *item) {
     mouv_future_t handle;
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc == 0 && queue->shut) rc = MOUV_ESHUTDOWN;
     if (rc != 0) return mouv__future_failed(rc);
-    passer_t *putter = new_passer(&put_ops, queue, &handle);
+    passer_t *putter = queue_new_passer(&put_ops, queue, &handle);
     if (putter == NULL) return handle;
     putter->item = item;
     mouv__future_count(&putter->waiter.future);
     mouv__waiter_join(&putter->waiter, &queue->putters);
-    advance(queue);
+    queue_advance(queue);
     return handle;
 }
 
 int mouv_queue_put_nowait(mouv_queue_t *queue, void *item) {
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc != 0) return rc;
-    rc = put_now(queue, item);
+    rc = queue_put_now(queue, item);
     return rc == 0 ? 0 : mouv__raise(NULL, rc, "queue: %s", mouv_error_message(rc));
 }
 
 int mouv_queue_put(mouv_queue_t *queue, void *item) {
     if (!mouv_in_coroutine()) return MOUV_ENOTCORO;
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc != 0) return rc;
-    if (is_full(queue) && !queue->shut) return mouv_await(mouv_queue_put_future(queue, item), NULL);
+    if (queue_is_full(queue) && !queue->shut)
+        return mouv_await(mouv_queue_put_future(queue, item), NULL);
     return mouv_queue_put_nowait(queue, item);
 }
 
 /* ---- get ---- */
 
-static int get_now(mouv_queue_t *queue, void **item) {
+static int queue_get_now(mouv_queue_t *queue, void **item) {
     if (queue->count == 0) return queue->shut ? MOUV_ESHUTDOWN : MOUV_EAGAIN;
-    *item = pop_front(queue);
-    advance(queue);
+    *item = queue_pop_front(queue);
+    queue_advance(queue);
     return 0;
 }
 
 mouv_future_t mouv_queue_get_future(mouv_queue_t *queue, void **item) {
     mouv_future_t handle;
-    int rc = item != NULL ? check(queue) : MOUV_EINVAL;
+    int rc = item != NULL ? queue_check(queue) : MOUV_EINVAL;
     if (rc == 0 && queue->shut && queue->count == 0) rc = MOUV_ESHUTDOWN;
     if (rc != 0) return mouv__future_failed(rc);
-    passer_t *getter = new_passer(&get_ops, queue, &handle);
+    passer_t *getter = queue_new_passer(&get_ops, queue, &handle);
     if (getter == NULL) return handle;
     getter->out = item;
     mouv__waiter_join(&getter->waiter, &queue->getters);
-    advance(queue);
+    queue_advance(queue);
     return handle;
 }
 
 int mouv_queue_get_nowait(mouv_queue_t *queue, void **item) {
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc != 0) return rc;
     if (item == NULL) return mouv__raise(NULL, MOUV_EINVAL, "queue: no place for the item");
-    rc = get_now(queue, item);
+    rc = queue_get_now(queue, item);
     return rc == 0 ? 0 : mouv__raise(NULL, rc, "queue: %s", mouv_error_message(rc));
 }
 
 int mouv_queue_get(mouv_queue_t *queue, void **item) {
     if (!mouv_in_coroutine()) return MOUV_ENOTCORO;
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc != 0) return rc;
     if (queue->count == 0 && !queue->shut)
         return mouv_await(mouv_queue_get_future(queue, item), NULL);
@@ -290,17 +292,17 @@ int mouv_queue_get(mouv_queue_t *queue, void **item) {
 /* ---- join ---- */
 
 int mouv_queue_task_done(mouv_queue_t *queue) {
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc != 0) return rc;
     if (queue->unfinished == 0)
         return mouv__raise(NULL, MOUV_ESTATE, "queue: task_done() called too many times");
-    finish_one(queue);
+    queue_finish_one(queue);
     return 0;
 }
 
 mouv_future_t mouv_queue_join_future(mouv_queue_t *queue) {
     mouv_future_t handle;
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc != 0) return mouv__future_failed(rc);
     mouv__waiter_t *waiter = mouv__waiter_new(&join_ops, sizeof(mouv__waiter_t), queue, &handle);
     if (waiter == NULL) return handle;
@@ -313,7 +315,7 @@ mouv_future_t mouv_queue_join_future(mouv_queue_t *queue) {
 
 int mouv_queue_join(mouv_queue_t *queue) {
     if (!mouv_in_coroutine()) return MOUV_ENOTCORO;
-    int rc = check(queue);
+    int rc = queue_check(queue);
     if (rc != 0 || queue->unfinished == 0) return rc;
     return mouv_await(mouv_queue_join_future(queue), NULL);
 }
@@ -327,5 +329,5 @@ bool mouv_queue_empty(const mouv_queue_t *queue) {
 }
 
 bool mouv_queue_full(const mouv_queue_t *queue) {
-    return queue != NULL && is_full(queue);
+    return queue != NULL && queue_is_full(queue);
 }

@@ -10,7 +10,7 @@
 
 #include "async/sync/waiters.h"
 
-static void advance(mouv_semaphore_t *semaphore) {
+static void semaphore_advance(mouv_semaphore_t *semaphore) {
     while (semaphore->value > 0 && semaphore->waiting != NULL) {
         semaphore->value--;
         mouv__waiter_grant(semaphore->waiting, &semaphore->granted);
@@ -18,15 +18,15 @@ static void advance(mouv_semaphore_t *semaphore) {
 }
 
 /* False if it is full. */
-static bool add_one(mouv_semaphore_t *semaphore) {
+static bool semaphore_add_one(mouv_semaphore_t *semaphore) {
     if (semaphore->value >= (semaphore->bounded ? semaphore->bound : INT_MAX)) return false;
     semaphore->value++;
-    advance(semaphore);
+    semaphore_advance(semaphore);
     return true;
 }
 
-static void pass_on(mouv__waiter_t *waiter) {
-    if (waiter->object != NULL) add_one(waiter->object);
+static void semaphore_pass_on(mouv__waiter_t *waiter) {
+    if (waiter->object != NULL) semaphore_add_one(waiter->object);
 }
 
 static const mouv__waiter_ops_t acquire_ops = {
@@ -34,10 +34,10 @@ static const mouv__waiter_ops_t acquire_ops = {
                .cancel = mouv__waiter_cancel,
                .deliver = mouv__waiter_deliver,
                .release = mouv__waiter_release},
-    .pass_on = pass_on,
+    .pass_on = semaphore_pass_on,
 };
 
-static int init(mouv_semaphore_t *semaphore, int value, bool bounded) {
+static int semaphore_init(mouv_semaphore_t *semaphore, int value, bool bounded) {
     if (semaphore == NULL) return mouv__raise(NULL, MOUV_EINVAL, "semaphore: NULL");
     *semaphore = (mouv_semaphore_t){.bounded = bounded};
     if (value < 0) return mouv__raise(NULL, MOUV_EINVAL, "Semaphore initial value must be >= 0");
@@ -47,11 +47,11 @@ static int init(mouv_semaphore_t *semaphore, int value, bool bounded) {
 }
 
 int mouv_semaphore_init(mouv_semaphore_t *semaphore, int value) {
-    return init(semaphore, value, false);
+    return semaphore_init(semaphore, value, false);
 }
 
 int mouv_semaphore_init_bounded(mouv_semaphore_t *semaphore, int value) {
-    return init(semaphore, value, true);
+    return semaphore_init(semaphore, value, true);
 }
 
 void mouv_semaphore_clear(mouv_semaphore_t *semaphore) {
@@ -69,7 +69,7 @@ mouv_future_t mouv_semaphore_acquire_future(mouv_semaphore_t *semaphore) {
         mouv__waiter_new(&acquire_ops, sizeof(mouv__waiter_t), semaphore, &handle);
     if (waiter == NULL) return handle;
     mouv__waiter_join(waiter, &semaphore->waiting);
-    advance(semaphore);
+    semaphore_advance(semaphore);
     return handle;
 }
 
@@ -87,7 +87,7 @@ int mouv_semaphore_release(mouv_semaphore_t *semaphore) {
     if (semaphore == NULL) return mouv__raise(NULL, MOUV_EINVAL, "semaphore: NULL");
     if (mouv__waiters_foreign(semaphore->waiting))
         return mouv__raise(NULL, MOUV_ETHREAD, "semaphore: released on another thread");
-    if (!add_one(semaphore))
+    if (!semaphore_add_one(semaphore))
         return mouv__raise(NULL, MOUV_ESTATE, "semaphore: released too many times");
     return 0;
 }

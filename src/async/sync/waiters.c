@@ -6,7 +6,7 @@
 
 #include "context/alloc.h"
 
-static const mouv__waiter_ops_t *ops_of(const mouv__waiter_t *waiter) {
+static const mouv__waiter_ops_t *waiters_ops_of(const mouv__waiter_t *waiter) {
     return (const mouv__waiter_ops_t *)waiter->future.ops;
 }
 
@@ -46,7 +46,7 @@ void mouv__waiter_leave(mouv__waiter_t *waiter) {
 }
 
 /* Nobody has it any more: its release is under way, which will pass on what it is granted now. */
-static bool is_going(const mouv__waiter_t *waiter) {
+static bool waiters_is_going(const mouv__waiter_t *waiter) {
     return waiter->future.owned == 0 && waiter->future.held == 0;
 }
 
@@ -54,9 +54,9 @@ void mouv__waiter_grant(mouv__waiter_t *waiter, mouv__waiter_t **granted) {
     mouv__waiter_leave(waiter);
     waiter->granted = true;
     if (granted != NULL) mouv__waiter_join(waiter, granted);
-    if (is_going(waiter)) return;
-    if (ops_of(waiter)->granted != NULL)
-        ops_of(waiter)->granted(waiter);
+    if (waiters_is_going(waiter)) return;
+    if (waiters_ops_of(waiter)->granted != NULL)
+        waiters_ops_of(waiter)->granted(waiter);
     else
         mouv__future_complete(&waiter->future, waiter->code, NULL);
 }
@@ -93,12 +93,13 @@ void mouv__waiter_deliver(mouv__future_t *future, bool whole) {
     if (!waiter->granted || (!whole && future->code >= 0)) return;
     waiter->granted = false;
     mouv__waiter_leave(waiter);
-    if (ops_of(waiter)->take != NULL) ops_of(waiter)->take(waiter);
+    if (waiters_ops_of(waiter)->take != NULL) waiters_ops_of(waiter)->take(waiter);
 }
 
 void mouv__waiter_release(mouv__future_t *future) {
     mouv__waiter_t *waiter = (mouv__waiter_t *)future;
     mouv__waiter_leave(waiter);
-    if (waiter->granted && ops_of(waiter)->pass_on != NULL) ops_of(waiter)->pass_on(waiter);
+    if (waiter->granted && waiters_ops_of(waiter)->pass_on != NULL)
+        waiters_ops_of(waiter)->pass_on(waiter);
     mouv__free(waiter);
 }

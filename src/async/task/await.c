@@ -10,11 +10,11 @@
 
 /* ---- may it wait? ---- */
 
-static bool leads_to(mouv__future_t *future, void *goal) {
+static bool await_leads_to(mouv__future_t *future, void *goal) {
     while (future != goal) {
         const mouv__task_t *task = mouv__task_of(future);
         if (task == NULL)
-            return future->ops->visit != NULL && future->ops->visit(future, leads_to, goal);
+            return future->ops->visit != NULL && future->ops->visit(future, await_leads_to, goal);
         if (task->awaiting == NULL) return false;
         future = task->awaiting;
     }
@@ -22,8 +22,8 @@ static bool leads_to(mouv__future_t *future, void *goal) {
 }
 
 /* A cycle can only close at a task that something waits for. */
-static bool closes_cycle(const mouv__task_t *task, mouv__future_t *future) {
-    return task->future.listeners != NULL && leads_to(future, (void *)&task->future);
+static bool await_closes_cycle(const mouv__task_t *task, mouv__future_t *future) {
+    return task->future.listeners != NULL && await_leads_to(future, (void *)&task->future);
 }
 
 __attribute__((noinline)) static int refuse(mouv_future_t handle, mouv__task_t *task,
@@ -54,14 +54,14 @@ __attribute__((noinline)) static mouv__future_t *consume(mouv_future_t handle, i
 
 /* ---- waiting ---- */
 
-static void on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
+static void await_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     (void)future;
     mouv__task_wake((mouv__task_t *)((char *)listener - offsetof(mouv__task_t, listener)));
 }
 
-static void wait_until_done(mouv__task_t *task, mouv__future_t *future) {
+static void await_wait_until_done(mouv__task_t *task, mouv__future_t *future) {
     task->awaiting = future;
-    task->listener.done = on_done;
+    task->listener.done = await_on_done;
     mouv__future_listen(future, &task->listener);
     mouv__future_shorten(future, mouv__task_deadline(task));
     if (mouv__task_refused(task)) mouv__future_cancel(future);
@@ -79,7 +79,7 @@ __attribute__((noinline)) static int failure(mouv__future_t *future, mouv_error_
 }
 
 /* Moves the results and lets the future go. */
-static int settle(mouv__future_t *future, mouv_error_t *error) {
+static int await_settle(mouv__future_t *future, mouv_error_t *error) {
     int code = future->code;
     mouv__future_deliver(future, code >= 0);
     if (code < 0) return failure(future, error);
@@ -94,13 +94,13 @@ static int await_consumed(mouv__task_t *task, mouv__future_t *future, mouv_error
         return rc;
     }
     if (future->state == MOUV__PENDING) {
-        if (closes_cycle(task, future)) {
+        if (await_closes_cycle(task, future)) {
             mouv__future_let_go(future);
             return mouv__raise(error, MOUV_EDEADLK, "this await would wait for its own task");
         }
-        wait_until_done(task, future);
+        await_wait_until_done(task, future);
     }
-    return settle(future, error);
+    return await_settle(future, error);
 }
 
 int mouv_await(mouv_future_t handle, mouv_error_t *error) {
@@ -131,13 +131,13 @@ int mouv_await_for(mouv_future_t handle, int64_t timeout_ms, mouv_error_t *error
 
 /* ---- sleeping ---- */
 
-static void on_time(mouv__timer_t *timer) {
+static void await_on_time(mouv__timer_t *timer) {
     mouv__task_t *task = (mouv__task_t *)((char *)timer - offsetof(mouv__task_t, timer));
     task->sleeping = false;
     mouv__task_wake(task);
 }
 
-static int yield_once(mouv__task_t *task) {
+static int await_yield_once(mouv__task_t *task) {
     mouv__task_wake(task);
     mouv__task_suspend(task);
     return mouv__task_refused(task) ? mouv__raise(NULL, MOUV_ECANCELED, "cancelled") : 0;
@@ -146,11 +146,11 @@ static int yield_once(mouv__task_t *task) {
 int mouv_sleep_ms(int64_t timeout_ms) {
     mouv__task_t *task = mouv__current_task();
     if (task == NULL) return MOUV_ENOTCORO;
-    if (timeout_ms <= 0 || mouv__task_refused(task)) return yield_once(task);
+    if (timeout_ms <= 0 || mouv__task_refused(task)) return await_yield_once(task);
 
     mouv_runtime_t *runtime = task->future.runtime;
     int64_t at = mouv__deadline_in(runtime, timeout_ms);
-    if (mouv__timer_start(runtime, &task->timer, at, on_time) != 0)
+    if (mouv__timer_start(runtime, &task->timer, at, await_on_time) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timer");
     task->sleeping = true;
     mouv__task_suspend(task);

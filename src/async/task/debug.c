@@ -28,14 +28,14 @@ void mouv_debug_set_slow_ms(int64_t limit_ms) {
 
 static uv_once_t once = UV_ONCE_INIT;
 
-static void read_environment(void) {
+static void debug_read_environment(void) {
     const char *value = getenv("MOUV_DEBUG");
     if (value != NULL && *value != '\0' && strcmp(value, "0") != 0)
         __atomic_store_n(&mouv__debug_on, true, __ATOMIC_RELAXED);
 }
 
 void mouv__debug_read_environment(void) {
-    uv_once(&once, read_environment);
+    uv_once(&once, debug_read_environment);
 }
 
 void mouv__debug_step(const mouv__future_t *task, uint64_t start) {

@@ -24,11 +24,11 @@ size_t mouv_all_tasks(mouv_future_t *tasks, size_t capacity) {
 
 /* ---- one line ---- */
 
-static const char *name_of(const mouv__future_t *future) {
+static const char *dump_name_of(const mouv__future_t *future) {
     return mouv_future_name(mouv__future_handle(future));
 }
 
-static void print_wait(FILE *out, const mouv__task_t *task) {
+static void dump_print_wait(FILE *out, const mouv__task_t *task) {
     mouv_runtime_t *runtime = task->future.runtime;
     if (task == runtime->current) {
         fputs("running", out);
@@ -36,7 +36,7 @@ static void print_wait(FILE *out, const mouv__task_t *task) {
         int64_t left = (task->timer.at_ns - mouv__now_ns(runtime)) / 1000000;
         fprintf(out, "sleeps for %" PRId64 " ms more", left > 0 ? left : 0);
     } else if (task->awaiting != NULL && !mouv__future_is_done(task->awaiting)) {
-        fprintf(out, "awaits %s", name_of(task->awaiting));
+        fprintf(out, "awaits %s", dump_name_of(task->awaiting));
     } else {
         fputs(task->stack == NULL ? "not started" : "ready", out);
         return;
@@ -44,10 +44,10 @@ static void print_wait(FILE *out, const mouv__task_t *task) {
     if (task->place_file != NULL) fprintf(out, " at %s:%d", task->place_file, task->place_line);
 }
 
-static void print_task(FILE *out, const mouv__task_t *task, int depth) {
-    fprintf(out, "%*s%s %s (%s:%d): ", depth * 2, "", name_of(&task->future), task->fn_name,
+static void dump_print_task(FILE *out, const mouv__task_t *task, int depth) {
+    fprintf(out, "%*s%s %s (%s:%d): ", depth * 2, "", dump_name_of(&task->future), task->fn_name,
             task->file, task->line);
-    print_wait(out, task);
+    dump_print_wait(out, task);
     fputs(task->cancelled ? ", cancelled\n" : "\n", out);
 }
 
@@ -58,44 +58,44 @@ typedef struct walk {
     int depth;
 } walk_t;
 
-static bool visit_awaited(mouv__future_t *future, void *arg);
+static bool dump_visit_awaited(mouv__future_t *future, void *arg);
 
-static void visit_task(mouv__task_t *task, walk_t *walk) {
-    if (walk->out != NULL) print_task(walk->out, task, walk->depth);
+static void dump_visit_task(mouv__task_t *task, walk_t *walk) {
+    if (walk->out != NULL) dump_print_task(walk->out, task, walk->depth);
     if (task->awaiting == NULL || walk->depth >= DEPTH_MAX) return;
     walk_t below = {walk->out, walk->depth + 1};
-    visit_awaited(task->awaiting, &below);
+    dump_visit_awaited(task->awaiting, &below);
 }
 
 /* What stands between two tasks (a gather, a timeout) is passed through. */
-static bool visit_awaited(mouv__future_t *future, void *arg) {
+static bool dump_visit_awaited(mouv__future_t *future, void *arg) {
     walk_t *walk = arg;
     mouv__task_t *task = mouv__task_of(future);
     if (task == NULL) {
-        if (future->ops->visit != NULL) future->ops->visit(future, visit_awaited, arg);
+        if (future->ops->visit != NULL) future->ops->visit(future, dump_visit_awaited, arg);
     } else if (walk->out == NULL) {
         task->has_awaiter = true;
     } else {
-        visit_task(task, walk);
+        dump_visit_task(task, walk);
     }
     return false;
 }
 
-static void mark_awaited(mouv_runtime_t *runtime) {
+static void dump_mark_awaited(mouv_runtime_t *runtime) {
     walk_t mark = {NULL, 0};
     for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next)
         task->has_awaiter = false;
     for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next)
-        if (task->awaiting != NULL) visit_awaited(task->awaiting, &mark);
+        if (task->awaiting != NULL) dump_visit_awaited(task->awaiting, &mark);
 }
 
 size_t mouv_dump_tasks(FILE *out) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL || out == NULL) return 0;
-    mark_awaited(runtime);
+    dump_mark_awaited(runtime);
     for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next) {
         walk_t root = {out, 0};
-        if (!task->has_awaiter) visit_task(task, &root);
+        if (!task->has_awaiter) dump_visit_task(task, &root);
     }
     fflush(out);
     return mouv_all_tasks(NULL, 0);
@@ -109,20 +109,20 @@ typedef struct dumper {
     mouv_runtime_t *runtime;
 } dumper_t;
 
-static void on_signal(uv_signal_t *signal, int signum) {
+static void dump_on_signal(uv_signal_t *signal, int signum) {
     (void)signal;
     (void)signum;
     mouv_dump_tasks(stderr);
 }
 
-static void on_closed(uv_handle_t *handle) {
+static void dump_on_closed(uv_handle_t *handle) {
     dumper_t *dumper = handle->data;
     mouv__runtime_detach(dumper->runtime, &dumper->attachment);
     mouv__free(dumper);
 }
 
-static void close_dumper(mouv__attachment_t *attachment) {
-    uv_close((uv_handle_t *)&((dumper_t *)attachment)->signal, on_closed);
+static void dump_close_dumper(mouv__attachment_t *attachment) {
+    uv_close((uv_handle_t *)&((dumper_t *)attachment)->signal, dump_on_closed);
 }
 
 int mouv_dump_on_signal(int signum) {
@@ -137,12 +137,12 @@ int mouv_dump_on_signal(int signum) {
         return mouv__raise(NULL, MOUV_ESYSTEM, "mouv_dump_on_signal: %s", uv_strerror(rc));
     }
     dumper->signal.data = dumper;
-    dumper->attachment.close = close_dumper;
+    dumper->attachment.close = dump_close_dumper;
     mouv__runtime_attach(runtime, &dumper->attachment);
-    rc = uv_signal_start(&dumper->signal, on_signal, signum);
+    rc = uv_signal_start(&dumper->signal, dump_on_signal, signum);
     uv_unref((uv_handle_t *)&dumper->signal);
     if (rc == 0) return 0;
-    close_dumper(&dumper->attachment);
+    dump_close_dumper(&dumper->attachment);
     return mouv__raise(NULL, rc == UV_EINVAL ? MOUV_EINVAL : MOUV_ESYSTEM,
                        "mouv_dump_on_signal: signal %d: %s", signum, uv_strerror(rc));
 }

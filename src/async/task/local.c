@@ -31,24 +31,24 @@ static mouv__locals_t failed;
 
 /* ---- values and sets ---- */
 
-static value_t *make_value(const mouv_local_t *key, void *value) {
+static value_t *local_make_value(const mouv_local_t *key, void *value) {
     value_t *made = mouv__alloc(sizeof *made);
     if (made != NULL) *made = (value_t){.references = 1, .key = key, .value = value};
     return made;
 }
 
-static value_t *share_value(value_t *value) {
+static value_t *local_share_value(value_t *value) {
     value->references++;
     return value;
 }
 
-static void drop_value(value_t *value) {
+static void local_drop_value(value_t *value) {
     if (--value->references > 0) return;
     if (value->key->destroy != NULL && value->value != NULL) value->key->destroy(value->value);
     mouv__free(value);
 }
 
-static mouv__locals_t *make_set(size_t room) {
+static mouv__locals_t *local_make_set(size_t room) {
     mouv__locals_t *set = mouv__alloc(sizeof *set + room * sizeof set->values[0]);
     if (set != NULL) set->references = 1;
     return set;
@@ -60,11 +60,11 @@ bool mouv__locals_failed(const mouv__locals_t *locals) {
 
 void mouv__locals_drop(mouv__locals_t *locals) {
     if (locals == NULL || locals == &failed || --locals->references > 0) return;
-    for (size_t i = 0; i < locals->count; i++) drop_value(locals->values[i]);
+    for (size_t i = 0; i < locals->count; i++) local_drop_value(locals->values[i]);
     mouv__free(locals);
 }
 
-static value_t *find(const mouv__locals_t *locals, const mouv_local_t *key) {
+static value_t *local_find(const mouv__locals_t *locals, const mouv_local_t *key) {
     for (size_t i = 0; locals != NULL && i < locals->count; i++)
         if (locals->values[i]->key == key) return locals->values[i];
     return NULL;
@@ -72,26 +72,26 @@ static value_t *find(const mouv__locals_t *locals, const mouv_local_t *key) {
 
 /* ---- inheriting ---- */
 
-static bool has_copies(const mouv__locals_t *locals) {
+static bool local_has_copies(const mouv__locals_t *locals) {
     for (size_t i = 0; i < locals->count; i++)
         if (locals->values[i]->key->copy != NULL) return true;
     return false;
 }
 
-static value_t *inherit_value(value_t *value) {
+static value_t *local_inherit_value(value_t *value) {
     const mouv_local_t *key = value->key;
-    if (key->copy == NULL || value->value == NULL) return share_value(value);
-    value_t *made = make_value(key, NULL);
+    if (key->copy == NULL || value->value == NULL) return local_share_value(value);
+    value_t *made = local_make_value(key, NULL);
     if (made == NULL) return NULL;
     made->value = key->copy(value->value);
     return made;
 }
 
-static mouv__locals_t *copy_set(const mouv__locals_t *locals) {
-    mouv__locals_t *set = make_set(locals->count);
+static mouv__locals_t *local_copy_set(const mouv__locals_t *locals) {
+    mouv__locals_t *set = local_make_set(locals->count);
     if (set == NULL) return &failed;
     for (size_t i = 0; i < locals->count; i++) {
-        value_t *value = inherit_value(locals->values[i]);
+        value_t *value = local_inherit_value(locals->values[i]);
         if (value == NULL) {
             mouv__locals_drop(set);
             return &failed;
@@ -101,29 +101,30 @@ static mouv__locals_t *copy_set(const mouv__locals_t *locals) {
     return set;
 }
 
-static void close_base(mouv__attachment_t *attachment) {
+static void local_close_base(mouv__attachment_t *attachment) {
     base_t *base = (base_t *)attachment;
     mouv__runtime_detach(base->runtime, attachment);
     mouv__locals_drop(base->locals);
     mouv__free(base);
 }
 
-static base_t *find_base(const mouv_runtime_t *runtime) {
+static base_t *local_find_base(const mouv_runtime_t *runtime) {
     mouv__attachment_t *attachment = runtime->attachments;
-    while (attachment != NULL && attachment->close != close_base) attachment = attachment->next;
+    while (attachment != NULL && attachment->close != local_close_base)
+        attachment = attachment->next;
     return (base_t *)attachment;
 }
 
-static mouv__locals_t *current(const mouv_runtime_t *runtime) {
+static mouv__locals_t *local_current(const mouv_runtime_t *runtime) {
     if (runtime->current != NULL) return runtime->current->locals;
-    const base_t *base = find_base(runtime);
+    const base_t *base = local_find_base(runtime);
     return base != NULL ? base->locals : NULL;
 }
 
 mouv__locals_t *mouv__locals_inherit(mouv_runtime_t *runtime) {
-    mouv__locals_t *locals = current(runtime);
+    mouv__locals_t *locals = local_current(runtime);
     if (locals == NULL) return NULL;
-    if (has_copies(locals)) return copy_set(locals);
+    if (local_has_copies(locals)) return local_copy_set(locals);
     locals->references++;
     return locals;
 }
@@ -132,37 +133,37 @@ mouv__locals_t *mouv__locals_inherit(mouv_runtime_t *runtime) {
 
 void *mouv_local_get(const mouv_local_t *key) {
     mouv_runtime_t *runtime = mouv__runtime();
-    const value_t *value = runtime != NULL ? find(current(runtime), key) : NULL;
+    const value_t *value = runtime != NULL ? local_find(local_current(runtime), key) : NULL;
     return value != NULL ? value->value : NULL;
 }
 
 /* All of `locals` with `value` in the place of that of the same key, or added. */
-static mouv__locals_t *replace(const mouv__locals_t *locals, value_t *value) {
+static mouv__locals_t *local_replace(const mouv__locals_t *locals, value_t *value) {
     size_t count = locals != NULL ? locals->count : 0;
-    mouv__locals_t *set = make_set(count + 1);
+    mouv__locals_t *set = local_make_set(count + 1);
     if (set == NULL) return NULL;
     for (size_t i = 0; i < count; i++)
         if (locals->values[i]->key != value->key)
-            set->values[set->count++] = share_value(locals->values[i]);
+            set->values[set->count++] = local_share_value(locals->values[i]);
     set->values[set->count++] = value;
     return set;
 }
 
-static mouv__locals_t **place(mouv_runtime_t *runtime) {
+static mouv__locals_t **local_place(mouv_runtime_t *runtime) {
     if (runtime->current != NULL) return &runtime->current->locals;
-    base_t *base = find_base(runtime);
+    base_t *base = local_find_base(runtime);
     if (base != NULL) return &base->locals;
     base = mouv__alloc(sizeof *base);
     if (base == NULL) return NULL;
-    base->attachment.close = close_base;
+    base->attachment.close = local_close_base;
     base->runtime = runtime;
     mouv__runtime_attach(runtime, &base->attachment);
     return &base->locals;
 }
 
-static int set_in(mouv__locals_t **locals, const mouv_local_t *key, void *value) {
-    value_t *made = make_value(key, value);
-    mouv__locals_t *set = made != NULL ? replace(*locals, made) : NULL;
+static int local_set_in(mouv__locals_t **locals, const mouv_local_t *key, void *value) {
+    value_t *made = local_make_value(key, value);
+    mouv__locals_t *set = made != NULL ? local_replace(*locals, made) : NULL;
     if (set == NULL) {
         mouv__free(made);
         return MOUV_ENOMEM;
@@ -179,7 +180,7 @@ int mouv_local_set(const mouv_local_t *key, void *value) {
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (runtime->current == NULL && runtime->phase >= MOUV__DETACHING)
         return MOUV_ECLOSED; /* the base values have ended */
-    mouv__locals_t **locals = place(runtime);
-    int rc = locals != NULL ? set_in(locals, key, value) : MOUV_ENOMEM;
+    mouv__locals_t **locals = local_place(runtime);
+    int rc = locals != NULL ? local_set_in(locals, key, value) : MOUV_ENOMEM;
     return rc == 0 ? 0 : mouv__raise(NULL, rc, "mouv_local_set: no memory");
 }

@@ -50,11 +50,11 @@ void mouv__runtime_unkeep(mouv_runtime_t *runtime) {
 
 /* ---- ticks ---- */
 
-static void on_idle(uv_idle_t *idle);
-static void advance_close(mouv_runtime_t *runtime);
+static void runtime_on_idle(uv_idle_t *idle);
+static void runtime_advance_close(mouv_runtime_t *runtime);
 
 void mouv__runtime_turn(mouv_runtime_t *runtime) {
-    if (!runtime->in_tick) uv_idle_start(&runtime->idle, on_idle);
+    if (!runtime->in_tick) uv_idle_start(&runtime->idle, runtime_on_idle);
 }
 
 void mouv__runtime_ready(mouv_runtime_t *runtime, mouv__ready_t *ready) {
@@ -71,68 +71,68 @@ void mouv__runtime_ready(mouv_runtime_t *runtime, mouv__ready_t *ready) {
 }
 
 /* False in the child of a fork(). */
-static bool is_here(const mouv_runtime_t *runtime) {
+static bool runtime_is_here(const mouv_runtime_t *runtime) {
     return runtime == mouv__thread_runtime;
 }
 
 /* All that is ready now; what becomes ready meanwhile is for the next round. */
-static void run_snapshot(mouv_runtime_t *runtime) {
+static void runtime_run_snapshot(mouv_runtime_t *runtime) {
     mouv__ready_t *ready = runtime->ready_head;
     runtime->ready_head = runtime->ready_tail = NULL;
     while (ready != NULL) {
         mouv__ready_t *next = ready->next;
         ready->queued = false;
         ready->run(ready); /* may free it, or fork: what else is ready is the parent's */
-        if (!is_here(runtime)) return;
+        if (!runtime_is_here(runtime)) return;
         ready = next;
     }
 }
 
 /* In a child that has come back to the loop: who drives it gets out without a look at what it
  * shares with the parent. */
-static void abandon(mouv_runtime_t *runtime) {
+static void runtime_abandon(mouv_runtime_t *runtime) {
     int rc = uv_loop_fork(runtime->loop);
     if (rc != 0) mouv__log(MOUV_LOG_ERROR, "uv_loop_fork: %s", uv_strerror(rc));
     uv_idle_stop(&runtime->idle);
     uv_stop(runtime->loop);
 }
 
-static void tick(mouv_runtime_t *runtime) {
+static void runtime_tick(mouv_runtime_t *runtime) {
     uint64_t start = uv_hrtime();
     runtime->in_tick = true;
     for (unsigned round = 1; runtime->ready_head != NULL; round++) {
-        run_snapshot(runtime);
-        if (!is_here(runtime)) {
-            abandon(runtime);
+        runtime_run_snapshot(runtime);
+        if (!runtime_is_here(runtime)) {
+            runtime_abandon(runtime);
             return;
         }
         if (round % ROUNDS_PER_LOOK == 0 && uv_hrtime() - start > TICK_NS) break;
     }
     runtime->in_tick = false;
     if (runtime->ready_head != NULL || mouv__timers_due(runtime))
-        uv_idle_start(&runtime->idle, on_idle);
+        uv_idle_start(&runtime->idle, runtime_on_idle);
     else
         uv_idle_stop(&runtime->idle);
-    if (runtime->phase != MOUV__OPEN) advance_close(runtime);
+    if (runtime->phase != MOUV__OPEN) runtime_advance_close(runtime);
 }
 
-static void on_idle(uv_idle_t *idle) {
-    if (is_here(idle->data))
-        tick(idle->data);
+static void runtime_on_idle(uv_idle_t *idle) {
+    if (runtime_is_here(idle->data))
+        runtime_tick(idle->data);
     else
         uv_idle_stop(idle);
 }
 
-static void on_check(uv_check_t *check) {
+static void runtime_on_check(uv_check_t *check) {
     mouv_runtime_t *runtime = check->data;
-    if (!is_here(runtime)) return;
+    if (!runtime_is_here(runtime)) return;
     if (mouv__timers_due(runtime)) mouv__timers_fire(runtime);
-    if (runtime->ready_head != NULL) tick(runtime);
+    if (runtime->ready_head != NULL) runtime_tick(runtime);
 }
 
-static void on_wake(uv_async_t *wake) {
+static void runtime_on_wake(uv_async_t *wake) {
     mouv_runtime_t *runtime = wake->data;
-    if (is_here(runtime)) mouv__mailbox_empty(runtime->mailbox);
+    if (runtime_is_here(runtime)) mouv__mailbox_empty(runtime->mailbox);
 }
 
 /* ---- attaching ---- */
@@ -146,15 +146,15 @@ void mouv__runtime_free(mouv_runtime_t *runtime) {
     mouv__free(runtime);
 }
 
-static int open_handles(mouv_runtime_t *runtime, uv_loop_t *loop) {
-    int rc = uv_async_init(loop, &runtime->wake, on_wake);
+static int runtime_open_handles(mouv_runtime_t *runtime, uv_loop_t *loop) {
+    int rc = uv_async_init(loop, &runtime->wake, runtime_on_wake);
     if (rc != 0) return rc; /* the others cannot fail */
     uv_check_init(loop, &runtime->check);
     uv_idle_init(loop, &runtime->idle);
     mouv__timers_open(runtime);
     runtime->wake.data = runtime->check.data = runtime->idle.data = runtime;
     runtime->open_handles = 4;
-    uv_check_start(&runtime->check, on_check);
+    uv_check_start(&runtime->check, runtime_on_check);
     uv_unref((uv_handle_t *)&runtime->wake);
     uv_unref((uv_handle_t *)&runtime->check);
     return 0;
@@ -177,7 +177,7 @@ int mouv_runtime_attach(mouv_runtime_t **out, uv_loop_t *loop) {
         mouv__runtime_free(runtime);
         return MOUV_ENOMEM;
     }
-    if (open_handles(runtime, loop) != 0) {
+    if (runtime_open_handles(runtime, loop) != 0) {
         mouv__runtime_free(runtime);
         return MOUV_ESYSTEM;
     }
@@ -207,7 +207,7 @@ void mouv__runtime_detach(mouv_runtime_t *runtime, mouv__attachment_t *attachmen
 
 /* ---- closing ---- */
 
-static void on_closed(uv_handle_t *handle) {
+static void runtime_on_closed(uv_handle_t *handle) {
     mouv_runtime_t *runtime = handle->data;
     if (--runtime->open_handles > 0) return;
     mouv__closer_t *closer = runtime->closers;
@@ -222,19 +222,19 @@ static void on_closed(uv_handle_t *handle) {
     if (runtime->goal == NULL) mouv__runtime_free(runtime);
 }
 
-static void close_handles(mouv_runtime_t *runtime) {
+static void runtime_close_handles(mouv_runtime_t *runtime) {
     runtime->phase = MOUV__CLOSING;
     mouv__mailbox_close(runtime->mailbox);
-    mouv__futures_cancel_all(runtime); /* what callbacks have started since detach_all() */
-    while (runtime->ready_head != NULL) run_snapshot(runtime);
+    mouv__futures_cancel_all(runtime); /* what callbacks have started since runtime_detach_all() */
+    while (runtime->ready_head != NULL) runtime_run_snapshot(runtime);
     mouv__futures_release_all(runtime);
-    uv_close((uv_handle_t *)&runtime->wake, on_closed);
-    uv_close((uv_handle_t *)&runtime->check, on_closed);
-    uv_close((uv_handle_t *)&runtime->idle, on_closed);
-    uv_close((uv_handle_t *)&runtime->alarm, on_closed);
+    uv_close((uv_handle_t *)&runtime->wake, runtime_on_closed);
+    uv_close((uv_handle_t *)&runtime->check, runtime_on_closed);
+    uv_close((uv_handle_t *)&runtime->idle, runtime_on_closed);
+    uv_close((uv_handle_t *)&runtime->alarm, runtime_on_closed);
 }
 
-static void detach_all(mouv_runtime_t *runtime) {
+static void runtime_detach_all(mouv_runtime_t *runtime) {
     runtime->phase = MOUV__DETACHING;
     mouv__timer_stop(runtime, &runtime->join_timer);
     mouv__futures_cancel_all(runtime);
@@ -247,14 +247,14 @@ static void detach_all(mouv_runtime_t *runtime) {
     mouv__runtime_turn(runtime);
 }
 
-static void advance_close(mouv_runtime_t *runtime) {
-    if (runtime->phase == MOUV__JOINING && runtime->tasks == NULL) detach_all(runtime);
+static void runtime_advance_close(mouv_runtime_t *runtime) {
+    if (runtime->phase == MOUV__JOINING && runtime->tasks == NULL) runtime_detach_all(runtime);
     if (runtime->phase == MOUV__DETACHING && runtime->attachments == NULL &&
         runtime->tasks == NULL && runtime->ready_head == NULL)
-        close_handles(runtime);
+        runtime_close_handles(runtime);
 }
 
-static void warn_of_stubborn(mouv__timer_t *timer) {
+static void runtime_warn_of_stubborn(mouv__timer_t *timer) {
     mouv_runtime_t *runtime =
         (mouv_runtime_t *)((char *)timer - offsetof(mouv_runtime_t, join_timer));
     for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next) {
@@ -266,7 +266,7 @@ static void warn_of_stubborn(mouv__timer_t *timer) {
     }
 }
 
-static void begin_close(mouv_runtime_t *runtime) {
+static void runtime_begin_close(mouv_runtime_t *runtime) {
     runtime->phase = MOUV__JOINING;
     mouv__runtime_keep(runtime);
     mouv__task_t *task = runtime->tasks;
@@ -277,7 +277,7 @@ static void begin_close(mouv_runtime_t *runtime) {
     }
     if (runtime->tasks != NULL)
         mouv__timer_start(runtime, &runtime->join_timer,
-                          mouv__deadline_in(runtime, JOIN_WARNING_MS), warn_of_stubborn);
+                          mouv__deadline_in(runtime, JOIN_WARNING_MS), runtime_warn_of_stubborn);
     mouv__runtime_turn(runtime);
 }
 
@@ -292,5 +292,5 @@ void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_t fn, voi
         while (*end != NULL) end = &(*end)->next;
         *end = closer;
     }
-    if (runtime->phase == MOUV__OPEN) begin_close(runtime);
+    if (runtime->phase == MOUV__OPEN) runtime_begin_close(runtime);
 }

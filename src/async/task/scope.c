@@ -33,7 +33,7 @@ int64_t mouv__scopes_deadline(const mouv_scope_t *innermost, bool *shielded) {
     return earliest;
 }
 
-static void expire(mouv_scope_t *scope) {
+static void scope_expire(mouv_scope_t *scope) {
     scope->flags |= EXPIRED;
     mouv__task_interrupt(scope->task);
 }
@@ -46,30 +46,30 @@ void mouv__scopes_expire_due(mouv__task_t *task) {
 
 /* It takes effect in its turn, after what earlier timers have made ready: a result that came before
  * the time was up wins also where the loop is late. */
-static void on_time(mouv__timer_t *timer) {
+static void scope_on_time(mouv__timer_t *timer) {
     mouv_scope_t *scope = (mouv_scope_t *)((char *)timer - offsetof(mouv_scope_t, timer));
     scope->flags |= DUE;
     mouv__task_expire_soon(scope->task);
 }
 
-static int set_deadline(mouv_scope_t *scope, int64_t timeout_ms) {
+static int scope_set_deadline(mouv_scope_t *scope, int64_t timeout_ms) {
     mouv__task_t *task = scope->task;
     mouv_runtime_t *runtime = task->future.runtime;
     scope->deadline_ns = mouv__deadline_in(runtime, timeout_ms);
     if (timeout_ms > 0)
-        return mouv__timer_start(runtime, &scope->timer, scope->deadline_ns, on_time);
+        return mouv__timer_start(runtime, &scope->timer, scope->deadline_ns, scope_on_time);
     mouv__timer_stop(runtime, &scope->timer);
     scope->flags |= EXPIRED;
     return 0;
 }
 
-static int begin(mouv_scope_t *scope, int64_t timeout_ms, uint32_t flags) {
+static int scope_begin(mouv_scope_t *scope, int64_t timeout_ms, uint32_t flags) {
     mouv__task_t *task = mouv__current_task();
     memset(scope, 0, sizeof *scope);
     scope->flags = ENDED;
     if (task == NULL) return MOUV_ENOTCORO;
     scope->task = task;
-    if (set_deadline(scope, timeout_ms) != 0)
+    if (scope_set_deadline(scope, timeout_ms) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
     scope->flags = flags | (scope->flags & EXPIRED);
     scope->parent = task->scopes;
@@ -79,16 +79,16 @@ static int begin(mouv_scope_t *scope, int64_t timeout_ms, uint32_t flags) {
 
 int mouv_timeout_begin(mouv_scope_t *scope, int64_t timeout_ms) {
     if (scope == NULL) return mouv__raise(NULL, MOUV_EINVAL, "timeout scope: NULL");
-    return begin(scope, timeout_ms, 0);
+    return scope_begin(scope, timeout_ms, 0);
 }
 
 int mouv_shield_begin(mouv_scope_t *scope, int64_t timeout_ms) {
     if (scope == NULL) return mouv__raise(NULL, MOUV_EINVAL, "shield scope: NULL");
-    return begin(scope, timeout_ms, SHIELD);
+    return scope_begin(scope, timeout_ms, SHIELD);
 }
 
 /* Takes the scope (and any left open inside it) off the chain. False if it was not on it. */
-static bool pop(mouv_scope_t *scope) {
+static bool scope_pop(mouv_scope_t *scope) {
     if (scope == NULL || (scope->flags & ENDED)) return false;
     mouv__task_t *task = scope->task;
     while (task->scopes != NULL) {
@@ -106,11 +106,11 @@ void mouv__scopes_unwind(mouv__task_t *task, mouv_scope_t *outer) {
 }
 
 void mouv__scope_begin(mouv_scope_t *scope) {
-    begin(scope, INT64_MAX, GROUP);
+    scope_begin(scope, INT64_MAX, GROUP);
 }
 
 void mouv__scope_cancel(mouv_scope_t *scope) {
-    if (!(scope->flags & (EXPIRED | ENDED))) expire(scope);
+    if (!(scope->flags & (EXPIRED | ENDED))) scope_expire(scope);
 }
 
 void mouv__scope_remove(mouv_scope_t *scope) {
@@ -123,19 +123,19 @@ void mouv__scope_remove(mouv_scope_t *scope) {
 }
 
 /* A scope that fired accounts for ECANCELED unless something around it asks for that as well. */
-static bool is_cause(const mouv_scope_t *scope) {
+static bool scope_is_cause(const mouv_scope_t *scope) {
     return (scope->flags & EXPIRED) && !(scope->flags & (SHIELD | GROUP)) &&
            !mouv__task_refused(scope->task);
 }
 
 /* What is stored of a write, or may be, stays what it is and tells why it was stopped. */
-static bool has_a_cause(int code) {
+static bool scope_has_a_cause(int code) {
     return code == MOUV_EUNKNOWN || code == MOUV_ESERVER;
 }
 
 void mouv__stopped_by(int code, mouv_error_t *error) {
     if (error == NULL) return;
-    if (has_a_cause(error->code) && error->cause == MOUV_ECANCELED) error->cause = code;
+    if (scope_has_a_cause(error->code) && error->cause == MOUV_ECANCELED) error->cause = code;
     if (error->code != MOUV_ECANCELED) return;
     const char *plain = mouv_error_message(MOUV_ECANCELED);
     const char *why = mouv_error_message(code);
@@ -151,17 +151,17 @@ void mouv__stopped_by(int code, mouv_error_t *error) {
 }
 
 void mouv_scope_leave(mouv_scope_t *scope) {
-    if (!pop(scope) || !is_cause(scope)) return;
+    if (!scope_pop(scope) || !scope_is_cause(scope)) return;
     mouv__task_t *task = scope->task;
     mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
     if (task->means == 0) task->means = MOUV_ETIMEDOUT; /* or else a group inside has failed */
 }
 
 int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
-    if (!pop(scope) || (rc != MOUV_ECANCELED && !has_a_cause(rc))) return rc;
+    if (!scope_pop(scope) || (rc != MOUV_ECANCELED && !scope_has_a_cause(rc))) return rc;
     mouv__task_t *task = scope->task;
-    if (has_a_cause(rc)) {
-        if (!is_cause(scope)) return rc;
+    if (scope_has_a_cause(rc)) {
+        if (!scope_is_cause(scope)) return rc;
         mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
         if (error != NULL && error->code == rc) mouv__stopped_by(MOUV_ETIMEDOUT, error);
         return rc;
@@ -172,7 +172,7 @@ int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
         if (error != NULL) *error = timeout;
         return mouv__record_error(&timeout);
     }
-    if (!is_cause(scope)) return rc;
+    if (!scope_is_cause(scope)) return rc;
     if (task->last_error != NULL && task->last_error->code == MOUV_ECANCELED)
         timeout = *task->last_error;
     else
@@ -186,9 +186,9 @@ int mouv_timeout_reschedule(mouv_scope_t *scope, int64_t timeout_ms) {
     if (scope == NULL || (scope->flags & (EXPIRED | ENDED)))
         return mouv__raise(NULL, MOUV_ESTATE, "timeout scope: it has expired or ended");
     scope->flags &= ~(uint32_t)DUE;
-    if (set_deadline(scope, timeout_ms) != 0)
+    if (scope_set_deadline(scope, timeout_ms) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
-    if ((scope->flags & EXPIRED) && scope->task != mouv__current_task()) expire(scope);
+    if ((scope->flags & EXPIRED) && scope->task != mouv__current_task()) scope_expire(scope);
     return 0;
 }
 

@@ -35,13 +35,13 @@ void mouv_stack_census(mouv_stack_census_t *census) {
 /* ---- overflow ---- */
 
 /* Runs on the alternate stack, in a signal: nothing but write() and what was made before. */
-static void put(const char *text) {
+static void stacks_put(const char *text) {
     size_t length = 0;
     while (text[length] != '\0') length++;
     if (write(STDERR_FILENO, text, length) < 0) return;
 }
 
-static void put_number(uint64_t number) {
+static void stacks_put_number(uint64_t number) {
     char digits[21];
     char *at = digits + sizeof digits - 1;
     *at = '\0';
@@ -49,38 +49,38 @@ static void put_number(uint64_t number) {
         *--at = (char)('0' + number % 10);
         number /= 10;
     } while (number != 0);
-    put(at);
+    stacks_put(at);
 }
 
-static void say_whose(const mouv__task_t *task) {
-    put("mouv: stack overflow in task 'Task-");
-    put_number(task->number);
-    put("' (");
-    put(task->fn_name);
-    put(" at ");
-    put(task->file);
-    put(":");
-    put_number((uint64_t)task->line);
-    put("): its stack of ");
-    put_number(task->stack->size / 1024);
-    put(" KiB is full; see mouv_task_opts_t.stack_size\n");
+static void stacks_say_whose(const mouv__task_t *task) {
+    stacks_put("mouv: stack overflow in task 'Task-");
+    stacks_put_number(task->number);
+    stacks_put("' (");
+    stacks_put(task->fn_name);
+    stacks_put(" at ");
+    stacks_put(task->file);
+    stacks_put(":");
+    stacks_put_number((uint64_t)task->line);
+    stacks_put("): its stack of ");
+    stacks_put_number(task->stack->size / 1024);
+    stacks_put(" KiB is full; see mouv_task_opts_t.stack_size\n");
 }
 
-static void on_fault(int signum, siginfo_t *info, void *context) {
+static void stacks_on_fault(int signum, siginfo_t *info, void *context) {
     (void)context;
     mouv_runtime_t *runtime = mouv__thread_runtime;
     mouv__stack_t *stack = runtime != NULL ? mouv__stack_at(&runtime->stacks, info->si_addr) : NULL;
     if (stack != NULL && stack->user != NULL && (char *)info->si_addr < (char *)stack->low)
-        say_whose(stack->user);
+        stacks_say_whose(stack->user);
     signal(signum, SIG_DFL); /* the faulting instruction runs again and the process dies of it */
 }
 
-static int install_handler(void) {
+static int stacks_install_handler(void) {
     struct sigaction now, action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
-    action.sa_sigaction = on_fault;
+    action.sa_sigaction = stacks_on_fault;
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGSEGV, NULL, &now) != 0) return MOUV_ESYSTEM;
-    if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault) return 0;
+    if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == stacks_on_fault) return 0;
     if (now.sa_handler != SIG_DFL) return MOUV_ESTATE;
     return sigaction(SIGSEGV, &action, NULL) == 0 ? 0 : MOUV_ESYSTEM;
 }
@@ -89,7 +89,7 @@ int mouv_report_stack_overflow(void) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (runtime->fault_stack != NULL) return 0;
-    int rc = install_handler();
+    int rc = stacks_install_handler();
     if (rc != 0) return rc;
     runtime->fault_stack = mouv__alloc(HANDLER_STACK_BYTES);
     if (runtime->fault_stack == NULL) return MOUV_ENOMEM;

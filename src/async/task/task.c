@@ -61,7 +61,7 @@ void mouv__task_interrupt(mouv__task_t *task) {
     }
 }
 
-static void run_expiry(mouv__ready_t *ready) {
+static void task_run_expiry(mouv__ready_t *ready) {
     mouv__task_t *task = (mouv__task_t *)((char *)ready - offsetof(mouv__task_t, expiry));
     mouv__scopes_expire_due(task);
     mouv__future_let_go(&task->future);
@@ -70,7 +70,7 @@ static void run_expiry(mouv__ready_t *ready) {
 void mouv__task_expire_soon(mouv__task_t *task) {
     if (task->expiry.queued) return;
     mouv__future_hold(&task->future);
-    task->expiry.run = run_expiry;
+    task->expiry.run = task_run_expiry;
     mouv__runtime_ready(task->future.runtime, &task->expiry);
 }
 
@@ -86,7 +86,7 @@ int mouv__task_outcome(mouv__task_t *task, int rc, const char *fn_name, mouv_err
     return rc;
 }
 
-static void unlist(mouv__task_t *task) {
+static void task_unlist(mouv__task_t *task) {
     mouv_runtime_t *runtime = task->future.runtime;
     if (task->prev != NULL)
         task->prev->next = task->next;
@@ -98,7 +98,7 @@ static void unlist(mouv__task_t *task) {
         runtime->last_task = task->prev;
 }
 
-static void enlist(mouv__task_t *task) {
+static void task_enlist(mouv__task_t *task) {
     mouv_runtime_t *runtime = task->future.runtime;
     task->number = ++runtime->tasks_made;
     task->prev = runtime->last_task;
@@ -119,38 +119,38 @@ void mouv__task_forget_cold(mouv__future_t *future, bool warn) {
 }
 
 /* Its maker has ended: nobody can be meant to await it any more. */
-static void drop_cold(mouv__task_t *coroutine) {
+static void task_drop_cold(mouv__task_t *coroutine) {
     mouv__future_hold(&coroutine->future);
     coroutine->future.owned = 0;
     mouv__future_let_go(&coroutine->future);
 }
 
-static void complete(mouv__task_t *task, int code, const mouv_error_t *error) {
-    unlist(task);
-    while (task->cold != NULL) drop_cold(task->cold);
+static void task_complete(mouv__task_t *task, int code, const mouv_error_t *error) {
+    task_unlist(task);
+    while (task->cold != NULL) task_drop_cold(task->cold);
     mouv__locals_drop(task->locals);
     mouv__future_complete(&task->future, code, error);
 }
 
-static void fail(mouv__task_t *task, int rc) {
+static void task_fail(mouv__task_t *task, int rc) {
     mouv_error_t error;
     rc = mouv__task_outcome(task, rc, task->fn_name, &error);
-    complete(task, rc, &error);
+    task_complete(task, rc, &error);
 }
 
-static void finish(mouv__task_t *task) {
+static void task_finish(mouv__task_t *task) {
     mouv__context_clear(&task->context);
     mouv__stack_pool_put(&task->future.runtime->stacks, task->stack);
     task->stack = NULL;
     if (task->result >= 0)
-        complete(task, task->result, NULL);
+        task_complete(task, task->result, NULL);
     else
-        fail(task, task->result);
+        task_fail(task, task->result);
 }
 
 /* ---- steps ---- */
 
-static void entry(void *arg) {
+static void task_entry(void *arg) {
     mouv__task_t *task = arg;
     task->result = task->fn(task->arg);
     mouv__scopes_unwind(task, NULL);
@@ -159,63 +159,63 @@ static void entry(void *arg) {
 }
 
 /* False if the body will never run, and the task has completed. */
-static bool begin(mouv__task_t *task) {
+static bool task_begin(mouv__task_t *task) {
     mouv__stack_pool_t *stacks = &task->future.runtime->stacks;
     if (task->cancelled) {
-        complete(task, MOUV_ECANCELED, NULL);
+        task_complete(task, MOUV_ECANCELED, NULL);
         return false;
     }
     if (mouv__locals_failed(task->locals)) {
-        complete(task, MOUV_ENOMEM, NULL);
+        task_complete(task, MOUV_ENOMEM, NULL);
         return false;
     }
     mouv_error_t error;
     if (mouv__stack_pool_get(stacks, task->stack_size, &task->stack) != 0) {
         mouv_error_set(&error, MOUV_ENOMEM, "no stack for coroutine '%s': %s", task->fn_name,
                        mouv__stack_pool_reason(stacks));
-        complete(task, MOUV_ENOMEM, &error);
+        task_complete(task, MOUV_ENOMEM, &error);
         return false;
     }
     task->stack->user = task;
     mouv__context_init(&task->context, task->stack->low, task->stack->size - task->stack->colour,
-                       entry, task);
+                       task_entry, task);
     return true;
 }
 
-static void step(mouv__ready_t *ready) {
+static void task_step(mouv__ready_t *ready) {
     mouv__task_t *task = task_of_ready(ready);
     mouv_runtime_t *runtime = task->future.runtime;
-    if (task->stack == NULL && !begin(task)) return;
+    if (task->stack == NULL && !task_begin(task)) return;
     uint64_t start = mouv__debug() ? uv_hrtime() : 0;
     runtime->current = task;
     mouv__context_switch(&runtime->context, &task->context);
     runtime->current = NULL;
     if (start != 0) mouv__debug_step(&task->future, start);
-    if (task->ended) finish(task);
+    if (task->ended) task_finish(task);
 }
 
 /* ---- as a future ---- */
 
-static void cancel(mouv__future_t *future) {
+static void task_cancel(mouv__future_t *future) {
     mouv__task_t *task = (mouv__task_t *)future;
     task->cancelled = true;
     if (task != future->runtime->current) mouv__task_interrupt(task);
 }
 
-static void shorten(mouv__future_t *future, int64_t deadline_ns) {
+static void task_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__task_t *task = (mouv__task_t *)future;
     if (!task->inherits || deadline_ns >= task->limit_ns) return;
     task->limit_ns = deadline_ns;
     if (task->awaiting != NULL) mouv__future_shorten(task->awaiting, deadline_ns);
 }
 
-static bool visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
-                  void *arg) {
+static bool task_visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
+                       void *arg) {
     mouv__task_t *task = (mouv__task_t *)future;
     return task->awaiting != NULL && visit_child(task->awaiting, arg);
 }
 
-static void release(mouv__future_t *future) {
+static void task_release(mouv__future_t *future) {
     mouv__task_t *task = (mouv__task_t *)future;
     mouv__free(task->last_error);
     mouv__free(task);
@@ -223,10 +223,10 @@ static void release(mouv__future_t *future) {
 
 static const mouv__future_ops_t task_ops = {
     .kind = "task",
-    .cancel = cancel,
-    .shorten = shorten,
-    .visit = visit,
-    .release = release,
+    .cancel = task_cancel,
+    .shorten = task_shorten,
+    .visit = task_visit,
+    .release = task_release,
 };
 
 mouv__task_t *mouv__task_of(const mouv__future_t *future) {
@@ -239,7 +239,7 @@ mouv__task_t *mouv__task_of(const mouv__future_t *future) {
 #define COPY_OFFSET \
     ((sizeof(mouv__task_t) + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t))
 
-static mouv__task_t *make(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts, int *code) {
+static mouv__task_t *task_make(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts, int *code) {
     mouv_runtime_t *runtime = mouv__runtime();
     const mouv_task_opts_t none = {0};
     if (opts == NULL) opts = &none;
@@ -258,7 +258,7 @@ static mouv__task_t *make(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
     task->arg = arg;
     task->stack_size = opts->stack_size;
     task->limit_ns = MOUV__NEVER;
-    task->ready.run = step;
+    task->ready.run = task_step;
     if (opts->copy != NULL) {
         task->arg = (char *)task + COPY_OFFSET;
         memcpy(task->arg, opts->copy, copy_size);
@@ -268,9 +268,9 @@ static mouv__task_t *make(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
     return task;
 }
 
-static void schedule(mouv__task_t *task) {
+static void task_schedule(mouv__task_t *task) {
     mouv_runtime_t *runtime = task->future.runtime;
-    enlist(task);
+    task_enlist(task);
     task->locals = mouv__locals_inherit(runtime);
     mouv__future_count(&task->future);
     /* while the runtime closes, only a shielded clean-up can still start something that runs */
@@ -279,28 +279,28 @@ static void schedule(mouv__task_t *task) {
     mouv__task_wake(task);
 }
 
-static mouv_future_t make_task(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
-                               const char *fn_name, const char *file, int line) {
+static mouv_future_t task_make_task(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
+                                    const char *fn_name, const char *file, int line) {
     int code;
-    mouv__task_t *task = make(fn, arg, opts, &code);
+    mouv__task_t *task = task_make(fn, arg, opts, &code);
     if (task == NULL) return mouv__future_failed(code);
     task->fn_name = fn_name;
     task->file = file;
     task->line = line;
-    schedule(task);
+    task_schedule(task);
     return mouv__future_handle(&task->future);
 }
 
 mouv_future_t mouv_task_at(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
                            const char *fn_name, const char *file, int line) {
-    return make_task(fn, arg, opts, fn_name, file, line);
+    return task_make_task(fn, arg, opts, fn_name, file, line);
 }
 
 mouv_future_t mouv_task_copy_at(mouv_fn_t fn, const void *args, size_t size, const char *fn_name,
                                 const char *file, int line) {
     if (args == NULL && size > 0) return mouv__future_failed(MOUV_EINVAL);
     mouv_task_opts_t opts = {.copy = args, .copy_size_bytes = size};
-    return make_task(fn, NULL, &opts, fn_name, file, line);
+    return task_make_task(fn, NULL, &opts, fn_name, file, line);
 }
 
 /* ---- cold coroutines ---- */
@@ -308,7 +308,7 @@ mouv_future_t mouv_task_copy_at(mouv_fn_t fn, const void *args, size_t size, con
 mouv_future_t mouv__coro_with(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
                               const char *fn_name, const char *file, int line) {
     int code;
-    mouv__task_t *coroutine = make(fn, arg, opts, &code);
+    mouv__task_t *coroutine = task_make(fn, arg, opts, &code);
     if (coroutine == NULL) return mouv__future_failed(code);
     coroutine->fn_name = fn_name;
     coroutine->file = file;
@@ -329,20 +329,20 @@ mouv_future_t mouv_coro_at(mouv_fn_t fn, void *arg, const char *fn_name, const c
     return mouv__coro_with(fn, arg, NULL, fn_name, file, line);
 }
 
-static void warm_up(mouv__future_t *coroutine) {
+static void task_warm_up(mouv__future_t *coroutine) {
     mouv__task_forget_cold(coroutine, false);
     coroutine->state = MOUV__PENDING;
 }
 
 void mouv__task_start_cold(mouv__future_t *coroutine) {
     mouv__task_t *task = (mouv__task_t *)coroutine;
-    warm_up(coroutine);
+    task_warm_up(coroutine);
     task->inherits = true;
-    schedule(task);
+    task_schedule(task);
 }
 
 void mouv__task_cancel_cold(mouv__future_t *coroutine) {
-    warm_up(coroutine);
+    task_warm_up(coroutine);
     mouv__future_complete(coroutine, MOUV_ECANCELED, NULL);
 }
 
@@ -360,7 +360,7 @@ __attribute__((noinline)) static int fail_inline(mouv__task_t *task, mouv__futur
 int mouv__task_run_inline(mouv__task_t *task, mouv__future_t *coroutine, mouv_error_t *error) {
     mouv__task_t *callee = (mouv__task_t *)coroutine;
     mouv_scope_t *outer = task->scopes;
-    warm_up(coroutine);
+    task_warm_up(coroutine);
     int rc = callee->fn(callee->arg);
     mouv__scopes_unwind(task, outer);
     if (rc >= 0) {

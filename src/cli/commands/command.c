@@ -45,7 +45,7 @@ int mouv_cli_command(int argc, char **argv, const struct cli_common *common) {
 /* --- ping ------------------------------------------------------------------------------------ */
 
 /* One ping, timed. */
-static int ping(struct cli_run *run, double *ms, mouv_error_t *error) {
+static int command_ping(struct cli_run *run, double *ms, mouv_error_t *error) {
     uint64_t begin_ns = uv_hrtime();
     int rc = mouv_await(mouv_client_ping(run->client), error);
     *ms = (double)((uv_hrtime() - begin_ns) / 1000) / 1e3;
@@ -53,12 +53,12 @@ static int ping(struct cli_run *run, double *ms, mouv_error_t *error) {
 }
 
 /* The first one also finds the server and connects to it, so it is told apart. */
-static int ping_body(struct cli_run *run, void *arg, mouv_error_t *error) {
+static int command_ping_body(struct cli_run *run, void *arg, mouv_error_t *error) {
     bson_t result = BSON_INITIALIZER;
     double first_ms, second_ms;
     (void)arg;
-    int rc = ping(run, &first_ms, error);
-    if (rc >= 0) rc = ping(run, &second_ms, error);
+    int rc = command_ping(run, &first_ms, error);
+    if (rc >= 0) rc = command_ping(run, &second_ms, error);
     if (rc >= 0) {
         BSON_APPEND_INT32(&result, "ok", 1);
         BSON_APPEND_DOUBLE(&result, "roundTripMS", second_ms);
@@ -69,7 +69,7 @@ static int ping_body(struct cli_run *run, void *arg, mouv_error_t *error) {
     return rc;
 }
 
-static error_t parse_ping(int key, char *text, struct argp_state *state) {
+static error_t command_parse_ping(int key, char *text, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = state->input;
@@ -84,7 +84,7 @@ static error_t parse_ping(int key, char *text, struct argp_state *state) {
 int mouv_cli_ping(int argc, char **argv, const struct cli_common *common) {
     static const struct argp_child children[] = {{&mouv_cli_common_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        .parser = parse_ping,
+        .parser = command_parse_ping,
         .children = children,
         .doc = "Measure the round trip to the server, in milliseconds.\v"
                "withConnectMS is the first one, which also finds the server, connects and logs "
@@ -94,5 +94,5 @@ int mouv_cli_ping(int argc, char **argv, const struct cli_common *common) {
     };
     struct cli_common mine = *common;
     mouv_cli_parse(&argp, argc, argv, &mine);
-    return mouv_cli_run(&mine, ping_body, NULL);
+    return mouv_cli_run(&mine, command_ping_body, NULL);
 }

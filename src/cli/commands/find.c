@@ -8,7 +8,7 @@
 /* --- What they do ---------------------------------------------------------------------------- */
 
 /* Prints what is at hand before it waits for more. */
-static int print_batch(const struct cli_job *job, mouv_cursor_t *cursor, mouv_error_t *error) {
+static int find_print_batch(const struct cli_job *job, mouv_cursor_t *cursor, mouv_error_t *error) {
     const bson_t *document;
     while (mouv_cursor_next_buffered(cursor, &document) > 0) {
         int rc = mouv_cli_job_print(job, document, error);
@@ -18,10 +18,11 @@ static int print_batch(const struct cli_job *job, mouv_cursor_t *cursor, mouv_er
 }
 
 /* Takes the cursor. */
-static int print_cursor(const struct cli_job *job, mouv_cursor_t *cursor, mouv_error_t *error) {
+static int find_print_cursor(const struct cli_job *job, mouv_cursor_t *cursor,
+                             mouv_error_t *error) {
     int rc;
     while ((rc = mouv_await(mouv_cursor_fetch(cursor), error)) > 0) {
-        rc = print_batch(job, cursor, error);
+        rc = find_print_batch(job, cursor, error);
         if (rc < 0) break;
     }
     mouv_cursor_unref(cursor);
@@ -37,7 +38,7 @@ int mouv_cli_run_find(const struct cli_job *job, mouv_error_t *error) {
     bson_t *opts = mouv_cli_job_opts(job, "filter", NULL);
     mouv_cursor_t *cursor = mouv_collection_find(collection, &filter, opts);
     bson_destroy(opts);
-    return print_cursor(job, cursor, error);
+    return find_print_cursor(job, cursor, error);
 }
 
 int mouv_cli_run_aggregate(const struct cli_job *job, mouv_error_t *error) {
@@ -49,10 +50,10 @@ int mouv_cli_run_aggregate(const struct cli_job *job, mouv_error_t *error) {
     bson_t *opts = mouv_cli_job_opts(job, "pipeline", NULL);
     mouv_cursor_t *cursor = mouv_collection_aggregate(collection, &pipeline, opts);
     bson_destroy(opts);
-    return print_cursor(job, cursor, error);
+    return find_print_cursor(job, cursor, error);
 }
 
-static int print_count(const struct cli_job *job, int64_t count, mouv_error_t *error) {
+static int find_print_count(const struct cli_job *job, int64_t count, mouv_error_t *error) {
     bson_t document = BSON_INITIALIZER;
     bson_iter_t iter;
     BSON_APPEND_INT64(&document, "n", count);
@@ -78,10 +79,10 @@ int mouv_cli_run_count(const struct cli_job *job, mouv_error_t *error) {
                   : mouv_collection_count_documents(collection, &filter, opts, &count);
     bson_destroy(opts);
     int rc = mouv_await(counted, error);
-    return rc < 0 ? rc : print_count(job, count, error);
+    return rc < 0 ? rc : find_print_count(job, count, error);
 }
 
-static int print_values(const struct cli_job *job, const bson_t *values, mouv_error_t *error) {
+static int find_print_values(const struct cli_job *job, const bson_t *values, mouv_error_t *error) {
     bson_iter_t iter;
     bson_iter_init(&iter, values);
     while (bson_iter_next(&iter)) {
@@ -103,7 +104,7 @@ int mouv_cli_run_distinct(const struct cli_job *job, mouv_error_t *error) {
     mouv_future_t found = mouv_collection_distinct(collection, key, &filter, opts, &values);
     bson_destroy(opts);
     int rc = mouv_await(found, error);
-    if (rc >= 0) rc = print_values(job, values, error);
+    if (rc >= 0) rc = find_print_values(job, values, error);
     bson_destroy(values);
     return rc;
 }

@@ -32,13 +32,13 @@ struct stream {
     struct batch *batch;
 };
 
-static int64_t inserted_count(const bson_t *reply) {
+static int64_t insert_inserted_count(const bson_t *reply) {
     bson_iter_t iter;
     return reply && bson_iter_init_find(&iter, reply, "insertedCount") ? bson_iter_as_int64(&iter)
                                                                        : 0;
 }
 
-static int print_inserted(const struct cli_job *job, int64_t inserted, mouv_error_t *error) {
+static int insert_print_inserted(const struct cli_job *job, int64_t inserted, mouv_error_t *error) {
     bson_t result = BSON_INITIALIZER;
     BSON_APPEND_INT64(&result, "insertedCount", inserted);
     int rc = mouv_cli_job_print(job, &result, error);
@@ -48,14 +48,14 @@ static int print_inserted(const struct cli_job *job, int64_t inserted, mouv_erro
 
 /* --- The stream ------------------------------------------------------------------------------ */
 
-static void empty(struct batch *batch) {
+static void insert_empty(struct batch *batch) {
     for (size_t i = 0; i < batch->count; i++) bson_destroy(batch->documents[i]);
     batch->count = batch->size_bytes = 0;
 }
 
 /* "standard input:17" of the index in a write error, or only the command's name. */
-static void name_place(const struct stream *stream, const bson_t *write_error, char *text,
-                       size_t size_bytes) {
+static void insert_name_place(const struct stream *stream, const bson_t *write_error, char *text,
+                              size_t size_bytes) {
     const char *command = stream->job->run->common->command;
     bson_iter_t iter;
     snprintf(text, size_bytes, "%s", command);
@@ -66,7 +66,7 @@ static void name_place(const struct stream *stream, const bson_t *write_error, c
                  (long long)stream->batch->lines[index]);
 }
 
-static void complain_of(const struct stream *stream, const bson_t *write_error) {
+static void insert_complain_of(const struct stream *stream, const bson_t *write_error) {
     char place[64];
     bson_iter_t iter;
     mouv_error_t error;
@@ -76,12 +76,12 @@ static void complain_of(const struct stream *stream, const bson_t *write_error) 
     mouv_cli_fail(&error, MOUV_ESERVER, "%s", message);
     if (bson_iter_init_find(&iter, write_error, "code"))
         error.server_code = (int32_t)bson_iter_as_int64(&iter);
-    name_place(stream, write_error, place, sizeof place);
+    insert_name_place(stream, write_error, place, sizeof place);
     mouv_cli_report(place, &error);
 }
 
 /* Tells each document that the server refused; how many there were. */
-static int complain_of_all(const struct stream *stream, const bson_t *reply) {
+static int insert_complain_of_all(const struct stream *stream, const bson_t *reply) {
     bson_iter_t iter, errors;
     int count = 0;
     if (!reply || !bson_iter_init_find(&iter, reply, "writeErrors") ||
@@ -92,7 +92,7 @@ static int complain_of_all(const struct stream *stream, const bson_t *reply) {
         const bson_value_t *value = bson_iter_value(&errors);
         if (!BSON_ITER_HOLDS_DOCUMENT(&errors) || ++count > MOST_COMPLAINTS) continue;
         if (bson_init_static(&one, value->value.v_doc.data, value->value.v_doc.data_len))
-            complain_of(stream, &one);
+            insert_complain_of(stream, &one);
     }
     if (count > MOST_COMPLAINTS)
         mouv_cli_complain(stream->job->run->common->command, "... and %d more",
@@ -101,7 +101,7 @@ static int complain_of_all(const struct stream *stream, const bson_t *reply) {
 }
 
 /* Sends what is there. Refused documents end an ordered stream and are passed over otherwise. */
-static int send_batch(struct stream *stream, mouv_error_t *error) {
+static int insert_send_batch(struct stream *stream, mouv_error_t *error) {
     struct batch *batch = stream->batch;
     bson_t *reply = NULL;
     if (batch->count == 0) return 0;
@@ -109,17 +109,18 @@ static int send_batch(struct stream *stream, mouv_error_t *error) {
                                                     (const bson_t *const *)batch->documents,
                                                     batch->count, stream->opts, &reply),
                         error);
-    stream->inserted += inserted_count(reply);
-    if (rc < 0 && complain_of_all(stream, reply) > 0) {
+    stream->inserted += insert_inserted_count(reply);
+    if (rc < 0 && insert_complain_of_all(stream, reply) > 0) {
         stream->job->run->status = CLI_FAILED;
         rc = stream->ordered ? mouv_cli_fail(error, CLI_ETOLD, "stopped at a refused document") : 0;
     }
     bson_destroy(reply);
-    empty(batch);
+    insert_empty(batch);
     return rc < 0 ? rc : 0;
 }
 
-static int add_document(struct stream *stream, const struct cli_piece *piece, mouv_error_t *error) {
+static int insert_add_document(struct stream *stream, const struct cli_piece *piece,
+                               mouv_error_t *error) {
     struct batch *batch = stream->batch;
     bson_t *document =
         mouv_cli_json_parse(piece->text, piece->size_bytes, CLI_JSON_DOCUMENT, NULL, error);
@@ -134,42 +135,42 @@ static int add_document(struct stream *stream, const struct cli_piece *piece, mo
     return 0;
 }
 
-static bool is_due(const struct stream *stream) {
+static bool insert_is_due(const struct stream *stream) {
     const struct batch *batch = stream->batch;
     return batch->count == BATCH_DOCUMENTS || batch->size_bytes >= BATCH_BYTES ||
            (batch->count > 0 && mouv_cli_input_idle(stream->input));
 }
 
 /* A bad document ends it; those before it are stored. */
-static int pump(struct stream *stream, mouv_error_t *error) {
+static int insert_pump(struct stream *stream, mouv_error_t *error) {
     struct cli_piece piece;
     mouv_error_t later;
     int rc;
     while ((rc = mouv_cli_input_value(stream->input, &piece, error)) > 0) {
-        rc = add_document(stream, &piece, error);
+        rc = insert_add_document(stream, &piece, error);
         if (rc < 0) break;
-        if (is_due(stream) && (rc = send_batch(stream, error)) < 0) return rc;
+        if (insert_is_due(stream) && (rc = insert_send_batch(stream, error)) < 0) return rc;
     }
-    if (rc == 0) return send_batch(stream, error);
-    return rc == CLI_EDATA && send_batch(stream, &later) < 0 ? (*error = later).code : rc;
+    if (rc == 0) return insert_send_batch(stream, error);
+    return rc == CLI_EDATA && insert_send_batch(stream, &later) < 0 ? (*error = later).code : rc;
 }
 
-static int run_stream(struct stream *stream, mouv_error_t *error) {
+static int insert_run_stream(struct stream *stream, mouv_error_t *error) {
     int rc = mouv_cli_input_open(stream->input, "-", error);
     if (rc < 0) return rc;
     stream->batch = calloc(1, sizeof *stream->batch);
     if (!stream->batch) return mouv_cli_fail(error, MOUV_ENOMEM, "out of memory");
-    rc = pump(stream, error);
-    empty(stream->batch);
+    rc = insert_pump(stream, error);
+    insert_empty(stream->batch);
     free(stream->batch);
-    int printed = print_inserted(stream->job, stream->inserted, rc < 0 ? NULL : error);
+    int printed = insert_print_inserted(stream->job, stream->inserted, rc < 0 ? NULL : error);
     return rc < 0 ? rc : printed;
 }
 
 /* --- What the query holds -------------------------------------------------------------------- */
 
 /* The elements of an array as documents of their own, `*count` of them: all, unless one is none. */
-static bson_t **copy_elements(const bson_t *array, size_t *count, mouv_error_t *error) {
+static bson_t **insert_copy_elements(const bson_t *array, size_t *count, mouv_error_t *error) {
     bson_t **documents = bson_malloc0((bson_count_keys(array) + 1) * sizeof(bson_t *));
     bson_iter_t iter;
     *count = 0;
@@ -188,7 +189,7 @@ static bson_t **copy_elements(const bson_t *array, size_t *count, mouv_error_t *
 static int insert_array(const struct cli_job *job, mouv_collection_t *collection,
                         const bson_t *array, const bson_t *opts, mouv_error_t *error) {
     size_t count;
-    bson_t *reply = NULL, **documents = copy_elements(array, &count, error);
+    bson_t *reply = NULL, **documents = insert_copy_elements(array, &count, error);
     int rc = count == bson_count_keys(array) ? 0 : error->code;
     if (rc == 0)
         rc = mouv_await(mouv_collection_insert_many(collection, (const bson_t *const *)documents,
@@ -196,8 +197,8 @@ static int insert_array(const struct cli_job *job, mouv_collection_t *collection
                         error);
     if (rc >= 0)
         rc = mouv_cli_job_print(job, reply, error);
-    else if (inserted_count(reply) > 0)
-        print_inserted(job, inserted_count(reply), NULL);
+    else if (insert_inserted_count(reply) > 0)
+        insert_print_inserted(job, insert_inserted_count(reply), NULL);
     bson_destroy(reply);
     for (size_t i = 0; i < count; i++) bson_destroy(documents[i]);
     bson_free(documents);
@@ -224,7 +225,7 @@ static int insert_given(const struct cli_job *job, mouv_collection_t *collection
                                 .input = &job->run->input,
                                 .opts = opts,
                                 .ordered = !bson_has_field(opts, "ordered")};
-        return run_stream(&stream, error);
+        return insert_run_stream(&stream, error);
     }
     if (mouv_cli_job_field(job, "documents", CLI_AS_JSON, false, &view, error) < 0)
         return error->code;

@@ -13,7 +13,7 @@ const char *mouv_cli_job_verb(const struct cli_job *job) {
     return bson_iter_init(&iter, job->query) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
 }
 
-static const char *given_db(const struct cli_job *job) {
+static const char *job_given_db(const struct cli_job *job) {
     bson_iter_t iter;
     if (bson_iter_init_find(&iter, job->query, "db") && BSON_ITER_HOLDS_UTF8(&iter))
         return bson_iter_utf8(&iter, NULL);
@@ -21,7 +21,7 @@ static const char *given_db(const struct cli_job *job) {
 }
 
 const char *mouv_cli_job_db(const struct cli_job *job) {
-    const char *db = given_db(job);
+    const char *db = job_given_db(job);
     if (!db) db = mouv_database_name(mouv_client_get_default_database(job->run->client, ""));
     return *db ? db : NULL;
 }
@@ -30,7 +30,7 @@ int mouv_cli_job_collection(const struct cli_job *job, mouv_collection_t **colle
                             mouv_error_t *error) {
     const char *name = mouv_cli_job_string(job, mouv_cli_job_verb(job), error);
     if (!name) return error->code;
-    const char *dot = given_db(job) ? NULL : strchr(name, '.');
+    const char *dot = job_given_db(job) ? NULL : strchr(name, '.');
     const char *db = mouv_cli_job_db(job);
     if (!dot && !db)
         return mouv_cli_fail(error, CLI_EUSAGE,
@@ -44,7 +44,7 @@ int mouv_cli_job_collection(const struct cli_job *job, mouv_collection_t **colle
     return 0;
 }
 
-static unsigned kind_of(const bson_iter_t *iter) {
+static unsigned job_kind_of(const bson_iter_t *iter) {
     return BSON_ITER_HOLDS_DOCUMENT(iter) ? CLI_JSON_DOCUMENT
            : BSON_ITER_HOLDS_ARRAY(iter)  ? CLI_JSON_ARRAY
                                           : 0;
@@ -57,7 +57,7 @@ int mouv_cli_job_field(const struct cli_job *job, const char *name, unsigned kin
     bson_init(view);
     if (!bson_iter_init_find(&iter, job->query, name))
         return optional ? 0 : mouv_cli_fail(error, CLI_EUSAGE, "%s: missing", name);
-    if (!(kind_of(&iter) & kinds))
+    if (!(job_kind_of(&iter) & kinds))
         return mouv_cli_fail(error, CLI_EUSAGE, "%s: no %s", name, wanted[kinds]);
     bson_value_t const *value = bson_iter_value(&iter);
     if (!bson_init_static(view, value->value.v_doc.data, value->value.v_doc.data_len))
@@ -78,7 +78,7 @@ bool mouv_cli_job_flag(const struct cli_job *job, const char *name) {
     return bson_iter_init_find(&iter, job->query, name) && bson_iter_as_bool(&iter);
 }
 
-static bool is_named(const char *key, va_list names) {
+static bool job_is_named(const char *key, va_list names) {
     const char *name;
     while ((name = va_arg(names, const char *)) != NULL)
         if (strcmp(key, name) == 0) return true;
@@ -86,7 +86,7 @@ static bool is_named(const char *key, va_list names) {
 }
 
 /* Fields that are the program's, whatever the verb. */
-static bool is_ours(const char *key) {
+static bool job_is_ours(const char *key) {
     return strcmp(key, "db") == 0 || strcmp(key, "timeoutMS") == 0;
 }
 
@@ -98,7 +98,7 @@ bson_t *mouv_cli_job_opts(const struct cli_job *job, ...) {
         const char *key = bson_iter_key(&iter);
         va_list names;
         va_start(names, job);
-        if (!is_ours(key) && !is_named(key, names)) bson_append_iter(opts, NULL, -1, &iter);
+        if (!job_is_ours(key) && !job_is_named(key, names)) bson_append_iter(opts, NULL, -1, &iter);
         va_end(names);
     }
     return opts;

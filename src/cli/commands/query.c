@@ -35,7 +35,7 @@ struct line {
     cli_job_fn_t run;
 };
 
-static int line_task(void *arg) {
+static int query_line_task(void *arg) {
     const struct line *line = arg;
     mouv_error_t error;
     int rc = line->run(&line->job, &error);
@@ -43,30 +43,30 @@ static int line_task(void *arg) {
 }
 
 /* "timeoutMS" of the line; 0 is none. */
-static int64_t line_timeout_ms(const struct cli_job *job) {
+static int64_t query_line_timeout_ms(const struct cli_job *job) {
     bson_iter_t iter;
     return bson_iter_init_find(&iter, job->query, "timeoutMS") ? bson_iter_as_int64(&iter) : 0;
 }
 
-/* As line_task(), within the line's own time, whoever noticed its end: we or the server. */
-static int run_in_time(struct line *line, int64_t timeout_ms, mouv_error_t *error) {
-    int rc = mouv_with_timeout(timeout_ms, line_task, line, error);
+/* As query_line_task(), within the line's own time, whoever noticed its end: we or the server. */
+static int query_run_in_time(struct line *line, int64_t timeout_ms, mouv_error_t *error) {
+    int rc = mouv_with_timeout(timeout_ms, query_line_task, line, error);
     if (rc != MOUV_ETIMEDOUT) return rc;
     return mouv_cli_fail(error, rc, "timed out after %lld ms", (long long)timeout_ms);
 }
 
-static int run_line(const struct cli_job *job, mouv_error_t *error) {
+static int query_run_line(const struct cli_job *job, mouv_error_t *error) {
     const char *name = mouv_cli_job_verb(job);
-    int64_t timeout_ms = line_timeout_ms(job);
+    int64_t timeout_ms = query_line_timeout_ms(job);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, name) != 0) continue;
         if (timeout_ms <= 0) return verbs[i].run(job, error);
-        return run_in_time(&(struct line){*job, verbs[i].run}, timeout_ms, error);
+        return query_run_in_time(&(struct line){*job, verbs[i].run}, timeout_ms, error);
     }
     return mouv_cli_fail(error, CLI_EDATA, "no such operation: \"%s\"", name);
 }
 
-static bool is_comment(const struct cli_piece *piece) {
+static bool query_is_comment(const struct cli_piece *piece) {
     const char *at = piece->text, *end = at + piece->size_bytes;
     while (at < end && isspace((unsigned char)*at)) at++;
     return at == end || *at == '#' || (end - at >= 2 && at[0] == '/' && at[1] == '/');
@@ -74,17 +74,17 @@ static bool is_comment(const struct cli_piece *piece) {
 
 /* Whether a line ended because the time of the whole run is up: its worker was cancelled, or the
  * server, which is told the deadline, was a moment faster. */
-static bool is_out_of_time(const struct cli_job *job, const mouv_error_t *error) {
+static bool query_is_out_of_time(const struct cli_job *job, const mouv_error_t *error) {
     if (job->run->common->timeout_ms == 0) return false;
     if (error->code == MOUV_ECANCELED || error->code == MOUV_EUNKNOWN)
         return mouv_time_left_ms() <= 0;
-    return error->code == MOUV_ETIMEDOUT && line_timeout_ms(job) <= 0 &&
+    return error->code == MOUV_ETIMEDOUT && query_line_timeout_ms(job) <= 0 &&
            !bson_has_field(job->query, "maxTimeMS");
 }
 
 /* Says what is wrong with a line, and that the whole has failed. Of a cancelled one nothing is
  * said, unless the time is up: then people want to know where. */
-static void report_line(const struct cli_job *job, bool out_of_time, mouv_error_t *error) {
+static void query_report_line(const struct cli_job *job, bool out_of_time, mouv_error_t *error) {
     char *place = bson_strdup_printf("%s:%lld", job->run->input.name, (long long)job->line);
     if (out_of_time) {
         error->code = MOUV_ETIMEDOUT;
@@ -96,16 +96,17 @@ static void report_line(const struct cli_job *job, bool out_of_time, mouv_error_
 }
 
 /* Only what ends the whole run is an error: broken output, the end of the time, a cancel. */
-static int take_line(struct cli_run *run, const struct cli_piece *piece, mouv_error_t *error) {
+static int query_take_line(struct cli_run *run, const struct cli_piece *piece,
+                           mouv_error_t *error) {
     struct cli_job job = {run, NULL, piece->line};
     bson_t nothing = BSON_INITIALIZER;
     bson_t *query =
         mouv_cli_json_parse(piece->text, piece->size_bytes, CLI_JSON_DOCUMENT, NULL, error);
     job.query = query ? query : &nothing;
-    int rc = query ? run_line(&job, error) : CLI_EDATA;
+    int rc = query ? query_run_line(&job, error) : CLI_EDATA;
     if (rc < 0 && !run->output.broken) {
-        bool out_of_time = is_out_of_time(&job, error);
-        report_line(&job, out_of_time, error);
+        bool out_of_time = query_is_out_of_time(&job, error);
+        query_report_line(&job, out_of_time, error);
         if (rc != MOUV_ECANCELED && !out_of_time) rc = 0;
     }
     bson_destroy(query);
@@ -114,14 +115,14 @@ static int take_line(struct cli_run *run, const struct cli_piece *piece, mouv_er
 
 /* --- All of them ----------------------------------------------------------------------------- */
 
-static int worker(void *arg) {
+static int query_worker(void *arg) {
     const struct query *query = arg;
     struct cli_piece piece;
     mouv_error_t error;
     int rc;
     while ((rc = mouv_cli_input_line(&query->run->input, &piece, &error)) > 0) {
-        if (is_comment(&piece)) continue;
-        rc = take_line(query->run, &piece, &error);
+        if (query_is_comment(&piece)) continue;
+        rc = query_take_line(query->run, &piece, &error);
         if (rc == 0) rc = mouv_cli_output_flush(&query->run->output, &error);
         if (rc < 0) break;
     }
@@ -134,7 +135,7 @@ static int query_body(struct cli_run *run, void *arg, mouv_error_t *error) {
     size_t count = (size_t)query->concurrency;
     query->run = run;
     if (mouv_cli_input_open(&run->input, query->path, error) < 0) return error->code;
-    for (size_t i = 0; i < count; i++) workers[i] = mouv_coro(worker, query);
+    for (size_t i = 0; i < count; i++) workers[i] = mouv_coro(query_worker, query);
     return mouv_await(mouv_gather_array(workers, count), error);
 }
 
@@ -145,7 +146,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse(int key, char *text, struct argp_state *state) {
+static error_t query_parse(int key, char *text, struct argp_state *state) {
     struct query *query = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
@@ -188,7 +189,7 @@ static const char doc[] =
 int mouv_cli_query(int argc, char **argv, const struct cli_common *common) {
     static const struct argp_child children[] = {
         {&mouv_cli_output_argp, 0, NULL, 0}, {&mouv_cli_common_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {options, parse, "FILE", doc, children, NULL, NULL};
+    static const struct argp argp = {options, query_parse, "FILE", doc, children, NULL, NULL};
     struct query query = {.common = *common, .concurrency = DEFAULT_CONCURRENCY};
     mouv_cli_parse(&argp, argc, argv, &query);
     return mouv_cli_run(&query.common, query_body, &query);

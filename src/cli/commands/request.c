@@ -46,25 +46,26 @@ const struct argp_child mouv_cli_request_children[] = {
     {0},
 };
 
-static bool takes(const struct cli_request_type *type, int index) {
+static bool request_takes(const struct cli_request_type *type, int index) {
     return index < CLI_MOST_ARGUMENTS && type->arguments[index].field;
 }
 
-static void add_argument(struct request *request, char *text, const struct argp_state *state) {
-    if (!takes(request->type, request->count))
+static void request_add_argument(struct request *request, char *text,
+                                 const struct argp_state *state) {
+    if (!request_takes(request->type, request->count))
         mouv_cli_usage(state, "one argument too many: %s", text);
     request->arguments[request->count++] = text;
 }
 
-static void check_arguments(const struct request *request, const struct argp_state *state) {
-    if (!takes(request->type, request->count)) return;
+static void request_check_arguments(const struct request *request, const struct argp_state *state) {
+    if (!request_takes(request->type, request->count)) return;
     const struct cli_argument *next = &request->type->arguments[request->count];
     bool is_name = request->count == 0 && next->as == CLI_AS_TEXT;
     if (!next->optional) mouv_cli_usage(state, "%s: missing", is_name ? "collection" : next->field);
 }
 
-static error_t set_option(struct request *request, int key, const char *text,
-                          const struct argp_state *state) {
+static error_t request_set_option(struct request *request, int key, const char *text,
+                                  const struct argp_state *state) {
     for (int i = 0; i < FIELDS; i++) {
         if (fields[i].key != key) continue;
         if (fields[i].as == CLI_AS_NUMBER)
@@ -82,28 +83,28 @@ error_t mouv_cli_parse_request(int key, char *text, struct argp_state *state) {
         state->child_inputs[0] = state->child_inputs[1] = &request->common;
         return 0;
     case ARGP_KEY_ARG:
-        add_argument(request, text, state);
+        request_add_argument(request, text, state);
         return 0;
     case ARGP_KEY_END:
-        check_arguments(request, state);
+        request_check_arguments(request, state);
         return 0;
     default:
-        return set_option(request, key, text, state);
+        return request_set_option(request, key, text, state);
     }
 }
 
 /* --- The query, built in the coroutine because "-" reads standard input ---------------------- */
 
 /* A mistake in what was typed: "filter: expected ':' at position 9". */
-static int blame(mouv_error_t *error, const char *name) {
+static int request_blame(mouv_error_t *error, const char *name) {
     if (error->code != CLI_EDATA && error->code != CLI_EIO) return error->code;
     mouv_error_t why = *error;
     return mouv_cli_fail(error, why.code == CLI_EDATA ? CLI_EUSAGE : CLI_EIO, "%s: %s", name,
                          why.message);
 }
 
-static int read_stdin(struct cli_run *run, struct request *request, struct cli_piece *piece,
-                      mouv_error_t *error) {
+static int request_read_stdin(struct cli_run *run, struct request *request, struct cli_piece *piece,
+                              mouv_error_t *error) {
     if (request->stdin_taken)
         return mouv_cli_fail(error, CLI_EDATA, "standard input can be read only once");
     request->stdin_taken = true;
@@ -111,10 +112,10 @@ static int read_stdin(struct cli_run *run, struct request *request, struct cli_p
     return rc < 0 ? rc : mouv_cli_input_all(&run->input, piece, error);
 }
 
-static bson_t *parse_json(struct cli_run *run, struct request *request, const char *text,
-                          unsigned kinds, bool *is_array, mouv_error_t *error) {
+static bson_t *request_parse_json(struct cli_run *run, struct request *request, const char *text,
+                                  unsigned kinds, bool *is_array, mouv_error_t *error) {
     struct cli_piece piece = {text, strlen(text), 1};
-    if (strcmp(text, "-") == 0 && read_stdin(run, request, &piece, error) < 0) return NULL;
+    if (strcmp(text, "-") == 0 && request_read_stdin(run, request, &piece, error) < 0) return NULL;
     return mouv_cli_json_parse(piece.text, piece.size_bytes, kinds, is_array, error);
 }
 
@@ -124,11 +125,11 @@ struct target {
     bson_t *query;
 };
 
-static int append_json(const struct target *target, const char *name, const char *text, unsigned as,
-                       mouv_error_t *error) {
+static int request_append_json(const struct target *target, const char *name, const char *text,
+                               unsigned as, mouv_error_t *error) {
     bool is_array = false;
     unsigned kinds = as & CLI_AS_JSON ? as & CLI_AS_JSON : CLI_JSON_DOCUMENT;
-    bson_t *json = parse_json(target->run, target->request, text, kinds, &is_array, error);
+    bson_t *json = request_parse_json(target->run, target->request, text, kinds, &is_array, error);
     if (!json) return error->code;
     bool fits = as == CLI_AS_FIELDS ? bson_concat(target->query, json)
                 : is_array          ? BSON_APPEND_ARRAY(target->query, name, json)
@@ -138,8 +139,8 @@ static int append_json(const struct target *target, const char *name, const char
 }
 
 /* Adds one argument to the query, as its table row says. */
-static int append(const struct target *target, const char *name, const char *text, unsigned as,
-                  mouv_error_t *error) {
+static int request_append(const struct target *target, const char *name, const char *text,
+                          unsigned as, mouv_error_t *error) {
     bson_t *query = target->query;
     if (as & CLI_AS_STREAM && strcmp(text, "-") == 0) {
         BSON_APPEND_NULL(query, name);
@@ -159,7 +160,7 @@ static int append(const struct target *target, const char *name, const char *tex
         BSON_APPEND_BOOL(query, name, false);
         return 0;
     default:
-        return append_json(target, name, text, as, error);
+        return request_append_json(target, name, text, as, error);
     }
     if (!bson_utf8_validate(text, strlen(text), false))
         return mouv_cli_fail(error, CLI_EDATA, "not UTF-8");
@@ -167,17 +168,17 @@ static int append(const struct target *target, const char *name, const char *tex
     return 0;
 }
 
-static int build(const struct target *target, mouv_error_t *error) {
+static int request_build(const struct target *target, mouv_error_t *error) {
     const struct request *request = target->request;
     for (int i = 0; i < request->count; i++) {
         const struct cli_argument *argument = &request->type->arguments[i];
-        if (append(target, argument->field, request->arguments[i], argument->as, error) < 0)
-            return blame(error, argument->field);
+        if (request_append(target, argument->field, request->arguments[i], argument->as, error) < 0)
+            return request_blame(error, argument->field);
     }
     for (int i = 0; i < FIELDS; i++) {
         if (!request->options[i]) continue;
-        if (append(target, fields[i].name, request->options[i], fields[i].as, error) < 0)
-            return blame(error, fields[i].option);
+        if (request_append(target, fields[i].name, request->options[i], fields[i].as, error) < 0)
+            return request_blame(error, fields[i].option);
     }
     return 0;
 }
@@ -186,7 +187,7 @@ static int request_body(struct cli_run *run, void *arg, mouv_error_t *error) {
     struct request *request = arg;
     bson_t query = BSON_INITIALIZER;
     struct cli_job job = {run, &query, 0};
-    int rc = build(&(struct target){run, request, &query}, error);
+    int rc = request_build(&(struct target){run, request, &query}, error);
     if (rc == 0) rc = request->type->run(&job, error);
     bson_destroy(&query);
     return rc;

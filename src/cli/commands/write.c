@@ -6,8 +6,8 @@
 #include "cli/json.h"
 
 /* What a write comes to: its reply, which is printed, or an error. */
-static int print_outcome(const struct cli_job *job, mouv_future_t written, bson_t **reply,
-                         mouv_error_t *error) {
+static int write_print_outcome(const struct cli_job *job, mouv_future_t written, bson_t **reply,
+                               mouv_error_t *error) {
     int rc = mouv_await(written, error);
     if (rc >= 0) rc = mouv_cli_job_print(job, *reply, error);
     bson_destroy(*reply);
@@ -17,7 +17,7 @@ static int print_outcome(const struct cli_job *job, mouv_future_t written, bson_
 typedef mouv_future_t (*update_fn_t)(mouv_collection_t *, const bson_t *, const bson_t *,
                                      const bson_t *, bson_t **);
 
-static update_fn_t choose_update(const struct cli_job *job, mouv_error_t *error) {
+static update_fn_t write_choose_update(const struct cli_job *job, mouv_error_t *error) {
     bool many = mouv_cli_job_flag(job, "many"), replace = mouv_cli_job_flag(job, "replace");
     if (many && replace) {
         mouv_cli_fail(error, CLI_EUSAGE, "many and replace exclude each other");
@@ -31,7 +31,7 @@ static update_fn_t choose_update(const struct cli_job *job, mouv_error_t *error)
 int mouv_cli_run_update(const struct cli_job *job, mouv_error_t *error) {
     mouv_collection_t *collection;
     bson_t filter, change, *reply = NULL;
-    update_fn_t update = choose_update(job, error);
+    update_fn_t update = write_choose_update(job, error);
     if (!update || mouv_cli_job_collection(job, &collection, error) < 0) return error->code;
     if (mouv_cli_job_field(job, "filter", CLI_JSON_DOCUMENT, false, &filter, error) < 0 ||
         mouv_cli_job_field(job, "change", CLI_AS_JSON, false, &change, error) < 0)
@@ -39,7 +39,7 @@ int mouv_cli_run_update(const struct cli_job *job, mouv_error_t *error) {
     bson_t *opts = mouv_cli_job_opts(job, "filter", "change", "many", "replace", NULL);
     mouv_future_t written = update(collection, &filter, &change, opts, &reply);
     bson_destroy(opts);
-    return print_outcome(job, written, &reply, error);
+    return write_print_outcome(job, written, &reply, error);
 }
 
 int mouv_cli_run_delete(const struct cli_job *job, mouv_error_t *error) {
@@ -53,7 +53,7 @@ int mouv_cli_run_delete(const struct cli_job *job, mouv_error_t *error) {
                                 ? mouv_collection_delete_many(collection, &filter, opts, &reply)
                                 : mouv_collection_delete_one(collection, &filter, opts, &reply);
     bson_destroy(opts);
-    return print_outcome(job, written, &reply, error);
+    return write_print_outcome(job, written, &reply, error);
 }
 
 /* --- Their command lines --------------------------------------------------------------------- */

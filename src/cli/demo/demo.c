@@ -42,7 +42,7 @@ void demo_drop_bson(bson_t **document) {
 
 /* --- the demo -------------------------------------------------------------------------------- */
 
-static int show(void *arg) {
+static int demo_show(void *arg) {
     const struct shop *shop = arg;
     int rc = demo_load(shop);
     if (rc == 0) rc = demo_compare(shop);
@@ -51,15 +51,15 @@ static int show(void *arg) {
 }
 
 /* Also after Ctrl-C and after a --timeout: the shield keeps them out. */
-static int clean_up(const struct shop *shop, mouv_error_t *error) {
+static int demo_clean_up(const struct shop *shop, mouv_error_t *error) {
     MOUV_SHIELD_SCOPE(shield, CLEAN_UP_LIMIT_MS);
     return mouv_await(mouv_database_drop(shop->db, NULL), error);
 }
 
-static int show_and_clean_up(struct shop *shop, bool keep, mouv_error_t *error) {
-    int rc = mouv_await(mouv_coro(show, shop), error);
+static int demo_show_and_clean_up(struct shop *shop, bool keep, mouv_error_t *error) {
+    int rc = mouv_await(mouv_coro(demo_show, shop), error);
     if (keep) return rc;
-    int cleaned = clean_up(shop, rc < 0 ? NULL : error);
+    int cleaned = demo_clean_up(shop, rc < 0 ? NULL : error);
     return rc < 0 ? rc : cleaned;
 }
 
@@ -76,7 +76,7 @@ static int demo_body(struct cli_run *run, void *arg, mouv_error_t *error) {
         .seed = demo->seed,
     };
     int rc = mouv_await(mouv_coro(demo_prepare, &shop), error);
-    if (rc == 0) rc = show_and_clean_up(&shop, demo->keep, error);
+    if (rc == 0) rc = demo_show_and_clean_up(&shop, demo->keep, error);
     if (fflush(stdout) == EOF || ferror(stdout)) run->output.broken = errno ? errno : EIO;
     return rc;
 }
@@ -93,7 +93,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static error_t parse_option(int key, char *value, struct argp_state *state) {
+static error_t demo_parse_option(int key, char *value, struct argp_state *state) {
     struct demo *demo = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
@@ -123,7 +123,7 @@ static const struct argp_child children[] = {{&mouv_cli_common_argp, 0, NULL, 0}
 
 static const struct argp argp = {
     .options = options,
-    .parser = parse_option,
+    .parser = demo_parse_option,
     .children = children,
     .doc = "Fills a database with a generated shop, asks it the same questions one after the other "
            "and then all at once, and ends a query that takes too long at its deadline. All times "

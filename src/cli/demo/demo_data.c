@@ -14,35 +14,36 @@ enum { BATCH_SIZE = 1000, LOADERS = 8 };
 /* --- pseudo-random --------------------------------------------------------------------------- */
 
 /* splitmix64: a good sequence from any start, also from 1, 2, 3. */
-static uint64_t next_random(uint64_t *state) {
+static uint64_t demo_data_next_random(uint64_t *state) {
     uint64_t z = (*state += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
 }
 
-static int64_t below(uint64_t *state, int64_t limit) {
-    return (int64_t)(next_random(state) % (uint64_t)limit);
+static int64_t demo_data_below(uint64_t *state, int64_t limit) {
+    return (int64_t)(demo_data_next_random(state) % (uint64_t)limit);
 }
 
-#define PICK(state, list) (list[below((state), (int64_t)(sizeof(list) / sizeof((list)[0])))])
+#define PICK(state, list) \
+    (list[demo_data_below((state), (int64_t)(sizeof(list) / sizeof((list)[0])))])
 
 /* --- documents ------------------------------------------------------------------------------- */
 
 /* How many of each the shop has: of 40,000 documents 8,000 users, 2,000 products, 30,000 orders. */
-static int64_t user_count(const struct shop *shop) {
+static int64_t demo_data_user_count(const struct shop *shop) {
     return shop->documents / 5;
 }
 
-static int64_t product_count(const struct shop *shop) {
+static int64_t demo_data_product_count(const struct shop *shop) {
     return shop->documents / 20;
 }
 
-static int64_t order_count(const struct shop *shop) {
-    return shop->documents - user_count(shop) - product_count(shop);
+static int64_t demo_data_order_count(const struct shop *shop) {
+    return shop->documents - demo_data_user_count(shop) - demo_data_product_count(shop);
 }
 
-static bson_t *make_user(const struct shop *shop, uint64_t *state, int64_t number) {
+static bson_t *demo_data_make_user(const struct shop *shop, uint64_t *state, int64_t number) {
     static const char *const first[] = {"Ada",    "Alan",   "Barbara",  "Dennis",
                                         "Donald", "Edsger", "Frances",  "Grace",
                                         "John",   "Ken",    "Margaret", "Radia"};
@@ -55,42 +56,44 @@ static bson_t *make_user(const struct shop *shop, uint64_t *state, int64_t numbe
     snprintf(name, sizeof name, "%s %s", PICK(state, first), PICK(state, last));
     (void)shop;
     return BCON_NEW("_id", BCON_INT64(number), "name", BCON_UTF8(name), "city",
-                    BCON_UTF8(PICK(state, city)), "born", BCON_INT32(1940 + (int)below(state, 65)));
+                    BCON_UTF8(PICK(state, city)), "born",
+                    BCON_INT32(1940 + (int)demo_data_below(state, 65)));
 }
 
-static bson_t *make_product(const struct shop *shop, uint64_t *state, int64_t number) {
+static bson_t *demo_data_make_product(const struct shop *shop, uint64_t *state, int64_t number) {
     static const char *const colour[] = {"Blue", "Green", "Red", "White", "Yellow"};
     static const char *const thing[] = {"bicycle", "chair", "kettle", "lamp", "tent", "violin"};
     char name[40];
     snprintf(name, sizeof name, "%s %s", PICK(state, colour), PICK(state, thing));
     (void)shop;
     return BCON_NEW("_id", BCON_INT64(number), "name", BCON_UTF8(name), "cents",
-                    BCON_INT64(100 + below(state, 50000)), "stock",
-                    BCON_INT32((int)below(state, 500)));
+                    BCON_INT64(100 + demo_data_below(state, 50000)), "stock",
+                    BCON_INT32((int)demo_data_below(state, 500)));
 }
 
-static void append_items(bson_t *order, const struct shop *shop, uint64_t *state) {
+static void demo_data_append_items(bson_t *order, const struct shop *shop, uint64_t *state) {
     bson_t items = BSON_INITIALIZER;
-    int count = 1 + (int)below(state, 4);
+    int count = 1 + (int)demo_data_below(state, 4);
     for (int i = 0; i < count; i++) {
         const char key[] = {(char)('0' + i), '\0'};
-        AUTO_BSON bson_t *item = BCON_NEW("product", BCON_INT64(below(state, product_count(shop))),
-                                          "quantity", BCON_INT32(1 + (int)below(state, 5)), "cents",
-                                          BCON_INT64(100 + below(state, 50000)));
+        AUTO_BSON bson_t *item =
+            BCON_NEW("product", BCON_INT64(demo_data_below(state, demo_data_product_count(shop))),
+                     "quantity", BCON_INT32(1 + (int)demo_data_below(state, 5)), "cents",
+                     BCON_INT64(100 + demo_data_below(state, 50000)));
         bson_append_document(&items, key, -1, item);
     }
     bson_append_array(order, "items", -1, &items);
     bson_destroy(&items);
 }
 
-static bson_t *make_order(const struct shop *shop, uint64_t *state, int64_t number) {
+static bson_t *demo_data_make_order(const struct shop *shop, uint64_t *state, int64_t number) {
     static const char *const status[] = {"new", "paid", "shipped", "shipped", "returned"};
     const int64_t year_2024_ms = 1704067200000, two_years_ms = 63072000000;
-    bson_t *order =
-        BCON_NEW("_id", BCON_INT64(number), "user", BCON_INT64(below(state, user_count(shop))),
-                 "status", BCON_UTF8(PICK(state, status)), "placed",
-                 BCON_DATE_TIME(year_2024_ms + below(state, two_years_ms)));
-    append_items(order, shop, state);
+    bson_t *order = BCON_NEW("_id", BCON_INT64(number), "user",
+                             BCON_INT64(demo_data_below(state, demo_data_user_count(shop))),
+                             "status", BCON_UTF8(PICK(state, status)), "placed",
+                             BCON_DATE_TIME(year_2024_ms + demo_data_below(state, two_years_ms)));
+    demo_data_append_items(order, shop, state);
     return order;
 }
 
@@ -113,15 +116,15 @@ struct load {
 };
 
 /* The next documents of one collection, at most BATCH_SIZE; false if none is left. */
-static bool take_batch(struct load *load, struct batch *batch) {
+static bool demo_data_take_batch(struct load *load, struct batch *batch) {
     const struct shop *shop = load->shop;
     const struct {
         mouv_collection_t *collection;
         make_fn_t make;
         int64_t count;
-    } parts[] = {{shop->users, make_user, user_count(shop)},
-                 {shop->products, make_product, product_count(shop)},
-                 {shop->orders, make_order, order_count(shop)}};
+    } parts[] = {{shop->users, demo_data_make_user, demo_data_user_count(shop)},
+                 {shop->products, demo_data_make_product, demo_data_product_count(shop)},
+                 {shop->orders, demo_data_make_order, demo_data_order_count(shop)}};
     int64_t first = load->next;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; first -= parts[i++].count) {
         if (first >= parts[i].count) continue;
@@ -134,17 +137,18 @@ static bool take_batch(struct load *load, struct batch *batch) {
     return false;
 }
 
-static uint64_t seed_of(const struct shop *shop, const struct batch *batch, int64_t number) {
+static uint64_t demo_data_seed_of(const struct shop *shop, const struct batch *batch,
+                                  int64_t number) {
     uint64_t state = shop->seed ^ (uint64_t)number << 20;
     for (const char *c = mouv_collection_name(batch->collection); *c; c++)
         state = state * 31 + (unsigned char)*c;
     return state;
 }
 
-static int insert_batch(const struct shop *shop, const struct batch *batch) {
+static int demo_data_insert_batch(const struct shop *shop, const struct batch *batch) {
     bson_t *documents[BATCH_SIZE];
     for (int64_t i = 0; i < batch->count; i++) {
-        uint64_t state = seed_of(shop, batch, batch->first + i);
+        uint64_t state = demo_data_seed_of(shop, batch, batch->first + i);
         documents[i] = batch->make(shop, &state, batch->first + i);
     }
     mouv_future_t inserted = mouv_collection_insert_many(
@@ -155,7 +159,7 @@ static int insert_batch(const struct shop *shop, const struct batch *batch) {
 
 /* --- loading --------------------------------------------------------------------------------- */
 
-static void show_progress(const struct load *load) {
+static void demo_data_show_progress(const struct load *load) {
     enum { WIDTH = 40 };
     static const char marks[] = "########################################";
     if (!load->progress) return;
@@ -164,18 +168,18 @@ static void show_progress(const struct load *load) {
             (long long)load->shop->documents);
 }
 
-static void erase_progress(const struct load *load) {
+static void demo_data_erase_progress(const struct load *load) {
     if (load->progress) fputs("\r\033[K", stderr);
 }
 
-static int load_batches(void *arg) {
+static int demo_data_load_batches(void *arg) {
     struct load *load = arg;
     struct batch batch;
-    while (take_batch(load, &batch)) {
-        int rc = insert_batch(load->shop, &batch);
+    while (demo_data_take_batch(load, &batch)) {
+        int rc = demo_data_insert_batch(load->shop, &batch);
         if (rc < 0) return rc;
         load->stored += batch.count;
-        show_progress(load);
+        demo_data_show_progress(load);
     }
     return 0;
 }
@@ -184,13 +188,14 @@ int demo_load(const struct shop *shop) {
     struct load load = {.shop = shop, .progress = isatty(STDERR_FILENO)};
     mouv_future_t loaders[LOADERS];
     int64_t began_ns = timeline_now_ns();
-    for (int i = 0; i < LOADERS; i++) loaders[i] = mouv_coro(load_batches, &load);
+    for (int i = 0; i < LOADERS; i++) loaders[i] = mouv_coro(demo_data_load_batches, &load);
     int rc = mouv_await(mouv_gather_array(loaders, LOADERS), NULL);
-    erase_progress(&load);
+    demo_data_erase_progress(&load);
     if (rc < 0) return rc;
     printf("Loaded %lld users, %lld products and %lld orders in %.1f ms (%d batches at once).\n\n",
-           (long long)user_count(shop), (long long)product_count(shop),
-           (long long)order_count(shop), timeline_ms(timeline_now_ns() - began_ns), LOADERS);
+           (long long)demo_data_user_count(shop), (long long)demo_data_product_count(shop),
+           (long long)demo_data_order_count(shop), timeline_ms(timeline_now_ns() - began_ns),
+           LOADERS);
     return 0;
 }
 
@@ -199,7 +204,7 @@ int demo_load(const struct shop *shop) {
 #define MARK "made_by_mouv_demo"
 
 /* Whether the database is empty or bears our mark. */
-static bool is_ours(char *const *names) {
+static bool demo_data_is_ours(char *const *names) {
     if (!names[0]) return true;
     for (; *names; names++) {
         if (strcmp(*names, MARK) == 0) return true;
@@ -212,7 +217,7 @@ int demo_prepare(void *arg) {
     char **names = NULL;
     int rc = mouv_await(mouv_database_list_collection_names(shop->db, NULL, &names), NULL);
     if (rc < 0) return rc;
-    bool ours = is_ours(names);
+    bool ours = demo_data_is_ours(names);
     bson_strfreev(names);
     if (!ours)
         return mouv_fail(MOUV_EINVAL, "database %s holds something else; choose another with --db",

@@ -25,7 +25,7 @@ struct ticker {
 };
 
 /* Until it is cancelled. */
-static int tick(void *arg) {
+static int demo_deadline_tick(void *arg) {
     struct ticker *ticker = arg;
     for (;;) {
         int64_t due_ns = timeline_now_ns() + (int64_t)TICK_MS * 1000000;
@@ -42,12 +42,12 @@ static int tick(void *arg) {
 /* --- the server's view ----------------------------------------------------------------------- */
 
 /* A name for one query of one process, to be found in $currentOp. */
-static void make_comment(char *comment, size_t size) {
+static void demo_deadline_make_comment(char *comment, size_t size) {
     snprintf(comment, size, "mouv demo %ld %lld", (long)getpid(), (long long)timeline_now_ns());
 }
 
 /* How many operations with this comment the server is running: 0, 1, or a negative error. */
-static int count_running(const struct shop *shop, const char *comment) {
+static int demo_deadline_count_running(const struct shop *shop, const char *comment) {
     AUTO_BSON bson_t *pipeline =
         BCON_NEW("pipeline", "[", "{", "$currentOp", "{", "}", "}", "{", "$match", "{",
                  "command.comment", BCON_UTF8(comment), "}", "}", "]");
@@ -66,19 +66,20 @@ struct look {
     int running;
 };
 
-static int look_half_way(void *arg) {
+static int demo_deadline_look_half_way(void *arg) {
     struct look *look = arg;
     int rc = mouv_sleep_ms(DEADLINE_MS / 2);
     if (rc < 0) return rc;
-    look->running = count_running(look->shop, look->comment);
+    look->running = demo_deadline_count_running(look->shop, look->comment);
     return look->running < 0 ? look->running : 0;
 }
 
 /* Asks until the query has gone; `*gone_ns` is when the answer that says so was there. */
-static int wait_until_gone(const struct shop *shop, const char *comment, int64_t *gone_ns) {
+static int demo_deadline_wait_until_gone(const struct shop *shop, const char *comment,
+                                         int64_t *gone_ns) {
     int64_t until_ns = timeline_now_ns() + (int64_t)GONE_LIMIT_MS * 1000000;
     for (;;) {
-        int rc = count_running(shop, comment);
+        int rc = demo_deadline_count_running(shop, comment);
         *gone_ns = timeline_now_ns();
         if (rc <= 0) return rc;
         if (*gone_ns > until_ns)
@@ -91,13 +92,13 @@ static int wait_until_gone(const struct shop *shop, const char *comment, int64_t
 
 /* --- the query ------------------------------------------------------------------------------- */
 
-static mouv_future_t start_slow_query(const struct shop *shop, const char *comment) {
+static mouv_future_t demo_deadline_start_slow_query(const struct shop *shop, const char *comment) {
     AUTO_BSON bson_t *filter = demo_json(SLOW_QUERY);
     AUTO_BSON bson_t *opts = BCON_NEW("comment", BCON_UTF8(comment));
     return mouv_collection_find_one(shop->orders, filter, opts, NULL);
 }
 
-static int check_timed_out(int rc, const mouv_error_t *error, double took_ms) {
+static int demo_deadline_check_timed_out(int rc, const mouv_error_t *error, double took_ms) {
     if (rc >= 0) return mouv_fail(MOUV_ESTATE, "the slow query ended after %.0f ms", took_ms);
     if (rc != MOUV_ETIMEDOUT) return mouv_fail_with(error);
     if (took_ms > LATEST_END_MS)
@@ -105,8 +106,8 @@ static int check_timed_out(int rc, const mouv_error_t *error, double took_ms) {
     return 0;
 }
 
-static void print_outcome(const struct ticker *ticker, const struct look *look, double took_ms,
-                          double gone_ms) {
+static void demo_deadline_print_outcome(const struct ticker *ticker, const struct look *look,
+                                        double took_ms, double gone_ms) {
     printf("The query ended after %.1f ms: %s, %s.\n", took_ms, mouv_error_name(MOUV_ETIMEDOUT),
            mouv_error_message(MOUV_ETIMEDOUT));
     printf("Meanwhile the ticker ticked %d times, at most %.1f ms late.\n", ticker->count,
@@ -117,13 +118,14 @@ static void print_outcome(const struct ticker *ticker, const struct look *look, 
 }
 
 /* The query under its deadline, and the look at it, both joined. Returns the query's code. */
-static int run_query(struct look *look, mouv_error_t *error) {
+static int demo_deadline_run_query(struct look *look, mouv_error_t *error) {
     enum { QUERY, LOOK, COUNT };
     int codes[COUNT];
     mouv_error_t errors[COUNT];
     mouv_future_t both[COUNT] = {
-        [QUERY] = mouv_wait_for(start_slow_query(look->shop, look->comment), DEADLINE_MS),
-        [LOOK] = mouv_coro(look_half_way, look),
+        [QUERY] =
+            mouv_wait_for(demo_deadline_start_slow_query(look->shop, look->comment), DEADLINE_MS),
+        [LOOK] = mouv_coro(demo_deadline_look_half_way, look),
     };
     int rc = mouv_await(mouv_gather_all(both, COUNT, codes, errors), error);
     if (rc < 0) return rc;
@@ -131,33 +133,34 @@ static int run_query(struct look *look, mouv_error_t *error) {
     return codes[LOOK] < 0 ? codes[LOOK] : codes[QUERY];
 }
 
-static int watch_query(struct ticker *ticker, struct look *look) {
+static int demo_deadline_watch_query(struct ticker *ticker, struct look *look) {
     mouv_error_t error;
     int64_t began_ns = timeline_now_ns(), gone_ns = 0;
-    int rc = run_query(look, &error);
+    int rc = demo_deadline_run_query(look, &error);
     int64_t ended_ns = timeline_now_ns();
     double took_ms = timeline_ms(ended_ns - began_ns);
     printf(" [query ended]");
     fflush(stdout);
-    rc = check_timed_out(rc, &error, took_ms);
-    if (rc == 0) rc = wait_until_gone(look->shop, look->comment, &gone_ns);
+    rc = demo_deadline_check_timed_out(rc, &error, took_ms);
+    if (rc == 0) rc = demo_deadline_wait_until_gone(look->shop, look->comment, &gone_ns);
     if (rc == 0) rc = mouv_sleep_ms(AFTER_MS);
     printf("\n");
-    if (rc == 0) print_outcome(ticker, look, took_ms, timeline_ms(gone_ns - ended_ns));
+    if (rc == 0)
+        demo_deadline_print_outcome(ticker, look, took_ms, timeline_ms(gone_ns - ended_ns));
     return rc;
 }
 
 int demo_deadline(const struct shop *shop) {
     char comment[64];
-    make_comment(comment, sizeof comment);
+    demo_deadline_make_comment(comment, sizeof comment);
     printf("A query of %d ms under a deadline of %d ms; a ticker every %d ms:\n ", QUERY_MS,
            DEADLINE_MS, TICK_MS);
     fflush(stdout);
 
     struct ticker ticker = {.began_ns = timeline_now_ns()};
     struct look look = {.shop = shop, .comment = comment};
-    mouv_future_t ticking = mouv_task(tick, &ticker);
-    int rc = watch_query(&ticker, &look);
+    mouv_future_t ticking = mouv_task(demo_deadline_tick, &ticker);
+    int rc = demo_deadline_watch_query(&ticker, &look);
     mouv_future_cancel(ticking);
     mouv_await(ticking, NULL); /* it uses `ticker` until it has ended */
     return rc;

@@ -19,7 +19,7 @@ struct question {
 
 /* --- the questions --------------------------------------------------------------------------- */
 
-static int users_of_porto(struct question *question) {
+static int demo_queries_users_of_porto(struct question *question) {
     AUTO_BSON bson_t *filter = demo_json("{'city': 'Porto'}");
     AUTO_BSON bson_t *opts = demo_json("{'sort': {'name': 1}, 'batchSize': 250}");
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor =
@@ -31,7 +31,7 @@ static int users_of_porto(struct question *question) {
     return rc;
 }
 
-static int shipped_orders(struct question *question) {
+static int demo_queries_shipped_orders(struct question *question) {
     AUTO_BSON bson_t *filter = demo_json("{'status': 'shipped'}");
     int64_t count = 0;
     int rc = mouv_await(
@@ -40,7 +40,7 @@ static int shipped_orders(struct question *question) {
     return rc;
 }
 
-static int cities(struct question *question) {
+static int demo_queries_cities(struct question *question) {
     AUTO_BSON bson_t *everybody = bson_new(), *values = NULL;
     int rc = mouv_await(
         mouv_collection_distinct(question->shop->users, "city", everybody, NULL, &values), NULL);
@@ -49,8 +49,8 @@ static int cities(struct question *question) {
     return rc;
 }
 
-static int find_id(struct question *question, mouv_collection_t *collection,
-                   const char *filter_json, const char *opts_json) {
+static int demo_queries_find_id(struct question *question, mouv_collection_t *collection,
+                                const char *filter_json, const char *opts_json) {
     AUTO_BSON bson_t *filter = demo_json(filter_json), *opts = demo_json(opts_json), *found = NULL;
     int rc = mouv_await(mouv_collection_find_one(collection, filter, opts, &found), NULL);
     bson_iter_t id;
@@ -60,20 +60,21 @@ static int find_id(struct question *question, mouv_collection_t *collection,
     return rc;
 }
 
-static int newest_order(struct question *question) {
-    return find_id(question, question->shop->orders, "{}", "{'sort': {'placed': -1, '_id': 1}}");
+static int demo_queries_newest_order(struct question *question) {
+    return demo_queries_find_id(question, question->shop->orders, "{}",
+                                "{'sort': {'placed': -1, '_id': 1}}");
 }
 
-static int slow_user(struct question *question) {
-    return find_id(question, question->shop->users, "{'_id': 7, " SLOWLY "}", "{}");
+static int demo_queries_slow_user(struct question *question) {
+    return demo_queries_find_id(question, question->shop->users, "{'_id': 7, " SLOWLY "}", "{}");
 }
 
-static int slow_order(struct question *question) {
-    return find_id(question, question->shop->orders, "{'_id': 42, " SLOWLY "}", "{}");
+static int demo_queries_slow_order(struct question *question) {
+    return demo_queries_find_id(question, question->shop->orders, "{'_id': 42, " SLOWLY "}", "{}");
 }
 
 /* The number of groups, and the first one's _id. */
-static int aggregate(struct question *question, const char *pipeline_json) {
+static int demo_queries_aggregate(struct question *question, const char *pipeline_json) {
     AUTO_BSON bson_t *pipeline = demo_json(pipeline_json);
     MOUV_AUTO_CURSOR mouv_cursor_t *cursor =
         mouv_collection_aggregate(question->shop->orders, pipeline, NULL);
@@ -89,36 +90,36 @@ static int aggregate(struct question *question, const char *pipeline_json) {
     return rc;
 }
 
-static int revenue_by_month(struct question *question) {
-    return aggregate(question,
-                     "[{'$unwind': '$items'},"
-                     " {'$group': {"
-                     "   '_id': {'$dateToString': {'date': '$placed', 'format': '%Y-%m'}},"
-                     "   'cents': {'$sum': {'$multiply': ['$items.cents', '$items.quantity']}}}},"
-                     " {'$sort': {'cents': -1}}, {'$addFields': {'best': '$_id'}}]");
+static int demo_queries_revenue_by_month(struct question *question) {
+    return demo_queries_aggregate(
+        question, "[{'$unwind': '$items'},"
+                  " {'$group': {"
+                  "   '_id': {'$dateToString': {'date': '$placed', 'format': '%Y-%m'}},"
+                  "   'cents': {'$sum': {'$multiply': ['$items.cents', '$items.quantity']}}}},"
+                  " {'$sort': {'cents': -1}}, {'$addFields': {'best': '$_id'}}]");
 }
 
-static int best_customers(struct question *question) {
-    return aggregate(question,
-                     "[{'$group': {'_id': '$user', 'orders': {'$sum': 1}}},"
-                     " {'$sort': {'orders': -1, '_id': 1}}, {'$limit': 10},"
-                     " {'$lookup': {'from': 'users', 'localField': '_id', 'foreignField': '_id',"
-                     "   'as': 'user'}},"
-                     " {'$addFields': {'best': {'$arrayElemAt': ['$user.name', 0]}}}]");
+static int demo_queries_best_customers(struct question *question) {
+    return demo_queries_aggregate(
+        question, "[{'$group': {'_id': '$user', 'orders': {'$sum': 1}}},"
+                  " {'$sort': {'orders': -1, '_id': 1}}, {'$limit': 10},"
+                  " {'$lookup': {'from': 'users', 'localField': '_id', 'foreignField': '_id',"
+                  "   'as': 'user'}},"
+                  " {'$addFields': {'best': {'$arrayElemAt': ['$user.name', 0]}}}]");
 }
 
 static const struct {
     const char *label;
     int (*ask)(struct question *question);
 } questions[] = {
-    {"users of Porto, by name", users_of_porto},
-    {"orders shipped", shipped_orders},
-    {"cities, distinct", cities},
-    {"newest order", newest_order},
-    {"revenue by month", revenue_by_month},
-    {"best customers", best_customers},
-    {"one user *", slow_user},
-    {"one order *", slow_order},
+    {"users of Porto, by name", demo_queries_users_of_porto},
+    {"orders shipped", demo_queries_shipped_orders},
+    {"cities, distinct", demo_queries_cities},
+    {"newest order", demo_queries_newest_order},
+    {"revenue by month", demo_queries_revenue_by_month},
+    {"best customers", demo_queries_best_customers},
+    {"one user *", demo_queries_slow_user},
+    {"one order *", demo_queries_slow_order},
 };
 enum { COUNT = sizeof questions / sizeof questions[0] };
 
@@ -136,7 +137,7 @@ struct round {
     int64_t began_ns, took_ns;
 };
 
-static int ask(void *arg) {
+static int demo_queries_ask(void *arg) {
     struct asked *asked = arg;
     asked->span.begin_ns = timeline_now_ns();
     int rc = asked->ask(&asked->question);
@@ -144,19 +145,21 @@ static int ask(void *arg) {
     return rc < 0 ? rc : 0;
 }
 
-static int in_sequence(struct asked *asked) {
+static int demo_queries_in_sequence(struct asked *asked) {
     int rc = 0;
-    for (size_t i = 0; i < COUNT && rc == 0; i++) rc = mouv_await(mouv_coro(ask, &asked[i]), NULL);
+    for (size_t i = 0; i < COUNT && rc == 0; i++)
+        rc = mouv_await(mouv_coro(demo_queries_ask, &asked[i]), NULL);
     return rc;
 }
 
-static int gathered(struct asked *asked) {
+static int demo_queries_gathered(struct asked *asked) {
     mouv_future_t answers[COUNT];
-    for (size_t i = 0; i < COUNT; i++) answers[i] = mouv_coro(ask, &asked[i]);
+    for (size_t i = 0; i < COUNT; i++) answers[i] = mouv_coro(demo_queries_ask, &asked[i]);
     return mouv_await(mouv_gather_array(answers, COUNT), NULL);
 }
 
-static int run_round(struct round *round, const struct shop *shop, int (*way)(struct asked *)) {
+static int demo_queries_run_round(struct round *round, const struct shop *shop,
+                                  int (*way)(struct asked *)) {
     for (size_t i = 0; i < COUNT; i++) {
         struct asked *asked = &round->asked[i];
         *asked = (struct asked){.question = {.shop = shop}, .ask = questions[i].ask};
@@ -171,7 +174,8 @@ static int run_round(struct round *round, const struct shop *shop, int (*way)(st
 
 /* --- comparing ------------------------------------------------------------------------------- */
 
-static void print_round(const struct round *round, const char *title, int64_t scale_ns) {
+static void demo_queries_print_round(const struct round *round, const char *title,
+                                     int64_t scale_ns) {
     struct timeline_span spans[COUNT];
     for (size_t i = 0; i < COUNT; i++) spans[i] = round->asked[i].span;
     printf("%s\n", title);
@@ -180,7 +184,7 @@ static void print_round(const struct round *round, const char *title, int64_t sc
     fflush(stdout);
 }
 
-static int check_same(const struct round *one, const struct round *other) {
+static int demo_queries_check_same(const struct round *one, const struct round *other) {
     for (size_t i = 0; i < COUNT; i++) {
         const char *first = one->asked[i].question.answer, *then = other->asked[i].question.answer;
         if (strcmp(first, then) != 0)
@@ -190,7 +194,7 @@ static int check_same(const struct round *one, const struct round *other) {
     return 0;
 }
 
-static void print_verdict(const struct round *sequence, const struct round *gather) {
+static void demo_queries_print_verdict(const struct round *sequence, const struct round *gather) {
     printf("Gathered took %.1f ms, in sequence %.1f ms: %.1f times as fast, with the same answers."
            "\n* The server waits " WAIT_MS " ms in it (a sleep in JavaScript), as a busy or\n"
            "  distant one would; the rest is work that the server's processors share.\n"
@@ -201,15 +205,17 @@ static void print_verdict(const struct round *sequence, const struct round *gath
 
 int demo_compare(const struct shop *shop) {
     struct round sequence, gather;
-    int rc = run_round(&gather, shop, gathered); /* connections and caches, for both rounds */
-    if (rc == 0) rc = run_round(&sequence, shop, in_sequence);
+    int rc = demo_queries_run_round(
+        &gather, shop, demo_queries_gathered); /* connections and caches, for both rounds */
+    if (rc == 0) rc = demo_queries_run_round(&sequence, shop, demo_queries_in_sequence);
     if (rc < 0) return rc;
-    print_round(&sequence, "In sequence, each question asked when the one before is answered:",
-                sequence.took_ns);
-    rc = run_round(&gather, shop, gathered);
+    demo_queries_print_round(
+        &sequence,
+        "In sequence, each question asked when the one before is answered:", sequence.took_ns);
+    rc = demo_queries_run_round(&gather, shop, demo_queries_gathered);
     if (rc < 0) return rc;
-    print_round(&gather, "Gathered, all asked at once:", sequence.took_ns);
-    rc = check_same(&sequence, &gather);
-    if (rc == 0) print_verdict(&sequence, &gather);
+    demo_queries_print_round(&gather, "Gathered, all asked at once:", sequence.took_ns);
+    rc = demo_queries_check_same(&sequence, &gather);
+    if (rc == 0) demo_queries_print_verdict(&sequence, &gather);
     return rc;
 }

@@ -23,7 +23,8 @@ int child_watch_signals(sigset_t *before) {
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static _Noreturn void become(char **argv, char **environment, const sigset_t *mask, pid_t parent) {
+static _Noreturn void child_become(char **argv, char **environment, const sigset_t *mask,
+                                   pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(CLI_FAILED); /* it died before the line above */
     for (; *environment; environment++) putenv(*environment);
@@ -37,7 +38,7 @@ static _Noreturn void become(char **argv, char **environment, const sigset_t *ma
 pid_t child_start(char **argv, char **environment, const sigset_t *mask) {
     pid_t parent = getpid();
     pid_t child = fork();
-    if (child == 0) become(argv, environment, mask, parent);
+    if (child == 0) child_become(argv, environment, mask, parent);
     return child;
 }
 

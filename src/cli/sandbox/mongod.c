@@ -49,17 +49,17 @@ struct arguments {
     size_t count;
 };
 
-static void add(struct arguments *arguments, const char *value) {
+static void mongod_add(struct arguments *arguments, const char *value) {
     const size_t last = sizeof arguments->values / sizeof arguments->values[0] - 1;
     if (arguments->count < last) arguments->values[arguments->count++] = value;
 }
 
-static void add_option(struct arguments *arguments, const char *name, const char *value) {
-    add(arguments, name);
-    add(arguments, value);
+static void mongod_add_option(struct arguments *arguments, const char *name, const char *value) {
+    mongod_add(arguments, name);
+    mongod_add(arguments, value);
 }
 
-static bool is_overridden(const char *parameter, char *const *parameters) {
+static bool mongod_is_overridden(const char *parameter, char *const *parameters) {
     size_t length = strcspn(parameter, "=") + 1;
     for (; *parameters; parameters++) {
         if (strncmp(parameter, *parameters, length) == 0) return true;
@@ -67,16 +67,16 @@ static bool is_overridden(const char *parameter, char *const *parameters) {
     return false;
 }
 
-static void add_parameters(struct arguments *arguments, char *const *parameters) {
+static void mongod_add_parameters(struct arguments *arguments, char *const *parameters) {
     for (size_t i = 0; i < DEFAULT_PARAMETERS; i++) {
-        if (!is_overridden(default_parameters[i], parameters))
-            add_option(arguments, "--setParameter", default_parameters[i]);
+        if (!mongod_is_overridden(default_parameters[i], parameters))
+            mongod_add_option(arguments, "--setParameter", default_parameters[i]);
     }
-    for (; *parameters; parameters++) add_option(arguments, "--setParameter", *parameters);
+    for (; *parameters; parameters++) mongod_add_option(arguments, "--setParameter", *parameters);
 }
 
 /* The folder is the working directory, so that a core dump goes with it. */
-static void enter(const char *directory, const char *data, const char *log) {
+static void mongod_enter(const char *directory, const char *data, const char *log) {
     int fd;
     if (chdir(directory) == 0 && (mkdir(data, 0700) == 0 || errno == EEXIST) &&
         (fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) >= 0 &&
@@ -91,19 +91,19 @@ void mongod_exec(const struct mongod_spec *spec, const char *directory, int node
     snprintf(data, sizeof data, "node%d", node);
     snprintf(log, sizeof log, "node%d.log", node);
     snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
-    enter(directory, data, log);
+    mongod_enter(directory, data, log);
 
     struct arguments arguments = {.count = 0};
-    add(&arguments, spec->program);
-    add_option(&arguments, "--port", port_text);
-    add_option(&arguments, "--dbpath", data);
-    add_option(&arguments, "--bind_ip", "127.0.0.1");
-    add_option(&arguments, "--replSet", MONGOD_REPLICA_SET);
-    add_option(&arguments, "--wiredTigerCacheSizeGB", "0.25");
-    add_option(&arguments, "--oplogSize", "64");
-    add(&arguments, "--nounixsocket");
-    if (spec->auth) add_option(&arguments, "--keyFile", MONGOD_KEY_FILE);
-    add_parameters(&arguments, spec->parameters);
+    mongod_add(&arguments, spec->program);
+    mongod_add_option(&arguments, "--port", port_text);
+    mongod_add_option(&arguments, "--dbpath", data);
+    mongod_add_option(&arguments, "--bind_ip", "127.0.0.1");
+    mongod_add_option(&arguments, "--replSet", MONGOD_REPLICA_SET);
+    mongod_add_option(&arguments, "--wiredTigerCacheSizeGB", "0.25");
+    mongod_add_option(&arguments, "--oplogSize", "64");
+    mongod_add(&arguments, "--nounixsocket");
+    if (spec->auth) mongod_add_option(&arguments, "--keyFile", MONGOD_KEY_FILE);
+    mongod_add_parameters(&arguments, spec->parameters);
     execv(spec->program, (char *const *)arguments.values);
     fprintf(stderr, "cannot run %s: %s\n", spec->program, strerror(errno));
     _exit(127);

@@ -17,7 +17,7 @@
 
 enum { SCAN_INTERVAL_MS = 20, KILL_LIMIT_MS = 5000 };
 
-static bool has_mark(const char *pid, const char *mark) {
+static bool processes_has_mark(const char *pid, const char *mark) {
     char path[300];
     snprintf(path, sizeof path, "/proc/%s/environ", pid);
     FILE *environment = fopen(path, "re");
@@ -33,22 +33,24 @@ static bool has_mark(const char *pid, const char *mark) {
 }
 
 /* Returns how many there are. */
-static int signal_marked(const char *mark, int signal) {
+static int processes_signal_marked(const char *mark, int signal) {
     DIR *proc = opendir("/proc");
     if (!proc) return 0;
     int count = 0;
     for (const struct dirent *entry; (entry = readdir(proc));) {
         if (!isdigit((unsigned char)entry->d_name[0])) continue;
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid != getpid() && has_mark(entry->d_name, mark) && kill(pid, signal) == 0) count++;
+        if (pid != getpid() && processes_has_mark(entry->d_name, mark) && kill(pid, signal) == 0)
+            count++;
     }
     closedir(proc);
     return count;
 }
 
-static bool gone_within(const char *mark, int64_t limit_ms) {
+static bool processes_gone_within(const char *mark, int64_t limit_ms) {
     const struct timespec pause = {.tv_nsec = SCAN_INTERVAL_MS * 1000 * 1000};
-    for (int64_t waited_ms = 0; signal_marked(mark, 0) > 0; waited_ms += SCAN_INTERVAL_MS) {
+    for (int64_t waited_ms = 0; processes_signal_marked(mark, 0) > 0;
+         waited_ms += SCAN_INTERVAL_MS) {
         if (waited_ms >= limit_ms) return false;
         nanosleep(&pause, NULL);
     }
@@ -56,8 +58,11 @@ static bool gone_within(const char *mark, int64_t limit_ms) {
 }
 
 void processes_end(const char *mark, int64_t grace_ms) {
-    if (signal_marked(mark, SIGTERM) == 0 || gone_within(mark, grace_ms)) return;
+    if (processes_signal_marked(mark, SIGTERM) == 0 || processes_gone_within(mark, grace_ms))
+        return;
     for (int64_t waited_ms = 0; waited_ms < KILL_LIMIT_MS; waited_ms += SCAN_INTERVAL_MS) {
-        if (signal_marked(mark, SIGKILL) == 0 || gone_within(mark, SCAN_INTERVAL_MS)) return;
+        if (processes_signal_marked(mark, SIGKILL) == 0 ||
+            processes_gone_within(mark, SCAN_INTERVAL_MS))
+            return;
     }
 }

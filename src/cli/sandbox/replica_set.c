@@ -20,11 +20,11 @@ struct rising {
     bson_t *hellos[REPLICA_SET_MAX]; /* each node's last answer, or NULL */
 };
 
-static mouv_database_t *admin_of(const struct rising *rising, int node) {
+static mouv_database_t *replica_set_admin_of(const struct rising *rising, int node) {
     return mouv_client_get_database(rising->clients[node], "admin");
 }
 
-static int connect_nodes(struct rising *rising) {
+static int replica_set_connect_nodes(struct rising *rising) {
     mouv_error_t error;
     for (int i = 0; i < rising->set->count; i++) {
         char uri[80];
@@ -37,15 +37,16 @@ static int connect_nodes(struct rising *rising) {
 }
 
 /* Runs a command on one node for its effect. Takes `command`. */
-static int run(const struct rising *rising, int node, bson_t *command) {
-    int rc = mouv_await(mouv_database_command(admin_of(rising, node), command, NULL, NULL), NULL);
+static int replica_set_run(const struct rising *rising, int node, bson_t *command) {
+    int rc = mouv_await(
+        mouv_database_command(replica_set_admin_of(rising, node), command, NULL, NULL), NULL);
     bson_destroy(command);
     return rc;
 }
 
 /* --- initiate -------------------------------------------------------------------------------- */
 
-static void append_members(bson_t *config, const struct replica_set *set) {
+static void replica_set_append_members(bson_t *config, const struct replica_set *set) {
     bson_t members = BSON_INITIALIZER;
     for (int i = 0; i < set->count; i++) {
         char key[12], host[32];
@@ -60,19 +61,19 @@ static void append_members(bson_t *config, const struct replica_set *set) {
 }
 
 /* Short intervals: elections of a set on one machine need not wait for slow networks. */
-static int initiate(const struct rising *rising) {
+static int replica_set_initiate(const struct rising *rising) {
     bson_t *config =
         BCON_NEW("_id", BCON_UTF8(rising->set->name), "settings", "{", "electionTimeoutMillis",
                  BCON_INT32(1000), "heartbeatIntervalMillis", BCON_INT32(200), "}");
-    append_members(config, rising->set);
+    replica_set_append_members(config, rising->set);
     bson_t *command = BCON_NEW("replSetInitiate", BCON_DOCUMENT(config));
     bson_destroy(config);
-    return run(rising, 0, command);
+    return replica_set_run(rising, 0, command);
 }
 
 /* --- elect ----------------------------------------------------------------------------------- */
 
-static void forget_hellos(struct rising *rising) {
+static void replica_set_forget_hellos(struct rising *rising) {
     for (int i = 0; i < rising->set->count; i++) {
         bson_destroy(rising->hellos[i]);
         rising->hellos[i] = NULL;
@@ -80,39 +81,40 @@ static void forget_hellos(struct rising *rising) {
 }
 
 /* Asks all nodes at once. One that does not answer is asked again in the next round. */
-static void ask_nodes(struct rising *rising) {
+static void replica_set_ask_nodes(struct rising *rising) {
     mouv_future_t questions[REPLICA_SET_MAX];
     int codes[REPLICA_SET_MAX];
     bson_t *hello = BCON_NEW("hello", BCON_INT32(1));
-    forget_hellos(rising);
+    replica_set_forget_hellos(rising);
     for (int i = 0; i < rising->set->count; i++)
-        questions[i] = mouv_database_command(admin_of(rising, i), hello, NULL, &rising->hellos[i]);
+        questions[i] =
+            mouv_database_command(replica_set_admin_of(rising, i), hello, NULL, &rising->hellos[i]);
     mouv_await_for(mouv_gather_all(questions, (size_t)rising->set->count, codes, NULL),
                    HELLO_LIMIT_MS, NULL);
     bson_destroy(hello);
 }
 
-static bool says(const bson_t *hello, const char *field) {
+static bool replica_set_says(const bson_t *hello, const char *field) {
     bson_iter_t iter;
     return hello && bson_iter_init_find(&iter, hello, field) && bson_iter_as_bool(&iter);
 }
 
 /* The primary's number once every other node is a secondary, else NOBODY. */
-static int elected(const struct rising *rising) {
+static int replica_set_elected(const struct rising *rising) {
     int primary = NOBODY, secondaries = 0;
     for (int i = 0; i < rising->set->count; i++) {
-        if (says(rising->hellos[i], "isWritablePrimary"))
+        if (replica_set_says(rising->hellos[i], "isWritablePrimary"))
             primary = i;
-        else if (says(rising->hellos[i], "secondary"))
+        else if (replica_set_says(rising->hellos[i], "secondary"))
             secondaries++;
     }
     return secondaries == rising->set->count - 1 ? primary : NOBODY;
 }
 
-static int wait_for_primary(struct rising *rising) {
+static int replica_set_wait_for_primary(struct rising *rising) {
     for (;;) {
-        ask_nodes(rising);
-        int primary = elected(rising);
+        replica_set_ask_nodes(rising);
+        int primary = replica_set_elected(rising);
         if (primary != NOBODY) return primary;
         if (!rising->set->going(rising->set->arg)) return MOUV_ECANCELED;
         int rc = mouv_sleep_ms(POLL_INTERVAL_MS);
@@ -123,40 +125,40 @@ static int wait_for_primary(struct rising *rising) {
 /* --- the user -------------------------------------------------------------------------------- */
 
 /* A server without users takes the first one from its own machine. */
-static int create_user(const struct rising *rising, int primary) {
+static int replica_set_create_user(const struct rising *rising, int primary) {
     bson_t *command = BCON_NEW("createUser", BCON_UTF8(rising->set->user), "pwd",
                                BCON_UTF8(rising->set->password), "roles", "[", "{", "role",
                                BCON_UTF8("root"), "db", BCON_UTF8("admin"), "}", "]",
                                "writeConcern", "{", "w", BCON_UTF8("majority"), "}");
-    return run(rising, primary, command);
+    return replica_set_run(rising, primary, command);
 }
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-static int rise(struct rising *rising) {
-    int rc = connect_nodes(rising);
-    if (rc == 0) rc = initiate(rising);
-    if (rc >= 0) rc = wait_for_primary(rising);
-    if (rc >= 0 && rising->set->user) rc = create_user(rising, rc);
+static int replica_set_rise(struct rising *rising) {
+    int rc = replica_set_connect_nodes(rising);
+    if (rc == 0) rc = replica_set_initiate(rising);
+    if (rc >= 0) rc = replica_set_wait_for_primary(rising);
+    if (rc >= 0 && rising->set->user) rc = replica_set_create_user(rising, rc);
     return rc < 0 ? rc : 0;
 }
 
-static int start(void *arg) {
+static int replica_set_begin(void *arg) {
     struct rising rising = {.set = arg};
     MOUV_TIMEOUT_SCOPE(limit, START_LIMIT_MS);
-    int rc = rise(&rising);
-    forget_hellos(&rising);
+    int rc = replica_set_rise(&rising);
+    replica_set_forget_hellos(&rising);
     for (int i = 0; i < rising.set->count; i++) mouv_client_unref(rising.clients[i]);
     return rc;
 }
 
 int replica_set_start(const struct replica_set *set, mouv_error_t *error) {
-    return mouv_run(start, (void *)set, error);
+    return mouv_run(replica_set_begin, (void *)set, error);
 }
 
 /* --- its address ----------------------------------------------------------------------------- */
 
-static void put_escaped(FILE *out, const char *text) {
+static void replica_set_put_escaped(FILE *out, const char *text) {
     for (; *text; text++) {
         if (isalnum((unsigned char)*text))
             fputc(*text, out);
@@ -172,9 +174,9 @@ char *replica_set_uri(const struct replica_set *set) {
     if (!out) return NULL;
     fputs("mongodb://", out);
     if (set->user) {
-        put_escaped(out, set->user);
+        replica_set_put_escaped(out, set->user);
         fputc(':', out);
-        put_escaped(out, set->password);
+        replica_set_put_escaped(out, set->password);
         fputc('@', out);
     }
     for (int i = 0; i < set->count; i++)

@@ -1,6 +1,6 @@
 /*
  * `mouv sandbox`: a private MongoDB for one command, or until Ctrl-C. What must not be left behind
- * is the guardian's business (guardian.h); here is the order of things.
+ * is the supervisor's business (supervisor.h); here is the order of things.
  */
 #include "cli/cli.h"
 #include "cli/sandbox/child.h"
@@ -22,25 +22,25 @@
 #include <time.h>
 #include <unistd.h>
 
-_Static_assert((int)GUARDIAN_NODES_MAX == (int)REPLICA_SET_MAX, "one limit");
+_Static_assert((int)SUPERVISOR_NODES_MAX == (int)REPLICA_SET_MAX, "one limit");
 
 enum { LISTEN_LIMIT_MS = 60000, POLL_INTERVAL_MS = 10, NOT_ENDED = -1 };
 
 struct sandbox {
     const struct sandbox_options *options;
     char *program; /* the mongod */
-    struct guardian guardian;
+    struct supervisor supervisor;
     struct replica_set set;
     sigset_t mask; /* of signals, as we were given it */
     int signals;   /* a signalfd */
     int asked;     /* the signal that asked for the end, or 0 */
     pid_t child;
     int status; /* the child's, or NOT_ENDED */
-    bool warned[GUARDIAN_NODES_MAX];
+    bool warned[SUPERVISOR_NODES_MAX];
     int64_t began_ms;
 };
 
-static int64_t now_ms(void) {
+static int64_t sandbox_now_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -49,7 +49,7 @@ static int64_t now_ms(void) {
 /* --- what happens to it ---------------------------------------------------------------------- */
 
 /* A terminal sends Ctrl-C to the command as well; what somebody sent to us alone is passed on. */
-static void take_signal(struct sandbox *sandbox, const struct signalfd_siginfo *info) {
+static void sandbox_take_signal(struct sandbox *sandbox, const struct signalfd_siginfo *info) {
     int status;
     if (info->ssi_signo != SIGCHLD) {
         sandbox->asked = (int)info->ssi_signo;
@@ -60,40 +60,41 @@ static void take_signal(struct sandbox *sandbox, const struct signalfd_siginfo *
     }
 }
 
-/* Takes in signals and the guardian's reports. */
-static void update(struct sandbox *sandbox) {
+/* Takes in signals and the supervisor's reports. */
+static void sandbox_update(struct sandbox *sandbox) {
     struct signalfd_siginfo info;
-    while (read(sandbox->signals, &info, sizeof info) == sizeof info) take_signal(sandbox, &info);
-    if (!sandbox->guardian.gone) guardian_update(&sandbox->guardian);
+    while (read(sandbox->signals, &info, sizeof info) == sizeof info)
+        sandbox_take_signal(sandbox, &info);
+    if (!sandbox->supervisor.gone) supervisor_update(&sandbox->supervisor);
 }
 
-static void wait_for_news(struct sandbox *sandbox, int limit_ms) {
+static void sandbox_wait_for_news(struct sandbox *sandbox, int limit_ms) {
     struct pollfd watched[] = {
         {.fd = sandbox->signals, .events = POLLIN},
-        {.fd = sandbox->guardian.gone ? -1 : sandbox->guardian.socket, .events = POLLIN}};
+        {.fd = sandbox->supervisor.gone ? -1 : sandbox->supervisor.socket, .events = POLLIN}};
     poll(watched, 2, limit_ms);
-    update(sandbox);
+    sandbox_update(sandbox);
 }
 
 /* The first node that has ended, or -1. */
-static int ended_node(const struct sandbox *sandbox) {
+static int sandbox_ended_node(const struct sandbox *sandbox) {
     for (int i = 0; i < sandbox->options->nodes; i++) {
-        const struct guardian_node *node = &sandbox->guardian.nodes[i];
+        const struct supervisor_node *node = &sandbox->supervisor.nodes[i];
         if (node->port && node->pid == 0) return i;
     }
     return -1;
 }
 
-static bool going(void *arg) {
+static bool sandbox_going(void *arg) {
     struct sandbox *sandbox = arg;
-    update(sandbox);
-    return !sandbox->asked && !sandbox->guardian.gone && !sandbox->guardian.error &&
-           ended_node(sandbox) < 0;
+    sandbox_update(sandbox);
+    return !sandbox->asked && !sandbox->supervisor.gone && !sandbox->supervisor.error &&
+           sandbox_ended_node(sandbox) < 0;
 }
 
 /* --- up -------------------------------------------------------------------------------------- */
 
-static bool is_listening(uint16_t port) {
+static bool sandbox_is_listening(uint16_t port) {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -103,60 +104,61 @@ static bool is_listening(uint16_t port) {
     return connected;
 }
 
-static bool all_listen(const struct sandbox *sandbox) {
+static bool sandbox_all_listen(const struct sandbox *sandbox) {
     for (int i = 0; i < sandbox->options->nodes; i++) {
-        uint16_t port = sandbox->guardian.nodes[i].port;
-        if (!port || !is_listening(port)) return false;
+        uint16_t port = sandbox->supervisor.nodes[i].port;
+        if (!port || !sandbox_is_listening(port)) return false;
     }
     return true;
 }
 
-static int wait_until_listening(struct sandbox *sandbox, mouv_error_t *error) {
-    while (!all_listen(sandbox)) {
-        if (!going(sandbox)) return mouv_error_set(error, MOUV_ECANCELED, "given up");
-        if (now_ms() - sandbox->began_ms > LISTEN_LIMIT_MS)
+static int sandbox_wait_until_listening(struct sandbox *sandbox, mouv_error_t *error) {
+    while (!sandbox_all_listen(sandbox)) {
+        if (!sandbox_going(sandbox)) return mouv_error_set(error, MOUV_ECANCELED, "given up");
+        if (sandbox_now_ms() - sandbox->began_ms > LISTEN_LIMIT_MS)
             return mouv_error_set(error, MOUV_ETIMEDOUT, "mongod does not listen after %d s",
                                   LISTEN_LIMIT_MS / 1000);
-        wait_for_news(sandbox, POLL_INTERVAL_MS);
+        sandbox_wait_for_news(sandbox, POLL_INTERVAL_MS);
     }
     return 0;
 }
 
-static void note(const struct sandbox *sandbox, const char *what) {
+static void sandbox_note(const struct sandbox *sandbox, const char *what) {
     if (!sandbox->options->verbose) return;
-    fprintf(stderr, "sandbox: %5.2f s: %s\n", (double)(now_ms() - sandbox->began_ms) / 1000, what);
+    fprintf(stderr, "sandbox: %5.2f s: %s\n", (double)(sandbox_now_ms() - sandbox->began_ms) / 1000,
+            what);
 }
 
-static void note_nodes(const struct sandbox *sandbox) {
+static void sandbox_note_nodes(const struct sandbox *sandbox) {
     char line[PATH_MAX + 100];
     for (int i = 0; i < sandbox->options->nodes; i++) {
-        const struct guardian_node *node = &sandbox->guardian.nodes[i];
+        const struct supervisor_node *node = &sandbox->supervisor.nodes[i];
         snprintf(line, sizeof line, "node %d listens on port %u (process %d, log %s/node%d.log)", i,
-                 (unsigned)node->port, (int)node->pid, sandbox->guardian.directory, i);
-        note(sandbox, line);
+                 (unsigned)node->port, (int)node->pid, sandbox->supervisor.directory, i);
+        sandbox_note(sandbox, line);
     }
 }
 
-static int bring_up(struct sandbox *sandbox, mouv_error_t *error) {
-    int rc = wait_until_listening(sandbox, error);
+static int sandbox_bring_up(struct sandbox *sandbox, mouv_error_t *error) {
+    int rc = sandbox_wait_until_listening(sandbox, error);
     if (rc < 0) return rc;
-    note_nodes(sandbox);
+    sandbox_note_nodes(sandbox);
     sandbox->set = (struct replica_set){.name = MONGOD_REPLICA_SET,
                                         .count = sandbox->options->nodes,
                                         .user = sandbox->options->user,
                                         .password = sandbox->options->password,
-                                        .going = going,
+                                        .going = sandbox_going,
                                         .arg = sandbox};
     for (int i = 0; i < sandbox->set.count; i++)
-        sandbox->set.ports[i] = sandbox->guardian.nodes[i].port;
+        sandbox->set.ports[i] = sandbox->supervisor.nodes[i].port;
     rc = replica_set_start(&sandbox->set, error);
     if (rc < 0) return rc;
-    note(sandbox, "the replica set has its primary");
-    return going(sandbox) ? 0 : mouv_error_set(error, MOUV_ECANCELED, "given up");
+    sandbox_note(sandbox, "the replica set has its primary");
+    return sandbox_going(sandbox) ? 0 : mouv_error_set(error, MOUV_ECANCELED, "given up");
 }
 
-static void complain_ended(const struct sandbox *sandbox, int index) {
-    int status = sandbox->guardian.nodes[index].status;
+static void sandbox_complain_ended(const struct sandbox *sandbox, int index) {
+    int status = sandbox->supervisor.nodes[index].status;
     if (WIFSIGNALED(status))
         mouv_cli_complain("sandbox", "%s was ended by signal %d (%s)", sandbox->program,
                           WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -166,82 +168,83 @@ static void complain_ended(const struct sandbox *sandbox, int index) {
 }
 
 /* Says what kept it from starting, and returns the exit status for that. */
-static int explain(struct sandbox *sandbox, const mouv_error_t *error) {
-    update(sandbox);
-    int node = ended_node(sandbox);
+static int sandbox_explain(struct sandbox *sandbox, const mouv_error_t *error) {
+    sandbox_update(sandbox);
+    int node = sandbox_ended_node(sandbox);
     const char *tmpdir = getenv("TMPDIR");
     if (sandbox->asked) return 128 + sandbox->asked;
-    if (sandbox->guardian.error) {
+    if (sandbox->supervisor.error) {
         mouv_cli_complain("sandbox", "cannot make a folder for the server: %s (TMPDIR is %s)",
-                          strerror(sandbox->guardian.error), tmpdir ? tmpdir : "not set");
+                          strerror(sandbox->supervisor.error), tmpdir ? tmpdir : "not set");
         return CLI_FAILED;
     }
-    if (sandbox->guardian.gone)
-        mouv_cli_complain("sandbox", "its guardian process was killed");
+    if (sandbox->supervisor.gone)
+        mouv_cli_complain("sandbox", "its supervisor process was killed");
     else if (node >= 0)
-        complain_ended(sandbox, node);
+        sandbox_complain_ended(sandbox, node);
     else
         mouv_cli_report("sandbox", error);
-    mongod_explain(sandbox->program, sandbox->guardian.directory, node < 0 ? 0 : node);
+    mongod_explain(sandbox->program, sandbox->supervisor.directory, node < 0 ? 0 : node);
     return CLI_FAILED;
 }
 
 /* --- in use ---------------------------------------------------------------------------------- */
 
-static void warn_of_ended_nodes(struct sandbox *sandbox) {
+static void sandbox_warn_of_ended_nodes(struct sandbox *sandbox) {
     for (int i = 0; i < sandbox->options->nodes; i++) {
-        if (sandbox->guardian.nodes[i].pid || sandbox->warned[i]) continue;
+        if (sandbox->supervisor.nodes[i].pid || sandbox->warned[i]) continue;
         sandbox->warned[i] = true;
-        complain_ended(sandbox, i);
+        sandbox_complain_ended(sandbox, i);
     }
 }
 
-static bool in_use(const struct sandbox *sandbox) {
+static bool sandbox_in_use(const struct sandbox *sandbox) {
     return *sandbox->options->command ? sandbox->status == NOT_ENDED : !sandbox->asked;
 }
 
-static void attend(struct sandbox *sandbox) {
-    while (in_use(sandbox)) {
-        wait_for_news(sandbox, -1);
-        warn_of_ended_nodes(sandbox);
+static void sandbox_attend(struct sandbox *sandbox) {
+    while (sandbox_in_use(sandbox)) {
+        sandbox_wait_for_news(sandbox, -1);
+        sandbox_warn_of_ended_nodes(sandbox);
     }
 }
 
-static int run_command(struct sandbox *sandbox, const char *uri) {
-    char uri_variable[1024], mark[sizeof GUARDIAN_MARK + 1 + PATH_MAX];
+static int sandbox_run_command(struct sandbox *sandbox, const char *uri) {
+    char uri_variable[1024], mark[sizeof SUPERVISOR_MARK + 1 + PATH_MAX];
     snprintf(uri_variable, sizeof uri_variable, "MONGODB_URI=%s", uri);
-    snprintf(mark, sizeof mark, "%s=%s", GUARDIAN_MARK, sandbox->guardian.directory);
+    snprintf(mark, sizeof mark, "%s=%s", SUPERVISOR_MARK, sandbox->supervisor.directory);
     char *environment[] = {uri_variable, mark, NULL};
     sandbox->child = child_start(sandbox->options->command, environment, &sandbox->mask);
     if (sandbox->child < 0) {
         mouv_cli_complain("sandbox", "cannot start a process: %s", strerror(errno));
         return CLI_FAILED;
     }
-    attend(sandbox);
+    sandbox_attend(sandbox);
     return sandbox->status;
 }
 
-static int serve(struct sandbox *sandbox, const char *uri) {
+static int sandbox_serve(struct sandbox *sandbox, const char *uri) {
     if (printf("%s\n", uri) < 0 || fflush(stdout) == EOF) {
         mouv_cli_complain("sandbox", "cannot write the URI: %s", strerror(errno));
         return CLI_FAILED;
     }
-    attend(sandbox);
+    sandbox_attend(sandbox);
     return CLI_OK;
 }
 
-static int use(struct sandbox *sandbox) {
+static int sandbox_use(struct sandbox *sandbox) {
     char *uri = replica_set_uri(&sandbox->set);
-    int status = *sandbox->options->command ? run_command(sandbox, uri) : serve(sandbox, uri);
+    int status = *sandbox->options->command ? sandbox_run_command(sandbox, uri)
+                                            : sandbox_serve(sandbox, uri);
     free(uri);
     return status;
 }
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-static int guarded(struct sandbox *sandbox) {
+static int sandbox_guarded(struct sandbox *sandbox) {
     mouv_error_t error;
-    struct guardian_plan plan = {
+    struct supervisor_plan plan = {
         .mongod = {.program = sandbox->program,
                    .parameters = sandbox->options->parameters,
                    .auth = sandbox->options->user},
@@ -249,15 +252,16 @@ static int guarded(struct sandbox *sandbox) {
         .keep = sandbox->options->keep,
         .restart = sandbox->options->restart,
     };
-    if (guardian_start(&sandbox->guardian, &plan) < 0) {
+    if (supervisor_start(&sandbox->supervisor, &plan) < 0) {
         mouv_cli_complain("sandbox", "cannot start a process: %s", strerror(errno));
         return CLI_FAILED;
     }
-    int status = bring_up(sandbox, &error) == 0 ? use(sandbox) : explain(sandbox, &error);
-    if (guardian_stop(&sandbox->guardian, plan.keep) < 0)
-        mouv_cli_complain("sandbox", "cannot remove all of %s", sandbox->guardian.directory);
+    int status = sandbox_bring_up(sandbox, &error) == 0 ? sandbox_use(sandbox)
+                                                        : sandbox_explain(sandbox, &error);
+    if (supervisor_stop(&sandbox->supervisor, plan.keep) < 0)
+        mouv_cli_complain("sandbox", "cannot remove all of %s", sandbox->supervisor.directory);
     else if (plan.keep)
-        fprintf(stderr, "sandbox: kept %s\n", sandbox->guardian.directory);
+        fprintf(stderr, "sandbox: kept %s\n", sandbox->supervisor.directory);
     return status;
 }
 
@@ -265,11 +269,12 @@ int mouv_cli_sandbox(int argc, char **argv, const struct cli_common *common) {
     (void)common;
     struct sandbox_options options;
     sandbox_options_parse(&options, argc, argv);
-    struct sandbox sandbox = {.options = &options, .status = NOT_ENDED, .began_ms = now_ms()};
+    struct sandbox sandbox = {
+        .options = &options, .status = NOT_ENDED, .began_ms = sandbox_now_ms()};
     sandbox.program = mongod_find(options.mongod);
     if (!sandbox.program) return CLI_FAILED;
     sandbox.signals = child_watch_signals(&sandbox.mask);
-    int status = sandbox.signals < 0 ? CLI_FAILED : guarded(&sandbox);
+    int status = sandbox.signals < 0 ? CLI_FAILED : sandbox_guarded(&sandbox);
     free(sandbox.program);
     return status;
 }

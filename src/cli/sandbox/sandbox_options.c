@@ -31,8 +31,8 @@ static const struct argp_option argp_options[] = {
     {0},
 };
 
-static void add_parameter(struct sandbox_options *options, char *parameter,
-                          const struct argp_state *state) {
+static void sandbox_options_add_parameter(struct sandbox_options *options, char *parameter,
+                                          const struct argp_state *state) {
     size_t count = 0;
     while (options->parameters[count]) count++;
     if (!strchr(parameter, '='))
@@ -42,7 +42,8 @@ static void add_parameter(struct sandbox_options *options, char *parameter,
     options->parameters[count] = parameter;
 }
 
-static void set_user(struct sandbox_options *options, char *text, const struct argp_state *state) {
+static void sandbox_options_set_user(struct sandbox_options *options, char *text,
+                                     const struct argp_state *state) {
     char *colon = strchr(text, ':');
     if (!colon || colon == text || !colon[1])
         mouv_cli_usage(state, "--auth: USER:PASSWORD is wanted, not '%s'", text);
@@ -51,7 +52,7 @@ static void set_user(struct sandbox_options *options, char *text, const struct a
     options->password = colon + 1;
 }
 
-static error_t parse_option(int key, char *value, struct argp_state *state) {
+static error_t sandbox_options_parse_option(int key, char *value, struct argp_state *state) {
     struct sandbox_options *options = state->input;
     switch (key) {
     case OPTION_MONGOD:
@@ -61,10 +62,10 @@ static error_t parse_option(int key, char *value, struct argp_state *state) {
         options->nodes = (int)mouv_cli_number(state, "--nodes", value, 1, REPLICA_SET_MAX);
         break;
     case OPTION_SET_PARAMETER:
-        add_parameter(options, value, state);
+        sandbox_options_add_parameter(options, value, state);
         break;
     case OPTION_AUTH:
-        set_user(options, value, state);
+        sandbox_options_set_user(options, value, state);
         break;
     case OPTION_KEEP:
         options->keep = true;
@@ -86,7 +87,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state) {
 
 static const struct argp argp = {
     .options = argp_options,
-    .parser = parse_option,
+    .parser = sandbox_options_parse_option,
     .args_doc = "[-- COMMAND [ARGUMENT...]]",
     .doc = "Starts a private MongoDB (a replica set on this machine, with a temporary folder), "
            "runs COMMAND with its address in MONGODB_URI and exits with COMMAND's status. Without "

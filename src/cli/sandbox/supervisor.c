@@ -1,5 +1,5 @@
 /*
- * The sandbox's side of the guardian: fork, reports, end.
+ * The sandbox's side of the supervisor: fork, reports, end.
  */
 #include "cli/sandbox/supervisor.h"
 
@@ -13,65 +13,66 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int guardian_start(struct guardian *guardian, const struct guardian_plan *plan) {
-    *guardian = (struct guardian){.socket = -1};
+int supervisor_start(struct supervisor *supervisor, const struct supervisor_plan *plan) {
+    *supervisor = (struct supervisor){.socket = -1};
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -1;
-    guardian->pid = fork();
-    if (guardian->pid == 0) {
+    supervisor->pid = fork();
+    if (supervisor->pid == 0) {
         close(ends[0]);
-        guardian_process_main(ends[1], plan);
+        supervisor_process_main(ends[1], plan);
     }
     close(ends[1]);
-    guardian->socket = ends[0];
-    if (guardian->pid > 0) return 0;
+    supervisor->socket = ends[0];
+    if (supervisor->pid > 0) return 0;
     close(ends[0]);
     return -1;
 }
 
-static void take_in(struct guardian *guardian, const struct guardian_report *report) {
-    struct guardian_node *node = &guardian->nodes[report->node];
+static void supervisor_take_in(struct supervisor *supervisor,
+                               const struct supervisor_report *report) {
+    struct supervisor_node *node = &supervisor->nodes[report->node];
     switch (report->kind) {
-    case GUARDIAN_DIRECTORY:
-        snprintf(guardian->directory, sizeof guardian->directory, "%s", report->directory);
+    case SUPERVISOR_DIRECTORY:
+        snprintf(supervisor->directory, sizeof supervisor->directory, "%s", report->directory);
         break;
-    case GUARDIAN_NODE:
+    case SUPERVISOR_NODE:
         *node = report->state;
         break;
-    case GUARDIAN_FAILED:
-        guardian->error = report->error;
+    case SUPERVISOR_FAILED:
+        supervisor->error = report->error;
         break;
     }
 }
 
-void guardian_update(struct guardian *guardian) {
-    struct guardian_report report;
+void supervisor_update(struct supervisor *supervisor) {
+    struct supervisor_report report;
     ssize_t size;
-    while ((size = recv(guardian->socket, &report, sizeof report, MSG_DONTWAIT)) > 0)
-        take_in(guardian, &report);
-    if (size == 0 || (errno != EAGAIN && errno != EINTR)) guardian->gone = true;
+    while ((size = recv(supervisor->socket, &report, sizeof report, MSG_DONTWAIT)) > 0)
+        supervisor_take_in(supervisor, &report);
+    if (size == 0 || (errno != EAGAIN && errno != EINTR)) supervisor->gone = true;
 }
 
-static int wait_for(pid_t pid) {
+static int supervisor_wait_for(pid_t pid) {
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     return status;
 }
 
-/* The guardian was killed, and its mongods with it by the kernel. */
-static int clean_up_alone(const struct guardian *guardian, bool keep) {
-    char mark[sizeof GUARDIAN_MARK + 1 + PATH_MAX];
-    if (!guardian->directory[0]) return 0;
-    snprintf(mark, sizeof mark, "%s=%s", GUARDIAN_MARK, guardian->directory);
-    processes_end(mark, GUARDIAN_GRACE_MS);
-    return keep ? 0 : tempdir_remove(guardian->directory);
+/* The supervisor was killed, and its mongods with it by the kernel. */
+static int supervisor_clean_up_alone(const struct supervisor *supervisor, bool keep) {
+    char mark[sizeof SUPERVISOR_MARK + 1 + PATH_MAX];
+    if (!supervisor->directory[0]) return 0;
+    snprintf(mark, sizeof mark, "%s=%s", SUPERVISOR_MARK, supervisor->directory);
+    processes_end(mark, SUPERVISOR_GRACE_MS);
+    return keep ? 0 : tempdir_remove(supervisor->directory);
 }
 
-int guardian_stop(struct guardian *guardian, bool keep) {
-    shutdown(guardian->socket, SHUT_WR);
-    int status = wait_for(guardian->pid);
-    guardian_update(guardian);
-    close(guardian->socket);
-    if (WIFSIGNALED(status)) return clean_up_alone(guardian, keep);
+int supervisor_stop(struct supervisor *supervisor, bool keep) {
+    shutdown(supervisor->socket, SHUT_WR);
+    int status = supervisor_wait_for(supervisor->pid);
+    supervisor_update(supervisor);
+    close(supervisor->socket);
+    if (WIFSIGNALED(status)) return supervisor_clean_up_alone(supervisor, keep);
     return WEXITSTATUS(status) == 0 ? 0 : -1;
 }

@@ -20,23 +20,24 @@ int tempdir_make(char *path, size_t size) {
     return mkdtemp(path) ? 0 : -1;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place) {
+static int tempdir_remove_entry(const char *path, const struct stat *status, int type,
+                                struct FTW *place) {
     (void)status, (void)type, (void)place;
     return remove(path) == 0 || errno == ENOENT ? 0 : -1;
 }
 
-static int remove_once(const char *path) {
-    int rc = nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+static int tempdir_remove_once(const char *path) {
+    int rc = nftw(path, tempdir_remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     return rc == 0 || errno == ENOENT ? 0 : -1;
 }
 
 /* Tried again for a while, for whoever had files open here may be dying at this moment. */
 int tempdir_remove(const char *path) {
     const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
-    int rc = remove_once(path);
+    int rc = tempdir_remove_once(path);
     for (int attempt = 0; rc < 0 && errno == ENOTEMPTY && attempt < 50; attempt++) {
         nanosleep(&pause, NULL);
-        rc = remove_once(path);
+        rc = tempdir_remove_once(path);
     }
     return rc;
 }

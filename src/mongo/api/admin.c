@@ -15,8 +15,8 @@ static mouv_database_t *admin(const mouv_database_t *database) {
 }
 
 /** "database.collection" under `key`; a bad name makes the command fail. */
-static void append_namespace(mouv__command_t *command, const char *key,
-                             const mouv_database_t *database, const char *name) {
+static void admin_append_namespace(mouv__command_t *command, const char *key,
+                                   const mouv_database_t *database, const char *name) {
     if (mouv__command_failed(command)) return;
     if (mouv__check_collection_name(database->name, name, &command->error) < 0) return;
     char *full = bson_strdup_printf("%s.%s", database->name, name);
@@ -31,8 +31,9 @@ mouv_future_t mouv_collection_rename(mouv_collection_t *collection, const char *
     mouv_database_t *database = collection ? collection->database : NULL;
     mouv__command_begin_bare(&command, &row, admin(database), opts);
     if (collection) command.defaults = collection->defaults;
-    append_namespace(&command, row.operation.name, database, collection ? collection->name : NULL);
-    append_namespace(&command, "to", database, name);
+    admin_append_namespace(&command, row.operation.name, database,
+                           collection ? collection->name : NULL);
+    admin_append_namespace(&command, "to", database, name);
     return mouv__command_send(&command, mouv__to_nobody());
 }
 
@@ -75,7 +76,7 @@ mouv_future_t mouv_database_explain(mouv_database_t *database, const bson_t *giv
 }
 
 /** What the cursor's own command was given: where it is read from, and in which session. */
-static void explain_as(mouv__command_t *command, const mouv_cursor_t *cursor) {
+static void admin_explain_as(mouv__command_t *command, const mouv_cursor_t *cursor) {
     if (!command->opts.read_preference.data && cursor->read_prefs)
         command->read_prefs = mongoc_read_prefs_copy(cursor->read_prefs);
     command->defaults = cursor->defaults;
@@ -92,13 +93,13 @@ mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor, const bson_t *opts, bso
         mouv__command_fail(&command, MOUV_ESTATE, "the cursor has begun: explain it before that");
     } else if (cursor) {
         mouv__command_document(&command, "explain", cursor->command, "command");
-        explain_as(&command, cursor);
+        admin_explain_as(&command, cursor);
     }
     return mouv__command_send(&command, mouv__to_reply(reply));
 }
 
 /** Whether a find that the user has built himself is one that waits at its end. */
-static bool is_set(const bson_t *command, const char *name) {
+static bool admin_is_set(const bson_t *command, const char *name) {
     bson_iter_t iter;
     return bson_iter_init_find(&iter, command, name) && bson_iter_as_bool(&iter);
 }
@@ -112,8 +113,8 @@ mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, const bson_t 
     mouv__command_t command;
     mouv__command_begin_given(&command, &row, database, given, opts);
     if (!mouv__command_failed(&command)) {
-        command.opts.tailable |= is_set(given, "tailable");
-        command.opts.await_data |= is_set(given, "awaitData");
+        command.opts.tailable |= admin_is_set(given, "tailable");
+        command.opts.await_data |= admin_is_set(given, "awaitData");
     }
     if (command.opts.tailable && command.opts.await_data) command.row = &tail;
     int64_t max_await_ms = command.opts.max_await_ms;

@@ -72,19 +72,19 @@ typedef struct scan {
 
 /* --- The template --------------------------------------------------------------------------- */
 
-static int wrong(const scan_t *scan, const char *at, const char *why) {
+static int build_wrong(const scan_t *scan, const char *at, const char *why) {
     return mouv_error_set(scan->error, MOUV_EINVAL, "the template at byte %d, \"%.20s\": %s",
                           (int)(at - scan->format), at, why);
 }
 
-static void put(scan_t *scan, const char *text, size_t length) {
+static void build_put(scan_t *scan, const char *text, size_t length) {
     if (scan->length <= scan->inquiry && scan->inquiry < scan->length + length)
         scan->origin = scan->at;
     memcpy(scan->json + scan->length, text, length);
     scan->length += length;
 }
 
-static const struct conversion *conversion_at(const char *text) {
+static const struct conversion *build_conversion_at(const char *text) {
     for (size_t i = 0; i < sizeof conversions / sizeof *conversions; i++) {
         if (strncmp(text, conversions[i].text, strlen(conversions[i].text)) == 0) {
             return &conversions[i];
@@ -93,60 +93,61 @@ static const struct conversion *conversion_at(const char *text) {
     return NULL;
 }
 
-static int take_placeholder(scan_t *scan) {
+static int build_take_placeholder(scan_t *scan) {
     char marker[MARKER_JSON_SIZE];
-    const struct conversion *conversion = conversion_at(scan->at + 1);
-    if (!conversion) return wrong(scan, scan->at, "no such placeholder");
-    if (scan->count == MOST_VALUES) return wrong(scan, scan->at, "more than 64 placeholders");
+    const struct conversion *conversion = build_conversion_at(scan->at + 1);
+    if (!conversion) return build_wrong(scan, scan->at, "no such placeholder");
+    if (scan->count == MOST_VALUES) return build_wrong(scan, scan->at, "more than 64 placeholders");
     int length = snprintf(marker, sizeof marker, MARKER_JSON, scan->count);
-    put(scan, marker, (size_t)length);
+    build_put(scan, marker, (size_t)length);
     scan->found[scan->count++] = conversion;
     scan->at += 1 + strlen(conversion->text);
     return 0;
 }
 
 /** One character of a string, or two that belong together. */
-static int take_in_string(scan_t *scan) {
+static int build_take_in_string(scan_t *scan) {
     const char *at = scan->at;
     size_t length = 1;
     if (*at == scan->quote) {
-        put(scan, "\"", 1);
+        build_put(scan, "\"", 1);
         scan->quote = 0;
     } else if (*at == '"') {
-        put(scan, "\\\"", 2);
+        build_put(scan, "\\\"", 2);
     } else if (at[0] == '%') {
-        if (at[1] != '%') return wrong(scan, at, "a placeholder inside of a string");
-        put(scan, at, 1);
+        if (at[1] != '%') return build_wrong(scan, at, "a placeholder inside of a string");
+        build_put(scan, at, 1);
         length = 2;
     } else if (at[0] == '\\' && at[1] == '\'') {
-        put(scan, "'", 1);
+        build_put(scan, "'", 1);
         length = 2;
     } else {
         length = at[0] == '\\' && at[1] ? 2 : 1;
-        put(scan, at, length);
+        build_put(scan, at, length);
     }
     scan->at += length;
     return 0;
 }
 
-static int take_outside(scan_t *scan) {
+static int build_take_outside(scan_t *scan) {
     char c = *scan->at;
     bool space = strchr(" \t\r\n", c) != NULL;
-    if (scan->ended && !space) return wrong(scan, scan->at, "more after the end of the document");
+    if (scan->ended && !space)
+        return build_wrong(scan, scan->at, "more after the end of the document");
     if (scan->depth == 0 && !space && c != '{' && c != '[') {
-        return wrong(scan, scan->at, "a document begins with {, a pipeline with [");
+        return build_wrong(scan, scan->at, "a document begins with {, a pipeline with [");
     }
-    if (c == '%') return take_placeholder(scan);
+    if (c == '%') return build_take_placeholder(scan);
     if (c == '\'' || c == '"') scan->quote = c;
     if (c == '{' || c == '[') scan->depth++;
     if (c == '}' || c == ']') scan->ended = --scan->depth == 0;
-    put(scan, scan->quote ? "\"" : scan->at, 1);
+    build_put(scan, scan->quote ? "\"" : scan->at, 1);
     scan->at++;
     return 0;
 }
 
 /** Writes JSON and finds the placeholders. `inquiry`: a byte of JSON whose origin is wanted. */
-static int run(scan_t *scan, size_t inquiry) {
+static int build_run(scan_t *scan, size_t inquiry) {
     int rc = 0;
     scan->at = scan->origin = scan->format;
     scan->inquiry = inquiry;
@@ -154,32 +155,33 @@ static int run(scan_t *scan, size_t inquiry) {
     scan->quote = 0;
     scan->depth = scan->count = 0;
     scan->ended = false;
-    while (rc == 0 && *scan->at) rc = scan->quote ? take_in_string(scan) : take_outside(scan);
+    while (rc == 0 && *scan->at)
+        rc = scan->quote ? build_take_in_string(scan) : build_take_outside(scan);
     scan->json[scan->length] = '\0';
-    if (rc == 0 && scan->quote) return wrong(scan, scan->at, "a string does not end");
-    if (rc == 0 && !scan->ended) return wrong(scan, scan->at, "the document does not end");
+    if (rc == 0 && scan->quote) return build_wrong(scan, scan->at, "a string does not end");
+    if (rc == 0 && !scan->ended) return build_wrong(scan, scan->at, "the document does not end");
     return rc;
 }
 
 /** What libbson says about a byte of the JSON, said about the template. */
-static int refuse_json(scan_t *scan, const bson_error_t *why) {
+static int build_refuse_json(scan_t *scan, const bson_error_t *why) {
     const char *position = strstr(why->message, "position ");
     if (!position) {
         return mouv_error_set(scan->error, MOUV_EINVAL, "the template: %s", why->message);
     }
-    run(scan, strtoul(position + strlen("position "), NULL, 10));
-    return wrong(scan, scan->origin, "this is not JSON");
+    build_run(scan, strtoul(position + strlen("position "), NULL, 10));
+    return build_wrong(scan, scan->origin, "this is not JSON");
 }
 
 /* --- Arguments ------------------------------------------------------------------------------ */
 
-static int refuse_value(const scan_t *scan, int index, const char *why) {
+static int build_refuse_value(const scan_t *scan, int index, const char *why) {
     return mouv_error_set(scan->error, MOUV_EINVAL, "argument %d (%%%s): %s", index + 1,
                           scan->found[index]->text, why);
 }
 
 /** Why the value cannot be used, or NULL. */
-static const char *problem_of(const value_t *value) {
+static const char *build_problem_of(const value_t *value) {
     if (value->too_large) return "it does not fit into int64";
     if (value->kind != UTF8 && value->kind < OID) return NULL;
     if (!value->pointer) return "it is NULL";
@@ -189,7 +191,7 @@ static const char *problem_of(const value_t *value) {
 }
 
 /* One function, and a macro's worth of repetition: va_arg() does not travel. */
-static int read_values(const scan_t *scan, value_t *values, va_list arguments) {
+static int build_read_values(const scan_t *scan, value_t *values, va_list arguments) {
     int rc = 0;
     for (int i = 0; i < scan->count && rc == 0; i++) {
         value_t *value = &values[i];
@@ -218,8 +220,8 @@ static int read_values(const scan_t *scan, value_t *values, va_list arguments) {
                 break;
             }
         }
-        const char *problem = problem_of(value);
-        if (problem) rc = refuse_value(scan, i, problem);
+        const char *problem = build_problem_of(value);
+        if (problem) rc = build_refuse_value(scan, i, problem);
     }
     return rc;
 }
@@ -227,7 +229,7 @@ static int read_values(const scan_t *scan, value_t *values, va_list arguments) {
 /* --- The document --------------------------------------------------------------------------- */
 
 /** The value whose marker `text` is, now used; NULL: it is none. */
-static const value_t *value_of(value_t *values, int count, const char *text) {
+static const value_t *build_value_of(value_t *values, int count, const char *text) {
     if (strncmp(text, MARKER, strlen(MARKER)) != 0) return NULL;
     int index = atoi(text + strlen(MARKER));
     if (index < 0 || index >= count || values[index].used) return NULL;
@@ -235,7 +237,7 @@ static const value_t *value_of(value_t *values, int count, const char *text) {
     return &values[index];
 }
 
-static void append_value(bson_t *to, const char *key, const value_t *value) {
+static void build_append_value(bson_t *to, const char *key, const value_t *value) {
     switch (value->kind) {
     case UTF8:
         bson_append_utf8(to, key, -1, value->pointer, -1);
@@ -264,27 +266,27 @@ static void append_value(bson_t *to, const char *key, const value_t *value) {
     }
 }
 
-static void fill(bson_t *to, bson_iter_t *from, value_t *values, int count);
+static void build_fill(bson_t *to, bson_iter_t *from, value_t *values, int count);
 
-static void fill_field(bson_t *to, const bson_iter_t *field, value_t *values, int count) {
+static void build_fill_field(bson_t *to, const bson_iter_t *field, value_t *values, int count) {
     const char *key = bson_iter_key(field), *options;
     const value_t *value;
     bson_iter_t inside;
     bson_t child;
     if (BSON_ITER_HOLDS_UTF8(field) &&
-        (value = value_of(values, count, bson_iter_utf8(field, NULL))) != NULL) {
-        append_value(to, key, value);
+        (value = build_value_of(values, count, bson_iter_utf8(field, NULL))) != NULL) {
+        build_append_value(to, key, value);
     } else if (BSON_ITER_HOLDS_REGEX(field) &&
-               (value = value_of(values, count, bson_iter_regex(field, &options))) != NULL &&
+               (value = build_value_of(values, count, bson_iter_regex(field, &options))) != NULL &&
                value->kind == UTF8) {
         bson_append_regex(to, key, -1, value->pointer, options);
     } else if (BSON_ITER_HOLDS_DOCUMENT(field) && bson_iter_recurse(field, &inside)) {
         bson_append_document_begin(to, key, -1, &child);
-        fill(&child, &inside, values, count);
+        build_fill(&child, &inside, values, count);
         bson_append_document_end(to, &child);
     } else if (BSON_ITER_HOLDS_ARRAY(field) && bson_iter_recurse(field, &inside)) {
         mouv__append_array_begin(to, key, &child);
-        fill(&child, &inside, values, count);
+        build_fill(&child, &inside, values, count);
         bson_append_array_end(to, &child);
     } else {
         bson_append_iter(to, NULL, -1, field);
@@ -292,13 +294,13 @@ static void fill_field(bson_t *to, const bson_iter_t *field, value_t *values, in
 }
 
 /** Appends the fields of `from` with the values in the markers' places. */
-static void fill(bson_t *to, bson_iter_t *from, value_t *values, int count) {
-    while (bson_iter_next(from)) fill_field(to, from, values, count);
+static void build_fill(bson_t *to, bson_iter_t *from, value_t *values, int count) {
+    while (bson_iter_next(from)) build_fill_field(to, from, values, count);
 }
 
-static int check_all_used(const scan_t *scan, const value_t *values) {
+static int build_check_all_used(const scan_t *scan, const value_t *values) {
     for (int i = 0; i < scan->count; i++) {
-        if (!values[i].used) return refuse_value(scan, i, "no value can stand there");
+        if (!values[i].used) return build_refuse_value(scan, i, "no value can stand there");
     }
     return 0;
 }
@@ -307,15 +309,15 @@ static int build(bson_t **document, scan_t *scan, va_list arguments) {
     value_t values[MOST_VALUES];
     bson_error_t why;
     bson_iter_t iter;
-    int rc = run(scan, 0);
-    if (rc == 0) rc = read_values(scan, values, arguments);
+    int rc = build_run(scan, 0);
+    if (rc == 0) rc = build_read_values(scan, values, arguments);
     if (rc < 0) return rc;
     bson_t *parsed = bson_new_from_json((const uint8_t *)scan->json, (ssize_t)scan->length, &why);
-    if (!parsed) return refuse_json(scan, &why);
+    if (!parsed) return build_refuse_json(scan, &why);
     bson_t *filled = bson_new();
-    if (bson_iter_init(&iter, parsed)) fill(filled, &iter, values, scan->count);
+    if (bson_iter_init(&iter, parsed)) build_fill(filled, &iter, values, scan->count);
     bson_destroy(parsed);
-    rc = check_all_used(scan, values);
+    rc = build_check_all_used(scan, values);
     if (rc == 0) {
         *document = filled;
     } else {

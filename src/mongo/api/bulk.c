@@ -26,18 +26,18 @@ struct mouv_bulk {
 
 /* --- The reply ------------------------------------------------------------------------------ */
 
-static void append_count(bson_t *reply, const char *name, int64_t count) {
+static void bulk_append_count(bson_t *reply, const char *name, int64_t count) {
     bson_append_int32(reply, name, -1, (int32_t)count);
 }
 
-static void begin_reply(const mouv__write_t *write, bson_t *reply) {
+static void bulk_begin_reply(const mouv__write_t *write, bson_t *reply) {
     const mouv__write_result_t *write_result = &write->write_result;
     bson_t ids;
-    append_count(reply, "insertedCount", write_result->inserted);
-    append_count(reply, "matchedCount", write_result->matched);
-    append_count(reply, "modifiedCount", write_result->modified);
-    append_count(reply, "deletedCount", write_result->deleted);
-    append_count(reply, "upsertedCount", write_result->upserted);
+    bulk_append_count(reply, "insertedCount", write_result->inserted);
+    bulk_append_count(reply, "matchedCount", write_result->matched);
+    bulk_append_count(reply, "modifiedCount", write_result->modified);
+    bulk_append_count(reply, "deletedCount", write_result->deleted);
+    bulk_append_count(reply, "upsertedCount", write_result->upserted);
     bson_append_document_begin(reply, "insertedIds", -1, &ids);
     mouv__write_result_append_done(write_result, write->ids, &ids);
     bson_append_document_end(reply, &ids);
@@ -50,7 +50,7 @@ static void begin_reply(const mouv__write_t *write, bson_t *reply) {
 
 mouv_bulk_t *mouv_collection_create_bulk(mouv_collection_t *collection, const bson_t *opts) {
     static const mouv__write_row_t row = {{{"bulkWrite", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
-                                          begin_reply};
+                                          bulk_begin_reply};
     mouv_bulk_t *bulk = aligned_alloc(_Alignof(mouv_bulk_t), sizeof *bulk);
     if (!bulk) return NULL;
     mouv__batch_builder_begin(&bulk->builder, &row, collection, opts, 0);
@@ -96,7 +96,7 @@ typedef struct model {
 } model_t;
 
 /** Options that no statement of this kind has. */
-static int refuse_strangers(model_t *model) {
+static int bulk_refuse_strangers(model_t *model) {
     bson_t strange = BSON_INITIALIZER;
     bson_iter_t first;
     mouv__opts_append(&model->opts, MOUV__PLACE_TOP, &strange);
@@ -112,7 +112,8 @@ static int refuse_strangers(model_t *model) {
 }
 
 /** Reads the model's options; false: it has failed. */
-static bool begin_model(model_t *model, mouv_bulk_t *bulk, unsigned families, const bson_t *opts) {
+static bool bulk_begin_model(model_t *model, mouv_bulk_t *bulk, unsigned families,
+                             const bson_t *opts) {
     model->bulk = bulk;
     model->error.code = 0;
     if (!bulk) {
@@ -123,13 +124,13 @@ static bool begin_model(model_t *model, mouv_bulk_t *bulk, unsigned families, co
         model->error = bulk->builder.command.error;
     } else if (mouv__opts_read(&model->opts, families, opts, &model->error) == 0) {
         model->validation = model->opts.validate ? bulk->validation : (unsigned)BSON_VALIDATE_NONE;
-        refuse_strangers(model);
+        bulk_refuse_strangers(model);
     }
     return model->error.code == 0;
 }
 
 /** The first model that is refused is what the whole bulk fails with. */
-static int end_model(model_t *model, mouv_error_t *error) {
+static int bulk_end_model(model_t *model, mouv_error_t *error) {
     mouv_bulk_t *bulk = model->bulk;
     if (bulk && !bulk->executed) {
         mouv__command_t *command = &bulk->builder.command;
@@ -146,64 +147,64 @@ static int end_model(model_t *model, mouv_error_t *error) {
 int mouv_bulk_insert_one(mouv_bulk_t *bulk, const bson_t *document, const bson_t *opts,
                          mouv_error_t *error) {
     model_t model;
-    if (begin_model(&model, bulk, MOUV__FAMILY_PLAIN, opts) &&
+    if (bulk_begin_model(&model, bulk, MOUV__FAMILY_PLAIN, opts) &&
         mouv__check_document(document, "document", model.validation, &model.error) == 0) {
         mouv__batch_builder_add_insert(&bulk->builder, document, bulk->ids);
     }
-    return end_model(&model, error);
+    return bulk_end_model(&model, error);
 }
 
 typedef int (*check_t)(const bson_t *document, unsigned flags, mouv_error_t *error);
 
-static int add_update(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *update, check_t check,
-                      bool multi, const bson_t *opts, mouv_error_t *error) {
+static int bulk_add_update(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *update,
+                           check_t check, bool multi, const bson_t *opts, mouv_error_t *error) {
     model_t model;
-    if (begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
+    if (bulk_begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
         mouv__check_document(filter, "filter", MOUV__VALIDATE_STRUCTURE, &model.error) == 0 &&
         check(update, model.validation, &model.error) == 0) {
         mouv__batch_builder_add_update(&bulk->builder, filter, update, multi, &model.opts);
     }
-    return end_model(&model, error);
+    return bulk_end_model(&model, error);
 }
 
 int mouv_bulk_update_one(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *update,
                          const bson_t *opts, mouv_error_t *error) {
-    return add_update(bulk, filter, update, mouv__check_update, false, opts, error);
+    return bulk_add_update(bulk, filter, update, mouv__check_update, false, opts, error);
 }
 
 int mouv_bulk_update_many(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *update,
                           const bson_t *opts, mouv_error_t *error) {
-    return add_update(bulk, filter, update, mouv__check_update, true, opts, error);
+    return bulk_add_update(bulk, filter, update, mouv__check_update, true, opts, error);
 }
 
 int mouv_bulk_replace_one(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *replacement,
                           const bson_t *opts, mouv_error_t *error) {
-    return add_update(bulk, filter, replacement, mouv__check_replacement, false, opts, error);
+    return bulk_add_update(bulk, filter, replacement, mouv__check_replacement, false, opts, error);
 }
 
-static int add_delete(mouv_bulk_t *bulk, const bson_t *filter, bool multi, const bson_t *opts,
-                      mouv_error_t *error) {
+static int bulk_add_delete(mouv_bulk_t *bulk, const bson_t *filter, bool multi, const bson_t *opts,
+                           mouv_error_t *error) {
     model_t model;
-    if (begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
+    if (bulk_begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
         mouv__check_document(filter, "filter", MOUV__VALIDATE_STRUCTURE, &model.error) == 0) {
         mouv__batch_builder_add_delete(&bulk->builder, filter, multi, &model.opts);
     }
-    return end_model(&model, error);
+    return bulk_end_model(&model, error);
 }
 
 int mouv_bulk_delete_one(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *opts,
                          mouv_error_t *error) {
-    return add_delete(bulk, filter, false, opts, error);
+    return bulk_add_delete(bulk, filter, false, opts, error);
 }
 
 int mouv_bulk_delete_many(mouv_bulk_t *bulk, const bson_t *filter, const bson_t *opts,
                           mouv_error_t *error) {
-    return add_delete(bulk, filter, true, opts, error);
+    return bulk_add_delete(bulk, filter, true, opts, error);
 }
 
 /* --- Sending -------------------------------------------------------------------------------- */
 
-static mouv_future_t refuse(int code, const char *why) {
+static mouv_future_t bulk_refuse(int code, const char *why) {
     mouv_error_t error;
     mouv_error_set(&error, code, "bulkWrite: %s", why);
     return mouv__future_failed_with(mouv__runtime(), &error);
@@ -211,8 +212,8 @@ static mouv_future_t refuse(int code, const char *why) {
 
 mouv_future_t mouv_bulk_execute(mouv_bulk_t *bulk, bson_t **reply) {
     mouv__output_t output = mouv__to_reply(reply);
-    if (!bulk) return refuse(MOUV_EINVAL, "the bulk is NULL");
-    if (bulk->executed) return refuse(MOUV_ESTATE, "it has been executed");
+    if (!bulk) return bulk_refuse(MOUV_EINVAL, "the bulk is NULL");
+    if (bulk->executed) return bulk_refuse(MOUV_ESTATE, "it has been executed");
     if (bulk->builder.statement_count == 0) {
         mouv__command_fail(&bulk->builder.command, MOUV_EINVAL, "it has no models");
     }

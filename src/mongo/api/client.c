@@ -18,7 +18,7 @@
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static mongoc_uri_t *parse_known(const char *text, mouv_error_t *error) {
+static mongoc_uri_t *client_parse_known(const char *text, mouv_error_t *error) {
     bson_error_t why = {0};
     char log[MOUV__LIBMONGOC_LOG_SIZE];
     mouv__libmongoc_listen(log);
@@ -37,22 +37,22 @@ static mongoc_uri_t *parse_known(const char *text, mouv_error_t *error) {
 #define POOL_SIZE_MAX 100000
 
 /* mongoc_uri_get_option_as_int32() takes a 0 for the default. */
-static int32_t max_pool_size(const mongoc_uri_t *uri) {
+static int32_t client_max_pool_size(const mongoc_uri_t *uri) {
     bson_iter_t option;
     bool given =
         bson_iter_init_find_case(&option, mongoc_uri_get_options(uri), MONGOC_URI_MAXPOOLSIZE);
     return given ? bson_iter_int32(&option) : 100;
 }
 
-static int check_pool_size(const mongoc_uri_t *uri, mouv_error_t *error) {
-    int32_t size = max_pool_size(uri);
+static int client_check_pool_size(const mongoc_uri_t *uri, mouv_error_t *error) {
+    int32_t size = client_max_pool_size(uri);
     if (size >= 1 && size <= POOL_SIZE_MAX) return 0;
     return mouv__raise(error, MOUV_EINVAL,
                        "mouv_client_new: the URI's option 'maxPoolSize' is %d, not 1 to %d",
                        (int)size, POOL_SIZE_MAX);
 }
 
-static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error_t *error) {
+static mongoc_uri_t *client_parse_uri(const char *text, int64_t *timeout_ms, mouv_error_t *error) {
     mouv_error_t why = {0};
     if (!text) {
         mouv__raise(error, MOUV_EINVAL, "mouv_client_new: the URI is NULL");
@@ -63,9 +63,9 @@ static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error
         mouv__raise(error, why.code, "mouv_client_new: %s", why.message);
         return NULL;
     }
-    mongoc_uri_t *uri = parse_known(known, error);
+    mongoc_uri_t *uri = client_parse_known(known, error);
     mouv__free(known);
-    if (!uri || check_pool_size(uri, error) == 0) return uri;
+    if (!uri || client_check_pool_size(uri, error) == 0) return uri;
     mongoc_uri_destroy(uri);
     return NULL;
 }
@@ -75,7 +75,7 @@ static mongoc_uri_t *parse_uri(const char *text, int64_t *timeout_ms, mouv_error
 #define SELECTION_SLICE_MS 1000
 
 /* What libmongoc must not do by itself, and room for the control connections and the listener. */
-static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
+static void client_take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     client->retry_reads = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
     client->retry_writes = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
     client->selection_timeout_ms =
@@ -89,16 +89,16 @@ static void take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
-                                   max_pool_size(uri) + MOUV__CONTROLS + 1);
+                                   client_max_pool_size(uri) + MOUV__CONTROLS + 1);
 }
 
-static int64_t queue_wait_ms(const mouv_client_opts_t *opts, const mongoc_uri_t *uri) {
+static int64_t client_queue_wait_ms(const mouv_client_opts_t *opts, const mongoc_uri_t *uri) {
     if (opts->queue_wait_ms > 0) return opts->queue_wait_ms;
     int32_t wait = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, 0);
     return wait > 0 ? wait : 30000;
 }
 
-static void on_runtime_close(mouv__attachment_t *attachment) {
+static void client_on_runtime_close(mouv__attachment_t *attachment) {
     mouv_client_t *client =
         (mouv_client_t *)((char *)attachment - offsetof(mouv_client_t, attachment));
     mouv__client_begin_close(client, true);
@@ -111,7 +111,7 @@ static void client_free(mouv_client_t *client) {
     mouv__free(client);
 }
 
-static int remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
+static int client_remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
     const char *name = mongoc_uri_get_database(uri);
     if (!name || !*name) return 0;
     size_t size = strlen(name) + 1;
@@ -124,18 +124,18 @@ static int remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
 /* Consumes `uri` and `setup`. */
 static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
                        mouv__client_options_t *client_options, const mouv_client_opts_t *opts) {
-    uint32_t pool_size = (uint32_t)max_pool_size(uri);
-    client->pool.queue_wait_ms = queue_wait_ms(opts, uri);
+    uint32_t pool_size = (uint32_t)client_max_pool_size(uri);
+    client->pool.queue_wait_ms = client_queue_wait_ms(opts, uri);
     client->close_wait_ms = opts->close_wait_ms > 0 ? opts->close_wait_ms : 0;
     mouv__listener_t *listener = mouv__listener_new(mouv__runtime_mailbox(client->runtime),
                                                     mouv__pool_topology_changed, client);
-    if (!listener || remember_database(client, uri) < 0) {
+    if (!listener || client_remember_database(client, uri) < 0) {
         if (listener) mouv__listener_unref(listener);
         mongoc_uri_destroy(uri);
         mouv__client_options_clear(client_options);
         return MOUV_ENOMEM;
     }
-    take_over(client, uri);
+    client_take_over(client, uri);
     client->driver_pool = mouv__driver_pool_new(uri, client_options, listener);
     mouv__listener_unref(listener);
     if (!client->driver_pool) return MOUV_ENOMEM;
@@ -149,7 +149,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
     return 0;
 }
 
-static int check_opts(const mouv_client_opts_t *opts, mouv_error_t *error) {
+static int client_check_opts(const mouv_client_opts_t *opts, mouv_error_t *error) {
     const char *bad = (unsigned)opts->executor > MOUV_EXECUTOR_UVPOOL ? "executor"
                       : opts->queue_wait_ms < 0                       ? "queue_wait_ms"
                       : opts->close_wait_ms < 0                       ? "close_wait_ms"
@@ -167,11 +167,11 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
         mouv__raise(error, MOUV_ENOLOOP, "mouv_client_new: this thread has no runtime");
         return NULL;
     }
-    if (check_opts(opts, error) < 0) return NULL;
+    if (client_check_opts(opts, error) < 0) return NULL;
     mouv__libmongoc_init();
     mouv__client_options_t client_options;
     int64_t timeout_ms;
-    mongoc_uri_t *uri = parse_uri(uri_text, &timeout_ms, error);
+    mongoc_uri_t *uri = client_parse_uri(uri_text, &timeout_ms, error);
     if (!uri) return NULL;
     if (mouv__client_options_init(&client_options, opts, uri, error) < 0) {
         mongoc_uri_destroy(uri);
@@ -194,7 +194,7 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
         return NULL;
     }
     client->users = 1;
-    client->attachment.close = on_runtime_close;
+    client->attachment.close = client_on_runtime_close;
     mouv__runtime_attach(runtime, &client->attachment);
     return client;
 }
@@ -232,13 +232,13 @@ mouv_client_t *mouv_client_ref(mouv_client_t *client) {
     return client;
 }
 
-static void free_if_unused(mouv_client_t *client) {
+static void client_free_if_unused(mouv_client_t *client) {
     if (client->users == 0 && client->open_for == 0 && client->held == 0 &&
         client->state == MOUV__CLIENT_CLOSED)
         client_free(client);
 }
 
-static void close_if_unused(mouv_client_t *client) {
+static void client_close_if_unused(mouv_client_t *client) {
     if (client->users > 0 || client->open_for > 0) return;
     mouv__client_hold(client);
     mouv__client_begin_close(client, false);
@@ -250,7 +250,7 @@ mouv_client_t *mouv_client_unref(mouv_client_t *client) {
     if (client->users > 0) client->users--;
     if (client->users > 0) return NULL;
     mouv__events_stop(client->events); /* whatever it stays open for: who listens may be gone */
-    close_if_unused(client);
+    client_close_if_unused(client);
     return NULL;
 }
 
@@ -262,7 +262,7 @@ mouv_client_t *mouv__client_keep_open(mouv_client_t *client) {
 void mouv__client_may_close(mouv_client_t *client) {
     if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return;
     client->open_for--;
-    close_if_unused(client);
+    client_close_if_unused(client);
 }
 
 void mouv_client_drop(mouv_client_t **client) {
@@ -275,7 +275,7 @@ void mouv__client_hold(mouv_client_t *client) {
 
 void mouv__client_let_go(mouv_client_t *client) {
     client->held--;
-    free_if_unused(client);
+    client_free_if_unused(client);
 }
 
 /* --- figures ---------------------------------------------------------------------------------- */

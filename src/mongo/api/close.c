@@ -29,7 +29,7 @@
 /* The same after a close that was hurried: the program goes on, so there is time for good-byes. */
 #define HURRIED_DESTROY_MS 2000
 
-static void move(mouv_client_t *client, mouv__client_state_t state) {
+static void close_move(mouv_client_t *client, mouv__client_state_t state) {
     assert(state == client->state + 1u);
     client->state = (uint8_t)state;
 }
@@ -43,7 +43,7 @@ struct mouv__closing {
 
 static const mouv__future_ops_t closing_ops = {.kind = "client close", .outside = true};
 
-static void complete_closings(mouv_client_t *client) {
+static void close_complete_closings(mouv_client_t *client) {
     while (client->closings) {
         struct mouv__closing *closing = client->closings;
         client->closings = closing->next;
@@ -68,7 +68,7 @@ mouv_future_t mouv_client_close_future(mouv_client_t *client) {
     closing->next = client->closings;
     client->closings = closing;
     if (client->state == MOUV__CLIENT_CLOSED)
-        complete_closings(client);
+        close_complete_closings(client);
     else
         mouv__client_begin_close(client, false);
     return handle;
@@ -82,13 +82,13 @@ int mouv_client_close(mouv_client_t *client, mouv_error_t *error) {
 
 /* --- closed ---------------------------------------------------------------------------------- */
 
-static void become_closed(mouv_client_t *client) {
+static void close_become_closed(mouv_client_t *client) {
     mouv_runtime_t *runtime = client->runtime;
-    move(client, MOUV__CLIENT_CLOSED);
+    close_move(client, MOUV__CLIENT_CLOSED);
     mouv__timer_stop(runtime, &client->close_timer);
     mouv__pool_clear(client);
     mouv__events_finish(client->events); /* tells the rest before an awaiter goes on */
-    complete_closings(client);
+    close_complete_closings(client);
     mouv__runtime_unkeep(runtime);
     mouv__runtime_detach(runtime, &client->attachment);
     client->runtime = NULL;
@@ -107,7 +107,7 @@ typedef struct mouv__destroy {
 } destroy_t;
 
 /* libmongoc sends endSessions with the client that it got back last, if that has a connection. */
-static void free_connections(destroy_t *destroy, bool last) {
+static void close_free_connections(destroy_t *destroy, bool last) {
     for (uint32_t i = 0; i < destroy->count; i++) {
         mouv__connection_t *connection = destroy->connections[i];
         if (!connection || last != ((connection->connected & destroy->last) != 0)) continue;
@@ -116,7 +116,7 @@ static void free_connections(destroy_t *destroy, bool last) {
     }
 }
 
-static void end_connections(destroy_t *destroy) {
+static void close_end_connections(destroy_t *destroy) {
     for (uint32_t i = 0; i < destroy->count; i++)
         mouv__connection_end_sessions(destroy->connections[i]);
 #if !MONGOC_CHECK_VERSION(2, 2, 0)
@@ -128,67 +128,67 @@ static void end_connections(destroy_t *destroy) {
     }
 #endif
     mouv__driver_pool_leave_listener(destroy->driver_pool);
-    free_connections(destroy, false);
-    free_connections(destroy, true);
+    close_free_connections(destroy, false);
+    close_free_connections(destroy, true);
     mouv__free(destroy->connections);
     destroy->connections = NULL;
     destroy->count = 0;
 }
 
-static void destroy_run(mouv__job_t *job) {
+static void close_destroy_run(mouv__job_t *job) {
     destroy_t *destroy = (destroy_t *)job;
     mouv__driver_pool_unref(destroy->background.driver_pool);
     destroy->background.driver_pool = NULL;
-    end_connections(destroy);
+    close_end_connections(destroy);
     mouv__driver_pool_unref(
         destroy->driver_pool); /* the last share, unless something is left behind */
     destroy->driver_pool = NULL;
 }
 
 /* Only where it never ran. */
-static void destroy_clear(mouv__background_t *background) {
+static void close_destroy_clear(mouv__background_t *background) {
     destroy_t *destroy = (destroy_t *)background;
     if (!destroy->driver_pool) return;
-    end_connections(destroy);
+    close_end_connections(destroy);
     mouv__driver_pool_unref(destroy->driver_pool);
 }
 
-static void destroy_ended(mouv__background_t *background) {
-    become_closed(background->client);
+static void close_destroy_ended(mouv__background_t *background) {
+    close_become_closed(background->client);
 }
 
-static void add_connection(destroy_t *destroy, mouv__connection_t *connection) {
+static void close_add_connection(destroy_t *destroy, mouv__connection_t *connection) {
     if (!connection) return;
     mouv__pin_forget_all(connection);
     if (!connection->busy) destroy->connections[destroy->count++] = connection;
 }
 
-static void add_control(destroy_t *destroy, mouv__control_t *control) {
+static void close_add_control(destroy_t *destroy, mouv__control_t *control) {
     if (control->connection) control->connection->busy = control->busy;
-    add_connection(destroy, control->connection);
+    close_add_connection(destroy, control->connection);
     control->connection = NULL;
 }
 
-static void collect_connections(mouv_client_t *client, destroy_t *destroy) {
+static void close_collect_connections(mouv_client_t *client, destroy_t *destroy) {
     mouv__pool_t *pool = &client->pool;
     for (uint32_t i = 0; i < pool->connection_count; i++)
-        add_connection(destroy, pool->connections[i]);
-    add_control(destroy, &pool->selector);
-    add_control(destroy, &pool->cleaner);
-    add_control(destroy, &client->kills.control);
-    add_control(destroy, &client->breakers.control);
+        close_add_connection(destroy, pool->connections[i]);
+    close_add_control(destroy, &pool->selector);
+    close_add_control(destroy, &pool->cleaner);
+    close_add_control(destroy, &client->kills.control);
+    close_add_control(destroy, &client->breakers.control);
     pool->connection_count = 0;
     pool->idle = NULL;
 }
 
-static bool is_reachable(const mouv__topology_t *topology) {
+static bool close_is_reachable(const mouv__topology_t *topology) {
     for (uint32_t i = 0; topology && i < topology->count; i++)
         if (topology->servers[i].kind != MOUV__SERVER_UNKNOWN) return true;
     return false;
 }
 
 /* libmongoc prefers the primary; without one it takes any. */
-static uint64_t preferred_servers(const mouv__topology_t *topology) {
+static uint64_t close_preferred_servers(const mouv__topology_t *topology) {
     uint64_t primaries = 0;
     for (uint32_t i = 0; topology && i < topology->count; i++)
         if (topology->servers[i].kind == MOUV__SERVER_PRIMARY)
@@ -214,58 +214,60 @@ void mouv__close_unreserve(mouv_client_t *client) {
     client->destroy = NULL;
 }
 
-static destroy_t *take_reserve(mouv_client_t *client) {
+static destroy_t *close_take_reserve(mouv_client_t *client) {
     destroy_t *destroy = client->destroy;
     client->destroy = NULL;
-    destroy->unreachable = !is_reachable(client->pool.topology);
-    destroy->last = preferred_servers(client->pool.topology);
-    collect_connections(client, destroy);
+    destroy->unreachable = !close_is_reachable(client->pool.topology);
+    destroy->last = close_preferred_servers(client->pool.topology);
+    close_collect_connections(client, destroy);
     return destroy;
 }
 
 /* There is no libmongoc pool, so nothing here can block. */
-static void destroy_unused(destroy_t *destroy, mouv__driver_pool_t *driver_pool) {
+static void close_destroy_unused(destroy_t *destroy, mouv__driver_pool_t *driver_pool) {
     destroy->driver_pool = driver_pool;
-    end_connections(destroy);
+    close_end_connections(destroy);
     mouv__free(destroy);
     mouv__driver_pool_unref(driver_pool);
 }
 
-static void on_close_timer(mouv__timer_t *timer);
+static void close_on_close_timer(mouv__timer_t *timer);
 
-static void start_timer(mouv_client_t *client, int64_t limit_ms, void (*fn)(mouv__timer_t *)) {
+static void close_start_timer(mouv_client_t *client, int64_t limit_ms,
+                              void (*fn)(mouv__timer_t *)) {
     mouv_runtime_t *runtime = client->runtime;
     mouv__timer_start(runtime, &client->close_timer, mouv__deadline_in(runtime, limit_ms), fn);
 }
 
-static void begin_destroy(mouv_client_t *client) {
+static void close_begin_destroy(mouv_client_t *client) {
     mouv__driver_pool_t *driver_pool = client->driver_pool;
-    move(client, MOUV__CLIENT_DESTROYING);
+    close_move(client, MOUV__CLIENT_DESTROYING);
     mouv__kill_close(&client->kills);
     mouv__breakers_close(&client->breakers);
     mouv__cut_close(&client->cuts);
     mouv__background_abandon_all(client);
     mouv__listener_stop(driver_pool->listener);
-    destroy_t *destroy = take_reserve(client);
+    destroy_t *destroy = close_take_reserve(client);
     if (client->pool.driver_pool_state == MOUV__DRIVER_POOL_NONE) {
-        destroy_unused(destroy, driver_pool);
+        close_destroy_unused(destroy, driver_pool);
         client->driver_pool = NULL;
-        become_closed(client);
+        close_become_closed(client);
         return;
     }
     destroy->driver_pool = driver_pool;
-    mouv__background_submit(client, &destroy->background, NULL, destroy_run, destroy_ended,
-                            destroy_clear);
+    mouv__background_submit(client, &destroy->background, NULL, close_destroy_run,
+                            close_destroy_ended, close_destroy_clear);
     client->driver_pool = NULL;
     client->pool.driver_pool_state = MOUV__DRIVER_POOL_NONE;
     if (client->leaving || client->hurried)
-        start_timer(client, client->leaving ? DESTROY_MS : HURRIED_DESTROY_MS, on_close_timer);
+        close_start_timer(client, client->leaving ? DESTROY_MS : HURRIED_DESTROY_MS,
+                          close_on_close_timer);
 }
 
 /* --- draining -------------------------------------------------------------------------------- */
 
 /* Nobody waits for these workers any more; each frees what it has when it comes back. */
-static void leave_behind(mouv_client_t *client) {
+static void close_leave_behind(mouv_client_t *client) {
     mouv__queue_t *running = &client->pool.running;
     mouv__log(MOUV_LOG_WARNING,
               "the %s closes while %u operation(s) are stuck in a call: left behind",
@@ -277,21 +279,21 @@ static void leave_behind(mouv_client_t *client) {
     }
 }
 
-static void on_close_timer(mouv__timer_t *timer) {
+static void close_on_close_timer(mouv__timer_t *timer) {
     mouv_client_t *client = (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
     mouv__client_hold(client);
     if (client->state == MOUV__CLIENT_DRAINING) {
-        leave_behind(client);
+        close_leave_behind(client);
         mouv__pool_fail_cleanup(client);
         mouv__client_quiet(client);
     } else if (client->state == MOUV__CLIENT_DESTROYING) {
         mouv__background_abandon_all(client);
-        become_closed(client);
+        close_become_closed(client);
     }
     mouv__client_let_go(client);
 }
 
-static void stop_all(mouv_client_t *client) {
+static void close_stop_all(mouv_client_t *client) {
     mouv__operation_t *next;
     for (mouv__operation_t *op = client->pool.running.first; op; op = next) {
         next = op->next;
@@ -299,23 +301,23 @@ static void stop_all(mouv_client_t *client) {
     }
 }
 
-static void leave(mouv_client_t *client) {
+static void close_leave(mouv_client_t *client) {
     client->leaving = true;
     mouv__events_stop(client->events);
-    start_timer(client, client->state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS,
-                on_close_timer);
-    if (client->state == MOUV__CLIENT_DRAINING) stop_all(client);
+    close_start_timer(client, client->state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS,
+                      close_on_close_timer);
+    if (client->state == MOUV__CLIENT_DRAINING) close_stop_all(client);
 }
 
-static void on_close_limit(mouv__timer_t *timer) {
+static void close_on_close_limit(mouv__timer_t *timer) {
     mouv_client_t *client = (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
     mouv__client_hold(client);
     client->hurried = true;
     if (client->state == MOUV__CLIENT_DRAINING) {
-        start_timer(client, LEAVE_MS, on_close_timer);
-        stop_all(client);
+        close_start_timer(client, LEAVE_MS, close_on_close_timer);
+        close_stop_all(client);
     } else {
-        on_close_timer(timer);
+        close_on_close_timer(timer);
     }
     mouv__client_let_go(client);
 }
@@ -328,12 +330,13 @@ void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
         mouv__sessions_end(client);
         mouv__client_hold(client); /* until it is closed */
         mouv__runtime_keep(client->runtime);
-        move(client, MOUV__CLIENT_DRAINING);
-        if (client->close_wait_ms > 0) start_timer(client, client->close_wait_ms, on_close_limit);
+        close_move(client, MOUV__CLIENT_DRAINING);
+        if (client->close_wait_ms > 0)
+            close_start_timer(client, client->close_wait_ms, close_on_close_limit);
         mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the client is being closed");
         mouv__pool_fail_waiting(client, &error);
     }
-    if (leaving && !client->leaving) leave(client);
+    if (leaving && !client->leaving) close_leave(client);
     mouv__client_quiet(client);
     mouv__client_let_go(client);
 }
@@ -342,5 +345,5 @@ void mouv__client_quiet(mouv_client_t *client) {
     const mouv__pool_t *pool = &client->pool;
     if (client->state != MOUV__CLIENT_DRAINING) return;
     if (pool->running.first || client->cleanups > 0) return;
-    begin_destroy(client);
+    close_begin_destroy(client);
 }

@@ -24,7 +24,7 @@ mouv_database_t *mouv_collection_database(const mouv_collection_t *collection) {
 
 /** What to read: NULL is everything. Writes do not take that: it would be too easily an oversight.
  */
-static const bson_t *or_all(const bson_t *filter) {
+static const bson_t *collection_or_all(const bson_t *filter) {
     static const bson_t all = BSON_INITIALIZER;
     return filter ? filter : &all;
 }
@@ -34,14 +34,14 @@ mouv_future_t mouv_collection_find_one(mouv_collection_t *collection, const bson
     static const mouv__row_t find = {{"find", MOUV__READ}, MOUV__FAMILY_FIND, mouv__read_first};
     mouv__command_t command;
     mouv__command_begin(&command, &find, collection, opts);
-    mouv__command_document(&command, "filter", or_all(filter), "filter");
+    mouv__command_document(&command, "filter", collection_or_all(filter), "filter");
     mouv__command_int(&command, "limit", 1);
     mouv__command_bool(&command, "singleBatch", true);
     return mouv__command_send(&command, mouv__to_value(doc));
 }
 
 /** What limit and batchSize in `opts` mean to the server; see the find specification. */
-static void append_limit(mouv__command_t *command) {
+static void collection_append_limit(mouv__command_t *command) {
     mouv__opts_t *opts = &command->opts;
     int64_t limit = opts->limit;
     if (limit < 0) limit = limit == INT64_MIN ? INT64_MAX : -limit;
@@ -60,8 +60,8 @@ mouv_cursor_t *mouv_collection_find(mouv_collection_t *collection, const bson_t 
     mouv__command_t command;
     mouv__command_begin(&command, &find, collection, opts);
     if (command.opts.tailable && command.opts.await_data) command.row = &tail;
-    mouv__command_document(&command, "filter", or_all(filter), "filter");
-    append_limit(&command);
+    mouv__command_document(&command, "filter", collection_or_all(filter), "filter");
+    collection_append_limit(&command);
     return mouv__cursor_new(&command);
 }
 
@@ -75,7 +75,8 @@ mouv_cursor_t *mouv_collection_aggregate(mouv_collection_t *collection, const bs
     return mouv__cursor_new(&command);
 }
 
-static void append_stage(bson_t *stages, uint32_t *count, const char *name, int64_t value) {
+static void collection_append_stage(bson_t *stages, uint32_t *count, const char *name,
+                                    int64_t value) {
     char text[16];
     const char *key;
     bson_t stage;
@@ -86,7 +87,7 @@ static void append_stage(bson_t *stages, uint32_t *count, const char *name, int6
 }
 
 /** [{$match}, {$skip}, {$limit}, {$group: {_id: 1, n: {$sum: 1}}}] */
-static void append_counting(mouv__command_t *command, const bson_t *filter) {
+static void collection_append_counting(mouv__command_t *command, const bson_t *filter) {
     bson_t stages, stage, group, sum;
     uint32_t count = 1;
     char text[16];
@@ -95,8 +96,10 @@ static void append_counting(mouv__command_t *command, const bson_t *filter) {
     bson_append_document_begin(&stages, "0", -1, &stage);
     bson_append_document(&stage, "$match", -1, filter);
     bson_append_document_end(&stages, &stage);
-    if (command->opts.skip > 0) append_stage(&stages, &count, "$skip", command->opts.skip);
-    if (command->opts.limit != 0) append_stage(&stages, &count, "$limit", command->opts.limit);
+    if (command->opts.skip > 0)
+        collection_append_stage(&stages, &count, "$skip", command->opts.skip);
+    if (command->opts.limit != 0)
+        collection_append_stage(&stages, &count, "$limit", command->opts.limit);
     bson_uint32_to_string(count, &key, text, sizeof text);
     bson_append_document_begin(&stages, key, -1, &stage);
     bson_append_document_begin(&stage, "$group", -1, &group);
@@ -115,8 +118,9 @@ mouv_future_t mouv_collection_count_documents(mouv_collection_t *collection, con
         {"aggregate", MOUV__READ}, MOUV__FAMILY_COUNT, mouv__read_counted};
     mouv__command_t command;
     mouv__command_begin(&command, &row, collection, opts);
-    filter = or_all(filter);
-    if (mouv__command_checks(&command, filter, "filter")) append_counting(&command, filter);
+    filter = collection_or_all(filter);
+    if (mouv__command_checks(&command, filter, "filter"))
+        collection_append_counting(&command, filter);
     mouv__command_empty(&command, "cursor");
     return mouv__command_send(&command, mouv__to_number(count));
 }
@@ -138,14 +142,14 @@ mouv_future_t mouv_collection_distinct(mouv_collection_t *collection, const char
     mouv__command_t command;
     mouv__command_begin(&command, &distinct, collection, opts);
     mouv__command_string(&command, "key", key);
-    mouv__command_document(&command, "query", or_all(filter), "filter");
+    mouv__command_document(&command, "query", collection_or_all(filter), "filter");
     return mouv__command_send(&command, mouv__to_value(values));
 }
 
 /* --- findAndModify -------------------------------------------------------------------------- */
 
-static void begin_modify(mouv__command_t *command, mouv_collection_t *collection,
-                         const bson_t *filter, const bson_t *opts) {
+static void collection_begin_modify(mouv__command_t *command, mouv_collection_t *collection,
+                                    const bson_t *filter, const bson_t *opts) {
     static const mouv__row_t modify = {
         {"findAndModify", MOUV__CHANGE}, MOUV__FAMILY_MODIFY, mouv__read_value};
     mouv__command_begin(command, &modify, collection, opts);
@@ -153,7 +157,7 @@ static void begin_modify(mouv__command_t *command, mouv_collection_t *collection
 }
 
 /** `new` of the server, `returnDocument` of the specifications. */
-static void append_return(mouv__command_t *command) {
+static void collection_append_return(mouv__command_t *command) {
     const mouv__view_t *given = &command->opts.return_document;
     bool after = command->opts.return_new;
     if (given->data) {
@@ -172,9 +176,9 @@ mouv_future_t mouv_collection_find_one_and_update(mouv_collection_t *collection,
                                                   const bson_t *filter, const bson_t *update,
                                                   const bson_t *opts, bson_t **doc) {
     mouv__command_t command;
-    begin_modify(&command, collection, filter, opts);
+    collection_begin_modify(&command, collection, filter, opts);
     mouv__command_update(&command, "update", update);
-    append_return(&command);
+    collection_append_return(&command);
     return mouv__command_send(&command, mouv__to_value(doc));
 }
 
@@ -182,9 +186,9 @@ mouv_future_t mouv_collection_find_one_and_replace(mouv_collection_t *collection
                                                    const bson_t *filter, const bson_t *replacement,
                                                    const bson_t *opts, bson_t **doc) {
     mouv__command_t command;
-    begin_modify(&command, collection, filter, opts);
+    collection_begin_modify(&command, collection, filter, opts);
     mouv__command_replacement(&command, "update", replacement);
-    append_return(&command);
+    collection_append_return(&command);
     return mouv__command_send(&command, mouv__to_value(doc));
 }
 
@@ -192,7 +196,7 @@ mouv_future_t mouv_collection_find_one_and_delete(mouv_collection_t *collection,
                                                   const bson_t *filter, const bson_t *opts,
                                                   bson_t **doc) {
     mouv__command_t command;
-    begin_modify(&command, collection, filter, opts);
+    collection_begin_modify(&command, collection, filter, opts);
     mouv__command_bool(&command, "remove", true);
     return mouv__command_send(&command, mouv__to_value(doc));
 }

@@ -24,14 +24,14 @@ mouv_collection_t *mouv_database_get_collection(mouv_database_t *database, const
 
 /* --- The deployment ------------------------------------------------------------------------- */
 
-static mouv_database_t *admin(mouv_client_t *client) {
+static mouv_database_t *database_admin(mouv_client_t *client) {
     return client ? mouv_client_get_database(client, "admin") : NULL;
 }
 
 mouv_future_t mouv_client_ping(mouv_client_t *client) {
     static const mouv__row_t ping = {{"ping", MOUV__OP_MAX_TIME}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
-    mouv__command_begin_database(&command, &ping, admin(client), NULL);
+    mouv__command_begin_database(&command, &ping, database_admin(client), NULL);
     return mouv__command_send(&command, mouv__to_nobody());
 }
 
@@ -47,7 +47,7 @@ static const char *const harmless[] = {
     "top",       "usersInfo",        "validate",         "whatsmyuri",
 };
 
-static bool is_harmless(const bson_t *given) {
+static bool database_is_harmless(const bson_t *given) {
     bson_iter_t iter;
     if (!given || !bson_iter_init(&iter, given) || !bson_iter_next(&iter)) return true;
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) {
@@ -62,7 +62,8 @@ mouv_future_t mouv_database_command(mouv_database_t *database, const bson_t *giv
     static const mouv__row_t write = {
         {"command", MOUV__OP_MAX_TIME | MOUV__OP_WRITE | MOUV__OP_GIVEN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
-    mouv__command_begin_given(&command, is_harmless(given) ? &read : &write, database, given, opts);
+    mouv__command_begin_given(&command, database_is_harmless(given) ? &read : &write, database,
+                              given, opts);
     return mouv__command_send(&command, mouv__to_reply(reply));
 }
 
@@ -73,7 +74,7 @@ mouv_future_t mouv_client_list_databases(mouv_client_t *client, const bson_t *op
     static const mouv__row_t list = {
         {"listDatabases", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__read_databases};
     mouv__command_t command;
-    mouv__command_begin_database(&command, &list, admin(client), opts);
+    mouv__command_begin_database(&command, &list, database_admin(client), opts);
     return mouv__command_send(&command, mouv__to_value(databases));
 }
 
@@ -82,13 +83,13 @@ mouv_future_t mouv_client_list_database_names(mouv_client_t *client, const bson_
     static const mouv__row_t list = {
         {"listDatabases", MOUV__LIST}, MOUV__FAMILY_NAMES, mouv__read_database_names};
     mouv__command_t command;
-    mouv__command_begin_database(&command, &list, admin(client), opts);
+    mouv__command_begin_database(&command, &list, database_admin(client), opts);
     mouv__command_bool(&command, "nameOnly", true);
     return mouv__command_send(&command, mouv__to_names(names));
 }
 
-static mouv_cursor_t *list_collections(mouv_database_t *database, const bson_t *opts,
-                                       bool names_only) {
+static mouv_cursor_t *database_list_collections(mouv_database_t *database, const bson_t *opts,
+                                                bool names_only) {
     static const mouv__row_t list = {{"listCollections", MOUV__LIST}, MOUV__FAMILY_CURSOR, NULL};
     static const mouv__row_t names = {
         {"listCollections", MOUV__LIST}, MOUV__FAMILY_CURSOR | MOUV__FAMILY_NAMES, NULL};
@@ -99,12 +100,13 @@ static mouv_cursor_t *list_collections(mouv_database_t *database, const bson_t *
 }
 
 mouv_cursor_t *mouv_database_list_collections(mouv_database_t *database, const bson_t *opts) {
-    return list_collections(database, opts, false);
+    return database_list_collections(database, opts, false);
 }
 
 mouv_future_t mouv_database_list_collection_names(mouv_database_t *database, const bson_t *opts,
                                                   char ***names) {
-    mouv_cursor_t *cursor = mouv__cursor_within_scope(list_collections(database, opts, true));
+    mouv_cursor_t *cursor =
+        mouv__cursor_within_scope(database_list_collections(database, opts, true));
     mouv_future_t future = mouv__cursor_names_future(cursor, names);
     mouv__cursor_let_go(cursor); /* the future holds it */
     return future;

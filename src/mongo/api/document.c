@@ -11,7 +11,7 @@
 /* --- The path ------------------------------------------------------------------------------- */
 
 /** Background jobs from the fields of `at` to the one named by [name, name + length). */
-static bool step_to(bson_iter_t *at, const char *name, size_t length) {
+static bool document_step_to(bson_iter_t *at, const char *name, size_t length) {
     while (bson_iter_next(at)) {
         if (bson_iter_key_len(at) == length && memcmp(bson_iter_key(at), name, length) == 0) {
             return true;
@@ -21,7 +21,8 @@ static bool step_to(bson_iter_t *at, const char *name, size_t length) {
 }
 
 /** Finds the field, or says up to where the path goes. */
-static int find(const bson_t *document, const char *path, bson_iter_t *field, mouv_error_t *error) {
+static int document_find(const bson_t *document, const char *path, bson_iter_t *field,
+                         mouv_error_t *error) {
     if (!document || !path) {
         return mouv_error_set(error, MOUV_EINVAL, "the %s is NULL", document ? "path" : "document");
     }
@@ -32,7 +33,7 @@ static int find(const bson_t *document, const char *path, bson_iter_t *field, mo
     for (;;) {
         size_t length = strcspn(name, ".");
         int walked = (int)(name - path + (ptrdiff_t)length);
-        if (!step_to(field, name, length)) {
+        if (!document_step_to(field, name, length)) {
             return mouv_error_set(error, MOUV_EINVAL, "no field '%.*s'", walked, path);
         }
         if (name[length] == '\0') return 0;
@@ -48,36 +49,36 @@ static int find(const bson_t *document, const char *path, bson_iter_t *field, mo
 
 bool mouv_bson_has(const bson_t *document, const char *path) {
     bson_iter_t field;
-    return find(document, path, &field, NULL) == 0;
+    return document_find(document, path, &field, NULL) == 0;
 }
 
 /* --- Types ---------------------------------------------------------------------------------- */
 
-static int refuse(const char *path, const char *expected, const bson_iter_t *field,
-                  mouv_error_t *error) {
+static int document_refuse(const char *path, const char *expected, const bson_iter_t *field,
+                           mouv_error_t *error) {
     return mouv_error_set(error, MOUV_EINVAL, "field '%s': expected %s, got %s", path, expected,
                           mouv__type_name(bson_iter_type(field)));
 }
 
 /** Finds a field that must be of one type. */
-static int find_typed(const bson_t *document, const char *path, bson_type_t type,
-                      bson_iter_t *field, mouv_error_t *error) {
-    int rc = find(document, path, field, error);
+static int document_find_typed(const bson_t *document, const char *path, bson_type_t type,
+                               bson_iter_t *field, mouv_error_t *error) {
+    int rc = document_find(document, path, field, error);
     if (rc < 0 || bson_iter_type(field) == type) return rc;
-    return refuse(path, mouv__type_name(type), field, error);
+    return document_refuse(path, mouv__type_name(type), field, error);
 }
 
-static int find_number(const bson_t *document, const char *path, bson_iter_t *field,
-                       mouv_error_t *error) {
-    int rc = find(document, path, field, error);
+static int document_find_number(const bson_t *document, const char *path, bson_iter_t *field,
+                                mouv_error_t *error) {
+    int rc = document_find(document, path, field, error);
     if (rc < 0 || BSON_ITER_HOLDS_NUMBER(field)) return rc;
-    return refuse(path, "a number", field, error);
+    return document_refuse(path, "a number", field, error);
 }
 
 int mouv_bson_get_int64(const bson_t *document, const char *path, int64_t *value,
                         mouv_error_t *error) {
     bson_iter_t field;
-    int rc = find_number(document, path, &field, error);
+    int rc = document_find_number(document, path, &field, error);
     if (rc < 0) return rc;
     if (BSON_ITER_HOLDS_DOUBLE(&field)) {
         double number = bson_iter_double(&field);
@@ -94,7 +95,7 @@ int mouv_bson_get_int64(const bson_t *document, const char *path, int64_t *value
 int mouv_bson_get_double(const bson_t *document, const char *path, double *value,
                          mouv_error_t *error) {
     bson_iter_t field;
-    int rc = find_number(document, path, &field, error);
+    int rc = document_find_number(document, path, &field, error);
     if (rc < 0) return rc;
     *value = BSON_ITER_HOLDS_DOUBLE(&field) ? bson_iter_double(&field)
                                             : (double)bson_iter_as_int64(&field);
@@ -103,7 +104,7 @@ int mouv_bson_get_double(const bson_t *document, const char *path, double *value
 
 int mouv_bson_get_bool(const bson_t *document, const char *path, bool *value, mouv_error_t *error) {
     bson_iter_t field;
-    int rc = find_typed(document, path, BSON_TYPE_BOOL, &field, error);
+    int rc = document_find_typed(document, path, BSON_TYPE_BOOL, &field, error);
     if (rc == 0) *value = bson_iter_bool(&field);
     return rc;
 }
@@ -112,7 +113,7 @@ int mouv_bson_get_utf8(const bson_t *document, const char *path, const char **va
                        mouv_error_t *error) {
     bson_iter_t field;
     uint32_t length;
-    int rc = find_typed(document, path, BSON_TYPE_UTF8, &field, error);
+    int rc = document_find_typed(document, path, BSON_TYPE_UTF8, &field, error);
     if (rc < 0) return rc;
     const char *text = bson_iter_utf8(&field, &length);
     if (strlen(text) != length) {
@@ -125,7 +126,7 @@ int mouv_bson_get_utf8(const bson_t *document, const char *path, const char **va
 int mouv_bson_get_oid(const bson_t *document, const char *path, bson_oid_t *value,
                       mouv_error_t *error) {
     bson_iter_t field;
-    int rc = find_typed(document, path, BSON_TYPE_OID, &field, error);
+    int rc = document_find_typed(document, path, BSON_TYPE_OID, &field, error);
     if (rc == 0) bson_oid_copy(bson_iter_oid(&field), value);
     return rc;
 }
@@ -133,27 +134,27 @@ int mouv_bson_get_oid(const bson_t *document, const char *path, bson_oid_t *valu
 int mouv_bson_get_date(const bson_t *document, const char *path, int64_t *value,
                        mouv_error_t *error) {
     bson_iter_t field;
-    int rc = find_typed(document, path, BSON_TYPE_DATE_TIME, &field, error);
+    int rc = document_find_typed(document, path, BSON_TYPE_DATE_TIME, &field, error);
     if (rc == 0) *value = bson_iter_date_time(&field);
     return rc;
 }
 
-static int get_view(const bson_t *document, const char *path, bson_type_t type, bson_t *value,
-                    mouv_error_t *error) {
+static int document_get_view(const bson_t *document, const char *path, bson_type_t type,
+                             bson_t *value, mouv_error_t *error) {
     bson_iter_t field;
-    int rc = find_typed(document, path, type, &field, error);
+    int rc = document_find_typed(document, path, type, &field, error);
     if (rc < 0 || mouv__reply_view(&field, value)) return rc;
     return mouv_error_set(error, MOUV_EINVAL, "field '%s' is corrupt", path);
 }
 
 int mouv_bson_get_document(const bson_t *document, const char *path, bson_t *value,
                            mouv_error_t *error) {
-    return get_view(document, path, BSON_TYPE_DOCUMENT, value, error);
+    return document_get_view(document, path, BSON_TYPE_DOCUMENT, value, error);
 }
 
 int mouv_bson_get_array(const bson_t *document, const char *path, bson_t *value,
                         mouv_error_t *error) {
-    return get_view(document, path, BSON_TYPE_ARRAY, value, error);
+    return document_get_view(document, path, BSON_TYPE_ARRAY, value, error);
 }
 
 /* --- The end -------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@
 /* --- Names ---------------------------------------------------------------------------------- */
 
 /** "field_1" of one key, appended to `name`, which is freed; NULL: it makes no sense. */
-static char *append_key(char *name, const bson_iter_t *key) {
+static char *index_append_key(char *name, const bson_iter_t *key) {
     const char *field = bson_iter_key(key);
     const char *before = name ? name : "";
     const char *between = name ? "_" : "";
@@ -35,14 +35,14 @@ char *mouv_index_name(const bson_t *keys) {
     char *name = NULL;
     if (!keys || !bson_iter_init(&key, keys)) return NULL;
     while (bson_iter_next(&key)) {
-        name = append_key(name, &key);
+        name = index_append_key(name, &key);
         if (!name) return NULL;
     }
     return name;
 }
 
 /** The model's own name, or one made of its keys; NULL: it has failed. */
-static char *name_of(mouv__command_t *command, const mouv_index_model_t *model) {
+static char *index_name_of(mouv__command_t *command, const mouv_index_model_t *model) {
     bson_iter_t iter;
     char *name = NULL;
     if (model->opts && bson_iter_init_find(&iter, model->opts, "name")) {
@@ -61,8 +61,8 @@ static char *name_of(mouv__command_t *command, const mouv_index_model_t *model) 
 /* --- Making --------------------------------------------------------------------------------- */
 
 /** {key, name, <options>} */
-static void append_index(bson_t *indexes, const char *at, const mouv_index_model_t *model,
-                         const char *name) {
+static void index_append_index(bson_t *indexes, const char *at, const mouv_index_model_t *model,
+                               const char *name) {
     bson_t index;
     bson_iter_t iter;
     bson_append_document_begin(indexes, at, -1, &index);
@@ -78,8 +78,8 @@ static void append_index(bson_t *indexes, const char *at, const mouv_index_model
 }
 
 /** Appends "indexes" and gives their names. */
-static char **append_indexes(mouv__command_t *command, const mouv_index_model_t *models,
-                             size_t count) {
+static char **index_append_indexes(mouv__command_t *command, const mouv_index_model_t *models,
+                                   size_t count) {
     char **names = bson_malloc0((count + 1) * sizeof *names);
     bson_t indexes = BSON_INITIALIZER;
     if (!models || count == 0) mouv__command_fail(command, MOUV_EINVAL, "'models' is empty");
@@ -89,22 +89,22 @@ static char **append_indexes(mouv__command_t *command, const mouv_index_model_t 
         const mouv_index_model_t *model = &models[i];
         if (!mouv__command_checks(command, model->keys, "keys")) break;
         if (model->opts && !mouv__command_checks(command, model->opts, "index_opts")) break;
-        names[i] = name_of(command, model);
+        names[i] = index_name_of(command, model);
         bson_uint32_to_string((uint32_t)i, &at, text, sizeof text);
-        if (names[i]) append_index(&indexes, at, model, names[i]);
+        if (names[i]) index_append_index(&indexes, at, model, names[i]);
     }
     if (!mouv__command_failed(command)) bson_append_array(command->bson, "indexes", -1, &indexes);
     bson_destroy(&indexes);
     return names;
 }
 
-static mouv_future_t create(mouv_collection_t *collection, const mouv_index_model_t *models,
-                            size_t count, const bson_t *opts, mouv__output_t output) {
+static mouv_future_t index_create(mouv_collection_t *collection, const mouv_index_model_t *models,
+                                  size_t count, const bson_t *opts, mouv__output_t output) {
     static const mouv__row_t row = {{"createIndexes", MOUV__ADMIN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv_future_t failed;
     mouv__command_begin(&command, &row, collection, opts);
-    char **names = append_indexes(&command, models, count);
+    char **names = index_append_indexes(&command, models, count);
     mouv__request_t *request = mouv__command_request(&command, output, sizeof *request, &failed);
     if (!request) {
         bson_strfreev(names);
@@ -118,13 +118,13 @@ mouv_future_t mouv_collection_create_index(mouv_collection_t *collection, const 
                                            const bson_t *index_opts, const bson_t *opts,
                                            char **name) {
     const mouv_index_model_t model = {keys, index_opts};
-    return create(collection, &model, 1, opts, mouv__to_name(name));
+    return index_create(collection, &model, 1, opts, mouv__to_name(name));
 }
 
 mouv_future_t mouv_collection_create_indexes(mouv_collection_t *collection,
                                              const mouv_index_model_t *models, size_t count,
                                              const bson_t *opts, char ***names) {
-    return create(collection, models, count, opts, mouv__to_names(names));
+    return index_create(collection, models, count, opts, mouv__to_names(names));
 }
 
 /* --- Listing -------------------------------------------------------------------------------- */
@@ -137,7 +137,7 @@ mouv_cursor_t *mouv_collection_list_indexes(mouv_collection_t *collection, const
 }
 
 /** "<name>": {<all but name and ns>} */
-static void append_information(bson_t *to, const bson_iter_t *at) {
+static void index_append_information(bson_t *to, const bson_iter_t *at) {
     bson_iter_t index;
     bson_t view, entry;
     if (!mouv__reply_view(at, &view) || !bson_iter_init_find(&index, &view, "name")) return;
@@ -153,7 +153,8 @@ static void append_information(bson_t *to, const bson_iter_t *at) {
 }
 
 /** A collection has 64 indexes at most, which come in one batch. */
-static int finish_information(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
+static int index_finish_information(mouv__operation_t *operation, bson_t *reply,
+                                    mouv_error_t *error) {
     mouv__request_t *request = (mouv__request_t *)operation;
     bson_iter_t field, index;
     bool missing = error->code == MOUV_ESERVER && error->server_code == 26;
@@ -161,7 +162,7 @@ static int finish_information(mouv__operation_t *operation, bson_t *reply, mouv_
     request->document = bson_new();
     if (missing) return 0;
     if (mouv__reply_find(reply, "cursor.firstBatch", &field) && bson_iter_recurse(&field, &index)) {
-        while (bson_iter_next(&index)) append_information(request->document, &index);
+        while (bson_iter_next(&index)) index_append_information(request->document, &index);
     }
     return 0;
 }
@@ -175,14 +176,14 @@ mouv_future_t mouv_collection_index_information(mouv_collection_t *collection, c
     mouv__request_t *request =
         mouv__command_request(&command, mouv__to_value(indexes), sizeof *request, &failed);
     if (!request) return failed;
-    request->operation.finish = finish_information;
+    request->operation.finish = index_finish_information;
     return mouv__operation_start(&request->operation);
 }
 
 /* --- Dropping ------------------------------------------------------------------------------- */
 
-static mouv_future_t drop(mouv_collection_t *collection, const char *name, bool all,
-                          const bson_t *opts) {
+static mouv_future_t index_drop(mouv_collection_t *collection, const char *name, bool all,
+                                const bson_t *opts) {
     static const mouv__row_t row = {{"dropIndexes", MOUV__ADMIN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv__command_begin(&command, &row, collection, opts);
@@ -195,9 +196,9 @@ static mouv_future_t drop(mouv_collection_t *collection, const char *name, bool 
 
 mouv_future_t mouv_collection_drop_index(mouv_collection_t *collection, const char *name,
                                          const bson_t *opts) {
-    return drop(collection, name, false, opts);
+    return index_drop(collection, name, false, opts);
 }
 
 mouv_future_t mouv_collection_drop_indexes(mouv_collection_t *collection, const bson_t *opts) {
-    return drop(collection, "*", true, opts);
+    return index_drop(collection, "*", true, opts);
 }

@@ -35,13 +35,13 @@ typedef struct run {
     mouv_error_t error;
 } run_t;
 
-static int body(void *arg) {
+static int with_transaction_body(void *arg) {
     run_t *run = arg;
     return run->fn(run->session, run->arg);
 }
 
 /* timeoutMS counts for all that is done in the session until the end. */
-static int set_limit(run_t *run) {
+static int with_transaction_set_limit(run_t *run) {
     mouv_session_t *session = run->session;
     int64_t ms;
     int rc = mouv__session_check(session, &run->error);
@@ -56,7 +56,7 @@ static int set_limit(run_t *run) {
     return 0;
 }
 
-static int64_t retry_limit_ms(const run_t *run) {
+static int64_t with_transaction_retry_limit_ms(const run_t *run) {
     int64_t ms = run->opts.retry_limit_ms > 0 ? run->opts.retry_limit_ms : RETRY_LIMIT_MS;
     if (!run->limits) return ms;
     int64_t limit_ms = run->session->limit.ms;
@@ -64,55 +64,55 @@ static int64_t retry_limit_ms(const run_t *run) {
     return limit_ms > 0 && limit_ms < ms ? limit_ms : ms;
 }
 
-static bool may_retry(const run_t *run, const char *label) {
+static bool with_transaction_may_retry(const run_t *run, const char *label) {
     return mouv_error_has_label(&run->error, label) && mouv_now_ms() < run->until_ms;
 }
 
 /* The abort is waited for also in a cancelled task. */
-static void give_up(run_t *run) {
+static void with_transaction_give_up(run_t *run) {
     if (!mouv_session_in_transaction(run->session)) return;
     MOUV_SHIELD_SCOPE(shield, ABORT_LIMIT_MS);
     mouv_await(mouv_session_abort_transaction(run->session), NULL);
 }
 
 /* These say that nothing was sent or done: not what became of a commit before this one. */
-static bool says_nothing_of_others(int rc) {
+static bool with_transaction_says_nothing_of_others(int rc) {
     return rc == MOUV_ETIMEDOUT || rc == MOUV_ECANCELED || rc == MOUV_EQUEUE ||
            rc == MOUV_ESELECTION || rc == MOUV_ECLOSED;
 }
 
-static int commit(run_t *run) {
+static int with_transaction_commit(run_t *run) {
     enum { MAX_TIME_EXPIRED = 50 };
     for (bool again = false;; again = true) {
         mouv_error_t before = run->error;
         int rc = mouv_await(mouv_session_commit_transaction(run->session), &run->error);
         if (rc >= 0) return 0;
-        if (again && says_nothing_of_others(rc)) {
+        if (again && with_transaction_says_nothing_of_others(rc)) {
             run->error = before;
             return before.code;
         }
         if (run->error.server_code == MAX_TIME_EXPIRED ||
-            !may_retry(run, "UnknownTransactionCommitResult"))
+            !with_transaction_may_retry(run, "UnknownTransactionCommitResult"))
             return rc;
     }
 }
 
 /* One time through: the body's result, or the error in `run`. */
-static int run_once(run_t *run) {
+static int with_transaction_run_once(run_t *run) {
     int rc = mouv_session_start_transaction(run->session, &run->opts, &run->error);
     if (rc < 0) return rc;
-    rc = mouv_await(mouv_coro(body, run), &run->error);
+    rc = mouv_await(mouv_coro(with_transaction_body, run), &run->error);
     if (rc >= 0 && mouv_session_in_transaction(run->session)) {
-        int committed = commit(run);
+        int committed = with_transaction_commit(run);
         if (committed < 0) rc = committed;
         /* where it was not sent for want of time, an abort would tell the server nothing new */
         if (committed == MOUV_ETIMEDOUT && mouv__transaction_gone(run->session)) return rc;
     }
-    if (rc < 0) give_up(run);
+    if (rc < 0) with_transaction_give_up(run);
     return rc;
 }
 
-static void pause_before_retry(run_t *run) {
+static void with_transaction_pause_before_retry(run_t *run) {
     double part = (double)(uv_hrtime() % 1000) / 1000;
     int64_t pause_ms = (int64_t)(part * run->pause_ms), left_ms = run->until_ms - mouv_now_ms();
     mouv_sleep_ms(pause_ms < left_ms ? pause_ms : left_ms);
@@ -121,7 +121,7 @@ static void pause_before_retry(run_t *run) {
 }
 
 /* The time is up while there was something to retry: nothing of it is stored. */
-static int turn_into_timeout(run_t *run) {
+static int with_transaction_turn_into_timeout(run_t *run) {
     mouv_error_t *error = &run->error;
     char text[sizeof error->message];
     if (error->code == MOUV_EUNKNOWN) return error->code;
@@ -131,15 +131,16 @@ static int turn_into_timeout(run_t *run) {
     return error->code = MOUV_ETIMEDOUT;
 }
 
-static int run_all(run_t *run) {
-    int64_t limit_ms = retry_limit_ms(run), now_ms = mouv_now_ms();
+static int with_transaction_run_all(run_t *run) {
+    int64_t limit_ms = with_transaction_retry_limit_ms(run), now_ms = mouv_now_ms();
     run->until_ms = limit_ms < MOUV_FOREVER - now_ms ? now_ms + limit_ms : MOUV_FOREVER;
     run->pause_ms = PAUSE_MS;
     for (;;) {
-        int rc = run_once(run);
+        int rc = with_transaction_run_once(run);
         if (rc >= 0 || !mouv_error_has_label(&run->error, "TransientTransactionError")) return rc;
-        if (mouv_now_ms() >= run->until_ms) return run->limits ? turn_into_timeout(run) : rc;
-        pause_before_retry(run);
+        if (mouv_now_ms() >= run->until_ms)
+            return run->limits ? with_transaction_turn_into_timeout(run) : rc;
+        with_transaction_pause_before_retry(run);
         if (mouv__current_refused()) return rc;
     }
 }
@@ -152,15 +153,15 @@ int mouv_with_transaction(mouv_session_t *session, mouv_transaction_fn_t fn, voi
         return mouv__raise(error, MOUV_EINVAL, "mouv_with_transaction: 'session' or 'fn' is NULL");
     run_t run = {.session = session, .fn = fn, .arg = arg};
     if (opts) run.opts = *opts;
-    int rc = set_limit(&run);
-    if (rc >= 0) rc = run_all(&run);
+    int rc = with_transaction_set_limit(&run);
+    if (rc >= 0) rc = with_transaction_run_all(&run);
     if (run.limits) session->limited = false;
     if (rc >= 0) return rc;
     if (error) *error = run.error;
     return mouv__record_error(&run.error);
 }
 
-static int task_body(void *arg) {
+static int with_transaction_task_body(void *arg) {
     const run_t *run = arg;
     return mouv_with_transaction(run->session, run->fn, run->arg, &run->opts, NULL);
 }
@@ -169,5 +170,5 @@ mouv_future_t mouv_with_transaction_future(mouv_session_t *session, mouv_transac
                                            void *arg, const mouv_transaction_opts_t *opts) {
     run_t run = {.session = session, .fn = fn, .arg = arg};
     if (opts) run.opts = *opts;
-    return mouv_task_copy(task_body, &run, sizeof(run));
+    return mouv_task_copy(with_transaction_task_body, &run, sizeof(run));
 }

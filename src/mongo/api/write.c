@@ -10,7 +10,7 @@
 
 /* --- insert --------------------------------------------------------------------------------- */
 
-static void begin_insert_one_reply(const mouv__write_t *write, bson_t *reply) {
+static void write_begin_insert_one_reply(const mouv__write_t *write, bson_t *reply) {
     bson_iter_t id;
     bson_append_int32(reply, "insertedCount", -1, (int32_t)write->write_result.inserted);
     if (write->write_result.inserted == 0) return;
@@ -19,7 +19,7 @@ static void begin_insert_one_reply(const mouv__write_t *write, bson_t *reply) {
     }
 }
 
-static void begin_insert_many_reply(const mouv__write_t *write, bson_t *reply) {
+static void write_begin_insert_many_reply(const mouv__write_t *write, bson_t *reply) {
     bson_t ids;
     bson_append_int32(reply, "insertedCount", -1, (int32_t)write->write_result.inserted);
     bson_append_document_begin(reply, "insertedIds", -1, &ids);
@@ -30,7 +30,7 @@ static void begin_insert_many_reply(const mouv__write_t *write, bson_t *reply) {
 mouv_future_t mouv_collection_insert_one(mouv_collection_t *collection, const bson_t *document,
                                          const bson_t *opts, bson_t **reply) {
     static const mouv__write_row_t row = {{{"insert", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
-                                          begin_insert_one_reply};
+                                          write_begin_insert_one_reply};
     mouv__batch_builder_t builder;
     mouv__output_t output = mouv__to_reply(reply);
     bson_t *ids = reply ? bson_new() : NULL;
@@ -47,7 +47,7 @@ mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
                                           const bson_t *const *documents, size_t count,
                                           const bson_t *opts, bson_t **reply) {
     static const mouv__write_row_t row = {{{"insert", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
-                                          begin_insert_many_reply};
+                                          write_begin_insert_many_reply};
     mouv__batch_builder_t builder;
     mouv__output_t output = mouv__to_reply(reply);
     bson_t *ids = reply ? bson_new() : NULL;
@@ -72,7 +72,7 @@ mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
 
 /* --- update, replace ------------------------------------------------------------------------ */
 
-static void begin_update_reply(const mouv__write_t *write, bson_t *reply) {
+static void write_begin_update_reply(const mouv__write_t *write, bson_t *reply) {
     const mouv__write_result_t *write_result = &write->write_result;
     bson_iter_t id;
     bson_append_int32(reply, "matchedCount", -1, (int32_t)write_result->matched);
@@ -86,11 +86,11 @@ static void begin_update_reply(const mouv__write_t *write, bson_t *reply) {
 
 typedef int (*check_t)(const bson_t *document, unsigned flags, mouv_error_t *error);
 
-static mouv_future_t update_with(mouv_collection_t *collection, const bson_t *filter,
-                                 const bson_t *update, check_t check, bool multi,
-                                 const bson_t *opts, bson_t **reply) {
+static mouv_future_t write_update_with(mouv_collection_t *collection, const bson_t *filter,
+                                       const bson_t *update, check_t check, bool multi,
+                                       const bson_t *opts, bson_t **reply) {
     static const mouv__write_row_t row = {{{"update", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
-                                          begin_update_reply};
+                                          write_begin_update_reply};
     mouv__batch_builder_t builder;
     mouv__command_t *command = &builder.command;
     mouv__output_t output = mouv__to_reply(reply);
@@ -105,32 +105,32 @@ static mouv_future_t update_with(mouv_collection_t *collection, const bson_t *fi
 
 mouv_future_t mouv_collection_update_one(mouv_collection_t *collection, const bson_t *filter,
                                          const bson_t *update, const bson_t *opts, bson_t **reply) {
-    return update_with(collection, filter, update, mouv__check_update, false, opts, reply);
+    return write_update_with(collection, filter, update, mouv__check_update, false, opts, reply);
 }
 
 mouv_future_t mouv_collection_update_many(mouv_collection_t *collection, const bson_t *filter,
                                           const bson_t *update, const bson_t *opts,
                                           bson_t **reply) {
-    return update_with(collection, filter, update, mouv__check_update, true, opts, reply);
+    return write_update_with(collection, filter, update, mouv__check_update, true, opts, reply);
 }
 
 mouv_future_t mouv_collection_replace_one(mouv_collection_t *collection, const bson_t *filter,
                                           const bson_t *replacement, const bson_t *opts,
                                           bson_t **reply) {
-    return update_with(collection, filter, replacement, mouv__check_replacement, false, opts,
-                       reply);
+    return write_update_with(collection, filter, replacement, mouv__check_replacement, false, opts,
+                             reply);
 }
 
 /* --- delete --------------------------------------------------------------------------------- */
 
-static void begin_delete_reply(const mouv__write_t *write, bson_t *reply) {
+static void write_begin_delete_reply(const mouv__write_t *write, bson_t *reply) {
     bson_append_int32(reply, "deletedCount", -1, (int32_t)write->write_result.deleted);
 }
 
-static mouv_future_t delete_with(mouv_collection_t *collection, const bson_t *filter, bool multi,
-                                 const bson_t *opts, bson_t **reply) {
+static mouv_future_t write_delete_with(mouv_collection_t *collection, const bson_t *filter,
+                                       bool multi, const bson_t *opts, bson_t **reply) {
     static const mouv__write_row_t row = {{{"delete", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
-                                          begin_delete_reply};
+                                          write_begin_delete_reply};
     mouv__batch_builder_t builder;
     mouv__output_t output = mouv__to_reply(reply);
     mouv__batch_builder_begin(&builder, &row, collection, opts, filter ? filter->len : 0);
@@ -142,10 +142,10 @@ static mouv_future_t delete_with(mouv_collection_t *collection, const bson_t *fi
 
 mouv_future_t mouv_collection_delete_one(mouv_collection_t *collection, const bson_t *filter,
                                          const bson_t *opts, bson_t **reply) {
-    return delete_with(collection, filter, false, opts, reply);
+    return write_delete_with(collection, filter, false, opts, reply);
 }
 
 mouv_future_t mouv_collection_delete_many(mouv_collection_t *collection, const bson_t *filter,
                                           const bson_t *opts, bson_t **reply) {
-    return delete_with(collection, filter, true, opts, reply);
+    return write_delete_with(collection, filter, true, opts, reply);
 }

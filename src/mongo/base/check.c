@@ -33,9 +33,9 @@ int mouv__check_collection_name(const char *database, const char *name, mouv_err
 
 /* bson_validate() of libbson 1.x stops without an error at the first string that is not UTF-8. */
 
-static const char *problem_in(const bson_iter_t *document, unsigned flags, int depth);
+static const char *check_problem_in(const bson_iter_t *document, unsigned flags, int depth);
 
-static const char *problem_of_text(const bson_iter_t *iter) {
+static const char *check_problem_of_text(const bson_iter_t *iter) {
     uint32_t length;
     const char *text = bson_iter_type(iter) == BSON_TYPE_UTF8   ? bson_iter_utf8(iter, &length)
                        : bson_iter_type(iter) == BSON_TYPE_CODE ? bson_iter_code(iter, &length)
@@ -43,30 +43,31 @@ static const char *problem_of_text(const bson_iter_t *iter) {
     return bson_utf8_validate(text, length, true) ? NULL : "a string is not UTF-8";
 }
 
-static const char *problem_of_value(const bson_iter_t *iter, unsigned flags, int depth) {
+static const char *check_problem_of_value(const bson_iter_t *iter, unsigned flags, int depth) {
     bson_iter_t child;
     switch (bson_iter_type(iter)) {
     case BSON_TYPE_UTF8:
     case BSON_TYPE_CODE:
     case BSON_TYPE_SYMBOL:
-        return flags & BSON_VALIDATE_UTF8 ? problem_of_text(iter) : NULL;
+        return flags & BSON_VALIDATE_UTF8 ? check_problem_of_text(iter) : NULL;
     case BSON_TYPE_DOCUMENT:
     case BSON_TYPE_ARRAY:
         if (depth >= MAX_DEPTH) return "it is nested too deeply";
-        return bson_iter_recurse(iter, &child) ? problem_in(&child, flags, depth + 1) : "corrupt";
+        return bson_iter_recurse(iter, &child) ? check_problem_in(&child, flags, depth + 1)
+                                               : "corrupt";
     default:
         return NULL;
     }
 }
 
 /** What is wrong in the document that `start` is before the first field of; NULL: nothing. */
-static const char *problem_in(const bson_iter_t *start, unsigned flags, int depth) {
+static const char *check_problem_in(const bson_iter_t *start, unsigned flags, int depth) {
     bson_iter_t iter = *start;
     while (bson_iter_next(&iter)) {
         const char *key = bson_iter_key(&iter);
         if (!*key && (flags & BSON_VALIDATE_EMPTY_KEYS)) return "a key is empty";
         if (!bson_utf8_validate(key, bson_iter_key_len(&iter), false)) return "a key is not UTF-8";
-        const char *problem = problem_of_value(&iter, flags, depth);
+        const char *problem = check_problem_of_value(&iter, flags, depth);
         if (problem) return problem;
     }
     return iter.err_off ? "a field does not end where it must" : NULL;
@@ -74,7 +75,7 @@ static const char *problem_in(const bson_iter_t *start, unsigned flags, int dept
 
 const char *mouv__bson_problem(const bson_t *document, unsigned flags) {
     bson_iter_t iter;
-    return bson_iter_init(&iter, document) ? problem_in(&iter, flags, 0) : "corrupt";
+    return bson_iter_init(&iter, document) ? check_problem_in(&iter, flags, 0) : "corrupt";
 }
 
 int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,

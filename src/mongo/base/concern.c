@@ -12,7 +12,7 @@
 
 /* --- Read preference ------------------------------------------------------------------------ */
 
-static bool parse_mode(const char *name, mongoc_read_mode_t *mode) {
+static bool concern_parse_mode(const char *name, mongoc_read_mode_t *mode) {
     static const struct {
         const char *name;
         mongoc_read_mode_t mode;
@@ -29,12 +29,12 @@ static bool parse_mode(const char *name, mongoc_read_mode_t *mode) {
 }
 
 /** {mode, tags, maxStalenessSeconds, hedge} as the server names them; false: it makes no sense. */
-static bool read_preference_document(mongoc_read_prefs_t *prefs, const bson_t *given) {
+static bool concern_read_preference_document(mongoc_read_prefs_t *prefs, const bson_t *given) {
     bson_iter_t iter;
     mongoc_read_mode_t mode;
     const char *name = NULL;
     if (bson_iter_init_find(&iter, given, "mode")) name = bson_iter_utf8(&iter, NULL);
-    if (!parse_mode(name, &mode)) return false;
+    if (!concern_parse_mode(name, &mode)) return false;
     mongoc_read_prefs_set_mode(prefs, mode);
     if (bson_iter_init_find(&iter, given, "maxStalenessSeconds")) {
         mongoc_read_prefs_set_max_staleness_seconds(prefs, bson_iter_as_int64(&iter));
@@ -66,11 +66,11 @@ mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given) {
     bson_t document;
     bool good;
     if (given->type == BSON_TYPE_UTF8) {
-        good = parse_mode((const char *)given->data, &mode);
+        good = concern_parse_mode((const char *)given->data, &mode);
         mongoc_read_prefs_set_mode(prefs, mode);
     } else {
         good = bson_init_static(&document, given->data, given->length) &&
-               read_preference_document(prefs, &document);
+               concern_read_preference_document(prefs, &document);
     }
     if (good) return prefs;
     mongoc_read_prefs_destroy(prefs);
@@ -81,7 +81,7 @@ mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given) {
 
 static const char *const names[] = {"readConcern", "writeConcern", "readPreference", "timeoutMS"};
 
-static bool is_setting(const char *name) {
+static bool concern_is_setting(const char *name) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(name, names[i]) == 0) return true;
     }
@@ -105,7 +105,7 @@ bool mouv__concern_are(const mouv__concerns_t *defaults, const bson_t *settings)
 }
 
 /** {<name>: <the setting>}, or NULL if it is not given. */
-static bson_t *pick(const bson_t *settings, const char *name) {
+static bson_t *concern_pick(const bson_t *settings, const char *name) {
     bson_iter_t iter;
     if (!bson_iter_init_find(&iter, settings, name)) return NULL;
     bson_t *picked = bson_new();
@@ -113,24 +113,24 @@ static bson_t *pick(const bson_t *settings, const char *name) {
     return picked;
 }
 
-static int check_names(const bson_t *settings, mouv_error_t *error) {
+static int concern_check_names(const bson_t *settings, mouv_error_t *error) {
     bson_iter_t iter;
     bson_iter_init(&iter, settings);
     while (bson_iter_next(&iter)) {
-        if (is_setting(bson_iter_key(&iter))) continue;
+        if (concern_is_setting(bson_iter_key(&iter))) continue;
         return mouv_error_set(error, MOUV_EINVAL, "with_options: there is no option '%.80s'",
                               bson_iter_key(&iter));
     }
     return 0;
 }
 
-static int read_settings(mouv__concerns_t *defaults, mouv_error_t *error) {
+static int concern_read_settings(mouv__concerns_t *defaults, mouv_error_t *error) {
     mouv__opts_t opts;
     int rc = mouv__opts_read(&opts, MOUV__FAMILY_PLAIN, defaults->settings, error);
-    if (rc == 0) rc = check_names(defaults->settings, error);
+    if (rc == 0) rc = concern_check_names(defaults->settings, error);
     if (rc < 0) return rc;
-    defaults->read_concern = pick(defaults->settings, "readConcern");
-    defaults->write_concern = pick(defaults->settings, "writeConcern");
+    defaults->read_concern = concern_pick(defaults->settings, "readConcern");
+    defaults->write_concern = concern_pick(defaults->settings, "writeConcern");
     defaults->timeout_ms = opts.timeout_ms;
     if (!opts.read_preference.data) return 0;
     defaults->read_prefs = mouv__read_prefs_parse(&opts.read_preference);
@@ -152,7 +152,7 @@ mouv__concerns_t *mouv__concern_new(bson_t *settings, bool *nomem) {
     defaults->references = 1;
     defaults->settings = settings;
     defaults->timeout_ms = MOUV__TIMEOUT_UNSET;
-    if (read_settings(defaults, &error) == 0) return defaults;
+    if (concern_read_settings(defaults, &error) == 0) return defaults;
     defaults->error = mouv__alloc(sizeof error);
     *nomem = !defaults->error;
     if (*nomem) {

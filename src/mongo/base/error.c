@@ -21,7 +21,7 @@ static const struct {
     {MONGOC_ERROR_SCRAM, MOUV_ESERVER},
 };
 
-static int class_of(const bson_error_t *driver) {
+static int error_class_of(const bson_error_t *driver) {
     if (driver->domain == MONGOC_ERROR_CLIENT && driver->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
         return MOUV_ESERVER;
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
@@ -30,7 +30,7 @@ static int class_of(const bson_error_t *driver) {
 }
 
 void mouv__error_from_driver(mouv_error_t *error, const bson_error_t *driver) {
-    mouv_error_set(error, class_of(driver), "%s",
+    mouv_error_set(error, error_class_of(driver), "%s",
                    driver->message[0] ? driver->message : "libmongoc gave no reason");
     error->domain = driver->domain;
     error->server_code = (int32_t)driver->code;
@@ -48,7 +48,7 @@ void mouv__error_add_label(mouv_error_t *error, const char *label) {
              label);
 }
 
-static void add_labels(mouv_error_t *error, const bson_iter_t *at) {
+static void error_add_labels(mouv_error_t *error, const bson_iter_t *at) {
     bson_iter_t labels;
     if (!BSON_ITER_HOLDS_ARRAY(at) || !bson_iter_recurse(at, &labels)) return;
     while (bson_iter_next(&labels))
@@ -58,10 +58,10 @@ static void add_labels(mouv_error_t *error, const bson_iter_t *at) {
 
 void mouv__error_labels(mouv_error_t *error, const bson_t *reply) {
     bson_iter_t iter, inner;
-    if (bson_iter_init_find(&iter, reply, "errorLabels")) add_labels(error, &iter);
+    if (bson_iter_init_find(&iter, reply, "errorLabels")) error_add_labels(error, &iter);
     if (bson_iter_init_find(&iter, reply, "writeConcernError") && BSON_ITER_HOLDS_DOCUMENT(&iter) &&
         bson_iter_recurse(&iter, &inner) && bson_iter_find(&inner, "errorLabels"))
-        add_labels(error, &inner);
+        error_add_labels(error, &inner);
 }
 
 /* --- names of codes -------------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ static const struct {
     {11601, "Interrupted"},
 };
 
-static const char *name_of(int32_t code) {
+static const char *error_name_of(int32_t code) {
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (names[i].code == code) return names[i].name;
     return "";
@@ -106,7 +106,7 @@ static const char *name_of(int32_t code) {
 
 /* --- documents with code, codeName, errmsg --------------------------------------------------- */
 
-static void fill_server(mouv_error_t *error, bson_iter_t *fields, const char *fallback) {
+static void error_fill_server(mouv_error_t *error, bson_iter_t *fields, const char *fallback) {
     int32_t code = 0;
     const char *name = "", *text = NULL;
     while (bson_iter_next(fields)) {
@@ -122,20 +122,20 @@ static void fill_server(mouv_error_t *error, bson_iter_t *fields, const char *fa
     mouv_error_set(error, MOUV_ESERVER, "%s", text && *text ? text : fallback);
     error->domain = MONGOC_ERROR_SERVER;
     error->server_code = code;
-    snprintf(error->code_name, sizeof(error->code_name), "%s", *name ? name : name_of(code));
+    snprintf(error->code_name, sizeof(error->code_name), "%s", *name ? name : error_name_of(code));
 }
 
 void mouv__error_from_reply(mouv_error_t *error, const bson_t *reply) {
     bson_iter_t fields;
     if (bson_iter_init(&fields, reply))
-        fill_server(error, &fields, "the server gave no reason");
+        error_fill_server(error, &fields, "the server gave no reason");
     else
         mouv_error_set(error, MOUV_ENETWORK, "the server's reply is not readable");
     mouv__error_labels(error, reply);
 }
 
 /* The first element of `writeErrors`. */
-static bool first_write_error(const bson_iter_t *array, bson_iter_t *fields) {
+static bool error_first_write_error(const bson_iter_t *array, bson_iter_t *fields) {
     bson_iter_t each;
     return BSON_ITER_HOLDS_ARRAY(array) && bson_iter_recurse(array, &each) &&
            bson_iter_next(&each) && BSON_ITER_HOLDS_DOCUMENT(&each) &&
@@ -145,12 +145,13 @@ static bool first_write_error(const bson_iter_t *array, bson_iter_t *fields) {
 bool mouv__error_from_write_reply(mouv_error_t *error, const bson_t *reply, bool *in_concern) {
     bson_iter_t iter, fields;
     *in_concern = false;
-    if (bson_iter_init_find(&iter, reply, "writeErrors") && first_write_error(&iter, &fields)) {
-        fill_server(error, &fields, "a write failed");
+    if (bson_iter_init_find(&iter, reply, "writeErrors") &&
+        error_first_write_error(&iter, &fields)) {
+        error_fill_server(error, &fields, "a write failed");
     } else if (bson_iter_init_find(&iter, reply, "writeConcernError") &&
                BSON_ITER_HOLDS_DOCUMENT(&iter) && bson_iter_recurse(&iter, &fields)) {
         *in_concern = true;
-        fill_server(error, &fields, "the write concern was not satisfied");
+        error_fill_server(error, &fields, "the write concern was not satisfied");
         error->domain = MONGOC_ERROR_WRITE_CONCERN;
     } else {
         return false;
@@ -168,20 +169,20 @@ bool mouv__reply_did_something(const bson_t *reply) {
     return bson_iter_init_find(&iter, reply, "upserted");
 }
 
-static int64_t count_in(const bson_t *reply, const char *name) {
+static int64_t error_count_in(const bson_t *reply, const char *name) {
     bson_iter_t iter;
     return bson_iter_init_find(&iter, reply, name) ? bson_iter_as_int64(&iter) : -1;
 }
 
 bool mouv__reply_did_nothing(const bson_t *reply) {
-    if (count_in(reply, "n") == 0) return !mouv__reply_did_something(reply);
-    int64_t before = count_in(reply, "numIndexesBefore");
-    return before >= 0 && before == count_in(reply, "numIndexesAfter");
+    if (error_count_in(reply, "n") == 0) return !mouv__reply_did_something(reply);
+    int64_t before = error_count_in(reply, "numIndexesBefore");
+    return before >= 0 && before == error_count_in(reply, "numIndexesAfter");
 }
 
 /* --- codes ----------------------------------------------------------------------------------- */
 
-static bool is_one_of(int32_t code, const int32_t *codes, size_t count) {
+static bool error_is_one_of(int32_t code, const int32_t *codes, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (codes[i] == code) return true;
     return false;
@@ -208,9 +209,9 @@ static const int32_t other_retryable_codes[] = {
 };
 
 bool mouv__code_is_retryable(int32_t code) {
-    return is_one_of(code, state_codes, sizeof(state_codes) / sizeof(state_codes[0])) ||
-           is_one_of(code, other_retryable_codes,
-                     sizeof(other_retryable_codes) / sizeof(other_retryable_codes[0]));
+    return error_is_one_of(code, state_codes, sizeof(state_codes) / sizeof(state_codes[0])) ||
+           error_is_one_of(code, other_retryable_codes,
+                           sizeof(other_retryable_codes) / sizeof(other_retryable_codes[0]));
 }
 
 bool mouv__code_is_half_way(int32_t code) {

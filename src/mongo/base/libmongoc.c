@@ -14,7 +14,8 @@ static _Thread_local char *listener;
 
 /* What matters of libmongoc's log comes back as an operation's error; the rest is for the curious.
  */
-static void on_log(mongoc_log_level_t level, const char *domain, const char *message, void *arg) {
+static void libmongoc_on_log(mongoc_log_level_t level, const char *domain, const char *message,
+                             void *arg) {
     (void)arg;
     if (listener) {
         snprintf(listener, MOUV__LIBMONGOC_LOG_SIZE, "%s", message);
@@ -24,14 +25,14 @@ static void on_log(mongoc_log_level_t level, const char *domain, const char *mes
     mouv__log(grave ? MOUV_LOG_WARNING : MOUV_LOG_DEBUG, "libmongoc: %s: %s", domain, message);
 }
 
-static void init(void) {
-    mongoc_log_set_handler(on_log, NULL);
+static void libmongoc_init(void) {
+    mongoc_log_set_handler(libmongoc_on_log, NULL);
     mongoc_init();
 }
 
 void mouv__libmongoc_init(void) {
     static uv_once_t once = UV_ONCE_INIT;
-    uv_once(&once, init);
+    uv_once(&once, libmongoc_init);
 }
 
 void mouv__libmongoc_listen(char text[MOUV__LIBMONGOC_LOG_SIZE]) {

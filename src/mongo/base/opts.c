@@ -135,7 +135,7 @@ static const option_t options[] = {
 };
 /* clang-format on */
 
-static const option_t *find_option(const char *name, unsigned families) {
+static const option_t *opts_find_option(const char *name, unsigned families) {
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         if ((options[i].families & families) && strcmp(options[i].name, name) == 0) {
             return &options[i];
@@ -145,20 +145,20 @@ static const option_t *find_option(const char *name, unsigned families) {
 }
 
 /** A number without a fraction, as far as int64 goes. */
-static bool is_whole(const bson_iter_t *iter) {
+static bool opts_is_whole(const bson_iter_t *iter) {
     if (!BSON_ITER_HOLDS_DOUBLE(iter)) return true;
     double number = bson_iter_double(iter);
     return number >= -9007199254740992.0 && number <= 9007199254740992.0 &&
            number == (double)(int64_t)number;
 }
 
-static bool fits(unsigned expected, const bson_iter_t *iter) {
+static bool opts_fits(unsigned expected, const bson_iter_t *iter) {
     switch (bson_iter_type(iter)) {
     case BSON_TYPE_INT32:
     case BSON_TYPE_INT64:
     case BSON_TYPE_DOUBLE:
-        if ((expected & COUNT) && is_whole(iter)) return bson_iter_as_int64(iter) >= 0;
-        return (expected & ANY) || ((expected & NUMBER) && is_whole(iter));
+        if ((expected & COUNT) && opts_is_whole(iter)) return bson_iter_as_int64(iter) >= 0;
+        return (expected & ANY) || ((expected & NUMBER) && opts_is_whole(iter));
     case BSON_TYPE_BOOL:
         return expected & (BOOL | ANY);
     case BSON_TYPE_UTF8:
@@ -174,7 +174,7 @@ static bool fits(unsigned expected, const bson_iter_t *iter) {
     }
 }
 
-static const char *expected_name(unsigned expected) {
+static const char *opts_expected_name(unsigned expected) {
     switch (expected) {
     case NUMBER:
         return "a number";
@@ -226,7 +226,7 @@ const char *mouv__type_name(bson_type_t type) {
     }
 }
 
-static void view_value(const bson_iter_t *iter, mouv__view_t *view) {
+static void opts_view_value(const bson_iter_t *iter, mouv__view_t *view) {
     view->type = bson_iter_type(iter);
     if (view->type == BSON_TYPE_UTF8) {
         view->data = (const uint8_t *)bson_iter_utf8(iter, &view->length);
@@ -237,7 +237,7 @@ static void view_value(const bson_iter_t *iter, mouv__view_t *view) {
     }
 }
 
-static void read_into(mouv__opts_t *opts, const option_t *option, const bson_iter_t *iter) {
+static void opts_read_into(mouv__opts_t *opts, const option_t *option, const bson_iter_t *iter) {
     char *field = (char *)opts + option->offset;
     switch (option->into) {
     case NOTHING:
@@ -249,22 +249,22 @@ static void read_into(mouv__opts_t *opts, const option_t *option, const bson_ite
         *(bool *)(void *)field = bson_iter_bool(iter);
         return;
     case VIEW:
-        view_value(iter, (mouv__view_t *)(void *)field);
+        opts_view_value(iter, (mouv__view_t *)(void *)field);
         return;
     }
 }
 
-static int refuse(const bson_iter_t *iter, const option_t *option, mouv_error_t *error) {
-    const char *got = fits(NUMBER, iter) && option->expected == COUNT ? "a negative one"
-                      : (option->expected & (COUNT | NUMBER)) && !is_whole(iter)
+static int opts_refuse(const bson_iter_t *iter, const option_t *option, mouv_error_t *error) {
+    const char *got = opts_fits(NUMBER, iter) && option->expected == COUNT ? "a negative one"
+                      : (option->expected & (COUNT | NUMBER)) && !opts_is_whole(iter)
                           ? "one with a fraction or too great"
                           : mouv__type_name(bson_iter_type(iter));
     return mouv_error_set(error, MOUV_EINVAL, "option '%s': expected %s, got %s",
-                          bson_iter_key(iter), expected_name(option->expected), got);
+                          bson_iter_key(iter), opts_expected_name(option->expected), got);
 }
 
 /** A cursor whose batches come unasked would have a connection to itself. */
-static int refuse_exhaust(mouv_error_t *error) {
+static int opts_refuse_exhaust(mouv_error_t *error) {
     return mouv_error_set(error, MOUV_EINVAL, "option 'exhaust': is not supported");
 }
 
@@ -286,12 +286,12 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
     bson_iter_t iter;
     bson_iter_init(&iter, given);
     while (bson_iter_next(&iter)) {
-        const option_t *option = find_option(bson_iter_key(&iter), families);
+        const option_t *option = opts_find_option(bson_iter_key(&iter), families);
         if (!option) continue;
-        if (!fits(option->expected, &iter)) return refuse(&iter, option, error);
-        read_into(opts, option, &iter);
+        if (!opts_fits(option->expected, &iter)) return opts_refuse(&iter, option, error);
+        opts_read_into(opts, option, &iter);
     }
-    if (opts->exhaust) return refuse_exhaust(error);
+    if (opts->exhaust) return opts_refuse_exhaust(error);
     return 0;
 }
 
@@ -299,7 +299,7 @@ void mouv__opts_append(const mouv__opts_t *opts, mouv__place_t place, bson_t *to
     bson_iter_t iter;
     if (!opts->given || !bson_iter_init(&iter, opts->given)) return;
     while (bson_iter_next(&iter)) {
-        const option_t *option = find_option(bson_iter_key(&iter), opts->families);
+        const option_t *option = opts_find_option(bson_iter_key(&iter), opts->families);
         if ((option ? option->place : MOUV__PLACE_TOP) != place) continue;
         const char *name = option && option->sent_as ? option->sent_as : bson_iter_key(&iter);
         bson_append_iter(to, name, -1, &iter);

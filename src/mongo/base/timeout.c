@@ -22,7 +22,8 @@
 
 /* --- Where it is given ----------------------------------------------------------------------- */
 
-static int parse_number(const char *text, size_t length, int64_t *number, mouv_error_t *error) {
+static int timeout_parse_number(const char *text, size_t length, int64_t *number,
+                                mouv_error_t *error) {
     char *end = NULL;
     errno = 0;
     long long value = strtoll(text, &end, 10);
@@ -37,7 +38,8 @@ static int parse_number(const char *text, size_t length, int64_t *number, mouv_e
 }
 
 /** Copies the options of a URI from `from` to `to`, all but timeoutMS. */
-static int copy_options(const char *from, char *to, int64_t *timeout_ms, mouv_error_t *error) {
+static int timeout_copy_options(const char *from, char *to, int64_t *timeout_ms,
+                                mouv_error_t *error) {
     static const char name[] = "timeoutMS=";
     size_t name_length = sizeof name - 1;
     char *out = to;
@@ -45,7 +47,8 @@ static int copy_options(const char *from, char *to, int64_t *timeout_ms, mouv_er
     while (*from) {
         size_t length = strcspn(from, "&;");
         if (strncasecmp(from, name, name_length) == 0) {
-            int rc = parse_number(from + name_length, length - name_length, timeout_ms, error);
+            int rc =
+                timeout_parse_number(from + name_length, length - name_length, timeout_ms, error);
             if (rc < 0) return rc;
         } else {
             if (out > to) *out++ = '&';
@@ -71,7 +74,7 @@ char *mouv__timeout_from_uri(const char *uri, int64_t *timeout_ms, mouv_error_t 
     const char *options = strchr(uri, '?');
     if (!options) return copy;
     char *copied = copy + (options + 1 - uri);
-    if (copy_options(options + 1, copied, timeout_ms, error) < 0) {
+    if (timeout_copy_options(options + 1, copied, timeout_ms, error) < 0) {
         mouv__free(copy);
         return NULL;
     }
@@ -122,14 +125,14 @@ int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns) 
     return (until_ns - mouv__now_ns(client->runtime) - rtt_ns) / MS_NS;
 }
 
-static void shorten(mouv__operation_t *op, int64_t deadline_ns) {
+static void timeout_shorten(mouv__operation_t *op, int64_t deadline_ns) {
     if (deadline_ns < op->deadline_ns) op->deadline_ns = deadline_ns;
 }
 
 void mouv__operation_set_timeout(mouv__operation_t *op, mouv__timeout_t timeout) {
     if (timeout.ms == MOUV__TIMEOUT_UNSET) return;
     op->has_timeout = true;
-    shorten(op, mouv__timeout_end_ns(op->client, timeout));
+    timeout_shorten(op, mouv__timeout_end_ns(op->client, timeout));
 }
 
 void mouv__operation_set_cleanup_timeout(mouv__operation_t *op, int64_t ms) {
@@ -140,7 +143,7 @@ void mouv__operation_set_cleanup_timeout(mouv__operation_t *op, int64_t ms) {
 }
 
 /** {writeConcern: {...}} anew without wtimeout; false: it has none. */
-static bool replace_concern(mouv__operation_t *op) {
+static bool timeout_replace_concern(mouv__operation_t *op) {
     bson_t concern;
     if (!mouv__view_inside(op->command, "writeConcern", &concern) ||
         !bson_has_field(&concern, "wtimeout"))
@@ -158,7 +161,7 @@ static bool replace_concern(mouv__operation_t *op) {
 void mouv__operation_drop_old_timeouts(mouv__operation_t *op) {
     if (!op->has_timeout) return;
     op->user_max_time_ms = 0;
-    replace_concern(op);
+    timeout_replace_concern(op);
 }
 
 void mouv__append_untimed_concern(bson_t *to, const bson_t *write_concern) {
@@ -180,7 +183,7 @@ void mouv__timeout_check_await(mouv__command_t *command, mouv__timeout_t timeout
 /* --- Cursors --------------------------------------------------------------------------------- */
 
 /** `timeoutMode` as given. */
-static mouv__timeout_mode_t read_mode(mouv__command_t *command) {
+static mouv__timeout_mode_t timeout_read_mode(mouv__command_t *command) {
     const char *text = (const char *)command->opts.timeout_mode.data;
     if (strcmp(text, "iteration") == 0) return MOUV__TIMEOUT_ITERATION;
     if (strcmp(text, "cursorLifetime") != 0)
@@ -191,7 +194,7 @@ static mouv__timeout_mode_t read_mode(mouv__command_t *command) {
     return MOUV__TIMEOUT_LIFETIME;
 }
 
-static void check_mode(mouv__command_t *command, const mouv__cursor_timeout_t *limit) {
+static void timeout_check_mode(mouv__command_t *command, const mouv__cursor_timeout_t *limit) {
     bool iteration = limit->mode == MOUV__TIMEOUT_ITERATION;
     bool writes = (command->row->operation.flags & MOUV__OP_WRITE) != 0;
     bool scope = !iteration && mouv__current_deadline_ns() != MOUV__NEVER;
@@ -215,9 +218,9 @@ void mouv__cursor_timeout_init(mouv__cursor_timeout_t *limit, mouv__command_t *c
     limit->within = writes || opts->single_batch || opts->limit < 0;
     if (mouv__command_failed(command)) return;
     if (opts->timeout_mode.data) {
-        limit->mode = read_mode(command);
+        limit->mode = timeout_read_mode(command);
         limit->within = limit->within || limit->mode == MOUV__TIMEOUT_LIFETIME;
-        check_mode(command, limit);
+        timeout_check_mode(command, limit);
     }
     mouv__timeout_check_await(command, limit->timeout);
 }
@@ -231,7 +234,7 @@ void mouv__cursor_timeout_begin(mouv__cursor_timeout_t *limit, mouv__operation_t
         if (limit->within && deadline_ns < own_ns) limit->deadline_ns = deadline_ns;
     }
     op->has_timeout = limit->timeout.ms != MOUV__TIMEOUT_UNSET;
-    shorten(op, own_ns);
+    timeout_shorten(op, own_ns);
     if (limit->within) return;
     op->own_limit = true;
     op->limit_ns = lifetime || await_data ? own_ns : MOUV__NEVER;
@@ -239,7 +242,7 @@ void mouv__cursor_timeout_begin(mouv__cursor_timeout_t *limit, mouv__operation_t
 
 void mouv__cursor_timeout_go_on(const mouv__cursor_timeout_t *limit, mouv__operation_t *op) {
     op->has_timeout = limit->timeout.ms != MOUV__TIMEOUT_UNSET;
-    shorten(op, limit->deadline_ns);
+    timeout_shorten(op, limit->deadline_ns);
 }
 
 int64_t mouv__cursor_timeout_wait_ns(const mouv__cursor_timeout_t *limit,

@@ -40,7 +40,7 @@ void mouv__batch_builder_begin(mouv__batch_builder_t *builder, const mouv__write
     mouv__command_end(&builder->command);
 }
 
-static void close_batch(mouv__batch_builder_t *builder, mouv__open_batch_t *open) {
+static void batch_close_batch(mouv__batch_builder_t *builder, mouv__open_batch_t *open) {
     if (!open->open) return;
     bson_t *command = builder->batches[open->batch].command;
     bson_append_array_end(command, &open->statements);
@@ -52,12 +52,13 @@ static void close_batch(mouv__batch_builder_t *builder, mouv__open_batch_t *open
     }
 }
 
-static void close_all(mouv__batch_builder_t *builder) {
-    for (int kind = 0; kind < MOUV__WRITE_KINDS; kind++) close_batch(builder, &builder->open[kind]);
+static void batch_close_all(mouv__batch_builder_t *builder) {
+    for (int kind = 0; kind < MOUV__WRITE_KINDS; kind++)
+        batch_close_batch(builder, &builder->open[kind]);
 }
 
 /** {<command>: <collection>, <what is the same in each>} */
-static bson_t *new_command(const mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
+static bson_t *batch_new_command(const mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
     const bson_t *prefix = builder->command.bson;
     bson_iter_t iter;
     size_t size = prefix->len + 64 + builder->size_hint;
@@ -72,7 +73,7 @@ static bson_t *new_command(const mouv__batch_builder_t *builder, mouv__write_kin
     return command;
 }
 
-static bool open_batch(mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
+static bool batch_open_batch(mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
     uint32_t count = builder->batch_count;
     mouv__batch_t *batches = mouv__realloc(builder->batches, (count + 1) * sizeof *batches);
     if (!batches) {
@@ -80,7 +81,7 @@ static bool open_batch(mouv__batch_builder_t *builder, mouv__write_kind_t kind) 
         return false;
     }
     mouv__open_batch_t *open = &builder->open[kind];
-    bson_t *command = new_command(builder, kind);
+    bson_t *command = batch_new_command(builder, kind);
     mouv__append_array_begin(command, kinds[kind].statements, &open->statements);
     batches[count] = (mouv__batch_t){
         .command = command, .kind = kind, .span = {.first = builder->statement_count}};
@@ -93,7 +94,7 @@ static bool open_batch(mouv__batch_builder_t *builder, mouv__write_kind_t kind) 
 
 /** Remembers which statement of all the batch's next one is, where that is not a matter of course.
  */
-static bool note_index(mouv__batch_builder_t *builder, mouv__batch_t *batch) {
+static bool batch_note_index(mouv__batch_builder_t *builder, mouv__batch_t *batch) {
     uint32_t count = batch->span.count;
     if (builder->ordered) return true;
     if ((count & (count - 1)) == 0) { /* a power of two: full */
@@ -109,8 +110,8 @@ static bool note_index(mouv__batch_builder_t *builder, mouv__batch_t *batch) {
     return true;
 }
 
-static bool is_full(const mouv__batch_builder_t *builder, const mouv__open_batch_t *open,
-                    size_t size) {
+static bool batch_is_full(const mouv__batch_builder_t *builder, const mouv__open_batch_t *open,
+                          size_t size) {
     size_t full = (size_t)open->statements.len + builder->command.bson->len + size + 64;
     return builder->batches[open->batch].span.count == MOUV__BATCH_COUNT ||
            full > MOUV__BATCH_SIZE_BYTES;
@@ -125,18 +126,18 @@ typedef struct slot {
 } slot_t;
 
 /** Finds room for a statement of about `size` bytes; false: it has failed. */
-static bool take_slot(mouv__batch_builder_t *builder, mouv__write_kind_t kind, size_t size,
-                      slot_t *slot) {
+static bool batch_take_slot(mouv__batch_builder_t *builder, mouv__write_kind_t kind, size_t size,
+                            slot_t *slot) {
     mouv__open_batch_t *open = &builder->open[kind];
     if (mouv__batch_builder_failed(builder)) return false;
-    if (open->open && is_full(builder, open, size)) close_batch(builder, open);
+    if (open->open && batch_is_full(builder, open, size)) batch_close_batch(builder, open);
     if (!open->open) {
-        if (builder->ordered) close_all(builder);
-        if (!open_batch(builder, kind)) return false;
+        if (builder->ordered) batch_close_all(builder);
+        if (!batch_open_batch(builder, kind)) return false;
     }
     slot->statements = &open->statements;
     slot->batch = &builder->batches[open->batch];
-    if (!note_index(builder, slot->batch)) return false;
+    if (!batch_note_index(builder, slot->batch)) return false;
     bson_uint32_to_string(slot->batch->span.count++, &slot->key, slot->text, sizeof slot->text);
     builder->statement_count++;
     builder->size_hint -= size < builder->size_hint ? size : builder->size_hint;
@@ -153,7 +154,7 @@ void mouv__batch_builder_add_insert(mouv__batch_builder_t *builder, const bson_t
     bson_oid_t oid;
     bson_iter_t id;
     bson_uint32_to_string(builder->statement_count, &id_key, text, sizeof text);
-    if (!take_slot(builder, MOUV__WRITE_INSERT, document->len + 24, &slot)) return;
+    if (!batch_take_slot(builder, MOUV__WRITE_INSERT, document->len + 24, &slot)) return;
     if (bson_iter_init_find(&id, document, "_id")) {
         bson_append_document(slot.statements, slot.key, -1, document);
         if (ids) bson_append_iter(ids, id_key, -1, &id);
@@ -168,11 +169,11 @@ void mouv__batch_builder_add_insert(mouv__batch_builder_t *builder, const bson_t
     if (ids) bson_append_oid(ids, id_key, -1, &oid);
 }
 
-static size_t weight(const mouv__opts_t *opts) {
+static size_t batch_weight(const mouv__opts_t *opts) {
     return opts->given ? opts->given->len + 64 : 64;
 }
 
-static void note_multi(mouv__batch_builder_t *builder, mouv__batch_t *batch, bool multi) {
+static void batch_note_multi(mouv__batch_builder_t *builder, mouv__batch_t *batch, bool multi) {
     if (multi) builder->multi = batch->multi = true;
 }
 
@@ -180,8 +181,8 @@ void mouv__batch_builder_add_update(mouv__batch_builder_t *builder, const bson_t
                                     const bson_t *update, bool multi, const mouv__opts_t *opts) {
     slot_t slot;
     bson_t statement;
-    size_t size = filter->len + update->len + weight(opts);
-    if (!take_slot(builder, MOUV__WRITE_UPDATE, size, &slot)) return;
+    size_t size = filter->len + update->len + batch_weight(opts);
+    if (!batch_take_slot(builder, MOUV__WRITE_UPDATE, size, &slot)) return;
     bson_append_document_begin(slot.statements, slot.key, -1, &statement);
     bson_append_document(&statement, "q", -1, filter);
     if (mouv__is_pipeline(update)) {
@@ -192,25 +193,26 @@ void mouv__batch_builder_add_update(mouv__batch_builder_t *builder, const bson_t
     if (multi) bson_append_bool(&statement, "multi", -1, true);
     mouv__opts_append(opts, MOUV__PLACE_STATEMENT, &statement);
     bson_append_document_end(slot.statements, &statement);
-    note_multi(builder, slot.batch, multi);
+    batch_note_multi(builder, slot.batch, multi);
 }
 
 void mouv__batch_builder_add_delete(mouv__batch_builder_t *builder, const bson_t *filter,
                                     bool multi, const mouv__opts_t *opts) {
     slot_t slot;
     bson_t statement;
-    if (!take_slot(builder, MOUV__WRITE_DELETE, filter->len + weight(opts), &slot)) return;
+    if (!batch_take_slot(builder, MOUV__WRITE_DELETE, filter->len + batch_weight(opts), &slot))
+        return;
     bson_append_document_begin(slot.statements, slot.key, -1, &statement);
     bson_append_document(&statement, "q", -1, filter);
     bson_append_int32(&statement, "limit", -1, multi ? 0 : 1);
     mouv__opts_append(opts, MOUV__PLACE_STATEMENT, &statement);
     bson_append_document_end(slot.statements, &statement);
-    note_multi(builder, slot.batch, multi);
+    batch_note_multi(builder, slot.batch, multi);
 }
 
 /* --- Sending -------------------------------------------------------------------------------- */
 
-static void free_batches(mouv__batch_t *batches, uint32_t count) {
+static void batch_free_batches(mouv__batch_t *batches, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         bson_destroy(batches[i].command);
         mouv__free(batches[i].indexes);
@@ -218,9 +220,9 @@ static void free_batches(mouv__batch_t *batches, uint32_t count) {
     mouv__free(batches);
 }
 
-static void release(mouv__operation_t *operation) {
+static void batch_release(mouv__operation_t *operation) {
     mouv__write_t *write = (mouv__write_t *)operation;
-    free_batches(write->batches, write->batch_count);
+    batch_free_batches(write->batches, write->batch_count);
     mouv__free(write->first_error);
     bson_destroy(write->ids);
     mouv__write_result_clear(&write->write_result);
@@ -228,7 +230,7 @@ static void release(mouv__operation_t *operation) {
 }
 
 /** Why the server refused the command as a whole. */
-static void append_failure(bson_t *reply, const bson_t *answer) {
+static void batch_append_failure(bson_t *reply, const bson_t *answer) {
     static const char *const fields[] = {"errmsg", "code", "codeName"};
     bson_iter_t field;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
@@ -237,16 +239,16 @@ static void append_failure(bson_t *reply, const bson_t *answer) {
     }
 }
 
-static bson_t *make_reply(const mouv__write_t *write, const bson_t *answer) {
+static bson_t *batch_make_reply(const mouv__write_t *write, const bson_t *answer) {
     bson_t *reply = bson_new();
     ((const mouv__write_row_t *)write->request.operation.row)->begin_reply(write, reply);
     mouv__write_result_append_errors(&write->write_result, reply);
-    if (answer) append_failure(reply, answer);
+    if (answer) batch_append_failure(reply, answer);
     return reply;
 }
 
 /** What is told when it ends with an error: the first one, and what had been stored by then. */
-static int end_failed(mouv__write_t *write, mouv_error_t *error) {
+static int batch_end_failed(mouv__write_t *write, mouv_error_t *error) {
     if (write->first_error) *error = *write->first_error;
     bool nothing = error->code == MOUV_ETIMEDOUT || error->code == MOUV_ECANCELED ||
                    error->code == MOUV_EQUEUE || error->code == MOUV_ESELECTION;
@@ -257,18 +259,18 @@ static int end_failed(mouv__write_t *write, mouv_error_t *error) {
     return error->code;
 }
 
-static void keep_first_error(mouv__write_t *write, const mouv_error_t *error) {
+static void batch_keep_first_error(mouv__write_t *write, const mouv_error_t *error) {
     if (write->first_error) return;
     write->first_error = mouv__alloc(sizeof *error);
     if (write->first_error) *write->first_error = *error;
 }
 
-static int64_t total(const mouv__write_t *write) {
+static int64_t batch_total(const mouv__write_t *write) {
     const mouv__write_result_t *write_result = &write->write_result;
     return write_result->inserted + write_result->matched + write_result->deleted;
 }
 
-static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
+static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv__write_t *write = (mouv__write_t *)operation;
     const mouv__batch_t *batch = &write->batches[write->sent];
     uint32_t errors = write->write_result.error_count;
@@ -277,7 +279,7 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
         mouv__write_result_add(&write->write_result, batch->kind, reply, &batch->span,
                                write->ordered);
     }
-    if (error->code < 0) keep_first_error(write, error);
+    if (error->code < 0) batch_keep_first_error(write, error);
     bool stop = write->ordered && write->write_result.error_count > errors;
     if (taken && !stop && write->sent + 1 < write->batch_count) {
         mouv__batch_t *next = &write->batches[++write->sent];
@@ -287,21 +289,21 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
         return MOUV__AGAIN;
     }
     if ((reply || write->sent > 0) && write->request.output.to) {
-        write->request.document = make_reply(write, reply);
+        write->request.document = batch_make_reply(write, reply);
     }
-    if (write->first_error || error->code < 0) return end_failed(write, error);
-    return total(write) > INT_MAX - 1 ? INT_MAX - 1 : (int)total(write);
+    if (write->first_error || error->code < 0) return batch_end_failed(write, error);
+    return batch_total(write) > INT_MAX - 1 ? INT_MAX - 1 : (int)batch_total(write);
 }
 
 /* --- The maker's end ------------------------------------------------------------------------ */
 
 void mouv__batch_builder_clear(mouv__batch_builder_t *builder) {
-    free_batches(builder->batches, builder->batch_count);
+    batch_free_batches(builder->batches, builder->batch_count);
     mouv__command_clear(&builder->command);
 }
 
 /** Without an order: all of a kind together, inserts first (mouv__write_result_append_done()). */
-static void sort_batches(mouv__batch_builder_t *builder) {
+static void batch_sort_batches(mouv__batch_builder_t *builder) {
     for (uint32_t i = 1; i < builder->batch_count; i++) {
         mouv__batch_t batch = builder->batches[i];
         uint32_t at = i;
@@ -315,20 +317,20 @@ static void sort_batches(mouv__batch_builder_t *builder) {
 mouv_future_t mouv__batch_builder_send(mouv__batch_builder_t *builder, mouv__output_t reply,
                                        bson_t *ids) {
     mouv_future_t future;
-    close_all(builder);
-    if (!builder->ordered) sort_batches(builder);
+    batch_close_all(builder);
+    if (!builder->ordered) batch_sort_batches(builder);
     mouv__request_t *request =
         mouv__command_request(&builder->command, reply, sizeof(mouv__write_t), &future);
     if (!request) {
-        free_batches(builder->batches, builder->batch_count);
+        batch_free_batches(builder->batches, builder->batch_count);
         bson_destroy(ids);
         return future;
     }
     mouv__write_t *write = (mouv__write_t *)request;
     mouv__operation_set_command(&request->operation, builder->batches[0].command);
     builder->batches[0].command = NULL;
-    request->operation.finish = finish;
-    request->operation.release = release;
+    request->operation.finish = batch_finish;
+    request->operation.release = batch_release;
     request->operation.multi = builder->multi || builder->batch_count > 1;
     request->operation.retryable = !builder->batches[0].multi;
     write->batches = builder->batches;

@@ -32,7 +32,8 @@ unsigned mouv__command_validation(const mouv__command_t *command) {
 }
 
 /** What every way to begin shares; false: there is nothing to go on with. */
-static bool begin(mouv__command_t *command, const mouv__row_t *row, mouv_database_t *database) {
+static bool command_begin(mouv__command_t *command, const mouv__row_t *row,
+                          mouv_database_t *database) {
     command->row = row;
     command->database = database;
     command->read_prefs = NULL;
@@ -54,7 +55,7 @@ static bool begin(mouv__command_t *command, const mouv__row_t *row, mouv_databas
     return command->database != NULL;
 }
 
-static void read_opts(mouv__command_t *command, const bson_t *opts) {
+static void command_read_opts(mouv__command_t *command, const bson_t *opts) {
     if (mouv__command_failed(command)) return;
     mouv__opts_read(&command->opts, command->row->families, opts, &command->error);
 }
@@ -62,11 +63,11 @@ static void read_opts(mouv__command_t *command, const bson_t *opts) {
 void mouv__command_begin_named(mouv__command_t *command, const mouv__row_t *row,
                                mouv_database_t *database, const char *collection,
                                const bson_t *opts) {
-    if (!begin(command, row, database)) return;
+    if (!command_begin(command, row, database)) return;
     if (mouv__check_collection_name(database->name, collection, &command->error) == 0) {
         BSON_APPEND_UTF8(command->bson, row->operation.name, collection);
     }
-    read_opts(command, opts);
+    command_read_opts(command, opts);
 }
 
 void mouv__command_begin(mouv__command_t *command, const mouv__row_t *row,
@@ -78,22 +79,22 @@ void mouv__command_begin(mouv__command_t *command, const mouv__row_t *row,
 
 void mouv__command_begin_database(mouv__command_t *command, const mouv__row_t *row,
                                   mouv_database_t *database, const bson_t *opts) {
-    if (!begin(command, row, database)) return;
+    if (!command_begin(command, row, database)) return;
     BSON_APPEND_INT32(command->bson, row->operation.name, 1);
-    read_opts(command, opts);
+    command_read_opts(command, opts);
 }
 
 void mouv__command_begin_bare(mouv__command_t *command, const mouv__row_t *row,
                               mouv_database_t *database, const bson_t *opts) {
-    if (begin(command, row, database)) read_opts(command, opts);
+    if (command_begin(command, row, database)) command_read_opts(command, opts);
 }
 
 void mouv__command_begin_given(mouv__command_t *command, const mouv__row_t *row,
                                mouv_database_t *database, const bson_t *given, const bson_t *opts) {
-    if (!begin(command, row, database)) return;
+    if (!command_begin(command, row, database)) return;
     if (mouv__command_checks(command, given, "command")) bson_concat(command->bson, given);
     if (bson_empty(command->bson)) mouv__command_fail(command, MOUV_EINVAL, "'command' is empty");
-    read_opts(command, opts);
+    command_read_opts(command, opts);
 }
 
 bool mouv__command_checks(mouv__command_t *command, const bson_t *document, const char *argument) {
@@ -134,7 +135,7 @@ void mouv__command_replacement(mouv__command_t *command, const char *key,
 }
 
 /** `pipeline` itself, or the array in its field of that name, as a view. False: neither. */
-static bool view_pipeline(const bson_t *pipeline, bson_t *view) {
+static bool command_view_pipeline(const bson_t *pipeline, bson_t *view) {
     bson_iter_t iter;
     const uint8_t *data = bson_get_data(pipeline);
     uint32_t length = pipeline->len;
@@ -148,7 +149,7 @@ static bool view_pipeline(const bson_t *pipeline, bson_t *view) {
 void mouv__command_pipeline(mouv__command_t *command, const bson_t *pipeline) {
     bson_t stages;
     if (!mouv__command_checks(command, pipeline, "pipeline")) return;
-    if (!view_pipeline(pipeline, &stages)) {
+    if (!command_view_pipeline(pipeline, &stages)) {
         mouv__command_fail(command, MOUV_EINVAL, "'pipeline': expected an array");
     } else if (mouv__check_stages(&stages, &command->error) == 0) {
         bson_append_array(command->bson, "pipeline", -1, &stages);
@@ -181,7 +182,7 @@ void mouv__command_int(mouv__command_t *command, const char *key, int64_t value)
 
 /* --- Sending -------------------------------------------------------------------------------- */
 
-static void read_preference(mouv__command_t *command) {
+static void command_read_preference(mouv__command_t *command) {
     const mouv__view_t *given = &command->opts.read_preference;
     if (!given->data) return;
     command->read_prefs = mouv__read_prefs_parse(given);
@@ -190,7 +191,7 @@ static void read_preference(mouv__command_t *command) {
 }
 
 /** The server that the user has chosen, by the id that events of monitoring give it. */
-static void server_id(mouv__command_t *command) {
+static void command_server_id(mouv__command_t *command) {
     int64_t id = command->opts.server_id;
     if (id <= UINT32_MAX)
         command->server_id = (uint32_t)id;
@@ -204,11 +205,11 @@ void mouv__command_end(mouv__command_t *command) {
     if (command->defaults && command->defaults->error) {
         command->error = *command->defaults->error;
     }
-    read_preference(command);
+    command_read_preference(command);
     if (command->opts.session_id != 0)
         command->session = mouv__session_find(command->database->client, command->opts.session_id,
                                               &command->error);
-    server_id(command);
+    command_server_id(command);
     mouv__opts_append(&command->opts, MOUV__PLACE_TOP, command->bson);
     if (command->bson->len > MOUV__COMMAND_SIZE_BYTES) {
         mouv__command_fail(command, MOUV_EINVAL,
@@ -252,13 +253,13 @@ mouv__output_t mouv__to_name(char **to) {
     return (mouv__output_t){MOUV__TO_NAME, to};
 }
 
-static bson_t *take(bson_t **document) {
+static bson_t *command_take(bson_t **document) {
     bson_t *taken = *document;
     *document = NULL;
     return taken;
 }
 
-static void deliver(mouv__operation_t *operation, bool whole) {
+static void command_deliver(mouv__operation_t *operation, bool whole) {
     mouv__request_t *request = (mouv__request_t *)operation;
     bool good = whole && operation->future.code >= 0;
     if (!request->output.to) return;
@@ -266,10 +267,10 @@ static void deliver(mouv__operation_t *operation, bool whole) {
     case MOUV__TO_NOBODY:
         return;
     case MOUV__TO_REPLY:
-        *(bson_t **)request->output.to = take(&request->document);
+        *(bson_t **)request->output.to = command_take(&request->document);
         return;
     case MOUV__TO_VALUE:
-        if (good) *(bson_t **)request->output.to = take(&request->document);
+        if (good) *(bson_t **)request->output.to = command_take(&request->document);
         return;
     case MOUV__TO_NUMBER:
         if (good) *(int64_t *)request->output.to = request->number;
@@ -299,7 +300,7 @@ bson_t *mouv__operation_take_reply(mouv__operation_t *operation) {
     return reply;
 }
 
-static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
+static int command_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv__request_t *request = (mouv__request_t *)operation;
     const mouv__row_t *row = (const mouv__row_t *)operation->row;
     int rc = error->code;
@@ -340,8 +341,8 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
     operation->server_id = command->server_id;
     mouv__session_attach(command->session, operation);
     mouv__operation_set_timeout(operation, timeout);
-    operation->finish = finish;
-    operation->deliver = deliver;
+    operation->finish = command_finish;
+    operation->deliver = command_deliver;
     operation->release = mouv__request_release;
     request->output = output;
     if (!mouv__command_failed(command)) return request;
@@ -357,7 +358,7 @@ mouv_future_t mouv__command_send(mouv__command_t *command, mouv__output_t output
 }
 
 /** NamespaceNotFound is what servers before 7.0 say. */
-static int finish_drop(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
+static int command_finish_drop(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     (void)operation, (void)reply;
     return error->code == MOUV_ESERVER && error->server_code == 26 ? 0 : error->code;
 }
@@ -367,6 +368,6 @@ mouv_future_t mouv__command_send_to_drop(mouv__command_t *command) {
     mouv__request_t *request =
         mouv__command_request(command, mouv__to_nobody(), sizeof *request, &failed);
     if (!request) return failed;
-    request->operation.finish = finish_drop;
+    request->operation.finish = command_finish_drop;
     return mouv__operation_start(&request->operation);
 }

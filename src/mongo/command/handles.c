@@ -48,8 +48,8 @@ static union {
 /* --- Databases ------------------------------------------------------------------------------ */
 
 /** Consumes a share of `defaults`. */
-static mouv_database_t *add_database(mouv_client_t *client, const char *name,
-                                     mouv__concerns_t *defaults) {
+static mouv_database_t *handles_add_database(mouv_client_t *client, const char *name,
+                                             mouv__concerns_t *defaults) {
     size_t size = strlen(name) + 1;
     mouv_database_t *database = mouv__alloc(sizeof(*database) + size);
     if (!database) {
@@ -64,8 +64,8 @@ static mouv_database_t *add_database(mouv_client_t *client, const char *name,
     return database;
 }
 
-static mouv_database_t *find_database(const mouv_client_t *client, const char *name,
-                                      const bson_t *settings) {
+static mouv_database_t *handles_find_database(const mouv_client_t *client, const char *name,
+                                              const bson_t *settings) {
     mouv_database_t *each = client->databases;
     while (each && (strcmp(each->name, name) != 0 || !mouv__concern_are(each->defaults, settings)))
         each = each->next;
@@ -76,8 +76,8 @@ mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name) 
     if (!client) return &no_database.handle;
     if (mouv__client_is_elsewhere(client)) return &foreign_database.handle;
     if (!name) name = "";
-    mouv_database_t *found = find_database(client, name, NULL);
-    return found ? found : add_database(client, name, NULL);
+    mouv_database_t *found = handles_find_database(client, name, NULL);
+    return found ? found : handles_add_database(client, name, NULL);
 }
 
 mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bson_t *opts) {
@@ -85,21 +85,21 @@ mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bso
     if (mouv__client_is_elsewhere(database->client)) return &foreign_database.handle;
     bool nomem;
     bson_t *settings = mouv__settings_merge(opts, database->defaults);
-    mouv_database_t *found = find_database(database->client, database->name, settings);
+    mouv_database_t *found = handles_find_database(database->client, database->name, settings);
     if (found) {
         bson_destroy(settings);
         return found;
     }
     mouv__concerns_t *defaults = mouv__concern_new(settings, &nomem);
     return nomem ? &unmade_database.handle
-                 : add_database(database->client, database->name, defaults);
+                 : handles_add_database(database->client, database->name, defaults);
 }
 
 /* --- Collections ---------------------------------------------------------------------------- */
 
 /** Consumes a share of `defaults`. */
-static mouv_collection_t *add_collection(mouv_database_t *database, const char *name,
-                                         mouv__concerns_t *defaults) {
+static mouv_collection_t *handles_add_collection(mouv_database_t *database, const char *name,
+                                                 mouv__concerns_t *defaults) {
     size_t size = strlen(name) + 1;
     mouv_collection_t *collection = mouv__alloc(sizeof(*collection) + size);
     if (!collection) {
@@ -114,8 +114,8 @@ static mouv_collection_t *add_collection(mouv_database_t *database, const char *
     return collection;
 }
 
-static mouv_collection_t *find_collection(const mouv_database_t *database, const char *name,
-                                          const bson_t *settings) {
+static mouv_collection_t *handles_find_collection(const mouv_database_t *database, const char *name,
+                                                  const bson_t *settings) {
     mouv_collection_t *each = database->collections;
     while (each && (strcmp(each->name, name) != 0 || !mouv__concern_are(each->defaults, settings)))
         each = each->next;
@@ -129,8 +129,8 @@ mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char
     if (!name) name = "";
     mouv__concerns_t *defaults = database->defaults;
     mouv_collection_t *found =
-        find_collection(database, name, defaults ? defaults->settings : NULL);
-    return found ? found : add_collection(database, name, mouv__concern_ref(defaults));
+        handles_find_collection(database, name, defaults ? defaults->settings : NULL);
+    return found ? found : handles_add_collection(database, name, mouv__concern_ref(defaults));
 }
 
 mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, const bson_t *opts) {
@@ -140,14 +140,15 @@ mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, c
     if (mouv__client_is_elsewhere(collection->database->client)) return &foreign_collection.handle;
     bool nomem;
     bson_t *settings = mouv__settings_merge(opts, collection->defaults);
-    mouv_collection_t *found = find_collection(collection->database, collection->name, settings);
+    mouv_collection_t *found =
+        handles_find_collection(collection->database, collection->name, settings);
     if (found) {
         bson_destroy(settings);
         return found;
     }
     mouv__concerns_t *defaults = mouv__concern_new(settings, &nomem);
     return nomem ? &unmade_collection.handle
-                 : add_collection(collection->database, collection->name, defaults);
+                 : handles_add_collection(collection->database, collection->name, defaults);
 }
 
 /* --- Getting and freeing -------------------------------------------------------------------- */
@@ -167,7 +168,7 @@ mouv_database_t *mouv_client_get_default_database(mouv_client_t *client, const c
     return mouv__client_database(client, fallback ? fallback : "test");
 }
 
-static void free_collections(mouv_database_t *database) {
+static void handles_free_collections(mouv_database_t *database) {
     while (database->collections) {
         mouv_collection_t *collection = database->collections;
         database->collections = collection->next;
@@ -180,7 +181,7 @@ void mouv__handles_free(mouv_client_t *client) {
     while (client->databases) {
         mouv_database_t *database = client->databases;
         client->databases = database->next;
-        free_collections(database);
+        handles_free_collections(database);
         mouv__concern_unref(database->defaults);
         mouv__free(database);
     }

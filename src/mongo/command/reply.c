@@ -27,7 +27,7 @@ bool mouv__reply_view(const bson_iter_t *field, bson_t *view) {
 }
 
 /** Keeps a copy of the document or array at `path`; false if there is none. */
-static bool keep(mouv__request_t *request, const bson_t *reply, const char *path) {
+static bool reply_keep(mouv__request_t *request, const bson_t *reply, const char *path) {
     bson_iter_t field;
     bson_t view;
     if (!mouv__reply_find(reply, path, &field) || !mouv__reply_view(&field, &view)) return false;
@@ -36,11 +36,11 @@ static bool keep(mouv__request_t *request, const bson_t *reply, const char *path
 }
 
 int mouv__read_first(mouv__request_t *request, const bson_t *reply) {
-    return keep(request, reply, "cursor.firstBatch.0");
+    return reply_keep(request, reply, "cursor.firstBatch.0");
 }
 
 int mouv__read_first_options(mouv__request_t *request, const bson_t *reply) {
-    return keep(request, reply, "cursor.firstBatch.0.options");
+    return reply_keep(request, reply, "cursor.firstBatch.0.options");
 }
 
 int mouv__read_whole(mouv__request_t *request, const bson_t *reply) {
@@ -55,15 +55,15 @@ int mouv__read_valid(mouv__request_t *request, const bson_t *reply) {
 }
 
 int mouv__read_value(mouv__request_t *request, const bson_t *reply) {
-    return keep(request, reply, "value");
+    return reply_keep(request, reply, "value");
 }
 
 int mouv__read_values(mouv__request_t *request, const bson_t *reply) {
-    return keep(request, reply, "values") ? 0 : MOUV_ESERVER;
+    return reply_keep(request, reply, "values") ? 0 : MOUV_ESERVER;
 }
 
 int mouv__read_databases(mouv__request_t *request, const bson_t *reply) {
-    return keep(request, reply, "databases") ? 0 : MOUV_ESERVER;
+    return reply_keep(request, reply, "databases") ? 0 : MOUV_ESERVER;
 }
 
 int mouv__read_database_names(mouv__request_t *request, const bson_t *reply) {

@@ -14,35 +14,35 @@ typedef struct index_key {
     const char *name;
 } index_key_t;
 
-static const char *key(index_key_t *into, uint32_t index) {
+static const char *write_result_key(index_key_t *into, uint32_t index) {
     bson_uint32_to_string(index, &into->name, into->text, sizeof into->text);
     return into->name;
 }
 
-static bson_t *some(bson_t **document) {
+static bson_t *write_result_some(bson_t **document) {
     if (!*document) *document = bson_new();
     return *document;
 }
 
 /** The index over all batches of what the server calls `position`. */
-static uint32_t index_of(const mouv__span_t *span, int64_t position) {
+static uint32_t write_result_index_of(const mouv__span_t *span, int64_t position) {
     uint32_t at = (uint32_t)position;
     return span->indexes && at < span->count ? span->indexes[at] : span->first + at;
 }
 
 /** Copies a write error with its index counted over all batches. */
-static void add_write_error(mouv__write_result_t *write_result, const bson_iter_t *from,
-                            const mouv__span_t *span) {
+static void write_result_add_write_error(mouv__write_result_t *write_result,
+                                         const bson_iter_t *from, const mouv__span_t *span) {
     bson_iter_t field;
     bson_t error;
     index_key_t name;
     if (!bson_iter_recurse(from, &field)) return;
-    bson_append_document_begin(some(&write_result->write_errors),
-                               key(&name, write_result->error_count++), -1, &error);
+    bson_append_document_begin(write_result_some(&write_result->write_errors),
+                               write_result_key(&name, write_result->error_count++), -1, &error);
     while (bson_iter_next(&field)) {
         if (strcmp(bson_iter_key(&field), "index") == 0) {
             bson_append_int32(&error, "index", -1,
-                              (int32_t)index_of(span, bson_iter_as_int64(&field)));
+                              (int32_t)write_result_index_of(span, bson_iter_as_int64(&field)));
         } else {
             bson_append_iter(&error, NULL, -1, &field);
         }
@@ -50,37 +50,39 @@ static void add_write_error(mouv__write_result_t *write_result, const bson_iter_
     bson_append_document_end(write_result->write_errors, &error);
 }
 
-static void add_write_errors(mouv__write_result_t *write_result, const bson_t *reply,
-                             const mouv__span_t *span) {
+static void write_result_add_write_errors(mouv__write_result_t *write_result, const bson_t *reply,
+                                          const mouv__span_t *span) {
     bson_iter_t field, errors;
     if (!mouv__reply_find(reply, "writeErrors", &field) || !bson_iter_recurse(&field, &errors))
         return;
-    while (bson_iter_next(&errors)) add_write_error(write_result, &errors, span);
+    while (bson_iter_next(&errors)) write_result_add_write_error(write_result, &errors, span);
 }
 
-static void add_upserted(mouv__write_result_t *write_result, const bson_t *reply,
-                         const mouv__span_t *span) {
+static void write_result_add_upserted(mouv__write_result_t *write_result, const bson_t *reply,
+                                      const mouv__span_t *span) {
     bson_iter_t field, list, id;
     if (!mouv__reply_find(reply, "upserted", &field) || !bson_iter_recurse(&field, &list)) return;
     while (bson_iter_next(&list)) {
         bson_t view;
         index_key_t name;
         if (!mouv__reply_view(&list, &view) || !bson_iter_init_find(&id, &view, "_id")) continue;
-        uint32_t index = index_of(span, mouv__reply_number(&view, "index"));
-        bson_append_iter(some(&write_result->upserted_ids), key(&name, index), -1, &id);
+        uint32_t index = write_result_index_of(span, mouv__reply_number(&view, "index"));
+        bson_append_iter(write_result_some(&write_result->upserted_ids),
+                         write_result_key(&name, index), -1, &id);
         write_result->upserted++;
     }
 }
 
-static void add_concern_error(mouv__write_result_t *write_result, const bson_t *reply) {
+static void write_result_add_concern_error(mouv__write_result_t *write_result,
+                                           const bson_t *reply) {
     bson_iter_t field;
     index_key_t name;
     if (!mouv__reply_find(reply, "writeConcernError", &field)) return;
-    bson_append_iter(some(&write_result->concern_errors), key(&name, write_result->concern_count++),
-                     -1, &field);
+    bson_append_iter(write_result_some(&write_result->concern_errors),
+                     write_result_key(&name, write_result->concern_count++), -1, &field);
 }
 
-static void add_labels(mouv__write_result_t *write_result, const bson_t *reply) {
+static void write_result_add_labels(mouv__write_result_t *write_result, const bson_t *reply) {
     bson_iter_t field;
     bson_t labels;
     if (!mouv__reply_find(reply, "errorLabels", &field) || !mouv__reply_view(&field, &labels))
@@ -89,8 +91,8 @@ static void add_labels(mouv__write_result_t *write_result, const bson_t *reply) 
     write_result->labels = bson_copy(&labels);
 }
 
-static void add_numbers(mouv__write_result_t *write_result, mouv__write_kind_t kind,
-                        const bson_t *reply, int64_t upserted) {
+static void write_result_add_numbers(mouv__write_result_t *write_result, mouv__write_kind_t kind,
+                                     const bson_t *reply, int64_t upserted) {
     int64_t n = mouv__reply_number(reply, "n");
     switch (kind) {
     case MOUV__WRITE_INSERT:
@@ -106,7 +108,7 @@ static void add_numbers(mouv__write_result_t *write_result, mouv__write_kind_t k
     }
 }
 
-static uint32_t last_error_index(const mouv__write_result_t *write_result) {
+static uint32_t write_result_last_error_index(const mouv__write_result_t *write_result) {
     char path[32];
     bson_snprintf(path, sizeof path, "%u.index", write_result->error_count - 1);
     return (uint32_t)mouv__reply_number(write_result->write_errors, path);
@@ -116,28 +118,29 @@ void mouv__write_result_add(mouv__write_result_t *write_result, mouv__write_kind
                             const bson_t *reply, const mouv__span_t *span, bool ordered) {
     int64_t upserted = write_result->upserted;
     uint32_t errors = write_result->error_count;
-    add_write_errors(write_result, reply, span);
-    add_upserted(write_result, reply, span);
-    add_concern_error(write_result, reply);
-    add_labels(write_result, reply);
-    add_numbers(write_result, kind, reply, write_result->upserted - upserted);
+    write_result_add_write_errors(write_result, reply, span);
+    write_result_add_upserted(write_result, reply, span);
+    write_result_add_concern_error(write_result, reply);
+    write_result_add_labels(write_result, reply);
+    write_result_add_numbers(write_result, kind, reply, write_result->upserted - upserted);
     if (kind != MOUV__WRITE_INSERT || mouv__reply_number(reply, "ok") != 1) return;
     bool cut = ordered && write_result->error_count > errors;
-    write_result->tried += cut ? last_error_index(write_result) + 1 - span->first : span->count;
+    write_result->tried +=
+        cut ? write_result_last_error_index(write_result) + 1 - span->first : span->count;
 }
 
-static void append_array(bson_t *reply, const char *name, const bson_t *array) {
+static void write_result_append_array(bson_t *reply, const char *name, const bson_t *array) {
     if (array) bson_append_array(reply, name, -1, array);
 }
 
 void mouv__write_result_append_errors(const mouv__write_result_t *write_result, bson_t *reply) {
-    append_array(reply, "writeErrors", write_result->write_errors);
-    append_array(reply, "writeConcernErrors", write_result->concern_errors);
-    append_array(reply, "errorLabels", write_result->labels);
+    write_result_append_array(reply, "writeErrors", write_result->write_errors);
+    write_result_append_array(reply, "writeConcernErrors", write_result->concern_errors);
+    write_result_append_array(reply, "errorLabels", write_result->labels);
 }
 
 /** The index of the write error that `errors` is at; UINT32_MAX past the last. */
-static uint32_t error_index(const bson_iter_t *errors, bool there) {
+static uint32_t write_result_error_index(const bson_iter_t *errors, bool there) {
     bson_t view;
     if (!there || !mouv__reply_view(errors, &view)) return UINT32_MAX;
     return (uint32_t)mouv__reply_number(&view, "index");
@@ -150,7 +153,7 @@ void mouv__write_result_append_done(const mouv__write_result_t *write_result, co
                  bson_iter_init(&errors, write_result->write_errors) && bson_iter_next(&errors);
     bson_iter_init(&id, ids);
     for (uint32_t i = 0; i < write_result->tried && bson_iter_next(&id); i++) {
-        if (error_index(&errors, there) != strtoul(bson_iter_key(&id), NULL, 10)) {
+        if (write_result_error_index(&errors, there) != strtoul(bson_iter_key(&id), NULL, 10)) {
             bson_append_iter(to, NULL, -1, &id);
         } else {
             there = bson_iter_next(&errors);

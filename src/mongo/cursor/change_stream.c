@@ -50,22 +50,22 @@ static const unsigned transitions[] = {
     [MOUV__STREAM_CLOSED] = 0,
 };
 
-static void move_to(mouv_change_stream_t *stream, mouv__stream_state_t state) {
+static void change_stream_move_to(mouv_change_stream_t *stream, mouv__stream_state_t state) {
     assert(transitions[stream->state] & (1u << state));
     stream->state = (uint8_t)state;
 }
 
-static bool is_final(const mouv_change_stream_t *stream) {
+static bool change_stream_is_final(const mouv_change_stream_t *stream) {
     return transitions[stream->state] == 0;
 }
 
-static void drop_batch(mouv_change_stream_t *stream) {
+static void change_stream_drop_batch(mouv_change_stream_t *stream) {
     bson_destroy(stream->batch);
     stream->batch = NULL;
     stream->at_hand = false;
 }
 
-static void kill_lost(mouv_change_stream_t *stream) {
+static void change_stream_kill_lost(mouv_change_stream_t *stream) {
     if (stream->lost_id != 0) {
         mouv__cursor_kill(stream->client, stream->database->name, stream->lost_id,
                           stream->lost_server_id, stream->collection, stream->timeout.ms);
@@ -73,10 +73,10 @@ static void kill_lost(mouv_change_stream_t *stream) {
     stream->lost_id = 0;
 }
 
-/** Gives the cursor up, with its client; kill_lost() is still to come. */
-static void forget_cursor(mouv_change_stream_t *stream) {
+/** Gives the cursor up, with its client; change_stream_kill_lost() is still to come. */
+static void change_stream_forget_cursor(mouv_change_stream_t *stream) {
     if (stream->id != 0) {
-        kill_lost(stream);
+        change_stream_kill_lost(stream);
         stream->lost_id = stream->id;
         stream->lost_server_id = mouv__pin_server_id(stream->pin);
     }
@@ -86,24 +86,24 @@ static void forget_cursor(mouv_change_stream_t *stream) {
 }
 
 /** The server may forget its cursor. */
-static void leave_cursor(mouv_change_stream_t *stream) {
-    forget_cursor(stream);
-    kill_lost(stream);
+static void change_stream_leave_cursor(mouv_change_stream_t *stream) {
+    change_stream_forget_cursor(stream);
+    change_stream_kill_lost(stream);
 }
 
 /** The server may be out of reach just now: the old cursor is killed when there is a new one. */
-static void lose(mouv_change_stream_t *stream) {
+static void change_stream_lose(mouv_change_stream_t *stream) {
     if (stream->state != MOUV__STREAM_OPEN) return;
-    forget_cursor(stream);
-    move_to(stream, MOUV__STREAM_LOST);
+    change_stream_forget_cursor(stream);
+    change_stream_move_to(stream, MOUV__STREAM_LOST);
 }
 
-static void fail(mouv_change_stream_t *stream, const mouv_error_t *error) {
-    if (is_final(stream)) return;
-    leave_cursor(stream);
+static void change_stream_fail(mouv_change_stream_t *stream, const mouv_error_t *error) {
+    if (change_stream_is_final(stream)) return;
+    change_stream_leave_cursor(stream);
     if (!stream->error) stream->error = mouv__alloc(sizeof *stream->error);
     if (stream->error) *stream->error = *error;
-    move_to(stream, MOUV__STREAM_FAILED);
+    change_stream_move_to(stream, MOUV__STREAM_FAILED);
 }
 
 /* --- References ------------------------------------------------------------------------------ */
@@ -114,8 +114,8 @@ void mouv__stream_hold(mouv_change_stream_t *stream) {
 
 void mouv__stream_let_go(mouv_change_stream_t *stream) {
     if (stream == &out_of_memory || --stream->references > 0) return;
-    leave_cursor(stream);
-    drop_batch(stream);
+    change_stream_leave_cursor(stream);
+    change_stream_drop_batch(stream);
     if (stream->session) mouv__session_let_go(stream->session);
     bson_destroy(stream->command);
     bson_destroy(stream->stage);
@@ -131,7 +131,7 @@ void mouv__stream_let_go(mouv_change_stream_t *stream) {
 
 /* --- Where to go on -------------------------------------------------------------------------- */
 
-static void set_token(mouv_change_stream_t *stream, const bson_iter_t *field) {
+static void change_stream_set_token(mouv_change_stream_t *stream, const bson_iter_t *field) {
     bson_t view;
     if (!mouv__reply_view(field, &view)) return;
     bson_destroy(stream->token);
@@ -139,10 +139,10 @@ static void set_token(mouv_change_stream_t *stream, const bson_iter_t *field) {
 }
 
 /** The batch has been read to its end: the server may know a later place than its last event's. */
-static bool set_token_after_batch(mouv_change_stream_t *stream) {
+static bool change_stream_set_token_after_batch(mouv_change_stream_t *stream) {
     bson_iter_t field;
     if (!mouv__reply_find(stream->batch, "cursor.postBatchResumeToken", &field)) return false;
-    set_token(stream, &field);
+    change_stream_set_token(stream, &field);
     return true;
 }
 
@@ -155,20 +155,22 @@ bool mouv__stream_take(mouv_change_stream_t *stream) {
     bson_iter_document(&stream->documents, &length, &data);
     if (!data || !bson_init_static(&stream->view, data, length)) return false;
     if (!bson_iter_init_find(&id, &stream->view, "_id") || !BSON_ITER_HOLDS_DOCUMENT(&id)) {
-        drop_batch(stream);
+        change_stream_drop_batch(stream);
         mouv_error_set(&error, MOUV_EINVAL,
                        "an event without its resume token: the pipeline must keep '_id' as it is");
-        fail(stream, &error);
+        change_stream_fail(stream, &error);
         return false;
     }
     stream->at_hand = bson_iter_next(&stream->documents);
-    if (stream->at_hand || !set_token_after_batch(stream)) set_token(stream, &id);
+    if (stream->at_hand || !change_stream_set_token_after_batch(stream))
+        change_stream_set_token(stream, &id);
     stream->returned = true;
     return true;
 }
 
 /** The first answer, without events and tokens: the stream can only go on from its time. */
-static void note_operation_time(mouv_change_stream_t *stream, const mouv__operation_t *operation) {
+static void change_stream_note_operation_time(mouv_change_stream_t *stream,
+                                              const mouv__operation_t *operation) {
     bson_iter_t time;
     if (!bson_empty(stream->start)) return;
     if (mouv__operation_wire_version(operation) < WIRE_VERSION_START_AT) return;
@@ -179,7 +181,7 @@ static void note_operation_time(mouv_change_stream_t *stream, const mouv__operat
 /* --- Replies --------------------------------------------------------------------------------- */
 
 /** What servers before 4.4 mean by an error that a stream survives. */
-static bool is_old_resumable(int32_t code) {
+static bool change_stream_is_old_resumable(int32_t code) {
     static const int32_t codes[] = {6,   7,    63,    89,    91,    133,   150,   189,  234,
                                     262, 9001, 10107, 11600, 11602, 13388, 13435, 13436};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
@@ -187,21 +189,22 @@ static bool is_old_resumable(int32_t code) {
     return false;
 }
 
-static bool is_resumable(const mouv__operation_t *operation, const mouv_error_t *error) {
+static bool change_stream_is_resumable(const mouv__operation_t *operation,
+                                       const mouv_error_t *error) {
     if (!operation->pin) return false; /* an aggregate, which is retried like other reads */
     if (error->code == MOUV_ENETWORK || error->code == MOUV_ESELECTION) return true;
     bool out_of_time = error->code == MOUV_ETIMEDOUT && !operation->expired; /* the server's word */
     if (error->code != MOUV_ESERVER && !out_of_time) return false;
     if (error->server_code == CODE_CURSOR_NOT_FOUND) return true;
     if (mouv__operation_wire_version(operation) < MOUV__WIRE_VERSION_LABELS)
-        return is_old_resumable(error->server_code);
+        return change_stream_is_old_resumable(error->server_code);
     return mouv_error_has_label(error, "ResumableChangeStreamError");
 }
 
 /** The aggregate's answer: a cursor to keep. */
-static int open_cursor(mouv_change_stream_t *stream, mouv__operation_t *operation,
-                       const bson_t *reply, mouv_error_t *error) {
-    kill_lost(stream);
+static int change_stream_open_cursor(mouv_change_stream_t *stream, mouv__operation_t *operation,
+                                     const bson_t *reply, mouv_error_t *error) {
+    change_stream_kill_lost(stream);
     if (mouv__reply_number(reply, "cursor.id") == 0) return 0;
     stream->pin = mouv__pin_for_polls(operation);
     if (!stream->pin) {
@@ -213,71 +216,73 @@ static int open_cursor(mouv_change_stream_t *stream, mouv__operation_t *operatio
     return 0;
 }
 
-static void take_batch(mouv_change_stream_t *stream, mouv__operation_t *operation) {
-    drop_batch(stream);
+static void change_stream_take_batch(mouv_change_stream_t *stream, mouv__operation_t *operation) {
+    change_stream_drop_batch(stream);
     stream->batch = mouv__operation_take_reply(operation);
     stream->at_hand =
         mouv__cursor_batch(stream->batch, &stream->documents) && bson_iter_next(&stream->documents);
-    if (!stream->at_hand && !set_token_after_batch(stream) && !operation->pin)
-        note_operation_time(stream, operation);
+    if (!stream->at_hand && !change_stream_set_token_after_batch(stream) && !operation->pin)
+        change_stream_note_operation_time(stream, operation);
 }
 
-static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
+static int change_stream_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv_change_stream_t *stream = ((exchange_t *)operation)->stream;
     bson_iter_t documents;
     stream->resumable = false;
     if (error->code < 0) {
-        stream->resumable = is_resumable(operation, error);
+        stream->resumable = change_stream_is_resumable(operation, error);
         return error->code;
     }
     if (!mouv__cursor_batch(reply, &documents))
         return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
-    if (!operation->pin && open_cursor(stream, operation, reply, error) < 0) return error->code;
+    if (!operation->pin && change_stream_open_cursor(stream, operation, reply, error) < 0)
+        return error->code;
     stream->id = mouv__reply_number(reply, "cursor.id");
-    if (is_final(stream)) {
-        leave_cursor(stream); /* closed meanwhile */
+    if (change_stream_is_final(stream)) {
+        change_stream_leave_cursor(stream); /* closed meanwhile */
         return 0;
     }
     if (operation->pin) stream->resumes = 0;
-    take_batch(stream, operation);
+    change_stream_take_batch(stream, operation);
     if (stream->id == 0) {
-        leave_cursor(stream);
-        move_to(stream, MOUV__STREAM_ENDED);
+        change_stream_leave_cursor(stream);
+        change_stream_move_to(stream, MOUV__STREAM_ENDED);
     } else if (stream->state != MOUV__STREAM_OPEN) {
-        move_to(stream, MOUV__STREAM_OPEN);
+        change_stream_move_to(stream, MOUV__STREAM_OPEN);
     }
     return operation->pin ? 1 : 0;
 }
 
 /** It was given up, and then answered after all. */
-static void late(mouv__operation_t *operation, bson_t *reply) {
+static void change_stream_late(mouv__operation_t *operation, bson_t *reply) {
     const mouv_change_stream_t *stream = ((exchange_t *)operation)->stream;
     mouv__cursor_kill_answered(operation, reply, stream->timeout.ms);
 }
 
-static void release(mouv__operation_t *operation) {
+static void change_stream_release(mouv__operation_t *operation) {
     mouv__stream_let_go(((exchange_t *)operation)->stream);
 }
 
 /* --- Commands -------------------------------------------------------------------------------- */
 
-static mouv__operation_t *new_exchange(mouv_change_stream_t *stream,
-                                       const mouv__operation_row_t *row, mouv_future_t *failed) {
+static mouv__operation_t *change_stream_new_exchange(mouv_change_stream_t *stream,
+                                                     const mouv__operation_row_t *row,
+                                                     mouv_future_t *failed) {
     mouv__operation_t *operation = mouv__operation_new(stream->client, row, stream->database->name,
                                                        sizeof(exchange_t), failed);
     if (!operation) return NULL;
     ((exchange_t *)operation)->stream = stream;
     mouv__stream_hold(stream);
     mouv__session_attach(stream->session, operation);
-    operation->finish = finish;
-    operation->late = late;
-    operation->release = release;
+    operation->finish = change_stream_finish;
+    operation->late = change_stream_late;
+    operation->release = change_stream_release;
     operation->has_timeout = stream->timeout.ms != MOUV__TIMEOUT_UNSET;
     return operation;
 }
 
 /** {$changeStream: {...}} */
-static void append_stage(const mouv_change_stream_t *stream, bson_t *pipeline) {
+static void change_stream_append_stage(const mouv_change_stream_t *stream, bson_t *pipeline) {
     bson_t outer, stage;
     bool first = stream->state == MOUV__STREAM_FRESH;
     bson_append_document_begin(pipeline, "0", -1, &outer);
@@ -294,14 +299,14 @@ static void append_stage(const mouv_change_stream_t *stream, bson_t *pipeline) {
     bson_append_document_end(pipeline, &outer);
 }
 
-static void append_pipeline(const mouv_change_stream_t *stream, bson_t *command) {
+static void change_stream_append_pipeline(const mouv_change_stream_t *stream, bson_t *command) {
     bson_t pipeline;
     bson_iter_t iter, stages;
     uint32_t count = 0;
     char text[16];
     const char *key;
     mouv__append_array_begin(command, "pipeline", &pipeline);
-    append_stage(stream, &pipeline);
+    change_stream_append_stage(stream, &pipeline);
     if (bson_iter_init_find(&iter, stream->command, "pipeline") &&
         bson_iter_recurse(&iter, &stages)) {
         while (bson_iter_next(&stages)) {
@@ -312,10 +317,10 @@ static void append_pipeline(const mouv_change_stream_t *stream, bson_t *command)
     bson_append_array_end(command, &pipeline);
 }
 
-static bson_t *make_aggregate(const mouv_change_stream_t *stream) {
+static bson_t *change_stream_make_aggregate(const mouv_change_stream_t *stream) {
     bson_t *command = bson_new(), cursor;
     bson_copy_to_excluding_noinit(stream->command, command, "pipeline", NULL);
-    append_pipeline(stream, command);
+    change_stream_append_pipeline(stream, command);
     bson_append_document_begin(command, "cursor", -1, &cursor);
     if (stream->batch_size >= 0) bson_append_int64(&cursor, "batchSize", -1, stream->batch_size);
     bson_append_document_end(command, &cursor);
@@ -328,11 +333,12 @@ static const mouv__row_t aggregate = {{"aggregate", MOUV__OP_RETRYABLE | MOUV__O
                                       MOUV__FAMILY_CURSOR | MOUV__FAMILY_STREAM,
                                       NULL};
 
-static mouv_future_t send_aggregate(mouv_change_stream_t *stream, int64_t limit_ns) {
+static mouv_future_t change_stream_send_aggregate(mouv_change_stream_t *stream, int64_t limit_ns) {
     mouv_future_t failed;
-    mouv__operation_t *operation = new_exchange(stream, &aggregate.operation, &failed);
+    mouv__operation_t *operation =
+        change_stream_new_exchange(stream, &aggregate.operation, &failed);
     if (!operation) return failed;
-    operation->command = make_aggregate(stream);
+    operation->command = change_stream_make_aggregate(stream);
     operation->own_limit = operation->has_timeout;
     operation->limit_ns = limit_ns;
     operation->read_prefs = stream->read_prefs ? mongoc_read_prefs_copy(stream->read_prefs) : NULL;
@@ -342,11 +348,11 @@ static mouv_future_t send_aggregate(mouv_change_stream_t *stream, int64_t limit_
     return mouv__operation_start(operation);
 }
 
-static mouv_future_t send_get_more(mouv_change_stream_t *stream, int64_t wait_ms) {
+static mouv_future_t change_stream_send_get_more(mouv_change_stream_t *stream, int64_t wait_ms) {
     static const mouv__operation_row_t get_more = {"getMore", MOUV__OP_POLL};
     mouv_future_t failed;
     bson_iter_t comment;
-    mouv__operation_t *operation = new_exchange(stream, &get_more, &failed);
+    mouv__operation_t *operation = change_stream_new_exchange(stream, &get_more, &failed);
     if (!operation) return failed;
     bson_t *command = operation->command = bson_new();
     bson_append_int64(command, "getMore", -1, stream->id);
@@ -361,26 +367,26 @@ static mouv_future_t send_get_more(mouv_change_stream_t *stream, int64_t wait_ms
 }
 
 /** These leave the stream as it was, though its cursor may have been killed on the server. */
-static bool is_pause(int code) {
+static bool change_stream_is_pause(int code) {
     return code == MOUV_ETIMEDOUT || code == MOUV_ECANCELED || code == MOUV_EQUEUE;
 }
 
-static void on_failure(mouv_change_stream_t *stream, const mouv_error_t *error) {
-    if (is_final(stream)) return; /* closed meanwhile: a later fetch is told so */
+static void change_stream_on_failure(mouv_change_stream_t *stream, const mouv_error_t *error) {
+    if (change_stream_is_final(stream)) return; /* closed meanwhile: a later fetch is told so */
     if (stream->resumable && stream->state == MOUV__STREAM_OPEN && stream->resumes < RESUMES_MAX) {
         stream->resumes++;
         if (error->server_code == CODE_CURSOR_NOT_FOUND) stream->id = 0;
-        lose(stream);
+        change_stream_lose(stream);
         return;
     }
-    if (!is_pause(error->code))
-        fail(stream, error);
+    if (!change_stream_is_pause(error->code))
+        change_stream_fail(stream, error);
     else if (error->code != MOUV_EQUEUE)
-        lose(stream);
+        change_stream_lose(stream);
     if (stream->fetch) mouv__change_fetch_fail(stream->fetch, error);
 }
 
-static void on_arrived(mouv__ready_t *ready) {
+static void change_stream_on_arrived(mouv__ready_t *ready) {
     mouv_change_stream_t *stream =
         (mouv_change_stream_t *)((char *)ready - offsetof(mouv_change_stream_t, arrived));
     mouv__future_t *running = stream->running;
@@ -388,13 +394,13 @@ static void on_arrived(mouv__ready_t *ready) {
     stream->running = NULL;
     mouv__stream_hold(stream); /* the operation's own reference may be the last */
     int rc = mouv__future_take(running, &error);
-    if (rc < 0) on_failure(stream, &error);
+    if (rc < 0) change_stream_on_failure(stream, &error);
     mouv__future_let_go(running);
     if (stream->fetch) mouv__change_fetch_wake(stream->fetch, rc > 0);
     mouv__stream_let_go(stream);
 }
 
-static void on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
+static void change_stream_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     mouv_change_stream_t *stream =
         (mouv_change_stream_t *)((char *)listener - offsetof(mouv_change_stream_t, arrival));
     mouv__runtime_ready(future->runtime, &stream->arrived);
@@ -405,33 +411,33 @@ void mouv__stream_send(mouv_change_stream_t *stream, int64_t wait_ms, int64_t de
     if (wait_ms > stream->max_await_ms) wait_ms = stream->max_await_ms;
     stream->resumable = false;
     mouv_future_t handle = stream->state == MOUV__STREAM_OPEN
-                               ? send_get_more(stream, wait_ms > 0 ? wait_ms : 1)
-                               : send_aggregate(stream, limit_ns);
+                               ? change_stream_send_get_more(stream, wait_ms > 0 ? wait_ms : 1)
+                               : change_stream_send_aggregate(stream, limit_ns);
     mouv_error_t error;
     mouv__future_t *future = mouv__future_consume_pending(handle, &error);
     if (!future) {
-        on_failure(stream, &error);
+        change_stream_on_failure(stream, &error);
         return;
     }
     stream->running = future;
-    stream->arrival.done = on_done;
-    stream->arrived.run = on_arrived;
+    stream->arrival.done = change_stream_on_done;
+    stream->arrived.run = change_stream_on_arrived;
     mouv__future_listen(future, &stream->arrival);
     mouv__future_shorten(future, deadline_ns);
 }
 
 /* --- Beginning and end ----------------------------------------------------------------------- */
 
-static void read_start(mouv_change_stream_t *stream, const mouv__opts_t *opts) {
+static void change_stream_read_start(mouv_change_stream_t *stream, const mouv__opts_t *opts) {
     bson_iter_t field;
     mouv__opts_append(opts, MOUV__PLACE_STAGE, stream->stage);
     mouv__opts_append(opts, MOUV__PLACE_START, stream->start);
     if (bson_iter_init_find(&field, stream->start, "startAfter") ||
         bson_iter_init_find(&field, stream->start, "resumeAfter"))
-        set_token(stream, &field);
+        change_stream_set_token(stream, &field);
 }
 
-static void read_timeout(mouv_change_stream_t *stream, mouv__command_t *command) {
+static void change_stream_read_timeout(mouv_change_stream_t *stream, mouv__command_t *command) {
     stream->timeout = mouv__timeout_of(command);
     if (command->opts.timeout_mode.data)
         mouv__command_fail(command, MOUV_EINVAL,
@@ -440,7 +446,8 @@ static void read_timeout(mouv_change_stream_t *stream, mouv__command_t *command)
 }
 
 /** Consumes the command. */
-static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *pipeline) {
+static mouv_change_stream_t *change_stream_stream_new(mouv__command_t *command,
+                                                      const bson_t *pipeline) {
     static const bson_t no_stages = BSON_INITIALIZER;
     mouv_change_stream_t *stream = aligned_alloc(_Alignof(mouv_change_stream_t), sizeof *stream);
     if (!stream) {
@@ -450,7 +457,7 @@ static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *
     memset(stream, 0, sizeof *stream);
     mouv__command_pipeline(command, pipeline ? pipeline : &no_stages);
     mouv__command_end(command);
-    read_timeout(stream, command);
+    change_stream_read_timeout(stream, command);
     stream->references = 1;
     stream->command = command->bson;
     stream->read_prefs = command->read_prefs;
@@ -465,9 +472,9 @@ static mouv_change_stream_t *stream_new(mouv__command_t *command, const bson_t *
     if (mouv__command_failed(command)) {
         stream->error = mouv__alloc(sizeof *stream->error);
         if (stream->error) *stream->error = command->error;
-        if (!stream->database) move_to(stream, MOUV__STREAM_FAILED);
+        if (!stream->database) change_stream_move_to(stream, MOUV__STREAM_FAILED);
     } else {
-        read_start(stream, &command->opts);
+        change_stream_read_start(stream, &command->opts);
         stream->session = command->session;
         if (stream->session) mouv__session_hold(stream->session);
     }
@@ -479,14 +486,14 @@ mouv_change_stream_t *mouv_collection_watch(mouv_collection_t *collection, const
                                             const bson_t *opts) {
     mouv__command_t command;
     mouv__command_begin(&command, &aggregate, collection, opts);
-    return stream_new(&command, pipeline);
+    return change_stream_stream_new(&command, pipeline);
 }
 
 mouv_change_stream_t *mouv_database_watch(mouv_database_t *database, const bson_t *pipeline,
                                           const bson_t *opts) {
     mouv__command_t command;
     mouv__command_begin_database(&command, &aggregate, database, opts);
-    return stream_new(&command, pipeline);
+    return change_stream_stream_new(&command, pipeline);
 }
 
 mouv_change_stream_t *mouv_client_watch(mouv_client_t *client, const bson_t *pipeline,
@@ -497,23 +504,23 @@ mouv_change_stream_t *mouv_client_watch(mouv_client_t *client, const bson_t *pip
     return stream;
 }
 
-static bool is_foreign(const mouv_change_stream_t *stream) {
+static bool change_stream_is_foreign(const mouv_change_stream_t *stream) {
     return stream->client && mouv__client_is_foreign(stream->client, "mouv_change_stream_close");
 }
 
 void mouv_change_stream_close(mouv_change_stream_t *stream) {
     mouv_error_t error;
-    if (!stream || is_final(stream) || is_foreign(stream)) return;
-    drop_batch(stream);
-    leave_cursor(stream);
-    move_to(stream, MOUV__STREAM_CLOSED);
+    if (!stream || change_stream_is_final(stream) || change_stream_is_foreign(stream)) return;
+    change_stream_drop_batch(stream);
+    change_stream_leave_cursor(stream);
+    change_stream_move_to(stream, MOUV__STREAM_CLOSED);
     if (stream->running) mouv__future_cancel(stream->running);
     mouv_error_set(&error, MOUV_ECLOSED, "the change stream has been closed");
     if (stream->fetch) mouv__change_fetch_fail(stream->fetch, &error);
 }
 
 mouv_change_stream_t *mouv_change_stream_unref(mouv_change_stream_t *stream) {
-    if (!stream || stream == &out_of_memory || is_foreign(stream)) return NULL;
+    if (!stream || stream == &out_of_memory || change_stream_is_foreign(stream)) return NULL;
     mouv_change_stream_close(stream);
     mouv__stream_let_go(stream);
     return NULL;

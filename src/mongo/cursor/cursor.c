@@ -35,12 +35,12 @@ static mouv_cursor_t out_of_memory = {.state = MOUV__CURSOR_FAILED, .references 
 
 /* --- States ---------------------------------------------------------------------------------- */
 
-static void move_to(mouv_cursor_t *cursor, mouv__cursor_state_t state) {
+static void cursor_move_to(mouv_cursor_t *cursor, mouv__cursor_state_t state) {
     assert(cursor->state < state && cursor->state < MOUV__CURSOR_FAILED);
     cursor->state = (uint8_t)state;
 }
 
-static void drop_batches(mouv_cursor_t *cursor) {
+static void cursor_drop_batches(mouv_cursor_t *cursor) {
     bson_destroy(cursor->batch);
     bson_destroy(cursor->ahead);
     cursor->batch = cursor->ahead = NULL;
@@ -71,20 +71,20 @@ void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, 
 }
 
 /** The server has forgotten it: client and session are given back. */
-static void forget(mouv_cursor_t *cursor) {
+static void cursor_forget(mouv_cursor_t *cursor) {
     cursor->id = 0;
     mouv__pin_free(cursor->pin);
     cursor->pin = NULL;
 }
 
 /** The server may forget it: hands killCursors to the clean-up control connection. */
-static void leave(mouv_cursor_t *cursor) {
+static void cursor_leave(mouv_cursor_t *cursor) {
     if (cursor->id != 0) {
         mouv__cursor_kill(cursor->client, cursor->database->name, cursor->id,
                           mouv__pin_server_id(cursor->pin), cursor->collection,
                           cursor->limit.close_ms);
     }
-    forget(cursor);
+    cursor_forget(cursor);
 }
 
 /* --- References ---------------------------------------------------------------------------- */
@@ -95,8 +95,8 @@ void mouv__cursor_hold(mouv_cursor_t *cursor) {
 
 void mouv__cursor_let_go(mouv_cursor_t *cursor) {
     if (cursor == &out_of_memory || --cursor->references > 0) return;
-    leave(cursor);
-    drop_batches(cursor);
+    cursor_leave(cursor);
+    cursor_drop_batches(cursor);
     if (cursor->session) mouv__session_let_go(cursor->session);
     bson_destroy(cursor->command);
     bson_destroy(cursor->comment);
@@ -126,7 +126,7 @@ bool mouv__cursor_batch(const bson_t *reply, bson_iter_t *documents) {
 }
 
 /** That the collection is missing is the answer. */
-static bool is_missing(const mouv_cursor_t *cursor, const mouv_error_t *error) {
+static bool cursor_is_missing(const mouv_cursor_t *cursor, const mouv_error_t *error) {
     return cursor->empty_if_missing && error->code == MOUV_ESERVER && error->server_code == 26;
 }
 
@@ -143,7 +143,7 @@ bool mouv__cursor_polls(const mouv_cursor_t *cursor) {
 }
 
 /** The first answer has brought a cursor: its client, server and session are kept for it. */
-static int keep(mouv_cursor_t *cursor, mouv__operation_t *operation, const bson_t *reply) {
+static int cursor_keep(mouv_cursor_t *cursor, mouv__operation_t *operation, const bson_t *reply) {
     cursor->pin =
         mouv__cursor_polls(cursor) ? mouv__pin_for_polls(operation) : mouv__pin_for(operation);
     if (!cursor->pin) {
@@ -155,11 +155,11 @@ static int keep(mouv_cursor_t *cursor, mouv__operation_t *operation, const bson_
     return 0;
 }
 
-static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
+static int cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
     bson_iter_t documents;
-    if (is_missing(cursor, error)) {
-        if (cursor->state == MOUV__CURSOR_OPEN) move_to(cursor, MOUV__CURSOR_ENDED);
+    if (cursor_is_missing(cursor, error)) {
+        if (cursor->state == MOUV__CURSOR_OPEN) cursor_move_to(cursor, MOUV__CURSOR_ENDED);
         return 0;
     }
     if (error->code < 0) return error->code;
@@ -171,49 +171,50 @@ static int finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *err
         return 0;
     }
     cursor->id = mouv__reply_number(reply, "cursor.id");
-    if (cursor->id != 0 && !cursor->pin && keep(cursor, operation, reply) < 0) {
+    if (cursor->id != 0 && !cursor->pin && cursor_keep(cursor, operation, reply) < 0) {
         cursor->id = 0;
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
     }
     if (cursor->id == 0) {
-        forget(cursor);
-        move_to(cursor, MOUV__CURSOR_ENDED);
+        cursor_forget(cursor);
+        cursor_move_to(cursor, MOUV__CURSOR_ENDED);
     }
     cursor->ahead = mouv__operation_take_reply(operation);
     return 0;
 }
 
 /** It was given up, and then answered after all. */
-static void late(mouv__operation_t *operation, bson_t *reply) {
+static void cursor_late(mouv__operation_t *operation, bson_t *reply) {
     mouv__cursor_kill_answered(operation, reply, ((exchange_t *)operation)->cursor->limit.close_ms);
 }
 
 /** The worker is back as well: what was given up is no longer in the way of killCursors. */
-static void release(mouv__operation_t *operation) {
+static void cursor_release(mouv__operation_t *operation) {
     mouv_cursor_t *cursor = ((exchange_t *)operation)->cursor;
-    if (cursor->state == MOUV__CURSOR_FAILED) leave(cursor);
+    if (cursor->state == MOUV__CURSOR_FAILED) cursor_leave(cursor);
     mouv__cursor_let_go(cursor);
 }
 
 /* --- Commands ------------------------------------------------------------------------------- */
 
-static mouv__operation_t *new_exchange(mouv_cursor_t *cursor, const mouv__operation_row_t *row,
-                                       mouv_future_t *failed) {
+static mouv__operation_t *cursor_new_exchange(mouv_cursor_t *cursor,
+                                              const mouv__operation_row_t *row,
+                                              mouv_future_t *failed) {
     mouv__operation_t *operation = mouv__operation_new(cursor->client, row, cursor->database->name,
                                                        sizeof(exchange_t), failed);
     if (!operation) return NULL;
     ((exchange_t *)operation)->cursor = cursor;
     mouv__cursor_hold(cursor);
     mouv__session_attach(cursor->session, operation);
-    operation->finish = finish;
-    operation->late = late;
-    operation->release = release;
+    operation->finish = cursor_finish;
+    operation->late = cursor_late;
+    operation->release = cursor_release;
     return operation;
 }
 
-static mouv_future_t send_first(mouv_cursor_t *cursor, int64_t deadline_ns) {
+static mouv_future_t cursor_send_first(mouv_cursor_t *cursor, int64_t deadline_ns) {
     mouv_future_t failed;
-    mouv__operation_t *operation = new_exchange(cursor, &cursor->row->operation, &failed);
+    mouv__operation_t *operation = cursor_new_exchange(cursor, &cursor->row->operation, &failed);
     if (!operation) return failed;
     operation->command = cursor->command;
     operation->read_prefs = cursor->read_prefs;
@@ -225,15 +226,15 @@ static mouv_future_t send_first(mouv_cursor_t *cursor, int64_t deadline_ns) {
         return mouv__operation_refuse(operation, cursor->error->code, "%s", cursor->error->message);
     }
     mouv__cursor_timeout_begin(&cursor->limit, operation, deadline_ns, cursor->await_data);
-    move_to(cursor, MOUV__CURSOR_OPEN);
+    cursor_move_to(cursor, MOUV__CURSOR_OPEN);
     return mouv__operation_start(operation);
 }
 
-static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
+static mouv_future_t cursor_send_get_more(mouv_cursor_t *cursor) {
     static const mouv__operation_row_t get_more = {"getMore", 0}, poll = {"getMore", MOUV__OP_POLL};
     mouv_future_t failed;
     mouv__operation_t *operation =
-        new_exchange(cursor, mouv__cursor_polls(cursor) ? &poll : &get_more, &failed);
+        cursor_new_exchange(cursor, mouv__cursor_polls(cursor) ? &poll : &get_more, &failed);
     if (!operation) return failed;
     bson_t *command = operation->command = bson_new();
     bson_append_int64(command, "getMore", -1, cursor->id);
@@ -246,52 +247,53 @@ static mouv_future_t send_get_more(mouv_cursor_t *cursor) {
     return mouv__operation_start(operation);
 }
 
-/** `late`: a worker still has what has failed, release() is still to come. */
-static void fail(mouv_cursor_t *cursor, const mouv_error_t *error, bool late) {
+/** `late`: a worker still has what has failed, cursor_release() is still to come. */
+static void cursor_fail(mouv_cursor_t *cursor, const mouv_error_t *error, bool late) {
     if (cursor->state >= MOUV__CURSOR_FAILED) return;
     /* What the server itself ended with an error it has closed. */
     if (error->code == MOUV_ESERVER) cursor->id = 0;
-    if (!late) leave(cursor);
+    if (!late) cursor_leave(cursor);
     if (!cursor->error) cursor->error = mouv__alloc(sizeof *cursor->error);
     if (cursor->error) *cursor->error = *error;
-    move_to(cursor, MOUV__CURSOR_FAILED);
+    cursor_move_to(cursor, MOUV__CURSOR_FAILED);
 }
 
-static void on_arrived(mouv__ready_t *ready) {
+static void cursor_on_arrived(mouv__ready_t *ready) {
     mouv_cursor_t *cursor = (mouv_cursor_t *)((char *)ready - offsetof(mouv_cursor_t, arrived));
     mouv__future_t *running = cursor->running;
     mouv_error_t error;
     cursor->running = NULL;
     mouv__cursor_hold(cursor); /* the operation's own reference may be the last */
     bool late = ((mouv__operation_t *)running)->state == MOUV__OP_LATE;
-    if (mouv__future_take(running, &error) < 0) fail(cursor, &error, late);
+    if (mouv__future_take(running, &error) < 0) cursor_fail(cursor, &error, late);
     mouv__future_let_go(running);
     if (cursor->fetch) mouv__fetch_wake(cursor->fetch);
     mouv__cursor_let_go(cursor);
 }
 
-static void on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
+static void cursor_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     mouv_cursor_t *cursor = (mouv_cursor_t *)((char *)listener - offsetof(mouv_cursor_t, arrival));
     mouv__runtime_ready(future->runtime, &cursor->arrived);
 }
 
-static void send_next(mouv_cursor_t *cursor, int64_t deadline_ns) {
-    mouv_future_t handle = cursor->state == MOUV__CURSOR_FRESH ? send_first(cursor, deadline_ns)
-                                                               : send_get_more(cursor);
+static void cursor_send_next(mouv_cursor_t *cursor, int64_t deadline_ns) {
+    mouv_future_t handle = cursor->state == MOUV__CURSOR_FRESH
+                               ? cursor_send_first(cursor, deadline_ns)
+                               : cursor_send_get_more(cursor);
     mouv_error_t error;
     mouv__future_t *future = mouv__future_consume_pending(handle, &error);
     if (!future) {
-        fail(cursor, &error, false);
+        cursor_fail(cursor, &error, false);
         return;
     }
     cursor->running = future;
-    cursor->arrival.done = on_done;
-    cursor->arrived.run = on_arrived;
+    cursor->arrival.done = cursor_on_done;
+    cursor->arrived.run = cursor_on_arrived;
     mouv__future_listen(future, &cursor->arrival);
 }
 
 /** How long the next getMore may wait, into `poll_ms`; false: there is no time left to wait. */
-static bool plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
+static bool cursor_plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     int64_t most_ms = cursor->max_await_ms;
     cursor->poll_ms = most_ms > 0 ? most_ms : 0;
     cursor->poll_end_ns = 0;
@@ -323,8 +325,8 @@ void mouv__cursor_need(mouv_cursor_t *cursor, int64_t deadline_ns) {
         if (own_ns < deadline_ns) deadline_ns = own_ns;
     }
     if (!cursor->running && cursor->state <= MOUV__CURSOR_OPEN) {
-        if (mouv__cursor_polls(cursor) && !plan_poll(cursor, deadline_ns)) return;
-        send_next(cursor, deadline_ns);
+        if (mouv__cursor_polls(cursor) && !cursor_plan_poll(cursor, deadline_ns)) return;
+        cursor_send_next(cursor, deadline_ns);
     }
     mouv__cursor_shorten(cursor, deadline_ns);
 }
@@ -340,14 +342,14 @@ bool mouv__cursor_turn(mouv_cursor_t *cursor) {
         mouv__cursor_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
     if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && cursor->prefetch &&
         !cursor->tailable && !cursor->session) {
-        send_next(cursor, MOUV__NEVER);
+        cursor_send_next(cursor, MOUV__NEVER);
     }
     return true;
 }
 
 /* --- Beginning and end ---------------------------------------------------------------------- */
 
-static bson_t *comment_of(const mouv__opts_t *opts) {
+static bson_t *cursor_comment_of(const mouv__opts_t *opts) {
     bson_iter_t iter;
     if (!opts->given || !bson_iter_init_find(&iter, opts->given, "comment")) return NULL;
     bson_t *comment = bson_new();
@@ -356,7 +358,7 @@ static bson_t *comment_of(const mouv__opts_t *opts) {
 }
 
 /** {cursor: {batchSize}} of commands other than find; one that writes answers with nothing. */
-static void append_cursor(mouv__command_t *command) {
+static void cursor_append_cursor(mouv__command_t *command) {
     bson_t cursor;
     if (!(command->row->families & MOUV__FAMILY_CURSOR) || mouv__command_failed(command)) return;
     int64_t batch_size = command->opts.batch_size;
@@ -368,7 +370,7 @@ static void append_cursor(mouv__command_t *command) {
     bson_append_document_end(command->bson, &cursor);
 }
 
-static void keep_error(mouv_cursor_t *cursor, const mouv_error_t *error) {
+static void cursor_keep_error(mouv_cursor_t *cursor, const mouv_error_t *error) {
     cursor->error = mouv__alloc(sizeof *cursor->error);
     if (cursor->error) *cursor->error = *error;
 }
@@ -380,7 +382,7 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
         return &out_of_memory;
     }
     memset(cursor, 0, sizeof *cursor);
-    append_cursor(command);
+    cursor_append_cursor(command);
     mouv__command_end(command);
     mouv__cursor_timeout_init(&cursor->limit, command);
     cursor->references = 1;
@@ -396,10 +398,10 @@ mouv_cursor_t *mouv__cursor_new(mouv__command_t *command) {
     cursor->prefetch = command->opts.prefetch;
     cursor->server_id = command->server_id;
     if (mouv__command_failed(command)) {
-        keep_error(cursor, &command->error);
+        cursor_keep_error(cursor, &command->error);
         if (!cursor->database) cursor->state = MOUV__CURSOR_FAILED;
     } else {
-        cursor->comment = comment_of(&command->opts);
+        cursor->comment = cursor_comment_of(&command->opts);
         cursor->session = command->session;
         if (cursor->session) mouv__session_hold(cursor->session);
     }
@@ -422,17 +424,17 @@ mouv_cursor_t *mouv__cursor_within_scope(mouv_cursor_t *cursor) {
     return cursor;
 }
 
-static bool is_foreign(const mouv_cursor_t *cursor) {
+static bool cursor_is_foreign(const mouv_cursor_t *cursor) {
     return cursor->client && mouv__client_is_foreign(cursor->client, "mouv_cursor_close");
 }
 
 void mouv_cursor_close(mouv_cursor_t *cursor) {
     if (!cursor || cursor == &out_of_memory || cursor->state == MOUV__CURSOR_CLOSED) return;
-    if (is_foreign(cursor)) return;
-    drop_batches(cursor);
+    if (cursor_is_foreign(cursor)) return;
+    cursor_drop_batches(cursor);
     if (cursor->state == MOUV__CURSOR_FAILED) return;
-    leave(cursor);
-    move_to(cursor, MOUV__CURSOR_CLOSED);
+    cursor_leave(cursor);
+    cursor_move_to(cursor, MOUV__CURSOR_CLOSED);
     if (cursor->running) mouv__future_cancel(cursor->running);
     if (cursor->fetch) mouv__fetch_wake(cursor->fetch);
 }
@@ -444,7 +446,7 @@ void mouv_cursor_close_within(mouv_cursor_t *cursor, int64_t timeout_ms) {
 }
 
 mouv_cursor_t *mouv_cursor_unref(mouv_cursor_t *cursor) {
-    if (!cursor || cursor == &out_of_memory || is_foreign(cursor)) return NULL;
+    if (!cursor || cursor == &out_of_memory || cursor_is_foreign(cursor)) return NULL;
     mouv_cursor_close(cursor);
     mouv__cursor_let_go(cursor);
     return NULL;
@@ -457,7 +459,7 @@ void mouv_cursor_drop(mouv_cursor_t **cursor) {
 /* --- aggregate ------------------------------------------------------------------------------ */
 
 /** Whether the last stage of the pipeline is $out or $merge. */
-static bool writes(const bson_t *pipeline) {
+static bool cursor_writes(const bson_t *pipeline) {
     bson_iter_t iter, stage;
     bool found = false;
     if (!pipeline || !bson_iter_init(&iter, pipeline)) return false;
@@ -480,5 +482,5 @@ const mouv__row_t *mouv__aggregate_row(const bson_t *pipeline) {
         {"aggregate", MOUV__ADMIN | MOUV__OP_READ_CONCERN | MOUV__OP_READ_PREFERENCE},
         MOUV__FAMILY_CURSOR,
         NULL};
-    return writes(pipeline) ? &write : &read;
+    return cursor_writes(pipeline) ? &write : &read;
 }

@@ -30,66 +30,66 @@ struct mouv__fetch {
 
 /* --- The future ----------------------------------------------------------------------------- */
 
-static void settle(mouv__fetch_t *fetch, int code, const mouv_error_t *error) {
+static void fetch_settle(mouv__fetch_t *fetch, int code, const mouv_error_t *error) {
     fetch->cursor->fetch = NULL;
     mouv__timer_stop(fetch->future.runtime, &fetch->timer);
     mouv__future_complete(&fetch->future, code, error);
 }
 
 /** Whether what runs has to be stopped with the fetch. */
-static bool is_bound(const mouv__fetch_t *fetch) {
+static bool fetch_is_bound(const mouv__fetch_t *fetch) {
     const mouv_cursor_t *cursor = fetch->cursor;
     bool expired = mouv__now_ns(fetch->future.runtime) >= fetch->deadline_ns;
     return cursor->running && !(expired && mouv__cursor_poll_ends(cursor, fetch->deadline_ns));
 }
 
-static void cancel(mouv__future_t *future) {
+static void fetch_cancel(mouv__future_t *future) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
-    if (is_bound(fetch)) {
+    if (fetch_is_bound(fetch)) {
         mouv__future_cancel(fetch->cursor->running);
     } else {
-        settle(fetch, MOUV_ECANCELED, NULL);
+        fetch_settle(fetch, MOUV_ECANCELED, NULL);
     }
 }
 
 /** Between polls nothing runs that has the deadline too, and a poll may be late. */
-static void on_deadline(mouv__timer_t *timer) {
+static void fetch_on_deadline(mouv__timer_t *timer) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)timer - offsetof(mouv__fetch_t, timer));
-    if (!is_bound(fetch)) settle(fetch, MOUV_ETIMEDOUT, NULL);
+    if (!fetch_is_bound(fetch)) fetch_settle(fetch, MOUV_ETIMEDOUT, NULL);
 }
 
-static void arm(mouv__fetch_t *fetch) {
+static void fetch_arm(mouv__fetch_t *fetch) {
     if (fetch->deadline_ns == MOUV__NEVER || !mouv__cursor_polls(fetch->cursor)) return;
-    mouv__timer_start(fetch->future.runtime, &fetch->timer, fetch->deadline_ns, on_deadline);
+    mouv__timer_start(fetch->future.runtime, &fetch->timer, fetch->deadline_ns, fetch_on_deadline);
 }
 
 /** timeoutMS begins anew for a fetch of several polls. */
-static void refresh(mouv__fetch_t *fetch) {
+static void fetch_refresh(mouv__fetch_t *fetch) {
     const mouv_cursor_t *cursor = fetch->cursor;
     fetch->deadline_ns = fetch->scope_ns;
     if (cursor->client && mouv__cursor_polls(cursor)) {
         int64_t own_ns = mouv__cursor_timeout_wait_ns(&cursor->limit, cursor->client);
         if (own_ns < fetch->deadline_ns) fetch->deadline_ns = own_ns;
     }
-    arm(fetch);
+    fetch_arm(fetch);
 }
 
-static void shorten(mouv__future_t *future, int64_t deadline_ns) {
+static void fetch_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
     if (deadline_ns < fetch->scope_ns) fetch->scope_ns = deadline_ns;
     if (deadline_ns >= fetch->deadline_ns) return;
     fetch->deadline_ns = deadline_ns;
-    arm(fetch);
+    fetch_arm(fetch);
     mouv__cursor_shorten(fetch->cursor, deadline_ns);
 }
 
-static bool visit(mouv__future_t *future, bool (*each)(mouv__future_t *child, void *arg),
-                  void *arg) {
+static bool fetch_visit(mouv__future_t *future, bool (*each)(mouv__future_t *child, void *arg),
+                        void *arg) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
     return fetch->cursor->running && each(fetch->cursor->running, arg);
 }
 
-static void deliver(mouv__future_t *future, bool whole) {
+static void fetch_deliver(mouv__future_t *future, bool whole) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
     if (!whole || future->code < 0 || !fetch->output.to) return;
     if (fetch->output.kind == MOUV__TO_NAMES) {
@@ -100,7 +100,7 @@ static void deliver(mouv__future_t *future, bool whole) {
     }
 }
 
-static void release(mouv__future_t *future) {
+static void fetch_release(mouv__future_t *future) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
     bson_destroy(fetch->list);
     mouv__cursor_let_go(fetch->cursor);
@@ -108,11 +108,11 @@ static void release(mouv__future_t *future) {
 }
 
 static const mouv__future_ops_t fetch_ops = {.kind = "cursor",
-                                             .cancel = cancel,
-                                             .shorten = shorten,
-                                             .deliver = deliver,
-                                             .visit = visit,
-                                             .release = release};
+                                             .cancel = fetch_cancel,
+                                             .shorten = fetch_shorten,
+                                             .deliver = fetch_deliver,
+                                             .visit = fetch_visit,
+                                             .release = fetch_release};
 
 /* --- Looking at the cursor ------------------------------------------------------------------ */
 
@@ -122,21 +122,21 @@ void mouv__fetch_wake(mouv__fetch_t *fetch) {
     mouv__runtime_ready(fetch->future.runtime, &fetch->look);
 }
 
-static void settle_final(mouv__fetch_t *fetch) {
+static void fetch_settle_final(mouv__fetch_t *fetch) {
     mouv_cursor_t *cursor = fetch->cursor;
     mouv_error_t error;
     if (cursor->state == MOUV__CURSOR_ENDED) {
-        settle(fetch, fetch->count > INT_MAX ? INT_MAX : (int)fetch->count, NULL);
+        fetch_settle(fetch, fetch->count > INT_MAX ? INT_MAX : (int)fetch->count, NULL);
     } else if (cursor->state == MOUV__CURSOR_CLOSED) {
         mouv_error_set(&error, MOUV_ECLOSED, "the cursor has been closed");
-        settle(fetch, MOUV_ECLOSED, &error);
+        fetch_settle(fetch, MOUV_ECLOSED, &error);
     } else {
-        settle(fetch, cursor->error ? cursor->error->code : MOUV_ENOMEM, cursor->error);
+        fetch_settle(fetch, cursor->error ? cursor->error->code : MOUV_ENOMEM, cursor->error);
     }
 }
 
 /** Appends what is at hand to the list, as far as the limit goes; false: it grew too large. */
-static bool collect(mouv__fetch_t *fetch) {
+static bool fetch_collect(mouv__fetch_t *fetch) {
     const bson_t *document;
     char text[16];
     const char *key;
@@ -149,56 +149,56 @@ static bool collect(mouv__fetch_t *fetch) {
     return true;
 }
 
-static void take_documents(mouv__fetch_t *fetch) {
+static void fetch_take_documents(mouv__fetch_t *fetch) {
     mouv_error_t error;
     if (!fetch->list) {
-        settle(fetch, 1, NULL);
-    } else if (!collect(fetch)) {
+        fetch_settle(fetch, 1, NULL);
+    } else if (!fetch_collect(fetch)) {
         mouv_error_set(&error, MOUV_EINVAL, "the list would be longer than 2 GiB");
-        settle(fetch, MOUV_EINVAL, &error);
+        fetch_settle(fetch, MOUV_EINVAL, &error);
     } else if (fetch->limit > 0 && fetch->count == fetch->limit) {
-        settle(fetch, (int)fetch->count, NULL);
+        fetch_settle(fetch, (int)fetch->count, NULL);
     } else {
         mouv__fetch_wake(fetch);
     }
 }
 
 /** Whether the empty batch that was just read is what the caller is told: nothing for now. */
-static bool is_answer(const mouv__fetch_t *fetch) {
+static bool fetch_is_answer(const mouv__fetch_t *fetch) {
     const mouv_cursor_t *cursor = fetch->cursor;
     if (cursor->state != MOUV__CURSOR_OPEN) return false;
     if (cursor->tailable && !cursor->await_data) return true;
     return cursor->polled && (fetch->once || (cursor->tailable && fetch->list));
 }
 
-static void need(mouv__fetch_t *fetch) {
+static void fetch_need(mouv__fetch_t *fetch) {
     mouv_cursor_t *cursor = fetch->cursor;
     if (fetch->opens && cursor->state != MOUV__CURSOR_FRESH && !cursor->running) {
         fetch->opens = false;
-        refresh(fetch);
+        fetch_refresh(fetch);
     }
     if (cursor->state == MOUV__CURSOR_FRESH) fetch->opens = true;
     mouv__cursor_need(cursor, fetch->deadline_ns);
     if (cursor->running) return;
     if (cursor->state >= MOUV__CURSOR_ENDED)
-        settle_final(fetch);
+        fetch_settle_final(fetch);
     else if (mouv__now_ns(fetch->future.runtime) >= fetch->deadline_ns)
-        settle(fetch, MOUV_ETIMEDOUT, NULL);
+        fetch_settle(fetch, MOUV_ETIMEDOUT, NULL);
     else
-        arm(fetch); /* too little time for another poll */
+        fetch_arm(fetch); /* too little time for another poll */
 }
 
-static void look(mouv__ready_t *ready) {
+static void fetch_look(mouv__ready_t *ready) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)ready - offsetof(mouv__fetch_t, look));
     mouv_cursor_t *cursor = fetch->cursor;
     if (!mouv__future_is_done(&fetch->future)) {
         bool turned = !cursor->at_hand && mouv__cursor_turn(cursor);
         if (cursor->at_hand) {
-            take_documents(fetch);
-        } else if (turned && is_answer(fetch)) {
-            settle(fetch, (int)fetch->count, NULL);
+            fetch_take_documents(fetch);
+        } else if (turned && fetch_is_answer(fetch)) {
+            fetch_settle(fetch, (int)fetch->count, NULL);
         } else {
-            need(fetch);
+            fetch_need(fetch);
         }
     }
     mouv__future_let_go(&fetch->future);
@@ -207,7 +207,7 @@ static void look(mouv__ready_t *ready) {
 /* --- Making one ----------------------------------------------------------------------------- */
 
 /** 0, or why nobody may fetch now. */
-static int check(mouv_cursor_t *cursor, mouv_error_t *error) {
+static int fetch_check(mouv_cursor_t *cursor, mouv_error_t *error) {
     if (!mouv__runtime()) return mouv_error_set(error, MOUV_ENOLOOP, "no running event loop");
     if (!cursor) return mouv_error_set(error, MOUV_EINVAL, "'cursor' is NULL");
     if (cursor->client && mouv__client_check(cursor->client, error) == MOUV_ETHREAD) {
@@ -226,7 +226,7 @@ typedef enum wanted { ANY, ANY_AT_ONCE, LIST } wanted_t;
 static mouv_future_t fetch_future(mouv_cursor_t *cursor, wanted_t wanted, size_t limit,
                                   mouv__output_t output) {
     mouv_error_t error;
-    if (check(cursor, &error) < 0) return mouv__future_failed_with(mouv__runtime(), &error);
+    if (fetch_check(cursor, &error) < 0) return mouv__future_failed_with(mouv__runtime(), &error);
     mouv__fetch_t *fetch = mouv__alloc(sizeof *fetch);
     if (!fetch || mouv__future_init(&fetch->future, &fetch_ops, mouv__runtime(), true) < 0) {
         mouv__free(fetch);
@@ -234,7 +234,7 @@ static mouv_future_t fetch_future(mouv_cursor_t *cursor, wanted_t wanted, size_t
     }
     fetch->cursor = cursor;
     mouv__cursor_hold(cursor);
-    fetch->look.run = look;
+    fetch->look.run = fetch_look;
     fetch->scope_ns = mouv__current_deadline_ns();
     fetch->limit = limit;
     fetch->once = wanted == ANY_AT_ONCE;
@@ -242,9 +242,9 @@ static mouv_future_t fetch_future(mouv_cursor_t *cursor, wanted_t wanted, size_t
     fetch->output = output;
     cursor->fetch = fetch;
     if (cursor->at_hand && !fetch->list) {
-        settle(fetch, 1, NULL);
+        fetch_settle(fetch, 1, NULL);
     } else {
-        refresh(fetch);
+        fetch_refresh(fetch);
         mouv__fetch_wake(fetch);
     }
     return mouv__future_handle(&fetch->future);
@@ -281,12 +281,13 @@ int mouv_cursor_next_buffered(mouv_cursor_t *cursor, const bson_t **doc) {
     return 1;
 }
 
-static bool is_refused(const mouv_cursor_t *cursor) {
+static bool fetch_is_refused(const mouv_cursor_t *cursor) {
     return cursor &&
            (cursor->fetch || (cursor->client && mouv__client_is_elsewhere(cursor->client)));
 }
 
-static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv_error_t *error) {
+static int fetch_next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc,
+                      mouv_error_t *error) {
     mouv_error_t refused;
     if (!doc) return mouv__raise(error, MOUV_EINVAL, "'doc' is NULL");
     *doc = NULL;
@@ -295,8 +296,8 @@ static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv
                            wanted == ANY ? "mouv_cursor_next()" : "mouv_cursor_try_next()");
     }
     for (;;) {
-        int rc =
-            is_refused(cursor) ? check(cursor, &refused) : mouv_cursor_next_buffered(cursor, doc);
+        int rc = fetch_is_refused(cursor) ? fetch_check(cursor, &refused)
+                                          : mouv_cursor_next_buffered(cursor, doc);
         if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
         if (rc > 0) return rc;
         rc = mouv_await(fetch_future(cursor, wanted, 0, mouv__to_nobody()), error);
@@ -305,11 +306,11 @@ static int next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc, mouv
 }
 
 int mouv_cursor_next(mouv_cursor_t *cursor, const bson_t **doc, mouv_error_t *error) {
-    return next(cursor, ANY, doc, error);
+    return fetch_next(cursor, ANY, doc, error);
 }
 
 int mouv_cursor_try_next(mouv_cursor_t *cursor, const bson_t **doc, mouv_error_t *error) {
-    return next(cursor, ANY_AT_ONCE, doc, error);
+    return fetch_next(cursor, ANY_AT_ONCE, doc, error);
 }
 
 int mouv_cursor_to_list(mouv_cursor_t *cursor, size_t limit, bson_t **list, mouv_error_t *error) {

@@ -33,7 +33,7 @@ struct mouv_gridfs_download {
 
 /* --- Opening --------------------------------------------------------------------------------- */
 
-static mouv_gridfs_download_t *open_download(mouv_gridfs_bucket_t *bucket) {
+static mouv_gridfs_download_t *download_open_download(mouv_gridfs_bucket_t *bucket) {
     mouv_gridfs_download_t *download = mouv__alloc(sizeof *download);
     if (!download) return NULL;
     download->bucket = mouv_gridfs_bucket_ref(bucket);
@@ -47,7 +47,7 @@ static mouv_gridfs_download_t *open_download(mouv_gridfs_bucket_t *bucket) {
 
 mouv_gridfs_download_t *mouv_gridfs_open_download_stream(mouv_gridfs_bucket_t *bucket,
                                                          const bson_value_t *id) {
-    mouv_gridfs_download_t *download = open_download(bucket);
+    mouv_gridfs_download_t *download = download_open_download(bucket);
     if (!download) return NULL;
     if (id)
         download->filter = mouv__gridfs_by("_id", id);
@@ -59,7 +59,7 @@ mouv_gridfs_download_t *mouv_gridfs_open_download_stream(mouv_gridfs_bucket_t *b
 mouv_gridfs_download_t *mouv_gridfs_open_download_stream_by_name(mouv_gridfs_bucket_t *bucket,
                                                                  const char *filename,
                                                                  int revision) {
-    mouv_gridfs_download_t *download = open_download(bucket);
+    mouv_gridfs_download_t *download = download_open_download(bucket);
     if (!download) return NULL;
     if (!filename) {
         mouv_error_set(&download->failed, MOUV_EINVAL, "gridfs download: 'filename' is NULL");
@@ -74,7 +74,7 @@ mouv_gridfs_download_t *mouv_gridfs_open_download_stream_by_name(mouv_gridfs_buc
 
 /* --- The files document ---------------------------------------------------------------------- */
 
-static int read_file(mouv_gridfs_download_t *download, mouv_error_t *error) {
+static int download_read_file(mouv_gridfs_download_t *download, mouv_error_t *error) {
     mouv_error_t why;
     if (mouv_bson_get_int64(download->file, "length", &download->length, &why) < 0 ||
         mouv_bson_get_int64(download->file, "chunkSize", &download->chunk_size, &why) < 0)
@@ -85,7 +85,7 @@ static int read_file(mouv_gridfs_download_t *download, mouv_error_t *error) {
     return 0;
 }
 
-static int fetch_file(mouv_gridfs_download_t *download, mouv_error_t *error) {
+static int download_fetch_file(mouv_gridfs_download_t *download, mouv_error_t *error) {
     if (download->file) return 0;
     int rc = mouv_await(mouv_collection_find_one(download->bucket->files, download->filter,
                                                  download->opts, &download->file),
@@ -95,12 +95,12 @@ static int fetch_file(mouv_gridfs_download_t *download, mouv_error_t *error) {
         return mouv__gridfs_fail(error, "FileNotFound", "no file with this %s in bucket '%s'",
                                  download->opts ? "name and revision" : "id",
                                  download->bucket->name);
-    return read_file(download, error);
+    return download_read_file(download, error);
 }
 
 /* --- Chunks ---------------------------------------------------------------------------------- */
 
-static int open_chunks(mouv_gridfs_download_t *download, mouv_error_t *error) {
+static int download_open_chunks(mouv_gridfs_download_t *download, mouv_error_t *error) {
     bson_iter_t id;
     if (download->chunks || download->length == 0) return 0;
     if (!bson_iter_init_find(&id, download->file, "_id"))
@@ -116,7 +116,7 @@ static int open_chunks(mouv_gridfs_download_t *download, mouv_error_t *error) {
     return 0;
 }
 
-static int get_data(const bson_t *document, const uint8_t **data, uint32_t *size) {
+static int download_get_data(const bson_t *document, const uint8_t **data, uint32_t *size) {
     bson_iter_t iter;
     bson_subtype_t subtype;
     if (!bson_iter_init_find(&iter, document, "data") || !BSON_ITER_HOLDS_BINARY(&iter)) return -1;
@@ -125,14 +125,14 @@ static int get_data(const bson_t *document, const uint8_t **data, uint32_t *size
 }
 
 /** Takes the chunk if it is the one that comes next and as long as it has to be. */
-static int take_chunk(mouv_gridfs_download_t *download, const bson_t *document,
-                      mouv_error_t *error) {
+static int download_take_chunk(mouv_gridfs_download_t *download, const bson_t *document,
+                               mouv_error_t *error) {
     mouv_error_t why;
     int64_t n, wanted = download->length - download->position;
     uint32_t size;
     if (wanted > download->chunk_size) wanted = download->chunk_size;
     if (mouv_bson_get_int64(document, "n", &n, &why) < 0 ||
-        get_data(document, &download->data, &size) < 0)
+        download_get_data(document, &download->data, &size) < 0)
         return mouv__gridfs_fail(error, "FileCorrupt", "chunk %lld makes no sense",
                                  (long long)download->next);
     if (n != download->next)
@@ -146,25 +146,25 @@ static int take_chunk(mouv_gridfs_download_t *download, const bson_t *document,
     return 0;
 }
 
-static int next_chunk(mouv_gridfs_download_t *download, mouv_error_t *error) {
+static int download_next_chunk(mouv_gridfs_download_t *download, mouv_error_t *error) {
     const bson_t *document;
     int rc = mouv_cursor_next(download->chunks, &document, error);
     if (rc < 0) return rc;
     if (rc == 0)
         return mouv__gridfs_fail(error, "ChunkMissing", "chunk %lld is missing, and all behind it",
                                  (long long)download->next);
-    return take_chunk(download, document, error);
+    return download_take_chunk(download, document, error);
 }
 
 /** Behind the last chunk there may be none but empty ones, as old drivers have written them. */
-static int check_end(mouv_gridfs_download_t *download, mouv_error_t *error) {
+static int download_check_end(mouv_gridfs_download_t *download, mouv_error_t *error) {
     const bson_t *document;
     const uint8_t *data;
     uint32_t size;
     int rc = 0;
     if (download->complete) return 0;
     while (download->chunks && (rc = mouv_cursor_next(download->chunks, &document, error)) > 0) {
-        if (get_data(document, &data, &size) < 0 || size > 0)
+        if (download_get_data(document, &data, &size) < 0 || size > 0)
             return mouv__gridfs_fail(error, "ExtraChunk", "more chunks than %lld bytes need",
                                      (long long)download->length);
     }
@@ -174,7 +174,7 @@ static int check_end(mouv_gridfs_download_t *download, mouv_error_t *error) {
 
 /* --- Reading --------------------------------------------------------------------------------- */
 
-static int enter(mouv_gridfs_download_t *download, const char *call, mouv_error_t *error) {
+static int download_enter(mouv_gridfs_download_t *download, const char *call, mouv_error_t *error) {
     if (!download) return mouv__raise(error, MOUV_EINVAL, "%s: no stream", call);
     if (download->failed.code) return mouv__gridfs_give(&download->failed, error);
     int rc = mouv__gridfs_may(download->bucket, call, error);
@@ -188,8 +188,8 @@ static int enter(mouv_gridfs_download_t *download, const char *call, mouv_error_
 }
 
 /** The outcome of a call; a failure ends the stream. */
-static int leave(mouv_gridfs_download_t *download, int rc, mouv_error_t *kept,
-                 mouv_error_t *error) {
+static int download_leave(mouv_gridfs_download_t *download, int rc, mouv_error_t *kept,
+                          mouv_error_t *error) {
     rc = mouv_timeout_end(&download->limit, rc, kept);
     download->busy = false;
     if (rc >= 0) return rc;
@@ -198,12 +198,12 @@ static int leave(mouv_gridfs_download_t *download, int rc, mouv_error_t *kept,
     return mouv__gridfs_give(kept, error);
 }
 
-static int fill(mouv_gridfs_download_t *download, uint8_t *buffer, size_t size,
-                mouv_error_t *error) {
+static int download_fill(mouv_gridfs_download_t *download, uint8_t *buffer, size_t size,
+                         mouv_error_t *error) {
     size_t done = 0;
     while (done < size && download->position < download->length) {
         if (download->left == 0) {
-            int rc = next_chunk(download, error);
+            int rc = download_next_chunk(download, error);
             if (rc < 0) return rc;
         }
         size_t part = size - done < download->left ? size - done : download->left;
@@ -214,7 +214,7 @@ static int fill(mouv_gridfs_download_t *download, uint8_t *buffer, size_t size,
         done += part;
     }
     if (download->position == download->length) {
-        int rc = check_end(download, error);
+        int rc = download_check_end(download, error);
         if (rc < 0) return rc;
     }
     return (int)done;
@@ -223,23 +223,23 @@ static int fill(mouv_gridfs_download_t *download, uint8_t *buffer, size_t size,
 int mouv_gridfs_download_read(mouv_gridfs_download_t *download, void *buffer, size_t size,
                               mouv_error_t *error) {
     mouv_error_t kept;
-    int rc = enter(download, "mouv_gridfs_download_read()", error);
+    int rc = download_enter(download, "mouv_gridfs_download_read()", error);
     if (rc < 0) return rc;
     if (size > INT_MAX) size = INT_MAX;
     if (!buffer && size > 0)
         rc = mouv__raise(&kept, MOUV_EINVAL, "mouv_gridfs_download_read: 'buffer' is NULL");
-    if (rc >= 0) rc = fetch_file(download, &kept);
-    if (rc >= 0) rc = open_chunks(download, &kept);
-    if (rc >= 0) rc = fill(download, buffer, size, &kept);
-    return leave(download, rc, &kept, error);
+    if (rc >= 0) rc = download_fetch_file(download, &kept);
+    if (rc >= 0) rc = download_open_chunks(download, &kept);
+    if (rc >= 0) rc = download_fill(download, buffer, size, &kept);
+    return download_leave(download, rc, &kept, error);
 }
 
 int mouv_gridfs_download_file(mouv_gridfs_download_t *download, const bson_t **file,
                               mouv_error_t *error) {
     mouv_error_t kept;
-    int rc = enter(download, "mouv_gridfs_download_file()", error);
+    int rc = download_enter(download, "mouv_gridfs_download_file()", error);
     if (rc < 0) return rc;
-    rc = leave(download, fetch_file(download, &kept), &kept, error);
+    rc = download_leave(download, download_fetch_file(download, &kept), &kept, error);
     if (rc >= 0 && file) *file = download->file;
     return rc;
 }

@@ -139,8 +139,8 @@ bson_t *mouv__gridfs_by(const char *field, const bson_value_t *value) {
 
 /** Takes bucketName, chunkSizeBytes and timeoutMS; everything else goes to `rest`, for the
  * collections. */
-static int read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const char **name,
-                     bson_t *rest) {
+static int gridfs_read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const char **name,
+                            bson_t *rest) {
     bson_iter_t iter;
     if (!opts || !bson_iter_init(&iter, opts)) return 0;
     while (bson_iter_next(&iter)) {
@@ -166,8 +166,8 @@ static int read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const cha
     return 0;
 }
 
-static mouv_collection_t *collection(mouv_database_t *database, const char *bucket,
-                                     const char *name, const bson_t *opts) {
+static mouv_collection_t *gridfs_collection(mouv_database_t *database, const char *bucket,
+                                            const char *name, const bson_t *opts) {
     char full[256];
     int size = snprintf(full, sizeof full, "%s.%s", bucket, name);
     if (size >= (int)sizeof full) return NULL;
@@ -175,16 +175,17 @@ static mouv_collection_t *collection(mouv_database_t *database, const char *buck
     return bson_empty(opts) ? plain : mouv_collection_with_options(plain, opts);
 }
 
-static void set_up(mouv_gridfs_bucket_t *bucket, mouv_database_t *database, const bson_t *opts) {
+static void gridfs_set_up(mouv_gridfs_bucket_t *bucket, mouv_database_t *database,
+                          const bson_t *opts) {
     const char *name = "fs";
     bson_t *rest = bson_new();
     bucket->timeout_ms = mouv__timeout_inherited(bucket->client, database->defaults);
-    if (read_opts(bucket, opts, &name, rest) == 0) {
+    if (gridfs_read_opts(bucket, opts, &name, rest) == 0) {
         /* set, so that all acts as with one; the limit is a scope's, of the whole call or stream */
         if (bucket->timeout_ms != MOUV__TIMEOUT_UNSET) BSON_APPEND_INT64(rest, "timeoutMS", 0);
         bucket->name = mouv__gridfs_copy(name);
-        bucket->files = collection(database, name, "files", rest);
-        bucket->chunks = collection(database, name, "chunks", rest);
+        bucket->files = gridfs_collection(database, name, "files", rest);
+        bucket->chunks = gridfs_collection(database, name, "chunks", rest);
         if (!bucket->name)
             mouv_error_set(&bucket->refused, MOUV_ENOMEM, "gridfs bucket: no memory");
         else if (!bucket->files || !bucket->chunks)
@@ -201,7 +202,7 @@ mouv_gridfs_bucket_t *mouv_database_gridfs_bucket(mouv_database_t *database, con
     mouv_client_t *client = mouv_database_client(database);
     if (client) {
         bucket->client = mouv__client_keep_open(client);
-        set_up(bucket, database, opts);
+        gridfs_set_up(bucket, database, opts);
     } else {
         mouv_error_set(&bucket->refused, MOUV_EINVAL, "gridfs bucket: no database");
     }
@@ -239,7 +240,7 @@ mouv_cursor_t *mouv_gridfs_find(mouv_gridfs_bucket_t *bucket, const bson_t *filt
 /* --- Indexes --------------------------------------------------------------------------------- */
 
 /** Equal keys, where 1 and 1.0 are the same: other drivers and shells have made such indexes. */
-static bool same_keys(const bson_t *keys, const bson_t *other) {
+static bool gridfs_same_keys(const bson_t *keys, const bson_t *other) {
     bson_iter_t one, two;
     if (!bson_iter_init(&one, keys) || !bson_iter_init(&two, other)) return false;
     while (bson_iter_next(&one)) {
@@ -250,7 +251,7 @@ static bool same_keys(const bson_t *keys, const bson_t *other) {
     return !bson_iter_next(&two);
 }
 
-static bool has_index(const bson_t *indexes, const bson_t *keys) {
+static bool gridfs_has_index(const bson_t *indexes, const bson_t *keys) {
     bson_iter_t iter, key;
     if (!indexes || !bson_iter_init(&iter, indexes)) return false;
     while (bson_iter_next(&iter)) {
@@ -261,27 +262,27 @@ static bool has_index(const bson_t *indexes, const bson_t *keys) {
             !bson_iter_find(&key, "key") || !BSON_ITER_HOLDS_DOCUMENT(&key))
             continue;
         bson_iter_document(&key, &size, &data);
-        if (bson_init_static(&view, data, size) && same_keys(keys, &view)) return true;
+        if (bson_init_static(&view, data, size) && gridfs_same_keys(keys, &view)) return true;
     }
     return false;
 }
 
-static int ensure_index(mouv_collection_t *of, const bson_t *keys, const bson_t *index_opts,
-                        mouv_error_t *error) {
+static int gridfs_ensure_index(mouv_collection_t *of, const bson_t *keys, const bson_t *index_opts,
+                               mouv_error_t *error) {
     bson_t *indexes = NULL;
     int rc = mouv_await(mouv_collection_index_information(of, NULL, &indexes), error);
-    if (rc >= 0 && !has_index(indexes, keys))
+    if (rc >= 0 && !gridfs_has_index(indexes, keys))
         rc = mouv_await(mouv_collection_create_index(of, keys, index_opts, NULL, NULL), error);
     bson_destroy(indexes);
     return rc;
 }
 
-static int make_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
+static int gridfs_make_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
     bson_t *by_name = BCON_NEW("filename", BCON_INT32(1), "uploadDate", BCON_INT32(1));
     bson_t *by_file = BCON_NEW("files_id", BCON_INT32(1), "n", BCON_INT32(1));
     bson_t *unique = BCON_NEW("unique", BCON_BOOL(true));
-    int rc = ensure_index(bucket->files, by_name, NULL, error);
-    if (rc >= 0) rc = ensure_index(bucket->chunks, by_file, unique, error);
+    int rc = gridfs_ensure_index(bucket->files, by_name, NULL, error);
+    if (rc >= 0) rc = gridfs_ensure_index(bucket->chunks, by_file, unique, error);
     bson_destroy(by_name);
     bson_destroy(by_file);
     bson_destroy(unique);
@@ -296,7 +297,7 @@ int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *erro
     int rc = mouv_await(mouv_collection_find_one(bucket->files, NULL, opts, &any), error);
     bson_destroy(opts);
     bson_destroy(any);
-    if (rc == 0) rc = make_indexes(bucket, error);
+    if (rc == 0) rc = gridfs_make_indexes(bucket, error);
     if (rc < 0) {
         /* a stopped createIndexes may have been done (EUNKNOWN); for an upload it is the cancel */
         int refused = mouv__gridfs_not_refused(error);
@@ -308,19 +309,19 @@ int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *erro
 
 /* --- delete, rename, drop -------------------------------------------------------------------- */
 
-static int not_found(const mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
+static int gridfs_not_found(const mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
     return mouv__gridfs_fail(error, "FileNotFound", "no file with this id in bucket '%s'",
                              bucket->name);
 }
 
-static int no_such_name(const mouv_gridfs_bucket_t *bucket, const char *filename,
-                        mouv_error_t *error) {
+static int gridfs_no_such_name(const mouv_gridfs_bucket_t *bucket, const char *filename,
+                               mouv_error_t *error) {
     return mouv__gridfs_fail(error, "FileNotFound", "no file '%.200s' in bucket '%s'", filename,
                              bucket->name);
 }
 
-static int delete_file(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, int64_t until_ms,
-                       mouv_error_t *error) {
+static int gridfs_delete_file(mouv_gridfs_bucket_t *bucket, const bson_value_t *id,
+                              int64_t until_ms, mouv_error_t *error) {
     bson_t *by_id = mouv__gridfs_by("_id", id);
     int deleted = mouv_await(mouv_collection_delete_one(bucket->files, by_id, NULL, NULL), error);
     bson_destroy(by_id);
@@ -331,7 +332,7 @@ static int delete_file(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, int
     int rc = mouv_await(mouv_collection_delete_many(bucket->chunks, of_file, NULL, NULL), error);
     bson_destroy(of_file);
     if (rc < 0) return rc;
-    return deleted ? 0 : not_found(bucket, error);
+    return deleted ? 0 : gridfs_not_found(bucket, error);
 }
 
 int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, mouv_error_t *error) {
@@ -341,12 +342,12 @@ int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, mou
     if (!id) return mouv__raise(error, MOUV_EINVAL, "mouv_gridfs_delete: 'id' is NULL");
     int64_t until_ms = mouv__gridfs_until_ms(bucket->timeout_ms);
     mouv__gridfs_begin(&limit, until_ms);
-    rc = delete_file(bucket, id, until_ms, error);
+    rc = gridfs_delete_file(bucket, id, until_ms, error);
     return mouv_timeout_end(&limit, rc, error);
 }
 
 /** {field: {$in: [the _id of each document in `found`]}} */
-static bson_t *by_ids_of(const char *field, const bson_t *found) {
+static bson_t *gridfs_by_ids_of(const char *field, const bson_t *found) {
     bson_t *filter = bson_new(), in, ids;
     bson_iter_t each, id;
     bson_append_document_begin(filter, field, -1, &in);
@@ -361,9 +362,9 @@ static bson_t *by_ids_of(const char *field, const bson_t *found) {
     return filter;
 }
 
-static int delete_found(mouv_gridfs_bucket_t *bucket, const bson_t *found, int64_t until_ms,
-                        mouv_error_t *error) {
-    bson_t *by_id = by_ids_of("_id", found), *of_files = by_ids_of("files_id", found);
+static int gridfs_delete_found(mouv_gridfs_bucket_t *bucket, const bson_t *found, int64_t until_ms,
+                               mouv_error_t *error) {
+    bson_t *by_id = gridfs_by_ids_of("_id", found), *of_files = gridfs_by_ids_of("files_id", found);
     int rc = mouv_await(mouv_collection_delete_many(bucket->files, by_id, NULL, NULL), error);
     if (rc >= 0) {
         MOUV_SHIELD_SCOPE(shield, mouv__gridfs_left_ms(until_ms, MOUV__GRIDFS_CLEANUP_MS));
@@ -375,8 +376,8 @@ static int delete_found(mouv_gridfs_bucket_t *bucket, const bson_t *found, int64
 }
 
 /** Some files of this name, as a list of {_id}: how many, or a negative code. */
-static int find_by_name(mouv_gridfs_bucket_t *bucket, const char *filename, bson_t **found,
-                        mouv_error_t *error) {
+static int gridfs_find_by_name(mouv_gridfs_bucket_t *bucket, const char *filename, bson_t **found,
+                               mouv_error_t *error) {
     bson_t *by_name = BCON_NEW("filename", BCON_UTF8(filename));
     bson_t *opts =
         BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}", "limit",
@@ -390,23 +391,23 @@ static int find_by_name(mouv_gridfs_bucket_t *bucket, const char *filename, bson
 }
 
 /** 0, or what is wrong with a name that is looked for or given. */
-static int check_filename(const char *filename, const char *call, mouv_error_t *error) {
+static int gridfs_check_filename(const char *filename, const char *call, mouv_error_t *error) {
     if (filename && bson_utf8_validate(filename, strlen(filename), false)) return 0;
     return mouv__raise(error, MOUV_EINVAL, "%s: 'filename' is NULL or not UTF-8", call);
 }
 
-static int delete_all(mouv_gridfs_bucket_t *bucket, const char *filename, int64_t until_ms,
-                      mouv_error_t *error) {
+static int gridfs_delete_all(mouv_gridfs_bucket_t *bucket, const char *filename, int64_t until_ms,
+                             mouv_error_t *error) {
     int count, total = 0, rc;
     do {
         bson_t *found = NULL;
-        count = find_by_name(bucket, filename, &found, error);
-        rc = count > 0 ? delete_found(bucket, found, until_ms, error) : count;
+        count = gridfs_find_by_name(bucket, filename, &found, error);
+        rc = count > 0 ? gridfs_delete_found(bucket, found, until_ms, error) : count;
         bson_destroy(found);
         total += count;
     } while (rc >= 0 && count == MOUV__GRIDFS_BATCH_FILES);
     if (rc < 0) return rc;
-    return total > 0 ? 0 : no_such_name(bucket, filename, error);
+    return total > 0 ? 0 : gridfs_no_such_name(bucket, filename, error);
 }
 
 int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket, const char *filename,
@@ -414,11 +415,11 @@ int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket, const char *filenam
     const char *call = "mouv_gridfs_delete_by_name()";
     mouv_scope_t limit;
     int rc = mouv__gridfs_may(bucket, call, error);
-    if (rc >= 0) rc = check_filename(filename, call, error);
+    if (rc >= 0) rc = gridfs_check_filename(filename, call, error);
     if (rc < 0) return rc;
     int64_t until_ms = mouv__gridfs_until_ms(bucket->timeout_ms);
     mouv__gridfs_begin(&limit, until_ms);
-    rc = delete_all(bucket, filename, until_ms, error);
+    rc = gridfs_delete_all(bucket, filename, until_ms, error);
     return mouv_timeout_end(&limit, rc, error);
 }
 
@@ -427,8 +428,8 @@ int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket, const char *filenam
     const char *call = "mouv_gridfs_rename_by_name()";
     mouv_scope_t limit;
     int rc = mouv__gridfs_may(bucket, call, error);
-    if (rc >= 0) rc = check_filename(filename, call, error);
-    if (rc >= 0) rc = check_filename(new_filename, call, error);
+    if (rc >= 0) rc = gridfs_check_filename(filename, call, error);
+    if (rc >= 0) rc = gridfs_check_filename(new_filename, call, error);
     if (rc < 0) return rc;
     bson_t *by_name = BCON_NEW("filename", BCON_UTF8(filename));
     bson_t *change = BCON_NEW("$set", "{", "filename", BCON_UTF8(new_filename), "}");
@@ -438,7 +439,7 @@ int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket, const char *filenam
     bson_destroy(by_name);
     bson_destroy(change);
     if (rc < 0) return rc;
-    return rc ? 0 : no_such_name(bucket, filename, error);
+    return rc ? 0 : gridfs_no_such_name(bucket, filename, error);
 }
 
 int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, const char *filename,
@@ -456,7 +457,7 @@ int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, con
     bson_destroy(by_id);
     bson_destroy(change);
     if (rc < 0) return rc;
-    return rc ? 0 : not_found(bucket, error);
+    return rc ? 0 : gridfs_not_found(bucket, error);
 }
 
 int mouv_gridfs_drop(mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {

@@ -45,13 +45,13 @@ struct mouv_gridfs_upload {
 
 /* --- Opening --------------------------------------------------------------------------------- */
 
-static void refuse(mouv_gridfs_upload_t *upload, const char *what) {
+static void upload_refuse(mouv_gridfs_upload_t *upload, const char *what) {
     if (!upload->refused.code)
         mouv_error_set(&upload->refused, MOUV_EINVAL, "gridfs upload: %s", what);
 }
 
 /** Fields that files documents once had; what they must be is in the specification too. */
-static void read_legacy(mouv_gridfs_upload_t *upload, const bson_iter_t *option) {
+static void upload_read_legacy(mouv_gridfs_upload_t *upload, const bson_iter_t *option) {
     const char *key = bson_iter_key(option);
     bool is_type = strcmp(key, "contentType") == 0;
     bool good = is_type ? BSON_ITER_HOLDS_UTF8(option) : BSON_ITER_HOLDS_ARRAY(option);
@@ -59,15 +59,15 @@ static void read_legacy(mouv_gridfs_upload_t *upload, const bson_iter_t *option)
     if (good && !is_type && bson_iter_recurse(option, &alias))
         while (good && bson_iter_next(&alias)) good = BSON_ITER_HOLDS_UTF8(&alias);
     if (!good) {
-        refuse(upload, is_type ? "option 'contentType': expected a string"
-                               : "option 'aliases': expected an array of strings");
+        upload_refuse(upload, is_type ? "option 'contentType': expected a string"
+                                      : "option 'aliases': expected an array of strings");
         return;
     }
     if (!upload->legacy) upload->legacy = bson_new();
     bson_append_iter(upload->legacy, key, -1, option);
 }
 
-static void read_option(mouv_gridfs_upload_t *upload, const bson_iter_t *option) {
+static void upload_read_option(mouv_gridfs_upload_t *upload, const bson_iter_t *option) {
     const char *key = bson_iter_key(option);
     if (strcmp(key, "_id") == 0) {
         if (upload->id.value_type == BSON_TYPE_EOD)
@@ -78,14 +78,14 @@ static void read_option(mouv_gridfs_upload_t *upload, const bson_iter_t *option)
         const uint8_t *data;
         uint32_t size;
         if (!BSON_ITER_HOLDS_DOCUMENT(option)) {
-            refuse(upload, "option 'metadata': expected a document");
+            upload_refuse(upload, "option 'metadata': expected a document");
             return;
         }
         bson_iter_document(option, &size, &data);
         bson_destroy(upload->metadata);
         upload->metadata = bson_new_from_data(data, size);
     } else if (strcmp(key, "contentType") == 0 || strcmp(key, "aliases") == 0) {
-        read_legacy(upload, option);
+        upload_read_legacy(upload, option);
     } else if (strcmp(key, "disableMD5") == 0) {
         mouv__gridfs_no_md5(option, &upload->refused);
     } else if (strcmp(key, "timeoutMS") == 0) {
@@ -93,21 +93,22 @@ static void read_option(mouv_gridfs_upload_t *upload, const bson_iter_t *option)
         if (mouv__gridfs_timeout(option, &timeout_ms, &upload->refused) == 0)
             upload->until_ms = mouv__gridfs_until_ms(timeout_ms);
     } else {
-        refuse(upload,
-               "unknown option; there are '_id', 'chunkSizeBytes', 'metadata' and 'timeoutMS'");
+        upload_refuse(
+            upload,
+            "unknown option; there are '_id', 'chunkSizeBytes', 'metadata' and 'timeoutMS'");
     }
 }
 
-static void set_up(mouv_gridfs_upload_t *upload, const char *filename, const bson_t *opts) {
+static void upload_set_up(mouv_gridfs_upload_t *upload, const char *filename, const bson_t *opts) {
     bson_iter_t iter;
     if (!filename || !bson_utf8_validate(filename, strlen(filename), false)) {
-        refuse(upload, "'filename' is NULL or not UTF-8");
+        upload_refuse(upload, "'filename' is NULL or not UTF-8");
         return;
     }
     upload->chunk_size = upload->bucket->chunk_size;
     upload->until_ms = mouv__gridfs_until_ms(upload->bucket->timeout_ms);
     if (opts && bson_iter_init(&iter, opts)) {
-        while (bson_iter_next(&iter) && !upload->refused.code) read_option(upload, &iter);
+        while (bson_iter_next(&iter) && !upload->refused.code) upload_read_option(upload, &iter);
     }
     if (upload->id.value_type == BSON_TYPE_EOD) {
         upload->id.value_type = BSON_TYPE_OID;
@@ -118,32 +119,33 @@ static void set_up(mouv_gridfs_upload_t *upload, const char *filename, const bso
     if (!upload->filename) mouv_error_set(&upload->refused, MOUV_ENOMEM, "gridfs upload");
 }
 
-static mouv_gridfs_upload_t *open_upload(mouv_gridfs_bucket_t *bucket, const bson_value_t *id,
-                                         const char *filename, const bson_t *opts) {
+static mouv_gridfs_upload_t *upload_open_upload(mouv_gridfs_bucket_t *bucket,
+                                                const bson_value_t *id, const char *filename,
+                                                const bson_t *opts) {
     mouv_gridfs_upload_t *upload = mouv__alloc(sizeof *upload);
     if (!upload) return NULL;
     upload->bucket = mouv_gridfs_bucket_ref(bucket);
     if (id) bson_value_copy(id, &upload->id);
     if (!bucket)
-        refuse(upload, "no bucket");
+        upload_refuse(upload, "no bucket");
     else if (bucket->refused.code)
         upload->refused = bucket->refused;
     else
-        set_up(upload, filename, opts);
+        upload_set_up(upload, filename, opts);
     return upload;
 }
 
 mouv_gridfs_upload_t *mouv_gridfs_open_upload_stream(mouv_gridfs_bucket_t *bucket,
                                                      const char *filename, const bson_t *opts) {
-    return open_upload(bucket, NULL, filename, opts);
+    return upload_open_upload(bucket, NULL, filename, opts);
 }
 
 mouv_gridfs_upload_t *mouv_gridfs_open_upload_stream_with_id(mouv_gridfs_bucket_t *bucket,
                                                              const bson_value_t *id,
                                                              const char *filename,
                                                              const bson_t *opts) {
-    mouv_gridfs_upload_t *upload = open_upload(bucket, id, filename, opts);
-    if (upload && !id) refuse(upload, "'id' is NULL");
+    mouv_gridfs_upload_t *upload = upload_open_upload(bucket, id, filename, opts);
+    if (upload && !id) upload_refuse(upload, "'id' is NULL");
     return upload;
 }
 
@@ -154,7 +156,7 @@ const bson_value_t *mouv_gridfs_upload_id(const mouv_gridfs_upload_t *upload) {
 /* --- Undoing --------------------------------------------------------------------------------- */
 
 /** {files_id, $or: [{n: {$lt: stored}}, {_id: {$in: sent}}]}: the unique index makes n ours. */
-static bson_t *own_chunks(const mouv_gridfs_upload_t *upload) {
+static bson_t *upload_own_chunks(const mouv_gridfs_upload_t *upload) {
     bson_t any, part, of, in;
     bson_t *filter = mouv__gridfs_by("files_id", &upload->id);
     mouv__append_array_begin(filter, "$or", &any);
@@ -179,25 +181,26 @@ static bson_t *own_chunks(const mouv_gridfs_upload_t *upload) {
     return filter;
 }
 
-static mouv_future_t delete_own_chunks(const mouv_gridfs_upload_t *upload) {
-    bson_t *filter = own_chunks(upload);
+static mouv_future_t upload_delete_own_chunks(const mouv_gridfs_upload_t *upload) {
+    bson_t *filter = upload_own_chunks(upload);
     mouv_future_t future = mouv_collection_delete_many(upload->bucket->chunks, filter, NULL, NULL);
     bson_destroy(filter);
     return future;
 }
 
 /** Ends the stream and deletes what it stored, whatever has become of the task. */
-static int undo(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
+static int upload_undo(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     upload->state = ENDED;
     if (upload->stored == 0 && upload->sent == 0) return 0;
     MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
-    int rc = mouv_await(delete_own_chunks(upload), error);
+    int rc = mouv_await(upload_delete_own_chunks(upload), error);
     return rc < 0 ? rc : 0;
 }
 
 /** The stream has failed with `kept`: undone, and the caller is told why. */
-static int fail(mouv_gridfs_upload_t *upload, const mouv_error_t *kept, mouv_error_t *error) {
-    undo(upload, NULL);
+static int upload_fail(mouv_gridfs_upload_t *upload, const mouv_error_t *kept,
+                       mouv_error_t *error) {
+    upload_undo(upload, NULL);
     return mouv__gridfs_give(kept, error);
 }
 
@@ -207,7 +210,7 @@ static int fail(mouv_gridfs_upload_t *upload, const mouv_error_t *kept, mouv_err
  * Waits for a write until its outcome is known. A cancel does not stop it, since what it stores
  * must be deleted after and not before; it gets a limit then.
  */
-static int await_write(mouv_future_t write, mouv_error_t *error) {
+static int upload_await_write(mouv_future_t write, mouv_error_t *error) {
     int shielded = mouv_await(mouv_shield(mouv_future_ref(write)), NULL);
     MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
     int rc = mouv_await(write, error);
@@ -217,13 +220,14 @@ static int await_write(mouv_future_t write, mouv_error_t *error) {
 }
 
 /** Begins a write that has no deadline of the caller's, for the same reason, but the stream's. */
-static mouv_future_t begin_write(const mouv_gridfs_upload_t *upload, mouv_collection_t *collection,
-                                 const bson_t *const *documents, size_t count) {
+static mouv_future_t upload_begin_write(const mouv_gridfs_upload_t *upload,
+                                        mouv_collection_t *collection,
+                                        const bson_t *const *documents, size_t count) {
     MOUV_SHIELD_SCOPE(shield, mouv__gridfs_left_ms(upload->until_ms, MOUV_FOREVER));
     return mouv_collection_insert_many(collection, documents, count, NULL, NULL);
 }
 
-static bson_t *chunk(const mouv_gridfs_upload_t *upload, uint32_t index, size_t size) {
+static bson_t *upload_chunk(const mouv_gridfs_upload_t *upload, uint32_t index, size_t size) {
     bson_t *document = bson_new();
     bson_append_oid(document, "_id", -1, &upload->sent_ids[index]);
     bson_append_value(document, "files_id", -1, &upload->id);
@@ -234,38 +238,38 @@ static bson_t *chunk(const mouv_gridfs_upload_t *upload, uint32_t index, size_t 
 }
 
 /** The buffer's chunks are on their way; their ids are kept for the case that it fails. */
-static mouv_future_t begin_batch(mouv_gridfs_upload_t *upload) {
+static mouv_future_t upload_begin_batch(mouv_gridfs_upload_t *upload) {
     bson_t *documents[MOUV__GRIDFS_BATCH_CHUNKS] = {0};
     size_t chunk_size = (size_t)upload->chunk_size, left = upload->used;
     uint32_t count = 0;
     for (; left > 0; count++) {
         size_t size = left < chunk_size ? left : chunk_size;
         bson_oid_init(&upload->sent_ids[count], NULL);
-        documents[count] = chunk(upload, count, size);
+        documents[count] = upload_chunk(upload, count, size);
         left -= size;
     }
     upload->sent = count;
     mouv_future_t insert =
-        begin_write(upload, upload->bucket->chunks, (const bson_t *const *)documents, count);
+        upload_begin_write(upload, upload->bucket->chunks, (const bson_t *const *)documents, count);
     for (uint32_t i = 0; i < count; i++) bson_destroy(documents[i]);
     return insert;
 }
 
 /** What the write promises with this error. */
-static bool nothing_stored(int rc) {
+static bool upload_nothing_stored(int rc) {
     return rc == MOUV_ETIMEDOUT || rc == MOUV_ECANCELED || rc == MOUV_EQUEUE ||
            rc == MOUV_ESELECTION;
 }
 
-static int store_batch(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
+static int upload_store_batch(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     if (upload->used == 0) return 0;
     if (upload->stored > INT32_MAX - MOUV__GRIDFS_BATCH_CHUNKS)
         return mouv__raise(error, MOUV_EINVAL, "gridfs upload: too many chunks of %d bytes",
                            upload->chunk_size);
     int rc = mouv__gridfs_not_refused(error);
     if (rc >= 0) rc = mouv__gridfs_ensure_indexes(upload->bucket, error);
-    if (rc >= 0) rc = await_write(begin_batch(upload), error);
-    if (nothing_stored(rc)) upload->sent = 0;
+    if (rc >= 0) rc = upload_await_write(upload_begin_batch(upload), error);
+    if (upload_nothing_stored(rc)) upload->sent = 0;
     if (rc < 0) return rc;
     upload->stored += (int32_t)upload->sent;
     upload->sent = 0;
@@ -276,7 +280,7 @@ static int store_batch(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
 
 /* --- Writing --------------------------------------------------------------------------------- */
 
-static int enter(mouv_gridfs_upload_t *upload, const char *call, mouv_error_t *error) {
+static int upload_enter(mouv_gridfs_upload_t *upload, const char *call, mouv_error_t *error) {
     static const char *const states[] = {"open", "closed", "ended"};
     if (!upload) return mouv__raise(error, MOUV_EINVAL, "%s: no stream", call);
     if (upload->refused.code) return mouv__gridfs_give(&upload->refused, error);
@@ -291,7 +295,7 @@ static int enter(mouv_gridfs_upload_t *upload, const char *call, mouv_error_t *e
 }
 
 /** Room for `size` bytes in the buffer, never more than a batch. */
-static int reserve(mouv_gridfs_upload_t *upload, size_t size, mouv_error_t *error) {
+static int upload_reserve(mouv_gridfs_upload_t *upload, size_t size, mouv_error_t *error) {
     size_t most = (size_t)upload->batch * (size_t)upload->chunk_size;
     if (size <= upload->capacity) return 0;
     size_t capacity = upload->capacity * 2;
@@ -304,19 +308,19 @@ static int reserve(mouv_gridfs_upload_t *upload, size_t size, mouv_error_t *erro
     return 0;
 }
 
-static int append(mouv_gridfs_upload_t *upload, const uint8_t *data, size_t size,
-                  mouv_error_t *error) {
+static int upload_append(mouv_gridfs_upload_t *upload, const uint8_t *data, size_t size,
+                         mouv_error_t *error) {
     size_t most = (size_t)upload->batch * (size_t)upload->chunk_size;
     int rc = 0;
     while (size > 0 && rc >= 0) {
         size_t part = size < most - upload->used ? size : most - upload->used;
-        rc = reserve(upload, upload->used + part, error);
+        rc = upload_reserve(upload, upload->used + part, error);
         if (rc < 0) break;
         memcpy(upload->buffer + upload->used, data, part);
         upload->used += part;
         data += part;
         size -= part;
-        if (upload->used == most) rc = store_batch(upload, error);
+        if (upload->used == most) rc = upload_store_batch(upload, error);
     }
     return rc;
 }
@@ -325,43 +329,43 @@ int mouv_gridfs_upload_write(mouv_gridfs_upload_t *upload, const void *data, siz
                              mouv_error_t *error) {
     mouv_error_t kept;
     mouv_scope_t limit;
-    int rc = enter(upload, "mouv_gridfs_upload_write()", error);
+    int rc = upload_enter(upload, "mouv_gridfs_upload_write()", error);
     if (rc < 0) return rc;
     mouv__gridfs_begin(&limit, upload->until_ms);
     if (!data && size > 0)
         rc = mouv__raise(&kept, MOUV_EINVAL, "mouv_gridfs_upload_write: 'data' is NULL");
     else
-        rc = append(upload, data, size, &kept);
+        rc = upload_append(upload, data, size, &kept);
     rc = mouv_timeout_end(&limit, rc, &kept);
-    if (rc < 0) rc = fail(upload, &kept, error);
+    if (rc < 0) rc = upload_fail(upload, &kept, error);
     upload->busy = false;
     return rc;
 }
 
 /* --- Closing --------------------------------------------------------------------------------- */
 
-static int64_t now_since_1970_ms(void) {
+static int64_t upload_now_since_1970_ms(void) {
     uv_timeval64_t now;
     return uv_gettimeofday(&now) == 0 ? now.tv_sec * 1000 + now.tv_usec / 1000 : 0;
 }
 
-static bson_t *files_document(const mouv_gridfs_upload_t *upload) {
+static bson_t *upload_files_document(const mouv_gridfs_upload_t *upload) {
     bson_t *document = mouv__gridfs_by("_id", &upload->id);
     bson_append_int64(document, "length", -1, upload->length);
     bson_append_int32(document, "chunkSize", -1, upload->chunk_size);
-    bson_append_date_time(document, "uploadDate", -1, now_since_1970_ms());
+    bson_append_date_time(document, "uploadDate", -1, upload_now_since_1970_ms());
     bson_append_utf8(document, "filename", -1, upload->filename, -1);
     if (upload->metadata) bson_append_document(document, "metadata", -1, upload->metadata);
     if (upload->legacy) bson_concat(document, upload->legacy);
     return document;
 }
 
-static int store_file(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
+static int upload_store_file(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     int rc = mouv__gridfs_not_refused(error);
     if (rc >= 0) rc = mouv__gridfs_ensure_indexes(upload->bucket, error); /* of an empty file */
     if (rc < 0) return rc;
-    const bson_t *document = files_document(upload);
-    rc = await_write(begin_write(upload, upload->bucket->files, &document, 1), error);
+    const bson_t *document = upload_files_document(upload);
+    rc = upload_await_write(upload_begin_write(upload, upload->bucket->files, &document, 1), error);
     bson_destroy((bson_t *)document);
     return rc < 0 ? rc : 0;
 }
@@ -369,40 +373,41 @@ static int store_file(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
 int mouv_gridfs_upload_close(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     mouv_error_t kept;
     mouv_scope_t limit;
-    int rc = enter(upload, "mouv_gridfs_upload_close()", error);
+    int rc = upload_enter(upload, "mouv_gridfs_upload_close()", error);
     if (rc < 0) return rc;
     mouv__gridfs_begin(&limit, upload->until_ms);
-    rc = store_batch(upload, &kept);
+    rc = upload_store_batch(upload, &kept);
     if (rc >= 0) {
-        rc = store_file(upload, &kept);
+        rc = upload_store_file(upload, &kept);
         /* The file may be there: without its chunks it would be worse than orphans. */
         if (rc >= 0 || rc == MOUV_EUNKNOWN) upload->state = STORED;
     }
     rc = mouv_timeout_end(&limit, rc, &kept);
     if (rc < 0)
-        rc = upload->state == STORED ? mouv__gridfs_give(&kept, error) : fail(upload, &kept, error);
+        rc = upload->state == STORED ? mouv__gridfs_give(&kept, error)
+                                     : upload_fail(upload, &kept, error);
     upload->busy = false;
     return rc;
 }
 
 int mouv_gridfs_upload_abort(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
-    int rc = enter(upload, "mouv_gridfs_upload_abort()", error);
+    int rc = upload_enter(upload, "mouv_gridfs_upload_abort()", error);
     if (rc < 0) return rc;
-    rc = undo(upload, error);
+    rc = upload_undo(upload, error);
     upload->busy = false;
     return rc;
 }
 
 /** Begun here and now, so that a close of the client that follows waits for it. */
-static void undo_in_background(mouv_gridfs_upload_t *upload) {
+static void upload_undo_in_background(mouv_gridfs_upload_t *upload) {
     if (upload->state != OPEN || upload->stored == 0) return;
     MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
-    mouv_future_unref(delete_own_chunks(upload));
+    mouv_future_unref(upload_delete_own_chunks(upload));
 }
 
 mouv_gridfs_upload_t *mouv_gridfs_upload_unref(mouv_gridfs_upload_t *upload) {
     if (!upload) return NULL;
-    undo_in_background(upload);
+    upload_undo_in_background(upload);
     mouv_gridfs_bucket_unref(upload->bucket);
     bson_value_destroy(&upload->id);
     bson_destroy(upload->metadata);

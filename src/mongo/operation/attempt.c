@@ -24,24 +24,25 @@
 /* How often a retry asks libmongoc for another server than the one that failed. */
 #define OTHER_SERVER_TRIES 5
 
-static mouv__operation_t *operation_of(mouv__job_t *job) {
+static mouv__operation_t *attempt_operation_of(mouv__job_t *job) {
     return (mouv__operation_t *)((char *)job - offsetof(mouv__operation_t, attempt.job));
 }
 
 /* --- on the worker --------------------------------------------------------------------------- */
 
-static const mongoc_read_prefs_t *read_prefs_of(const mouv__operation_t *op) {
+static const mongoc_read_prefs_t *attempt_read_prefs_of(const mouv__operation_t *op) {
     if (op->attempt.primary) return NULL;
     if (op->read_prefs) return op->read_prefs;
     if (!(op->row->flags & MOUV__OP_READ_PREFERENCE)) return NULL;
     return mouv__concern_read_prefs(op->defaults, op->attempt.driver_pool);
 }
 
-static bool select_server(mouv__operation_t *op) {
+static bool attempt_select_server(mouv__operation_t *op) {
     mouv__attempt_t *attempt = &op->attempt;
     for (int tries = 0; tries < OTHER_SERVER_TRIES; tries++) {
-        mongoc_server_description_t *server = mongoc_client_select_server(
-            attempt->connection->client, attempt->primary, read_prefs_of(op), &attempt->error);
+        mongoc_server_description_t *server =
+            mongoc_client_select_server(attempt->connection->client, attempt->primary,
+                                        attempt_read_prefs_of(op), &attempt->error);
         if (!server) return false;
         attempt->server_id = mongoc_server_description_id(server);
         mongoc_server_description_destroy(server);
@@ -50,8 +51,8 @@ static bool select_server(mouv__operation_t *op) {
     return true;
 }
 
-static void append_default(bson_t *opts, const mouv__operation_t *op, uint32_t flag,
-                           const bson_t *value, const char *name) {
+static void attempt_append_default(bson_t *opts, const mouv__operation_t *op, uint32_t flag,
+                                   const bson_t *value, const char *name) {
     if (!(op->row->flags & flag) || !value || bson_has_field(op->command, name)) return;
     if (op->has_timeout && flag == MOUV__OP_WRITE_CONCERN)
         mouv__append_untimed_concern(opts, value);
@@ -59,7 +60,7 @@ static void append_default(bson_t *opts, const mouv__operation_t *op, uint32_t f
         bson_concat(opts, value);
 }
 
-static bool append_session(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
+static bool attempt_append_session(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
     const mouv__attempt_t *attempt = &op->attempt;
     mongoc_client_session_t *handle = attempt->session->handle;
     if (attempt->unacknowledged) return true;
@@ -72,7 +73,7 @@ static bool append_session(const mouv__operation_t *op, bson_t *opts, bson_error
     return mongoc_client_session_append(handle, opts, error);
 }
 
-static bool build_opts(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
+static bool attempt_build_opts(const mouv__operation_t *op, bson_t *opts, bson_error_t *error) {
     const mouv__attempt_t *attempt = &op->attempt;
     const mouv__driver_pool_t *driver_pool = attempt->driver_pool;
     BSON_APPEND_INT32(opts, "serverId", (int32_t)attempt->server_id);
@@ -81,22 +82,23 @@ static bool build_opts(const mouv__operation_t *op, bson_t *opts, bson_error_t *
     if (attempt->fields) {
         bson_concat(opts, attempt->fields);
     } else {
-        append_default(opts, op, MOUV__OP_READ_CONCERN,
-                       mouv__concern_read(op->defaults, driver_pool), "readConcern");
-        append_default(opts, op, MOUV__OP_WRITE_CONCERN,
-                       mouv__concern_write(op->defaults, driver_pool), "writeConcern");
+        attempt_append_default(opts, op, MOUV__OP_READ_CONCERN,
+                               mouv__concern_read(op->defaults, driver_pool), "readConcern");
+        attempt_append_default(opts, op, MOUV__OP_WRITE_CONCERN,
+                               mouv__concern_write(op->defaults, driver_pool), "writeConcern");
     }
-    return append_session(op, opts, error);
+    return attempt_append_session(op, opts, error);
 }
 
-static bool prepare(mouv__operation_t *op, bson_t *opts) {
+static bool attempt_prepare(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
     return mouv__connection_open(attempt->connection, attempt->driver_pool, &attempt->error) &&
            mouv__server_session_begin(attempt->session, &attempt->error) &&
-           (attempt->server_id != 0 || select_server(op)) && build_opts(op, opts, &attempt->error);
+           (attempt->server_id != 0 || attempt_select_server(op)) &&
+           attempt_build_opts(op, opts, &attempt->error);
 }
 
-static bool enter_sent(mouv__attempt_t *attempt) {
+static bool attempt_enter_sent(mouv__attempt_t *attempt) {
     int expected = MOUV__STAGE_PREPARING;
     return __atomic_compare_exchange_n(&attempt->stage, &expected, MOUV__STAGE_SENT, false,
                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -107,7 +109,7 @@ static bool enter_sent(mouv__attempt_t *attempt) {
  * copying the bytes. bson_steal() brings the flag "this struct is not malloc's" along, which would
  * leak it later; what that flag is, two fresh documents tell.
  */
-static bson_t *move_to_heap(bson_t *reply) {
+static bson_t *attempt_move_to_heap(bson_t *reply) {
     static const bson_t on_stack = BSON_INITIALIZER;
     bson_t *heap = bson_new();
     uint32_t not_malloced = on_stack.flags & ~heap->flags;
@@ -117,7 +119,7 @@ static bson_t *move_to_heap(bson_t *reply) {
 }
 
 /* libmongoc waits for no answer only where its opts say w: 0. */
-static bson_t *move_write_concern(const mouv__operation_t *op, bson_t *opts) {
+static bson_t *attempt_move_write_concern(const mouv__operation_t *op, bson_t *opts) {
     bson_iter_t concern;
     if (!op->attempt.unacknowledged || !bson_iter_init_find(&concern, op->command, "writeConcern"))
         return NULL;
@@ -129,15 +131,15 @@ static bson_t *move_write_concern(const mouv__operation_t *op, bson_t *opts) {
 
 /* Valid BSON, but no answer to a command. (An unacknowledged write has none, and libmongoc an empty
  * document for it.) */
-static void refuse_answer(mouv__attempt_t *attempt) {
+static void attempt_refuse_answer(mouv__attempt_t *attempt) {
     attempt->ok = false;
     bson_set_error(&attempt->error, MONGOC_ERROR_PROTOCOL, MONGOC_ERROR_PROTOCOL_INVALID_REPLY,
                    "the server's answer is not valid: it has no field 'ok'");
 }
 
-static void send_command(mouv__operation_t *op, bson_t *opts) {
+static void attempt_send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
-    bson_t *without = move_write_concern(op, opts);
+    bson_t *without = attempt_move_write_concern(op, opts);
     mouv__events_t *events =
         attempt->is_question ? NULL : mouv__listener_events(attempt->driver_pool->listener);
     bson_t reply;
@@ -145,9 +147,9 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__events_enter(events, op->number, op->database, op->command);
     mouv__connection_begin(attempt->connection, attempt->driver_pool, op->number,
                            attempt->limit_ms);
-    attempt->ok = mongoc_client_command_with_opts(attempt->connection->client, op->database,
-                                                  without ? without : op->command,
-                                                  read_prefs_of(op), opts, &reply, &attempt->error);
+    attempt->ok = mongoc_client_command_with_opts(
+        attempt->connection->client, op->database, without ? without : op->command,
+        attempt_read_prefs_of(op), opts, &reply, &attempt->error);
     attempt->cut = mouv__connection_end(attempt->connection, attempt->ok);
     attempt->reached = mouv__interruptible_was_sent(attempt->connection->interruptible);
     mouv__events_leave(events);
@@ -159,29 +161,29 @@ static void send_command(mouv__operation_t *op, bson_t *opts) {
     if (bson_has_field(&reply, "ok")) {
         if (!attempt->unacknowledged)
             mouv__driver_pool_note_rtt(attempt->driver_pool, (int64_t)(uv_hrtime() - began));
-        attempt->reply = move_to_heap(&reply);
+        attempt->reply = attempt_move_to_heap(&reply);
     } else {
-        if (attempt->ok && !bson_empty(&reply)) refuse_answer(attempt);
+        if (attempt->ok && !bson_empty(&reply)) attempt_refuse_answer(attempt);
         bson_destroy(&reply);
     }
 }
 
 static void attempt_run(mouv__job_t *job) {
-    mouv__operation_t *op = operation_of(job);
+    mouv__operation_t *op = attempt_operation_of(job);
     mouv__attempt_t *attempt = &op->attempt;
     if (__atomic_load_n(&attempt->stage, __ATOMIC_ACQUIRE) == MOUV__STAGE_STOPPED) return;
     bson_t opts = BSON_INITIALIZER;
-    if (prepare(op, &opts) && enter_sent(attempt)) send_command(op, &opts);
+    if (attempt_prepare(op, &opts) && attempt_enter_sent(attempt)) attempt_send_command(op, &opts);
     bson_destroy(&opts);
 }
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
-static int32_t lesser(int32_t a, int64_t b) {
+static int32_t attempt_lesser(int32_t a, int64_t b) {
     return a > 0 && a < b ? a : b > INT32_MAX ? INT32_MAX : (int32_t)b;
 }
 
-static bool set_max_time(mouv__operation_t *op) {
+static bool attempt_set_max_time(mouv__operation_t *op) {
     bool sent = op->own_limit || (op->row->flags & MOUV__OP_MAX_TIME);
     int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
     op->attempt.max_time_ms = op->user_max_time_ms;
@@ -189,7 +191,7 @@ static bool set_max_time(mouv__operation_t *op) {
         return false;
     if (sent && limit_ns != MOUV__NEVER)
         op->attempt.max_time_ms =
-            lesser(op->user_max_time_ms, mouv__time_for_server_ms(op->client, limit_ns));
+            attempt_lesser(op->user_max_time_ms, mouv__time_for_server_ms(op->client, limit_ns));
     return true;
 }
 
@@ -203,24 +205,24 @@ static bool set_max_time(mouv__operation_t *op) {
 #define LEFT_BEHIND_MS 300000
 
 /* What one wait for the server may take; timeoutMS takes the place of socketTimeoutMS. */
-static int32_t wait_limit_ms(const mouv__operation_t *op) {
+static int32_t attempt_wait_limit_ms(const mouv__operation_t *op) {
     bool own_streams = op->client->driver_pool->own_streams;
     if (op->deadline_ns == MOUV__NEVER)
         return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
     if (own_streams && !op->has_timeout) return 0;
     int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
-    return lesser(op->has_timeout ? 0 : op->client->driver_pool->socket_timeout_ms,
-                  left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
+    return attempt_lesser(op->has_timeout ? 0 : op->client->driver_pool->socket_timeout_ms,
+                          left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
 }
 
 bool mouv__attempt_set_limits(mouv__operation_t *op) {
-    op->attempt.limit_ms = wait_limit_ms(op);
-    return set_max_time(op);
+    op->attempt.limit_ms = attempt_wait_limit_ms(op);
+    return attempt_set_max_time(op);
 }
 
 /* --- hand-over ------------------------------------------------------------------------------- */
 
-static void free_memory(mouv__operation_t *op) {
+static void attempt_free_memory(mouv__operation_t *op) {
     bson_destroy(op->command);
     bson_destroy(op->attempt.reply);
     bson_destroy(op->attempt.fields);
@@ -231,12 +233,12 @@ static void free_memory(mouv__operation_t *op) {
 }
 
 void mouv__operation_unref_memory(mouv__operation_t *op) {
-    if (__atomic_sub_fetch(&op->memory, 1, __ATOMIC_ACQ_REL) == 0) free_memory(op);
+    if (__atomic_sub_fetch(&op->memory, 1, __ATOMIC_ACQ_REL) == 0) attempt_free_memory(op);
 }
 
 /* The loop has gone, or has left the attempt behind: what it had is freed here. */
 static void attempt_discard(mouv__job_t *job) {
-    mouv__operation_t *op = operation_of(job);
+    mouv__operation_t *op = attempt_operation_of(job);
     mouv__driver_pool_t *driver_pool = op->attempt.driver_pool;
     mouv__connection_free(op->attempt.connection, driver_pool);
     mouv__driver_pool_unref(driver_pool);
@@ -250,7 +252,7 @@ mouv__server_session_t *mouv__pinned_session(const mouv__operation_t *op) {
     return pinned ? pinned : op->attempt.session;
 }
 
-static int take_session(mouv__operation_t *op, mouv__connection_t *connection) {
+static int attempt_take_session(mouv__operation_t *op, mouv__connection_t *connection) {
     mouv__attempt_t *attempt = &op->attempt;
     attempt->session = mouv__pinned_session(op);
     if (!attempt->session)
@@ -262,7 +264,7 @@ static int take_session(mouv__operation_t *op, mouv__connection_t *connection) {
 int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
                         mouv__executor_t *executor) {
     mouv__attempt_t *attempt = &op->attempt;
-    int rc = take_session(op, connection);
+    int rc = attempt_take_session(op, connection);
     if (rc < 0) return rc;
     attempt->job =
         (mouv__job_t){.run = attempt_run, .done = mouv__operation_back, .discard = attempt_discard};

@@ -36,7 +36,7 @@
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-static void pull(mouv__operation_t *op) {
+static void cut_pull(mouv__operation_t *op) {
     mouv__cuts_t *cuts = &op->client->cuts;
     if (op->cut_prev)
         op->cut_prev->cut_next = op->cut_next;
@@ -48,7 +48,7 @@ static void pull(mouv__operation_t *op) {
     op->watched = false;
 }
 
-static void push(mouv__operation_t *op, int64_t at_ns) {
+static void cut_push(mouv__operation_t *op, int64_t at_ns) {
     mouv__cuts_t *cuts = &op->client->cuts;
     op->cut_ns = at_ns;
     op->cut_next = cuts->first;
@@ -58,39 +58,39 @@ static void push(mouv__operation_t *op, int64_t at_ns) {
 
 /* --- one operation --------------------------------------------------------------------------- */
 
-static int64_t grace_ns(const mouv_client_t *client) {
+static int64_t cut_grace_ns(const mouv_client_t *client) {
     int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
     if (client->kills.rtt_ns > rtt_ns) rtt_ns = client->kills.rtt_ns;
     return GRACE_ROUND_TRIPS * rtt_ns > GRACE_NS ? GRACE_ROUND_TRIPS * rtt_ns : GRACE_NS;
 }
 
-static bool can_spend(mouv__cuts_t *cuts, int64_t now_ns) {
+static bool cut_can_spend(mouv__cuts_t *cuts, int64_t now_ns) {
     int64_t least_ns = now_ns - BURST * cuts->price_ns;
     if (cuts->spent_ns < least_ns) cuts->spent_ns = least_ns;
     return cuts->spent_ns <= now_ns;
 }
 
 /* A getMore that waits on the server is not ended there by a kill, but by its own time. */
-static int64_t poll_ends_ns(const mouv__operation_t *op) {
+static int64_t cut_poll_ends_ns(const mouv__operation_t *op) {
     bson_iter_t iter;
     int64_t wait_ms = POLL_MS;
     if (bson_iter_init_find(&iter, op->command, "maxTimeMS") && BSON_ITER_HOLDS_NUMBER(&iter))
         wait_ms = bson_iter_as_int64(&iter);
     if (op->attempt.max_time_ms > 0) wait_ms = op->attempt.max_time_ms;
-    return op->began_ns + wait_ms * MS_NS + grace_ns(op->client);
+    return op->began_ns + wait_ms * MS_NS + cut_grace_ns(op->client);
 }
 
 /* Until when a server that is not silent has time for its answer; 0: it had enough. A write's
  * caller may still wait for what became of it. */
-static int64_t patience_ns(const mouv__operation_t *op) {
+static int64_t cut_patience_ns(const mouv__operation_t *op) {
     if (mouv__kill_is_silent(op)) return 0;
     if (op->state == MOUV__OP_STOPPING)
         return mouv__inquiry_is_possible(op) ? op->grace_ns - MOUV__INQUIRY_NS : op->grace_ns;
-    return (op->row->flags & MOUV__OP_POLL) && op->pin ? poll_ends_ns(op) : 0;
+    return (op->row->flags & MOUV__OP_POLL) && op->pin ? cut_poll_ends_ns(op) : 0;
 }
 
 /* Its command has gone to a server of which nothing is known now. */
-static bool is_replaced(const mouv__operation_t *op) {
+static bool cut_is_replaced(const mouv__operation_t *op) {
     const mouv__topology_t *topology = op->client->pool.topology;
     const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
     return (!server || server->kind == MOUV__SERVER_UNKNOWN) &&
@@ -98,23 +98,23 @@ static bool is_replaced(const mouv__operation_t *op) {
 }
 
 /* Whether one that was not given up is to be cut. */
-static bool watch(mouv__operation_t *op, int64_t now_ns) {
+static bool cut_watch(mouv__operation_t *op, int64_t now_ns) {
     op->cut_ns = now_ns + ABANDON_NS;
     if (op->state == MOUV__OP_RUNNING && !mouv__attempt_is_sent(op)) return false;
-    bool replaced = op->state == MOUV__OP_RUNNING && is_replaced(op);
-    if (!replaced) pull(op);
+    bool replaced = op->state == MOUV__OP_RUNNING && cut_is_replaced(op);
+    if (!replaced) cut_pull(op);
     return replaced;
 }
 
-static void consider(mouv__operation_t *op, int64_t now_ns) {
+static void cut_consider(mouv__operation_t *op, int64_t now_ns) {
     mouv_client_t *client = op->client;
-    if (op->watched && !watch(op, now_ns)) return;
-    int64_t until_ns = op->watched ? 0 : patience_ns(op);
+    if (op->watched && !cut_watch(op, now_ns)) return;
+    int64_t until_ns = op->watched ? 0 : cut_patience_ns(op);
     if (until_ns > now_ns) {
         op->cut_ns = until_ns;
         return;
     }
-    if (!can_spend(&client->cuts, now_ns)) {
+    if (!cut_can_spend(&client->cuts, now_ns)) {
         client->stats.abandoned++;
         op->cut_ns = now_ns + ABANDON_NS;
     } else if (!mouv__interruptible_interrupt(op->attempt.connection->interruptible, op->number)) {
@@ -122,34 +122,34 @@ static void consider(mouv__operation_t *op, int64_t now_ns) {
     } else {
         client->cuts.spent_ns += client->cuts.price_ns;
         client->stats.interrupts++;
-        pull(op);
+        cut_pull(op);
         if (mouv__kill_is_silent(op)) mouv__kill_drop(&client->kills);
     }
 }
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-static void on_timer(mouv__timer_t *timer);
+static void cut_on_timer(mouv__timer_t *timer);
 
-static void arm(mouv__cuts_t *cuts) {
+static void cut_arm(mouv__cuts_t *cuts) {
     mouv_runtime_t *runtime = cuts->client->runtime;
     int64_t next_ns = MOUV__NEVER;
     for (const mouv__operation_t *op = cuts->first; op; op = op->cut_next)
         if (op->cut_ns < next_ns) next_ns = op->cut_ns;
     if (next_ns == MOUV__NEVER)
         mouv__timer_stop(runtime, &cuts->timer);
-    else if (mouv__timer_start(runtime, &cuts->timer, next_ns, on_timer) < 0)
+    else if (mouv__timer_start(runtime, &cuts->timer, next_ns, cut_on_timer) < 0)
         mouv__log(MOUV_LOG_WARNING, "no memory for the timer of an interrupt");
 }
 
-static void on_timer(mouv__timer_t *timer) {
+static void cut_on_timer(mouv__timer_t *timer) {
     mouv__cuts_t *cuts = (mouv__cuts_t *)((char *)timer - offsetof(mouv__cuts_t, timer));
     int64_t now_ns = mouv__now_ns(cuts->client->runtime);
     for (mouv__operation_t *op = cuts->first, *next; op; op = next) {
         next = op->cut_next;
-        if (op->cut_ns <= now_ns) consider(op, now_ns);
+        if (op->cut_ns <= now_ns) cut_consider(op, now_ns);
     }
-    arm(cuts);
+    cut_arm(cuts);
 }
 
 /* --- */
@@ -162,10 +162,10 @@ void mouv__cut_init(mouv__cuts_t *cuts, mouv_client_t *client) {
 void mouv__cut_add(mouv__operation_t *op, bool hopeless) {
     mouv_client_t *client = op->client;
     if (!client->driver_pool->own_streams) return;
-    if (op->watched) pull(op);
+    if (op->watched) cut_pull(op);
     if (op->cut_ns > 0) return;
-    push(op, mouv__now_ns(client->runtime) + (hopeless ? 0 : grace_ns(client)));
-    arm(&client->cuts);
+    cut_push(op, mouv__now_ns(client->runtime) + (hopeless ? 0 : cut_grace_ns(client)));
+    cut_arm(&client->cuts);
 }
 
 void mouv__cut_topology_changed(mouv__cuts_t *cuts) {
@@ -175,17 +175,17 @@ void mouv__cut_topology_changed(mouv__cuts_t *cuts) {
     int64_t at_ns = mouv__now_ns(client->runtime) + REPLACED_NS;
     for (mouv__operation_t *op = client->pool.running.first; op; op = op->next) {
         if (op->state != MOUV__OP_RUNNING || op->cut_ns > 0) continue;
-        if (mouv__attempt_is_sent(op) && !is_replaced(op)) continue;
-        push(op, at_ns);
+        if (mouv__attempt_is_sent(op) && !cut_is_replaced(op)) continue;
+        cut_push(op, at_ns);
         op->watched = true;
     }
-    if (cuts->first) arm(cuts);
+    if (cuts->first) cut_arm(cuts);
 }
 
 void mouv__cut_remove(mouv__operation_t *op) {
     mouv__cuts_t *cuts = &op->client->cuts;
     if (op->cut_ns == 0) return;
-    pull(op); /* of others the timer finds the next one */
+    cut_pull(op); /* of others the timer finds the next one */
     if (!cuts->first) mouv__timer_stop(op->client->runtime, &cuts->timer);
 }
 
@@ -194,10 +194,10 @@ void mouv__cut_hurry(mouv__cuts_t *cuts) {
     int64_t now_ns = mouv__now_ns(cuts->client->runtime);
     for (mouv__operation_t *op = cuts->first; op; op = op->cut_next)
         if (!op->watched) op->cut_ns = now_ns;
-    arm(cuts);
+    cut_arm(cuts);
 }
 
 void mouv__cut_close(mouv__cuts_t *cuts) {
     mouv__timer_stop(cuts->client->runtime, &cuts->timer);
-    while (cuts->first) pull(cuts->first);
+    while (cuts->first) cut_pull(cuts->first);
 }

@@ -43,7 +43,7 @@ static const struct {
              {"update", "updates", false},
              {"findAndModify", NULL, false}};
 
-static int count_values(const bson_t *command, const char *array) {
+static int inquiry_count_values(const bson_t *command, const char *array) {
     bson_iter_t field, value;
     int count = 0;
     if (!array) return 1;
@@ -54,13 +54,13 @@ static int count_values(const bson_t *command, const char *array) {
 }
 
 /* The collection, or NULL if the command is none that can be asked about. */
-static const char *read_command(const bson_t *command, mouv__inquiry_t *inquiry) {
+static const char *inquiry_read_command(const bson_t *command, mouv__inquiry_t *inquiry) {
     bson_iter_t first;
     if (!bson_iter_init(&first, command) || !bson_iter_next(&first)) return NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(bson_iter_key(&first), kinds[i].command) != 0) continue;
         inquiry->counts = kinds[i].counts;
-        inquiry->statements = count_values(command, kinds[i].statements);
+        inquiry->statements = inquiry_count_values(command, kinds[i].statements);
         bool few = inquiry->statements >= 1 && inquiry->statements <= STATEMENTS_MAX;
         return few && BSON_ITER_HOLDS_UTF8(&first) ? bson_iter_utf8(&first, NULL) : NULL;
     }
@@ -68,12 +68,12 @@ static const char *read_command(const bson_t *command, mouv__inquiry_t *inquiry)
 }
 
 /* It fails, and with it the transaction that it begins. */
-static bson_t *fence(const char *collection) {
+static bson_t *inquiry_fence(const char *collection) {
     return BCON_NEW("delete", BCON_UTF8(collection), "deletes", "[", "{", "q", "{", "$fence",
                     BCON_INT32(1), "}", "limit", BCON_INT32(1), "}", "]");
 }
 
-static bson_t *question(const char *collection, int statements) {
+static bson_t *inquiry_question(const char *collection, int statements) {
     bson_t *command = BCON_NEW("delete", BCON_UTF8(collection), "ordered", BCON_BOOL(false),
                                "writeConcern", "{", "w", BCON_INT32(1), "}");
     bson_t *nothing =
@@ -105,39 +105,39 @@ bool mouv__inquiry_is_possible(const mouv__operation_t *op) {
 }
 
 /* mongod looks at the clock, and for a kill, once more when the write is stored already. */
-static bool may_come_too_late(const mouv__operation_t *op, const mouv_error_t *error) {
+static bool inquiry_may_come_too_late(const mouv__operation_t *op, const mouv_error_t *error) {
     return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
            (op->stopped && error->server_code == MOUV__CODE_INTERRUPTED);
 }
 
-static bool is_doubtful(const mouv__operation_t *op, const mouv_error_t *error) {
+static bool inquiry_is_doubtful(const mouv__operation_t *op, const mouv_error_t *error) {
     if (error->code != MOUV_ETIMEDOUT && error->code != MOUV_ECANCELED &&
         error->code != MOUV_ENETWORK)
         return false;
-    if (op->attempt.reply) return may_come_too_late(op, error);
+    if (op->attempt.reply) return inquiry_may_come_too_late(op, error);
     return op->stopped && op->maybe_stored && !mouv__kill_thinks_silent(&op->client->kills, op);
 }
 
 /* A mongos would refuse the fence itself, and which shards the write went to is not known. */
-static bool can_fence(const mouv__operation_t *op) {
+static bool inquiry_can_fence(const mouv__operation_t *op) {
     const mouv__topology_t *topology = op->client->pool.topology;
     const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
     return (topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET) ||
            (server && server->kind == MOUV__SERVER_PRIMARY);
 }
 
-static void begin_fence(mouv__operation_t *op, const char *collection) {
-    op->command = fence(collection);
+static void inquiry_begin_fence(mouv__operation_t *op, const char *collection) {
+    op->command = inquiry_fence(collection);
     bson_destroy(op->attempt.fields);
     op->attempt.fields =
         BCON_NEW("startTransaction", BCON_BOOL(true), "autocommit", BCON_BOOL(false));
 }
 
 bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
-    if (!mouv__inquiry_is_possible(op) || !is_doubtful(op, error)) return false;
+    if (!mouv__inquiry_is_possible(op) || !inquiry_is_doubtful(op, error)) return false;
     mouv__inquiry_t *inquiry = mouv__alloc(sizeof *inquiry);
     if (!inquiry) return false;
-    const char *collection = read_command(op->command, inquiry);
+    const char *collection = inquiry_read_command(op->command, inquiry);
     if (!collection) {
         mouv__free(inquiry);
         return false;
@@ -146,11 +146,11 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
     inquiry->deadline_ns = op->deadline_ns;
     inquiry->command = op->command;
     inquiry->arrived = op->attempt.reply && op->retries == 0;
-    inquiry->stage = op->attempt.reply || !can_fence(op) ? QUESTION : FENCE;
+    inquiry->stage = op->attempt.reply || !inquiry_can_fence(op) ? QUESTION : FENCE;
     if (inquiry->stage == FENCE)
-        begin_fence(op, collection);
+        inquiry_begin_fence(op, collection);
     else
-        op->command = question(collection, inquiry->statements);
+        op->command = inquiry_question(collection, inquiry->statements);
     op->inquiry = inquiry;
     op->maybe_stored = true; /* until there is an answer */
     op->user_max_time_ms = 0;
@@ -161,7 +161,7 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-static void restore_command(mouv__operation_t *op) {
+static void inquiry_restore_command(mouv__operation_t *op) {
     if (!op->inquiry->command) return;
     bson_destroy(op->command);
     op->command = op->inquiry->command;
@@ -169,32 +169,32 @@ static void restore_command(mouv__operation_t *op) {
     op->inquiry->stage = RESEND;
 }
 
-static int count_executed(const bson_t *reply) {
-    return count_values(reply, "retriedStmtIds");
+static int inquiry_count_executed(const bson_t *reply) {
+    return inquiry_count_values(reply, "retriedStmtIds");
 }
 
 /* The txnNumber is that of a retryable write which the server has begun, or has executed. */
-static bool has_begun(const mouv_error_t *error) {
+static bool inquiry_has_begun(const mouv_error_t *error) {
     return error->server_code == CODE_CONFLICTING_OPERATION ||
            error->server_code == CODE_TRANSACTION_STATE;
 }
 
 /* The cause that a write names which was stopped half-way. */
-static int stopped_code(const mouv__operation_t *op, const mouv_error_t *error) {
+static int inquiry_stopped_code(const mouv__operation_t *op, const mouv_error_t *error) {
     if (error->code != MOUV_ENETWORK) return error->code;
     return op->expired ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
 }
 
-static void tell_nothing_stored(mouv__operation_t *op, mouv_error_t *error) {
+static void inquiry_tell_nothing_stored(mouv__operation_t *op, mouv_error_t *error) {
     mouv__inquiry_error(op, error);
-    error->code = stopped_code(op, error);
+    error->code = inquiry_stopped_code(op, error);
     op->maybe_stored = false;
 }
 
 /* As if the server had been stopped there: the maker counts it, and nothing more is sent. */
-static bson_t *tell_part(mouv__operation_t *op, int executed, mouv_error_t *error) {
+static bson_t *inquiry_tell_part(mouv__operation_t *op, int executed, mouv_error_t *error) {
     mouv__inquiry_error(op, error);
-    error->cause = stopped_code(op, error);
+    error->cause = inquiry_stopped_code(op, error);
     error->code = MOUV_ESERVER;
     op->maybe_stored = false;
     op->stopped = true;
@@ -202,37 +202,38 @@ static bson_t *tell_part(mouv__operation_t *op, int executed, mouv_error_t *erro
 }
 
 /* Whatever was wrong with the delete, its transaction had begun, and has ended. */
-static mouv__inquiry_next_t fence_back(mouv__operation_t *op, mouv_error_t *error) {
+static mouv__inquiry_next_t inquiry_fence_back(mouv__operation_t *op, mouv_error_t *error) {
     mouv__inquiry_t *inquiry = op->inquiry;
     bson_destroy(op->attempt.fields);
     op->attempt.fields = NULL;
     if (op->attempt.ok) {
-        tell_nothing_stored(op, error);
+        inquiry_tell_nothing_stored(op, error);
         return MOUV__INQUIRY_ENDED;
     }
     if (!op->attempt.reply) {
         mouv__inquiry_error(op, error);
         return MOUV__INQUIRY_ENDED;
     }
-    inquiry->arrived = has_begun(error) && op->retries == 0;
+    inquiry->arrived = inquiry_has_begun(error) && op->retries == 0;
     inquiry->stage = QUESTION;
     bson_destroy(op->command);
-    op->command = question(read_command(inquiry->command, inquiry), inquiry->statements);
+    op->command =
+        inquiry_question(inquiry_read_command(inquiry->command, inquiry), inquiry->statements);
     return MOUV__INQUIRY_AGAIN;
 }
 
-static mouv__inquiry_next_t question_back(mouv__operation_t *op, mouv_error_t *error,
-                                          bson_t **reply) {
+static mouv__inquiry_next_t inquiry_question_back(mouv__operation_t *op, mouv_error_t *error,
+                                                  bson_t **reply) {
     const mouv__inquiry_t *inquiry = op->inquiry;
-    int executed = op->attempt.ok ? count_executed(op->attempt.reply) : -1;
+    int executed = op->attempt.ok ? inquiry_count_executed(op->attempt.reply) : -1;
     if (executed == inquiry->statements) {
-        restore_command(op);
+        inquiry_restore_command(op);
         return MOUV__INQUIRY_AGAIN;
     }
     if (executed == 0 && inquiry->arrived)
-        tell_nothing_stored(op, error);
+        inquiry_tell_nothing_stored(op, error);
     else if (executed > 0 && inquiry->arrived && inquiry->counts)
-        *reply = tell_part(op, executed, error);
+        *reply = inquiry_tell_part(op, executed, error);
     else
         mouv__inquiry_error(op, error);
     return MOUV__INQUIRY_ENDED;
@@ -241,8 +242,8 @@ static mouv__inquiry_next_t question_back(mouv__operation_t *op, mouv_error_t *e
 mouv__inquiry_next_t mouv__inquiry_back(mouv__operation_t *op, mouv_error_t *error,
                                         bson_t **reply) {
     *reply = NULL;
-    if (op->inquiry->stage == FENCE) return fence_back(op, error);
-    if (op->inquiry->stage == QUESTION) return question_back(op, error, reply);
+    if (op->inquiry->stage == FENCE) return inquiry_fence_back(op, error);
+    if (op->inquiry->stage == QUESTION) return inquiry_question_back(op, error, reply);
     if (op->attempt.ok) return MOUV__INQUIRY_ANSWER;
     mouv__inquiry_error(op, error);
     return MOUV__INQUIRY_ENDED;
@@ -261,7 +262,7 @@ void mouv__inquiry_free(mouv__operation_t *op) {
 
 void mouv__inquiry_end(mouv__operation_t *op) {
     if (!op->inquiry) return;
-    restore_command(op);
+    inquiry_restore_command(op);
     op->deadline_ns = op->inquiry->deadline_ns;
     mouv__inquiry_free(op);
 }

@@ -43,14 +43,14 @@ typedef struct kill {
     mouv__server_session_t *sessions[];
 } kill_t;
 
-static bool is_silent(const mouv__kills_t *kills, uint32_t server_id) {
+static bool kill_is_silent(const mouv__kills_t *kills, uint32_t server_id) {
     return (kills->silent & mouv__server_bit(server_id)) &&
            mouv__now_ns(kills->client->runtime) < kills->silent_until_ns;
 }
 
 /* --- the two lists --------------------------------------------------------------------------- */
 
-static void push(mouv__operation_t **list, mouv__operation_t *op, uint8_t state) {
+static void kill_push(mouv__operation_t **list, mouv__operation_t *op, uint8_t state) {
     op->kill_state = state;
     op->kill_prev = NULL;
     op->kill_next = *list;
@@ -58,7 +58,7 @@ static void push(mouv__operation_t **list, mouv__operation_t *op, uint8_t state)
     *list = op;
 }
 
-static void pull(mouv__operation_t **list, mouv__operation_t *op) {
+static void kill_pull(mouv__operation_t **list, mouv__operation_t *op) {
     if (op->kill_prev)
         op->kill_prev->kill_next = op->kill_next;
     else
@@ -71,17 +71,17 @@ static void pull(mouv__operation_t **list, mouv__operation_t *op) {
 void mouv__kill_add(mouv__operation_t *op) {
     mouv__kills_t *kills = &op->client->kills;
     if (op->kill_state != KILL_NONE) return;
-    bool hopeless = kills->refused || is_silent(kills, op->attempt.server_id);
+    bool hopeless = kills->refused || kill_is_silent(kills, op->attempt.server_id);
     mouv__cut_add(op, kills->refused);
     if (hopeless) return;
-    push(&kills->to_kill, op, KILL_WAITING);
+    kill_push(&kills->to_kill, op, KILL_WAITING);
     if (!kills->flush.queued) mouv__runtime_ready(op->client->runtime, &kills->flush);
 }
 
 void mouv__kill_remove(mouv__operation_t *op) {
     mouv__kills_t *kills = &op->client->kills;
-    if (op->kill_state == KILL_WAITING) pull(&kills->to_kill, op);
-    if (op->kill_state == KILL_KILLED) pull(&kills->killed, op);
+    if (op->kill_state == KILL_WAITING) kill_pull(&kills->to_kill, op);
+    if (op->kill_state == KILL_KILLED) kill_pull(&kills->killed, op);
     op->kills = 0;
     mouv__cut_remove(op);
 }
@@ -89,7 +89,7 @@ void mouv__kill_remove(mouv__operation_t *op) {
 /* --- the control connection
  * -------------------------------------------------------------------------------- */
 
-static void control_ended(mouv__background_t *background, bool answered) {
+static void kill_control_ended(mouv__background_t *background, bool answered) {
     mouv__kills_t *kills = &background->client->kills;
     if (background->connection && answered)
         background->connection->connected |= mouv__server_bit(background->server_id);
@@ -100,9 +100,9 @@ static void control_ended(mouv__background_t *background, bool answered) {
         mouv__runtime_ready(background->client->runtime, &kills->flush);
 }
 
-static void prepare_ended(mouv__background_t *background) {
+static void kill_prepare_ended(mouv__background_t *background) {
     if (background->ok) mouv__breaker_heard(background->client, background->server_id);
-    control_ended(background, background->ok);
+    kill_control_ended(background, background->ok);
 }
 
 void mouv__kill_prepare(mouv__kills_t *kills, uint32_t server_id) {
@@ -113,7 +113,7 @@ void mouv__kill_prepare(mouv__kills_t *kills, uint32_t server_id) {
     kills->prepared |= bit;
     background->server_id = server_id;
     mouv__background_submit(kills->client, background, &kills->control,
-                            mouv__background_connect_run, prepare_ended, NULL);
+                            mouv__background_connect_run, kill_prepare_ended, NULL);
 }
 
 bool mouv__kill_is_silent(const mouv__operation_t *op) {
@@ -124,7 +124,7 @@ bool mouv__kill_is_silent(const mouv__operation_t *op) {
 }
 
 bool mouv__kill_thinks_silent(const mouv__kills_t *kills, const mouv__operation_t *op) {
-    return mouv__kill_is_silent(op) || is_silent(kills, op->attempt.server_id);
+    return mouv__kill_is_silent(op) || kill_is_silent(kills, op->attempt.server_id);
 }
 
 void mouv__kill_drop(mouv__kills_t *kills) {
@@ -157,7 +157,8 @@ static void kill_free(mouv__background_t *background) {
     bson_destroy(((kill_t *)background)->command);
 }
 
-static void append_victim(bson_t *sessions, uint32_t index, const mouv__server_session_t *session) {
+static void kill_append_victim(bson_t *sessions, uint32_t index,
+                               const mouv__server_session_t *session) {
     char buffer[16];
     const char *key;
     bson_t lsid;
@@ -168,7 +169,7 @@ static void append_victim(bson_t *sessions, uint32_t index, const mouv__server_s
 }
 
 /* Moves every operation that waits on this server to `killed` and into the command. */
-static void collect(mouv__kills_t *kills, kill_t *kill) {
+static void kill_collect(mouv__kills_t *kills, kill_t *kill) {
     bson_t sessions;
     kill->command = bson_new();
     mouv__append_array_begin(kill->command, "killSessions", &sessions);
@@ -176,49 +177,50 @@ static void collect(mouv__kills_t *kills, kill_t *kill) {
          op = next) {
         next = op->kill_next;
         if (op->attempt.server_id != kill->background.server_id) continue;
-        append_victim(&sessions, kill->count, op->attempt.session);
+        kill_append_victim(&sessions, kill->count, op->attempt.session);
         op->attempt.session->kills++;
         kill->sessions[kill->count++] = op->attempt.session;
         op->kills++;
         if (kills->client->events) mouv__events_killed(op);
-        pull(&kills->to_kill, op);
-        push(&kills->killed, op, KILL_KILLED);
+        kill_pull(&kills->to_kill, op);
+        kill_push(&kills->killed, op, KILL_KILLED);
     }
     bson_append_array_end(kill->command, &sessions);
 }
 
 /* --- its answer ------------------------------------------------------------------------------ */
 
-static void on_again(mouv__timer_t *timer) {
+static void kill_on_again(mouv__timer_t *timer) {
     mouv__kills_t *kills = (mouv__kills_t *)((char *)timer - offsetof(mouv__kills_t, again));
     for (mouv__operation_t *op = kills->killed, *next; op; op = next) {
         next = op->kill_next;
         if (op->kills >= KILLS_MAX) continue;
-        pull(&kills->killed, op);
-        push(&kills->to_kill, op, KILL_WAITING);
+        kill_pull(&kills->killed, op);
+        kill_push(&kills->to_kill, op, KILL_WAITING);
     }
     if (kills->to_kill && !kills->flush.queued)
         mouv__runtime_ready(kills->client->runtime, &kills->flush);
 }
 
 /* Those who are not back yet are killed again after a pause that suits the most impatient. */
-static void plan_again(mouv__kills_t *kills) {
+static void kill_plan_again(mouv__kills_t *kills) {
     uint8_t least = KILLS_MAX;
     for (mouv__operation_t *op = kills->killed; op; op = op->kill_next)
         if (op->kills < least) least = op->kills;
     if (least >= KILLS_MAX || kills->refused) return;
     mouv_runtime_t *runtime = kills->client->runtime;
     int64_t pause_ns = FIRST_PAUSE_NS << (2 * (least > 0 ? least - 1 : 0));
-    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + pause_ns, on_again);
+    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + pause_ns, kill_on_again);
 }
 
 /* There was no memory for the command. */
-static void plan_flush(mouv__kills_t *kills) {
+static void kill_plan_flush(mouv__kills_t *kills) {
     mouv_runtime_t *runtime = kills->client->runtime;
-    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS, on_again);
+    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS,
+                      kill_on_again);
 }
 
-static void note_refusal(mouv__kills_t *kills, const mouv_error_t *error) {
+static void kill_note_refusal(mouv__kills_t *kills, const mouv_error_t *error) {
     if (mouv__code_is_retryable(error->server_code)) return;
     kills->refused = true;
     mouv__log(MOUV_LOG_DEBUG, "killSessions is refused: %s", error->message);
@@ -226,12 +228,12 @@ static void note_refusal(mouv__kills_t *kills, const mouv_error_t *error) {
 }
 
 /* Whether the server has said anything, and what follows from it. */
-static bool note_answer(mouv__kills_t *kills, const kill_t *kill) {
+static bool kill_note_answer(mouv__kills_t *kills, const kill_t *kill) {
     int64_t now_ns = mouv__now_ns(kills->client->runtime);
     uint64_t bit = mouv__server_bit(kill->background.server_id);
     mouv_error_t error = {0};
     if (!kill->background.ok) mouv__error_from_driver(&error, &kill->background.error);
-    if (error.code == MOUV_ESERVER) note_refusal(kills, &error);
+    if (error.code == MOUV_ESERVER) kill_note_refusal(kills, &error);
     bool answered = kill->background.ok || error.code == MOUV_ESERVER;
     if (answered && (kills->control.connection->connected & bit))
         kills->rtt_ns = now_ns - kill->began_ns;
@@ -247,7 +249,7 @@ static void kill_ended(mouv__background_t *background) {
     kill_t *kill = (kill_t *)background;
     mouv_client_t *client = background->client;
     mouv__kills_t *kills = &client->kills;
-    bool answered = background->connection && note_answer(kills, kill);
+    bool answered = background->connection && kill_note_answer(kills, kill);
     for (uint32_t i = 0; i < kill->count; i++) {
         mouv__server_session_t *session = kill->sessions[i];
         if (!answered) session->dirty = session->doomed = true;
@@ -255,22 +257,22 @@ static void kill_ended(mouv__background_t *background) {
         if (session->parked) mouv__server_session_give_back(session, mouv__now_ns(client->runtime));
         mouv__pool_serve(client, session->connection);
     }
-    plan_again(kills);
-    control_ended(background, answered);
+    kill_plan_again(kills);
+    kill_control_ended(background, answered);
 }
 
-static void flush(mouv__ready_t *ready) {
+static void kill_flush(mouv__ready_t *ready) {
     mouv__kills_t *kills = (mouv__kills_t *)((char *)ready - offsetof(mouv__kills_t, flush));
     if (!kills->to_kill || kills->control.busy) return; /* kill_ended() comes back here */
     kill_t *kill = mouv__alloc(sizeof(*kill) + VICTIMS_MAX * sizeof(kill->sessions[0]));
     if (!kill) {
-        plan_flush(kills);
+        kill_plan_flush(kills);
         return;
     }
     kill->background.server_id = kills->to_kill->attempt.server_id;
     kill->number = ++kills->kill_number;
     kill->began_ns = mouv__now_ns(kills->client->runtime);
-    collect(kills, kill);
+    kill_collect(kills, kill);
     mouv__background_submit(kills->client, &kill->background, &kills->control, kill_run, kill_ended,
                             kill_free);
 }
@@ -279,11 +281,11 @@ static void flush(mouv__ready_t *ready) {
 
 void mouv__kill_init(mouv__kills_t *kills, mouv_client_t *client) {
     kills->client = client;
-    kills->flush.run = flush;
+    kills->flush.run = kill_flush;
 }
 
 void mouv__kill_close(mouv__kills_t *kills) {
     mouv__timer_stop(kills->client->runtime, &kills->again);
-    while (kills->to_kill) pull(&kills->to_kill, kills->to_kill);
-    while (kills->killed) pull(&kills->killed, kills->killed);
+    while (kills->to_kill) kill_pull(&kills->to_kill, kills->to_kill);
+    while (kills->killed) kill_pull(&kills->killed, kills->killed);
 }

@@ -52,7 +52,7 @@ void mouv__operation_move(mouv__operation_t *op, mouv__op_state_t state) {
     op->state = (uint8_t)state;
 }
 
-static bool is_on_worker(const mouv__operation_t *op) {
+static bool operation_is_on_worker(const mouv__operation_t *op) {
     return op->state == MOUV__OP_RUNNING || op->state == MOUV__OP_STOPPING ||
            op->state == MOUV__OP_LATE;
 }
@@ -66,7 +66,7 @@ int32_t mouv__operation_wire_version(const mouv__operation_t *op) {
 /* --- words ----------------------------------------------------------------------------------- */
 
 /* The collection that a command names: its first value, or `collection` (getMore). */
-static const char *collection_of(const bson_t *command) {
+static const char *operation_collection_of(const bson_t *command) {
     bson_iter_t iter;
     if (!command || !bson_iter_init(&iter, command) || !bson_iter_next(&iter)) return NULL;
     if (BSON_ITER_HOLDS_UTF8(&iter)) return bson_iter_utf8(&iter, NULL);
@@ -76,7 +76,7 @@ static const char *collection_of(const bson_t *command) {
 }
 
 void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size) {
-    const char *collection = collection_of(op->command);
+    const char *collection = operation_collection_of(op->command);
     snprintf(text, size, "%s %s%s%s", op->row->name, op->database, collection ? "." : "",
              collection ? collection : "");
 }
@@ -99,7 +99,7 @@ static mouv__operation_t *operation_of(mouv__future_t *future) {
     return (mouv__operation_t *)future;
 }
 
-static void future_cancel(mouv__future_t *future) {
+static void operation_future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
     if (op->inquiry) return;          /* it was stopped before, and will soon have ended */
@@ -108,19 +108,19 @@ static void future_cancel(mouv__future_t *future) {
     mouv__operation_stop(op, false);
 }
 
-static void future_shorten(mouv__future_t *future, int64_t deadline_ns) {
+static void operation_future_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op) || op->inquiry || deadline_ns >= op->deadline_ns) return;
     op->deadline_ns = deadline_ns;
     mouv__operation_arm(op);
 }
 
-static void future_deliver(mouv__future_t *future, bool whole) {
+static void operation_future_deliver(mouv__future_t *future, bool whole) {
     mouv__operation_t *op = operation_of(future);
     if (op->deliver) op->deliver(op, whole);
 }
 
-static void future_release(mouv__future_t *future) {
+static void operation_future_release(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (op->release) op->release(op);
     mouv__free(op->first_error);
@@ -135,14 +135,14 @@ static void future_release(mouv__future_t *future) {
 static const mouv__future_ops_t future_ops = {
     .kind = "operation",
     .outside = true,
-    .cancel = future_cancel,
-    .shorten = future_shorten,
-    .deliver = future_deliver,
-    .release = future_release,
+    .cancel = operation_future_cancel,
+    .shorten = operation_future_shorten,
+    .deliver = operation_future_deliver,
+    .release = operation_future_release,
 };
 
 /* Lets the future go once neither a worker nor the ready queue can come back to it. */
-static void let_go_if_over(mouv__operation_t *op) {
+static void operation_let_go_if_over(mouv__operation_t *op) {
     if (op->state != MOUV__OP_SETTLED || op->admit.queued || !op->held) return;
     op->held = false;
     mouv__future_let_go(&op->future);
@@ -150,7 +150,7 @@ static void let_go_if_over(mouv__operation_t *op) {
 
 /* --- making and starting --------------------------------------------------------------------- */
 
-static int check_name(const char *database, mouv_error_t *error) {
+static int operation_check_name(const char *database, mouv_error_t *error) {
     size_t length = database ? strlen(database) : 0;
     if (length == 0) return mouv_error_set(error, MOUV_EINVAL, "the database name is empty");
     if (length > MOUV__DATABASE_NAME_MAX)
@@ -165,18 +165,18 @@ static int check_name(const char *database, mouv_error_t *error) {
     return 0;
 }
 
-static int check_new(mouv_client_t *client, const mouv__operation_row_t *row, const char *database,
-                     mouv_error_t *error) {
+static int operation_check_new(mouv_client_t *client, const mouv__operation_row_t *row,
+                               const char *database, mouv_error_t *error) {
     int rc = mouv__client_check(client, error);
     if (rc < 0) return rc;
     if (!(row->flags & MOUV__OP_CLEANUP) && mouv__current_refused())
         return mouv_error_set(error, MOUV_ECANCELED,
                               "the task has been cancelled; nothing is sent");
-    return check_name(database, error);
+    return operation_check_name(database, error);
 }
 
-static mouv__operation_t *fail_new(const mouv__operation_row_t *row, const char *database,
-                                   mouv_error_t *error, mouv_future_t *failed) {
+static mouv__operation_t *operation_fail_new(const mouv__operation_row_t *row, const char *database,
+                                             mouv_error_t *error, mouv_future_t *failed) {
     snprintf(error->operation, sizeof(error->operation), "%s %s", row->name,
              database ? database : "");
     mouv_runtime_t *runtime = mouv__runtime();
@@ -187,8 +187,8 @@ static mouv__operation_t *fail_new(const mouv__operation_row_t *row, const char 
 mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operation_row_t *row,
                                        const char *database, size_t size, mouv_future_t *failed) {
     mouv_error_t error = {0};
-    if (check_new(client, row, database, &error) < 0)
-        return fail_new(row, database, &error, failed);
+    if (operation_check_new(client, row, database, &error) < 0)
+        return operation_fail_new(row, database, &error, failed);
     mouv__operation_t *op = mouv__alloc(size > sizeof(*op) ? size : sizeof(*op));
     if (!op || mouv__future_init(&op->future, &future_ops, client->runtime,
                                  !(row->flags & MOUV__OP_CLEANUP)) != 0) {
@@ -221,7 +221,7 @@ mouv_future_t mouv__operation_refuse(mouv__operation_t *op, int code, const char
 }
 
 /* The user's maxTimeMS leaves the command: the lesser of it and the deadline is sent instead. */
-static void take_max_time(mouv__operation_t *op) {
+static void operation_take_max_time(mouv__operation_t *op) {
     bson_iter_t iter;
     if (!(op->row->flags & MOUV__OP_MAX_TIME) && !op->own_limit) return;
     if (!bson_iter_init_find(&iter, op->command, "maxTimeMS") || !BSON_ITER_HOLDS_NUMBER(&iter))
@@ -235,29 +235,29 @@ static void take_max_time(mouv__operation_t *op) {
     op->user_max_time_ms = (int32_t)max_time_ms;
 }
 
-static void admit(mouv__ready_t *ready) {
+static void operation_admit(mouv__ready_t *ready) {
     mouv__operation_t *op =
         (mouv__operation_t *)((char *)ready - offsetof(mouv__operation_t, admit));
     if (op->state == MOUV__OP_STARTED)
         mouv__pool_enter(op->client, op);
     else
-        let_go_if_over(op);
+        operation_let_go_if_over(op);
 }
 
 mouv_future_t mouv__operation_start(mouv__operation_t *op) {
     mouv_error_t error;
-    if (op->pin) mouv__pin_hold(op->pin); /* future_release() gives it up */
+    if (op->pin) mouv__pin_hold(op->pin); /* operation_future_release() gives it up */
     if (op->user_session && mouv__session_begin_operation(op, &error) < 0)
         return mouv__operation_refuse(op, error.code, "%s", error.message);
     mouv_future_t handle = mouv__future_handle(&op->future);
-    take_max_time(op);
+    operation_take_max_time(op);
     mouv__operation_drop_old_timeouts(op);
     op->held = true;
     mouv__future_hold(&op->future);
     mouv__operation_move(op, MOUV__OP_STARTED);
     op->number = ++op->client->stats.started;
     if (mouv__is_cleanup(op)) op->client->cleanups++;
-    op->admit.run = admit;
+    op->admit.run = operation_admit;
     mouv__runtime_ready(op->client->runtime, &op->admit);
     return handle;
 }
@@ -268,16 +268,16 @@ void mouv__operation_start_detached(mouv__operation_t *op) {
 }
 
 void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
-    assert(!is_on_worker(op) || op->attempt.connection == NULL || op->attempt.job.run);
+    assert(!operation_is_on_worker(op) || op->attempt.connection == NULL || op->attempt.job.run);
     bson_destroy(op->command);
     op->command = command;
-    take_max_time(op);
+    operation_take_max_time(op);
     mouv__operation_drop_old_timeouts(op);
 }
 
 /* --- settling -------------------------------------------------------------------------------- */
 
-static void count_end(mouv__operation_t *op, int code, const mouv_error_t *error) {
+static void operation_count_end(mouv__operation_t *op, int code, const mouv_error_t *error) {
     if (mouv__is_cleanup(op)) op->client->cleanups--;
     op->client->stats.completed++;
     if (code < 0 && (op->out_of_time || code == MOUV_ETIMEDOUT || mouv_error_is_timeout(error)))
@@ -285,31 +285,31 @@ static void count_end(mouv__operation_t *op, int code, const mouv_error_t *error
 }
 
 /* Completes the future. While a worker has the operation it is LATE, then SETTLED. */
-static void settle(mouv__operation_t *op, int code, mouv_error_t *error) {
+static void operation_settle(mouv__operation_t *op, int code, mouv_error_t *error) {
     mouv__queue_remove(op);
     mouv__timer_stop(op->client->runtime, &op->timer);
     mouv__session_end_operation(op);
     if (code < 0 && error->operation[0] == '\0')
         mouv__operation_text(op, error->operation, sizeof(error->operation));
-    bool worker = is_on_worker(op) && op->attempt.connection != NULL;
+    bool worker = operation_is_on_worker(op) && op->attempt.connection != NULL;
     if (worker) mouv__queue_push(&op->client->pool.running, op);
     mouv__operation_move(op, worker ? MOUV__OP_LATE : MOUV__OP_SETTLED);
-    count_end(op, code, error);
+    operation_count_end(op, code, error);
     mouv__future_hold(&op->future);
     mouv__future_complete(&op->future, code, error);
-    let_go_if_over(op);
+    operation_let_go_if_over(op);
     mouv__client_quiet(op->client);
     mouv__future_let_go(&op->future);
 }
 
 /* Asks the maker what it came to. May be MOUV__AGAIN. */
-static int ask_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
+static int operation_ask_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
     mouv__final_error(op, error);
     mouv__transaction_label(op, error);
     return op->finish ? op->finish(op, reply, error) : error->code;
 }
 
-static void why_stopped(const mouv__operation_t *op, mouv_error_t *error) {
+static void operation_why_stopped(const mouv__operation_t *op, mouv_error_t *error) {
     if (op->inquiry)
         mouv__inquiry_error(op, error);
     else
@@ -317,11 +317,11 @@ static void why_stopped(const mouv__operation_t *op, mouv_error_t *error) {
 }
 
 /* Ends an operation that will not run any more, or not this time. */
-static void end_unanswered(mouv__operation_t *op, mouv_error_t *error) {
-    int code = ask_finish(op, NULL, error);
+static void operation_end_unanswered(mouv__operation_t *op, mouv_error_t *error) {
+    int code = operation_ask_finish(op, NULL, error);
     if (code == MOUV__AGAIN) code = error->code;
     if (code < 0 && error->code >= 0) mouv_error_set(error, code, "%s", mouv_error_message(code));
-    settle(op, code, error);
+    operation_settle(op, code, error);
 }
 
 void mouv__operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *error) {
@@ -331,12 +331,12 @@ void mouv__operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *err
         mouv__server_session_give_back(op->attempt.session, mouv__now_ns(op->client->runtime));
         op->attempt.session = NULL;
     }
-    end_unanswered(op, &own);
+    operation_end_unanswered(op, &own);
 }
 
 /* --- back from the worker -------------------------------------------------------------------- */
 
-static void prepare_next_command(mouv__operation_t *op) {
+static void operation_prepare_next_command(mouv__operation_t *op) {
     mouv__inquiry_end(op);
     op->retries = op->connects = 0;
     op->maybe_stored = false;
@@ -346,7 +346,7 @@ static void prepare_next_command(mouv__operation_t *op) {
     op->first_error = NULL;
 }
 
-static void go_again(mouv__operation_t *op) {
+static void operation_go_again(mouv__operation_t *op) {
     mouv_client_t *client = op->client;
     mouv__queue_remove(op);
     op->kills = 0;
@@ -355,12 +355,12 @@ static void go_again(mouv__operation_t *op) {
         return;
     }
     mouv_error_t error = {0};
-    why_stopped(op, &error);
-    end_unanswered(op, &error);
+    operation_why_stopped(op, &error);
+    operation_end_unanswered(op, &error);
 }
 
 /* What the answer says of the connection and the session. */
-static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
+static void operation_note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     mouv__attempt_t *attempt = &op->attempt;
     uint64_t bit = mouv__server_bit(attempt->server_id);
     bool answered = attempt->reply && !attempt->unacknowledged;
@@ -378,35 +378,36 @@ static void note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     }
 }
 
-static void count_bytes(mouv__operation_t *op) {
+static void operation_count_bytes(mouv__operation_t *op) {
     mouv_client_stats_t *stats = &op->client->stats;
     if (mouv__attempt_is_sent(op)) stats->bytes_sent += op->command->len;
     if (op->attempt.reply) stats->bytes_received += op->attempt.reply->len;
 }
 
-static void give_connection_back(mouv_client_t *client, mouv__connection_t *connection) {
+static void operation_give_connection_back(mouv_client_t *client, mouv__connection_t *connection) {
     if (connection == client->pool.cleaner.connection)
         mouv__pool_leave_control(client, &client->pool.cleaner);
     else
         mouv__pool_leave(client, connection);
 }
 
-static void back_late(mouv__operation_t *op) {
+static void operation_back_late(mouv__operation_t *op) {
     bson_t *reply = op->attempt.reply;
     if (reply && op->late) op->late(op, reply);
     mouv__queue_remove(op);
     mouv__connection_t *connection = mouv__attempt_end(op, false);
-    give_connection_back(op->client, connection);
+    operation_give_connection_back(op->client, connection);
     mouv__operation_move(op, MOUV__OP_SETTLED);
-    let_go_if_over(op);
+    operation_let_go_if_over(op);
 }
 
-static bool goes_again(mouv__operation_t *op, mouv_error_t *error) {
+static bool operation_goes_again(mouv__operation_t *op, mouv_error_t *error) {
     return error->code < 0 && (mouv__retry(op, error) || mouv__inquiry_begin(op, error));
 }
 
-/* The same question as goes_again(), of an attempt that asked what had become of the write. */
-static bool probe_goes_again(mouv__operation_t *op, mouv_error_t *error) {
+/* The same question as operation_goes_again(), of an attempt that asked what had become of the
+ * write. */
+static bool operation_probe_goes_again(mouv__operation_t *op, mouv_error_t *error) {
     bson_t *reply;
     mouv__inquiry_next_t next = mouv__inquiry_back(op, error, &reply);
     if (next == MOUV__INQUIRY_ENDED) {
@@ -416,19 +417,20 @@ static bool probe_goes_again(mouv__operation_t *op, mouv_error_t *error) {
     return next == MOUV__INQUIRY_AGAIN;
 }
 
-static void back_awaited(mouv__operation_t *op, mouv_error_t *error) {
+static void operation_back_awaited(mouv__operation_t *op, mouv_error_t *error) {
     mouv__attempt_t *attempt = &op->attempt;
-    bool again = op->inquiry ? probe_goes_again(op, error) : goes_again(op, error);
-    int code = again ? MOUV__AGAIN : ask_finish(op, attempt->reply, error);
-    if (code == MOUV__AGAIN && !again) prepare_next_command(op);
+    bool again =
+        op->inquiry ? operation_probe_goes_again(op, error) : operation_goes_again(op, error);
+    int code = again ? MOUV__AGAIN : operation_ask_finish(op, attempt->reply, error);
+    if (code == MOUV__AGAIN && !again) operation_prepare_next_command(op);
     bson_destroy(attempt->reply);
     attempt->reply = NULL;
     mouv__connection_t *connection = mouv__attempt_end(op, again);
-    give_connection_back(op->client, connection);
+    operation_give_connection_back(op->client, connection);
     if (code == MOUV__AGAIN)
-        go_again(op);
+        operation_go_again(op);
     else
-        settle(op, code, error);
+        operation_settle(op, code, error);
 }
 
 void mouv__operation_back(mouv__job_t *job) {
@@ -438,15 +440,15 @@ void mouv__operation_back(mouv__job_t *job) {
     mouv_error_t error = {0};
     mouv__client_hold(client);
     mouv__kill_remove(op);
-    count_bytes(op);
+    operation_count_bytes(op);
     if (client->events) mouv__events_returned(op);
     mouv__outcome(op, &error);
-    note_connection(op, &error);
+    operation_note_connection(op, &error);
     if (op->user_session) mouv__session_observe_reply(op);
     if (op->state == MOUV__OP_LATE)
-        back_late(op);
+        operation_back_late(op);
     else
-        back_awaited(op, &error);
+        operation_back_awaited(op, &error);
     mouv__pool_pump(client);
     mouv__client_quiet(client);
     mouv__client_let_go(client);
@@ -454,7 +456,7 @@ void mouv__operation_back(mouv__job_t *job) {
 
 /* --- stopping -------------------------------------------------------------------------------- */
 
-static int64_t next_alarm(const mouv__operation_t *op) {
+static int64_t operation_next_alarm(const mouv__operation_t *op) {
     int64_t at = op->deadline_ns;
     if (at != MOUV__NEVER) at += DEADLINE_SLACK_NS;
     if (op->state == MOUV__OP_STOPPING) return op->grace_ns;
@@ -462,7 +464,7 @@ static int64_t next_alarm(const mouv__operation_t *op) {
     return waiting && op->wait_ns < at ? op->wait_ns : at;
 }
 
-static void on_timer(mouv__timer_t *timer) {
+static void operation_on_timer(mouv__timer_t *timer) {
     mouv__operation_t *op =
         (mouv__operation_t *)((char *)timer - offsetof(mouv__operation_t, timer));
     mouv_client_t *client = op->client;
@@ -483,23 +485,23 @@ static void on_timer(mouv__timer_t *timer) {
 
 void mouv__operation_arm(mouv__operation_t *op) {
     mouv_runtime_t *runtime = op->client->runtime;
-    int64_t at = next_alarm(op);
+    int64_t at = operation_next_alarm(op);
     if (at == MOUV__NEVER) {
         mouv__timer_stop(runtime, &op->timer);
         return;
     }
-    if (mouv__timer_start(runtime, &op->timer, at, on_timer) < 0)
+    if (mouv__timer_start(runtime, &op->timer, at, operation_on_timer) < 0)
         mouv__log(MOUV_LOG_WARNING, "no memory for the timer of an operation");
 }
 
 void mouv__operation_give_up(mouv__operation_t *op) {
     mouv_error_t error = {0};
-    why_stopped(op, &error);
+    operation_why_stopped(op, &error);
     if (mouv__is_write(op) && mouv__attempt_is_sent(op)) op->maybe_stored = true;
-    end_unanswered(op, &error);
+    operation_end_unanswered(op, &error);
 }
 
-static void stop_on_worker(mouv__operation_t *op) {
+static void operation_stop_on_worker(mouv__operation_t *op) {
     if (mouv__attempt_stop(op)) { /* nothing was sent, nothing will be */
         mouv__operation_give_up(op);
         return;
@@ -521,12 +523,12 @@ void mouv__operation_stop(mouv__operation_t *op, bool expired) {
         op->expired = expired;
     }
     if (op->state == MOUV__OP_RUNNING) {
-        stop_on_worker(op);
+        operation_stop_on_worker(op);
         return;
     }
     mouv_error_t error = {0}, wait = {0};
     if (op->state == MOUV__OP_QUEUED) mouv__breaker_waited(op);
-    why_stopped(op, &error);
+    operation_why_stopped(op, &error);
     mouv__pool_explain(op->client, op, &wait);
     if (wait.code < 0 && !op->inquiry)
         mouv_error_set(&error, error.code, "%s %s: %.400s", mouv_error_message(error.code),
@@ -543,5 +545,5 @@ void mouv__operation_leave_behind(mouv__operation_t *op) {
     mouv__attempt_abandon(op);
     mouv__queue_remove(op);
     mouv__operation_move(op, MOUV__OP_SETTLED);
-    let_go_if_over(op);
+    operation_let_go_if_over(op);
 }

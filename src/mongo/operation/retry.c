@@ -21,7 +21,7 @@ void mouv__stopped_error(const mouv__operation_t *op, mouv_error_t *error) {
 
 /* --- one attempt ----------------------------------------------------------------------------- */
 
-static void make_unknown(mouv_error_t *error, int cause, const char *why) {
+static void retry_make_unknown(mouv_error_t *error, int cause, const char *why) {
     char text[sizeof(error->message)];
     snprintf(text, sizeof(text), "%s: %.400s", why, error->message);
     snprintf(error->message, sizeof(error->message), "%s", text);
@@ -31,35 +31,35 @@ static void make_unknown(mouv_error_t *error, int cause, const char *why) {
 
 /* The server ended it before it was through: because of maxTimeMS, or because mouv asked for it, of
  * a write and of what is asked about one (inquiry.h). */
-static bool was_stopped(const mouv__operation_t *op, const mouv_error_t *error) {
+static bool retry_was_stopped(const mouv__operation_t *op, const mouv_error_t *error) {
     return error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
            ((op->stopped || op->inquiry) && error->server_code == MOUV__CODE_INTERRUPTED);
 }
 
 /* What is asked about without having been stopped has run out of its maxTimeMS. */
-static int stopped_code(const mouv__operation_t *op, const mouv_error_t *error) {
+static int retry_stopped_code(const mouv__operation_t *op, const mouv_error_t *error) {
     bool timed_out = op->expired || (op->inquiry && !op->stopped) ||
                      error->server_code == MOUV__CODE_MAX_TIME_EXPIRED;
     return timed_out ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
 }
 
-static void turn_into_stopped(const mouv__operation_t *op, mouv_error_t *error) {
-    int code = stopped_code(op, error);
+static void retry_turn_into_stopped(const mouv__operation_t *op, mouv_error_t *error) {
+    int code = retry_stopped_code(op, error);
     if (mouv__is_write(op) && op->multi)
-        make_unknown(error, code, "stopped on the server, some of it may have been done");
+        retry_make_unknown(error, code, "stopped on the server, some of it may have been done");
     else
         error->code = code;
 }
 
 /* ok: 1, but a write may have failed all the same. */
-static void outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
+static void retry_outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
     const bson_t *reply = op->attempt.reply;
     bool in_concern;
     if (!mouv__error_from_write_reply(error, reply, &in_concern)) return;
-    if (!was_stopped(op, error)) return;
-    int code = stopped_code(op, error);
+    if (!retry_was_stopped(op, error)) return;
+    int code = retry_stopped_code(op, error);
     if (in_concern && !mouv__reply_did_nothing(reply))
-        make_unknown(error, code, "stored, but its confirmation was not waited for");
+        retry_make_unknown(error, code, "stored, but its confirmation was not waited for");
     else if (!mouv__reply_did_something(reply))
         error->code = code;
     else
@@ -67,7 +67,7 @@ static void outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
 }
 
 /* There is no answer, because mouv did not wait for it any longer. */
-static void turn_into_interrupted(mouv__operation_t *op, mouv_error_t *error) {
+static void retry_turn_into_interrupted(mouv__operation_t *op, mouv_error_t *error) {
     *error = (mouv_error_t){0};
     mouv__stopped_error(op, error);
     if (mouv__is_write(op) && op->attempt.reached) op->maybe_stored = true;
@@ -76,26 +76,26 @@ static void turn_into_interrupted(mouv__operation_t *op, mouv_error_t *error) {
 void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
     const mouv__attempt_t *attempt = &op->attempt;
     if (attempt->ok) {
-        if (mouv__is_write(op)) outcome_of_write(op, error);
+        if (mouv__is_write(op)) retry_outcome_of_write(op, error);
         return;
     }
     if (!attempt->reply) {
         mouv__error_from_driver(error, &attempt->error);
-        if (attempt->cut && op->stopped) turn_into_interrupted(op, error);
+        if (attempt->cut && op->stopped) retry_turn_into_interrupted(op, error);
         return;
     }
     mouv__error_from_reply(error, attempt->reply);
-    if (was_stopped(op, error)) turn_into_stopped(op, error);
+    if (retry_was_stopped(op, error)) retry_turn_into_stopped(op, error);
 }
 
 /* --- another attempt ------------------------------------------------------------------------- */
 
-static bool read_may_retry(const mouv_error_t *error) {
+static bool retry_read_may_retry(const mouv_error_t *error) {
     return error->code == MOUV_ENETWORK ||
            (error->code == MOUV_ESERVER && mouv__code_is_retryable(error->server_code));
 }
 
-static bool write_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
+static bool retry_write_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
     if (error->code == MOUV_ENETWORK || mouv_error_has_label(error, "RetryableWriteError"))
         return true;
     return error->code == MOUV_ESERVER &&
@@ -104,19 +104,19 @@ static bool write_may_retry(const mouv__operation_t *op, const mouv_error_t *err
 }
 
 /* An answer that was no answer: nobody knows what the next one would be. */
-static bool is_malformed(const mouv_error_t *error) {
+static bool retry_is_malformed(const mouv_error_t *error) {
     return error->domain == MONGOC_ERROR_PROTOCOL;
 }
 
-static bool may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
-    if (!op->retryable || op->stopped || is_malformed(error)) return false;
+static bool retry_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
+    if (!op->retryable || op->stopped || retry_is_malformed(error)) return false;
     if (op->retries > 0 && !op->has_timeout) return false; /* with it, until the time is up */
-    if (mouv__is_write(op)) return op->attempt.txn_number > 0 && write_may_retry(op, error);
-    return op->client->retry_reads && read_may_retry(error);
+    if (mouv__is_write(op)) return op->attempt.txn_number > 0 && retry_write_may_retry(op, error);
+    return op->client->retry_reads && retry_read_may_retry(error);
 }
 
 /* Whether libmongoc failed before it had given anything to a connection. */
-static bool was_not_sent(const mouv_error_t *error) {
+static bool retry_was_not_sent(const mouv_error_t *error) {
     return error->domain == MONGOC_ERROR_STREAM &&
            (error->server_code == MONGOC_ERROR_STREAM_CONNECT ||
             error->server_code == MONGOC_ERROR_STREAM_NAME_RESOLUTION ||
@@ -124,26 +124,26 @@ static bool was_not_sent(const mouv_error_t *error) {
 }
 
 /* The answer says what was done, though perhaps not for good. */
-static bool is_in_concern(const mouv_error_t *error) {
+static bool retry_is_in_concern(const mouv_error_t *error) {
     return error->code == MOUV_ESERVER && error->domain == MONGOC_ERROR_WRITE_CONCERN;
 }
 
 /* Ended by a change of the server's state, which does not say that nothing was done before. */
-static bool is_half_way(const mouv_error_t *error) {
+static bool retry_is_half_way(const mouv_error_t *error) {
     return error->code == MOUV_ESERVER && mouv__code_is_half_way(error->server_code) &&
            !mouv_error_has_label(error, "NoWritesPerformed");
 }
 
-static void note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
-    bool lost = error->code == MOUV_ENETWORK && !was_not_sent(error) && mouv__attempt_is_sent(op) &&
-                op->attempt.reached;
-    if (mouv__is_write(op) && (lost || is_in_concern(error) || is_half_way(error)))
+static void retry_note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
+    bool lost = error->code == MOUV_ENETWORK && !retry_was_not_sent(error) &&
+                mouv__attempt_is_sent(op) && op->attempt.reached;
+    if (mouv__is_write(op) && (lost || retry_is_in_concern(error) || retry_is_half_way(error)))
         op->maybe_stored = true;
 }
 
 bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
-    note_maybe_stored(op, error);
-    if (!may_retry(op, error)) return false;
+    retry_note_maybe_stored(op, error);
+    if (!retry_may_retry(op, error)) return false;
     if (!op->first_error) op->first_error = mouv__alloc(sizeof(*op->first_error));
     if (op->first_error) *op->first_error = *error;
     if (op->retries < UINT8_MAX) op->retries++;
@@ -165,32 +165,33 @@ void mouv__give_txn_number(mouv__operation_t *op) {
 /* --- the last word --------------------------------------------------------------------------- */
 
 /* The second attempt never reached a server, or did nothing there: the first error counts. */
-static bool first_counts(const mouv_error_t *error) {
+static bool retry_first_counts(const mouv_error_t *error) {
     return error->code == MOUV_ESELECTION || error->code == MOUV_EQUEUE ||
            error->code == MOUV_EINVAL || mouv_error_has_label(error, "NoWritesPerformed");
 }
 
 /* Whether this answer also tells what became of an earlier attempt with the same txnNumber. */
-static bool is_definite(const mouv_error_t *error) {
-    return is_in_concern(error) ||
+static bool retry_is_definite(const mouv_error_t *error) {
+    return retry_is_in_concern(error) ||
            (error->code == MOUV_ESERVER && !mouv__code_is_retryable(error->server_code));
 }
 
 /* What a transaction did before its commit is not stored. */
-static bool is_undone(const mouv__operation_t *op) {
+static bool retry_is_undone(const mouv__operation_t *op) {
     return op->in_transaction && !op->multi;
 }
 
 /* What servers cannot, or do not yet, say themselves of a retryable write: a commit is one too. */
-static void label_retryable(const mouv__operation_t *op, mouv_error_t *error) {
-    if (!mouv__is_write(op) || is_undone(op) || op->attempt.txn_number == 0) return;
-    if (write_may_retry(op, error)) mouv__error_add_label(error, "RetryableWriteError");
+static void retry_label_retryable(const mouv__operation_t *op, mouv_error_t *error) {
+    if (!mouv__is_write(op) || retry_is_undone(op) || op->attempt.txn_number == 0) return;
+    if (retry_write_may_retry(op, error)) mouv__error_add_label(error, "RetryableWriteError");
 }
 
 void mouv__final_error(mouv__operation_t *op, mouv_error_t *error) {
     if (error->code >= 0) return;
-    if (op->first_error && first_counts(error)) *error = *op->first_error;
-    label_retryable(op, error);
-    if (op->maybe_stored && error->code != MOUV_EUNKNOWN && !is_definite(error) && !is_undone(op))
-        make_unknown(error, error->code, "sent, but the outcome is unknown");
+    if (op->first_error && retry_first_counts(error)) *error = *op->first_error;
+    retry_label_retryable(op, error);
+    if (op->maybe_stored && error->code != MOUV_EUNKNOWN && !retry_is_definite(error) &&
+        !retry_is_undone(op))
+        retry_make_unknown(error, error->code, "sent, but the outcome is unknown");
 }

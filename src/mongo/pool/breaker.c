@@ -35,20 +35,20 @@ static mouv__breaker_t *breaker_of(const mouv__operation_t *op) {
     return &op->client->breakers.of[op->attempt.server_id % 64];
 }
 
-static const char *host_of(const mouv_client_t *client, uint32_t server_id) {
+static const char *breaker_host_of(const mouv_client_t *client, uint32_t server_id) {
     const mouv__server_t *server = mouv__topology_server(client->pool.topology, server_id);
     return server ? server->host : "the server";
 }
 
-static long long silent_ms(const mouv_client_t *client, const mouv__breaker_t *breaker) {
+static long long breaker_silent_ms(const mouv_client_t *client, const mouv__breaker_t *breaker) {
     return (long long)((mouv__now_ns(client->runtime) - breaker->since_ns) / MS_NS);
 }
 
-static bool is_asked(const mouv__breakers_t *breakers, uint32_t server_id) {
+static bool breaker_is_asked(const mouv__breakers_t *breakers, uint32_t server_id) {
     return (breakers->asked & mouv__server_bit(server_id)) != 0;
 }
 
-static int64_t least_ns(const mouv_client_t *client) {
+static int64_t breaker_least_ns(const mouv_client_t *client) {
     int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
     if (client->kills.rtt_ns > rtt_ns) rtt_ns = client->kills.rtt_ns;
     return LEAST_ROUND_TRIPS * rtt_ns > LEAST_NS ? LEAST_ROUND_TRIPS * rtt_ns : LEAST_NS;
@@ -56,10 +56,10 @@ static int64_t least_ns(const mouv_client_t *client) {
 
 /* --- the ping -------------------------------------------------------------------------------- */
 
-static void go_on_asking(mouv__breakers_t *breakers);
+static void breaker_go_on_asking(mouv__breakers_t *breakers);
 
 /* A server that refuses the ping has answered as well. */
-static void ping_ended(mouv__background_t *background) {
+static void breaker_ping_ended(mouv__background_t *background) {
     mouv_client_t *client = background->client;
     mouv_error_t error = {0};
     mouv__pool_leave_control(client, &client->breakers.control);
@@ -67,50 +67,50 @@ static void ping_ended(mouv__background_t *background) {
         mouv__now_ns(client->runtime) + PAUSE_NS;
     if (background->ok || mouv__background_error(background, &error) == MOUV_ESERVER)
         mouv__breaker_heard(client, background->server_id);
-    go_on_asking(&client->breakers);
+    breaker_go_on_asking(&client->breakers);
 }
 
-static void send_ping(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
+static void breaker_send_ping(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
     mouv__background_t *background = mouv__alloc(sizeof(*background));
     int64_t now_ns = mouv__now_ns(breakers->client->runtime);
-    int64_t least = least_ns(breakers->client);
+    int64_t least = breaker_least_ns(breakers->client);
     breaker->ping_ns = now_ns + PAUSE_NS;
     if (!background) return;
     if (breaker->open_ns == MOUV__NEVER)
         breaker->open_ns = now_ns + (least > PATIENCE_NS ? least : PATIENCE_NS);
     background->server_id = breaker->server_id;
     mouv__background_submit(breakers->client, background, &breakers->control,
-                            mouv__background_connect_run, ping_ended, NULL);
+                            mouv__background_connect_run, breaker_ping_ended, NULL);
 }
 
 /* Of several that are asked that whose turn it is. */
-static mouv__breaker_t *next_ping(mouv__breakers_t *breakers) {
+static mouv__breaker_t *breaker_next_ping(mouv__breakers_t *breakers) {
     mouv__breaker_t *next = NULL;
     for (uint32_t i = 0; i < 64; i++) {
         mouv__breaker_t *breaker = &breakers->of[i];
-        if (!is_asked(breakers, i)) continue;
+        if (!breaker_is_asked(breakers, i)) continue;
         if (!next || breaker->ping_ns < next->ping_ns) next = breaker;
     }
     return next;
 }
 
-static void open_breaker(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
+static void breaker_open_breaker(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
     mouv_client_t *client = breakers->client;
     breakers->open |= mouv__server_bit(breaker->server_id);
     client->stats.circuits++;
     mouv__log(MOUV_LOG_WARNING,
               "%s has not answered for %lld ms; until it does only pings are sent",
-              host_of(client, breaker->server_id), silent_ms(client, breaker));
+              breaker_host_of(client, breaker->server_id), breaker_silent_ms(client, breaker));
 }
 
 /* Opens those whose ping has had its time; gives when that is so of the next one. */
-static int64_t open_unanswered(mouv__breakers_t *breakers, int64_t now_ns) {
+static int64_t breaker_open_unanswered(mouv__breakers_t *breakers, int64_t now_ns) {
     int64_t next_ns = MOUV__NEVER;
     for (uint32_t i = 0; i < 64; i++) {
         mouv__breaker_t *breaker = &breakers->of[i];
-        if (!is_asked(breakers, i) || (breakers->open & mouv__server_bit(i))) continue;
+        if (!breaker_is_asked(breakers, i) || (breakers->open & mouv__server_bit(i))) continue;
         if (breaker->open_ns <= now_ns)
-            open_breaker(breakers, breaker);
+            breaker_open_breaker(breakers, breaker);
         else if (breaker->open_ns < next_ns)
             next_ns = breaker->open_ns;
     }
@@ -118,38 +118,38 @@ static int64_t open_unanswered(mouv__breakers_t *breakers, int64_t now_ns) {
 }
 
 /* Those who wait for a connection to a server that is silent now wait for the server. */
-static void on_timer(mouv__timer_t *timer) {
+static void breaker_on_timer(mouv__timer_t *timer) {
     mouv__breakers_t *breakers =
         (mouv__breakers_t *)((char *)timer - offsetof(mouv__breakers_t, timer));
-    go_on_asking(breakers);
+    breaker_go_on_asking(breakers);
     mouv__pool_pump(breakers->client);
 }
 
-/* ping_ended() comes here as well. */
-static void go_on_asking(mouv__breakers_t *breakers) {
+/* breaker_ping_ended() comes here as well. */
+static void breaker_go_on_asking(mouv__breakers_t *breakers) {
     mouv_client_t *client = breakers->client;
     int64_t now_ns = mouv__now_ns(client->runtime);
     if (!breakers->asked || client->state != MOUV__CLIENT_OPEN) return;
-    mouv__breaker_t *next = next_ping(breakers);
-    if (!breakers->control.busy && next->ping_ns <= now_ns) send_ping(breakers, next);
-    int64_t next_ns = open_unanswered(breakers, now_ns);
+    mouv__breaker_t *next = breaker_next_ping(breakers);
+    if (!breakers->control.busy && next->ping_ns <= now_ns) breaker_send_ping(breakers, next);
+    int64_t next_ns = breaker_open_unanswered(breakers, now_ns);
     if (!breakers->control.busy && next->ping_ns < next_ns) next_ns = next->ping_ns;
     if (next_ns == MOUV__NEVER)
         mouv__timer_stop(client->runtime, &breakers->timer);
-    else if (mouv__timer_start(client->runtime, &breakers->timer, next_ns, on_timer) < 0)
+    else if (mouv__timer_start(client->runtime, &breakers->timer, next_ns, breaker_on_timer) < 0)
         mouv__log(MOUV_LOG_WARNING, "no memory for the timer of a ping");
 }
 
-static void ask(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
+static void breaker_ask(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
     breakers->asked |= mouv__server_bit(breaker->server_id);
     breaker->ping_ns = mouv__now_ns(breakers->client->runtime);
     breaker->open_ns = MOUV__NEVER; /* its ping may have to wait for another server's */
-    go_on_asking(breakers);
+    breaker_go_on_asking(breakers);
 }
 
 /* --- open and closed ------------------------------------------------------------------------- */
 
-static void on_closed(mouv__ready_t *ready) {
+static void breaker_on_closed(mouv__ready_t *ready) {
     mouv__breakers_t *breakers =
         (mouv__breakers_t *)((char *)ready - offsetof(mouv__breakers_t, closed));
     if (breakers->client->state == MOUV__CLIENT_OPEN) mouv__pool_look_again(breakers->client);
@@ -162,7 +162,7 @@ bool mouv__breaker_keeps_cut(const mouv_client_t *client, mouv__connection_t *co
     return true;
 }
 
-static void give_cuts_back(mouv_client_t *client, uint32_t server_id) {
+static void breaker_give_cuts_back(mouv_client_t *client, uint32_t server_id) {
     mouv__pool_t *pool = &client->pool;
     for (uint32_t i = 0; i < pool->connection_count; i++) {
         mouv__connection_t *connection = pool->connections[i];
@@ -174,7 +174,7 @@ static void give_cuts_back(mouv_client_t *client, uint32_t server_id) {
 }
 
 /* Its caller may be in the midst of an operation, so nobody is let in before the turn's end. */
-static void close_breaker(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
+static void breaker_close_breaker(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
     mouv_client_t *client = breakers->client;
     uint64_t bit = mouv__server_bit(breaker->server_id);
     bool was_open = (breakers->open & bit) != 0;
@@ -184,9 +184,9 @@ static void close_breaker(mouv__breakers_t *breakers, mouv__breaker_t *breaker) 
     breakers->open &= ~bit;
     if (!breakers->asked) mouv__timer_stop(client->runtime, &breakers->timer);
     if (!was_open) return;
-    give_cuts_back(client, breaker->server_id);
+    breaker_give_cuts_back(client, breaker->server_id);
     mouv__log(MOUV_LOG_DEBUG, "%s is no longer only pinged, after %lld ms",
-              host_of(client, breaker->server_id), silent_ms(client, breaker));
+              breaker_host_of(client, breaker->server_id), breaker_silent_ms(client, breaker));
     if (!breakers->closed.queued) mouv__runtime_ready(client->runtime, &breakers->closed);
 }
 
@@ -195,17 +195,17 @@ void mouv__breaker_heard(mouv_client_t *client, uint32_t server_id) {
     mouv__breaker_t *breaker = &breakers->of[server_id % 64];
     breaker->heard_ns = mouv__now_ns(client->runtime);
     mouv__kill_heard(&client->kills, server_id);
-    if (breaker->misses > 0) close_breaker(breakers, breaker);
+    if (breaker->misses > 0) breaker_close_breaker(breakers, breaker);
 }
 
 /* --- misses ---------------------------------------------------------------------------------- */
 
 /* An awaiter's deadline cancels what it waits for a moment before that has expired itself. */
-static bool was_too_late(const mouv__operation_t *op, int64_t now_ns) {
+static bool breaker_was_too_late(const mouv__operation_t *op, int64_t now_ns) {
     return op->stopped && op->deadline_ns != MOUV__NEVER && now_ns >= op->deadline_ns;
 }
 
-static void count_miss(const mouv__operation_t *op, int64_t began_ns, int64_t now_ns) {
+static void breaker_count_miss(const mouv__operation_t *op, int64_t began_ns, int64_t now_ns) {
     mouv__breakers_t *breakers = &op->client->breakers;
     mouv__breaker_t *breaker = breaker_of(op);
     if (breaker->misses == 0 || began_ns < breaker->since_ns) breaker->since_ns = began_ns;
@@ -213,21 +213,21 @@ static void count_miss(const mouv__operation_t *op, int64_t began_ns, int64_t no
     breaker->missed_ns = now_ns;
     breaker->misses++;
     breakers->missed |= mouv__server_bit(breaker->server_id);
-    if (breaker->misses >= MISSES && !is_asked(breakers, breaker->server_id))
-        ask(breakers, breaker);
+    if (breaker->misses >= MISSES && !breaker_is_asked(breakers, breaker->server_id))
+        breaker_ask(breakers, breaker);
 }
 
 /* Whether its server had time for an answer and has said nothing at all. */
-static bool is_miss(const mouv__operation_t *op, int64_t began_ns, int64_t now_ns) {
+static bool breaker_is_miss(const mouv__operation_t *op, int64_t began_ns, int64_t now_ns) {
     if (op->attempt.server_id == 0 || op->client->state != MOUV__CLIENT_OPEN) return false;
-    return was_too_late(op, now_ns) && breaker_of(op)->heard_ns <= began_ns &&
-           now_ns - began_ns >= least_ns(op->client);
+    return breaker_was_too_late(op, now_ns) && breaker_of(op)->heard_ns <= began_ns &&
+           now_ns - began_ns >= breaker_least_ns(op->client);
 }
 
 void mouv__breaker_missed(const mouv__operation_t *op) {
     int64_t now_ns = mouv__now_ns(op->client->runtime);
     if (!op->attempt.reached && op->client->driver_pool->own_streams) return;
-    if (is_miss(op, op->began_ns, now_ns)) count_miss(op, op->began_ns, now_ns);
+    if (breaker_is_miss(op, op->began_ns, now_ns)) breaker_count_miss(op, op->began_ns, now_ns);
 }
 
 /* Those that one moment ends are one miss: most of them have waited for others. */
@@ -235,8 +235,8 @@ void mouv__breaker_waited(const mouv__operation_t *op) {
     const mouv__breaker_t *breaker = breaker_of(op);
     int64_t now_ns = mouv__now_ns(op->client->runtime);
     int64_t began_ns = op->select_ns - op->client->selection_timeout_ms * MS_NS;
-    if (breaker->misses > 0 && now_ns - breaker->missed_ns < least_ns(op->client)) return;
-    if (is_miss(op, began_ns, now_ns)) count_miss(op, began_ns, now_ns);
+    if (breaker->misses > 0 && now_ns - breaker->missed_ns < breaker_least_ns(op->client)) return;
+    if (breaker_is_miss(op, began_ns, now_ns)) breaker_count_miss(op, began_ns, now_ns);
 }
 
 /* --- who may go where ------------------------------------------------------------------------ */
@@ -246,27 +246,27 @@ bool mouv__breaker_is_open(const mouv_client_t *client, uint32_t server_id) {
 }
 
 /* Clean-up has a control connection of its own and little time there. */
-static bool is_exempt(const mouv__operation_t *op) {
+static bool breaker_is_exempt(const mouv__operation_t *op) {
     return mouv__is_cleanup(op) && op->deadline_ns == MOUV__NEVER;
 }
 
-static uint32_t first_open_id(const mouv__breakers_t *breakers) {
+static uint32_t breaker_first_open_id(const mouv__breakers_t *breakers) {
     return breakers->open ? breakers->of[__builtin_ctzll(breakers->open)].server_id : 0;
 }
 
 /* Which servers have the right tags only libmongoc knows: it is asked to prefer another one. */
-static bool find_other(mouv__operation_t *op) {
+static bool breaker_find_other(mouv__operation_t *op) {
     const mouv__breakers_t *breakers = &op->client->breakers;
     mouv__criteria_t criteria = mouv__operation_criteria(op);
     criteria.barred = breakers->open;
     uint32_t waits_for = op->attempt.server_id, id;
     if (!mouv__topology_pick(op->client->pool.topology, &criteria, (uint32_t)op->number, &id)) {
-        op->attempt.server_id = waits_for ? waits_for : first_open_id(breakers);
+        op->attempt.server_id = waits_for ? waits_for : breaker_first_open_id(breakers);
         return false;
     }
     op->attempt.server_id = id;
     if (id == 0 && op->attempt.avoid_id == 0 && breakers->open)
-        op->attempt.avoid_id = first_open_id(breakers);
+        op->attempt.avoid_id = breaker_first_open_id(breakers);
     return true;
 }
 
@@ -275,9 +275,9 @@ static bool find_other(mouv__operation_t *op) {
 bool mouv__breaker_lets_pass(mouv__operation_t *op) {
     const mouv_client_t *client = op->client;
     uint32_t server_id = op->attempt.server_id;
-    if (!client->breakers.missed || is_exempt(op)) return true;
+    if (!client->breakers.missed || breaker_is_exempt(op)) return true;
     if (server_id && !mouv__breaker_is_open(client, server_id)) return true;
-    return !op->pin && !op->server_id && find_other(op);
+    return !op->pin && !op->server_id && breaker_find_other(op);
 }
 
 bool mouv__breaker_explain(const mouv__operation_t *op, mouv_error_t *error) {
@@ -286,22 +286,22 @@ bool mouv__breaker_explain(const mouv__operation_t *op, mouv_error_t *error) {
     if (!mouv__breaker_is_open(client, server_id)) return false;
     mouv_error_set(error, MOUV_ESELECTION,
                    "%s has not answered for %lld ms; until it does only pings are sent",
-                   host_of(client, server_id),
-                   silent_ms(client, &client->breakers.of[server_id % 64]));
+                   breaker_host_of(client, server_id),
+                   breaker_silent_ms(client, &client->breakers.of[server_id % 64]));
     return true;
 }
 
 /* --- the monitors ---------------------------------------------------------------------------- */
 
 /* Who waits for a server that is lost waits for what the monitors find. */
-static void drop_lost(mouv_client_t *client) {
+static void breaker_drop_lost(mouv_client_t *client) {
     mouv__breakers_t *breakers = &client->breakers;
     for (uint32_t i = 0; i < 64 && breakers->missed; i++) {
         if (!(breakers->missed & mouv__server_bit(i))) continue;
         const mouv__server_t *server =
             mouv__topology_server(client->pool.topology, breakers->of[i].server_id);
         if (!server || server->kind == MOUV__SERVER_UNKNOWN)
-            close_breaker(breakers, &breakers->of[i]);
+            breaker_close_breaker(breakers, &breakers->of[i]);
     }
 }
 
@@ -310,14 +310,14 @@ void mouv__breakers_look(mouv_client_t *client) {
     for (uint32_t i = 0; topology && i < topology->count; i++)
         if (mouv__listener_take_heartbeat(client->driver_pool->listener, topology->servers[i].host))
             mouv__breaker_heard(client, topology->servers[i].id);
-    drop_lost(client);
+    breaker_drop_lost(client);
 }
 
 /* --- */
 
 void mouv__breakers_init(mouv__breakers_t *breakers, mouv_client_t *client) {
     breakers->client = client;
-    breakers->closed.run = on_closed;
+    breakers->closed.run = breaker_on_closed;
 }
 
 void mouv__breakers_close(mouv__breakers_t *breakers) {

@@ -26,23 +26,24 @@ void mouv__idle_remove(mouv__pool_t *pool, mouv__connection_t *connection) {
     connection->prev = connection->next = NULL;
 }
 
-static bool is_kept(const mouv__connection_t *connection) {
+static bool idle_is_kept(const mouv__connection_t *connection) {
     const mouv__server_session_t *session = connection->sessions;
     while (session && !session->keepers) session = session->next;
     return session != NULL;
 }
 
 /* A cursor or session on a connection with a stream would wait for its polls. */
-static bool suits(const mouv__connection_t *connection, const mouv__operation_t *op) {
-    return connection->streams == 0 && !((op->row->flags & MOUV__OP_POLL) && is_kept(connection));
+static bool idle_suits(const mouv__connection_t *connection, const mouv__operation_t *op) {
+    return connection->streams == 0 &&
+           !((op->row->flags & MOUV__OP_POLL) && idle_is_kept(connection));
 }
 
-static bool may_grow(const mouv__pool_t *pool) {
+static bool idle_may_grow(const mouv__pool_t *pool) {
     return pool->connection_count < pool->connection_max;
 }
 
 /* Its connection to this server (0: to any) was cut, and it waits for another one. */
-static bool awaits_reconnect(const mouv__connection_t *connection, uint32_t server_id) {
+static bool idle_awaits_reconnect(const mouv__connection_t *connection, uint32_t server_id) {
     return connection->reconnect_id && (server_id == 0 || connection->reconnect_id == server_id);
 }
 
@@ -51,16 +52,17 @@ mouv__connection_t *mouv__idle_find(const mouv__pool_t *pool, const mouv__operat
     uint64_t mask = server_id ? mouv__server_bit(server_id) : UINT64_MAX;
     mouv__connection_t *best = NULL;
     for (mouv__connection_t *connection = pool->idle; connection; connection = connection->next) {
-        if (!(connection->connected & mask) || awaits_reconnect(connection, server_id)) continue;
-        if (suits(connection, op)) return connection;
+        if (!(connection->connected & mask) || idle_awaits_reconnect(connection, server_id))
+            continue;
+        if (idle_suits(connection, op)) return connection;
         if (!best || connection->streams < best->streams) best = connection;
     }
-    return may_grow(pool) ? NULL : best;
+    return idle_may_grow(pool) ? NULL : best;
 }
 
 /* --- other connections ----------------------------------------------------------------------- */
 
-static mouv__connection_t *new_connection(mouv_client_t *client) {
+static mouv__connection_t *idle_new_connection(mouv_client_t *client) {
     mouv__pool_t *pool = &client->pool;
     if (pool->connection_count >= pool->connection_max) return NULL;
     mouv__connection_t *connection = mouv__connection_new(client->driver_pool);
@@ -75,14 +77,14 @@ bool mouv__idle_grow(mouv_client_t *client, const mouv__operation_t *op) {
     uint8_t connecting = pool->connecting[server_id % 64];
     if (connecting >= MOUV__CONNECTING_MAX || connecting >= pool->ready.count) return true;
     mouv__connection_t *connection = pool->idle; /* not connected to it, or it would be used */
-    bool choosy = may_grow(pool);
-    while (connection &&
-           ((choosy && !suits(connection, op)) || (server_id == 0 && connection->reconnect_id)))
+    bool choosy = idle_may_grow(pool);
+    while (connection && ((choosy && !idle_suits(connection, op)) ||
+                          (server_id == 0 && connection->reconnect_id)))
         connection = connection->next;
     if (connection)
         mouv__idle_remove(pool, connection);
     else
-        connection = new_connection(client);
+        connection = idle_new_connection(client);
     if (!connection) return pool->connection_count > 0;
     connection->busy = true;
     if (connection->reconnect_id == server_id) connection->reconnect_id = 0;

@@ -55,7 +55,7 @@ void mouv__pin_hold(mouv__pin_t *pin) {
     pin->shares++;
 }
 
-static void unlink_keeper(mouv__pin_t *pin) {
+static void pin_unlink_keeper(mouv__pin_t *pin) {
     mouv__pin_t **link = &pin->session->keepers;
     while (*link != pin) link = &(*link)->next;
     *link = pin->next;
@@ -66,7 +66,7 @@ void mouv__pin_free(mouv__pin_t *pin) {
     mouv_client_t *client = pin->client;
     if (pin->polls) client->pool.streams--;
     if (pin->session) {
-        unlink_keeper(pin);
+        pin_unlink_keeper(pin);
         if (pin->polls) pin->session->connection->streams--;
         mouv__server_session_give_back(pin->session, mouv__now_ns(client->runtime));
     }

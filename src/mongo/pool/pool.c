@@ -27,34 +27,34 @@
 /* How far behind an operation that cannot go yet others are looked at (other servers' turn). */
 #define LOOK_AHEAD 64
 
-static bool is_poll(const mouv__operation_t *op) {
+static bool pool_is_poll(const mouv__operation_t *op) {
     return (op->row->flags & MOUV__OP_POLL) != 0;
 }
 
 /* --- the server ------------------------------------------------------------------------------ */
 
-static bool choose_fixed(mouv_client_t *client, mouv__operation_t *op, uint32_t server_id) {
+static bool pool_choose_fixed(mouv_client_t *client, mouv__operation_t *op, uint32_t server_id) {
     const mouv__server_t *server = mouv__topology_server(client->pool.topology, server_id);
     op->attempt.server_id = server_id;
     return server && server->kind != MOUV__SERVER_UNKNOWN;
 }
 
-static bool choose_known(mouv_client_t *client, mouv__operation_t *op) {
+static bool pool_choose_known(mouv_client_t *client, mouv__operation_t *op) {
     if (client->pool.driver_pool_state != MOUV__DRIVER_POOL_READY) return false;
-    if (op->pin) return choose_fixed(client, op, mouv__pin_server_id(op->pin));
-    if (op->server_id) return choose_fixed(client, op, op->server_id);
+    if (op->pin) return pool_choose_fixed(client, op, mouv__pin_server_id(op->pin));
+    if (op->server_id) return pool_choose_fixed(client, op, op->server_id);
     mouv__criteria_t criteria = mouv__operation_criteria(op);
     return mouv__topology_select(client->pool.topology, &criteria, &op->attempt.server_id);
 }
 
 bool mouv__pool_choose(mouv_client_t *client, mouv__operation_t *op) {
-    return choose_known(client, op) && mouv__breaker_lets_pass(op);
+    return pool_choose_known(client, op) && mouv__breaker_lets_pass(op);
 }
 
 /* --- to the worker --------------------------------------------------------------------------- */
 
-static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__connection_t *connection,
-                     mouv__executor_t *executor) {
+static void pool_dispatch(mouv_client_t *client, mouv__operation_t *op,
+                          mouv__connection_t *connection, mouv__executor_t *executor) {
     if (!mouv__attempt_set_limits(op)) {
         mouv__operation_stop(op, true);
         return;
@@ -75,7 +75,7 @@ static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__connect
     }
     mouv__operation_move(op, MOUV__OP_RUNNING);
     mouv__queue_push(&client->pool.running, op);
-    if (is_poll(op) && op->pin) {
+    if (pool_is_poll(op) && op->pin) {
         connection->polling = true;
         client->pool.polling++;
     }
@@ -85,31 +85,31 @@ static void dispatch(mouv_client_t *client, mouv__operation_t *op, mouv__connect
 /* --- waiting --------------------------------------------------------------------------------- */
 
 /* Who waits for a certain server (its cursor's, one that is silent) is not helped by selecting. */
-static bool seeks(const mouv__operation_t *op) {
+static bool pool_seeks(const mouv__operation_t *op) {
     return !op->pin && !op->server_id && !mouv__breaker_is_open(op->client, op->attempt.server_id);
 }
 
-static void wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
+static void pool_wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
     mouv__queue_remove(op);
     if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
     mouv__queue_push(&client->pool.selecting, op);
-    if (seeks(op)) client->pool.nobody_seeks = false;
+    if (pool_seeks(op)) client->pool.nobody_seeks = false;
     op->wait_ns = op->select_ns;
     mouv__operation_arm(op);
 }
 
 /* What clean-up would clean up has gone with its server. */
-static void fail_cleanup(mouv__operation_t *op) {
+static void pool_fail_cleanup(mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv_error_set(&error, MOUV_ESELECTION, "the server is not reachable");
     mouv__operation_fail_waiting(op, &error);
 }
 
-static bool is_dead(const mouv__pool_t *pool) {
+static bool pool_is_dead(const mouv__pool_t *pool) {
     return pool->topology && pool->topology->dead;
 }
 
-static void fail_unserved(mouv_client_t *client, mouv__operation_t *op) {
+static void pool_fail_unserved(mouv_client_t *client, mouv__operation_t *op) {
     mouv_error_t error = {0};
     if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
     mouv__pool_explain(client, op, &error);
@@ -117,25 +117,25 @@ static void fail_unserved(mouv_client_t *client, mouv__operation_t *op) {
 }
 
 /* Of clean-up only an abort waits for a server: a transaction is open there. It has a deadline. */
-static void wait_or_fail(mouv_client_t *client, mouv__operation_t *op) {
-    bool dead = is_dead(&client->pool);
+static void pool_wait_or_fail(mouv_client_t *client, mouv__operation_t *op) {
+    bool dead = pool_is_dead(&client->pool);
     bool waits = op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN && !dead;
     if (mouv__is_cleanup(op) && !waits)
-        fail_cleanup(op);
+        pool_fail_cleanup(op);
     else if (dead)
-        fail_unserved(client, op);
+        pool_fail_unserved(client, op);
     else
-        wait_for_server(client, op);
+        pool_wait_for_server(client, op);
 }
 
-static mouv__connection_t *pinned_connection(const mouv__operation_t *op) {
+static mouv__connection_t *pool_pinned_connection(const mouv__operation_t *op) {
     const mouv__server_session_t *session = mouv__pinned_session(op);
     return session ? session->connection : NULL;
 }
 
-static void wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
+static void pool_wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
     mouv__pool_t *pool = &client->pool;
-    mouv__connection_t *bound = pinned_connection(op);
+    mouv__connection_t *bound = pool_pinned_connection(op);
     mouv__queue_remove(op);
     mouv__operation_move(op, MOUV__OP_QUEUED);
     if (bound)
@@ -151,93 +151,95 @@ static void wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
 }
 
 /* A killSessions that is under way must not hit the session's next operation: that waits. */
-static bool may_go(const mouv__operation_t *op, bool polls) {
-    return mouv__pinned_session(op)->kills == 0 && (polls || !is_poll(op));
+static bool pool_may_go(const mouv__operation_t *op, bool polls) {
+    return mouv__pinned_session(op)->kills == 0 && (polls || !pool_is_poll(op));
 }
 
-static mouv__operation_t *first_pinned(const mouv__pool_t *pool,
-                                       const mouv__connection_t *connection, bool behind) {
+static mouv__operation_t *pool_first_pinned(const mouv__pool_t *pool,
+                                            const mouv__connection_t *connection, bool behind) {
     bool polls = pool->polling < pool->polling_max && (behind || pool->ready.count == 0);
     mouv__operation_t *op = connection->pinned.first;
-    while (op && !may_go(op, false)) op = op->next;
+    while (op && !pool_may_go(op, false)) op = op->next;
     if (op || !polls) return op;
-    for (op = connection->pinned.first; op && !may_go(op, true);) op = op->next;
+    for (op = connection->pinned.first; op && !pool_may_go(op, true);) op = op->next;
     return op;
 }
 
 /* The next one bound to a connection goes before all others; a poll only if it is `behind` them. */
-static void pump_pinned_to(mouv_client_t *client, mouv__connection_t *connection, bool behind) {
+static void pool_pump_pinned_to(mouv_client_t *client, mouv__connection_t *connection,
+                                bool behind) {
     mouv__operation_t *op;
     while (!connection->busy && !connection->reconnect_id &&
-           (op = first_pinned(&client->pool, connection, behind)) != NULL) {
+           (op = pool_first_pinned(&client->pool, connection, behind)) != NULL) {
         if (!mouv__pool_choose(client, op)) {
-            wait_or_fail(client, op);
+            pool_wait_or_fail(client, op);
             continue;
         }
         mouv__idle_remove(&client->pool, connection);
-        dispatch(client, op, connection, client->pool.executor);
+        pool_dispatch(client, op, connection, client->pool.executor);
         if (!connection->busy) mouv__idle_push(&client->pool, connection);
     }
 }
 
-static void pump_pinned(mouv_client_t *client, mouv__connection_t *connection) {
-    pump_pinned_to(client, connection, false);
+static void pool_pump_pinned(mouv_client_t *client, mouv__connection_t *connection) {
+    pool_pump_pinned_to(client, connection, false);
 }
 
 /* Polls that wait: the connection that has been idle longest is first. */
-static void pump_polls(mouv_client_t *client) {
+static void pool_pump_polls(mouv_client_t *client) {
     mouv__connection_t *connection = client->pool.idle, *before;
     while (connection && connection->next) connection = connection->next;
     for (; connection; connection = before) {
         before = connection->prev;
-        if (connection->pinned.first) pump_pinned_to(client, connection, true);
+        if (connection->pinned.first) pool_pump_pinned_to(client, connection, true);
     }
 }
 
-static bool is_over_limit(const mouv__pool_t *pool) {
+static bool pool_is_over_limit(const mouv__pool_t *pool) {
     return pool->selecting.count + pool->ready.count >= pool->queue_limit;
 }
 
 /* Why an operation may not even wait: 0 or a negative code. */
-static int check_entry(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
+static int pool_check_entry(mouv_client_t *client, const mouv__operation_t *op,
+                            mouv_error_t *error) {
     bool cleanup = mouv__is_cleanup(op), lost = false;
     if (op->user_session) mouv__session_pinned(op->user_session, &lost);
     if (client->state != MOUV__CLIENT_OPEN && !cleanup)
         return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
     if (lost || (op->pin && !mouv__pin_session(op->pin)))
         return mouv_error_set(error, MOUV_ECLOSED, "its session has ended with the client");
-    if (!cleanup && is_over_limit(&client->pool))
+    if (!cleanup && pool_is_over_limit(&client->pool))
         return mouv_error_set(error, MOUV_EQUEUE, "%u operations wait already",
                               client->pool.queue_limit);
     return 0;
 }
 
-static void enter(mouv_client_t *client, mouv__operation_t *op) {
+static void pool_enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv__operation_move(op, MOUV__OP_SELECTING);
     op->order = ++client->pool.arrivals;
     op->select_ns = mouv__deadline_in(client->runtime, client->selection_timeout_ms);
-    if (check_entry(client, op, &error) < 0) {
+    if (pool_check_entry(client, op, &error) < 0) {
         mouv__operation_fail_waiting(op, &error);
     } else if (mouv__pool_choose(client, op)) {
-        wait_for_client(client, op);
-        mouv__connection_t *bound = pinned_connection(op);
-        if (bound) pump_pinned(client, bound);
+        pool_wait_for_client(client, op);
+        mouv__connection_t *bound = pool_pinned_connection(op);
+        if (bound) pool_pump_pinned(client, bound);
     } else {
-        wait_or_fail(client, op);
+        pool_wait_or_fail(client, op);
     }
 }
 
-static bool is_waiting(const mouv__operation_t *op) {
+static bool pool_is_waiting(const mouv__operation_t *op) {
     return op->state == MOUV__OP_SELECTING || op->state == MOUV__OP_QUEUED;
 }
 
 void mouv__pool_enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv__future_hold(&op->future);
     if (client->events) op->entered_ns = mouv__now_ns(client->runtime);
-    enter(client, op);
+    pool_enter(client, op);
     mouv__pool_pump(client);
-    if (client->events && is_waiting(op)) mouv__events_queued(op);
+    if (client->events && pool_is_waiting(op)) mouv__events_queued(op);
     /* most are on a worker by now and need a timer only for a deadline */
     bool waits = op->state == MOUV__OP_QUEUED;
     bool runs = op->state == MOUV__OP_RUNNING && op->deadline_ns != MOUV__NEVER;
@@ -247,7 +249,7 @@ void mouv__pool_enter(mouv_client_t *client, mouv__operation_t *op) {
 
 /* --- the pump -------------------------------------------------------------------------------- */
 
-static void fail_without_memory(mouv__operation_t *op) {
+static void pool_fail_without_memory(mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
     mouv__operation_fail_waiting(op, &error);
@@ -257,14 +259,14 @@ static void fail_without_memory(mouv__operation_t *op) {
  * First come, first served, but an operation whose server has no free connection does not hold up
  * those for other servers.
  */
-static void pump_ready(mouv_client_t *client) {
+static void pool_pump_ready(mouv_client_t *client) {
     mouv__pool_t *pool = &client->pool;
     uint64_t blocked = 0;
     int looked = 0;
     for (mouv__operation_t *op = pool->ready.first, *next; op && looked < LOOK_AHEAD; op = next) {
         next = op->next;
         if (!mouv__pool_choose(client, op)) {
-            wait_for_server(client, op);
+            pool_wait_for_server(client, op);
             continue;
         }
         mouv__connection_t *connection = NULL;
@@ -272,13 +274,13 @@ static void pump_ready(mouv_client_t *client) {
             connection = mouv__idle_find(pool, op);
         if (connection) {
             mouv__idle_remove(pool, connection);
-            dispatch(client, op, connection, pool->executor);
+            pool_dispatch(client, op, connection, pool->executor);
             if (!connection->busy) mouv__idle_push(pool, connection);
             continue;
         }
         uint64_t server = mouv__server_bit(op->attempt.server_id);
         if (!(blocked & server) && !mouv__idle_grow(client, op)) {
-            fail_without_memory(op);
+            pool_fail_without_memory(op);
             continue;
         }
         blocked |= server;
@@ -287,13 +289,13 @@ static void pump_ready(mouv_client_t *client) {
     }
 }
 
-static void pump_cleanup(mouv_client_t *client) {
+static void pool_pump_cleanup(mouv_client_t *client) {
     mouv__control_t *control = &client->pool.cleaner;
     if (!control->connection) control->connection = mouv__connection_new(client->driver_pool);
     while (control->connection && !control->busy && client->pool.cleanup.first) {
         control->busy = true;
-        dispatch(client, client->pool.cleanup.first, control->connection,
-                 client->pool.control_executor);
+        pool_dispatch(client, client->pool.cleanup.first, control->connection,
+                      client->pool.control_executor);
         control->busy = control->connection->busy;
     }
 }
@@ -304,52 +306,52 @@ void mouv__pool_reselect(mouv_client_t *client) {
     for (mouv__operation_t *op = client->pool.selecting.first; op; op = next) {
         next = op->next;
         if (!mouv__pool_choose(client, op)) continue;
-        wait_for_client(client, op);
+        pool_wait_for_client(client, op);
         mouv__operation_arm(op);
     }
 }
 
-static const mouv__operation_t *first_seeker(const mouv__pool_t *pool) {
+static const mouv__operation_t *pool_first_seeker(const mouv__pool_t *pool) {
     const mouv__operation_t *op = pool->nobody_seeks ? NULL : pool->selecting.first;
-    while (op && !seeks(op)) op = op->next;
+    while (op && !pool_seeks(op)) op = op->next;
     return op;
 }
 
-static void pump_selector(mouv_client_t *client) {
+static void pool_pump_selector(mouv_client_t *client) {
     mouv__pool_t *pool = &client->pool;
     if (pool->selector.busy) return;
     if (pool->driver_pool_state == MOUV__DRIVER_POOL_NONE) mouv__prepare_pool(client);
     if (pool->driver_pool_state != MOUV__DRIVER_POOL_READY) return;
-    const mouv__operation_t *seeker = first_seeker(pool);
+    const mouv__operation_t *seeker = pool_first_seeker(pool);
     pool->nobody_seeks = !seeker;
     if (seeker) mouv__seek_server(client, seeker);
 }
 
-static void pump_all_pinned(mouv_client_t *client) {
+static void pool_pump_all_pinned(mouv_client_t *client) {
     for (uint32_t i = 0; i < client->pool.connection_count; i++)
-        pump_pinned(client, client->pool.connections[i]);
+        pool_pump_pinned(client, client->pool.connections[i]);
 }
 
 /* One that need not be reconnected any more may be what its bound operations have waited for. */
-static void pump_reconnecting(mouv_client_t *client) {
+static void pool_pump_reconnecting(mouv_client_t *client) {
     mouv__idle_reconnect_all(client);
-    pump_all_pinned(client);
+    pool_pump_all_pinned(client);
 }
 
 void mouv__pool_pump(mouv_client_t *client) {
     mouv__pool_t *pool = &client->pool;
     if (client->state > MOUV__CLIENT_DRAINING) return;
     if (pool->driver_pool_state == MOUV__DRIVER_POOL_READY) {
-        if (pool->cleanup.first) pump_cleanup(client);
-        if (pool->reconnecting) pump_reconnecting(client);
-        if (pool->ready.first) pump_ready(client);
-        if (pool->streams > 0) pump_polls(client);
+        if (pool->cleanup.first) pool_pump_cleanup(client);
+        if (pool->reconnecting) pool_pump_reconnecting(client);
+        if (pool->ready.first) pool_pump_ready(client);
+        if (pool->streams > 0) pool_pump_polls(client);
     }
-    if (pool->selecting.first) pump_selector(client);
+    if (pool->selecting.first) pool_pump_selector(client);
 }
 
 void mouv__pool_serve(mouv_client_t *client, mouv__connection_t *connection) {
-    pump_pinned(client, connection);
+    pool_pump_pinned(client, connection);
 }
 
 void mouv__pool_leave(mouv_client_t *client, mouv__connection_t *connection) {
@@ -359,7 +361,7 @@ void mouv__pool_leave(mouv_client_t *client, mouv__connection_t *connection) {
     mouv__idle_push(&client->pool, connection);
     if (connection->reconnect_id) mouv__idle_reconnect(client, connection);
     if (connection->reconnect_id) client->pool.reconnecting = true;
-    if (!connection->busy) pump_pinned(client, connection);
+    if (!connection->busy) pool_pump_pinned(client, connection);
 }
 
 void mouv__pool_leave_control(mouv_client_t *client, mouv__control_t *control) {
@@ -372,19 +374,19 @@ void mouv__pool_leave_control(mouv_client_t *client, mouv__control_t *control) {
 /* --- topology -------------------------------------------------------------------------------- */
 
 /* There is nobody left to wait for. */
-static void fail_selecting(mouv_client_t *client) {
+static void pool_fail_selecting(mouv_client_t *client) {
     mouv__operation_t *next;
     for (mouv__operation_t *op = client->pool.selecting.first; op; op = next) {
         next = op->next;
-        fail_unserved(client, op);
+        pool_fail_unserved(client, op);
     }
 }
 
 void mouv__pool_look_again(mouv_client_t *client) {
     mouv__client_hold(client);
     mouv__pool_reselect(client);
-    if (is_dead(&client->pool)) fail_selecting(client);
-    pump_all_pinned(client);
+    if (pool_is_dead(&client->pool)) pool_fail_selecting(client);
+    pool_pump_all_pinned(client);
     mouv__pool_pump(client);
     mouv__client_let_go(client);
 }
@@ -406,7 +408,7 @@ void mouv__pool_topology_changed(void *arg) {
 /* --- failing --------------------------------------------------------------------------------- */
 
 /* Operations of the user's, or clean-up: a closing client waits for the latter. */
-static void fail_queue(mouv__queue_t *queue, bool cleanup, const mouv_error_t *error) {
+static void pool_fail_queue(mouv__queue_t *queue, bool cleanup, const mouv_error_t *error) {
     mouv__operation_t *next;
     for (mouv__operation_t *op = queue->first; op; op = next) {
         next = op->next;
@@ -414,29 +416,29 @@ static void fail_queue(mouv__queue_t *queue, bool cleanup, const mouv_error_t *e
     }
 }
 
-static void fail_queues(mouv_client_t *client, bool cleanup, const mouv_error_t *error) {
+static void pool_fail_queues(mouv_client_t *client, bool cleanup, const mouv_error_t *error) {
     mouv__pool_t *pool = &client->pool;
     mouv__client_hold(client);
-    fail_queue(&pool->selecting, cleanup, error);
-    fail_queue(&pool->ready, cleanup, error);
-    fail_queue(&pool->cleanup, cleanup, error);
+    pool_fail_queue(&pool->selecting, cleanup, error);
+    pool_fail_queue(&pool->ready, cleanup, error);
+    pool_fail_queue(&pool->cleanup, cleanup, error);
     for (uint32_t i = 0; i < pool->connection_count; i++)
-        fail_queue(&pool->connections[i]->pinned, cleanup, error);
+        pool_fail_queue(&pool->connections[i]->pinned, cleanup, error);
     mouv__client_let_go(client);
 }
 
 void mouv__pool_fail_waiting(mouv_client_t *client, const mouv_error_t *error) {
-    fail_queues(client, false, error);
+    pool_fail_queues(client, false, error);
 }
 
 void mouv__pool_fail_cleanup(mouv_client_t *client) {
     mouv_error_t error = {0};
     mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the runtime closes");
-    fail_queues(client, true, &error);
+    pool_fail_queues(client, true, &error);
 }
 
-static void explain_selection(mouv_client_t *client, const mouv__operation_t *op,
-                              mouv_error_t *error) {
+static void pool_explain_selection(mouv_client_t *client, const mouv__operation_t *op,
+                                   mouv_error_t *error) {
     int64_t left_ms = (op->select_ns - mouv__now_ns(client->runtime)) / MS_NS;
     int64_t waited_ms = client->selection_timeout_ms - (left_ms > 0 ? left_ms : 0);
     char reasons[400];
@@ -448,7 +450,7 @@ static void explain_selection(mouv_client_t *client, const mouv__operation_t *op
                  client->pool.driver_pool_state == MOUV__DRIVER_POOL_READY
                      ? "no server of the deployment takes this operation now"
                      : "the names in the URI are still being looked up");
-    if (is_dead(&client->pool))
+    if (pool_is_dead(&client->pool))
         mouv_error_set(error, MOUV_ESELECTION, "no suitable server: %s", reasons);
     else
         mouv_error_set(error, MOUV_ESELECTION, "no suitable server within %lld ms: %s",
@@ -456,13 +458,14 @@ static void explain_selection(mouv_client_t *client, const mouv__operation_t *op
 }
 
 /* By order of arrival, since counting would cost too much where many fail at once. */
-static uint32_t count_ahead(const mouv__operation_t *op) {
+static uint32_t pool_count_ahead(const mouv__operation_t *op) {
     if (!op->queue) return 0;
     uint64_t ahead = op->order - op->queue->first->order;
     return ahead < op->queue->count ? (uint32_t)ahead : op->queue->count - 1;
 }
 
-static void explain_queue(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
+static void pool_explain_queue(mouv_client_t *client, const mouv__operation_t *op,
+                               mouv_error_t *error) {
     const mouv__pool_t *pool = &client->pool;
     uint32_t busy = 0;
     for (uint32_t i = 0; i < pool->connection_count; i++) busy += pool->connections[i]->busy;
@@ -470,19 +473,19 @@ static void explain_queue(mouv_client_t *client, const mouv__operation_t *op, mo
     int64_t age_ns = oldest ? mouv__now_ns(client->runtime) - oldest->began_ns : 0;
     mouv_error_set(error, MOUV_EQUEUE,
                    "%u of %u clients busy, %u operations ahead; the oldest runs for %.1f s", busy,
-                   pool->connection_max, count_ahead(op), (double)age_ns / 1e9);
+                   pool->connection_max, pool_count_ahead(op), (double)age_ns / 1e9);
 }
 
 void mouv__pool_explain(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
     if (op->state == MOUV__OP_SELECTING)
-        explain_selection(client, op, error);
+        pool_explain_selection(client, op, error);
     else if (op->state == MOUV__OP_QUEUED)
-        explain_queue(client, op, error);
+        pool_explain_queue(client, op, error);
 }
 
 /* --- begin and end --------------------------------------------------------------------------- */
 
-static bool wants_uvpool(mouv_executor_t executor) {
+static bool pool_wants_uvpool(mouv_executor_t executor) {
     if (executor != MOUV_EXECUTOR_DEFAULT) return executor == MOUV_EXECUTOR_UVPOOL;
     const char *name = getenv("MOUV_EXECUTOR");
     if (!name || !*name || strcmp(name, "threads") == 0) return false;
@@ -496,7 +499,7 @@ int mouv__pool_init(mouv_client_t *client, const mouv_client_opts_t *opts, uint3
     mouv__pool_t *pool = &client->pool;
     mouv__mailbox_t *mailbox = mouv__runtime_mailbox(client->runtime);
     pool->control_executor = mouv__executor_threads_new(mailbox, MOUV__CONTROLS + 1);
-    pool->executor = wants_uvpool(opts->executor)
+    pool->executor = pool_wants_uvpool(opts->executor)
                          ? mouv__executor_uvpool_new(mailbox, max_pool_size)
                          : mouv__executor_threads_new(mailbox, max_pool_size);
     if (!pool->control_executor || !pool->executor) goto fail;

@@ -20,8 +20,8 @@ static int64_t last_number; /* atomic */
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static int init(mouv_session_t *session, const mouv_client_t *client,
-                const mouv_session_opts_t *opts, mouv_error_t *error) {
+static int session_init(mouv_session_t *session, const mouv_client_t *client,
+                        const mouv_session_opts_t *opts, mouv_error_t *error) {
     if (opts->snapshot && opts->causal_consistency > 0)
         return mouv_error_set(error, MOUV_EINVAL,
                               "snapshot and causal_consistency exclude each "
@@ -35,14 +35,14 @@ static int init(mouv_session_t *session, const mouv_client_t *client,
     return mouv__transaction_opts_copy(&session->defaults, &opts->transaction, error);
 }
 
-static void link_to(mouv_session_t *session, mouv_client_t *client) {
+static void session_link_to(mouv_session_t *session, mouv_client_t *client) {
     session->client = mouv__client_keep_open(client);
     session->next = client->sessions;
     if (client->sessions) client->sessions->prev = session;
     client->sessions = session;
 }
 
-static void unlink_from_client(mouv_session_t *session) {
+static void session_unlink_from_client(mouv_session_t *session) {
     if (session->prev)
         session->prev->next = session->next;
     else
@@ -57,7 +57,7 @@ mouv_session_t *mouv_client_start_session(mouv_client_t *client, const mouv_sess
     int rc = mouv__client_check(client, &why);
     mouv_session_t *session = rc < 0 ? NULL : mouv__alloc(sizeof(*session));
     if (rc == 0 && !session) rc = mouv_error_set(&why, MOUV_ENOMEM, "out of memory");
-    if (rc == 0) rc = init(session, client, opts ? opts : &defaults, &why);
+    if (rc == 0) rc = session_init(session, client, opts ? opts : &defaults, &why);
     if (rc < 0) {
         mouv__free(session);
         mouv__raise(error, rc, "mouv_client_start_session: %s", why.message);
@@ -65,7 +65,7 @@ mouv_session_t *mouv_client_start_session(mouv_client_t *client, const mouv_sess
     }
     session->references = 1;
     session->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
-    link_to(session, client);
+    session_link_to(session, client);
     return session;
 }
 
@@ -87,7 +87,7 @@ mouv_session_t *mouv__session_find(mouv_client_t *client, int64_t number, mouv_e
 /* --- ending ----------------------------------------------------------------------------------- */
 
 /* The server session goes back once no operation can come to it any more. */
-static void give_home_back(mouv_session_t *session) {
+static void session_give_home_back(mouv_session_t *session) {
     if (!session->ended || session->operations > 0) return;
     mouv__pin_free(session->pinned);
     session->pinned = NULL;
@@ -105,7 +105,7 @@ void mouv__session_let_go(mouv_session_t *session) {
     bson_destroy(session->transaction.recovery_token);
     bson_destroy(session->lsid);
     bson_destroy(session->cluster_time);
-    unlink_from_client(session);
+    session_unlink_from_client(session);
     mouv__client_may_close(session->client);
     mouv__free(session);
 }
@@ -115,7 +115,7 @@ void mouv_session_end(mouv_session_t *session) {
     if (mouv__client_is_foreign(session->client, "mouv_session_end")) return;
     mouv__transaction_end(session);
     session->ended = true;
-    give_home_back(session);
+    session_give_home_back(session);
 }
 
 void mouv__sessions_end(mouv_client_t *client) {
@@ -156,7 +156,7 @@ void mouv__session_detach(mouv__operation_t *op) {
     if (!session) return;
     op->user_session = NULL;
     session->operations--;
-    give_home_back(session);
+    session_give_home_back(session);
     mouv__session_let_go(session);
 }
 
@@ -205,7 +205,7 @@ bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view) {
     return outer && bson_iter_init_find(&iter, outer, name) && mouv__reply_view(&iter, view);
 }
 
-static void append_time(bson_t *to, const char *name, const uint32_t time[2]) {
+static void session_append_time(bson_t *to, const char *name, const uint32_t time[2]) {
     if (time[0] > 0) BSON_APPEND_TIMESTAMP(to, name, time[0], time[1]);
 }
 
@@ -213,11 +213,11 @@ bson_t *mouv__session_read_concern(const mouv_session_t *session, const bson_t *
     bson_t *concern = bson_new();
     if (session->snapshot) {
         BSON_APPEND_UTF8(concern, "level", "snapshot");
-        append_time(concern, "atClusterTime", session->snapshot_time);
+        session_append_time(concern, "atClusterTime", session->snapshot_time);
         return concern;
     }
     if (given) bson_copy_to_excluding_noinit(given, concern, "afterClusterTime", NULL);
-    if (session->causal) append_time(concern, "afterClusterTime", session->operation_time);
+    if (session->causal) session_append_time(concern, "afterClusterTime", session->operation_time);
     return concern;
 }
 
@@ -233,7 +233,7 @@ void mouv__session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool
 
 /* A read outside of transactions: its own read concern, or the client's, and the session's times.
  */
-static void dress_read(mouv__operation_t *op) {
+static void session_dress_read(mouv__operation_t *op) {
     const mouv_session_t *session = op->user_session;
     bson_t given;
     bool own = mouv__view_inside(op->command, "readConcern", &given);
@@ -245,7 +245,7 @@ static void dress_read(mouv__operation_t *op) {
 
 /* In a snapshot session everything has the snapshot's read concern: the server then refuses what
  * cannot be done in one. */
-static bool takes_times(const mouv__operation_t *op) {
+static bool session_takes_times(const mouv__operation_t *op) {
     const mouv_session_t *session = op->user_session;
     if (session->snapshot) return !op->pin && !mouv__is_cleanup(op);
     return session->causal && (op->row->flags & MOUV__OP_READ_CONCERN);
@@ -263,14 +263,14 @@ int mouv__session_apply_to(mouv__operation_t *op, mouv__server_session_t *server
     }
     if (op->in_transaction)
         mouv__transaction_apply_to(op);
-    else if (takes_times(op))
-        dress_read(op);
+    else if (session_takes_times(op))
+        session_dress_read(op);
     return 0;
 }
 
 /* --- times ------------------------------------------------------------------------------------ */
 
-static bool timestamp_at(const bson_t *document, const char *path, uint32_t time[2]) {
+static bool session_timestamp_at(const bson_t *document, const char *path, uint32_t time[2]) {
     bson_iter_t field;
     if (!mouv__reply_find(document, path, &field) || !BSON_ITER_HOLDS_TIMESTAMP(&field))
         return false;
@@ -278,23 +278,23 @@ static bool timestamp_at(const bson_t *document, const char *path, uint32_t time
     return true;
 }
 
-static bool is_later(const uint32_t a[2], const uint32_t b[2]) {
+static bool session_is_later(const uint32_t a[2], const uint32_t b[2]) {
     return a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]);
 }
 
 /* True if that was news. */
-static bool advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
+static bool session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
     uint32_t theirs[2], ours[2];
-    if (!timestamp_at(cluster_time, "clusterTime", theirs)) return false;
-    if (session->cluster_time && timestamp_at(session->cluster_time, "clusterTime", ours) &&
-        !is_later(theirs, ours))
+    if (!session_timestamp_at(cluster_time, "clusterTime", theirs)) return false;
+    if (session->cluster_time && session_timestamp_at(session->cluster_time, "clusterTime", ours) &&
+        !session_is_later(theirs, ours))
         return false;
     bson_destroy(session->cluster_time);
     session->cluster_time = bson_copy(cluster_time);
     return true;
 }
 
-static void note_lsid(mouv_session_t *session) {
+static void session_note_lsid(mouv_session_t *session) {
     const mouv__server_session_t *pinned = mouv__session_pinned(session, NULL);
     if (session->lsid || !pinned || !pinned->handle) return;
     session->lsid = bson_new();
@@ -302,7 +302,7 @@ static void note_lsid(mouv_session_t *session) {
 }
 
 /* What was stopped in a transaction has ended it. */
-static void note_end(const mouv__operation_t *op) {
+static void session_note_end(const mouv__operation_t *op) {
     mouv__transaction_t *transaction = &op->user_session->transaction;
     int64_t code = mouv__reply_number(op->attempt.reply, "code");
     bool stopped =
@@ -310,7 +310,7 @@ static void note_end(const mouv__operation_t *op) {
     if (stopped && op->attempt.txn_number == transaction->number) transaction->gone = true;
 }
 
-static void note_recovery_token(mouv_session_t *session, const bson_t *reply) {
+static void session_note_recovery_token(mouv_session_t *session, const bson_t *reply) {
     bson_iter_t field;
     if (!bson_iter_init_find(&field, reply, "recoveryToken")) return;
     bson_destroy(session->transaction.recovery_token);
@@ -323,19 +323,19 @@ void mouv__session_observe_reply(mouv__operation_t *op) {
     const bson_t *reply = op->attempt.reply;
     bson_t cluster_time;
     uint32_t time[2];
-    note_lsid(session);
+    session_note_lsid(session);
     if (!reply) return;
-    if (op->in_transaction) note_end(op);
+    if (op->in_transaction) session_note_end(op);
     if (mouv__view_inside(reply, "$clusterTime", &cluster_time) &&
-        advance_cluster_time(session, &cluster_time))
+        session_advance_cluster_time(session, &cluster_time))
         session->advanced = false; /* libmongoc has seen it too */
-    if (timestamp_at(reply, "operationTime", time))
+    if (session_timestamp_at(reply, "operationTime", time))
         mouv_session_advance_operation_time(session, time[0], time[1]);
     if (session->snapshot && session->snapshot_time[0] == 0 &&
-        (timestamp_at(reply, "cursor.atClusterTime", time) ||
-         timestamp_at(reply, "atClusterTime", time)))
+        (session_timestamp_at(reply, "cursor.atClusterTime", time) ||
+         session_timestamp_at(reply, "atClusterTime", time)))
         memcpy(session->snapshot_time, time, sizeof(time));
-    if (op->in_transaction && session->current == op) note_recovery_token(session, reply);
+    if (op->in_transaction && session->current == op) session_note_recovery_token(session, reply);
 }
 
 /* --- what users may know ---------------------------------------------------------------------- */
@@ -365,16 +365,16 @@ void mouv_session_operation_time(const mouv_session_t *session, uint32_t *timest
 
 int mouv_session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
     uint32_t time[2];
-    if (!session || !cluster_time || !timestamp_at(cluster_time, "clusterTime", time))
+    if (!session || !cluster_time || !session_timestamp_at(cluster_time, "clusterTime", time))
         return mouv__raise(NULL, MOUV_EINVAL,
                            "mouv_session_advance_cluster_time: no timestamp 'clusterTime'");
-    if (advance_cluster_time(session, cluster_time)) session->advanced = true;
+    if (session_advance_cluster_time(session, cluster_time)) session->advanced = true;
     return 0;
 }
 
 void mouv_session_advance_operation_time(mouv_session_t *session, uint32_t timestamp,
                                          uint32_t increment) {
     uint32_t time[2] = {timestamp, increment};
-    if (session && is_later(time, session->operation_time))
+    if (session && session_is_later(time, session->operation_time))
         memcpy(session->operation_time, time, sizeof(time));
 }

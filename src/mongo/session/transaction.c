@@ -36,19 +36,19 @@ static const uint8_t may_follow[] = {
     [MOUV__TRANSACTION_ABORTED] = BIT(STARTING) | BIT(NONE),
 };
 
-static void move(mouv_session_t *session, mouv__transaction_state_t state) {
+static void transaction_move(mouv_session_t *session, mouv__transaction_state_t state) {
     (void)may_follow; /* only assertions read it */
     assert(may_follow[session->transaction.state] & (1u << state));
     session->transaction.state = (uint8_t)state;
 }
 
-static bool is_open(const mouv_session_t *session) {
+static bool transaction_is_open(const mouv_session_t *session) {
     return session->transaction.state == MOUV__TRANSACTION_STARTING ||
            session->transaction.state == MOUV__TRANSACTION_OPEN;
 }
 
 bool mouv_session_in_transaction(const mouv_session_t *session) {
-    return session && is_open(session);
+    return session && transaction_is_open(session);
 }
 
 mouv_transaction_state_t mouv_session_transaction_state(const mouv_session_t *session) {
@@ -64,15 +64,15 @@ mouv_transaction_state_t mouv_session_transaction_state(const mouv_session_t *se
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-static int copy_concern(bson_t **to, const bson_t *from, const char *argument,
-                        mouv_error_t *error) {
+static int transaction_copy_concern(bson_t **to, const bson_t *from, const char *argument,
+                                    mouv_error_t *error) {
     if (!from) return 0;
     int rc = mouv__check_document(from, argument, MOUV__VALIDATE_STRUCTURE, error);
     if (rc == 0) *to = bson_copy(from);
     return rc;
 }
 
-static int copy_preference(int8_t *primary, const char *mode, mouv_error_t *error) {
+static int transaction_copy_preference(int8_t *primary, const char *mode, mouv_error_t *error) {
     static const char *const others[] = {"primaryPreferred", "secondary", "secondaryPreferred",
                                          "nearest"};
     if (!mode) return 0;
@@ -87,13 +87,16 @@ int mouv__transaction_opts_copy(mouv__transaction_opts_t *to, const mouv_transac
                                 mouv_error_t *error) {
     *to = (mouv__transaction_opts_t){0};
     if (!from) return 0;
-    int rc = copy_preference(&to->primary, from->read_preference, error);
+    int rc = transaction_copy_preference(&to->primary, from->read_preference, error);
     if (rc == 0 && (from->max_commit_time_ms < 0 || from->max_commit_time_ms > INT32_MAX))
         rc = mouv_error_set(error, MOUV_EINVAL, "'max_commit_time_ms' is out of range");
     if (rc == 0 && from->retry_limit_ms < 0)
         rc = mouv_error_set(error, MOUV_EINVAL, "'retry_limit_ms' is out of range");
-    if (rc == 0) rc = copy_concern(&to->read_concern, from->read_concern, "read_concern", error);
-    if (rc == 0) rc = copy_concern(&to->write_concern, from->write_concern, "write_concern", error);
+    if (rc == 0)
+        rc = transaction_copy_concern(&to->read_concern, from->read_concern, "read_concern", error);
+    if (rc == 0)
+        rc = transaction_copy_concern(&to->write_concern, from->write_concern, "write_concern",
+                                      error);
     to->max_commit_time_ms = from->max_commit_time_ms;
     if (rc < 0) mouv__transaction_opts_clear(to);
     return rc;
@@ -106,8 +109,8 @@ void mouv__transaction_opts_clear(mouv__transaction_opts_t *opts) {
 }
 
 /* Of what has not been given: the session's, else the client's {<name>: {...}}. */
-static void inherit(bson_t **concern, const bson_t *session, const bson_t *client,
-                    const char *name) {
+static void transaction_inherit(bson_t **concern, const bson_t *session, const bson_t *client,
+                                const char *name) {
     bson_t view;
     if (*concern) return;
     if (session)
@@ -116,12 +119,13 @@ static void inherit(bson_t **concern, const bson_t *session, const bson_t *clien
         *concern = bson_copy(&view);
 }
 
-static void inherit_all(mouv__transaction_opts_t *opts, const mouv_session_t *session) {
+static void transaction_inherit_all(mouv__transaction_opts_t *opts, const mouv_session_t *session) {
     const mouv__transaction_opts_t *defaults = &session->defaults;
     const mouv__driver_pool_t *driver_pool = session->client->driver_pool;
-    inherit(&opts->read_concern, defaults->read_concern, driver_pool->read_concern, "readConcern");
-    inherit(&opts->write_concern, defaults->write_concern, driver_pool->write_concern,
-            "writeConcern");
+    transaction_inherit(&opts->read_concern, defaults->read_concern, driver_pool->read_concern,
+                        "readConcern");
+    transaction_inherit(&opts->write_concern, defaults->write_concern, driver_pool->write_concern,
+                        "writeConcern");
     if (opts->primary == 0) opts->primary = defaults->primary;
     if (opts->primary == 0) opts->primary = driver_pool->read_prefs ? -1 : 1;
     if (opts->max_commit_time_ms == 0) opts->max_commit_time_ms = defaults->max_commit_time_ms;
@@ -136,31 +140,31 @@ bool mouv__is_unacknowledged(const bson_t *write_concern) {
 /* --- start ------------------------------------------------------------------------------------ */
 
 /* Whether the session may now be asked to start, commit or abort. */
-static int check(const mouv_session_t *session, mouv_error_t *error) {
+static int transaction_check(const mouv_session_t *session, mouv_error_t *error) {
     int rc = mouv__session_check(session, error);
     if (rc == 0 && session->current)
         rc = mouv_error_set(error, MOUV_ESTATE, "another task is using the session");
     return rc;
 }
 
-static int check_start(const mouv_session_t *session, mouv_error_t *error) {
-    int rc = check(session, error);
+static int transaction_check_start(const mouv_session_t *session, mouv_error_t *error) {
+    int rc = transaction_check(session, error);
     if (rc < 0) return rc;
     if (session->snapshot)
         return mouv_error_set(error, MOUV_EINVAL,
                               "Transactions are not supported in snapshot sessions");
-    if (is_open(session))
+    if (transaction_is_open(session))
         return mouv_error_set(error, MOUV_ESTATE, "transaction already in progress");
     return 0;
 }
 
-static int start(mouv_session_t *session, const mouv_transaction_opts_t *opts,
-                 mouv_error_t *error) {
+static int transaction_start(mouv_session_t *session, const mouv_transaction_opts_t *opts,
+                             mouv_error_t *error) {
     mouv__transaction_t *transaction = &session->transaction;
     mouv__transaction_opts_t own;
     int rc = mouv__transaction_opts_copy(&own, opts, error);
     if (rc < 0) return rc;
-    inherit_all(&own, session);
+    transaction_inherit_all(&own, session);
     if (mouv__is_unacknowledged(own.write_concern)) {
         mouv__transaction_opts_clear(&own);
         return mouv_error_set(error, MOUV_EINVAL,
@@ -172,21 +176,21 @@ static int start(mouv_session_t *session, const mouv_transaction_opts_t *opts,
     transaction->opts = own;
     transaction->empty = transaction->again = transaction->gone = false;
     transaction->number = 0; /* its first command gets one */
-    move(session, MOUV__TRANSACTION_STARTING);
+    transaction_move(session, MOUV__TRANSACTION_STARTING);
     return 0;
 }
 
 /* It ends before its first command: the specification numbers it all the same. */
-static void end_empty(mouv_session_t *session, mouv__transaction_state_t state) {
+static void transaction_end_empty(mouv_session_t *session, mouv__transaction_state_t state) {
     session->client->txn_number++;
-    move(session, state);
+    transaction_move(session, state);
 }
 
 int mouv_session_start_transaction(mouv_session_t *session, const mouv_transaction_opts_t *opts,
                                    mouv_error_t *error) {
     mouv_error_t why = {0};
-    int rc = check_start(session, &why);
-    if (rc == 0) rc = start(session, opts, &why);
+    int rc = transaction_check_start(session, &why);
+    if (rc == 0) rc = transaction_start(session, opts, &why);
     return rc < 0 ? mouv__raise(error, rc, "mouv_session_start_transaction: %s", why.message) : 0;
 }
 
@@ -197,11 +201,11 @@ static const mouv__operation_row_t commit_row = {
 static const mouv__operation_row_t abort_row = {
     "abortTransaction", MOUV__OP_WRITE | MOUV__OP_RETRYABLE | MOUV__OP_CLEANUP};
 
-static bool is_end(const mouv__operation_t *op) {
+static bool transaction_is_end(const mouv__operation_t *op) {
     return op->row == &commit_row || op->row == &abort_row;
 }
 
-static int check_command(const mouv__operation_t *op, mouv_error_t *error) {
+static int transaction_check_command(const mouv__operation_t *op, mouv_error_t *error) {
     bool writes = mouv__is_write(op);
     bool primary = op->read_prefs
                        ? mongoc_read_prefs_get_mode(op->read_prefs) == MONGOC_READ_PRIMARY
@@ -222,14 +226,14 @@ static int check_command(const mouv__operation_t *op, mouv_error_t *error) {
 
 int mouv__transaction_begin_operation(mouv__operation_t *op, mouv_error_t *error) {
     mouv_session_t *session = op->user_session;
-    if (is_end(op)) {
+    if (transaction_is_end(op)) {
         op->in_transaction = true;
         return 0;
     }
     if (session->transaction.state >= MOUV__TRANSACTION_COMMITTED)
-        move(session, MOUV__TRANSACTION_NONE);
-    if (!is_open(session)) return 0;
-    int rc = check_command(op, error);
+        transaction_move(session, MOUV__TRANSACTION_NONE);
+    if (!transaction_is_open(session)) return 0;
+    int rc = transaction_check_command(op, error);
     if (rc < 0) return rc;
     if (!op->read_prefs) op->read_prefs = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
     op->in_transaction = true;
@@ -238,7 +242,7 @@ int mouv__transaction_begin_operation(mouv__operation_t *op, mouv_error_t *error
     return 0;
 }
 
-static void append_start(bson_t *fields, mouv__operation_t *op) {
+static void transaction_append_start(bson_t *fields, mouv__operation_t *op) {
     const mouv_session_t *session = op->user_session;
     const bson_t *given = session->transaction.opts.read_concern;
     BSON_APPEND_BOOL(fields, "startTransaction", true);
@@ -246,7 +250,7 @@ static void append_start(bson_t *fields, mouv__operation_t *op) {
 }
 
 /* {w: "majority", wtimeout: 10000, <what was given besides w>}; a timeoutMS replaces wtimeout. */
-static void append_majority(bson_t *fields, const bson_t *given, bool untimed) {
+static void transaction_append_majority(bson_t *fields, const bson_t *given, bool untimed) {
     bson_t concern;
     bson_append_document_begin(fields, "writeConcern", -1, &concern);
     if (given)
@@ -257,7 +261,7 @@ static void append_majority(bson_t *fields, const bson_t *given, bool untimed) {
     bson_append_document_end(fields, &concern);
 }
 
-static void append_concern(bson_t *fields, const bson_t *given, bool untimed) {
+static void transaction_append_concern(bson_t *fields, const bson_t *given, bool untimed) {
     bson_t *concern = bson_new();
     if (given && untimed)
         bson_copy_to_excluding_noinit(given, concern, "wtimeout", NULL);
@@ -267,27 +271,27 @@ static void append_concern(bson_t *fields, const bson_t *given, bool untimed) {
     bson_destroy(concern);
 }
 
-static void append_end(bson_t *fields, const mouv__operation_t *op) {
+static void transaction_append_end(bson_t *fields, const mouv__operation_t *op) {
     const mouv__transaction_t *transaction = &op->user_session->transaction;
     const bson_t *concern = transaction->opts.write_concern;
     if (op->row == &commit_row && (transaction->again || op->retries > 0))
-        append_majority(fields, concern, op->has_timeout);
+        transaction_append_majority(fields, concern, op->has_timeout);
     else
-        append_concern(fields, concern, op->has_timeout);
+        transaction_append_concern(fields, concern, op->has_timeout);
     if (transaction->recovery_token) bson_concat(fields, transaction->recovery_token);
 }
 
 void mouv__transaction_apply_to(mouv__operation_t *op) {
     mouv_session_t *session = op->user_session;
     bson_t *fields = bson_new();
-    if (is_end(op)) {
-        append_end(fields, op);
+    if (transaction_is_end(op)) {
+        transaction_append_end(fields, op);
     } else if (session->transaction.state == MOUV__TRANSACTION_STARTING) {
         /* not earlier: others may have used this server session until now, with numbers of theirs
          */
         session->transaction.number = ++session->client->txn_number;
-        append_start(fields, op);
-        move(session, MOUV__TRANSACTION_OPEN);
+        transaction_append_start(fields, op);
+        transaction_move(session, MOUV__TRANSACTION_OPEN);
         op->starts_transaction = true;
     }
     op->attempt.txn_number = session->transaction.number;
@@ -300,13 +304,13 @@ void mouv__transaction_end_operation(mouv__operation_t *op) {
     mouv_session_t *session = op->user_session;
     if (op->starts_transaction && !mouv__attempt_is_sent(op) &&
         session->transaction.state == MOUV__TRANSACTION_OPEN)
-        move(session, MOUV__TRANSACTION_STARTING);
+        transaction_move(session, MOUV__TRANSACTION_STARTING);
 }
 
 /* --- labels ----------------------------------------------------------------------------------- */
 
 /* The server has the commit, or may have it, but it is not certain to last. */
-static bool is_unknown(const mouv_error_t *error) {
+static bool transaction_is_unknown(const mouv_error_t *error) {
     enum { CANNOT_SATISFY_WRITE_CONCERN = 100, UNKNOWN_WRITE_CONCERN = 79 };
     if (error->code == MOUV_EUNKNOWN || error->code == MOUV_ENETWORK ||
         error->code == MOUV_ESELECTION)
@@ -321,7 +325,7 @@ static bool is_unknown(const mouv_error_t *error) {
 }
 
 /* A standalone speaks of transaction numbers, which its user has never given. */
-static void explain_refusal(mouv_error_t *error) {
+static void transaction_explain_refusal(mouv_error_t *error) {
     enum { ILLEGAL_OPERATION = 20 };
     static const char numbers[] = "Transaction numbers are only allowed";
     if (error->server_code != ILLEGAL_OPERATION ||
@@ -335,9 +339,10 @@ static void explain_refusal(mouv_error_t *error) {
 
 void mouv__transaction_label(const mouv__operation_t *op, mouv_error_t *error) {
     if (!op->in_transaction || error->code >= 0 || op->row == &abort_row) return;
-    explain_refusal(error);
+    transaction_explain_refusal(error);
     if (op->row == &commit_row) {
-        if (is_unknown(error)) mouv__error_add_label(error, "UnknownTransactionCommitResult");
+        if (transaction_is_unknown(error))
+            mouv__error_add_label(error, "UnknownTransactionCommitResult");
     } else if (error->code == MOUV_ENETWORK || error->code == MOUV_ESELECTION) {
         mouv__error_add_label(error, "TransientTransactionError");
     }
@@ -345,7 +350,7 @@ void mouv__transaction_label(const mouv__operation_t *op, mouv_error_t *error) {
 
 /* --- commit and abort ------------------------------------------------------------------------- */
 
-static mouv_future_t fail(const char *what, mouv_error_t *error) {
+static mouv_future_t transaction_fail(const char *what, mouv_error_t *error) {
     char text[sizeof(error->message)];
     memcpy(text, error->message, sizeof(text));
     mouv_error_set(error, error->code, "%s: %.400s", what, text);
@@ -353,14 +358,15 @@ static mouv_future_t fail(const char *what, mouv_error_t *error) {
     return runtime ? mouv__future_failed_with(runtime, error) : mouv__future_failed(error->code);
 }
 
-static mouv_future_t done(void) {
+static mouv_future_t transaction_done(void) {
     mouv_future_t future = mouv_future_new();
     mouv_future_set_result(future, 0);
     return future;
 }
 
-static mouv__operation_t *new_end(mouv_session_t *session, const mouv__operation_row_t *row,
-                                  mouv__finish_fn_t finish, mouv_future_t *failed) {
+static mouv__operation_t *transaction_new_end(mouv_session_t *session,
+                                              const mouv__operation_row_t *row,
+                                              mouv__finish_fn_t finish, mouv_future_t *failed) {
     mouv__operation_t *op = mouv__operation_new(session->client, row, "admin", 0, failed);
     if (!op) return NULL;
     mouv__session_attach(session, op);
@@ -371,17 +377,18 @@ static mouv__operation_t *new_end(mouv_session_t *session, const mouv__operation
     return op;
 }
 
-static int finish_commit(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
+static int transaction_finish_commit(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
     mouv_session_t *session = op->user_session;
     (void)reply;
     bool sent = op->retries > 0 || mouv__attempt_is_sent(op);
-    if (sent && is_open(session)) move(session, MOUV__TRANSACTION_COMMITTED);
+    if (sent && transaction_is_open(session))
+        transaction_move(session, MOUV__TRANSACTION_COMMITTED);
     return error->code;
 }
 
 /* The texts of these errors are the specification's. */
-static int check_commit(const mouv_session_t *session, mouv_error_t *error) {
-    int rc = check(session, error);
+static int transaction_check_commit(const mouv_session_t *session, mouv_error_t *error) {
+    int rc = transaction_check(session, error);
     if (rc < 0) return rc;
     if (session->transaction.state == MOUV__TRANSACTION_NONE)
         return mouv_error_set(error, MOUV_ESTATE, "no transaction started");
@@ -393,8 +400,8 @@ static int check_commit(const mouv_session_t *session, mouv_error_t *error) {
 
 /* What counts for a commit or abort: its own, inside mouv_with_transaction() its limit, else the
  * session's. */
-static int read_timeout(const mouv_session_t *session, const bson_t *opts, mouv__timeout_t *timeout,
-                        mouv_error_t *error) {
+static int transaction_read_timeout(const mouv_session_t *session, const bson_t *opts,
+                                    mouv__timeout_t *timeout, mouv_error_t *error) {
     mouv__opts_t given;
     bson_iter_t iter;
     int rc = mouv__opts_read(&given, MOUV__FAMILY_PLAIN, opts, error);
@@ -423,15 +430,17 @@ mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t *session,
     mouv_error_t error = {0};
     mouv_future_t failed;
     mouv__timeout_t timeout;
-    if (check_commit(session, &error) < 0 || read_timeout(session, opts, &timeout, &error) < 0)
-        return fail("mouv_session_commit_transaction", &error);
+    if (transaction_check_commit(session, &error) < 0 ||
+        transaction_read_timeout(session, opts, &timeout, &error) < 0)
+        return transaction_fail("mouv_session_commit_transaction", &error);
     mouv__transaction_t *transaction = &session->transaction;
     if (transaction->state == MOUV__TRANSACTION_STARTING) {
         transaction->empty = true;
-        end_empty(session, MOUV__TRANSACTION_COMMITTED);
+        transaction_end_empty(session, MOUV__TRANSACTION_COMMITTED);
     }
-    if (transaction->empty) return done();
-    mouv__operation_t *op = new_end(session, &commit_row, finish_commit, &failed);
+    if (transaction->empty) return transaction_done();
+    mouv__operation_t *op =
+        transaction_new_end(session, &commit_row, transaction_finish_commit, &failed);
     if (!op) return failed;
     op->multi = true; /* stopped, it may have been done all the same */
     transaction->again = transaction->state == MOUV__TRANSACTION_COMMITTED;
@@ -441,21 +450,22 @@ mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t *session,
     return mouv__operation_start(op);
 }
 
-static int finish_abort(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
+static int transaction_finish_abort(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
     (void)op, (void)reply;
     error->code = 0;
     return 0;
 }
 
 /* The abort as an operation; NULL if there is nothing, or nobody, to send it to. */
-static mouv__operation_t *abort_open(mouv_session_t *session, int64_t timeout_ms) {
+static mouv__operation_t *transaction_abort_open(mouv_session_t *session, int64_t timeout_ms) {
     mouv_future_t failed;
     if (session->transaction.state == MOUV__TRANSACTION_STARTING) {
-        end_empty(session, MOUV__TRANSACTION_ABORTED);
+        transaction_end_empty(session, MOUV__TRANSACTION_ABORTED);
         return NULL;
     }
-    move(session, MOUV__TRANSACTION_ABORTED);
-    mouv__operation_t *op = new_end(session, &abort_row, finish_abort, &failed);
+    transaction_move(session, MOUV__TRANSACTION_ABORTED);
+    mouv__operation_t *op =
+        transaction_new_end(session, &abort_row, transaction_finish_abort, &failed);
     if (!op) { /* the client has closed; the server forgets it by itself */
         mouv_future_result(failed, NULL);
         mouv_future_unref(failed);
@@ -467,8 +477,8 @@ static mouv__operation_t *abort_open(mouv_session_t *session, int64_t timeout_ms
     return op;
 }
 
-static int check_abort(const mouv_session_t *session, mouv_error_t *error) {
-    int rc = check(session, error);
+static int transaction_check_abort(const mouv_session_t *session, mouv_error_t *error) {
+    int rc = transaction_check(session, error);
     if (rc < 0) return rc;
     if (session->transaction.state == MOUV__TRANSACTION_NONE)
         return mouv_error_set(error, MOUV_ESTATE, "no transaction started");
@@ -488,22 +498,24 @@ mouv_future_t mouv_session_abort_transaction_with_opts(mouv_session_t *session,
                                                        const bson_t *opts) {
     mouv_error_t error = {0};
     mouv__timeout_t timeout;
-    if (check_abort(session, &error) < 0 || read_timeout(session, opts, &timeout, &error) < 0)
-        return fail("mouv_session_abort_transaction", &error);
-    mouv__operation_t *op = abort_open(session, timeout.ms); /* counted from now, in any case */
-    if (!op) return done();
+    if (transaction_check_abort(session, &error) < 0 ||
+        transaction_read_timeout(session, opts, &timeout, &error) < 0)
+        return transaction_fail("mouv_session_abort_transaction", &error);
+    mouv__operation_t *op =
+        transaction_abort_open(session, timeout.ms); /* counted from now, in any case */
+    if (!op) return transaction_done();
     mouv__future_count(&op->future); /* unlike other clean-up, somebody waits for it */
     return mouv__operation_start(op);
 }
 
 void mouv__transaction_end(mouv_session_t *session) {
-    if (!is_open(session)) return;
-    mouv__operation_t *op = abort_open(session, session->timeout_ms);
+    if (!transaction_is_open(session)) return;
+    mouv__operation_t *op = transaction_abort_open(session, session->timeout_ms);
     if (op) mouv__operation_start_detached(op);
 }
 
 bool mouv__transaction_gone(mouv_session_t *session) {
-    if (!is_open(session) || !session->transaction.gone) return false;
-    move(session, MOUV__TRANSACTION_ABORTED);
+    if (!transaction_is_open(session) || !session->transaction.gone) return false;
+    transaction_move(session, MOUV__TRANSACTION_ABORTED);
     return true;
 }

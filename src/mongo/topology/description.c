@@ -9,29 +9,30 @@
 
 /* --- one server ------------------------------------------------------------------------------- */
 
-static const char *set_name_in(const bson_t *hello) {
+static const char *description_set_name_in(const bson_t *hello) {
     bson_iter_t iter;
     bool found = bson_iter_init_find(&iter, hello, "setName") && BSON_ITER_HOLDS_UTF8(&iter);
     return found ? bson_iter_utf8(&iter, NULL) : NULL;
 }
 
 /* Types are literals in libmongoc, the rest is copied. */
-static void fill(mouv_server_description_t *view, const char *host, const char *type,
-                 int64_t round_trip_ms, const bson_t *hello) {
+static void description_fill(mouv_server_description_t *view, const char *host, const char *type,
+                             int64_t round_trip_ms, const bson_t *hello) {
     bson_t *copy = hello ? bson_copy(hello) : bson_new();
     *view = (mouv_server_description_t){.host = bson_strdup(host),
                                         .type = type,
                                         .round_trip_ms = round_trip_ms,
                                         .hello = copy,
-                                        .set_name = set_name_in(copy)};
+                                        .set_name = description_set_name_in(copy)};
 }
 
 void mouv__describe_server(mouv_server_description_t *view,
                            const mongoc_server_description_t *server) {
     mongoc_server_description_t *sd = (mongoc_server_description_t *)server; /* 1.x: not const */
-    fill(view, mongoc_server_description_host(sd)->host_and_port,
-         mongoc_server_description_type(sd), mongoc_server_description_round_trip_time(sd),
-         mongoc_server_description_hello_response(sd));
+    description_fill(view, mongoc_server_description_host(sd)->host_and_port,
+                     mongoc_server_description_type(sd),
+                     mongoc_server_description_round_trip_time(sd),
+                     mongoc_server_description_hello_response(sd));
 }
 
 void mouv__undescribe_server(const mouv_server_description_t *view) {
@@ -55,7 +56,7 @@ static mouv_topology_description_t *description_new(const char *type, size_t cou
     return view;
 }
 
-static mouv_server_description_t *next_of(mouv_topology_description_t *view) {
+static mouv_server_description_t *description_next_of(mouv_topology_description_t *view) {
     return (mouv_server_description_t *)&view->servers[view->server_count++];
 }
 
@@ -66,7 +67,8 @@ mouv__describe_topology(const mongoc_topology_description_t *topology) {
     mongoc_server_description_t **servers = mongoc_topology_description_get_servers(td, &count);
     mouv_topology_description_t *view =
         description_new(mongoc_topology_description_type(td), count);
-    for (size_t i = 0; view && i < count; i++) mouv__describe_server(next_of(view), servers[i]);
+    for (size_t i = 0; view && i < count; i++)
+        mouv__describe_server(description_next_of(view), servers[i]);
     mongoc_server_descriptions_destroy_all(servers, count);
     return view;
 }
@@ -76,7 +78,7 @@ mouv_topology_description_t *mouv__describe_seeds(const mongoc_uri_t *uri) {
     for (const mongoc_host_list_t *at = mongoc_uri_get_hosts(uri); at; at = at->next) count++;
     mouv_topology_description_t *view = description_new("Unknown", count);
     for (const mongoc_host_list_t *at = mongoc_uri_get_hosts(uri); view && at; at = at->next)
-        fill(next_of(view), at->host_and_port, "Unknown", -1, NULL);
+        description_fill(description_next_of(view), at->host_and_port, "Unknown", -1, NULL);
     return view;
 }
 
@@ -87,8 +89,8 @@ mouv__description_copy(const mouv_topology_description_t *description,
         description_new(description->type, description->server_count);
     for (size_t i = 0; view && i < description->server_count; i++) {
         const mouv_server_description_t *server = &description->servers[i];
-        mouv_server_description_t *copy = next_of(view);
-        fill(copy, server->host, server->type, server->round_trip_ms, server->hello);
+        mouv_server_description_t *copy = description_next_of(view);
+        description_fill(copy, server->host, server->type, server->round_trip_ms, server->hello);
         copy->error = bson_strdup(error_of(arg, server->host));
     }
     return view;

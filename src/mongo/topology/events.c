@@ -81,13 +81,13 @@ struct mouv__events {
 
 /* --- records ---------------------------------------------------------------------------------- */
 
-static record_t *record_new(kind_t kind) {
+static record_t *events_record_new(kind_t kind) {
     record_t *record = mouv__alloc(sizeof(*record));
     if (record) record->kind = kind;
     return record;
 }
 
-static void record_free(record_t *record) {
+static void events_record_free(record_t *record) {
     bson_destroy(record->document);
     mouv__free(record->error);
     for (int i = 0; i < 2; i++) {
@@ -97,18 +97,18 @@ static void record_free(record_t *record) {
     mouv__free(record);
 }
 
-static const char *keep_host(record_t *record, const mongoc_host_list_t *host) {
+static const char *events_keep_host(record_t *record, const mongoc_host_list_t *host) {
     snprintf(record->host, sizeof(record->host), "%s", host->host_and_port);
     return record->host;
 }
 
-static const char *keep_database(record_t *record, const char *database) {
+static const char *events_keep_database(record_t *record, const char *database) {
     snprintf(record->database, sizeof(record->database), "%s", database);
     return record->database;
 }
 
-static const mouv_error_t *keep_error(record_t *record, const bson_error_t *driver,
-                                      const bson_t *reply) {
+static const mouv_error_t *events_keep_error(record_t *record, const bson_error_t *driver,
+                                             const bson_t *reply) {
     record->error = mouv__alloc(sizeof(*record->error));
     if (!record->error) return NULL;
     if (reply && bson_has_field(reply, "ok"))
@@ -120,7 +120,7 @@ static const mouv_error_t *keep_error(record_t *record, const bson_error_t *driv
 
 /* --- telling, on the loop thread -------------------------------------------------------------- */
 
-static void tell(const mouv__events_t *events, const record_t *record) {
+static void events_tell(const mouv__events_t *events, const record_t *record) {
     switch (record->kind) {
 #define TELL(callback, member) \
     case KIND_##callback: \
@@ -131,7 +131,7 @@ static void tell(const mouv__events_t *events, const record_t *record) {
     }
 }
 
-static record_t *take_first(mouv__events_t *events) {
+static record_t *events_take_first(mouv__events_t *events) {
     uv_mutex_lock(&events->lock);
     record_t *record = events->first;
     if (record) events->first = record->next;
@@ -140,40 +140,41 @@ static record_t *take_first(mouv__events_t *events) {
     return record;
 }
 
-static void on_ready(mouv__ready_t *ready) {
+static void events_on_ready(mouv__ready_t *ready) {
     mouv__events_t *events = (mouv__events_t *)((char *)ready - offsetof(mouv__events_t, ready));
     record_t *record;
-    while ((record = take_first(events)) != NULL) { /* a callback may stop it: then none is left */
-        tell(events, record);
-        record_free(record);
+    while ((record = events_take_first(events)) !=
+           NULL) { /* a callback may stop it: then none is left */
+        events_tell(events, record);
+        events_record_free(record);
     }
     if (events->finishing) mouv__events_stop(events);
     mouv__events_unref(events);
 }
 
-static void schedule(mouv__events_t *events) {
+static void events_schedule(mouv__events_t *events) {
     if (events->stopped || events->ready.queued) return;
     mouv__events_ref(events);
     mouv__runtime_ready(events->runtime, &events->ready);
 }
 
-static void mail_deliver(mouv__mail_t *mail) {
+static void events_mail_deliver(mouv__mail_t *mail) {
     mouv__events_t *events = (mouv__events_t *)mail;
     uv_mutex_lock(&events->lock);
     events->posted = false;
     uv_mutex_unlock(&events->lock);
-    schedule(events);
+    events_schedule(events);
     mouv__events_unref(events);
 }
 
-static void mail_discard(mouv__mail_t *mail) {
+static void events_mail_discard(mouv__mail_t *mail) {
     mouv__events_unref((mouv__events_t *)mail);
 }
 
 /* --- writing down ----------------------------------------------------------------------------- */
 
 /* Whether the loop must be told that there is something. */
-static bool push(mouv__events_t *events, record_t *record, bool mail) {
+static bool events_push(mouv__events_t *events, record_t *record, bool mail) {
     uv_mutex_lock(&events->lock);
     bool stopped = events->stopped;
     bool post = mail && !stopped && !events->posted;
@@ -186,13 +187,13 @@ static bool push(mouv__events_t *events, record_t *record, bool mail) {
     }
     if (post) events->posted = true;
     uv_mutex_unlock(&events->lock);
-    if (stopped) record_free(record);
+    if (stopped) events_record_free(record);
     return post;
 }
 
 /* From any thread but the loop's. */
-static void report(mouv__events_t *events, record_t *record) {
-    if (!push(events, record, true)) return;
+static void events_report(mouv__events_t *events, record_t *record) {
+    if (!events_push(events, record, true)) return;
     mouv__events_ref(events);
     mouv__mailbox_post(events->mailbox, &events->mail);
 }
@@ -211,7 +212,7 @@ typedef struct sending {
 static _Thread_local sending_t sending;
 
 /* As the command monitoring specification lists them. */
-static bool is_secret(const char *name, const bson_t *command) {
+static bool events_is_secret(const char *name, const bson_t *command) {
     static const char *const secret[] = {
         "authenticate", "saslStart",      "saslContinue",    "getnonce", "createUser",
         "updateUser",   "copydbgetnonce", "copydbsaslstart", "copydb",
@@ -227,32 +228,33 @@ void mouv__events_enter(mouv__events_t *events, uint64_t operation_id, const cha
     bson_iter_t iter;
     if (!events || !bson_iter_init(&iter, command) || !bson_iter_next(&iter)) return;
     const char *name = bson_iter_key(&iter);
-    sending = (sending_t){events, operation_id, database, name, is_secret(name, command)};
+    sending = (sending_t){events, operation_id, database, name, events_is_secret(name, command)};
 }
 
 void mouv__events_leave(mouv__events_t *events) {
     if (events) sending = (sending_t){0};
 }
 
-static record_t *command_record(kind_t kind, const char *name, const mongoc_host_list_t *host) {
+static record_t *events_command_record(kind_t kind, const char *name,
+                                       const mongoc_host_list_t *host) {
     if (!sending.events || strcmp(sending.name, name) != 0) return NULL;
-    record_t *record = record_new(kind);
+    record_t *record = events_record_new(kind);
     if (!record) return NULL;
     mouv_command_event_t *view = &record->event.command;
     snprintf(record->name, sizeof(record->name), "%s", name);
     view->name = record->name;
-    view->database = keep_database(record, sending.database);
-    view->host = keep_host(record, host);
+    view->database = events_keep_database(record, sending.database);
+    view->host = events_keep_host(record, host);
     view->operation_id = sending.operation_id;
     return record;
 }
 
-static const bson_t *keep_command(record_t *record, const bson_t *document) {
+static const bson_t *events_keep_command(record_t *record, const bson_t *document) {
     record->document = sending.secret || !document ? bson_new() : bson_copy(document);
     return record->document;
 }
 
-static const bson_oid_t *keep_service(record_t *record, const bson_oid_t *service_id) {
+static const bson_oid_t *events_keep_service(record_t *record, const bson_oid_t *service_id) {
     if (service_id) bson_oid_copy(service_id, &record->id);
     return service_id ? &record->id : NULL;
 }
@@ -265,40 +267,41 @@ static const bson_oid_t *keep_service(record_t *record, const bson_oid_t *servic
 
 /* What the three events of a command have under names of their own. */
 #define COMMAND_RECORD(record, kind, event) \
-    record_t *record = command_record(KIND_##kind, mongoc_apm_##kind##_get_command_name(event), \
-                                      mongoc_apm_##kind##_get_host(event)); \
+    record_t *record = \
+        events_command_record(KIND_##kind, mongoc_apm_##kind##_get_command_name(event), \
+                              mongoc_apm_##kind##_get_host(event)); \
     if (!record) return; \
     record->event.command.request_id = mongoc_apm_##kind##_get_request_id(event); \
     record->event.command.server_id = mongoc_apm_##kind##_get_server_id(event); \
     record->event.command.connection_id = CONNECTION_ID(kind, event); \
     record->event.command.service_id = \
-        keep_service(record, mongoc_apm_##kind##_get_service_id(event))
+        events_keep_service(record, mongoc_apm_##kind##_get_service_id(event))
 
-static void on_command_started(const mongoc_apm_command_started_t *event) {
+static void events_on_command_started(const mongoc_apm_command_started_t *event) {
     COMMAND_RECORD(record, command_started, event);
     record->event.command.command =
-        keep_command(record, mongoc_apm_command_started_get_command(event));
-    report(sending.events, record);
+        events_keep_command(record, mongoc_apm_command_started_get_command(event));
+    events_report(sending.events, record);
 }
 
-static void on_command_succeeded(const mongoc_apm_command_succeeded_t *event) {
+static void events_on_command_succeeded(const mongoc_apm_command_succeeded_t *event) {
     COMMAND_RECORD(record, command_succeeded, event);
     record->event.command.duration_us = mongoc_apm_command_succeeded_get_duration(event);
     record->event.command.reply =
-        keep_command(record, mongoc_apm_command_succeeded_get_reply(event));
-    report(sending.events, record);
+        events_keep_command(record, mongoc_apm_command_succeeded_get_reply(event));
+    events_report(sending.events, record);
 }
 
-static void on_command_failed(const mongoc_apm_command_failed_t *event) {
+static void events_on_command_failed(const mongoc_apm_command_failed_t *event) {
     COMMAND_RECORD(record, command_failed, event);
     bson_error_t error = {0};
     const bson_t *reply = mongoc_apm_command_failed_get_reply(event);
     mongoc_apm_command_failed_get_error(event, &error);
     record->event.command.duration_us = mongoc_apm_command_failed_get_duration(event);
-    record->event.command.error = keep_error(record, &error, reply);
+    record->event.command.error = events_keep_error(record, &error, reply);
     if (reply && bson_has_field(reply, "ok"))
-        record->event.command.reply = keep_command(record, reply);
-    report(sending.events, record);
+        record->event.command.reply = events_keep_command(record, reply);
+    events_report(sending.events, record);
 }
 
 /* --- the deployment, on libmongoc's monitor threads ------------------------------------------- */
@@ -306,18 +309,18 @@ static void on_command_failed(const mongoc_apm_command_failed_t *event) {
 #define MONITOR_OF(kind, event) mouv__listener_events(mongoc_apm_##kind##_get_context(event))
 
 #define SERVER_RECORD(record, kind, event) \
-    record_t *record = record_new(KIND_##kind); \
+    record_t *record = events_record_new(KIND_##kind); \
     if (!record) return; \
     mongoc_apm_##kind##_get_topology_id(event, &record->id); \
     record->event.server.topology_id = &record->id; \
-    record->event.server.host = keep_host(record, mongoc_apm_##kind##_get_host(event))
+    record->event.server.host = events_keep_host(record, mongoc_apm_##kind##_get_host(event))
 
-static void on_server_opening(const mongoc_apm_server_opening_t *event) {
+static void events_on_server_opening(const mongoc_apm_server_opening_t *event) {
     SERVER_RECORD(record, server_opening, event);
-    report(MONITOR_OF(server_opening, event), record);
+    events_report(MONITOR_OF(server_opening, event), record);
 }
 
-static void on_server_changed(const mongoc_apm_server_changed_t *event) {
+static void events_on_server_changed(const mongoc_apm_server_changed_t *event) {
     SERVER_RECORD(record, server_changed, event);
     mouv__describe_server(&record->servers[0],
                           mongoc_apm_server_changed_get_previous_description(event));
@@ -325,23 +328,23 @@ static void on_server_changed(const mongoc_apm_server_changed_t *event) {
                           mongoc_apm_server_changed_get_new_description(event));
     record->event.server.previous = &record->servers[0];
     record->event.server.next = &record->servers[1];
-    report(MONITOR_OF(server_changed, event), record);
+    events_report(MONITOR_OF(server_changed, event), record);
 }
 
-static void on_server_closed(const mongoc_apm_server_closed_t *event) {
+static void events_on_server_closed(const mongoc_apm_server_closed_t *event) {
     SERVER_RECORD(record, server_closed, event);
-    report(MONITOR_OF(server_closed, event), record);
+    events_report(MONITOR_OF(server_closed, event), record);
 }
 
 #define TOPOLOGY_RECORD(record, kind, event) \
-    record_t *record = record_new(KIND_##kind); \
+    record_t *record = events_record_new(KIND_##kind); \
     if (!record) return; \
     mongoc_apm_##kind##_get_topology_id(event, &record->id); \
     record->event.topology.topology_id = &record->id
 
-static void on_topology_opening(const mongoc_apm_topology_opening_t *event) {
+static void events_on_topology_opening(const mongoc_apm_topology_opening_t *event) {
     TOPOLOGY_RECORD(record, topology_opening, event);
-    report(MONITOR_OF(topology_opening, event), record);
+    events_report(MONITOR_OF(topology_opening, event), record);
 }
 
 void mouv__events_topology_changed(mouv__events_t *events,
@@ -355,25 +358,26 @@ void mouv__events_topology_changed(mouv__events_t *events,
     record->event.topology.previous = record->pictures[0];
     record->event.topology.next = record->pictures[1];
     if (record->pictures[0] && record->pictures[1])
-        report(events, record);
+        events_report(events, record);
     else
-        record_free(record);
+        events_record_free(record);
 }
 
-static void on_topology_closed(const mongoc_apm_topology_closed_t *event) {
+static void events_on_topology_closed(const mongoc_apm_topology_closed_t *event) {
     TOPOLOGY_RECORD(record, topology_closed, event);
-    report(MONITOR_OF(topology_closed, event), record);
+    events_report(MONITOR_OF(topology_closed, event), record);
 }
 
 #define HEARTBEAT_RECORD(record, kind, event) \
-    record_t *record = record_new(KIND_##kind); \
+    record_t *record = events_record_new(KIND_##kind); \
     if (!record) return; \
-    record->event.heartbeat.host = keep_host(record, mongoc_apm_server_##kind##_get_host(event)); \
+    record->event.heartbeat.host = \
+        events_keep_host(record, mongoc_apm_server_##kind##_get_host(event)); \
     record->event.heartbeat.awaited = mongoc_apm_server_##kind##_get_awaited(event)
 
-static void on_heartbeat_started(const mongoc_apm_server_heartbeat_started_t *event) {
+static void events_on_heartbeat_started(const mongoc_apm_server_heartbeat_started_t *event) {
     HEARTBEAT_RECORD(record, heartbeat_started, event);
-    report(MONITOR_OF(server_heartbeat_started, event), record);
+    events_report(MONITOR_OF(server_heartbeat_started, event), record);
 }
 
 void mouv__events_heartbeat_succeeded(mouv__events_t *events,
@@ -383,7 +387,7 @@ void mouv__events_heartbeat_succeeded(mouv__events_t *events,
     record->event.heartbeat.duration_us = mongoc_apm_server_heartbeat_succeeded_get_duration(event);
     record->document = bson_copy(mongoc_apm_server_heartbeat_succeeded_get_reply(event));
     record->event.heartbeat.reply = record->document;
-    report(events, record);
+    events_report(events, record);
 }
 
 void mouv__events_heartbeat_failed(mouv__events_t *events,
@@ -393,13 +397,13 @@ void mouv__events_heartbeat_failed(mouv__events_t *events,
     bson_error_t error = {0};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
     record->event.heartbeat.duration_us = mongoc_apm_server_heartbeat_failed_get_duration(event);
-    record->event.heartbeat.error = keep_error(record, &error, NULL);
-    report(events, record);
+    record->event.heartbeat.error = events_keep_error(record, &error, NULL);
+    events_report(events, record);
 }
 
 void mouv__events_subscribe(const mouv__events_t *events, mongoc_apm_callbacks_t *callbacks) {
 #define SUBSCRIBE(kind, apm) \
-    if (events->callbacks.kind) mongoc_apm_set_##apm##_cb(callbacks, on_##kind)
+    if (events->callbacks.kind) mongoc_apm_set_##apm##_cb(callbacks, events_on_##kind)
     SUBSCRIBE(command_started, command_started);
     SUBSCRIBE(command_succeeded, command_succeeded);
     SUBSCRIBE(command_failed, command_failed);
@@ -414,70 +418,70 @@ void mouv__events_subscribe(const mouv__events_t *events, mongoc_apm_callbacks_t
 
 /* --- the pool, on the loop thread ------------------------------------------------------------- */
 
-static int64_t us_since(const mouv__operation_t *op, int64_t then_ns) {
+static int64_t events_us_since(const mouv__operation_t *op, int64_t then_ns) {
     return (mouv__now_ns(op->client->runtime) - then_ns) / 1000;
 }
 
-static mouv_pool_event_t *note(const mouv__operation_t *op, kind_t kind) {
-    record_t *record = record_new(kind);
+static mouv_pool_event_t *events_note(const mouv__operation_t *op, kind_t kind) {
+    record_t *record = events_record_new(kind);
     if (!record) return NULL;
     mouv_pool_event_t *view = &record->event.driver_pool;
     view->operation = op->row->name;
-    view->database = keep_database(record, op->database);
+    view->database = events_keep_database(record, op->database);
     view->operation_id = op->number;
     view->server_id = op->attempt.server_id;
     return view;
 }
 
-static void add(const mouv__operation_t *op, mouv_pool_event_t *view) {
-    push(op->client->events, (record_t *)((char *)view - offsetof(record_t, event)), false);
-    schedule(op->client->events);
+static void events_add(const mouv__operation_t *op, mouv_pool_event_t *view) {
+    events_push(op->client->events, (record_t *)((char *)view - offsetof(record_t, event)), false);
+    events_schedule(op->client->events);
 }
 
 void mouv__events_queued(const mouv__operation_t *op) {
     if (!op->client->events->callbacks.operation_queued) return;
-    mouv_pool_event_t *view = note(op, KIND_operation_queued);
+    mouv_pool_event_t *view = events_note(op, KIND_operation_queued);
     if (!view) return;
     view->waits_for =
         op->state == MOUV__OP_SELECTING ? MOUV_WAITS_FOR_SERVER : MOUV_WAITS_FOR_CLIENT;
-    add(op, view);
+    events_add(op, view);
 }
 
 void mouv__events_checked_out(const mouv__operation_t *op) {
     if (!op->client->events->callbacks.client_checked_out) return;
-    mouv_pool_event_t *view = note(op, KIND_client_checked_out);
+    mouv_pool_event_t *view = events_note(op, KIND_client_checked_out);
     if (!view) return;
-    view->duration_us = us_since(op, op->entered_ns);
-    add(op, view);
+    view->duration_us = events_us_since(op, op->entered_ns);
+    events_add(op, view);
 }
 
 void mouv__events_returned(const mouv__operation_t *op) {
-    schedule(op->client->events);
+    events_schedule(op->client->events);
     if (!op->client->events->callbacks.client_returned) return;
-    mouv_pool_event_t *view = note(op, KIND_client_returned);
+    mouv_pool_event_t *view = events_note(op, KIND_client_returned);
     if (!view) return;
-    view->duration_us = us_since(op, op->began_ns);
-    add(op, view);
+    view->duration_us = events_us_since(op, op->began_ns);
+    events_add(op, view);
 }
 
 void mouv__events_killed(const mouv__operation_t *op) {
     if (!op->client->events->callbacks.operation_killed) return;
-    mouv_pool_event_t *view = note(op, KIND_operation_killed);
-    if (view) add(op, view);
+    mouv_pool_event_t *view = events_note(op, KIND_operation_killed);
+    if (view) events_add(op, view);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static mouv__events_t *monitor_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
-                                   void *arg) {
+static mouv__events_t *events_monitor_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
+                                          void *arg) {
     mouv__events_t *events = mouv__alloc(sizeof(*events));
     if (!events) return NULL;
     if (uv_mutex_init(&events->lock) != 0) {
         mouv__free(events);
         return NULL;
     }
-    events->mail = (mouv__mail_t){.deliver = mail_deliver, .discard = mail_discard};
-    events->ready.run = on_ready;
+    events->mail = (mouv__mail_t){.deliver = events_mail_deliver, .discard = events_mail_discard};
+    events->ready.run = events_on_ready;
     events->mailbox = mouv__mailbox_ref(mouv__runtime_mailbox(runtime));
     events->runtime = runtime;
     events->callbacks = *callbacks;
@@ -491,17 +495,17 @@ mouv__events_t *mouv__events_ref(mouv__events_t *events) {
     return events;
 }
 
-static void free_records(record_t *record) {
+static void events_free_records(record_t *record) {
     while (record) {
         record_t *next = record->next;
-        record_free(record);
+        events_record_free(record);
         record = next;
     }
 }
 
 void mouv__events_unref(mouv__events_t *events) {
     if (__atomic_sub_fetch(&events->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
-    free_records(events->first);
+    events_free_records(events->first);
     mouv__mailbox_unref(events->mailbox);
     uv_mutex_destroy(&events->lock);
     mouv__free(events);
@@ -514,13 +518,13 @@ void mouv__events_stop(mouv__events_t *events) {
     events->first = events->last = NULL;
     events->stopped = true;
     uv_mutex_unlock(&events->lock);
-    free_records(left);
+    events_free_records(left);
 }
 
 void mouv__events_finish(mouv__events_t *events) {
     if (!events) return;
     events->finishing = true;
-    schedule(events);
+    events_schedule(events);
 }
 
 int mouv_client_set_monitor(mouv_client_t *client, const mouv_monitor_t *callbacks, void *arg) {
@@ -528,7 +532,7 @@ int mouv_client_set_monitor(mouv_client_t *client, const mouv_monitor_t *callbac
     if (rc < 0) return rc;
     if (!callbacks) return MOUV_EINVAL;
     if (client->stats.started > 0 || client->events) return MOUV_ESTATE;
-    client->events = monitor_new(client->runtime, callbacks, arg);
+    client->events = events_monitor_new(client->runtime, callbacks, arg);
     if (!client->events) return MOUV_ENOMEM;
     mouv__listener_set_events(client->driver_pool->listener, client->events);
     return 0;

@@ -61,7 +61,7 @@ void mouv__listener_unref(mouv__listener_t *listener) {
     mouv__free(listener);
 }
 
-static void mail_deliver(mouv__mail_t *mail) {
+static void listener_mail_deliver(mouv__mail_t *mail) {
     mouv__listener_t *listener = (mouv__listener_t *)mail;
     uv_mutex_lock(&listener->lock);
     listener->posted = false;
@@ -70,7 +70,7 @@ static void mail_deliver(mouv__mail_t *mail) {
     mouv__listener_unref(listener);
 }
 
-static void mail_discard(mouv__mail_t *mail) {
+static void listener_mail_discard(mouv__mail_t *mail) {
     mouv__listener_unref((mouv__listener_t *)mail);
 }
 
@@ -82,7 +82,8 @@ mouv__listener_t *mouv__listener_new(mouv__mailbox_t *mailbox, void (*changed)(v
         mouv__free(listener);
         return NULL;
     }
-    listener->mail = (mouv__mail_t){.deliver = mail_deliver, .discard = mail_discard};
+    listener->mail =
+        (mouv__mail_t){.deliver = listener_mail_deliver, .discard = listener_mail_discard};
     listener->mailbox = mouv__mailbox_ref(mailbox);
     listener->shares = 1;
     listener->changed = changed;
@@ -111,7 +112,7 @@ mouv__topology_t *mouv__listener_take(mouv__listener_t *listener) {
     return newest;
 }
 
-static failure_t *find_failure(mouv__listener_t *listener, const char *host) {
+static failure_t *listener_find_failure(mouv__listener_t *listener, const char *host) {
     for (uint32_t i = 0; i < listener->failure_count; i++)
         if (strcmp(listener->failures[i].host, host) == 0) return &listener->failures[i];
     return NULL;
@@ -119,7 +120,7 @@ static failure_t *find_failure(mouv__listener_t *listener, const char *host) {
 
 bool mouv__listener_take_heartbeat(mouv__listener_t *listener, const char *host) {
     uv_mutex_lock(&listener->lock);
-    failure_t *failure = find_failure(listener, host);
+    failure_t *failure = listener_find_failure(listener, host);
     bool answered = failure && failure->answered;
     if (failure) failure->answered = false;
     uv_mutex_unlock(&listener->lock);
@@ -127,20 +128,20 @@ bool mouv__listener_take_heartbeat(mouv__listener_t *listener, const char *host)
 }
 
 /* Under the lock: whether the mail is to be posted, once it is given up. */
-static bool begin_post(mouv__listener_t *listener) {
+static bool listener_begin_post(mouv__listener_t *listener) {
     bool post = !listener->posted;
     listener->posted = true;
     return post;
 }
 
-static void post(mouv__listener_t *listener) {
+static void listener_post(mouv__listener_t *listener) {
     mouv__listener_ref(listener);
     mouv__mailbox_post(listener->mailbox, &listener->mail);
 }
 
 /* --- snapshots -------------------------------------------------------------------------------- */
 
-static mouv__topology_kind_t topology_kind(const char *name) {
+static mouv__topology_kind_t listener_topology_kind(const char *name) {
     if (strcmp(name, "Single") == 0) return MOUV__TOPOLOGY_SINGLE;
     if (strncmp(name, "ReplicaSet", 10) == 0) return MOUV__TOPOLOGY_REPLICA_SET;
     if (strcmp(name, "Sharded") == 0) return MOUV__TOPOLOGY_SHARDED;
@@ -148,7 +149,7 @@ static mouv__topology_kind_t topology_kind(const char *name) {
     return MOUV__TOPOLOGY_UNKNOWN;
 }
 
-static mouv__server_kind_t server_kind(const char *name) {
+static mouv__server_kind_t listener_server_kind(const char *name) {
     static const struct {
         const char *name;
         mouv__server_kind_t kind;
@@ -163,12 +164,13 @@ static mouv__server_kind_t server_kind(const char *name) {
     return MOUV__SERVER_OTHER;
 }
 
-static void picture_server(mouv__server_t *server, const mongoc_server_description_t *description) {
+static void listener_picture_server(mouv__server_t *server,
+                                    const mongoc_server_description_t *description) {
     mongoc_server_description_t *sd =
         (mongoc_server_description_t *)description; /* 1.x: not const */
     bson_iter_t iter;
     server->id = mongoc_server_description_id(sd);
-    server->kind = server_kind(mongoc_server_description_type(sd));
+    server->kind = listener_server_kind(mongoc_server_description_type(sd));
     snprintf(server->host, sizeof(server->host), "%s",
              mongoc_server_description_host(sd)->host_and_port);
     const bson_t *hello = mongoc_server_description_hello_response(sd);
@@ -176,16 +178,17 @@ static void picture_server(mouv__server_t *server, const mongoc_server_descripti
         server->wire_version = (int32_t)bson_iter_as_int64(&iter);
 }
 
-static mouv__topology_t *picture(const mongoc_topology_description_t *description) {
+static mouv__topology_t *listener_picture(const mongoc_topology_description_t *description) {
     mongoc_topology_description_t *td = (mongoc_topology_description_t *)description;
     size_t count = 0;
     mongoc_server_description_t **servers = mongoc_topology_description_get_servers(td, &count);
     mouv__topology_t *topology =
         mouv__alloc(sizeof(*topology) + count * sizeof(topology->servers[0]));
     if (topology) {
-        topology->kind = topology_kind(mongoc_topology_description_type(td));
+        topology->kind = listener_topology_kind(mongoc_topology_description_type(td));
         topology->count = (uint32_t)count;
-        for (size_t i = 0; i < count; i++) picture_server(&topology->servers[i], servers[i]);
+        for (size_t i = 0; i < count; i++)
+            listener_picture_server(&topology->servers[i], servers[i]);
     }
     mongoc_server_descriptions_destroy_all(servers, count);
     return topology;
@@ -195,14 +198,15 @@ static mouv__topology_t *picture(const mongoc_topology_description_t *descriptio
  * Both views of the deployment; false: there was no memory for them for a while. They would be
  * missing for as long as nothing else changes, and this is a thread of libmongoc's, which may wait.
  */
-static bool take_views(const mongoc_topology_description_t *now, mouv__topology_t **topology,
-                       mouv_topology_description_t **described) {
+static bool listener_take_views(const mongoc_topology_description_t *now,
+                                mouv__topology_t **topology,
+                                mouv_topology_description_t **described) {
     enum { TRIES = 100 };
     *topology = NULL;
     *described = NULL;
     for (int i = 0; i < TRIES; i++) {
         if (i > 0) uv_sleep(1);
-        if (!*topology) *topology = picture(now);
+        if (!*topology) *topology = listener_picture(now);
         if (!*described) *described = mouv__describe_topology(now);
         if (*topology && *described) return true;
     }
@@ -211,14 +215,14 @@ static bool take_views(const mongoc_topology_description_t *now, mouv__topology_
     return false;
 }
 
-static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
+static void listener_on_topology_changed(const mongoc_apm_topology_changed_t *event) {
     mouv__listener_t *listener = mongoc_apm_topology_changed_get_context(event);
     if (listener->events) mouv__events_topology_changed(listener->events, event);
     const mongoc_topology_description_t *now =
         mongoc_apm_topology_changed_get_new_description(event);
     mouv__topology_t *topology;
     mouv_topology_description_t *described;
-    if (!take_views(now, &topology, &described)) return; /* the next change tells */
+    if (!listener_take_views(now, &topology, &described)) return; /* the next change tells */
     uv_mutex_lock(&listener->lock);
     topology->dead =
         listener->misnamed && topology->kind == MOUV__TOPOLOGY_REPLICA_SET && topology->count == 0;
@@ -226,17 +230,17 @@ static void on_topology_changed(const mongoc_apm_topology_changed_t *event) {
     mouv_topology_description_t *former = listener->described;
     listener->newest = topology;
     listener->described = described;
-    bool is_first = begin_post(listener);
+    bool is_first = listener_begin_post(listener);
     uv_mutex_unlock(&listener->lock);
     mouv__free(older);
     mouv_topology_description_unref(former);
-    if (is_first) post(listener);
+    if (is_first) listener_post(listener);
 }
 
 /* --- heartbeat errors ------------------------------------------------------------------------ */
 
-static failure_t *failure_of(mouv__listener_t *listener, const char *host) {
-    failure_t *known = find_failure(listener, host);
+static failure_t *listener_failure_of(mouv__listener_t *listener, const char *host) {
+    failure_t *known = listener_find_failure(listener, host);
     if (known) return known;
     if (listener->failure_count < FAILURES_MAX) listener->failure_count++;
     failure_t *failure = &listener->failures[listener->failure_count - 1];
@@ -244,34 +248,35 @@ static failure_t *failure_of(mouv__listener_t *listener, const char *host) {
     return failure;
 }
 
-static const char *hint(const mouv__listener_t *listener, const bson_error_t *error) {
+static const char *listener_hint(const mouv__listener_t *listener, const bson_error_t *error) {
     return strstr(error->message, "Failed to read 4 bytes") ? listener->hint_of : "";
 }
 
 /* A server that wants TLS hangs up on who begins without it, or comes with a wrong certificate. */
-static const char *hint_of(const mongoc_uri_t *uri) {
+static const char *listener_hint_of(const mongoc_uri_t *uri) {
     if (!mongoc_uri_get_tls(uri)) return " (does it want TLS?)";
     return mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, NULL)
                ? " (does it accept the client's certificate?)"
                : " (does it want a client certificate?)";
 }
 
-static void on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
+static void listener_on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_heartbeat_failed_get_context(event);
     if (listener->events) mouv__events_heartbeat_failed(listener->events, event);
     bson_error_t error = {0};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
     if (!error.message[0]) return; /* a check that was broken off, to be begun anew */
     uv_mutex_lock(&listener->lock);
-    failure_t *failure =
-        failure_of(listener, mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port);
+    failure_t *failure = listener_failure_of(
+        listener, mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port);
     snprintf(failure->text, sizeof(failure->text), "%.230s%s", error.message,
-             hint(listener, &error));
+             listener_hint(listener, &error));
     uv_mutex_unlock(&listener->lock);
 }
 
 /* libmongoc drops a member of another replica set without a word. */
-static void compare_set_name(mouv__listener_t *listener, const bson_t *hello, failure_t *failure) {
+static void listener_compare_set_name(mouv__listener_t *listener, const bson_t *hello,
+                                      failure_t *failure) {
     bson_iter_t iter;
     bool named = bson_iter_init_find(&iter, hello, "setName") && BSON_ITER_HOLDS_UTF8(&iter);
     const char *name = named ? bson_iter_utf8(&iter, NULL) : NULL;
@@ -292,7 +297,7 @@ static void compare_set_name(mouv__listener_t *listener, const bson_t *hello, fa
  * that this is about is not in there yet: so what is counted is never the first, which set the
  * monitor's connection up.
  */
-static void note_rtt(mouv__listener_t *listener, const char *host) {
+static void listener_note_rtt(mouv__listener_t *listener, const char *host) {
     size_t count = 0;
     if (!listener->observer) return;
     mongoc_server_description_t **servers =
@@ -310,22 +315,23 @@ int64_t mouv__listener_rtt_ms(const mouv__listener_t *listener) {
     return __atomic_load_n(&listener->rtt_ms, __ATOMIC_RELAXED);
 }
 
-static void on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
+static void listener_on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_heartbeat_succeeded_get_context(event);
     if (listener->events) mouv__events_heartbeat_succeeded(listener->events, event);
     const char *host = mongoc_apm_server_heartbeat_succeeded_get_host(event)->host_and_port;
     uv_mutex_lock(&listener->lock);
-    failure_t *failure = failure_of(listener, host);
+    failure_t *failure = listener_failure_of(listener, host);
     failure->text[0] = '\0';
     failure->answered = true;
-    compare_set_name(listener, mongoc_apm_server_heartbeat_succeeded_get_reply(event), failure);
-    note_rtt(listener, host);
-    bool is_first = begin_post(listener);
+    listener_compare_set_name(listener, mongoc_apm_server_heartbeat_succeeded_get_reply(event),
+                              failure);
+    listener_note_rtt(listener, host);
+    bool is_first = listener_begin_post(listener);
     uv_mutex_unlock(&listener->lock);
-    if (is_first) post(listener);
+    if (is_first) listener_post(listener);
 }
 
-static bool is_reachable(const mouv__topology_t *topology, const char *host) {
+static bool listener_is_reachable(const mouv__topology_t *topology, const char *host) {
     for (uint32_t i = 0; topology && i < topology->count; i++)
         if (strcmp(topology->servers[i].host, host) == 0)
             return topology->servers[i].kind != MOUV__SERVER_UNKNOWN;
@@ -333,7 +339,7 @@ static bool is_reachable(const mouv__topology_t *topology, const char *host) {
 }
 
 /* libmongoc's text names the host in most releases and cases, with or without its port. */
-static bool names_host(const failure_t *failure) {
+static bool listener_names_host(const failure_t *failure) {
     char host[sizeof(failure->host)];
     snprintf(host, sizeof(host), "%s", failure->host);
     char *port = strrchr(host, ':');
@@ -341,20 +347,21 @@ static bool names_host(const failure_t *failure) {
     return strstr(failure->text, host) != NULL;
 }
 
-static const char *error_of(void *arg, const char *host) {
-    const failure_t *failure = find_failure(arg, host);
+static const char *listener_error_of(void *arg, const char *host) {
+    const failure_t *failure = listener_find_failure(arg, host);
     return failure && failure->text[0] ? failure->text : NULL;
 }
 
 /* libmongoc's first snapshot has no servers yet. */
-static const mouv_topology_description_t *newest_described(const mouv__listener_t *listener) {
+static const mouv_topology_description_t *
+listener_newest_described(const mouv__listener_t *listener) {
     const mouv_topology_description_t *described = listener->described;
     return described && (described->server_count > 0 || listener->misnamed) ? described
                                                                             : listener->seeds;
 }
 
-static void add(char *text, size_t size, size_t *used, const char *what, const char *how,
-                const char *where) {
+static void listener_add(char *text, size_t size, size_t *used, const char *what, const char *how,
+                         const char *where) {
     if (*used >= size) return;
     int written =
         snprintf(text + *used, size - *used, "%s%s%s%s", *used > 0 ? "; " : "", what, how, where);
@@ -368,24 +375,25 @@ void mouv__listener_errors(mouv__listener_t *listener, const mouv__topology_t *t
     uv_mutex_lock(&listener->lock);
     for (uint32_t i = 0; i < listener->failure_count; i++) {
         const failure_t *failure = &listener->failures[i];
-        if (!failure->text[0] || is_reachable(topology, failure->host)) continue;
-        bool named = names_host(failure);
-        add(text, size, &used, failure->text, named ? "" : " on ", named ? "" : failure->host);
+        if (!failure->text[0] || listener_is_reachable(topology, failure->host)) continue;
+        bool named = listener_names_host(failure);
+        listener_add(text, size, &used, failure->text, named ? "" : " on ",
+                     named ? "" : failure->host);
     }
-    const mouv_topology_description_t *servers = newest_described(listener);
+    const mouv_topology_description_t *servers = listener_newest_described(listener);
     for (size_t i = 0; servers && i < servers->server_count; i++) {
         const char *host = servers->servers[i].host;
-        if (!error_of(listener, host) && !is_reachable(topology, host))
-            add(text, size, &used, host, " does not answer", "");
+        if (!listener_error_of(listener, host) && !listener_is_reachable(topology, host))
+            listener_add(text, size, &used, host, " does not answer", "");
     }
     uv_mutex_unlock(&listener->lock);
 }
 
 mouv_topology_description_t *mouv__listener_describe(mouv__listener_t *listener) {
     uv_mutex_lock(&listener->lock);
-    const mouv_topology_description_t *servers = newest_described(listener);
+    const mouv_topology_description_t *servers = listener_newest_described(listener);
     mouv_topology_description_t *copy =
-        servers ? mouv__description_copy(servers, error_of, listener) : NULL;
+        servers ? mouv__description_copy(servers, listener_error_of, listener) : NULL;
     uv_mutex_unlock(&listener->lock);
     return copy;
 }
@@ -394,13 +402,13 @@ void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *ur
                               mongoc_client_pool_t *driver_pool) {
     uv_mutex_lock(&listener->lock);
     listener->set_name = bson_strdup(mongoc_uri_get_replica_set(uri));
-    listener->hint_of = hint_of(uri);
+    listener->hint_of = listener_hint_of(uri);
     listener->seeds = mouv__describe_seeds(uri);
     uv_mutex_unlock(&listener->lock);
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
-    mongoc_apm_set_topology_changed_cb(callbacks, on_topology_changed);
-    mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_heartbeat_succeeded);
-    mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_heartbeat_failed);
+    mongoc_apm_set_topology_changed_cb(callbacks, listener_on_topology_changed);
+    mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, listener_on_heartbeat_succeeded);
+    mongoc_apm_set_server_heartbeat_failed_cb(callbacks, listener_on_heartbeat_failed);
     if (listener->events) mouv__events_subscribe(listener->events, callbacks);
     mongoc_client_pool_set_apm_callbacks(driver_pool, callbacks, listener);
     mongoc_apm_callbacks_destroy(callbacks);

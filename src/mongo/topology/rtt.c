@@ -8,7 +8,7 @@
 /* libmongoc's: average = newest / 5 + former * 4 / 5, in whole milliseconds, rounded down. */
 #define WEIGHT 5
 
-static mouv__rtt_server_t *server_of(mouv__rtt_t *rtt, uint32_t id) {
+static mouv__rtt_server_t *rtt_server_of(mouv__rtt_t *rtt, uint32_t id) {
     for (size_t i = 0; i < MOUV__RTT_SERVERS; i++) {
         mouv__rtt_server_t *server = &rtt->servers[i];
         if (server->id == 0) server->id = id;
@@ -21,20 +21,20 @@ static mouv__rtt_server_t *server_of(mouv__rtt_t *rtt, uint32_t id) {
  * What the newest round trip was at most. It is never taken for more than the average, which is all
  * that rounding leaves of a steady one; but after one that was slow the average is long too high.
  */
-static int64_t newest_ms(int64_t average_ms, int64_t former_ms) {
+static int64_t rtt_newest_ms(int64_t average_ms, int64_t former_ms) {
     int64_t most_ms = WEIGHT * average_ms - (WEIGHT - 1) * former_ms + (WEIGHT - 1);
     return most_ms > average_ms ? average_ms : most_ms > 0 ? most_ms : 0;
 }
 
 void mouv__rtt_note(mouv__rtt_t *rtt, uint32_t server_id, int64_t average_ms) {
-    mouv__rtt_server_t *server = server_of(rtt, server_id);
+    mouv__rtt_server_t *server = rtt_server_of(rtt, server_id);
     if (!server) return;
     if (average_ms < 0) {
         server->count = 0;
         return;
     }
     server->samples_ms[server->count % MOUV__RTT_SAMPLES] =
-        server->count > 0 ? newest_ms(average_ms, server->average_ms) : average_ms;
+        server->count > 0 ? rtt_newest_ms(average_ms, server->average_ms) : average_ms;
     server->average_ms = average_ms;
     server->count++;
 }

@@ -18,17 +18,18 @@ bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_versio
     return true;
 }
 
-static bool is_barred(const mouv__server_t *server, const mouv__criteria_t *criteria) {
+static bool topology_is_barred(const mouv__server_t *server, const mouv__criteria_t *criteria) {
     return (criteria->barred & mouv__server_bit(server->id)) != 0;
 }
 
 /* How many servers are of a kind; `*id` is the last of them. */
-static uint32_t count_kind(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
-                           mouv__server_kind_t kind, uint32_t *id) {
+static uint32_t topology_count_kind(const mouv__topology_t *topology,
+                                    const mouv__criteria_t *criteria, mouv__server_kind_t kind,
+                                    uint32_t *id) {
     uint32_t found = 0;
     for (uint32_t i = 0; i < topology->count; i++) {
         const mouv__server_t *server = &topology->servers[i];
-        if (server->kind != kind || is_barred(server, criteria)) continue;
+        if (server->kind != kind || topology_is_barred(server, criteria)) continue;
         *id = server->id;
         found++;
     }
@@ -39,37 +40,38 @@ bool mouv__topology_has_primary(const mouv__topology_t *topology) {
     const mouv__criteria_t any = {0};
     uint32_t id;
     return topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET &&
-           count_kind(topology, &any, MOUV__SERVER_PRIMARY, &id) > 0;
+           topology_count_kind(topology, &any, MOUV__SERVER_PRIMARY, &id) > 0;
 }
 
 /* One of this kind is named, of several a worker chooses. */
-static bool select_kind(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
-                        mouv__server_kind_t kind, uint32_t *id) {
-    uint32_t found = count_kind(topology, criteria, kind, id);
+static bool topology_select_kind(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
+                                 mouv__server_kind_t kind, uint32_t *id) {
+    uint32_t found = topology_count_kind(topology, criteria, kind, id);
     if (found > 1) *id = 0;
     return found > 0;
 }
 
-static bool has_tags(const mongoc_read_prefs_t *prefs) {
+static bool topology_has_tags(const mongoc_read_prefs_t *prefs) {
     const bson_t *tags = mongoc_read_prefs_get_tags(prefs);
     return tags && !bson_empty(tags);
 }
 
-static bool select_replica(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
-                           uint32_t *id) {
+static bool topology_select_replica(const mouv__topology_t *topology,
+                                    const mouv__criteria_t *criteria, uint32_t *id) {
     mongoc_read_mode_t mode = MONGOC_READ_PRIMARY;
     if (!criteria->write && criteria->read_prefs)
         mode = mongoc_read_prefs_get_mode(criteria->read_prefs);
     uint32_t primary = 0, secondary = 0;
-    bool has_primary = count_kind(topology, criteria, MOUV__SERVER_PRIMARY, &primary) > 0;
-    bool has_secondary = count_kind(topology, criteria, MOUV__SERVER_SECONDARY, &secondary) > 0;
+    bool has_primary = topology_count_kind(topology, criteria, MOUV__SERVER_PRIMARY, &primary) > 0;
+    bool has_secondary =
+        topology_count_kind(topology, criteria, MOUV__SERVER_SECONDARY, &secondary) > 0;
     /* Tags may rule a server out, so a worker asks libmongoc wherever that comes into question. */
     *id = 0;
     switch (mode) {
     case MONGOC_READ_SECONDARY:
         return has_secondary;
     case MONGOC_READ_NEAREST:
-        if (!has_secondary && !has_tags(criteria->read_prefs)) *id = primary;
+        if (!has_secondary && !topology_has_tags(criteria->read_prefs)) *id = primary;
         return has_primary || has_secondary;
     case MONGOC_READ_SECONDARY_PREFERRED:
         if (!has_secondary) *id = primary;
@@ -84,11 +86,12 @@ static bool select_replica(const mouv__topology_t *topology, const mouv__criteri
     }
 }
 
-static bool select_single(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
-                          uint32_t *id) {
+static bool topology_select_single(const mouv__topology_t *topology,
+                                   const mouv__criteria_t *criteria, uint32_t *id) {
     for (uint32_t i = 0; i < topology->count; i++) {
         mouv__server_kind_t kind = topology->servers[i].kind;
-        if (kind == MOUV__SERVER_UNKNOWN || is_barred(&topology->servers[i], criteria)) continue;
+        if (kind == MOUV__SERVER_UNKNOWN || topology_is_barred(&topology->servers[i], criteria))
+            continue;
         *id = topology->servers[i].id;
         return true;
     }
@@ -101,37 +104,39 @@ bool mouv__topology_select(const mouv__topology_t *topology, const mouv__criteri
     if (!topology) return false;
     switch (topology->kind) {
     case MOUV__TOPOLOGY_SINGLE:
-        return select_single(topology, criteria, id);
+        return topology_select_single(topology, criteria, id);
     case MOUV__TOPOLOGY_REPLICA_SET:
-        return select_replica(topology, criteria, id);
+        return topology_select_replica(topology, criteria, id);
     case MOUV__TOPOLOGY_SHARDED:
-        return select_kind(topology, criteria, MOUV__SERVER_MONGOS, id);
+        return topology_select_kind(topology, criteria, MOUV__SERVER_MONGOS, id);
     case MOUV__TOPOLOGY_BALANCED:
-        return select_kind(topology, criteria, MOUV__SERVER_BALANCER, id);
+        return topology_select_kind(topology, criteria, MOUV__SERVER_BALANCER, id);
     case MOUV__TOPOLOGY_UNKNOWN:
     default:
         return false;
     }
 }
 
-static bool depends_on_more(const mongoc_read_prefs_t *prefs) {
-    return prefs && (has_tags(prefs) || mongoc_read_prefs_get_max_staleness_seconds(prefs) > 0);
+static bool topology_depends_on_more(const mongoc_read_prefs_t *prefs) {
+    return prefs &&
+           (topology_has_tags(prefs) || mongoc_read_prefs_get_max_staleness_seconds(prefs) > 0);
 }
 
-static bool is_one_of_several(const mouv__server_t *server, const mouv__criteria_t *criteria) {
-    if (is_barred(server, criteria)) return false;
+static bool topology_is_one_of_several(const mouv__server_t *server,
+                                       const mouv__criteria_t *criteria) {
+    if (topology_is_barred(server, criteria)) return false;
     if (server->kind == MOUV__SERVER_PRIMARY)
         return mongoc_read_prefs_get_mode(criteria->read_prefs) == MONGOC_READ_NEAREST;
     return server->kind == MOUV__SERVER_SECONDARY || server->kind == MOUV__SERVER_MONGOS;
 }
 
-static uint32_t take_turn(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
-                          uint32_t turn) {
+static uint32_t topology_take_turn(const mouv__topology_t *topology,
+                                   const mouv__criteria_t *criteria, uint32_t turn) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < topology->count; i++)
-        count += is_one_of_several(&topology->servers[i], criteria);
+        count += topology_is_one_of_several(&topology->servers[i], criteria);
     for (uint32_t i = 0, nth = 0; count > 0 && i < topology->count; i++)
-        if (is_one_of_several(&topology->servers[i], criteria) && nth++ == turn % count)
+        if (topology_is_one_of_several(&topology->servers[i], criteria) && nth++ == turn % count)
             return topology->servers[i].id;
     return 0;
 }
@@ -139,8 +144,8 @@ static uint32_t take_turn(const mouv__topology_t *topology, const mouv__criteria
 bool mouv__topology_pick(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
                          uint32_t turn, uint32_t *id) {
     if (!mouv__topology_select(topology, criteria, id)) return false;
-    if (*id == 0 && !depends_on_more(criteria->read_prefs))
-        *id = take_turn(topology, criteria, turn);
+    if (*id == 0 && !topology_depends_on_more(criteria->read_prefs))
+        *id = topology_take_turn(topology, criteria, turn);
     return true;
 }
 

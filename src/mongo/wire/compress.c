@@ -20,50 +20,52 @@
 
 typedef bool (*uncompress_fn_t)(const uint8_t *from, size_t size, uint8_t *to, size_t to_size);
 
-static bool by_copying(const uint8_t *from, size_t size, uint8_t *to, size_t to_size) {
+static bool compress_by_copying(const uint8_t *from, size_t size, uint8_t *to, size_t to_size) {
     if (size != to_size) return false;
     memcpy(to, from, size);
     return true;
 }
 
 #ifdef MOUV_HAVE_SNAPPY
-static bool by_snappy(const uint8_t *from, size_t size, uint8_t *to, size_t to_size) {
+static bool compress_by_snappy(const uint8_t *from, size_t size, uint8_t *to, size_t to_size) {
     size_t length = 0; /* snappy writes what the data says, whatever the room is */
     return snappy_uncompressed_length((const char *)from, size, &length) == SNAPPY_OK &&
            length == to_size &&
            snappy_uncompress((const char *)from, size, (char *)to, &length) == SNAPPY_OK;
 }
 #else
-#define by_snappy NULL
+#define compress_by_snappy NULL
 #endif
 
 #ifdef MOUV_HAVE_ZLIB
-static bool by_zlib(const uint8_t *from, size_t size, uint8_t *to, size_t to_size) {
+static bool compress_by_zlib(const uint8_t *from, size_t size, uint8_t *to, size_t to_size) {
     uLongf length = (uLongf)to_size;
     return uncompress(to, &length, from, (uLong)size) == Z_OK && length == to_size;
 }
 #else
-#define by_zlib NULL
+#define compress_by_zlib NULL
 #endif
 
 #ifdef MOUV_HAVE_LIBZSTD
-static bool by_zstd(const uint8_t *from, size_t size, uint8_t *to, size_t to_size) {
+static bool compress_by_zstd(const uint8_t *from, size_t size, uint8_t *to, size_t to_size) {
     return ZSTD_decompress(to, to_size, from, size) == to_size;
 }
 #else
-#define by_zstd NULL
+#define compress_by_zstd NULL
 #endif
 
 /* By their numbers in the protocol. */
 static const struct {
     const char *name;
     uncompress_fn_t uncompress;
-} compressors[] = {
-    {"noop", by_copying}, {"snappy", by_snappy}, {"zlib", by_zlib}, {"zstd", by_zstd}};
+} compressors[] = {{"noop", compress_by_copying},
+                   {"snappy", compress_by_snappy},
+                   {"zlib", compress_by_zlib},
+                   {"zstd", compress_by_zstd}};
 
 #define COMPRESSOR_COUNT (sizeof(compressors) / sizeof(compressors[0]))
 
-static bool is_known(const char *name) {
+static bool compress_is_known(const char *name) {
     for (size_t i = 0; i < COMPRESSOR_COUNT; i++)
         if (strcmp(compressors[i].name, name) == 0) return compressors[i].uncompress != NULL;
     return false;
@@ -78,7 +80,7 @@ void mouv__compress_restrict(mongoc_uri_t *uri) {
     if (!wanted || !bson_iter_init(&each, wanted)) return;
     while (bson_iter_next(&each)) {
         const char *name = bson_iter_key(&each);
-        if (!is_known(name)) {
+        if (!compress_is_known(name)) {
             dropped = true;
             mouv__log(MOUV_LOG_WARNING,
                       "the compressor '%s' is not used: mouv was built without its library", name);

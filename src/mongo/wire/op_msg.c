@@ -20,30 +20,30 @@
 #define DOCUMENT_BYTES 5
 #define COMPRESSED_BODY_BYTES 9
 
-static int32_t number_at(const uint8_t *bytes) {
+static int32_t op_msg_number_at(const uint8_t *bytes) {
     uint32_t number;
     memcpy(&number, bytes, sizeof(number));
     return (int32_t)BSON_UINT32_FROM_LE(number);
 }
 
-static void put_number(uint8_t *bytes, int32_t value) {
+static void op_msg_put_number(uint8_t *bytes, int32_t value) {
     uint32_t number = BSON_UINT32_TO_LE((uint32_t)value);
     memcpy(bytes, &number, sizeof(number));
 }
 
 mouv__op_msg_header_t mouv__op_msg_header(const uint8_t *bytes) {
-    return (mouv__op_msg_header_t){number_at(bytes), number_at(bytes + 4), number_at(bytes + 8),
-                                   number_at(bytes + 12)};
+    return (mouv__op_msg_header_t){op_msg_number_at(bytes), op_msg_number_at(bytes + 4),
+                                   op_msg_number_at(bytes + 8), op_msg_number_at(bytes + 12)};
 }
 
 void mouv__op_msg_put_header(const mouv__op_msg_header_t *header, uint8_t *bytes) {
-    put_number(bytes, header->length);
-    put_number(bytes + 4, header->request_id);
-    put_number(bytes + 8, header->response_to);
-    put_number(bytes + 12, header->opcode);
+    op_msg_put_number(bytes, header->length);
+    op_msg_put_number(bytes + 4, header->request_id);
+    op_msg_put_number(bytes + 8, header->response_to);
+    op_msg_put_number(bytes + 12, header->opcode);
 }
 
-static int32_t least_length(int32_t opcode) {
+static int32_t op_msg_least_length(int32_t opcode) {
     switch (opcode) {
     case MOUV__WIRE_MSG:
         return MOUV__WIRE_HEADER_BYTES + MSG_BODY_BYTES + DOCUMENT_BYTES;
@@ -58,7 +58,7 @@ static int32_t least_length(int32_t opcode) {
 
 bool mouv__op_msg_check_header(const mouv__op_msg_header_t *header, int32_t request_id, char *why,
                                size_t why_size) {
-    int32_t least = least_length(header->opcode);
+    int32_t least = op_msg_least_length(header->opcode);
     if (least == 0)
         snprintf(why, why_size, "a message with opcode %d", header->opcode);
     else if (header->length < least || header->length > MOUV__WIRE_MESSAGE_MAX_BYTES)
@@ -75,7 +75,7 @@ bool mouv__op_msg_check_start(const mouv__op_msg_header_t *header, const uint8_t
                               size_t why_size) {
     const uint8_t *document = bytes + MOUV__WIRE_HEADER_BYTES + MSG_BODY_BYTES;
     if (header->opcode != MOUV__WIRE_MSG || document[-1] != 0) return true; /* others: as a whole */
-    int32_t length = number_at(document);
+    int32_t length = op_msg_number_at(document);
     if (length == header->length - MOUV__WIRE_HEADER_BYTES - MSG_BODY_BYTES) return true;
     snprintf(why, why_size, "a message with a length of %d bytes around a document of %d",
              header->length, length);
@@ -83,50 +83,52 @@ bool mouv__op_msg_check_start(const mouv__op_msg_header_t *header, const uint8_t
 }
 
 /* An empty one is what libmongoc has where nobody answers. */
-static bool check_document(const uint8_t *document, size_t size, char *why, size_t why_size) {
+static bool op_msg_check_document(const uint8_t *document, size_t size, char *why,
+                                  size_t why_size) {
     if (size > DOCUMENT_BYTES) return mouv__bson_check(document, size, why, why_size);
     snprintf(why, why_size, "an empty document");
     return false;
 }
 
-static bool check_msg(const uint8_t *body, size_t size, char *why, size_t why_size) {
-    uint32_t flags = (uint32_t)number_at(body) & MSG_REQUIRED_FLAGS;
+static bool op_msg_check_msg(const uint8_t *body, size_t size, char *why, size_t why_size) {
+    uint32_t flags = (uint32_t)op_msg_number_at(body) & MSG_REQUIRED_FLAGS;
     if (flags != 0)
         snprintf(why, why_size, "a message with unknown flags 0x%x", flags);
     else if (body[4] != 0)
         snprintf(why, why_size, "a message with a section of kind %u", body[4]);
     else
-        return check_document(body + MSG_BODY_BYTES, size - MSG_BODY_BYTES, why, why_size);
+        return op_msg_check_document(body + MSG_BODY_BYTES, size - MSG_BODY_BYTES, why, why_size);
     return false;
 }
 
-static bool check_reply(const uint8_t *body, size_t size, char *why, size_t why_size) {
-    uint32_t flags = (uint32_t)number_at(body);
-    int32_t count = number_at(body + 16);
+static bool op_msg_check_reply(const uint8_t *body, size_t size, char *why, size_t why_size) {
+    uint32_t flags = (uint32_t)op_msg_number_at(body);
+    int32_t count = op_msg_number_at(body + 16);
     if (flags & ~REPLY_FLAGS)
         snprintf(why, why_size, "a reply with unknown flags 0x%x", flags);
     else if (count != 1)
         snprintf(why, why_size, "a reply with %d documents", count);
     else
-        return check_document(body + REPLY_BODY_BYTES, size - REPLY_BODY_BYTES, why, why_size);
+        return op_msg_check_document(body + REPLY_BODY_BYTES, size - REPLY_BODY_BYTES, why,
+                                     why_size);
     return false;
 }
 
 bool mouv__op_msg_check_body(int32_t opcode, const uint8_t *body, size_t size, char *why,
                              size_t why_size) {
-    return opcode == MOUV__WIRE_MSG ? check_msg(body, size, why, why_size)
-                                    : check_reply(body, size, why, why_size);
+    return opcode == MOUV__WIRE_MSG ? op_msg_check_msg(body, size, why, why_size)
+                                    : op_msg_check_reply(body, size, why, why_size);
 }
 
 bool mouv__op_msg_check_compressed(const mouv__op_msg_header_t *header, const uint8_t *body,
                                    mouv__op_msg_compressed_t *inside, char *why, size_t why_size) {
-    int32_t size = number_at(body + 4);
+    int32_t size = op_msg_number_at(body + 4);
     if (size < 0 || size > MOUV__WIRE_MESSAGE_MAX_BYTES - MOUV__WIRE_HEADER_BYTES) {
         snprintf(why, why_size, "a compressed message of %d bytes", size);
         return false;
     }
     inside->header = *header;
-    inside->header.opcode = number_at(body);
+    inside->header.opcode = op_msg_number_at(body);
     inside->header.length = MOUV__WIRE_HEADER_BYTES + size;
     inside->compressor = body[8];
     inside->data = body + COMPRESSED_BODY_BYTES;

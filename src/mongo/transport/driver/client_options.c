@@ -13,8 +13,8 @@
 
 /* --- taking over ------------------------------------------------------------------------------ */
 
-static int read_server_api(mouv__client_options_t *client_options, const mouv_server_api_t *wanted,
-                           mouv_error_t *error) {
+static int client_options_read_server_api(mouv__client_options_t *client_options,
+                                          const mouv_server_api_t *wanted, mouv_error_t *error) {
     mongoc_server_api_version_t version;
     if (!wanted->version) {
         if (!wanted->strict && !wanted->deprecation_errors) return 0;
@@ -33,20 +33,22 @@ static int read_server_api(mouv__client_options_t *client_options, const mouv_se
     return 0;
 }
 
-static char *copy_text(const char *text) {
+static char *client_options_copy_text(const char *text) {
     char *copy = mouv__alloc(strlen(text) + 1);
     if (copy) strcpy(copy, text);
     return copy;
 }
 
-static int read_tls(mouv__client_options_t *client_options, const mouv_client_opts_t *opts,
-                    const mongoc_uri_t *uri, mouv_error_t *error) {
+static int client_options_read_tls(mouv__client_options_t *client_options,
+                                   const mouv_client_opts_t *opts, const mongoc_uri_t *uri,
+                                   mouv_error_t *error) {
     if (!opts->tls_ca_dir && !opts->tls_crl_file) return 0;
     if (!mongoc_uri_get_tls(uri))
         return mouv__raise(error, MOUV_EINVAL, "mouv_client_new: %s without tls=true in the URI",
                            opts->tls_ca_dir ? "tls_ca_dir" : "tls_crl_file");
-    if (opts->tls_ca_dir) client_options->tls_ca_dir = copy_text(opts->tls_ca_dir);
-    if (opts->tls_crl_file) client_options->tls_crl_file = copy_text(opts->tls_crl_file);
+    if (opts->tls_ca_dir) client_options->tls_ca_dir = client_options_copy_text(opts->tls_ca_dir);
+    if (opts->tls_crl_file)
+        client_options->tls_crl_file = client_options_copy_text(opts->tls_crl_file);
     if (!client_options->tls_ca_dir == !opts->tls_ca_dir &&
         !client_options->tls_crl_file == !opts->tls_crl_file)
         return 0;
@@ -57,8 +59,8 @@ int mouv__client_options_init(mouv__client_options_t *client_options,
                               const mouv_client_opts_t *opts, const mongoc_uri_t *uri,
                               mouv_error_t *error) {
     *client_options = (mouv__client_options_t){0};
-    int rc = read_server_api(client_options, &opts->server_api, error);
-    if (rc == 0) rc = read_tls(client_options, opts, uri, error);
+    int rc = client_options_read_server_api(client_options, &opts->server_api, error);
+    if (rc == 0) rc = client_options_read_tls(client_options, opts, uri, error);
     if (rc < 0) mouv__client_options_clear(client_options);
     return rc;
 }
@@ -72,7 +74,7 @@ void mouv__client_options_clear(mouv__client_options_t *client_options) {
 
 /* --- TLS -------------------------------------------------------------------------------------- */
 
-static bool is_set(const mongoc_uri_t *uri, const char *option) {
+static bool client_options_is_set(const mongoc_uri_t *uri, const char *option) {
     return mongoc_uri_get_option_as_bool(uri, option, false);
 }
 
@@ -80,19 +82,21 @@ static bool is_set(const mongoc_uri_t *uri, const char *option) {
 mongoc_ssl_opt_t mouv__client_options_tls(const mouv__client_options_t *client_options,
                                           const mongoc_uri_t *uri) {
     mongoc_ssl_opt_t tls = *mongoc_ssl_opt_get_default();
-    bool insecure = is_set(uri, MONGOC_URI_TLSINSECURE);
+    bool insecure = client_options_is_set(uri, MONGOC_URI_TLSINSECURE);
     tls.pem_file = mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, NULL);
     tls.pem_pwd =
         mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILEPASSWORD, NULL);
     tls.ca_file = mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCAFILE, NULL);
     tls.ca_dir = client_options->tls_ca_dir;
     tls.crl_file = client_options->tls_crl_file;
-    tls.weak_cert_validation = insecure || is_set(uri, MONGOC_URI_TLSALLOWINVALIDCERTIFICATES);
-    tls.allow_invalid_hostname = insecure || is_set(uri, MONGOC_URI_TLSALLOWINVALIDHOSTNAMES);
+    tls.weak_cert_validation =
+        insecure || client_options_is_set(uri, MONGOC_URI_TLSALLOWINVALIDCERTIFICATES);
+    tls.allow_invalid_hostname =
+        insecure || client_options_is_set(uri, MONGOC_URI_TLSALLOWINVALIDHOSTNAMES);
     return tls;
 }
 
-static bool can_read(const char *option, const char *path, bson_error_t *error) {
+static bool client_options_can_read(const char *option, const char *path, bson_error_t *error) {
     FILE *file = path ? fopen(path, "re") : NULL;
     if (file) fclose(file);
     if (file || !path) return true;
@@ -102,7 +106,7 @@ static bool can_read(const char *option, const char *path, bson_error_t *error) 
 }
 
 /* Sets a connection up that goes nowhere: libmongoc reads all files for it. */
-static bool can_load(mongoc_ssl_opt_t *tls, bson_error_t *error) {
+static bool client_options_can_load(mongoc_ssl_opt_t *tls, bson_error_t *error) {
     char log[MOUV__LIBMONGOC_LOG_SIZE];
     mongoc_socket_t *socket = mongoc_socket_new(AF_INET, SOCK_STREAM, 0);
     if (!socket) return true; /* the first connection tells */
@@ -122,9 +126,11 @@ bool mouv__client_options_check(const mouv__client_options_t *client_options,
                                 const mongoc_uri_t *uri, bson_error_t *error) {
     if (!mongoc_uri_get_tls(uri)) return true;
     mongoc_ssl_opt_t tls = mouv__client_options_tls(client_options, uri);
-    return can_read("tlsCAFile", tls.ca_file, error) && can_read("tls_ca_dir", tls.ca_dir, error) &&
-           can_read("tls_crl_file", tls.crl_file, error) &&
-           can_read("tlsCertificateKeyFile", tls.pem_file, error) && can_load(&tls, error);
+    return client_options_can_read("tlsCAFile", tls.ca_file, error) &&
+           client_options_can_read("tls_ca_dir", tls.ca_dir, error) &&
+           client_options_can_read("tls_crl_file", tls.crl_file, error) &&
+           client_options_can_read("tlsCertificateKeyFile", tls.pem_file, error) &&
+           client_options_can_load(&tls, error);
 }
 
 bool mouv__client_options_apply(const mouv__client_options_t *client_options,

@@ -15,7 +15,7 @@
 #define DESTROYER_STACK_BYTES (256 * 1024)
 
 /* What libmongoc appends by itself only in its helpers. */
-static void read_defaults(mouv__driver_pool_t *driver_pool) {
+static void driver_pool_read_defaults(mouv__driver_pool_t *driver_pool) {
     const mongoc_read_prefs_t *prefs = mongoc_uri_get_read_prefs_t(driver_pool->uri);
     if (prefs && mongoc_read_prefs_get_mode(prefs) != MONGOC_READ_PRIMARY)
         driver_pool->read_prefs = mongoc_read_prefs_copy(prefs);
@@ -33,7 +33,7 @@ static void read_defaults(mouv__driver_pool_t *driver_pool) {
 
 /* Each call has a limit of its own, see mouv__connection_begin(); what libmongoc sends when its
  * pool is destroyed has that of the URI. */
-static void limit_goodbye(mongoc_uri_t *uri) {
+static void driver_pool_limit_goodbye(mongoc_uri_t *uri) {
 #if MONGOC_CHECK_VERSION(1, 27, 0)
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, MOUV__GOODBYE_MS);
 #else
@@ -64,8 +64,8 @@ mouv__driver_pool_t *mouv__driver_pool_new(mongoc_uri_t *uri,
     if (driver_pool->own_streams)
         mouv__compress_restrict(uri);
     else
-        limit_goodbye(uri);
-    read_defaults(driver_pool);
+        driver_pool_limit_goodbye(uri);
+    driver_pool_read_defaults(driver_pool);
     return driver_pool;
 }
 
@@ -74,7 +74,7 @@ mouv__driver_pool_t *mouv__driver_pool_ref(mouv__driver_pool_t *driver_pool) {
     return driver_pool;
 }
 
-static void pool_destroy(void *arg) {
+static void driver_pool_pool_destroy(void *arg) {
     mouv__driver_pool_t *driver_pool = arg;
     mouv__driver_pool_leave_listener(driver_pool);
     if (driver_pool->clients) mongoc_client_pool_destroy(driver_pool->clients);
@@ -88,26 +88,28 @@ static void pool_destroy(void *arg) {
 }
 
 /* Half a second, in which the program may end; only with TLS is it dangerous to go before. */
-static void destroy_elsewhere(void *arg) {
+static void driver_pool_destroy_elsewhere(void *arg) {
     mouv__driver_pool_t *driver_pool = arg;
     bool told = mongoc_uri_get_tls(driver_pool->uri);
-    pool_destroy(driver_pool);
+    driver_pool_pool_destroy(driver_pool);
     if (told)
         mouv__thread_ends(true);
     else
         mouv__thread_ends_late();
 }
 
-static bool start_destroyer(mouv__driver_pool_t *driver_pool) {
+static bool driver_pool_start_destroyer(mouv__driver_pool_t *driver_pool) {
     bool told = mongoc_uri_get_tls(driver_pool->uri);
-    return mouv__thread_start(destroy_elsewhere, driver_pool, DESTROYER_STACK_BYTES, told) == 0;
+    return mouv__thread_start(driver_pool_destroy_elsewhere, driver_pool, DESTROYER_STACK_BYTES,
+                              told) == 0;
 }
 
 void mouv__driver_pool_unref(mouv__driver_pool_t *driver_pool) {
     if (__atomic_sub_fetch(&driver_pool->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
     uv_thread_t self = uv_thread_self();
     bool may_block = !driver_pool->clients || !uv_thread_equal(&self, &driver_pool->loop_thread);
-    if (may_block || !start_destroyer(driver_pool)) pool_destroy(driver_pool);
+    if (may_block || !driver_pool_start_destroyer(driver_pool))
+        driver_pool_pool_destroy(driver_pool);
 }
 
 bool mouv__driver_pool_prepare(mouv__driver_pool_t *driver_pool, bson_error_t *error) {

@@ -97,7 +97,7 @@ void mouv__interruptible_explain(mouv__interruptible_t *interruptible, bson_erro
  * Wakes the worker; the descriptor stays the stream's to close. The end of receiving says nothing
  * to the server, which is to see the RST; only who waits to send needs more to be woken.
  */
-static void cut(mouv__socket_t *socket) {
+static void interruptible_cut(mouv__socket_t *socket) {
     __atomic_store_n(&socket->cut, true, __ATOMIC_SEQ_CST);
     shutdown(socket->fd, __atomic_load_n(&socket->writing, __ATOMIC_SEQ_CST) ? SHUT_RDWR : SHUT_RD);
 }
@@ -108,7 +108,8 @@ bool mouv__interruptible_interrupt(mouv__interruptible_t *interruptible, uint64_
     bool found = interruptible->call_id == call_id;
     if (found && !interruptible->interrupted) {
         interruptible->interrupted = true;
-        if (interruptible->socket && !interruptible->socket->setting_up) cut(interruptible->socket);
+        if (interruptible->socket && !interruptible->socket->setting_up)
+            interruptible_cut(interruptible->socket);
     }
     uv_mutex_unlock(&interruptible->lock);
     return found;
@@ -122,7 +123,7 @@ bool mouv__interruptible_use(mouv__socket_t *socket) {
         interruptible->stale = __atomic_load_n(&socket->cut, __ATOMIC_ACQUIRE);
         uv_mutex_lock(&interruptible->lock);
         interruptible->socket = socket;
-        if (interruptible->interrupted && !socket->setting_up) cut(socket);
+        if (interruptible->interrupted && !socket->setting_up) interruptible_cut(socket);
         uv_mutex_unlock(&interruptible->lock);
     }
     return !__atomic_load_n(&socket->cut, __ATOMIC_ACQUIRE);
@@ -133,7 +134,7 @@ bool mouv__interruptible_send(mouv__socket_t *socket) {
     if (socket->setting_up) {
         uv_mutex_lock(&interruptible->lock);
         socket->setting_up = false;
-        if (interruptible->interrupted) cut(socket);
+        if (interruptible->interrupted) interruptible_cut(socket);
         uv_mutex_unlock(&interruptible->lock);
     }
     interruptible->sent = mouv__interruptible_use(socket);

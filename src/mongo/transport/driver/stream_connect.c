@@ -42,23 +42,23 @@ bool mouv__streams_suit(const mongoc_uri_t *uri) {
 
 /* --- the socket ------------------------------------------------------------------------------ */
 
-static void set_option(int fd, int level, int name, int value) {
+static void stream_connect_set_option(int fd, int level, int name, int value) {
     setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-static void set_tcp_options(int fd) {
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+static void stream_connect_set_tcp_options(int fd) {
+    stream_connect_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    stream_connect_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 #ifdef TCP_KEEPIDLE
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
+    stream_connect_set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
 #endif
 #ifdef TCP_KEEPINTVL
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
+    stream_connect_set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S);
+    stream_connect_set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
 #endif
 }
 
-static int open_socket(int family) {
+static int stream_connect_open_socket(int family) {
     int fd = socket(family, SOCK_STREAM, 0);
     if (fd < 0) return -1;
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
@@ -66,14 +66,14 @@ static int open_socket(int family) {
         return -1;
     }
 #ifdef SO_NOSIGPIPE
-    set_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
+    stream_connect_set_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
 #endif
-    if (family != AF_UNIX) set_tcp_options(fd);
+    if (family != AF_UNIX) stream_connect_set_tcp_options(fd);
     return fd;
 }
 
 /* 0 or an errno. */
-static int wait_until_connected(int fd, int64_t until_us) {
+static int stream_connect_wait_until_connected(int fd, int64_t until_us) {
     struct pollfd one = {.fd = fd, .events = POLLOUT};
     int code = 0, count;
     socklen_t size = sizeof(code);
@@ -87,15 +87,15 @@ static int wait_until_connected(int fd, int64_t until_us) {
 }
 
 /* A connected socket, or -1 with `*code` an errno. */
-static int connect_to(int family, const struct sockaddr *address, socklen_t size, int64_t until_us,
-                      int *code) {
-    int fd = open_socket(family);
+static int stream_connect_connect_to(int family, const struct sockaddr *address, socklen_t size,
+                                     int64_t until_us, int *code) {
+    int fd = stream_connect_open_socket(family);
     if (fd < 0) {
         *code = errno;
         return -1;
     }
     *code = connect(fd, address, size) == 0 ? 0 : errno;
-    if (*code == EINPROGRESS) *code = wait_until_connected(fd, until_us);
+    if (*code == EINPROGRESS) *code = stream_connect_wait_until_connected(fd, until_us);
     if (*code == 0) return fd;
     close(fd);
     return -1;
@@ -111,24 +111,24 @@ typedef struct attempt {
     bson_error_t *error;
 } attempt_t;
 
-static void begin_attempt(attempt_t *attempt) {
+static void stream_connect_begin_attempt(attempt_t *attempt) {
     attempt->until_us = bson_get_monotonic_time() + attempt->timeout_ms * INT64_C(1000);
 }
 
 /* TCP's handshake is one round trip. */
-static int64_t connected_within_ns(const attempt_t *attempt) {
+static int64_t stream_connect_connected_within_ns(const attempt_t *attempt) {
     int64_t began_us = attempt->until_us - attempt->timeout_ms * INT64_C(1000);
     return (bson_get_monotonic_time() - began_us) * 1000 + 1; /* 0 is none */
 }
 
-static int fail_to_connect(const attempt_t *attempt, int code) {
+static int stream_connect_fail_to_connect(const attempt_t *attempt, int code) {
     bson_set_error(attempt->error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
                    "Failed to connect to target host: %s: %s", attempt->host->host_and_port,
                    strerror(code));
     return -1;
 }
 
-static int connect_tcp(attempt_t *attempt) {
+static int stream_connect_connect_tcp(attempt_t *attempt) {
     char port[8];
     struct addrinfo hints = {.ai_family = attempt->host->family, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -141,37 +141,38 @@ static int connect_tcp(attempt_t *attempt) {
         return -1;
     }
     for (struct addrinfo *one = found; one && fd < 0; one = one->ai_next) {
-        begin_attempt(attempt);
-        fd = connect_to(one->ai_family, one->ai_addr, one->ai_addrlen, attempt->until_us, &code);
+        stream_connect_begin_attempt(attempt);
+        fd = stream_connect_connect_to(one->ai_family, one->ai_addr, one->ai_addrlen,
+                                       attempt->until_us, &code);
     }
     freeaddrinfo(found);
-    return fd < 0 ? fail_to_connect(attempt, code) : fd;
+    return fd < 0 ? stream_connect_fail_to_connect(attempt, code) : fd;
 }
 
-static int connect_unix(attempt_t *attempt) {
+static int stream_connect_connect_unix(attempt_t *attempt) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int code;
-    begin_attempt(attempt);
+    stream_connect_begin_attempt(attempt);
     if (strlen(attempt->host->host) >= sizeof(address.sun_path))
-        return fail_to_connect(attempt, ENAMETOOLONG);
+        return stream_connect_fail_to_connect(attempt, ENAMETOOLONG);
     memcpy(address.sun_path, attempt->host->host, strlen(attempt->host->host));
-    int fd = connect_to(AF_UNIX, (const struct sockaddr *)&address, sizeof(address),
-                        attempt->until_us, &code);
-    return fd < 0 ? fail_to_connect(attempt, code) : fd;
+    int fd = stream_connect_connect_to(AF_UNIX, (const struct sockaddr *)&address, sizeof(address),
+                                       attempt->until_us, &code);
+    return fd < 0 ? stream_connect_fail_to_connect(attempt, code) : fd;
 }
 
 /* --- TLS ------------------------------------------------------------------------------------- */
 
 #ifdef MONGOC_ENABLE_SSL
 
-static bool wants_tls(const mongoc_uri_t *uri) {
+static bool stream_connect_wants_tls(const mongoc_uri_t *uri) {
     const char *mechanism = mongoc_uri_get_auth_mechanism(uri);
     return mongoc_uri_get_tls(uri) || (mechanism && strcmp(mechanism, "MONGODB-X509") == 0);
 }
 
 /* A new SSL_CTX each: libmongoc has no public way to share one. Consumes `base`. */
-static mongoc_stream_t *add_tls(const mongoc_uri_t *uri, mongoc_stream_t *base,
-                                const attempt_t *attempt) {
+static mongoc_stream_t *stream_connect_add_tls(const mongoc_uri_t *uri, mongoc_stream_t *base,
+                                               const attempt_t *attempt) {
     mongoc_ssl_opt_t opts = mouv__client_options_tls(attempt->client_options, uri);
     mongoc_stream_t *stream =
         mongoc_stream_tls_new_with_hostname(base, attempt->host->host, &opts, 1);
@@ -191,12 +192,12 @@ static mongoc_stream_t *add_tls(const mongoc_uri_t *uri, mongoc_stream_t *base,
 
 #else
 
-static bool wants_tls(const mongoc_uri_t *uri) {
+static bool stream_connect_wants_tls(const mongoc_uri_t *uri) {
     return mongoc_uri_get_tls(uri);
 }
 
-static mongoc_stream_t *add_tls(const mongoc_uri_t *uri, mongoc_stream_t *base,
-                                const attempt_t *attempt) {
+static mongoc_stream_t *stream_connect_add_tls(const mongoc_uri_t *uri, mongoc_stream_t *base,
+                                               const attempt_t *attempt) {
     (void)uri;
     mongoc_stream_destroy(base);
     bson_set_error(attempt->error, MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_NO_ACCEPTABLE_PEER,
@@ -208,7 +209,7 @@ static mongoc_stream_t *add_tls(const mongoc_uri_t *uri, mongoc_stream_t *base,
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-static mongoc_stream_t *no_memory(mongoc_stream_t *stream, bson_error_t *error) {
+static mongoc_stream_t *stream_connect_no_memory(mongoc_stream_t *stream, bson_error_t *error) {
     mongoc_stream_destroy(stream);
     bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT, "out of memory");
     return NULL;
@@ -222,18 +223,19 @@ mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host
         .client_options = &from->driver_pool->client_options, .host = host, .error = error};
     attempt.timeout_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, CONNECT_TIMEOUT_MS);
-    int fd = host->family == AF_UNIX ? connect_unix(&attempt) : connect_tcp(&attempt);
+    int fd = host->family == AF_UNIX ? stream_connect_connect_unix(&attempt)
+                                     : stream_connect_connect_tcp(&attempt);
     if (fd < 0) return NULL;
-    mouv__driver_pool_note_rtt(from->driver_pool, connected_within_ns(&attempt));
+    mouv__driver_pool_note_rtt(from->driver_pool, stream_connect_connected_within_ns(&attempt));
     mongoc_stream_t *stream = mouv__socket_stream_new(from->interruptible, fd, &socket);
     if (!stream) {
         close(fd);
-        return no_memory(NULL, error);
+        return stream_connect_no_memory(NULL, error);
     }
     socket->setting_up = true;
     socket->set_up_by_us = attempt.until_us;
-    if (wants_tls(uri)) stream = add_tls(uri, stream, &attempt);
+    if (stream_connect_wants_tls(uri)) stream = stream_connect_add_tls(uri, stream, &attempt);
     if (!stream) return NULL;
     mongoc_stream_t *checked = mouv__checked_stream_new(stream, socket);
-    return checked ? checked : no_memory(stream, error);
+    return checked ? checked : stream_connect_no_memory(stream, error);
 }

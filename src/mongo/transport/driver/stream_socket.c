@@ -34,73 +34,74 @@ typedef struct stream {
 /* --- waiting --------------------------------------------------------------------------------- */
 
 /* -1: never. */
-static int64_t expiry(int32_t timeout_ms) {
+static int64_t stream_socket_expiry(int32_t timeout_ms) {
     return timeout_ms < 0 ? -1 : bson_get_monotonic_time() + timeout_ms * INT64_C(1000);
 }
 
-static int left_ms(int64_t expires_us) {
+static int stream_socket_left_ms(int64_t expires_us) {
     if (expires_us < 0) return -1;
     int64_t left_us = expires_us - bson_get_monotonic_time();
     return left_us <= 0 ? 0 : (int)((left_us + 999) / 1000);
 }
 
-static int time_out(stream_t *self) {
+static int stream_socket_time_out(stream_t *self) {
     self->timed_out = true;
     errno = ETIMEDOUT;
     return -1;
 }
 
-static bool is_cut(const stream_t *self) {
+static bool stream_socket_is_cut(const stream_t *self) {
     return __atomic_load_n(&self->socket.cut, __ATOMIC_ACQUIRE);
 }
 
-static int wait_for(stream_t *self, short events, int64_t expires_us) {
+static int stream_socket_wait_for(stream_t *self, short events, int64_t expires_us) {
     struct pollfd one = {.fd = self->socket.fd, .events = events};
     for (;;) {
-        int count = poll(&one, 1, left_ms(expires_us));
-        if (is_cut(self) || count == 0) return time_out(self);
+        int count = poll(&one, 1, stream_socket_left_ms(expires_us));
+        if (stream_socket_is_cut(self) || count == 0) return stream_socket_time_out(self);
         if (count > 0) return 0;
         if (errno != EINTR) return -1;
     }
 }
 
 /* Either an interrupt sees that this waits, or this sees the interrupt. */
-static int wait_for_room(stream_t *self, int64_t expires_us) {
+static int stream_socket_wait_for_room(stream_t *self, int64_t expires_us) {
     __atomic_store_n(&self->socket.writing, true, __ATOMIC_SEQ_CST);
     bool cut = __atomic_load_n(&self->socket.cut, __ATOMIC_SEQ_CST);
-    int rc = cut ? time_out(self) : wait_for(self, POLLOUT, expires_us);
+    int rc = cut ? stream_socket_time_out(self) : stream_socket_wait_for(self, POLLOUT, expires_us);
     __atomic_store_n(&self->socket.writing, false, __ATOMIC_SEQ_CST);
     return rc;
 }
 
-static bool would_block(void) {
+static bool stream_socket_would_block(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
 
 /* Some bytes, 0 at the end, -1. */
-static ssize_t receive(stream_t *self, void *to, size_t size, int64_t expires_us) {
+static ssize_t stream_socket_receive(stream_t *self, void *to, size_t size, int64_t expires_us) {
     for (;;) {
-        if (self->asked && wait_for(self, POLLIN, expires_us) < 0) return -1;
+        if (self->asked && stream_socket_wait_for(self, POLLIN, expires_us) < 0) return -1;
         self->asked = false;
         ssize_t count = recv(self->socket.fd, to, size, 0);
-        if (is_cut(self)) return time_out(self);
-        if (count >= 0 || (errno != EINTR && !would_block())) return count;
+        if (stream_socket_is_cut(self)) return stream_socket_time_out(self);
+        if (count >= 0 || (errno != EINTR && !stream_socket_would_block())) return count;
         self->asked = errno != EINTR;
     }
 }
 
-static ssize_t socket_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count,
-                            size_t min_bytes, int32_t timeout_ms) {
+static ssize_t stream_socket_socket_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov,
+                                          size_t count, size_t min_bytes, int32_t timeout_ms) {
     stream_t *self = (stream_t *)stream;
-    int64_t expires_us = expiry(mouv__interruptible_timeout(&self->socket, timeout_ms));
+    int64_t expires_us =
+        stream_socket_expiry(mouv__interruptible_timeout(&self->socket, timeout_ms));
     ssize_t got = 0;
-    if (!mouv__interruptible_use(&self->socket)) return time_out(self);
+    if (!mouv__interruptible_use(&self->socket)) return stream_socket_time_out(self);
     for (size_t i = 0; i < count; i++) {
         for (size_t at = 0; at < iov[i].iov_len;) {
-            ssize_t now =
-                receive(self, (char *)iov[i].iov_base + at, iov[i].iov_len - at, expires_us);
+            ssize_t now = stream_socket_receive(self, (char *)iov[i].iov_base + at,
+                                                iov[i].iov_len - at, expires_us);
             if (now == 0) errno = ECONNRESET;
             if (now <= 0) return (size_t)got >= min_bytes && got > 0 ? got : now;
             got += now;
@@ -119,7 +120,7 @@ typedef struct place {
     size_t at; /* bytes of the first that are sent */
 } place_t;
 
-static void advance(place_t *place, size_t bytes) {
+static void stream_socket_advance(place_t *place, size_t bytes) {
     place->at += bytes;
     while (place->count > 0 && place->at >= place->iov->iov_len) {
         place->at -= place->iov->iov_len;
@@ -128,7 +129,7 @@ static void advance(place_t *place, size_t bytes) {
     }
 }
 
-static ssize_t send_some(stream_t *self, const place_t *place) {
+static ssize_t stream_socket_send_some(stream_t *self, const place_t *place) {
     struct iovec pieces[PIECES_MAX];
     size_t count = place->count < PIECES_MAX ? place->count : PIECES_MAX;
     for (size_t i = 0; i < count; i++) {
@@ -141,24 +142,25 @@ static ssize_t send_some(stream_t *self, const place_t *place) {
     return sendmsg(self->socket.fd, &message, MSG_NOSIGNAL);
 }
 
-static ssize_t socket_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count,
-                             int32_t timeout_ms) {
+static ssize_t stream_socket_socket_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov,
+                                           size_t count, int32_t timeout_ms) {
     stream_t *self = (stream_t *)stream;
-    int64_t expires_us = expiry(mouv__interruptible_timeout(&self->socket, timeout_ms));
+    int64_t expires_us =
+        stream_socket_expiry(mouv__interruptible_timeout(&self->socket, timeout_ms));
     place_t place = {iov, count, 0};
     ssize_t sent = 0;
-    if (!mouv__interruptible_use(&self->socket)) return time_out(self);
-    advance(&place, 0);
+    if (!mouv__interruptible_use(&self->socket)) return stream_socket_time_out(self);
+    stream_socket_advance(&place, 0);
     self->asked = true;
     while (place.count > 0) {
-        ssize_t now = send_some(self, &place);
+        ssize_t now = stream_socket_send_some(self, &place);
         if (now >= 0) {
             sent += now;
-            advance(&place, (size_t)now);
-        } else if (is_cut(self)) {
-            return time_out(self);
-        } else if (would_block()) {
-            if (wait_for_room(self, expires_us) < 0) return -1;
+            stream_socket_advance(&place, (size_t)now);
+        } else if (stream_socket_is_cut(self)) {
+            return stream_socket_time_out(self);
+        } else if (stream_socket_would_block()) {
+            if (stream_socket_wait_for_room(self, expires_us) < 0) return -1;
         } else if (errno != EINTR) {
             return -1;
         }
@@ -168,7 +170,8 @@ static ssize_t socket_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_
 
 /* --- the rest -------------------------------------------------------------------------------- */
 
-static ssize_t socket_poll(mongoc_stream_poll_t *streams, size_t count, int32_t timeout_ms) {
+static ssize_t stream_socket_socket_poll(mongoc_stream_poll_t *streams, size_t count,
+                                         int32_t timeout_ms) {
     struct pollfd some[8];
     if (count > sizeof(some) / sizeof(some[0])) { /* only handshakes wait like this, for one */
         errno = EINVAL;
@@ -182,37 +185,38 @@ static ssize_t socket_poll(mongoc_stream_poll_t *streams, size_t count, int32_t 
     return ready;
 }
 
-static bool socket_check_closed(mongoc_stream_t *stream) {
+static bool stream_socket_socket_check_closed(mongoc_stream_t *stream) {
     stream_t *self = (stream_t *)stream;
     char byte;
     ssize_t count = recv(self->socket.fd, &byte, 1, MSG_PEEK);
-    return is_cut(self) || count == 0 || (count < 0 && !would_block() && errno != EINTR);
+    return stream_socket_is_cut(self) || count == 0 ||
+           (count < 0 && !stream_socket_would_block() && errno != EINTR);
 }
 
-static int socket_setsockopt(mongoc_stream_t *stream, int level, int name, void *value,
-                             mongoc_socklen_t size) {
+static int stream_socket_socket_setsockopt(mongoc_stream_t *stream, int level, int name,
+                                           void *value, mongoc_socklen_t size) {
     return setsockopt(((stream_t *)stream)->socket.fd, level, name, value, (socklen_t)size);
 }
 
-static int socket_flush(mongoc_stream_t *stream) {
+static int stream_socket_socket_flush(mongoc_stream_t *stream) {
     (void)stream;
     return 0;
 }
 
-static bool socket_timed_out(mongoc_stream_t *stream) {
-    return ((stream_t *)stream)->timed_out || is_cut((stream_t *)stream);
+static bool stream_socket_socket_timed_out(mongoc_stream_t *stream) {
+    return ((stream_t *)stream)->timed_out || stream_socket_is_cut((stream_t *)stream);
 }
 
-static bool socket_should_retry(mongoc_stream_t *stream) {
+static bool stream_socket_socket_should_retry(mongoc_stream_t *stream) {
     (void)stream;
     return false;
 }
 
-static int socket_close(mongoc_stream_t *stream) {
+static int stream_socket_socket_close(mongoc_stream_t *stream) {
     stream_t *self = (stream_t *)stream;
     if (self->socket.fd < 0) return 0;
     mouv__interruptible_leave(&self->socket);
-    if (is_cut(self)) {
+    if (stream_socket_is_cut(self)) {
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
         setsockopt(self->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     }
@@ -221,8 +225,8 @@ static int socket_close(mongoc_stream_t *stream) {
     return rc;
 }
 
-static void socket_destroy(mongoc_stream_t *stream) {
-    socket_close(stream);
+static void stream_socket_socket_destroy(mongoc_stream_t *stream) {
+    stream_socket_socket_close(stream);
     mouv__interruptible_unref(((stream_t *)stream)->socket.interruptible);
     mouv__free(stream);
 }
@@ -233,17 +237,17 @@ mongoc_stream_t *mouv__socket_stream_new(mouv__interruptible_t *interruptible, i
     if (!self) return NULL;
     self->stream = (mongoc_stream_t){
         .type = STREAM_TYPE_SOCKET,
-        .destroy = socket_destroy,
-        .close = socket_close,
-        .flush = socket_flush,
-        .writev = socket_writev,
-        .readv = socket_readv,
-        .setsockopt = socket_setsockopt,
-        .check_closed = socket_check_closed,
-        .poll = socket_poll,
-        .failed = socket_destroy,
-        .timed_out = socket_timed_out,
-        .should_retry = socket_should_retry,
+        .destroy = stream_socket_socket_destroy,
+        .close = stream_socket_socket_close,
+        .flush = stream_socket_socket_flush,
+        .writev = stream_socket_socket_writev,
+        .readv = stream_socket_socket_readv,
+        .setsockopt = stream_socket_socket_setsockopt,
+        .check_closed = stream_socket_socket_check_closed,
+        .poll = stream_socket_socket_poll,
+        .failed = stream_socket_socket_destroy,
+        .timed_out = stream_socket_socket_timed_out,
+        .should_retry = stream_socket_socket_should_retry,
     };
     self->socket =
         (mouv__socket_t){.interruptible = mouv__interruptible_ref(interruptible), .fd = fd};

@@ -7,7 +7,7 @@
 #include "context/alloc.h"
 #include "mongo/base/error.h"
 
-static void unlink_step(mouv__background_t *background) {
+static void background_unlink_step(mouv__background_t *background) {
     mouv__pool_t *pool = &background->client->pool;
     if (background->prev)
         background->prev->next = background->next;
@@ -16,39 +16,39 @@ static void unlink_step(mouv__background_t *background) {
     if (background->next) background->next->prev = background->prev;
 }
 
-static void step_free(mouv__background_t *background) {
+static void background_step_free(mouv__background_t *background) {
     if (background->clear) background->clear(background);
     mongoc_read_prefs_destroy(background->read_prefs);
     if (background->driver_pool) mouv__driver_pool_unref(background->driver_pool);
     mouv__free(background);
 }
 
-static void step_done(mouv__job_t *job) {
+static void background_step_done(mouv__job_t *job) {
     mouv__background_t *background = (mouv__background_t *)job;
     mouv_client_t *client = background->client;
     mouv__client_hold(client);
-    unlink_step(background);
+    background_unlink_step(background);
     background->ended(background);
-    step_free(background);
+    background_step_free(background);
     mouv__pool_pump(client);
     mouv__client_quiet(client);
     mouv__client_let_go(client);
 }
 
-static void step_discard(mouv__job_t *job) {
+static void background_step_discard(mouv__job_t *job) {
     mouv__background_t *background = (mouv__background_t *)job;
     if (background->connection)
         mouv__connection_free(background->connection, background->driver_pool);
-    step_free(background);
+    background_step_free(background);
 }
 
-static void take_control(mouv__background_t *background, mouv__control_t *control) {
+static void background_take_control(mouv__background_t *background, mouv__control_t *control) {
     if (!control->connection) control->connection = mouv__connection_new(background->driver_pool);
     background->connection = control->connection;
     control->busy = true;
 }
 
-static void link_step(mouv__background_t *background) {
+static void background_link_step(mouv__background_t *background) {
     mouv__pool_t *pool = &background->client->pool;
     background->next = pool->background_jobs;
     if (pool->background_jobs) pool->background_jobs->prev = background;
@@ -62,13 +62,14 @@ void mouv__background_submit(mouv_client_t *client, mouv__background_t *backgrou
     mouv__pool_t *pool = &client->pool;
     mouv__executor_t *executor =
         background->connection && !control ? pool->executor : pool->control_executor;
-    background->job = (mouv__job_t){.run = run, .done = step_done, .discard = step_discard};
+    background->job =
+        (mouv__job_t){.run = run, .done = background_step_done, .discard = background_step_discard};
     background->client = client;
     background->driver_pool = mouv__driver_pool_ref(client->driver_pool);
     background->ended = ended;
     background->clear = clear;
-    link_step(background);
-    if (control) take_control(background, control);
+    background_link_step(background);
+    if (control) background_take_control(background, control);
     if (control && !control->connection) {
         background->refused = MOUV_ENOMEM;
     } else {
@@ -90,9 +91,9 @@ void mouv__background_abandon_all(mouv_client_t *client) {
     mouv__pool_t *pool = &client->pool;
     while (pool->background_jobs) {
         mouv__background_t *background = pool->background_jobs;
-        unlink_step(background);
+        background_unlink_step(background);
         background->client = NULL;
-        background->job.done = step_discard;
+        background->job.done = background_step_discard;
     }
 }
 
@@ -106,7 +107,7 @@ bool mouv__background_select_server(mouv__background_t *background) {
     return true;
 }
 
-static bool ping_once(mouv__background_t *background) {
+static bool background_ping_once(mouv__background_t *background) {
     mouv__interruptible_t *interruptible = background->connection->interruptible;
     bson_t command = BSON_INITIALIZER;
     BSON_APPEND_INT32(&command, "ping", 1);
@@ -123,13 +124,13 @@ static bool ping_once(mouv__background_t *background) {
 
 bool mouv__background_ping(mouv__background_t *background) {
     /* the first try makes libmongoc drop a connection that was cut between two calls */
-    return ping_once(background) ||
+    return background_ping_once(background) ||
            (mouv__interruptible_was_stale(background->connection->interruptible) &&
-            ping_once(background));
+            background_ping_once(background));
 }
 
 /* Sends nothing where there is a connection. */
-static bool set_up(mouv__background_t *background) {
+static bool background_set_up(mouv__background_t *background) {
     mouv__interruptible_t *interruptible = background->connection->interruptible;
     mouv__connection_begin(background->connection, background->driver_pool, 0,
                            background->driver_pool->connect_timeout_ms);
@@ -142,7 +143,7 @@ static bool set_up(mouv__background_t *background) {
 }
 
 bool mouv__background_connect(mouv__background_t *background) {
-    return set_up(background) &&
+    return background_set_up(background) &&
            (mouv__interruptible_has_set_up(background->connection->interruptible) ||
             mouv__background_ping(background));
 }

@@ -23,7 +23,8 @@ mouv__connection_t *mouv__connection_new(const mouv__driver_pool_t *driver_pool)
 }
 
 /* Where its connections come from. */
-static void use_own_streams(mouv__connection_t *connection, mouv__driver_pool_t *driver_pool) {
+static void connection_use_own_streams(mouv__connection_t *connection,
+                                       mouv__driver_pool_t *driver_pool) {
 #if !MONGOC_CHECK_VERSION(2, 0, 0)
     if (!connection->client || !driver_pool->own_streams) return;
     connection->source = (mouv__stream_source_t){.interruptible = connection->interruptible,
@@ -37,8 +38,8 @@ static void use_own_streams(mouv__connection_t *connection, mouv__driver_pool_t 
 }
 
 /* The line goes with the connection; connections that are there have shares of it. */
-static void leave_own_streams(mouv__connection_t *connection,
-                              const mouv__driver_pool_t *driver_pool) {
+static void connection_leave_own_streams(mouv__connection_t *connection,
+                                         const mouv__driver_pool_t *driver_pool) {
     mouv__interruptible_begin(connection->interruptible, 0, MOUV__GOODBYE_MS);
 #if !MONGOC_CHECK_VERSION(2, 0, 0)
     if (driver_pool->own_streams)
@@ -52,7 +53,7 @@ bool mouv__connection_open(mouv__connection_t *connection, mouv__driver_pool_t *
                            bson_error_t *error) {
     if (connection->client) return true;
     connection->client = mongoc_client_pool_try_pop(driver_pool->clients);
-    use_own_streams(connection, driver_pool);
+    connection_use_own_streams(connection, driver_pool);
     if (!connection->client)
         bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "libmongoc's pool has no client left");
     return connection->client != NULL;
@@ -91,14 +92,14 @@ void mouv__connection_end_sessions(mouv__connection_t *connection) {
 void mouv__connection_free(mouv__connection_t *connection, mouv__driver_pool_t *driver_pool) {
     mouv__connection_end_sessions(connection);
     if (connection->client) {
-        leave_own_streams(connection, driver_pool);
+        connection_leave_own_streams(connection, driver_pool);
         mongoc_client_pool_push(driver_pool->clients, connection->client);
     }
     mouv__interruptible_unref(connection->interruptible);
     mouv__free(connection);
 }
 
-static mouv__server_session_t *session_new(mouv__connection_t *connection) {
+static mouv__server_session_t *connection_session_new(mouv__connection_t *connection) {
     mouv__server_session_t *session = mouv__alloc(sizeof(*session));
     if (!session) return NULL;
     session->connection = connection;
@@ -107,34 +108,35 @@ static mouv__server_session_t *session_new(mouv__connection_t *connection) {
     return session;
 }
 
-static bool is_idle(const mouv__server_session_t *session, int64_t now_ns) {
+static bool connection_is_idle(const mouv__server_session_t *session, int64_t now_ns) {
     return now_ns - session->used_ns > SESSION_IDLE_NS;
 }
 
-static mouv__server_session_t *pull_free(mouv__server_session_t **link) {
+static mouv__server_session_t *connection_pull_free(mouv__server_session_t **link) {
     mouv__server_session_t *session = *link;
     if (session) *link = session->next_free;
     return session;
 }
 
 /* The oldest, if its time is over. */
-static mouv__server_session_t *take_doomed(mouv__connection_t *connection, int64_t now_ns) {
+static mouv__server_session_t *connection_take_doomed(mouv__connection_t *connection,
+                                                      int64_t now_ns) {
     mouv__server_session_t **link = &connection->doomed_sessions;
     while (*link && (*link)->next_free) link = &(*link)->next_free;
-    return *link && is_idle(*link, now_ns) ? pull_free(link) : NULL;
+    return *link && connection_is_idle(*link, now_ns) ? connection_pull_free(link) : NULL;
 }
 
 mouv__server_session_t *mouv__server_session_take(mouv__connection_t *connection, int64_t now_ns) {
-    mouv__server_session_t *session = pull_free(&connection->free_sessions);
-    if (!session) session = take_doomed(connection, now_ns);
-    if (!session) return session_new(connection);
+    mouv__server_session_t *session = connection_pull_free(&connection->free_sessions);
+    if (!session) session = connection_take_doomed(connection, now_ns);
+    if (!session) return connection_session_new(connection);
     /* one that is no longer good is begun anew by the worker that gets it */
-    session->renew = session->dirty || is_idle(session, now_ns);
+    session->renew = session->dirty || connection_is_idle(session, now_ns);
     session->dirty = session->dropped = session->doomed = false;
     return session;
 }
 
-static void push_free(mouv__server_session_t **list, mouv__server_session_t *session) {
+static void connection_push_free(mouv__server_session_t **list, mouv__server_session_t *session) {
     session->next_free = *list;
     *list = session;
 }
@@ -148,11 +150,12 @@ void mouv__server_session_give_back(mouv__server_session_t *session, int64_t now
      * session given up, libmongoc would offer it to whoever begins the next one */
     bool waits = session->doomed && !session->dropped;
     mouv__connection_t *connection = session->connection;
-    push_free(waits ? &connection->doomed_sessions : &connection->free_sessions, session);
+    connection_push_free(waits ? &connection->doomed_sessions : &connection->free_sessions,
+                         session);
 }
 
 /* A member of a set that has not been initiated yet, say: its commands go without. */
-static bool is_without_sessions(const bson_error_t *error) {
+static bool connection_is_without_sessions(const bson_error_t *error) {
     return error->domain == MONGOC_ERROR_CLIENT &&
            error->code == MONGOC_ERROR_CLIENT_SESSION_FAILURE &&
            strstr(error->message, "does not support sessions");
@@ -169,7 +172,7 @@ bool mouv__server_session_begin(mouv__server_session_t *session, bson_error_t *e
     mongoc_session_opts_set_causal_consistency(opts, false);
     session->handle = mongoc_client_start_session(session->connection->client, opts, error);
     mongoc_session_opts_destroy(opts);
-    if (!session->handle) return is_without_sessions(error);
+    if (!session->handle) return connection_is_without_sessions(error);
     bson_iter_t iter;
     bson_subtype_t subtype;
     uint32_t length = 0;

@@ -3,18 +3,18 @@
  */
 #include "mongo/transport/workers/executor.h"
 
-static void job_deliver(mouv__mail_t *mail) {
+static void executor_job_deliver(mouv__mail_t *mail) {
     mouv__job_t *job = (mouv__job_t *)mail;
     job->done(job);
 }
 
-static void job_discard(mouv__mail_t *mail) {
+static void executor_job_discard(mouv__mail_t *mail) {
     mouv__job_t *job = (mouv__job_t *)mail;
     job->discard(job);
 }
 
 void mouv__executor_send_home(mouv__mailbox_t *mailbox, mouv__job_t *job) {
-    job->mail.deliver = job_deliver;
-    job->mail.discard = job_discard;
+    job->mail.deliver = executor_job_deliver;
+    job->mail.discard = executor_job_discard;
     mouv__mailbox_post(mailbox, &job->mail);
 }

@@ -32,7 +32,7 @@ static struct {
 static uv_key_t self;
 
 /* The lock is held on entry and on return. */
-static void join_ended(void) {
+static void thread_join_ended(void) {
     while (all.ended) {
         thread_t *thread = all.ended;
         all.ended = thread->next;
@@ -43,19 +43,19 @@ static void join_ended(void) {
     }
 }
 
-static void at_exit(void) {
+static void thread_at_exit(void) {
     uint64_t until = uv_hrtime() + EXIT_WAIT_NS;
     uv_mutex_lock(&all.lock);
     while (all.leaving > 0) {
         uint64_t now = uv_hrtime();
         if (now >= until || uv_cond_timedwait(&all.changed, &all.lock, until - now) != 0) break;
     }
-    join_ended();
+    thread_join_ended();
     uv_mutex_unlock(&all.lock);
 }
 
 /* The child of a fork() has none of the threads, whatever they were at. */
-static void in_child(void) {
+static void thread_in_child(void) {
     all.ended = NULL;
     all.leaving = 0;
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
@@ -63,14 +63,14 @@ static void in_child(void) {
 
 /* With the first thread: libmongoc, and with it OpenSSL, has registered its exit handlers by then.
  */
-static void init(void) {
+static void thread_init(void) {
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
     if (uv_key_create(&self) != 0) abort();
-    pthread_atfork(NULL, NULL, in_child);
-    atexit(at_exit);
+    pthread_atfork(NULL, NULL, thread_in_child);
+    atexit(thread_at_exit);
 }
 
-static void run_thread(void *arg) {
+static void thread_run_thread(void *arg) {
     thread_t *thread = arg;
     uv_key_set(&self, thread);
     thread->run(thread->arg);
@@ -79,15 +79,15 @@ static void run_thread(void *arg) {
 int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bool told) {
     uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = stack_bytes};
     sigset_t every, before;
-    uv_once(&all.once, init);
+    uv_once(&all.once, thread_init);
     thread_t *thread = mouv__alloc(sizeof *thread);
     if (!thread) return MOUV_ENOMEM;
     *thread = (thread_t){.run = run, .arg = arg};
     sigfillset(&every);
     uv_mutex_lock(&all.lock);
-    join_ended();
+    thread_join_ended();
     pthread_sigmask(SIG_SETMASK, &every, &before);
-    int rc = uv_thread_create_ex(&thread->id, &options, run_thread, thread);
+    int rc = uv_thread_create_ex(&thread->id, &options, thread_run_thread, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc == 0 && told) all.leaving++;
     uv_mutex_unlock(&all.lock);
@@ -97,7 +97,7 @@ int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bo
 }
 
 void mouv__threads_leave(uint32_t count) {
-    uv_once(&all.once, init);
+    uv_once(&all.once, thread_init);
     uv_mutex_lock(&all.lock);
     all.leaving += count;
     uv_mutex_unlock(&all.lock);

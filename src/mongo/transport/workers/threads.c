@@ -38,20 +38,20 @@ struct driver_pool {
     bool closed;
 };
 
-static void pool_free(pool_t *driver_pool) {
+static void threads_pool_free(pool_t *driver_pool) {
     uv_mutex_destroy(&driver_pool->lock);
     mouv__mailbox_unref(driver_pool->mailbox);
     mouv__free(driver_pool);
 }
 
 /* Gives a share up; the lock is held and released. */
-static void pool_leave(pool_t *driver_pool) {
+static void threads_pool_leave(pool_t *driver_pool) {
     bool last = --driver_pool->shares == 0;
     uv_mutex_unlock(&driver_pool->lock);
-    if (last) pool_free(driver_pool);
+    if (last) threads_pool_free(driver_pool);
 }
 
-static mouv__job_t *take_waiting(pool_t *driver_pool) {
+static mouv__job_t *threads_take_waiting(pool_t *driver_pool) {
     mouv__job_t *job = driver_pool->first;
     if (job) {
         driver_pool->first = job->next;
@@ -60,14 +60,14 @@ static mouv__job_t *take_waiting(pool_t *driver_pool) {
     return job;
 }
 
-static void worker_leave_idle(worker_t *worker) {
+static void threads_worker_leave_idle(worker_t *worker) {
     worker_t **at = &worker->driver_pool->idle;
     while (*at && *at != worker) at = &(*at)->next;
     if (*at) *at = worker->next;
 }
 
 /* Sleeps until there is a job; NULL: the thread shall end. The lock is held; the worker is idle. */
-static mouv__job_t *worker_wait(worker_t *worker) {
+static mouv__job_t *threads_worker_wait(worker_t *worker) {
     pool_t *driver_pool = worker->driver_pool;
     while (!worker->job && !driver_pool->closed) {
         if (uv_cond_timedwait(&worker->wake, &driver_pool->lock, (uint64_t)IDLE_NS) == UV_ETIMEDOUT)
@@ -75,7 +75,7 @@ static mouv__job_t *worker_wait(worker_t *worker) {
     }
     mouv__job_t *job = worker->job;
     worker->job = NULL;
-    if (!job) worker_leave_idle(worker);
+    if (!job) threads_worker_leave_idle(worker);
     return job;
 }
 
@@ -83,11 +83,11 @@ static mouv__job_t *worker_wait(worker_t *worker) {
  * Runs one job and gets the next. The worker is in the idle stack before its job is sent home, so
  * that the loop's next job finds it there and no second thread is woken.
  */
-static mouv__job_t *worker_step(worker_t *worker, mouv__job_t *job) {
+static mouv__job_t *threads_worker_step(worker_t *worker, mouv__job_t *job) {
     pool_t *driver_pool = worker->driver_pool;
     job->run(job);
     uv_mutex_lock(&driver_pool->lock);
-    mouv__job_t *waiting = take_waiting(driver_pool);
+    mouv__job_t *waiting = threads_take_waiting(driver_pool);
     if (!waiting) {
         worker->next = driver_pool->idle;
         driver_pool->idle = worker;
@@ -96,12 +96,12 @@ static mouv__job_t *worker_step(worker_t *worker, mouv__job_t *job) {
     mouv__executor_send_home(driver_pool->mailbox, job);
     if (waiting) return waiting;
     uv_mutex_lock(&driver_pool->lock);
-    mouv__job_t *next = worker_wait(worker);
+    mouv__job_t *next = threads_worker_wait(worker);
     uv_mutex_unlock(&driver_pool->lock);
     return next;
 }
 
-static void worker_main(void *arg) {
+static void threads_worker_main(void *arg) {
     worker_t *worker = arg;
     pool_t *driver_pool = worker->driver_pool;
 #ifdef __linux__
@@ -109,13 +109,13 @@ static void worker_main(void *arg) {
 #endif
     mouv__job_t *job = worker->job;
     worker->job = NULL;
-    while (job) job = worker_step(worker, job);
+    while (job) job = threads_worker_step(worker, job);
     uv_mutex_lock(&driver_pool->lock);
     bool told = worker->told, late = driver_pool->closed && !told;
     uv_cond_destroy(&worker->wake);
     mouv__free(worker);
     driver_pool->threads--;
-    pool_leave(driver_pool);
+    threads_pool_leave(driver_pool);
     if (late)
         mouv__thread_ends_late();
     else
@@ -123,7 +123,7 @@ static void worker_main(void *arg) {
 }
 
 /* Starts a thread with its first job; the lock is held. */
-static int worker_start(pool_t *driver_pool, mouv__job_t *job) {
+static int threads_worker_start(pool_t *driver_pool, mouv__job_t *job) {
     worker_t *worker = mouv__alloc(sizeof(*worker));
     if (!worker) return MOUV_ENOMEM;
     int rc = MOUV_ESYSTEM;
@@ -132,7 +132,7 @@ static int worker_start(pool_t *driver_pool, mouv__job_t *job) {
     if (uv_cond_init(&worker->wake) != 0) goto no_cond;
     driver_pool->threads++;
     driver_pool->shares++;
-    rc = mouv__thread_start(worker_main, worker, STACK_SIZE_BYTES, false);
+    rc = mouv__thread_start(threads_worker_main, worker, STACK_SIZE_BYTES, false);
     if (rc == 0) return 0;
     driver_pool->threads--;
     driver_pool->shares--;
@@ -142,7 +142,7 @@ no_cond:
     return rc;
 }
 
-static int submit_locked(pool_t *driver_pool, mouv__job_t *job) {
+static int threads_submit_locked(pool_t *driver_pool, mouv__job_t *job) {
     worker_t *worker = driver_pool->idle;
     if (worker) {
         driver_pool->idle = worker->next;
@@ -150,8 +150,9 @@ static int submit_locked(pool_t *driver_pool, mouv__job_t *job) {
         uv_cond_signal(&worker->wake);
         return 0;
     }
-    int rc = driver_pool->threads < driver_pool->executor.capacity ? worker_start(driver_pool, job)
-                                                                   : MOUV_ESYSTEM;
+    int rc = driver_pool->threads < driver_pool->executor.capacity
+                 ? threads_worker_start(driver_pool, job)
+                 : MOUV_ESYSTEM;
     if (rc == 0 || driver_pool->threads == 0) return rc;
     job->next = NULL;
     if (driver_pool->last)
@@ -162,15 +163,15 @@ static int submit_locked(pool_t *driver_pool, mouv__job_t *job) {
     return 0;
 }
 
-static int pool_submit(mouv__executor_t *self, mouv__job_t *job) {
+static int threads_pool_submit(mouv__executor_t *self, mouv__job_t *job) {
     pool_t *driver_pool = (pool_t *)self;
     uv_mutex_lock(&driver_pool->lock);
-    int rc = submit_locked(driver_pool, job);
+    int rc = threads_submit_locked(driver_pool, job);
     uv_mutex_unlock(&driver_pool->lock);
     return rc;
 }
 
-static void pool_close(mouv__executor_t *self) {
+static void threads_pool_close(mouv__executor_t *self) {
     pool_t *driver_pool = (pool_t *)self;
     uv_mutex_lock(&driver_pool->lock);
     driver_pool->closed = true;
@@ -182,7 +183,7 @@ static void pool_close(mouv__executor_t *self) {
         uv_cond_signal(&worker->wake);
     }
     mouv__threads_leave(told); /* before one of them can end; a stuck one is not counted */
-    pool_leave(driver_pool);
+    threads_pool_leave(driver_pool);
     while (waiting) {
         mouv__job_t *job = waiting;
         waiting = job->next;
@@ -197,8 +198,8 @@ mouv__executor_t *mouv__executor_threads_new(mouv__mailbox_t *mailbox, uint32_t 
         mouv__free(driver_pool);
         return NULL;
     }
-    driver_pool->executor =
-        (mouv__executor_t){.capacity = capacity, .submit = pool_submit, .close = pool_close};
+    driver_pool->executor = (mouv__executor_t){
+        .capacity = capacity, .submit = threads_pool_submit, .close = threads_pool_close};
     driver_pool->mailbox = mouv__mailbox_ref(mailbox);
     driver_pool->shares = 1;
     return &driver_pool->executor;

@@ -36,14 +36,14 @@ struct uvpool {
 };
 
 /* How many jobs libuv runs at once, less one that stays free for DNS and files. */
-static uint32_t libuv_threads(void) {
+static uint32_t uvpool_libuv_threads(void) {
     const char *text = getenv("UV_THREADPOOL_SIZE");
     long threads = text ? strtol(text, NULL, 10) : 4;
     if (threads < 1 || threads > 1024) threads = threads < 1 ? 1 : 1024;
     return threads > 1 ? (uint32_t)threads - 1 : 1;
 }
 
-static void run_request(uv_work_t *work) {
+static void uvpool_run_request(uv_work_t *work) {
     request_t *request = (request_t *)work;
     mouv__job_t *job = request->job;
     mouv__mailbox_t *mailbox = request->pool->mailbox;
@@ -52,7 +52,7 @@ static void run_request(uv_work_t *work) {
     __atomic_store_n(&request->ran, true, __ATOMIC_RELEASE);
 }
 
-static void reaped(uv_work_t *work, int status) {
+static void uvpool_reaped(uv_work_t *work, int status) {
     request_t *request = (request_t *)work;
     uvpool_t *pool = request->pool;
     if (status == UV_ECANCELED) request->job->discard(request->job);
@@ -65,12 +65,12 @@ static void reaped(uv_work_t *work, int status) {
     pool->spare = request;
 }
 
-static void reap(uvpool_t *pool) {
+static void uvpool_reap(uvpool_t *pool) {
     pool->unreaped = 0;
     uv_run(&pool->loop, UV_RUN_NOWAIT);
 }
 
-static request_t *take_request(uvpool_t *pool) {
+static request_t *uvpool_take_request(uvpool_t *pool) {
     request_t *request = pool->spare;
     if (!request) return mouv__alloc(sizeof(*request));
     pool->spare = request->next;
@@ -79,8 +79,8 @@ static request_t *take_request(uvpool_t *pool) {
 
 static int uvpool_submit(mouv__executor_t *self, mouv__job_t *job) {
     uvpool_t *pool = (uvpool_t *)self;
-    if (++pool->unreaped >= REAP_EVERY) reap(pool);
-    request_t *request = take_request(pool);
+    if (++pool->unreaped >= REAP_EVERY) uvpool_reap(pool);
+    request_t *request = uvpool_take_request(pool);
     if (!request) return MOUV_ENOMEM;
     request->pool = pool;
     request->job = job;
@@ -89,17 +89,17 @@ static int uvpool_submit(mouv__executor_t *self, mouv__job_t *job) {
     request->next = pool->out;
     if (pool->out) pool->out->prev = request;
     pool->out = request;
-    uv_queue_work(&pool->loop, &request->work, run_request, reaped);
+    uv_queue_work(&pool->loop, &request->work, uvpool_run_request, uvpool_reaped);
     return 0;
 }
 
-static bool any_ran(const uvpool_t *pool) {
+static bool uvpool_any_ran(const uvpool_t *pool) {
     for (const request_t *request = pool->out; request; request = request->next)
         if (__atomic_load_n(&request->ran, __ATOMIC_ACQUIRE)) return true;
     return false;
 }
 
-static void free_spare(uvpool_t *pool) {
+static void uvpool_free_spare(uvpool_t *pool) {
     while (pool->spare) {
         request_t *request = pool->spare;
         pool->spare = request->next;
@@ -111,9 +111,9 @@ static void uvpool_close(mouv__executor_t *self) {
     uvpool_t *pool = (uvpool_t *)self;
     for (request_t *request = pool->out; request; request = request->next)
         uv_cancel((uv_req_t *)&request->work);
-    reap(pool);
-    while (any_ran(pool)) uv_run(&pool->loop, UV_RUN_ONCE);
-    free_spare(pool);
+    uvpool_reap(pool);
+    while (uvpool_any_ran(pool)) uv_run(&pool->loop, UV_RUN_ONCE);
+    uvpool_free_spare(pool);
     if (pool->out) {
         mouv__log(MOUV_LOG_WARNING, "a job is stuck in libuv's thread pool; its queue is left "
                                     "behind");
@@ -131,7 +131,7 @@ mouv__executor_t *mouv__executor_uvpool_new(mouv__mailbox_t *mailbox, uint32_t c
         mouv__free(pool);
         return NULL;
     }
-    uint32_t threads = libuv_threads();
+    uint32_t threads = uvpool_libuv_threads();
     pool->executor = (mouv__executor_t){.capacity = capacity < threads ? capacity : threads,
                                         .submit = uvpool_submit,
                                         .close = uvpool_close};
