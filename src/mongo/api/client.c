@@ -101,7 +101,7 @@ static int64_t client_queue_wait_ms(const mouv_client_opts_t *opts, const mongoc
 static void client_on_runtime_close(mouv__attachment_t *attachment) {
     mouv_client_t *client =
         (mouv_client_t *)((char *)attachment - offsetof(mouv_client_t, attachment));
-    mouv__client_begin_close(client, true);
+    mouv__close_begin(client, true);
 }
 
 static void client_free(mouv_client_t *client) {
@@ -110,6 +110,16 @@ static void client_free(mouv_client_t *client) {
     if (client->events) mouv__events_unref(client->events);
     mouv__free(client);
 }
+
+static void client_begin_close(mouv_client_t *client) {
+    mouv__close_begin(client, false);
+}
+
+static const mouv__client_ops_t client_ops = {
+    .close = client_begin_close,
+    .quiet = mouv__close_quiet,
+    .free = client_free,
+};
 
 static int client_remember_database(mouv_client_t *client, const mongoc_uri_t *uri) {
     const char *name = mongoc_uri_get_database(uri);
@@ -127,7 +137,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
     uint32_t pool_size = (uint32_t)client_max_pool_size(uri);
     client->pool.queue_wait_ms = client_queue_wait_ms(opts, uri);
     client->close_wait_ms = opts->close_wait_ms > 0 ? opts->close_wait_ms : 0;
-    mouv__listener_t *listener = mouv__listener_new(mouv__runtime_mailbox(client->runtime),
+    mouv__listener_t *listener = mouv__listener_new(mouv__runtime_mailbox(client->ref.runtime),
                                                     mouv__pool_topology_changed, client);
     if (!listener || client_remember_database(client, uri) < 0) {
         if (listener) mouv__listener_unref(listener);
@@ -179,8 +189,7 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
     }
     mouv_client_t *client = mouv__alloc(sizeof(*client));
     if (client) {
-        client->runtime = runtime;
-        client->process = mouv__fork_number();
+        mouv__client_ref_init(client, &client_ops, runtime);
         client->timeout_ms = timeout_ms;
     }
     if (!client || client_init(client, uri, &client_options, opts) < 0) {
@@ -193,7 +202,6 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
         mouv__raise(error, MOUV_ENOMEM, "mouv_client_new: %s", mouv_error_message(MOUV_ENOMEM));
         return NULL;
     }
-    client->users = 1;
     client->attachment.close = client_on_runtime_close;
     mouv__runtime_attach(runtime, &client->attachment);
     return client;
@@ -201,81 +209,21 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
 
 /* --- references ------------------------------------------------------------------------------- */
 
-int mouv__client_check(const mouv_client_t *client, mouv_error_t *error) {
-    if (!client) return mouv_error_set(error, MOUV_EINVAL, "the client is NULL");
-    if (client->process != mouv__fork_number())
-        return mouv_error_set(error, MOUV_ETHREAD,
-                              "the client belongs to the process that made it, this is a child: "
-                              "it makes its own after fork()");
-    if (client->state != MOUV__CLIENT_OPEN)
-        return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
-    if (mouv__runtime() != client->runtime)
-        return mouv_error_set(error, MOUV_ETHREAD, "the client belongs to another thread");
-    return 0;
-}
-
-bool mouv__client_is_elsewhere(const mouv_client_t *client) {
-    return client->process != mouv__fork_number() ||
-           (client->runtime && mouv__runtime() != client->runtime);
-}
-
-bool mouv__client_is_foreign(const mouv_client_t *client, const char *function) {
-    if (!mouv__client_is_elsewhere(client)) return false;
-    if (client->process == mouv__fork_number())
-        mouv__log(MOUV_LOG_ERROR, "%s: its client belongs to another thread; nothing is done",
-                  function);
-    return true;
-}
-
 mouv_client_t *mouv_client_ref(mouv_client_t *client) {
-    if (client) client->users++;
+    if (client) client->ref.users++;
     return client;
-}
-
-static void client_free_if_unused(mouv_client_t *client) {
-    if (client->users == 0 && client->open_for == 0 && client->held == 0 &&
-        client->state == MOUV__CLIENT_CLOSED)
-        client_free(client);
-}
-
-static void client_close_if_unused(mouv_client_t *client) {
-    if (client->users > 0 || client->open_for > 0) return;
-    mouv__client_hold(client);
-    mouv__client_begin_close(client, false);
-    mouv__client_let_go(client);
 }
 
 mouv_client_t *mouv_client_unref(mouv_client_t *client) {
     if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return NULL;
-    if (client->users > 0) client->users--;
-    if (client->users > 0) return NULL;
+    if (!mouv__client_ref_leave(client)) return NULL;
     mouv__events_stop(client->events); /* whatever it stays open for: who listens may be gone */
-    client_close_if_unused(client);
+    mouv__client_close_if_unused(client);
     return NULL;
-}
-
-mouv_client_t *mouv__client_keep_open(mouv_client_t *client) {
-    if (client) client->open_for++;
-    return client;
-}
-
-void mouv__client_may_close(mouv_client_t *client) {
-    if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return;
-    client->open_for--;
-    client_close_if_unused(client);
 }
 
 void mouv_client_drop(mouv_client_t **client) {
     *client = mouv_client_unref(*client);
-}
-
-void mouv__client_hold(mouv_client_t *client) {
-    client->held++;
-}
-
-void mouv__client_let_go(mouv_client_t *client) {
-    client->held--;
-    client_free_if_unused(client);
 }
 
 /* --- figures ---------------------------------------------------------------------------------- */
@@ -285,7 +233,7 @@ void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *sta
     memset(stats, 0, sizeof(*stats));
     if (!client) return;
     const mouv__pool_t *pool = &client->pool;
-    *stats = client->stats;
+    *stats = *mouv__client_stats(client);
     stats->queued = pool->selecting.count + pool->ready.count + pool->cleanup.count;
     stats->clients = pool->connection_count;
     stats->busy = pool->selector.busy + pool->cleaner.busy + client->kills.control.busy +

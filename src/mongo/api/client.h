@@ -14,6 +14,7 @@
 
 #include "async/loop/future.h"
 #include "async/task/runtime.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/operation/cut.h"
 #include "mongo/operation/kill.h"
 #include "mongo/pool/breaker.h"
@@ -36,22 +37,9 @@ struct mouv_collection {
     char name[];
 };
 
-/** Only forward. DRAINING waits for operations, DESTROYING for the pool. */
-typedef enum mouv__client_state {
-    MOUV__CLIENT_OPEN,
-    MOUV__CLIENT_DRAINING,
-    MOUV__CLIENT_DESTROYING,
-    MOUV__CLIENT_CLOSED
-} mouv__client_state_t;
-
 struct mouv_client {
+    mouv__client_ref_t ref; /**< first, see client_ref.h */
     mouv__attachment_t attachment;
-    mouv_runtime_t *runtime;
-    uint32_t users;        /**< mouv_client_ref(); at 0 nothing is told any more */
-    uint32_t open_for;     /**< sessions, cursors and the like; with both at 0 it closes */
-    uint32_t held;         /**< inside mouv: unsettled operations, the close itself */
-    uint32_t process;      /**< where it was made, see fork.h */
-    uint8_t state;         /**< mouv__client_state_t */
     bool leaving;          /**< the runtime closes: what is stuck is left behind */
     bool hurried;          /**< close_wait_ms are over: likewise */
     int64_t close_wait_ms; /**< 0: no limit */
@@ -72,7 +60,6 @@ struct mouv_client {
     struct mouv__closing *closings; /**< who waits for the end, see close.c */
     struct mouv__destroy *destroy;  /**< the memory that its end needs, until then */
     mouv__events_t *events;         /**< NULL: nothing is subscribed, see monitor.h */
-    mouv_client_stats_t stats;
 };
 
 /** An interned handle; an empty stand-in whose operations fail with ENOMEM if there is no memory.
@@ -85,27 +72,5 @@ bool mouv__database_is_unmade(const mouv_database_t *database);
 
 /** The end of all handles. */
 void mouv__handles_free(mouv_client_t *client);
-
-/** 0, or why a new operation is refused: MOUV_EINVAL (NULL), ETHREAD, ECLOSED. */
-int mouv__client_check(const mouv_client_t *client, mouv_error_t *error);
-
-/** Whether this is not the client's thread, or not its process. One that is closed belongs to any
- *  thread. */
-bool mouv__client_is_elsewhere(const mouv_client_t *client);
-
-/** The same for what returns no error and then must do nothing: complains, but not in the child of
- * a fork(), where nobody can help it. */
-bool mouv__client_is_foreign(const mouv_client_t *client, const char *function);
-
-/** One more, one less thing of its user's that needs it open. NULL is fine. Loop thread. */
-mouv_client_t *mouv__client_keep_open(mouv_client_t *client);
-void mouv__client_may_close(mouv_client_t *client);
-
-/** One more, one less reason inside mouv not to free it. Loop thread. */
-void mouv__client_hold(mouv_client_t *client);
-void mouv__client_let_go(mouv_client_t *client);
-
-/** Something has ended: a closing client looks whether it was the last. */
-void mouv__client_quiet(mouv_client_t *client);
 
 #endif

@@ -29,11 +29,6 @@
 /* The same after a close that was hurried: the program goes on, so there is time for good-byes. */
 #define HURRIED_DESTROY_MS 2000
 
-static void close_move(mouv_client_t *client, mouv__client_state_t state) {
-    assert(state == client->state + 1u);
-    client->state = (uint8_t)state;
-}
-
 /* --- the futures of mouv_client_close_future() ----------------------------------------------- */
 
 struct mouv__closing {
@@ -67,10 +62,10 @@ mouv_future_t mouv_client_close_future(mouv_client_t *client) {
     mouv__future_hold(&closing->future);
     closing->next = client->closings;
     client->closings = closing;
-    if (client->state == MOUV__CLIENT_CLOSED)
+    if (client->ref.state == MOUV__CLIENT_CLOSED)
         close_complete_closings(client);
     else
-        mouv__client_begin_close(client, false);
+        mouv__close_begin(client, false);
     return handle;
 }
 
@@ -83,15 +78,15 @@ int mouv_client_close(mouv_client_t *client, mouv_error_t *error) {
 /* --- closed ---------------------------------------------------------------------------------- */
 
 static void close_become_closed(mouv_client_t *client) {
-    mouv_runtime_t *runtime = client->runtime;
-    close_move(client, MOUV__CLIENT_CLOSED);
+    mouv_runtime_t *runtime = client->ref.runtime;
+    mouv__client_ref_move(client, MOUV__CLIENT_CLOSED);
     mouv__timer_stop(runtime, &client->close_timer);
     mouv__pool_clear(client);
     mouv__events_finish(client->events); /* tells the rest before an awaiter goes on */
     close_complete_closings(client);
     mouv__runtime_unkeep(runtime);
     mouv__runtime_detach(runtime, &client->attachment);
-    client->runtime = NULL;
+    client->ref.runtime = NULL;
     mouv__client_let_go(client);
 }
 
@@ -235,13 +230,13 @@ static void close_on_close_timer(mouv__timer_t *timer);
 
 static void close_start_timer(mouv_client_t *client, int64_t limit_ms,
                               void (*fn)(mouv__timer_t *)) {
-    mouv_runtime_t *runtime = client->runtime;
+    mouv_runtime_t *runtime = client->ref.runtime;
     mouv__timer_start(runtime, &client->close_timer, mouv__deadline_in(runtime, limit_ms), fn);
 }
 
 static void close_begin_destroy(mouv_client_t *client) {
     mouv__driver_pool_t *driver_pool = client->driver_pool;
-    close_move(client, MOUV__CLIENT_DESTROYING);
+    mouv__client_ref_move(client, MOUV__CLIENT_DESTROYING);
     mouv__kill_close(&client->kills);
     mouv__breakers_close(&client->breakers);
     mouv__cut_close(&client->cuts);
@@ -282,11 +277,11 @@ static void close_leave_behind(mouv_client_t *client) {
 static void close_on_close_timer(mouv__timer_t *timer) {
     mouv_client_t *client = (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
     mouv__client_hold(client);
-    if (client->state == MOUV__CLIENT_DRAINING) {
+    if (client->ref.state == MOUV__CLIENT_DRAINING) {
         close_leave_behind(client);
         mouv__pool_fail_cleanup(client);
         mouv__client_quiet(client);
-    } else if (client->state == MOUV__CLIENT_DESTROYING) {
+    } else if (client->ref.state == MOUV__CLIENT_DESTROYING) {
         mouv__background_abandon_all(client);
         close_become_closed(client);
     }
@@ -304,16 +299,16 @@ static void close_stop_all(mouv_client_t *client) {
 static void close_leave(mouv_client_t *client) {
     client->leaving = true;
     mouv__events_stop(client->events);
-    close_start_timer(client, client->state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS,
+    close_start_timer(client, client->ref.state == MOUV__CLIENT_DRAINING ? LEAVE_MS : DESTROY_MS,
                       close_on_close_timer);
-    if (client->state == MOUV__CLIENT_DRAINING) close_stop_all(client);
+    if (client->ref.state == MOUV__CLIENT_DRAINING) close_stop_all(client);
 }
 
 static void close_on_close_limit(mouv__timer_t *timer) {
     mouv_client_t *client = (mouv_client_t *)((char *)timer - offsetof(mouv_client_t, close_timer));
     mouv__client_hold(client);
     client->hurried = true;
-    if (client->state == MOUV__CLIENT_DRAINING) {
+    if (client->ref.state == MOUV__CLIENT_DRAINING) {
         close_start_timer(client, LEAVE_MS, close_on_close_timer);
         close_stop_all(client);
     } else {
@@ -322,15 +317,22 @@ static void close_on_close_limit(mouv__timer_t *timer) {
     mouv__client_let_go(client);
 }
 
-void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
-    if (client->state == MOUV__CLIENT_CLOSED) return;
+void mouv__close_quiet(mouv_client_t *client) {
+    const mouv__pool_t *pool = &client->pool;
+    if (client->ref.state != MOUV__CLIENT_DRAINING) return;
+    if (pool->running.first || client->cleanups > 0) return;
+    close_begin_destroy(client);
+}
+
+void mouv__close_begin(mouv_client_t *client, bool leaving) {
+    if (client->ref.state == MOUV__CLIENT_CLOSED) return;
     mouv__client_hold(client);
-    if (client->state == MOUV__CLIENT_OPEN) {
+    if (client->ref.state == MOUV__CLIENT_OPEN) {
         mouv_error_t error = {0};
         mouv__sessions_end(client);
         mouv__client_hold(client); /* until it is closed */
-        mouv__runtime_keep(client->runtime);
-        close_move(client, MOUV__CLIENT_DRAINING);
+        mouv__runtime_keep(client->ref.runtime);
+        mouv__client_ref_move(client, MOUV__CLIENT_DRAINING);
         if (client->close_wait_ms > 0)
             close_start_timer(client, client->close_wait_ms, close_on_close_limit);
         mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the client is being closed");
@@ -339,11 +341,4 @@ void mouv__client_begin_close(mouv_client_t *client, bool leaving) {
     if (leaving && !client->leaving) close_leave(client);
     mouv__client_quiet(client);
     mouv__client_let_go(client);
-}
-
-void mouv__client_quiet(mouv_client_t *client) {
-    const mouv__pool_t *pool = &client->pool;
-    if (client->state != MOUV__CLIENT_DRAINING) return;
-    if (pool->running.first || client->cleanups > 0) return;
-    close_begin_destroy(client);
 }

@@ -14,6 +14,9 @@ int mouv__close_reserve(mouv_client_t *client);
 void mouv__close_unreserve(mouv_client_t *client);
 
 /** Begins to close, harmless if it has begun; `leaving`: the runtime closes. */
-void mouv__client_begin_close(mouv_client_t *client, bool leaving);
+void mouv__close_begin(mouv_client_t *client, bool leaving);
+
+/** Something has ended: destroys a client that waited for just that. */
+void mouv__close_quiet(mouv_client_t *client);
 
 #endif

@@ -115,14 +115,15 @@ mouv__timeout_t mouv__timeout_of(mouv__command_t *command) {
 
 int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeout) {
     if (timeout.until_ns != MOUV__NEVER) return timeout.until_ns;
-    return timeout.ms > 0 ? mouv__deadline_in(client->runtime, timeout.ms) : MOUV__NEVER;
+    return timeout.ms > 0 ? mouv__deadline_in(mouv__client_runtime(client), timeout.ms)
+                          : MOUV__NEVER;
 }
 
 int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns) {
     int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
     int64_t heartbeat_ns = mouv__listener_rtt_ms(client->driver_pool->listener) * MS_NS;
     if (heartbeat_ns > rtt_ns) rtt_ns = heartbeat_ns;
-    return (until_ns - mouv__now_ns(client->runtime) - rtt_ns) / MS_NS;
+    return (until_ns - mouv__client_now_ns(client) - rtt_ns) / MS_NS;
 }
 
 static void timeout_shorten(mouv__operation_t *op, int64_t deadline_ns) {
@@ -139,7 +140,7 @@ void mouv__operation_set_cleanup_timeout(mouv__operation_t *op, int64_t ms) {
     if (ms <= 0) return;
     op->has_timeout = true;
     op->own_limit = true;
-    op->deadline_ns = op->limit_ns = mouv__deadline_in(op->client->runtime, ms);
+    op->deadline_ns = op->limit_ns = mouv__deadline_in(mouv__client_runtime(op->client), ms);
 }
 
 /** {writeConcern: {...}} anew without wtimeout; false: it has none. */

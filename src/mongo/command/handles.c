@@ -33,7 +33,7 @@ bool mouv__database_is_unmade(const mouv_database_t *database) {
  * What they give on another thread, or in the child of a fork(): the lists are not to be touched
  * there. Operations find this client's runtime to be another than theirs.
  */
-static mouv_client_t foreign_client = {.runtime = (mouv_runtime_t *)&foreign_client};
+static mouv_client_t foreign_client = {.ref.runtime = (mouv_runtime_t *)&foreign_client};
 
 static union {
     mouv_database_t handle;

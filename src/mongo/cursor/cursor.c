@@ -304,7 +304,9 @@ static bool cursor_plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     if (timeout && most_ms <= 0) return left_ms > 0;
     if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;
     cursor->poll_ms = left_ms < most_ms ? left_ms : most_ms;
-    if (!timeout) cursor->poll_end_ns = mouv__deadline_in(cursor->client->runtime, cursor->poll_ms);
+    if (!timeout)
+        cursor->poll_end_ns =
+            mouv__deadline_in(mouv__client_runtime(cursor->client), cursor->poll_ms);
     return left_ms > 0;
 }
 

@@ -210,7 +210,7 @@ static int32_t attempt_wait_limit_ms(const mouv__operation_t *op) {
     if (op->deadline_ns == MOUV__NEVER)
         return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->has_timeout ? -1 : 0;
     if (own_streams && !op->has_timeout) return 0;
-    int64_t left_ms = (op->deadline_ns - mouv__now_ns(op->client->runtime)) / MS_NS;
+    int64_t left_ms = (op->deadline_ns - mouv__client_now_ns(op->client)) / MS_NS;
     return attempt_lesser(op->has_timeout ? 0 : op->client->driver_pool->socket_timeout_ms,
                           left_ms + (own_streams ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
 }
@@ -256,7 +256,7 @@ static int attempt_take_session(mouv__operation_t *op, mouv__connection_t *conne
     mouv__attempt_t *attempt = &op->attempt;
     attempt->session = mouv__pinned_session(op);
     if (!attempt->session)
-        attempt->session = mouv__server_session_take(connection, mouv__now_ns(op->client->runtime));
+        attempt->session = mouv__server_session_take(connection, mouv__client_now_ns(op->client));
     if (!attempt->session) return MOUV_ENOMEM;
     return op->user_session ? mouv__session_apply_to(op, attempt->session) : 0;
 }
@@ -301,7 +301,7 @@ mouv__connection_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session) 
     mouv__attempt_t *attempt = &op->attempt;
     mouv__connection_t *connection = attempt->connection;
     if (!keep_session && attempt->session) {
-        mouv__server_session_give_back(attempt->session, mouv__now_ns(op->client->runtime));
+        mouv__server_session_give_back(attempt->session, mouv__client_now_ns(op->client));
         attempt->session = NULL;
     }
     attempt->connection = NULL;

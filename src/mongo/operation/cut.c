@@ -115,13 +115,13 @@ static void cut_consider(mouv__operation_t *op, int64_t now_ns) {
         return;
     }
     if (!cut_can_spend(&client->cuts, now_ns)) {
-        client->stats.abandoned++;
+        mouv__client_stats(client)->abandoned++;
         op->cut_ns = now_ns + ABANDON_NS;
     } else if (!mouv__interruptible_interrupt(op->attempt.connection->interruptible, op->number)) {
         op->cut_ns = now_ns + AGAIN_NS;
     } else {
         client->cuts.spent_ns += client->cuts.price_ns;
-        client->stats.interrupts++;
+        mouv__client_stats(client)->interrupts++;
         cut_pull(op);
         if (mouv__kill_is_silent(op)) mouv__kill_drop(&client->kills);
     }
@@ -132,7 +132,7 @@ static void cut_consider(mouv__operation_t *op, int64_t now_ns) {
 static void cut_on_timer(mouv__timer_t *timer);
 
 static void cut_arm(mouv__cuts_t *cuts) {
-    mouv_runtime_t *runtime = cuts->client->runtime;
+    mouv_runtime_t *runtime = mouv__client_runtime(cuts->client);
     int64_t next_ns = MOUV__NEVER;
     for (const mouv__operation_t *op = cuts->first; op; op = op->cut_next)
         if (op->cut_ns < next_ns) next_ns = op->cut_ns;
@@ -144,7 +144,7 @@ static void cut_arm(mouv__cuts_t *cuts) {
 
 static void cut_on_timer(mouv__timer_t *timer) {
     mouv__cuts_t *cuts = (mouv__cuts_t *)((char *)timer - offsetof(mouv__cuts_t, timer));
-    int64_t now_ns = mouv__now_ns(cuts->client->runtime);
+    int64_t now_ns = mouv__client_now_ns(cuts->client);
     for (mouv__operation_t *op = cuts->first, *next; op; op = next) {
         next = op->cut_next;
         if (op->cut_ns <= now_ns) cut_consider(op, now_ns);
@@ -164,7 +164,7 @@ void mouv__cut_add(mouv__operation_t *op, bool hopeless) {
     if (!client->driver_pool->own_streams) return;
     if (op->watched) cut_pull(op);
     if (op->cut_ns > 0) return;
-    cut_push(op, mouv__now_ns(client->runtime) + (hopeless ? 0 : cut_grace_ns(client)));
+    cut_push(op, mouv__client_now_ns(client) + (hopeless ? 0 : cut_grace_ns(client)));
     cut_arm(&client->cuts);
 }
 
@@ -172,7 +172,7 @@ void mouv__cut_topology_changed(mouv__cuts_t *cuts) {
     mouv_client_t *client = cuts->client;
     const mouv__topology_t *topology = client->pool.topology;
     if (!client->driver_pool->own_streams || !mouv__topology_has_primary(topology)) return;
-    int64_t at_ns = mouv__now_ns(client->runtime) + REPLACED_NS;
+    int64_t at_ns = mouv__client_now_ns(client) + REPLACED_NS;
     for (mouv__operation_t *op = client->pool.running.first; op; op = op->next) {
         if (op->state != MOUV__OP_RUNNING || op->cut_ns > 0) continue;
         if (mouv__attempt_is_sent(op) && !cut_is_replaced(op)) continue;
@@ -186,18 +186,18 @@ void mouv__cut_remove(mouv__operation_t *op) {
     mouv__cuts_t *cuts = &op->client->cuts;
     if (op->cut_ns == 0) return;
     cut_pull(op); /* of others the timer finds the next one */
-    if (!cuts->first) mouv__timer_stop(op->client->runtime, &cuts->timer);
+    if (!cuts->first) mouv__timer_stop(mouv__client_runtime(op->client), &cuts->timer);
 }
 
 void mouv__cut_hurry(mouv__cuts_t *cuts) {
     if (!cuts->first) return;
-    int64_t now_ns = mouv__now_ns(cuts->client->runtime);
+    int64_t now_ns = mouv__client_now_ns(cuts->client);
     for (mouv__operation_t *op = cuts->first; op; op = op->cut_next)
         if (!op->watched) op->cut_ns = now_ns;
     cut_arm(cuts);
 }
 
 void mouv__cut_close(mouv__cuts_t *cuts) {
-    mouv__timer_stop(cuts->client->runtime, &cuts->timer);
+    mouv__timer_stop(mouv__client_runtime(cuts->client), &cuts->timer);
     while (cuts->first) cut_pull(cuts->first);
 }

@@ -101,7 +101,7 @@ static bson_t *inquiry_question(const char *collection, int statements) {
 
 bool mouv__inquiry_is_possible(const mouv__operation_t *op) {
     return mouv__is_write(op) && op->attempt.txn_number > 0 && !op->in_transaction &&
-           !op->inquiry && op->client->state == MOUV__CLIENT_OPEN;
+           !op->inquiry && mouv__client_is_open(op->client);
 }
 
 /* mongod looks at the clock, and for a kill, once more when the write is stored already. */
@@ -154,7 +154,7 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
     op->inquiry = inquiry;
     op->maybe_stored = true; /* until there is an answer */
     op->user_max_time_ms = 0;
-    op->deadline_ns = mouv__now_ns(op->client->runtime) + MOUV__INQUIRY_NS;
+    op->deadline_ns = mouv__client_now_ns(op->client) + MOUV__INQUIRY_NS;
     if (op->own_limit) op->limit_ns = op->deadline_ns;
     return true;
 }

@@ -45,7 +45,7 @@ typedef struct kill {
 
 static bool kill_is_silent(const mouv__kills_t *kills, uint32_t server_id) {
     return (kills->silent & mouv__server_bit(server_id)) &&
-           mouv__now_ns(kills->client->runtime) < kills->silent_until_ns;
+           mouv__client_now_ns(kills->client) < kills->silent_until_ns;
 }
 
 /* --- the two lists --------------------------------------------------------------------------- */
@@ -75,7 +75,7 @@ void mouv__kill_add(mouv__operation_t *op) {
     mouv__cut_add(op, kills->refused);
     if (hopeless) return;
     kill_push(&kills->to_kill, op, KILL_WAITING);
-    if (!kills->flush.queued) mouv__runtime_ready(op->client->runtime, &kills->flush);
+    if (!kills->flush.queued) mouv__runtime_ready(mouv__client_runtime(op->client), &kills->flush);
 }
 
 void mouv__kill_remove(mouv__operation_t *op) {
@@ -97,7 +97,7 @@ static void kill_control_ended(mouv__background_t *background, bool answered) {
         background->connection->connected &= ~mouv__server_bit(background->server_id);
     mouv__pool_leave_control(background->client, &kills->control);
     if (kills->to_kill && !kills->flush.queued)
-        mouv__runtime_ready(background->client->runtime, &kills->flush);
+        mouv__runtime_ready(mouv__client_runtime(background->client), &kills->flush);
 }
 
 static void kill_prepare_ended(mouv__background_t *background) {
@@ -199,7 +199,7 @@ static void kill_on_again(mouv__timer_t *timer) {
         kill_push(&kills->to_kill, op, KILL_WAITING);
     }
     if (kills->to_kill && !kills->flush.queued)
-        mouv__runtime_ready(kills->client->runtime, &kills->flush);
+        mouv__runtime_ready(mouv__client_runtime(kills->client), &kills->flush);
 }
 
 /* Those who are not back yet are killed again after a pause that suits the most impatient. */
@@ -208,14 +208,14 @@ static void kill_plan_again(mouv__kills_t *kills) {
     for (mouv__operation_t *op = kills->killed; op; op = op->kill_next)
         if (op->kills < least) least = op->kills;
     if (least >= KILLS_MAX || kills->refused) return;
-    mouv_runtime_t *runtime = kills->client->runtime;
+    mouv_runtime_t *runtime = mouv__client_runtime(kills->client);
     int64_t pause_ns = FIRST_PAUSE_NS << (2 * (least > 0 ? least - 1 : 0));
     mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + pause_ns, kill_on_again);
 }
 
 /* There was no memory for the command. */
 static void kill_plan_flush(mouv__kills_t *kills) {
-    mouv_runtime_t *runtime = kills->client->runtime;
+    mouv_runtime_t *runtime = mouv__client_runtime(kills->client);
     mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS,
                       kill_on_again);
 }
@@ -229,7 +229,7 @@ static void kill_note_refusal(mouv__kills_t *kills, const mouv_error_t *error) {
 
 /* Whether the server has said anything, and what follows from it. */
 static bool kill_note_answer(mouv__kills_t *kills, const kill_t *kill) {
-    int64_t now_ns = mouv__now_ns(kills->client->runtime);
+    int64_t now_ns = mouv__client_now_ns(kills->client);
     uint64_t bit = mouv__server_bit(kill->background.server_id);
     mouv_error_t error = {0};
     if (!kill->background.ok) mouv__error_from_driver(&error, &kill->background.error);
@@ -254,7 +254,7 @@ static void kill_ended(mouv__background_t *background) {
         mouv__server_session_t *session = kill->sessions[i];
         if (!answered) session->dirty = session->doomed = true;
         if (--session->kills > 0) continue;
-        if (session->parked) mouv__server_session_give_back(session, mouv__now_ns(client->runtime));
+        if (session->parked) mouv__server_session_give_back(session, mouv__client_now_ns(client));
         mouv__pool_serve(client, session->connection);
     }
     kill_plan_again(kills);
@@ -271,7 +271,7 @@ static void kill_flush(mouv__ready_t *ready) {
     }
     kill->background.server_id = kills->to_kill->attempt.server_id;
     kill->number = ++kills->kill_number;
-    kill->began_ns = mouv__now_ns(kills->client->runtime);
+    kill->began_ns = mouv__client_now_ns(kills->client);
     kill_collect(kills, kill);
     mouv__background_submit(kills->client, &kill->background, &kills->control, kill_run, kill_ended,
                             kill_free);
@@ -285,7 +285,7 @@ void mouv__kill_init(mouv__kills_t *kills, mouv_client_t *client) {
 }
 
 void mouv__kill_close(mouv__kills_t *kills) {
-    mouv__timer_stop(kills->client->runtime, &kills->again);
+    mouv__timer_stop(mouv__client_runtime(kills->client), &kills->again);
     while (kills->to_kill) kill_pull(&kills->to_kill, kills->to_kill);
     while (kills->killed) kill_pull(&kills->killed, kills->killed);
 }

@@ -103,8 +103,8 @@ static void operation_future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
     if (op->inquiry) return;          /* it was stopped before, and will soon have ended */
-    op->out_of_time = op->deadline_ns <= mouv__now_ns(op->client->runtime);
-    if (!op->out_of_time) op->client->stats.cancels++;
+    op->out_of_time = op->deadline_ns <= mouv__client_now_ns(op->client);
+    if (!op->out_of_time) mouv__client_stats(op->client)->cancels++;
     mouv__operation_stop(op, false);
 }
 
@@ -190,7 +190,7 @@ mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operat
     if (operation_check_new(client, row, database, &error) < 0)
         return operation_fail_new(row, database, &error, failed);
     mouv__operation_t *op = mouv__alloc(size > sizeof(*op) ? size : sizeof(*op));
-    if (!op || mouv__future_init(&op->future, &future_ops, client->runtime,
+    if (!op || mouv__future_init(&op->future, &future_ops, mouv__client_runtime(client),
                                  !(row->flags & MOUV__OP_CLEANUP)) != 0) {
         mouv__free(op);
         *failed = mouv__future_failed(MOUV_ENOMEM);
@@ -255,10 +255,10 @@ mouv_future_t mouv__operation_start(mouv__operation_t *op) {
     op->held = true;
     mouv__future_hold(&op->future);
     mouv__operation_move(op, MOUV__OP_STARTED);
-    op->number = ++op->client->stats.started;
+    op->number = ++mouv__client_stats(op->client)->started;
     if (mouv__is_cleanup(op)) op->client->cleanups++;
     op->admit.run = operation_admit;
-    mouv__runtime_ready(op->client->runtime, &op->admit);
+    mouv__runtime_ready(mouv__client_runtime(op->client), &op->admit);
     return handle;
 }
 
@@ -279,15 +279,15 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
 
 static void operation_count_end(mouv__operation_t *op, int code, const mouv_error_t *error) {
     if (mouv__is_cleanup(op)) op->client->cleanups--;
-    op->client->stats.completed++;
+    mouv__client_stats(op->client)->completed++;
     if (code < 0 && (op->out_of_time || code == MOUV_ETIMEDOUT || mouv_error_is_timeout(error)))
-        op->client->stats.timeouts++;
+        mouv__client_stats(op->client)->timeouts++;
 }
 
 /* Completes the future. While a worker has the operation it is LATE, then SETTLED. */
 static void operation_settle(mouv__operation_t *op, int code, mouv_error_t *error) {
     mouv__queue_remove(op);
-    mouv__timer_stop(op->client->runtime, &op->timer);
+    mouv__timer_stop(mouv__client_runtime(op->client), &op->timer);
     mouv__session_end_operation(op);
     if (code < 0 && error->operation[0] == '\0')
         mouv__operation_text(op, error->operation, sizeof(error->operation));
@@ -328,7 +328,7 @@ void mouv__operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *err
     mouv_error_t own = *error;
     mouv__queue_remove(op);
     if (op->attempt.session) { /* kept for a retry that does not come */
-        mouv__server_session_give_back(op->attempt.session, mouv__now_ns(op->client->runtime));
+        mouv__server_session_give_back(op->attempt.session, mouv__client_now_ns(op->client));
         op->attempt.session = NULL;
     }
     operation_end_unanswered(op, &own);
@@ -350,7 +350,7 @@ static void operation_go_again(mouv__operation_t *op) {
     mouv_client_t *client = op->client;
     mouv__queue_remove(op);
     op->kills = 0;
-    if ((!op->stopped || op->inquiry) && client->state == MOUV__CLIENT_OPEN) {
+    if ((!op->stopped || op->inquiry) && mouv__client_is_open(client)) {
         mouv__pool_enter(client, op);
         return;
     }
@@ -379,7 +379,7 @@ static void operation_note_connection(mouv__operation_t *op, const mouv_error_t 
 }
 
 static void operation_count_bytes(mouv__operation_t *op) {
-    mouv_client_stats_t *stats = &op->client->stats;
+    mouv_client_stats_t *stats = mouv__client_stats(op->client);
     if (mouv__attempt_is_sent(op)) stats->bytes_sent += op->command->len;
     if (op->attempt.reply) stats->bytes_received += op->attempt.reply->len;
 }
@@ -468,7 +468,7 @@ static void operation_on_timer(mouv__timer_t *timer) {
     mouv__operation_t *op =
         (mouv__operation_t *)((char *)timer - offsetof(mouv__operation_t, timer));
     mouv_client_t *client = op->client;
-    int64_t now = mouv__now_ns(client->runtime);
+    int64_t now = mouv__client_now_ns(client);
     mouv__client_hold(client);
     if (op->state == MOUV__OP_STOPPING) {
         mouv__operation_give_up(op);
@@ -484,7 +484,7 @@ static void operation_on_timer(mouv__timer_t *timer) {
 }
 
 void mouv__operation_arm(mouv__operation_t *op) {
-    mouv_runtime_t *runtime = op->client->runtime;
+    mouv_runtime_t *runtime = mouv__client_runtime(op->client);
     int64_t at = operation_next_alarm(op);
     if (at == MOUV__NEVER) {
         mouv__timer_stop(runtime, &op->timer);
@@ -512,7 +512,7 @@ static void operation_stop_on_worker(mouv__operation_t *op) {
         return;
     }
     mouv__operation_move(op, MOUV__OP_STOPPING);
-    op->grace_ns = mouv__now_ns(op->client->runtime) + WRITE_GRACE_NS;
+    op->grace_ns = mouv__client_now_ns(op->client) + WRITE_GRACE_NS;
     mouv__operation_arm(op);
 }
 

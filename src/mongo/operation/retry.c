@@ -147,7 +147,7 @@ bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
     if (!op->first_error) op->first_error = mouv__alloc(sizeof(*op->first_error));
     if (op->first_error) *op->first_error = *error;
     if (op->retries < UINT8_MAX) op->retries++;
-    op->client->stats.retries++;
+    mouv__client_stats(op->client)->retries++;
     op->attempt.avoid_id = op->attempt.server_id;
     return true;
 }

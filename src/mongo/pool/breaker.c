@@ -41,7 +41,7 @@ static const char *breaker_host_of(const mouv_client_t *client, uint32_t server_
 }
 
 static long long breaker_silent_ms(const mouv_client_t *client, const mouv__breaker_t *breaker) {
-    return (long long)((mouv__now_ns(client->runtime) - breaker->since_ns) / MS_NS);
+    return (long long)((mouv__client_now_ns(client) - breaker->since_ns) / MS_NS);
 }
 
 static bool breaker_is_asked(const mouv__breakers_t *breakers, uint32_t server_id) {
@@ -64,7 +64,7 @@ static void breaker_ping_ended(mouv__background_t *background) {
     mouv_error_t error = {0};
     mouv__pool_leave_control(client, &client->breakers.control);
     client->breakers.of[background->server_id % 64].ping_ns =
-        mouv__now_ns(client->runtime) + PAUSE_NS;
+        mouv__client_now_ns(client) + PAUSE_NS;
     if (background->ok || mouv__background_error(background, &error) == MOUV_ESERVER)
         mouv__breaker_heard(client, background->server_id);
     breaker_go_on_asking(&client->breakers);
@@ -72,7 +72,7 @@ static void breaker_ping_ended(mouv__background_t *background) {
 
 static void breaker_send_ping(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
     mouv__background_t *background = mouv__alloc(sizeof(*background));
-    int64_t now_ns = mouv__now_ns(breakers->client->runtime);
+    int64_t now_ns = mouv__client_now_ns(breakers->client);
     int64_t least = breaker_least_ns(breakers->client);
     breaker->ping_ns = now_ns + PAUSE_NS;
     if (!background) return;
@@ -97,7 +97,7 @@ static mouv__breaker_t *breaker_next_ping(mouv__breakers_t *breakers) {
 static void breaker_open_breaker(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
     mouv_client_t *client = breakers->client;
     breakers->open |= mouv__server_bit(breaker->server_id);
-    client->stats.circuits++;
+    mouv__client_stats(client)->circuits++;
     mouv__log(MOUV_LOG_WARNING,
               "%s has not answered for %lld ms; until it does only pings are sent",
               breaker_host_of(client, breaker->server_id), breaker_silent_ms(client, breaker));
@@ -128,21 +128,22 @@ static void breaker_on_timer(mouv__timer_t *timer) {
 /* breaker_ping_ended() comes here as well. */
 static void breaker_go_on_asking(mouv__breakers_t *breakers) {
     mouv_client_t *client = breakers->client;
-    int64_t now_ns = mouv__now_ns(client->runtime);
-    if (!breakers->asked || client->state != MOUV__CLIENT_OPEN) return;
+    int64_t now_ns = mouv__client_now_ns(client);
+    if (!breakers->asked || !mouv__client_is_open(client)) return;
     mouv__breaker_t *next = breaker_next_ping(breakers);
     if (!breakers->control.busy && next->ping_ns <= now_ns) breaker_send_ping(breakers, next);
     int64_t next_ns = breaker_open_unanswered(breakers, now_ns);
     if (!breakers->control.busy && next->ping_ns < next_ns) next_ns = next->ping_ns;
     if (next_ns == MOUV__NEVER)
-        mouv__timer_stop(client->runtime, &breakers->timer);
-    else if (mouv__timer_start(client->runtime, &breakers->timer, next_ns, breaker_on_timer) < 0)
+        mouv__timer_stop(mouv__client_runtime(client), &breakers->timer);
+    else if (mouv__timer_start(mouv__client_runtime(client), &breakers->timer, next_ns,
+                               breaker_on_timer) < 0)
         mouv__log(MOUV_LOG_WARNING, "no memory for the timer of a ping");
 }
 
 static void breaker_ask(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
     breakers->asked |= mouv__server_bit(breaker->server_id);
-    breaker->ping_ns = mouv__now_ns(breakers->client->runtime);
+    breaker->ping_ns = mouv__client_now_ns(breakers->client);
     breaker->open_ns = MOUV__NEVER; /* its ping may have to wait for another server's */
     breaker_go_on_asking(breakers);
 }
@@ -152,7 +153,7 @@ static void breaker_ask(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
 static void breaker_on_closed(mouv__ready_t *ready) {
     mouv__breakers_t *breakers =
         (mouv__breakers_t *)((char *)ready - offsetof(mouv__breakers_t, closed));
-    if (breakers->client->state == MOUV__CLIENT_OPEN) mouv__pool_look_again(breakers->client);
+    if (mouv__client_is_open(breakers->client)) mouv__pool_look_again(breakers->client);
 }
 
 bool mouv__breaker_keeps_cut(const mouv_client_t *client, mouv__connection_t *connection,
@@ -182,18 +183,19 @@ static void breaker_close_breaker(mouv__breakers_t *breakers, mouv__breaker_t *b
     breakers->missed &= ~bit;
     breakers->asked &= ~bit;
     breakers->open &= ~bit;
-    if (!breakers->asked) mouv__timer_stop(client->runtime, &breakers->timer);
+    if (!breakers->asked) mouv__timer_stop(mouv__client_runtime(client), &breakers->timer);
     if (!was_open) return;
     breaker_give_cuts_back(client, breaker->server_id);
     mouv__log(MOUV_LOG_DEBUG, "%s is no longer only pinged, after %lld ms",
               breaker_host_of(client, breaker->server_id), breaker_silent_ms(client, breaker));
-    if (!breakers->closed.queued) mouv__runtime_ready(client->runtime, &breakers->closed);
+    if (!breakers->closed.queued)
+        mouv__runtime_ready(mouv__client_runtime(client), &breakers->closed);
 }
 
 void mouv__breaker_heard(mouv_client_t *client, uint32_t server_id) {
     mouv__breakers_t *breakers = &client->breakers;
     mouv__breaker_t *breaker = &breakers->of[server_id % 64];
-    breaker->heard_ns = mouv__now_ns(client->runtime);
+    breaker->heard_ns = mouv__client_now_ns(client);
     mouv__kill_heard(&client->kills, server_id);
     if (breaker->misses > 0) breaker_close_breaker(breakers, breaker);
 }
@@ -219,13 +221,13 @@ static void breaker_count_miss(const mouv__operation_t *op, int64_t began_ns, in
 
 /* Whether its server had time for an answer and has said nothing at all. */
 static bool breaker_is_miss(const mouv__operation_t *op, int64_t began_ns, int64_t now_ns) {
-    if (op->attempt.server_id == 0 || op->client->state != MOUV__CLIENT_OPEN) return false;
+    if (op->attempt.server_id == 0 || !mouv__client_is_open(op->client)) return false;
     return breaker_was_too_late(op, now_ns) && breaker_of(op)->heard_ns <= began_ns &&
            now_ns - began_ns >= breaker_least_ns(op->client);
 }
 
 void mouv__breaker_missed(const mouv__operation_t *op) {
-    int64_t now_ns = mouv__now_ns(op->client->runtime);
+    int64_t now_ns = mouv__client_now_ns(op->client);
     if (!op->attempt.reached && op->client->driver_pool->own_streams) return;
     if (breaker_is_miss(op, op->began_ns, now_ns)) breaker_count_miss(op, op->began_ns, now_ns);
 }
@@ -233,7 +235,7 @@ void mouv__breaker_missed(const mouv__operation_t *op) {
 /* Those that one moment ends are one miss: most of them have waited for others. */
 void mouv__breaker_waited(const mouv__operation_t *op) {
     const mouv__breaker_t *breaker = breaker_of(op);
-    int64_t now_ns = mouv__now_ns(op->client->runtime);
+    int64_t now_ns = mouv__client_now_ns(op->client);
     int64_t began_ns = op->select_ns - op->client->selection_timeout_ms * MS_NS;
     if (breaker->misses > 0 && now_ns - breaker->missed_ns < breaker_least_ns(op->client)) return;
     if (breaker_is_miss(op, began_ns, now_ns)) breaker_count_miss(op, began_ns, now_ns);
@@ -322,5 +324,5 @@ void mouv__breakers_init(mouv__breakers_t *breakers, mouv_client_t *client) {
 
 void mouv__breakers_close(mouv__breakers_t *breakers) {
     breakers->missed = breakers->asked = breakers->open = 0;
-    mouv__timer_stop(breakers->client->runtime, &breakers->timer);
+    mouv__timer_stop(mouv__client_runtime(breakers->client), &breakers->timer);
 }

@@ -100,7 +100,7 @@ void mouv__idle_reconnect(mouv_client_t *client, mouv__connection_t *connection)
     if (there && !kept && pool->connecting[server_id % 64] >= MOUV__CONNECTING_MAX) return;
     connection->reconnect_id = 0;
     pool->reconnecting = true; /* others may be waiting for their turn */
-    if (kept || !there || client->state != MOUV__CLIENT_OPEN) return;
+    if (kept || !there || !mouv__client_is_open(client)) return;
     mouv__idle_remove(pool, connection);
     connection->busy = true;
     mouv__connect(client, connection, server_id, NULL);

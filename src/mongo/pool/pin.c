@@ -68,7 +68,7 @@ void mouv__pin_free(mouv__pin_t *pin) {
     if (pin->session) {
         pin_unlink_keeper(pin);
         if (pin->polls) pin->session->connection->streams--;
-        mouv__server_session_give_back(pin->session, mouv__now_ns(client->runtime));
+        mouv__server_session_give_back(pin->session, mouv__client_now_ns(client));
     }
     mouv__client_let_go(client);
     mouv__free(pin);

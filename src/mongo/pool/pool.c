@@ -59,11 +59,11 @@ static void pool_dispatch(mouv_client_t *client, mouv__operation_t *op,
         mouv__operation_stop(op, true);
         return;
     }
-    if (op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN)
+    if (op->deadline_ns != MOUV__NEVER && mouv__client_is_open(client))
         mouv__kill_prepare(&client->kills, op->attempt.server_id);
     mouv__give_txn_number(op);
     mouv__queue_remove(op);
-    op->began_ns = mouv__now_ns(client->runtime);
+    op->began_ns = mouv__client_now_ns(client);
     if (client->events) mouv__events_checked_out(op); /* the worker may tell more at once */
     int rc = mouv__attempt_begin(op, connection, executor);
     if (rc < 0) {
@@ -119,7 +119,7 @@ static void pool_fail_unserved(mouv_client_t *client, mouv__operation_t *op) {
 /* Of clean-up only an abort waits for a server: a transaction is open there. It has a deadline. */
 static void pool_wait_or_fail(mouv_client_t *client, mouv__operation_t *op) {
     bool dead = pool_is_dead(&client->pool);
-    bool waits = op->deadline_ns != MOUV__NEVER && client->state == MOUV__CLIENT_OPEN && !dead;
+    bool waits = op->deadline_ns != MOUV__NEVER && mouv__client_is_open(client) && !dead;
     if (mouv__is_cleanup(op) && !waits)
         pool_fail_cleanup(op);
     else if (dead)
@@ -147,7 +147,7 @@ static void pool_wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
         op->wait_ns =
             op->select_ns; /* one limit for the server and the client, whatever the queue's */
     else if (op->deadline_ns == MOUV__NEVER)
-        op->wait_ns = mouv__deadline_in(client->runtime, pool->queue_wait_ms);
+        op->wait_ns = mouv__deadline_in(mouv__client_runtime(client), pool->queue_wait_ms);
 }
 
 /* A killSessions that is under way must not hit the session's next operation: that waits. */
@@ -204,7 +204,7 @@ static int pool_check_entry(mouv_client_t *client, const mouv__operation_t *op,
                             mouv_error_t *error) {
     bool cleanup = mouv__is_cleanup(op), lost = false;
     if (op->user_session) mouv__session_pinned(op->user_session, &lost);
-    if (client->state != MOUV__CLIENT_OPEN && !cleanup)
+    if (!mouv__client_is_open(client) && !cleanup)
         return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
     if (lost || (op->pin && !mouv__pin_session(op->pin)))
         return mouv_error_set(error, MOUV_ECLOSED, "its session has ended with the client");
@@ -218,7 +218,7 @@ static void pool_enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv__operation_move(op, MOUV__OP_SELECTING);
     op->order = ++client->pool.arrivals;
-    op->select_ns = mouv__deadline_in(client->runtime, client->selection_timeout_ms);
+    op->select_ns = mouv__deadline_in(mouv__client_runtime(client), client->selection_timeout_ms);
     if (pool_check_entry(client, op, &error) < 0) {
         mouv__operation_fail_waiting(op, &error);
     } else if (mouv__pool_choose(client, op)) {
@@ -236,7 +236,7 @@ static bool pool_is_waiting(const mouv__operation_t *op) {
 
 void mouv__pool_enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv__future_hold(&op->future);
-    if (client->events) op->entered_ns = mouv__now_ns(client->runtime);
+    if (client->events) op->entered_ns = mouv__client_now_ns(client);
     pool_enter(client, op);
     mouv__pool_pump(client);
     if (client->events && pool_is_waiting(op)) mouv__events_queued(op);
@@ -340,7 +340,7 @@ static void pool_pump_reconnecting(mouv_client_t *client) {
 
 void mouv__pool_pump(mouv_client_t *client) {
     mouv__pool_t *pool = &client->pool;
-    if (client->state > MOUV__CLIENT_DRAINING) return;
+    if (mouv__client_state(client) > MOUV__CLIENT_DRAINING) return;
     if (pool->driver_pool_state == MOUV__DRIVER_POOL_READY) {
         if (pool->cleanup.first) pool_pump_cleanup(client);
         if (pool->reconnecting) pool_pump_reconnecting(client);
@@ -439,7 +439,7 @@ void mouv__pool_fail_cleanup(mouv_client_t *client) {
 
 static void pool_explain_selection(mouv_client_t *client, const mouv__operation_t *op,
                                    mouv_error_t *error) {
-    int64_t left_ms = (op->select_ns - mouv__now_ns(client->runtime)) / MS_NS;
+    int64_t left_ms = (op->select_ns - mouv__client_now_ns(client)) / MS_NS;
     int64_t waited_ms = client->selection_timeout_ms - (left_ms > 0 ? left_ms : 0);
     char reasons[400];
     if (mouv__breaker_explain(op, error)) return;
@@ -470,7 +470,7 @@ static void pool_explain_queue(mouv_client_t *client, const mouv__operation_t *o
     uint32_t busy = 0;
     for (uint32_t i = 0; i < pool->connection_count; i++) busy += pool->connections[i]->busy;
     const mouv__operation_t *oldest = pool->running.first;
-    int64_t age_ns = oldest ? mouv__now_ns(client->runtime) - oldest->began_ns : 0;
+    int64_t age_ns = oldest ? mouv__client_now_ns(client) - oldest->began_ns : 0;
     mouv_error_set(error, MOUV_EQUEUE,
                    "%u of %u clients busy, %u operations ahead; the oldest runs for %.1f s", busy,
                    pool->connection_max, pool_count_ahead(op), (double)age_ns / 1e9);
@@ -497,7 +497,7 @@ static bool pool_wants_uvpool(mouv_executor_t executor) {
 
 int mouv__pool_init(mouv_client_t *client, const mouv_client_opts_t *opts, uint32_t max_pool_size) {
     mouv__pool_t *pool = &client->pool;
-    mouv__mailbox_t *mailbox = mouv__runtime_mailbox(client->runtime);
+    mouv__mailbox_t *mailbox = mouv__runtime_mailbox(mouv__client_runtime(client));
     pool->control_executor = mouv__executor_threads_new(mailbox, MOUV__CONTROLS + 1);
     pool->executor = pool_wants_uvpool(opts->executor)
                          ? mouv__executor_uvpool_new(mailbox, max_pool_size)

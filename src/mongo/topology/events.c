@@ -419,7 +419,7 @@ void mouv__events_subscribe(const mouv__events_t *events, mongoc_apm_callbacks_t
 /* --- the pool, on the loop thread ------------------------------------------------------------- */
 
 static int64_t events_us_since(const mouv__operation_t *op, int64_t then_ns) {
-    return (mouv__now_ns(op->client->runtime) - then_ns) / 1000;
+    return (mouv__client_now_ns(op->client) - then_ns) / 1000;
 }
 
 static mouv_pool_event_t *events_note(const mouv__operation_t *op, kind_t kind) {
@@ -531,8 +531,8 @@ int mouv_client_set_monitor(mouv_client_t *client, const mouv_monitor_t *callbac
     int rc = mouv__client_check(client, NULL);
     if (rc < 0) return rc;
     if (!callbacks) return MOUV_EINVAL;
-    if (client->stats.started > 0 || client->events) return MOUV_ESTATE;
-    client->events = events_monitor_new(client->runtime, callbacks, arg);
+    if (mouv__client_stats(client)->started > 0 || client->events) return MOUV_ESTATE;
+    client->events = events_monitor_new(mouv__client_runtime(client), callbacks, arg);
     if (!client->events) return MOUV_ENOMEM;
     mouv__listener_set_events(client->driver_pool->listener, client->events);
     return 0;

@@ -76,7 +76,7 @@ void mouv__background_submit(mouv_client_t *client, mouv__background_t *backgrou
         background->refused = executor->submit(executor, &background->job);
         if (background->refused == 0) return;
     }
-    mouv__executor_send_home(mouv__runtime_mailbox(client->runtime), &background->job);
+    mouv__executor_send_home(mouv__runtime_mailbox(mouv__client_runtime(client)), &background->job);
 }
 
 int mouv__background_error(const mouv__background_t *background, mouv_error_t *error) {

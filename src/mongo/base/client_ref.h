@@ -1,0 +1,107 @@
+/*
+ * What the lower rooms may know of a client: whose thread it is on, whether it is open, who holds it.
+ * A mouv_client_t begins with its reference (api/client.h), so its address is that of the client;
+ * what the rooms below api/ call upward stands in three callbacks.
+ *
+ *   users     mouv_client_ref(): at 0 nothing is told any more
+ *   open_for  sessions, cursors and the like; with both at 0 it closes
+ *   held      inside mouv: unsettled operations, the close itself; with all at 0 it is freed
+ */
+#ifndef MOUV_MONGO_BASE_CLIENT_REF_H
+#define MOUV_MONGO_BASE_CLIENT_REF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mouv/client.h>
+
+#include "async/task/runtime.h"
+
+/** Only forward. DRAINING waits for operations, DESTROYING for libmongoc's pool. */
+typedef enum mouv__client_state {
+    MOUV__CLIENT_OPEN,
+    MOUV__CLIENT_DRAINING,
+    MOUV__CLIENT_DESTROYING,
+    MOUV__CLIENT_CLOSED
+} mouv__client_state_t;
+
+/** What api/ does for the rooms below it; loop thread. */
+typedef struct mouv__client_ops {
+    /** Nobody needs it open any more. */
+    void (*close)(mouv_client_t *client);
+    /** Something has ended: a closing client looks whether it was the last. */
+    void (*quiet)(mouv_client_t *client);
+    /** It is closed and nobody holds it. */
+    void (*free)(mouv_client_t *client);
+} mouv__client_ops_t;
+
+typedef struct mouv__client_ref {
+    const mouv__client_ops_t *ops;
+    mouv_runtime_t *runtime; /**< NULL once it is closed */
+    uint32_t users, open_for, held;
+    uint32_t process; /**< where it was made, see fork.h */
+    uint8_t state;    /**< mouv__client_state_t */
+    mouv_client_stats_t stats;
+} mouv__client_ref_t;
+
+static inline mouv__client_ref_t *mouv__client_ref_of(const mouv_client_t *client) {
+    return (mouv__client_ref_t *)client;
+}
+
+static inline mouv_runtime_t *mouv__client_runtime(const mouv_client_t *client) {
+    return mouv__client_ref_of(client)->runtime;
+}
+
+static inline int64_t mouv__client_now_ns(const mouv_client_t *client) {
+    return mouv__now_ns(mouv__client_runtime(client));
+}
+
+static inline mouv__client_state_t mouv__client_state(const mouv_client_t *client) {
+    return (mouv__client_state_t)mouv__client_ref_of(client)->state;
+}
+
+static inline bool mouv__client_is_open(const mouv_client_t *client) {
+    return mouv__client_state(client) == MOUV__CLIENT_OPEN;
+}
+
+/** Its figures, for whoever counts. */
+static inline mouv_client_stats_t *mouv__client_stats(const mouv_client_t *client) {
+    return &mouv__client_ref_of(client)->stats;
+}
+
+/** A client's beginning, with one user. */
+void mouv__client_ref_init(mouv_client_t *client, const mouv__client_ops_t *ops,
+                           mouv_runtime_t *runtime);
+
+/** The next state; asserts that it is. */
+void mouv__client_ref_move(mouv_client_t *client, mouv__client_state_t state);
+
+/** 0, or why a new operation is refused: MOUV_EINVAL (NULL), ETHREAD, ECLOSED. */
+int mouv__client_check(const mouv_client_t *client, mouv_error_t *error);
+
+/** Whether this is not the client's thread, or not its process. One that is closed belongs to any
+ *  thread. */
+bool mouv__client_is_elsewhere(const mouv_client_t *client);
+
+/** The same for what returns no error and then must do nothing: complains, but not in the child of
+ * a fork(), where nobody can help it. */
+bool mouv__client_is_foreign(const mouv_client_t *client, const char *function);
+
+/** One user less: true if it was the last. */
+bool mouv__client_ref_leave(mouv_client_t *client);
+
+/** Closes it unless somebody needs it open. */
+void mouv__client_close_if_unused(mouv_client_t *client);
+
+/** One more, one less thing of its user's that needs it open. NULL is fine. Loop thread. */
+mouv_client_t *mouv__client_keep_open(mouv_client_t *client);
+void mouv__client_may_close(mouv_client_t *client);
+
+/** One more, one less reason inside mouv not to free it. Loop thread. */
+void mouv__client_hold(mouv_client_t *client);
+void mouv__client_let_go(mouv_client_t *client);
+
+/** Something has ended: a closing client looks whether it was the last. */
+void mouv__client_quiet(mouv_client_t *client);
+
+#endif
