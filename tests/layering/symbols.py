@@ -110,9 +110,10 @@ def circles(files, found):
 
 
 def undeclared(objects, source):
-    """A .c's exports stand in the .h of its name; public ones (mouv_) in include/mouv."""
+    """A .c's exports stand in the .h of its name (one for all architectures); public ones (mouv_) in
+    include/mouv."""
     for file, (defined, _) in objects.items():
-        header = pathlib.Path(source) / "src" / re.sub(r"\.(c|S)$", ".h", file)
+        header = pathlib.Path(source) / "src" / re.sub(r"(_x86_64|_aarch64)?\.(c|S)$", ".h", file)
         text = header.read_text() if header.exists() else ""
         for name in sorted(defined):
             if name.startswith("mouv__") and not re.search(rf"\b{name}\b", text):
