@@ -17,27 +17,14 @@ static void children_set_phase(mouv__group_t *group, mouv__group_phase_t phase) 
 
 /* ---- lists ---- */
 
-static void children_append(mouv__children_t *list, mouv__child_t *child) {
-    child->prev = list->last;
-    child->next = NULL;
-    if (list->last != NULL)
-        list->last->next = child;
-    else
-        list->first = child;
-    list->last = child;
-    list->count++;
+static void children_append(mouv__children_t *children, mouv__child_t *child) {
+    mouv__list_push_back(&children->list, &child->link);
+    children->count++;
 }
 
-static void children_take_out(mouv__children_t *list, mouv__child_t *child) {
-    if (child->prev != NULL)
-        child->prev->next = child->next;
-    else
-        list->first = child->next;
-    if (child->next != NULL)
-        child->next->prev = child->prev;
-    else
-        list->last = child->prev;
-    list->count--;
+static void children_take_out(mouv__children_t *children, mouv__child_t *child) {
+    mouv__list_remove(&children->list, &child->link);
+    children->count--;
 }
 
 static void children_free_child(mouv__child_t *child) {
@@ -45,36 +32,17 @@ static void children_free_child(mouv__child_t *child) {
     mouv__free(child);
 }
 
-static void children_free_children(mouv__children_t *list) {
-    while (list->first != NULL) {
-        mouv__child_t *child = list->first;
-        children_take_out(list, child);
+static void children_free_all(mouv__children_t *children) {
+    mouv__child_t *child;
+    while ((child = MOUV__LIST_POP(&children->list, mouv__child_t, link)) != NULL)
         children_free_child(child);
-    }
-}
-
-static void children_enqueue(mouv__entrant_t *entrant) {
-    mouv__group_t *group = entrant->group;
-    entrant->prev = group->last_entrant;
-    if (group->last_entrant != NULL)
-        group->last_entrant->next = entrant;
-    else
-        group->entrants = entrant;
-    group->last_entrant = entrant;
+    children->count = 0;
 }
 
 /* Out of the queue; the child is then the caller's. */
 static mouv__future_t *children_dequeue(mouv__entrant_t *entrant) {
-    mouv__group_t *group = entrant->group;
+    mouv__list_remove(&entrant->group->entrants, &entrant->link);
     mouv__future_t *child = entrant->child;
-    if (entrant->prev != NULL)
-        entrant->prev->next = entrant->next;
-    else
-        group->entrants = entrant->next;
-    if (entrant->next != NULL)
-        entrant->next->prev = entrant->prev;
-    else
-        group->last_entrant = entrant->prev;
     entrant->child = NULL;
     return child;
 }
@@ -90,19 +58,21 @@ void mouv__group_get_error(const mouv__group_t *group, size_t index, mouv_error_
         *error = group->refused;
         return;
     }
-    const mouv__child_t *child = group->failed.first;
-    while (index-- > 0) child = child->next;
-    mouv__future_error(child->future, error);
+    MOUV__LIST_EACH(&group->failed.list, const mouv__child_t, child, link) {
+        if (index-- > 0) continue;
+        mouv__future_error(child->future, error);
+        return;
+    }
 }
 
 /* The first error; but a write of unknown outcome must not hide behind another. */
 static void children_get_main_error(const mouv__group_t *group, mouv_error_t *error) {
-    const mouv__child_t *child = group->failed.first;
-    while (child != NULL && child->future->code != MOUV_EUNKNOWN) child = child->next;
-    if (child != NULL)
+    mouv__group_get_error(group, 0, error);
+    MOUV__LIST_EACH(&group->failed.list, const mouv__child_t, child, link) {
+        if (child->future->code != MOUV_EUNKNOWN) continue;
         mouv__future_error(child->future, error);
-    else
-        mouv__group_get_error(group, 0, error);
+        break;
+    }
     size_t more = mouv__group_count_errors(group) - 1;
     if (more == 0) return;
     mouv_error_t whole = *error;
@@ -114,7 +84,8 @@ static void children_get_main_error(const mouv__group_t *group, mouv_error_t *er
 
 /* Errors go before a cancel; one by mouv_group_cancel() is no failure at all. */
 static void children_conclude(mouv__group_t *group) {
-    if (!group->joining || group->running.count > 0 || group->entrants != NULL) return;
+    if (!group->joining || group->running.count > 0 || !mouv__list_is_empty(&group->entrants))
+        return;
     if (group->phase == MOUV__GROUP_ENDED) return;
     mouv_error_t error;
     int code = group->future.asked ? MOUV_ECANCELED : 0;
@@ -132,7 +103,7 @@ static void children_conclude(mouv__group_t *group) {
 static void children_child_ended(mouv__child_t *child);
 
 static void children_run_ended(mouv__ready_t *ready) {
-    children_child_ended((mouv__child_t *)((char *)ready - offsetof(mouv__child_t, ready)));
+    children_child_ended(mouv__container_of(ready, mouv__child_t, ready));
 }
 
 static void children_on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
@@ -181,11 +152,11 @@ int mouv__group_refuse(const mouv__group_t *group, mouv_error_t *error) {
 void mouv__group_stop(mouv__group_t *group) {
     if (group->phase != MOUV__GROUP_OPEN) return;
     children_set_phase(group, MOUV__GROUP_STOPPING);
-    for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
+    MOUV__LIST_EACH(&group->running.list, mouv__child_t, child, link)
         mouv__future_cancel(child->future);
     if (group->scope != NULL) mouv__scope_cancel(group->scope);
-    while (group->entrants != NULL) {
-        mouv__entrant_t *entrant = group->entrants;
+    mouv__entrant_t *entrant;
+    while ((entrant = MOUV__LIST_FIRST(&group->entrants, mouv__entrant_t, link)) != NULL) {
         mouv__group_turn_away(group, children_dequeue(entrant));
         mouv_error_t error;
         mouv__future_complete(&entrant->future, mouv__group_refuse(group, &error), &error);
@@ -212,8 +183,8 @@ bool mouv__group_has_room(const mouv__group_t *group) {
 }
 
 void mouv__group_admit(mouv__group_t *group) {
-    while (group->entrants != NULL && mouv__group_has_room(group)) {
-        mouv__entrant_t *entrant = group->entrants;
+    while (!mouv__list_is_empty(&group->entrants) && mouv__group_has_room(group)) {
+        mouv__entrant_t *entrant = MOUV__LIST_FIRST(&group->entrants, mouv__entrant_t, link);
         int rc = mouv__group_adopt(group, children_dequeue(entrant));
         mouv__future_complete(&entrant->future, rc, NULL);
         if (rc != 0) mouv__group_fail_for_memory(group);
@@ -255,32 +226,32 @@ static void children_cancel(mouv__future_t *future) {
 static void children_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__group_t *group = (mouv__group_t *)future;
     if (deadline_ns < group->limit_ns) group->limit_ns = deadline_ns;
-    for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
+    MOUV__LIST_EACH(&group->running.list, mouv__child_t, child, link)
         mouv__future_shorten(child->future, deadline_ns);
 }
 
 static void children_deliver(mouv__future_t *future, bool whole) {
     mouv__group_t *group = (mouv__group_t *)future;
     if (group->abandoned) return;
-    for (mouv__child_t *child = group->failed.first; child != NULL; child = child->next)
+    MOUV__LIST_EACH(&group->failed.list, mouv__child_t, child, link)
         mouv__future_deliver(child->future, false);
-    for (mouv__child_t *child = group->kept.first; child != NULL; child = child->next)
+    MOUV__LIST_EACH(&group->kept.list, mouv__child_t, child, link)
         mouv__future_deliver(child->future, whole && child->future->code >= 0);
-    children_free_children(&group->kept);
+    children_free_all(&group->kept);
 }
 
 static bool children_visit(mouv__future_t *future, bool (*visit_child)(mouv__future_t *, void *),
                            void *arg) {
     mouv__group_t *group = (mouv__group_t *)future;
-    for (mouv__child_t *child = group->running.first; child != NULL; child = child->next)
+    MOUV__LIST_EACH(&group->running.list, mouv__child_t, child, link)
         if (!mouv__future_is_done(child->future) && visit_child(child->future, arg)) return true;
     return false;
 }
 
 static void children_release(mouv__future_t *future) {
     mouv__group_t *group = (mouv__group_t *)future;
-    children_free_children(&group->failed);
-    children_free_children(&group->kept);
+    children_free_all(&group->failed);
+    children_free_all(&group->kept);
     mouv__free(group);
 }
 
@@ -326,7 +297,7 @@ mouv_future_t mouv__group_queue_up(mouv__group_t *group, mouv__future_t *child) 
     entrant->group = group;
     entrant->child = child;
     mouv__future_hold(&group->future);
-    children_enqueue(entrant);
+    mouv__list_push_back(&group->entrants, &entrant->link);
     mouv__group_admit(group);
     return handle;
 }

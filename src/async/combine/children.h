@@ -26,11 +26,11 @@ struct mouv__child {
     mouv__ready_t ready;              /* it has ended */
     mouv__group_t *group;
     mouv__future_t *future;
-    mouv__child_t *prev, *next;
+    mouv__link_t link;
 };
 
 typedef struct mouv__children {
-    mouv__child_t *first, *last;
+    mouv__list_t list;
     size_t count;
 } mouv__children_t;
 
@@ -39,7 +39,7 @@ struct mouv__entrant {
     mouv__future_t future; /* first */
     mouv__group_t *group;
     mouv__future_t *child;
-    mouv__entrant_t *prev, *next;
+    mouv__link_t link;
 };
 
 struct mouv__group {
@@ -51,7 +51,7 @@ struct mouv__group {
     bool joining;
     bool abandoned;                         /* left without a join: moves no results */
     mouv__children_t running, failed, kept; /* kept: they have results to move */
-    mouv__entrant_t *entrants, *last_entrant;
+    mouv__list_t entrants;
     mouv_error_t refused; /* a child that could not be added, the first error then; code 0: none */
 };
 

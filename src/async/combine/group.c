@@ -7,8 +7,9 @@
 
 #include "async/combine/children.h"
 #include "async/combine/wait.h"
+#include "async/task/coroutine.h"
+#include "async/task/current.h"
 #include "async/task/scope.h"
-#include "async/task/task.h"
 #include "context/alloc.h"
 
 /* ---- the user's struct ---- */
@@ -128,7 +129,7 @@ static int group_start(mouv_group_t *handle, mouv_fn_t fn, void *arg, const mouv
             mouv__group_refuse(group, &error);
         return mouv__record_error(&error); /* not even made */
     }
-    return mouv_group_add(handle, mouv__coro_with(fn, arg, opts, fn_name, file, line));
+    return mouv_group_add(handle, mouv__coroutine_with(fn, arg, opts, fn_name, file, line));
 }
 
 int mouv_group_start_at(mouv_group_t *group, mouv_fn_t fn, void *arg, const char *fn_name,
@@ -203,33 +204,31 @@ int mouv_group_error(const mouv_group_t *handle, size_t index, mouv_error_t *err
 
 /* Waits without a trace in what the task remembers: that belongs to the body that is returning. */
 static void group_wait_for_children(mouv__task_t *task, mouv__group_t *group) {
-    mouv_error_t *remembered = task->last_error;
-    int means = task->means;
+    mouv__last_error_t remembered = task->last;
     bool retrieved = group->future.retrieved;
-    task->last_error = NULL;
+    task->last.error = NULL;
     mouv_await(mouv_future_ref(mouv__future_handle(&group->future)), NULL);
-    mouv__free(task->last_error);
-    task->last_error = remembered;
-    task->means = means;
+    mouv__free(task->last.error);
+    task->last = remembered;
     group->future.retrieved = retrieved;
 }
 
 /* The body was refused: an ECANCELED that it returns stands for what the children failed with. */
 static void group_pass_on(mouv__task_t *task, mouv__group_t *group) {
-    const mouv_error_t *last = task->last_error;
-    bool cancelled = last == NULL || last->code == MOUV_ECANCELED || last->code == task->means;
+    const mouv_error_t *last = task->last.error;
+    bool cancelled = last == NULL || last->code == MOUV_ECANCELED || last->code == task->last.means;
     if (!cancelled || group->future.retrieved || mouv__group_count_errors(group) == 0) return;
     mouv_error_t error;
     int code = mouv__future_take(&group->future, &error);
     mouv__record_error(&error);
-    task->means = code;
+    task->last.means = code;
 }
 
 void mouv_group_leave(mouv_group_t *handle) {
     mouv__group_t *group = group_find(handle);
     mouv__task_t *task = mouv__current_task();
     if (group == NULL) return;
-    bool refused = task != NULL && (mouv__task_refused(task) || task->means != 0);
+    bool refused = task != NULL && (mouv__task_refused(task) || task->last.means != 0);
     if (group->scope != NULL) mouv__scope_remove(group->scope);
     group->scope = NULL;
     if (group->phase != MOUV__GROUP_ENDED) {

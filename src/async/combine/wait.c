@@ -44,7 +44,6 @@ typedef struct watched {
     wait_t *wait;
     mouv__future_t *future; /* NULL: failed from the start, with `code` */
     int code;
-    bool listening;
 } watched_t;
 
 struct wait {
@@ -70,21 +69,20 @@ static void wait_finish_wait(wait_t *wait, int code) {
     mouv__timer_stop(wait->future.runtime, &wait->timer);
     for (size_t i = 0; i < wait->count; i++) {
         watched_t *watched = &wait->watched[i];
-        if (watched->listening) mouv__future_unlisten(watched->future, &watched->listener);
-        watched->listening = false;
+        if (watched->future != NULL) mouv__future_unlisten(watched->future, &watched->listener);
     }
     mouv__future_complete(&wait->future, code, NULL);
 }
 
 static void wait_run_wait(mouv__ready_t *ready) {
-    wait_t *wait = (wait_t *)((char *)ready - offsetof(wait_t, ready));
+    wait_t *wait = mouv__container_of(ready, wait_t, ready);
     if (!mouv__future_is_done(&wait->future)) wait_finish_wait(wait, wait_count_done(wait));
     mouv__future_let_go(&wait->future);
 }
 
 /* On the next tick, as asyncio's callbacks: whatever ends in this one is counted as well. */
 static void wait_finish_wait_soon(wait_t *wait) {
-    if (wait->ready.queued) return;
+    if (mouv__ready_is_queued(&wait->ready)) return;
     mouv__future_hold(&wait->future);
     wait->ready.run = wait_run_wait;
     mouv__runtime_ready(wait->future.runtime, &wait->ready);
@@ -100,12 +98,11 @@ static void wait_note_done(wait_t *wait, int code) {
 
 static void wait_on_watched(mouv__future_listener_t *listener, mouv__future_t *future) {
     watched_t *watched = (watched_t *)listener;
-    watched->listening = false;
     wait_note_done(watched->wait, future->code);
 }
 
 static void wait_on_wait_timeout(mouv__timer_t *timer) {
-    wait_t *wait = (wait_t *)((char *)timer - offsetof(wait_t, timer));
+    wait_t *wait = mouv__container_of(timer, wait_t, timer);
     wait_finish_wait(wait, wait_count_done(wait));
 }
 
@@ -118,9 +115,11 @@ static bool wait_visit_watched(mouv__future_t *future,
                                bool (*visit_child)(mouv__future_t *, void *), void *arg) {
     wait_t *wait = (wait_t *)future;
     bool choice = wait->mode != MOUV_ALL_COMPLETED && wait->pending > 1;
-    if (wait->limited || choice || wait->ready.queued) return false;
+    if (wait->limited || choice || mouv__ready_is_queued(&wait->ready)) return false;
     for (size_t i = 0; i < wait->count; i++)
-        if (wait->watched[i].listening && visit_child(wait->watched[i].future, arg)) return true;
+        if (mouv__future_listener_listens(&wait->watched[i].listener) &&
+            visit_child(wait->watched[i].future, arg))
+            return true;
     return false;
 }
 
@@ -173,7 +172,6 @@ static void wait_watch(wait_t *wait, size_t index) {
         wait_note_done(wait, watched->future != NULL ? watched->future->code : watched->code);
         return;
     }
-    watched->listening = true;
     watched->listener.done = wait_on_watched;
     mouv__future_listen(watched->future, &watched->listener);
 }

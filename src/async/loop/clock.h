@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <mouv/runtime.h>
-
 /** REAL -> VIRTUAL <-> MANUAL. */
 typedef enum mouv__clock_mode {
     MOUV__REAL_CLOCK,
@@ -38,7 +36,10 @@ bool mouv__clock_reaches(const mouv__clock_t *clock, int64_t at_ns);
 /** Nothing is ready: time jumps to this timer, if that is the clock's way. */
 void mouv__clock_jump(mouv__clock_t *clock, int64_t at_ns);
 
-/** Something outside the loop is awaited, or no more: a virtual clock runs meanwhile. */
-void mouv__clock_outside(mouv_runtime_t *runtime, bool begins);
+/** Another mode from now on; the time stays. */
+void mouv__clock_set(mouv__clock_t *clock, mouv__clock_mode_t mode);
+
+/** See mouv__timers_outside(). */
+void mouv__clock_outside(mouv__clock_t *clock, bool begins);
 
 #endif

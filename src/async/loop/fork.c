@@ -4,8 +4,9 @@
 #include "async/loop/fork.h"
 
 #include <pthread.h>
+#include <uv.h>
 
-#include "async/loop/state.h"
+#include "async/loop/runtime.h"
 
 static uint32_t number;
 static _Thread_local bool orphaned;

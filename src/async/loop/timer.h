@@ -37,4 +37,17 @@ int mouv__timer_start(mouv_runtime_t *runtime, mouv__timer_t *timer, int64_t at_
 /** Disarms; harmless if it is not armed. */
 void mouv__timer_stop(mouv_runtime_t *runtime, mouv__timer_t *timer);
 
+/** The runtime's own timers begin and end with it. 0 or a code of libuv. */
+int mouv__timers_open(mouv_runtime_t *runtime);
+void mouv__timers_close(mouv_runtime_t *runtime);
+
+/** Something outside the loop is awaited, or no more: a virtual clock runs meanwhile. */
+void mouv__timers_outside(mouv_runtime_t *runtime, bool begins);
+
+/** Whether the loop must look at its timers by itself (never on the real clock). */
+bool mouv__timers_due(const mouv_runtime_t *runtime);
+
+/** Fires what is due; if nothing is ready a virtual clock jumps first. */
+void mouv__timers_fire(mouv_runtime_t *runtime);
+
 #endif

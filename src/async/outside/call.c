@@ -18,7 +18,7 @@ typedef struct call {
 } call_t;
 
 static void call_run(mouv__ready_t *ready) {
-    call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
+    call_t *call = mouv__container_of(ready, call_t, ready);
     mouv_call_fn_t fn = call->fn;
     void *arg = call->arg;
     bool cancelled = call->future.asked;
@@ -27,14 +27,14 @@ static void call_run(mouv__ready_t *ready) {
 }
 
 static void call_on_time(mouv__timer_t *timer) {
-    call_t *call = (call_t *)((char *)timer - offsetof(call_t, timer));
+    call_t *call = mouv__container_of(timer, call_t, timer);
     mouv__runtime_ready(call->future.runtime, &call->ready);
 }
 
 /* One that is queued completes at its turn. */
 static void call_cancel(mouv__future_t *future) {
     call_t *call = (call_t *)future;
-    if (call->ready.queued) return;
+    if (mouv__ready_is_queued(&call->ready)) return;
     mouv__timer_stop(future->runtime, &call->timer);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }

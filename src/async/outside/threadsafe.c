@@ -41,7 +41,7 @@ typedef struct call {
 } call_t;
 
 static void threadsafe_run_call(mouv__ready_t *ready) {
-    call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
+    call_t *call = mouv__container_of(ready, call_t, ready);
     void (*fn)(void *) = call->fn;
     void *arg = call->arg;
     mouv__free(call);
@@ -119,8 +119,7 @@ static void threadsafe_fail(mouv_remote_task_t *task, int code) {
 }
 
 static void threadsafe_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
-    mouv_remote_task_t *task =
-        (mouv_remote_task_t *)((char *)listener - offsetof(mouv_remote_task_t, listener));
+    mouv_remote_task_t *task = mouv__container_of(listener, mouv_remote_task_t, listener);
     mouv_error_t error;
     task->future = NULL;
     int code = mouv__future_take(future, &error);
@@ -149,7 +148,7 @@ static void threadsafe_discard_start(mouv__mail_t *mail) {
 }
 
 static mouv_remote_task_t *threadsafe_task_of_stop(mouv__mail_t *mail) {
-    return (mouv_remote_task_t *)((char *)mail - offsetof(mouv_remote_task_t, stop));
+    return mouv__container_of(mail, mouv_remote_task_t, stop);
 }
 
 static void threadsafe_deliver_stop(mouv__mail_t *mail) {

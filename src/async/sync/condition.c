@@ -88,7 +88,7 @@ static void condition_sleep_again(sleeper_t *sleeper) {
 }
 
 static void condition_check_predicate(mouv__ready_t *ready) {
-    sleeper_t *sleeper = (sleeper_t *)((char *)ready - offsetof(sleeper_t, check));
+    sleeper_t *sleeper = mouv__container_of(ready, sleeper_t, check);
     mouv__future_t *future = &sleeper->waiter.future;
     bool come = !mouv__future_is_done(future) && sleeper->predicate(sleeper->arg);
     if (mouv__future_is_done(future))

@@ -1,6 +1,6 @@
 /*
- * Lists of waiters. A list is circular, so that one pointer, to the first, is enough of a head and
- * stands in the public structs.
+ * Lists of waiters. What stands in the public structs is a pointer to the first waiter: the head of
+ * a mouv__list_t, which is no more than that, in other words.
  */
 #include "async/sync/waiters.h"
 
@@ -24,25 +24,29 @@ mouv__waiter_t *mouv__waiter_new(const mouv__waiter_ops_t *ops, size_t size, voi
     return waiter;
 }
 
+static mouv__list_t waiters_as_list(mouv__waiter_t *first) {
+    return (mouv__list_t){first != NULL ? &first->link : NULL};
+}
+
 void mouv__waiter_join(mouv__waiter_t *waiter, mouv__waiter_t **list) {
     mouv__waiter_leave(waiter);
+    mouv__list_t all = waiters_as_list(*list);
+    mouv__list_push_back(&all, &waiter->link);
+    *list = MOUV__LIST_FIRST(&all, mouv__waiter_t, link);
     waiter->list = list;
-    if (*list == NULL) {
-        *list = waiter->prev = waiter->next = waiter;
-        return;
-    }
-    waiter->next = *list;
-    waiter->prev = (*list)->prev;
-    waiter->prev->next = waiter->next->prev = waiter;
 }
 
 void mouv__waiter_leave(mouv__waiter_t *waiter) {
     if (waiter->list == NULL) return;
-    if (*waiter->list == waiter) *waiter->list = mouv__waiter_after(waiter);
-    waiter->prev->next = waiter->next;
-    waiter->next->prev = waiter->prev;
-    waiter->prev = waiter->next = NULL;
+    mouv__list_t all = waiters_as_list(*waiter->list);
+    mouv__list_remove(&all, &waiter->link);
+    *waiter->list = MOUV__LIST_FIRST(&all, mouv__waiter_t, link);
     waiter->list = NULL;
+}
+
+mouv__waiter_t *mouv__waiter_after(const mouv__waiter_t *waiter) {
+    mouv__list_t all = waiters_as_list(*waiter->list);
+    return MOUV__LIST_NEXT(&all, waiter, mouv__waiter_t, link);
 }
 
 /* Nobody has it any more: its release is under way, which will pass on what it is granted now. */

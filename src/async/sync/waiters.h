@@ -33,7 +33,7 @@ struct mouv__waiter {
     mouv__future_t future; /* first */
     void *object;          /* the lock, queue, ...; NULL once that was cleared */
     mouv__waiter_t **list; /* where it stands; NULL: nowhere */
-    mouv__waiter_t *prev, *next;
+    mouv__link_t link;
     bool granted; /* and neither taken nor passed on */
     int code;     /* the result of being granted */
 };
@@ -59,9 +59,7 @@ void mouv__waiters_close(mouv__waiter_t **list);
 void mouv__waiters_fail(mouv__waiter_t **list, int code);
 
 /** For a loop over a list: the one after `waiter`, NULL at the end. */
-static inline mouv__waiter_t *mouv__waiter_after(const mouv__waiter_t *waiter) {
-    return waiter->next != *waiter->list ? waiter->next : NULL;
-}
+mouv__waiter_t *mouv__waiter_after(const mouv__waiter_t *waiter);
 
 /** Whether those in a list belong to another thread: then the caller must leave it alone. */
 static inline bool mouv__waiters_foreign(const mouv__waiter_t *list) {

@@ -109,7 +109,7 @@ static const mouv__future_ops_t fetch_ops = {.kind = "change stream",
 /* --- Looking at the stream ------------------------------------------------------------------- */
 
 static void change_fetch_wake(mouv__change_fetch_t *fetch) {
-    if (fetch->look.queued) return;
+    if (mouv__ready_is_queued(&fetch->look)) return;
     mouv__future_hold(&fetch->future);
     mouv__runtime_ready(fetch->future.runtime, &fetch->look);
 }

@@ -117,7 +117,7 @@ static const mouv__future_ops_t fetch_ops = {.kind = "cursor",
 /* --- Looking at the cursor ------------------------------------------------------------------ */
 
 void mouv__fetch_wake(mouv__fetch_t *fetch) {
-    if (fetch->look.queued) return;
+    if (mouv__ready_is_queued(&fetch->look)) return;
     mouv__future_hold(&fetch->future);
     mouv__runtime_ready(fetch->future.runtime, &fetch->look);
 }

@@ -75,7 +75,8 @@ void mouv__kill_add(mouv__operation_t *op) {
     mouv__cut_add(op, kills->refused);
     if (hopeless) return;
     kill_push(&kills->to_kill, op, KILL_WAITING);
-    if (!kills->flush.queued) mouv__runtime_ready(mouv__client_runtime(op->client), &kills->flush);
+    if (!mouv__ready_is_queued(&kills->flush))
+        mouv__runtime_ready(mouv__client_runtime(op->client), &kills->flush);
 }
 
 void mouv__kill_remove(mouv__operation_t *op) {
@@ -96,7 +97,7 @@ static void kill_control_ended(mouv__background_t *background, bool answered) {
     else if (background->connection)
         background->connection->connected &= ~mouv__server_bit(background->server_id);
     mouv__pool_leave_control(background->client, &kills->control);
-    if (kills->to_kill && !kills->flush.queued)
+    if (kills->to_kill && !mouv__ready_is_queued(&kills->flush))
         mouv__runtime_ready(mouv__client_runtime(background->client), &kills->flush);
 }
 
@@ -198,7 +199,7 @@ static void kill_on_again(mouv__timer_t *timer) {
         kill_pull(&kills->killed, op);
         kill_push(&kills->to_kill, op, KILL_WAITING);
     }
-    if (kills->to_kill && !kills->flush.queued)
+    if (kills->to_kill && !mouv__ready_is_queued(&kills->flush))
         mouv__runtime_ready(mouv__client_runtime(kills->client), &kills->flush);
 }
 

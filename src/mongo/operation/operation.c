@@ -143,7 +143,7 @@ static const mouv__future_ops_t future_ops = {
 
 /* Lets the future go once neither a worker nor the ready queue can come back to it. */
 static void operation_let_go_if_over(mouv__operation_t *op) {
-    if (op->state != MOUV__OP_SETTLED || op->admit.queued || !op->held) return;
+    if (op->state != MOUV__OP_SETTLED || mouv__ready_is_queued(&op->admit) || !op->held) return;
     op->held = false;
     mouv__future_let_go(&op->future);
 }

@@ -188,7 +188,7 @@ static void breaker_close_breaker(mouv__breakers_t *breakers, mouv__breaker_t *b
     breaker_give_cuts_back(client, breaker->server_id);
     mouv__log(MOUV_LOG_DEBUG, "%s is no longer only pinged, after %lld ms",
               breaker_host_of(client, breaker->server_id), breaker_silent_ms(client, breaker));
-    if (!breakers->closed.queued)
+    if (!mouv__ready_is_queued(&breakers->closed))
         mouv__runtime_ready(mouv__client_runtime(client), &breakers->closed);
 }
 

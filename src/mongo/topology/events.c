@@ -153,7 +153,7 @@ static void events_on_ready(mouv__ready_t *ready) {
 }
 
 static void events_schedule(mouv__events_t *events) {
-    if (events->stopped || events->ready.queued) return;
+    if (events->stopped || mouv__ready_is_queued(&events->ready)) return;
     mouv__events_ref(events);
     mouv__runtime_ready(events->runtime, &events->ready);
 }

@@ -1,0 +1,77 @@
+/*
+ * The ready queue, and the counts that keep a runtime open and its loop alive.
+ *
+ * What is to happen "on the next tick" stands in `ready`. A tick takes the whole queue and runs it
+ * in order (one round); what is queued meanwhile makes the next round. While something is ready an
+ * idle handle keeps the poll from blocking. The queue owns nothing: whoever embeds a mouv__ready_t
+ * keeps it in being while it is queued, most with a reference. All on the loop thread; other
+ * threads come in by mail. In the child of a fork() the thread has no runtime any more
+ * (docs/decisions/0012): whatever runs user code has to look, which mouv__runtime_run_ready() does.
+ */
+#include "async/loop/runtime.h"
+
+#include <assert.h>
+
+#include "async/loop/state.h"
+
+_Thread_local mouv_runtime_t *mouv__thread_runtime __attribute__((tls_model("initial-exec")));
+
+/* Its handles close: nothing can start on it any more, as if it had gone. */
+mouv_runtime_t *mouv__runtime(void) {
+    mouv_runtime_t *runtime = mouv__thread_runtime;
+    return runtime != NULL && runtime->phase != MOUV__CLOSING ? runtime : NULL;
+}
+
+mouv_runtime_t *mouv_runtime_current(void) {
+    return mouv__runtime();
+}
+
+uv_loop_t *mouv_runtime_loop(mouv_runtime_t *runtime) {
+    return runtime != NULL ? runtime->loop : NULL;
+}
+
+mouv__mailbox_t *mouv__runtime_mailbox(mouv_runtime_t *runtime) {
+    return runtime->mailbox;
+}
+
+/* ---- the ready queue ---- */
+
+void mouv__runtime_turn(mouv_runtime_t *runtime) {
+    if (!runtime->in_tick) uv_idle_start(&runtime->idle, runtime->tick);
+}
+
+void mouv__runtime_ready(mouv_runtime_t *runtime, mouv__ready_t *ready) {
+    bool first = mouv__list_is_empty(&runtime->ready);
+    mouv__list_push_back(&runtime->ready, &ready->link);
+    if (first) mouv__runtime_turn(runtime);
+}
+
+bool mouv__runtime_run_ready(mouv_runtime_t *runtime) {
+    mouv__list_t round = mouv__list_take_all(&runtime->ready);
+    mouv__ready_t *ready;
+    while ((ready = MOUV__LIST_POP(&round, mouv__ready_t, link)) != NULL) {
+        ready->run(ready); /* may free it, or fork: what else is ready is the parent's */
+        if (runtime != mouv__thread_runtime) return false;
+    }
+    return true;
+}
+
+/* ---- what keeps it ---- */
+
+void mouv__runtime_keep(mouv_runtime_t *runtime) {
+    if (runtime->kept++ == 0) uv_ref((uv_handle_t *)&runtime->wake);
+}
+
+void mouv__runtime_unkeep(mouv_runtime_t *runtime) {
+    assert(runtime->kept > 0);
+    if (--runtime->kept == 0) uv_unref((uv_handle_t *)&runtime->wake);
+}
+
+void mouv__runtime_attach(mouv_runtime_t *runtime, mouv__attachment_t *attachment) {
+    mouv__list_push_front(&runtime->attachments, &attachment->link);
+}
+
+void mouv__runtime_detach(mouv_runtime_t *runtime, mouv__attachment_t *attachment) {
+    mouv__list_remove(&runtime->attachments, &attachment->link);
+    if (runtime->phase != MOUV__OPEN) mouv__runtime_turn(runtime);
+}
