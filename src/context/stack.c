@@ -79,10 +79,6 @@ static size_t stack_round_up(size_t size, size_t unit) {
     return (size + unit - 1) / unit * unit;
 }
 
-static size_t stack_kept_bytes(size_t page_size) {
-    return stack_round_up(MOUV__STACK_KEPT_BYTES, page_size);
-}
-
 void mouv__stack_pool_init(mouv__stack_pool_t *pool) {
     *pool = (mouv__stack_pool_t){
         .reason = "",
@@ -306,7 +302,7 @@ static size_t stack_first_resident(char *low, size_t size, size_t page_size) {
 
 /* The page that a put reads: just below what is kept. NULL if the whole stack is kept. */
 static char *stack_probe_page(const mouv__stack_t *stack, size_t page_size) {
-    size_t kept = stack_kept_bytes(page_size);
+    size_t kept = stack_round_up(MOUV__STACK_KEPT_BYTES, page_size);
 
     return stack->size > kept ? (char *)stack->low + stack->size - kept - page_size : NULL;
 }

@@ -133,7 +133,7 @@ static void as_completed_begin_entry(entry_t *entry) {
 
 static void as_completed_limit_iteration(mouv_as_completed_t *it, int64_t timeout_ms) {
     if (it->running == 0) return;
-    int64_t at = mouv__deadline_in(it->runtime, timeout_ms);
+    int64_t at = mouv__clock_deadline_in(it->runtime, timeout_ms);
     if (timeout_ms <= 0)
         as_completed_on_iteration_timeout(&it->timer);
     else if (mouv__timer_start(it->runtime, &it->timer, at, as_completed_on_iteration_timeout) != 0)
@@ -148,7 +148,7 @@ static int as_completed_borrow_entries(mouv_as_completed_t *it, const mouv_futur
         entry->it = it;
         entry->handle = futures[i];
         it->count = i + 1;
-        rc = mouv__future_borrow("as_completed", futures, i, &entry->future, &code, &it->error);
+        rc = mouv__wait_borrow("as_completed", futures, i, &entry->future, &code, &it->error);
     }
     return rc;
 }
@@ -250,7 +250,8 @@ int mouv_as_completed_next(mouv_as_completed_t *it, mouv_future_t *future, mouv_
         return mouv_error_set(error, MOUV_ENOTCORO, "as_completed: outside of a coroutine");
     int rc = as_completed_check_next(it, future, error);
     if (rc == 0) rc = as_completed_take_entry(it, &entry, error);
-    if (rc == MOUV_EAGAIN) return mouv__await_own(mouv_as_completed_next_future(it, future), error);
+    if (rc == MOUV_EAGAIN)
+        return mouv__wait_for_own(mouv_as_completed_next_future(it, future), error);
     if (rc > 0) *future = as_completed_give(entry);
-    return rc < 0 ? mouv__record_error(error) : rc;
+    return rc < 0 ? mouv__raise_error(error) : rc;
 }

@@ -56,36 +56,36 @@ struct mouv__group {
 };
 
 /** The kind of its future. */
-extern const mouv__future_ops_t mouv__group_ops;
+extern const mouv__future_ops_t mouv__children_ops;
 
 /** Takes over the held reference to `future`, also on failure. 0 or MOUV_ENOMEM. */
-int mouv__group_adopt(mouv__group_t *group, mouv__future_t *future);
+int mouv__children_adopt(mouv__group_t *group, mouv__future_t *future);
 
 /** Cancels a child that must not be added; the join waits for it all the same. */
-void mouv__group_turn_away(mouv__group_t *group, mouv__future_t *future);
+void mouv__children_turn_away(mouv__group_t *group, mouv__future_t *future);
 
 /** Fills `error` with why nothing can be added now; returns its code. */
-int mouv__group_refuse(const mouv__group_t *group, mouv_error_t *error);
+int mouv__children_refuse(const mouv__group_t *group, mouv_error_t *error);
 
 /** OPEN -> STOPPING. */
-void mouv__group_stop(mouv__group_t *group);
+void mouv__children_stop(mouv__group_t *group);
 
 /** Something could not be added: the join tells of it even if the caller does not look. */
-int mouv__group_fail(mouv__group_t *group, const mouv_error_t *error);
-int mouv__group_fail_for_memory(mouv__group_t *group);
+int mouv__children_fail(mouv__group_t *group, const mouv_error_t *error);
+int mouv__children_fail_for_memory(mouv__group_t *group);
 
-bool mouv__group_has_room(const mouv__group_t *group);
+bool mouv__children_has_room(const mouv__group_t *group);
 
 /** Lets in those who wait while there is room. */
-void mouv__group_admit(mouv__group_t *group);
+void mouv__children_admit(mouv__group_t *group);
 
 /** A future that is done when `child` has been let in. Takes over the held reference to it. */
-mouv_future_t mouv__group_queue_up(mouv__group_t *group, mouv__future_t *child);
+mouv_future_t mouv__children_queue_up(mouv__group_t *group, mouv__future_t *child);
 
 /** From now on the group ends when no child is left. */
-void mouv__group_begin_join(mouv__group_t *group);
+void mouv__children_begin_join(mouv__group_t *group);
 
-size_t mouv__group_count_errors(const mouv__group_t *group);
-void mouv__group_get_error(const mouv__group_t *group, size_t index, mouv_error_t *error);
+size_t mouv__children_count_errors(const mouv__group_t *group);
+void mouv__children_get_error(const mouv__group_t *group, size_t index, mouv_error_t *error);
 
 #endif

@@ -50,15 +50,10 @@ static mouv__future_t *gather_main_failure(gather_t *gather) {
     return found;
 }
 
-static size_t gather_count_failed(const gather_t *gather) {
-    size_t failed = 0;
-    for (size_t i = 0; i < gather->count; i++) failed += gather->children[i].future->code < 0;
-    return failed;
-}
-
 /* Every child has settled and none has failed the whole before. */
 static void gather_conclude(gather_t *gather) {
-    size_t failed = gather_count_failed(gather);
+    size_t failed = 0;
+    for (size_t i = 0; i < gather->count; i++) failed += gather->children[i].future->code < 0;
     if (!gather_cancelling(gather) || failed == 0) {
         mouv__future_complete(&gather->future, gather->all ? (int)failed : 0, NULL);
         return;

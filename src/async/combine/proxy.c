@@ -32,7 +32,7 @@ static void proxy_settle(proxy_t *proxy) {
         return;
     }
     mouv__future_error(inner, &error);
-    if (proxy->stopped_by != 0) mouv__stopped_by(proxy->stopped_by, &error);
+    if (proxy->stopped_by != 0) mouv__scope_stopped_by(proxy->stopped_by, &error);
     mouv__future_complete(&proxy->future, error.code, &error);
 }
 
@@ -137,7 +137,7 @@ mouv_future_t mouv_wait_for(mouv_future_t handle, int64_t timeout_ms) {
     proxy_t *proxy = proxy_wrap(handle, &wait_for_ops, &failed);
     if (proxy == NULL) return failed;
     mouv_runtime_t *runtime = proxy->future.runtime;
-    int64_t at = mouv__deadline_in(runtime, timeout_ms);
+    int64_t at = mouv__clock_deadline_in(runtime, timeout_ms);
     if (timeout_ms <= 0) {
         proxy_stop(proxy, MOUV_ETIMEDOUT); /* of a cold coroutine the body never runs */
     } else {
@@ -205,7 +205,7 @@ mouv_future_t mouv_sleep_future(int64_t timeout_ms) {
         return mouv__future_failed(MOUV_ENOMEM);
     }
     mouv_future_t handle = mouv__future_handle(&nap->future);
-    int64_t at = mouv__deadline_in(runtime, timeout_ms);
+    int64_t at = mouv__clock_deadline_in(runtime, timeout_ms);
     if (mouv__timer_start(runtime, &nap->timer, at, proxy_on_time) != 0)
         mouv__future_complete(&nap->future, MOUV_ENOMEM, NULL);
     return handle;

@@ -12,8 +12,8 @@
 
 /* ---- borrowing ---- */
 
-int mouv__future_borrow(const char *who, const mouv_future_t *futures, size_t index,
-                        mouv__future_t **future, int *code, mouv_error_t *error) {
+int mouv__wait_borrow(const char *who, const mouv_future_t *futures, size_t index,
+                      mouv__future_t **future, int *code, mouv_error_t *error) {
     mouv_future_t handle = futures[index];
     mouv_error_t why;
     *future = NULL;
@@ -29,7 +29,7 @@ int mouv__future_borrow(const char *who, const mouv_future_t *futures, size_t in
     return 0;
 }
 
-int mouv__await_own(mouv_future_t own, mouv_error_t *error) {
+int mouv__wait_for_own(mouv_future_t own, mouv_error_t *error) {
     int rc = mouv_await(mouv_future_ref(own), error);
     mouv_future_drop(&own);
     return rc;
@@ -155,7 +155,7 @@ static int wait_check_wait(const mouv_future_t *futures, size_t count, mouv_wait
 static int wait_borrow_watched(wait_t *wait, const mouv_future_t *futures, size_t index,
                                mouv_error_t *error) {
     watched_t *watched = &wait->watched[index];
-    int rc = mouv__future_borrow("wait", futures, index, &watched->future, &watched->code, error);
+    int rc = mouv__wait_borrow("wait", futures, index, &watched->future, &watched->code, error);
     if (rc != 0) return rc;
     wait->count = index + 1;
     if (watched->future == NULL || watched->future->state != MOUV__COLD) return 0;
@@ -181,7 +181,7 @@ static void wait_limit_wait(wait_t *wait, int64_t timeout_ms) {
     wait->limited = timeout_ms != MOUV_FOREVER;
     if (timeout_ms <= 0)
         wait_finish_wait_soon(wait);
-    else if (mouv__timer_start(runtime, &wait->timer, mouv__deadline_in(runtime, timeout_ms),
+    else if (mouv__timer_start(runtime, &wait->timer, mouv__clock_deadline_in(runtime, timeout_ms),
                                wait_on_wait_timeout) != 0)
         wait_finish_wait(wait, MOUV_ENOMEM);
 }
@@ -220,7 +220,7 @@ int mouv_wait(const mouv_future_t *futures, size_t count, mouv_wait_mode_t mode,
               mouv_error_t *error) {
     if (mouv__current_task_future() == NULL)
         return mouv_error_set(error, MOUV_ENOTCORO, "wait: outside of a coroutine");
-    int rc = mouv__await_own(mouv_wait_future(futures, count, mode, timeout_ms), error);
+    int rc = mouv__wait_for_own(mouv_wait_future(futures, count, mode, timeout_ms), error);
     if (rc < 0) return rc;
     int done = 0; /* more may be by now than had completed it */
     for (size_t i = 0; i < count; i++) done += mouv_future_done(futures[i]);

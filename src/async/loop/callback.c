@@ -42,7 +42,7 @@ int mouv_then(mouv_future_t handle, mouv_future_fn_t fn, void *arg) {
     int code = MOUV_EINVAL;
     mouv_error_t error;
     mouv__future_t *future = mouv__future_consume(handle, &code, &error);
-    if (future == NULL) return mouv__record_error(&error);
+    if (future == NULL) return mouv__raise_error(&error);
     if (fn == NULL)
         code = mouv__raise(NULL, MOUV_EINVAL, "mouv_then: no function");
     else

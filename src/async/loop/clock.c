@@ -9,6 +9,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "async/loop/state.h"
+
 static int64_t clock_real_ns(void) {
     return (int64_t)uv_hrtime();
 }
@@ -47,4 +49,22 @@ void mouv__clock_open(mouv__clock_t *clock) {
 void mouv__clock_outside(mouv__clock_t *clock, bool begins) {
     if (clock->mode != MOUV__REAL_CLOCK) mouv__clock_set(clock, clock->mode);
     clock->outside += begins ? 1 : (size_t)-1;
+}
+
+/* ---- a runtime's ---- */
+
+int64_t mouv__clock_now_ns(mouv_runtime_t *runtime) {
+    return mouv__clock_ns(&runtime->clock);
+}
+
+int64_t mouv__clock_deadline_in(mouv_runtime_t *runtime, int64_t ms) {
+    int64_t now = mouv__clock_now_ns(runtime);
+    if (ms <= 0) return now;
+    if (ms > (MOUV__NEVER - now) / MOUV__NS_PER_MS - 1) return MOUV__NEVER;
+    return now + ms * MOUV__NS_PER_MS;
+}
+
+int64_t mouv_now_ms(void) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    return runtime != NULL ? mouv__clock_now_ns(runtime) / MOUV__NS_PER_MS : 0;
 }

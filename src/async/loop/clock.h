@@ -8,6 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mouv/runtime.h>
+
+/** A time that never comes. */
+#define MOUV__NEVER INT64_MAX
+
+#define MOUV__NS_PER_MS INT64_C(1000000)
+
 /** REAL -> VIRTUAL <-> MANUAL. */
 typedef enum mouv__clock_mode {
     MOUV__REAL_CLOCK,
@@ -21,6 +28,12 @@ typedef struct mouv__clock {
     int64_t since;  /* of the real clock, when it began to run */
     size_t outside; /* pending futures that something outside the loop will complete */
 } mouv__clock_t;
+
+/** The runtime's clock. */
+int64_t mouv__clock_now_ns(mouv_runtime_t *runtime);
+
+/** `ms` from now as an absolute time: <= 0 is now, too far is MOUV__NEVER. */
+int64_t mouv__clock_deadline_in(mouv_runtime_t *runtime, int64_t ms);
 
 /** Obeys MOUV_VIRTUAL_CLOCK. */
 void mouv__clock_open(mouv__clock_t *clock);

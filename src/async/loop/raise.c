@@ -17,7 +17,7 @@ void mouv__raise_into(mouv__last_error_t *place) {
     outside_of_tasks = place;
 }
 
-int mouv__record_error(const mouv_error_t *error) {
+int mouv__raise_error(const mouv_error_t *error) {
     const mouv_runtime_t *runtime = mouv__thread_runtime;
     mouv__last_error_t *last = runtime != NULL ? runtime->last_error : NULL;
     if (last == NULL) last = outside_of_tasks;
@@ -34,7 +34,7 @@ static void raise_text(mouv_error_t *error, int code, const char *format, va_lis
     memset(error, 0, sizeof *error);
     error->code = code;
     vsnprintf(error->message, sizeof error->message, format, args);
-    mouv__record_error(error);
+    mouv__raise_error(error);
 }
 
 int mouv__raise(mouv_error_t *error, int code, const char *format, ...) {
@@ -55,5 +55,5 @@ int mouv_fail(int code, const char *format, ...) {
 
 int mouv_fail_with(const mouv_error_t *error) {
     if (error == NULL) return mouv__raise(NULL, MOUV_EINVAL, "mouv_fail_with: no error");
-    return mouv__record_error(error);
+    return mouv__raise_error(error);
 }

@@ -20,7 +20,7 @@ typedef struct mouv__last_error {
 void mouv__raise_into(mouv__last_error_t *place);
 
 /** Makes `error` the last one of the running body; returns error->code. */
-int mouv__record_error(const mouv_error_t *error);
+int mouv__raise_error(const mouv_error_t *error);
 
 /** Fills `error` (nullable) with code and formatted text, records it for the running body and
  *  returns the code: how a suspending function fails. */

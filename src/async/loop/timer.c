@@ -15,24 +15,6 @@
 #include "async/loop/state.h"
 #include "context/alloc.h"
 
-#define NS_PER_MS INT64_C(1000000)
-
-int64_t mouv__now_ns(mouv_runtime_t *runtime) {
-    return mouv__clock_ns(&runtime->clock);
-}
-
-int64_t mouv__deadline_in(mouv_runtime_t *runtime, int64_t ms) {
-    int64_t now = mouv__now_ns(runtime);
-    if (ms <= 0) return now;
-    if (ms > (MOUV__NEVER - now) / NS_PER_MS - 1) return MOUV__NEVER;
-    return now + ms * NS_PER_MS;
-}
-
-int64_t mouv_now_ms(void) {
-    mouv_runtime_t *runtime = mouv__runtime();
-    return runtime != NULL ? mouv__now_ns(runtime) / NS_PER_MS : 0;
-}
-
 static bool timer_earlier(const mouv__timer_t *a, const mouv__timer_t *b) {
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
 }
@@ -82,8 +64,8 @@ static void timer_set_alarm(mouv_runtime_t *runtime) {
         uv_timer_stop(&runtime->alarm);
         return;
     }
-    int64_t left = at - mouv__now_ns(runtime);
-    uint64_t delay = left <= 0 ? 0 : (uint64_t)(left + NS_PER_MS - 1) / NS_PER_MS;
+    int64_t left = at - mouv__clock_now_ns(runtime);
+    uint64_t delay = left <= 0 ? 0 : (uint64_t)(left + MOUV__NS_PER_MS - 1) / MOUV__NS_PER_MS;
     uv_update_time(runtime->loop);
     uv_timer_start(&runtime->alarm, timer_on_alarm, delay, 0);
 }
@@ -154,7 +136,7 @@ void mouv__timers_fire(mouv_runtime_t *runtime) {
     if (timers->count == 0) return;
     if (mouv__list_is_empty(&runtime->ready))
         mouv__clock_jump(&runtime->clock, timers->heap[0]->at_ns);
-    int64_t now = mouv__now_ns(runtime);
+    int64_t now = mouv__clock_now_ns(runtime);
     while (timers->count > 0 && timers->heap[0]->at_ns <= now) {
         mouv__timer_t *timer = timers->heap[0];
         timer_take_out(timers, timer);
@@ -208,7 +190,7 @@ int mouv_clock_advance_ms(int64_t ms) {
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (runtime->clock.mode == MOUV__REAL_CLOCK)
         return mouv__raise(NULL, MOUV_ESTATE, "mouv_clock_advance_ms: the clock is the real one");
-    int64_t now = mouv__now_ns(runtime), at = mouv__deadline_in(runtime, ms);
+    int64_t now = mouv__clock_now_ns(runtime), at = mouv__clock_deadline_in(runtime, ms);
     if (ms < 0 || at == MOUV__NEVER)
         return mouv__raise(NULL, MOUV_EINVAL, "mouv_clock_advance_ms: not a time to move by");
     runtime->clock.ns += at - now;

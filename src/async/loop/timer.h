@@ -11,8 +11,7 @@
 #include <mouv/runtime.h>
 #include <mouv/scope.h>
 
-/** A time that never comes. */
-#define MOUV__NEVER INT64_MAX
+#include "async/loop/clock.h"
 
 /**
  * Embedded, zero-initialised: the time, the order of arming (equal times fire in it), the place in
@@ -23,12 +22,6 @@ typedef struct mouv__timer mouv__timer_t;
 static inline bool mouv__timer_armed(const mouv__timer_t *timer) {
     return timer->index != 0;
 }
-
-/** The runtime's clock. */
-int64_t mouv__now_ns(mouv_runtime_t *runtime);
-
-/** `ms` from now as an absolute time: <= 0 is now, too far is MOUV__NEVER. */
-int64_t mouv__deadline_in(mouv_runtime_t *runtime, int64_t ms);
 
 /** Arms (or arms anew) a timer; `fire` runs from the loop, not inside a task. 0 or MOUV_ENOMEM. */
 int mouv__timer_start(mouv_runtime_t *runtime, mouv__timer_t *timer, int64_t at_ns,

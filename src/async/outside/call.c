@@ -86,7 +86,7 @@ static int call_at_ns(int64_t at_ns, mouv_call_fn_t fn, void *arg, mouv_handle_t
 int mouv_call_later(int64_t delay_ms, mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
-    return call_at_ns(mouv__deadline_in(runtime, delay_ms), fn, arg, handle);
+    return call_at_ns(mouv__clock_deadline_in(runtime, delay_ms), fn, arg, handle);
 }
 
 int mouv_call_at(int64_t when_ms, mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {

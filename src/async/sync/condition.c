@@ -142,18 +142,15 @@ static sleeper_t *condition_new_sleeper(mouv_condition_t *condition, mouv_future
     return (sleeper_t *)waiter;
 }
 
-static void condition_fall_asleep(sleeper_t *sleeper) {
-    mouv__waiter_join(&sleeper->waiter, &sleeper->condition->waiting);
-    mouv__lock_free(sleeper->waiter.object);
-}
-
 mouv_future_t mouv_condition_wait_future(mouv_condition_t *condition) {
     mouv_error_t error;
     mouv_future_t handle;
     if (condition_check(condition, "wait", &error) != 0)
         return mouv__future_failed_with(mouv__runtime(), &error);
     sleeper_t *sleeper = condition_new_sleeper(condition, &handle);
-    if (sleeper != NULL) condition_fall_asleep(sleeper);
+    if (sleeper == NULL) return handle;
+    mouv__waiter_join(&sleeper->waiter, &condition->waiting);
+    mouv__lock_free(sleeper->waiter.object);
     return handle;
 }
 

@@ -50,7 +50,7 @@ __attribute__((noinline)) static mouv__future_t *await_consume(mouv_future_t han
     mouv_error_t local;
     if (error == NULL) error = &local;
     mouv__future_t *future = mouv__future_consume(handle, code, error);
-    if (future == NULL) mouv__record_error(error);
+    if (future == NULL) mouv__raise_error(error);
     return future;
 }
 
@@ -77,7 +77,7 @@ __attribute__((noinline)) static int await_fail(mouv__future_t *future, mouv_err
     if (error == NULL) error = &local;
     int code = mouv__future_take(future, error);
     mouv__future_let_go(future);
-    mouv__record_error(error);
+    mouv__raise_error(error);
     return code;
 }
 
@@ -150,12 +150,12 @@ int mouv_sleep_ms(int64_t timeout_ms) {
     if (timeout_ms <= 0 || mouv__task_refused(task)) return await_yield_once(task);
 
     mouv_runtime_t *runtime = task->future.runtime;
-    int64_t at = mouv__deadline_in(runtime, timeout_ms);
+    int64_t at = mouv__clock_deadline_in(runtime, timeout_ms);
     if (mouv__timer_start(runtime, &task->timer, at, await_on_time) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timer");
     mouv__task_become(task, MOUV__TASK_SLEEPING);
     mouv__task_suspend(task);
     /* woken before its time, it was interrupted */
-    if (mouv__now_ns(runtime) < at) return mouv__raise(NULL, MOUV_ECANCELED, "cancelled");
+    if (mouv__clock_now_ns(runtime) < at) return mouv__raise(NULL, MOUV_ECANCELED, "cancelled");
     return 0;
 }

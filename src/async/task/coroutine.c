@@ -26,18 +26,14 @@
 
 /* ---- the end ---- */
 
-/* The maker has ended: nobody can be meant to await it any more. */
-static void coroutine_drop_cold(mouv__task_t *coroutine) {
-    mouv__future_hold(&coroutine->future);
-    coroutine->future.owned = 0;
-    mouv__future_let_go(&coroutine->future);
-}
-
 static void coroutine_complete(mouv__task_t *task, int code, const mouv_error_t *error) {
     mouv__task_t *cold;
     mouv__list_remove(&task->future.runtime->tasks, &task->link);
-    while ((cold = MOUV__LIST_POP(&task->cold, mouv__task_t, link)) != NULL)
-        coroutine_drop_cold(cold);
+    while ((cold = MOUV__LIST_POP(&task->cold, mouv__task_t, link)) != NULL) {
+        mouv__future_hold(&cold->future); /* nobody can be meant to await it any more */
+        cold->future.owned = 0;
+        mouv__future_let_go(&cold->future);
+    }
     mouv__locals_drop(task->locals);
     mouv__future_complete(&task->future, code, error);
 }
@@ -116,13 +112,9 @@ static void coroutine_schedule(mouv__task_t *task) {
 
 /* ---- cold ones ---- */
 
-static void coroutine_forget_cold(mouv__task_t *coroutine) {
-    mouv__list_remove(coroutine->cold_in, &coroutine->link);
-}
-
 /* It is cold no more. */
 static void coroutine_warm_up(mouv__task_t *coroutine) {
-    coroutine_forget_cold(coroutine);
+    mouv__list_remove(coroutine->cold_in, &coroutine->link);
     mouv__future_warm_up(&coroutine->future);
 }
 
@@ -134,7 +126,7 @@ coroutine_fail_inline(mouv__task_t *task, mouv__task_t *coroutine, int rc, mouv_
     coroutine->future.retrieved = true;
     mouv__future_complete(&coroutine->future, rc, &failure);
     if (error != NULL) *error = failure;
-    return mouv__record_error(&failure);
+    return mouv__raise_error(&failure);
 }
 
 int mouv__coroutine_run_inline(mouv__task_t *task, mouv__future_t *coroutine, mouv_error_t *error) {
@@ -198,7 +190,7 @@ static void coroutine_describe(const mouv__future_t *future, mouv__description_t
 static void coroutine_release(mouv__future_t *future) {
     mouv__task_t *task = (mouv__task_t *)future;
     if (future->state == MOUV__COLD) {
-        coroutine_forget_cold(task);
+        mouv__list_remove(task->cold_in, &task->link);
         mouv__log(MOUV_LOG_WARNING, "%s:%d: RuntimeWarning: coroutine '%s' was never awaited",
                   task->file, task->line, task->fn_name);
     }

@@ -34,7 +34,7 @@ static void dump_print_wait(FILE *out, const mouv__task_t *task) {
     if (task == runtime->current) {
         fputs("running", out);
     } else if (task->state == MOUV__TASK_SLEEPING) {
-        int64_t left = (task->timer.at_ns - mouv__now_ns(runtime)) / 1000000;
+        int64_t left = (task->timer.at_ns - mouv__clock_now_ns(runtime)) / 1000000;
         fprintf(out, "sleeps for %" PRId64 " ms more", left > 0 ? left : 0);
     } else if (task->state == MOUV__TASK_AWAITING && !mouv__future_is_done(task->awaiting)) {
         fprintf(out, "awaits %s", dump_name_of(task->awaiting));

@@ -201,7 +201,8 @@ static void lifetime_begin_close(mouv_runtime_t *runtime) {
         mouv__future_cancel(&task->future); /* they complete in later ticks only */
     if (!mouv__list_is_empty(&runtime->tasks))
         mouv__timer_start(runtime, &runtime->join_timer,
-                          mouv__deadline_in(runtime, JOIN_WARNING_MS), lifetime_warn_of_stubborn);
+                          mouv__clock_deadline_in(runtime, JOIN_WARNING_MS),
+                          lifetime_warn_of_stubborn);
     mouv__runtime_turn(runtime);
 }
 

@@ -32,7 +32,7 @@ static void scope_on_time(mouv__timer_t *timer) {
 static int scope_set_deadline(mouv_scope_t *scope, int64_t timeout_ms) {
     mouv__task_t *task = scope->task;
     mouv_runtime_t *runtime = task->future.runtime;
-    scope->deadline_ns = mouv__deadline_in(runtime, timeout_ms);
+    scope->deadline_ns = mouv__clock_deadline_in(runtime, timeout_ms);
     if (timeout_ms > 0)
         return mouv__timer_start(runtime, &scope->timer, scope->deadline_ns, scope_on_time);
     mouv__timer_stop(runtime, &scope->timer);
@@ -111,7 +111,7 @@ static bool scope_has_a_cause(int code) {
     return code == MOUV_EUNKNOWN || code == MOUV_ESERVER;
 }
 
-void mouv__stopped_by(int code, mouv_error_t *error) {
+void mouv__scope_stopped_by(int code, mouv_error_t *error) {
     if (error == NULL) return;
     if (scope_has_a_cause(error->code) && error->cause == MOUV_ECANCELED) error->cause = code;
     if (error->code != MOUV_ECANCELED) return;
@@ -131,7 +131,7 @@ void mouv__stopped_by(int code, mouv_error_t *error) {
 void mouv_scope_leave(mouv_scope_t *scope) {
     if (!scope_pop(scope) || !scope_is_cause(scope)) return;
     mouv__task_t *task = scope->task;
-    mouv__stopped_by(MOUV_ETIMEDOUT, task->last.error);
+    mouv__scope_stopped_by(MOUV_ETIMEDOUT, task->last.error);
     if (task->last.means == 0)
         task->last.means = MOUV_ETIMEDOUT; /* or else a group inside has failed */
 }
@@ -141,24 +141,24 @@ int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
     mouv__task_t *task = scope->task;
     if (scope_has_a_cause(rc)) {
         if (!scope_is_cause(scope)) return rc;
-        mouv__stopped_by(MOUV_ETIMEDOUT, task->last.error);
-        if (error != NULL && error->code == rc) mouv__stopped_by(MOUV_ETIMEDOUT, error);
+        mouv__scope_stopped_by(MOUV_ETIMEDOUT, task->last.error);
+        if (error != NULL && error->code == rc) mouv__scope_stopped_by(MOUV_ETIMEDOUT, error);
         return rc;
     }
     mouv_error_t timeout;
     if (task->last.means != 0) {
         mouv__task_outcome(task, rc, "timeout", &timeout);
         if (error != NULL) *error = timeout;
-        return mouv__record_error(&timeout);
+        return mouv__raise_error(&timeout);
     }
     if (!scope_is_cause(scope)) return rc;
     if (task->last.error != NULL && task->last.error->code == MOUV_ECANCELED)
         timeout = *task->last.error;
     else
         mouv_error_set(&timeout, MOUV_ECANCELED, "cancelled");
-    mouv__stopped_by(MOUV_ETIMEDOUT, &timeout);
+    mouv__scope_stopped_by(MOUV_ETIMEDOUT, &timeout);
     if (error != NULL) *error = timeout;
-    return mouv__record_error(&timeout);
+    return mouv__raise_error(&timeout);
 }
 
 int mouv_timeout_reschedule(mouv_scope_t *scope, int64_t timeout_ms) {
@@ -179,7 +179,7 @@ bool mouv_timeout_expired(const mouv_scope_t *scope) {
 int64_t mouv_time_left_ms(void) {
     int64_t deadline = mouv__current_deadline_ns();
     if (deadline == MOUV__NEVER) return INT64_MAX;
-    int64_t left = deadline - mouv__now_ns(mouv__runtime());
+    int64_t left = deadline - mouv__clock_now_ns(mouv__runtime());
     return left > 0 ? (left + 999999) / 1000000 : 0;
 }
 

@@ -20,7 +20,7 @@ void mouv__scope_remove(mouv_scope_t *scope);
 
 /** An ECANCELED that came of a timeout (or of no memory for one) becomes that: code, cause, text;
  *  EUNKNOWN has it as its cause. Does nothing to other errors. */
-void mouv__stopped_by(int code, mouv_error_t *error);
+void mouv__scope_stopped_by(int code, mouv_error_t *error);
 
 /** Ends the scopes inside `outer` that a body has left open. */
 void mouv__scopes_unwind(mouv__task_t *task, mouv_scope_t *outer);

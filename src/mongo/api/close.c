@@ -231,7 +231,8 @@ static void close_on_close_timer(mouv__timer_t *timer);
 static void close_start_timer(mouv_client_t *client, int64_t limit_ms,
                               void (*fn)(mouv__timer_t *)) {
     mouv_runtime_t *runtime = client->ref.runtime;
-    mouv__timer_start(runtime, &client->close_timer, mouv__deadline_in(runtime, limit_ms), fn);
+    mouv__timer_start(runtime, &client->close_timer, mouv__clock_deadline_in(runtime, limit_ms),
+                      fn);
 }
 
 static void close_begin_destroy(mouv_client_t *client) {

@@ -158,7 +158,7 @@ int mouv_with_transaction(mouv_session_t *session, mouv_transaction_fn_t fn, voi
     if (run.limits) session->limited = false;
     if (rc >= 0) return rc;
     if (error) *error = run.error;
-    return mouv__record_error(&run.error);
+    return mouv__raise_error(&run.error);
 }
 
 static int with_transaction_task_body(void *arg) {

@@ -53,7 +53,7 @@ static inline mouv_runtime_t *mouv__client_runtime(const mouv_client_t *client) 
 }
 
 static inline int64_t mouv__client_now_ns(const mouv_client_t *client) {
-    return mouv__now_ns(mouv__client_runtime(client));
+    return mouv__clock_now_ns(mouv__client_runtime(client));
 }
 
 static inline mouv__client_state_t mouv__client_state(const mouv_client_t *client) {

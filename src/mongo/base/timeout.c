@@ -115,7 +115,7 @@ mouv__timeout_t mouv__timeout_of(mouv__command_t *command) {
 
 int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeout) {
     if (timeout.until_ns != MOUV__NEVER) return timeout.until_ns;
-    return timeout.ms > 0 ? mouv__deadline_in(mouv__client_runtime(client), timeout.ms)
+    return timeout.ms > 0 ? mouv__clock_deadline_in(mouv__client_runtime(client), timeout.ms)
                           : MOUV__NEVER;
 }
 
@@ -140,7 +140,7 @@ void mouv__operation_set_cleanup_timeout(mouv__operation_t *op, int64_t ms) {
     if (ms <= 0) return;
     op->has_timeout = true;
     op->own_limit = true;
-    op->deadline_ns = op->limit_ns = mouv__deadline_in(mouv__client_runtime(op->client), ms);
+    op->deadline_ns = op->limit_ns = mouv__clock_deadline_in(mouv__client_runtime(op->client), ms);
 }
 
 /** {writeConcern: {...}} anew without wtimeout; false: it has none. */

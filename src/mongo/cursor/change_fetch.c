@@ -143,7 +143,7 @@ static bool change_fetch_is_content(const mouv__change_fetch_t *fetch) {
 static void change_fetch_send_next(mouv__change_fetch_t *fetch) {
     int64_t wait_ms = INT64_MAX;
     if (fetch->deadline_ns != MOUV__NEVER) {
-        int64_t now_ns = mouv__now_ns(fetch->future.runtime);
+        int64_t now_ns = mouv__clock_now_ns(fetch->future.runtime);
         int64_t margin_ms = fetch->limit_ns == MOUV__NEVER ? MARGIN_MS : 0;
         wait_ms = (fetch->deadline_ns - now_ns) / MS_NS - margin_ms;
         if (wait_ms <= 0 && fetch->stream->state == MOUV__STREAM_OPEN) {

@@ -306,7 +306,7 @@ static bool cursor_plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     cursor->poll_ms = left_ms < most_ms ? left_ms : most_ms;
     if (!timeout)
         cursor->poll_end_ns =
-            mouv__deadline_in(mouv__client_runtime(cursor->client), cursor->poll_ms);
+            mouv__clock_deadline_in(mouv__client_runtime(cursor->client), cursor->poll_ms);
     return left_ms > 0;
 }
 

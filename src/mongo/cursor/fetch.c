@@ -39,7 +39,7 @@ static void fetch_settle(mouv__fetch_t *fetch, int code, const mouv_error_t *err
 /** Whether what runs has to be stopped with the fetch. */
 static bool fetch_is_bound(const mouv__fetch_t *fetch) {
     const mouv_cursor_t *cursor = fetch->cursor;
-    bool expired = mouv__now_ns(fetch->future.runtime) >= fetch->deadline_ns;
+    bool expired = mouv__clock_now_ns(fetch->future.runtime) >= fetch->deadline_ns;
     return cursor->running && !(expired && mouv__cursor_poll_ends(cursor, fetch->deadline_ns));
 }
 
@@ -182,7 +182,7 @@ static void fetch_need(mouv__fetch_t *fetch) {
     if (cursor->running) return;
     if (cursor->state >= MOUV__CURSOR_ENDED)
         fetch_settle_final(fetch);
-    else if (mouv__now_ns(fetch->future.runtime) >= fetch->deadline_ns)
+    else if (mouv__clock_now_ns(fetch->future.runtime) >= fetch->deadline_ns)
         fetch_settle(fetch, MOUV_ETIMEDOUT, NULL);
     else
         fetch_arm(fetch); /* too little time for another poll */

@@ -56,7 +56,7 @@ int mouv__gridfs_fail(mouv_error_t *error, const char *code_name, const char *fo
 
 int mouv__gridfs_give(const mouv_error_t *kept, mouv_error_t *error) {
     if (error) *error = *kept;
-    return mouv__record_error(kept);
+    return mouv__raise_error(kept);
 }
 
 int mouv__gridfs_may(const mouv_gridfs_bucket_t *bucket, const char *call, mouv_error_t *error) {

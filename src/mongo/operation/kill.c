@@ -211,13 +211,14 @@ static void kill_plan_again(mouv__kills_t *kills) {
     if (least >= KILLS_MAX || kills->refused) return;
     mouv_runtime_t *runtime = mouv__client_runtime(kills->client);
     int64_t pause_ns = FIRST_PAUSE_NS << (2 * (least > 0 ? least - 1 : 0));
-    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + pause_ns, kill_on_again);
+    mouv__timer_start(runtime, &kills->again, mouv__clock_now_ns(runtime) + pause_ns,
+                      kill_on_again);
 }
 
 /* There was no memory for the command. */
 static void kill_plan_flush(mouv__kills_t *kills) {
     mouv_runtime_t *runtime = mouv__client_runtime(kills->client);
-    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS,
+    mouv__timer_start(runtime, &kills->again, mouv__clock_now_ns(runtime) + FIRST_PAUSE_NS,
                       kill_on_again);
 }
 

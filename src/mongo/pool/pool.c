@@ -147,7 +147,7 @@ static void pool_wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
         op->wait_ns =
             op->select_ns; /* one limit for the server and the client, whatever the queue's */
     else if (op->deadline_ns == MOUV__NEVER)
-        op->wait_ns = mouv__deadline_in(mouv__client_runtime(client), pool->queue_wait_ms);
+        op->wait_ns = mouv__clock_deadline_in(mouv__client_runtime(client), pool->queue_wait_ms);
 }
 
 /* A killSessions that is under way must not hit the session's next operation: that waits. */
@@ -218,7 +218,8 @@ static void pool_enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv__operation_move(op, MOUV__OP_SELECTING);
     op->order = ++client->pool.arrivals;
-    op->select_ns = mouv__deadline_in(mouv__client_runtime(client), client->selection_timeout_ms);
+    op->select_ns =
+        mouv__clock_deadline_in(mouv__client_runtime(client), client->selection_timeout_ms);
     if (pool_check_entry(client, op, &error) < 0) {
         mouv__operation_fail_waiting(op, &error);
     } else if (mouv__pool_choose(client, op)) {

@@ -471,7 +471,7 @@ static mouv__operation_t *transaction_abort_open(mouv_session_t *session, int64_
         mouv_future_unref(failed);
         return NULL;
     }
-    op->deadline_ns = mouv__deadline_in(mouv__client_runtime(session->client), ABORT_MS);
+    op->deadline_ns = mouv__clock_deadline_in(mouv__client_runtime(session->client), ABORT_MS);
     mouv__operation_set_cleanup_timeout(op, timeout_ms);
     op->has_timeout = timeout_ms != MOUV__TIMEOUT_UNSET;
     return op;

@@ -2,11 +2,11 @@
  * Lists of waiters. What stands in the public structs is a pointer to the first waiter: the head of
  * a mouv__list_t, which is no more than that, in other words.
  */
-#include "async/sync/waiters.h"
+#include "async/sync/waiter.h"
 
 #include "context/alloc.h"
 
-static const mouv__waiter_ops_t *waiters_ops_of(const mouv__waiter_t *waiter) {
+static const mouv__waiter_ops_t *waiter_ops_of(const mouv__waiter_t *waiter) {
     return (const mouv__waiter_ops_t *)waiter->future.ops;
 }
 
@@ -24,13 +24,13 @@ mouv__waiter_t *mouv__waiter_new(const mouv__waiter_ops_t *ops, size_t size, voi
     return waiter;
 }
 
-static mouv__list_t waiters_as_list(mouv__waiter_t *first) {
+static mouv__list_t waiter_as_list(mouv__waiter_t *first) {
     return (mouv__list_t){first != NULL ? &first->link : NULL};
 }
 
 void mouv__waiter_join(mouv__waiter_t *waiter, mouv__waiter_t **list) {
     mouv__waiter_leave(waiter);
-    mouv__list_t all = waiters_as_list(*list);
+    mouv__list_t all = waiter_as_list(*list);
     mouv__list_push_back(&all, &waiter->link);
     *list = MOUV__LIST_FIRST(&all, mouv__waiter_t, link);
     waiter->list = list;
@@ -38,29 +38,25 @@ void mouv__waiter_join(mouv__waiter_t *waiter, mouv__waiter_t **list) {
 
 void mouv__waiter_leave(mouv__waiter_t *waiter) {
     if (waiter->list == NULL) return;
-    mouv__list_t all = waiters_as_list(*waiter->list);
+    mouv__list_t all = waiter_as_list(*waiter->list);
     mouv__list_remove(&all, &waiter->link);
     *waiter->list = MOUV__LIST_FIRST(&all, mouv__waiter_t, link);
     waiter->list = NULL;
 }
 
 mouv__waiter_t *mouv__waiter_after(const mouv__waiter_t *waiter) {
-    mouv__list_t all = waiters_as_list(*waiter->list);
+    mouv__list_t all = waiter_as_list(*waiter->list);
     return MOUV__LIST_NEXT(&all, waiter, mouv__waiter_t, link);
-}
-
-/* Nobody has it any more: its release is under way, which will pass on what it is granted now. */
-static bool waiters_is_going(const mouv__waiter_t *waiter) {
-    return waiter->future.owned == 0 && waiter->future.held == 0;
 }
 
 void mouv__waiter_grant(mouv__waiter_t *waiter, mouv__waiter_t **granted) {
     mouv__waiter_leave(waiter);
     waiter->granted = true;
     if (granted != NULL) mouv__waiter_join(waiter, granted);
-    if (waiters_is_going(waiter)) return;
-    if (waiters_ops_of(waiter)->granted != NULL)
-        waiters_ops_of(waiter)->granted(waiter);
+    bool going = waiter->future.owned == 0 && waiter->future.held == 0;
+    if (going) return; /* its release is under way, and passes on what it is granted now */
+    if (waiter_ops_of(waiter)->granted != NULL)
+        waiter_ops_of(waiter)->granted(waiter);
     else
         mouv__future_complete(&waiter->future, waiter->code, NULL);
 }
@@ -97,13 +93,13 @@ void mouv__waiter_deliver(mouv__future_t *future, bool whole) {
     if (!waiter->granted || (!whole && future->code >= 0)) return;
     waiter->granted = false;
     mouv__waiter_leave(waiter);
-    if (waiters_ops_of(waiter)->take != NULL) waiters_ops_of(waiter)->take(waiter);
+    if (waiter_ops_of(waiter)->take != NULL) waiter_ops_of(waiter)->take(waiter);
 }
 
 void mouv__waiter_release(mouv__future_t *future) {
     mouv__waiter_t *waiter = (mouv__waiter_t *)future;
     mouv__waiter_leave(waiter);
-    if (waiter->granted && waiters_ops_of(waiter)->pass_on != NULL)
-        waiters_ops_of(waiter)->pass_on(waiter);
+    if (waiter->granted && waiter_ops_of(waiter)->pass_on != NULL)
+        waiter_ops_of(waiter)->pass_on(waiter);
     mouv__free(waiter);
 }

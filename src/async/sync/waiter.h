@@ -9,8 +9,8 @@
  * Waiters do not keep the loop alive: what they wait for is another part of the program, which does
  * if it can still come. One that nobody can take any more leaves the list at once.
  */
-#ifndef MOUV_ASYNC_SYNC_WAITERS_H
-#define MOUV_ASYNC_SYNC_WAITERS_H
+#ifndef MOUV_ASYNC_SYNC_WAITER_H
+#define MOUV_ASYNC_SYNC_WAITER_H
 
 #include "async/loop/future.h"
 #include "async/task/runtime.h"
