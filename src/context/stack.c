@@ -1,5 +1,12 @@
 /*
  * The stack pool: slabs of equal stacks, each slot a guard page with a stack above it.
+ *
+ * A slab is mapped at once and carved as stacks are wanted, the guard of each when it is first handed
+ * out. One that is put back keeps its upper pages and goes on top of its class's `warm` ones, so that
+ * the next task gets the stack that is still in the cache; beyond `max_warm` it returns all of its
+ * pages and is `cold`. (These are stacks of stacks, pushed and popped at one end: one pointer does.)
+ * Slabs are unmapped with the pool; one of a single large stack, which is not pooled, as soon as
+ * that is put back. One pool a thread, no locks.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE

@@ -1,5 +1,10 @@
 /*
  * as_completed: futures one after another, in the order in which they complete.
+ *
+ * The iterator borrows the futures, and queues each in `done` when it is. Those who ask for the next
+ * one while there is none stand in `takers`, each a future that holds the iterator; what one has got
+ * and never delivers goes back to the front. The iterator is freed with its last reference; when the
+ * runtime closes before that, it lets go of the futures and fails every further call.
  */
 #include "async/combine/wait.h"
 #include "async/loop/timer.h"

@@ -1,5 +1,10 @@
 /*
  * gather and gather_all: one future for many.
+ *
+ * It consumes its children, starts those that are cold and listens to each. The first failure
+ * completes a gather, which then listens no more and leaves the others alone; a gather_all, or one
+ * that is being cancelled, waits until every child has settled. The children's results stay with
+ * them until the whole is taken, and they are let go of with it.
  */
 #include <mouv/gather.h>
 

@@ -1,5 +1,8 @@
 /*
  * wait: until all, or the first, of some futures are done.
+ *
+ * It borrows: it holds each of them until it is released itself, and neither takes the caller's
+ * references nor cancels anything. It completes a tick after what it waits for, as asyncio does.
  */
 #include "async/combine/wait.h"
 

@@ -1,5 +1,5 @@
 /*
- * What happens in the child of a fork().
+ * What happens in the child of a fork(); why, says docs/decisions/0012.
  */
 #include "async/loop/fork.h"
 

@@ -1,7 +1,9 @@
 /*
  * Functions on libuv's thread pool. A running uv_queue_work() pins its loop, so the requests go to
  * a loop that nobody waits on, one for the process, run only to reap them; what they have done
- * comes home by mail. Thus a function that is stuck holds up no loop of anybody's.
+ * comes home by mail. Thus a function that is stuck holds up no loop of anybody's
+ * (docs/decisions/0005). The job is freed once both have done with it, libuv and the runtime; the
+ * future, which may go first (a detached one), when its last reference does.
  */
 #include <mouv/offload.h>
 

@@ -1,6 +1,7 @@
 /*
  * Calls and tasks from other threads: mail that starts them, a condition variable that tells how a
- * task has ended.
+ * task has ended. A remote task is counted: by who has its handle, on any thread, and by the mail or
+ * the loop that has it in hand; its last user frees it. A call is freed by whoever gets its mail.
  */
 #include <mouv/threadsafe.h>
 

@@ -7,8 +7,8 @@
  * ready.
  *
  * Closing goes by phases, each begun by a tick in which nothing is left of the one before: tasks are
- * cancelled and end (JOINING; how long that may take: docs/decisions/0006), then what is attached, a
- * client for instance, closes (DETACHING), then the handles (CLOSING). The runtime is freed when
+ * cancelled and end (JOINING), then what is attached closes (DETACHING; how long a client may take:
+ * docs/decisions/0006), then the handles (CLOSING). The runtime is freed when
  * libuv has closed the last of them; if mouv_run_until() is still on the stack, by that.
  * All of this on the loop thread; a child of fork() finds it dead (docs/decisions/0012).
  */
