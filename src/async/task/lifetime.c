@@ -14,6 +14,8 @@
  */
 #include "async/task/lifetime.h"
 
+#include <assert.h>
+
 #include "async/loop/debug.h"
 #include "async/loop/fork.h"
 #include "async/loop/log.h"
@@ -141,6 +143,11 @@ int mouv_runtime_attach(mouv_runtime_t **out, uv_loop_t *loop) {
 
 /* ---- closing ---- */
 
+static void lifetime_enter(mouv_runtime_t *runtime, mouv__runtime_phase_t phase) {
+    assert(phase == runtime->phase + 1);
+    runtime->phase = phase;
+}
+
 static void lifetime_on_closed(uv_handle_t *handle) {
     mouv_runtime_t *runtime = handle->data;
     if (--runtime->open_handles > 0) return;
@@ -155,7 +162,7 @@ static void lifetime_on_closed(uv_handle_t *handle) {
 }
 
 static void lifetime_close_handles(mouv_runtime_t *runtime) {
-    runtime->phase = MOUV__CLOSING;
+    lifetime_enter(runtime, MOUV__CLOSING);
     mouv__mailbox_close(runtime->mailbox);
     mouv__futures_cancel_all(runtime); /* what callbacks have started since lifetime_detach_all() */
     while (!mouv__list_is_empty(&runtime->ready)) mouv__runtime_run_ready(runtime);
@@ -167,7 +174,7 @@ static void lifetime_close_handles(mouv_runtime_t *runtime) {
 }
 
 static void lifetime_detach_all(mouv_runtime_t *runtime) {
-    runtime->phase = MOUV__DETACHING;
+    lifetime_enter(runtime, MOUV__DETACHING);
     mouv__timer_stop(runtime, &runtime->join_timer);
     mouv__futures_cancel_all(runtime);
     MOUV__LIST_EACH(&runtime->attachments, mouv__attachment_t, attachment, link)
@@ -195,7 +202,7 @@ static void lifetime_warn_of_stubborn(mouv__timer_t *timer) {
 }
 
 static void lifetime_begin_close(mouv_runtime_t *runtime) {
-    runtime->phase = MOUV__JOINING;
+    lifetime_enter(runtime, MOUV__JOINING);
     mouv__runtime_keep(runtime);
     MOUV__LIST_EACH(&runtime->tasks, mouv__task_t, task, link)
         mouv__future_cancel(&task->future); /* they complete in later ticks only */
