@@ -122,6 +122,22 @@ static void pop_gives_them_in_order_and_outside(void **state) {
     assert_null(MOUV__LIST_POP(&list, letter_t, link));
 }
 
+static void a_list_that_is_shifted_gives_them_in_order_and_free_for_another(void **state) {
+    (void)state;
+    add(&a);
+    add(&b);
+    add(&c);
+    const mouv__link_t *last = mouv__list_last(&list);
+    assert_ptr_equal(mouv__list_shift(&list, last), &a.link);
+    assert_false(mouv__link_is_in_list(&a.link));
+    mouv__list_push_back(&others, &a.link);
+    assert_ptr_equal(mouv__list_shift(&list, last), &b.link);
+    assert_ptr_equal(mouv__list_shift(&list, last), &c.link);
+    assert_null(mouv__list_shift(&list, last));
+    assert_is(&list, "");
+    assert_is(&others, "a");
+}
+
 static void next_and_prev_end_at_the_ends(void **state) {
     (void)state;
     add(&a);
@@ -227,6 +243,7 @@ int main(void) {
         CASE(leaving_twice_or_without_being_in_does_nothing),
         CASE(the_only_one_knows_that_it_is_in),
         CASE(pop_gives_them_in_order_and_outside),
+        CASE(a_list_that_is_shifted_gives_them_in_order_and_free_for_another),
         CASE(next_and_prev_end_at_the_ends),
         CASE(the_body_of_a_loop_may_take_the_current_one_out),
         CASE(the_body_of_a_loop_may_free_the_current_one),

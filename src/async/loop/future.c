@@ -21,29 +21,11 @@
 #include "async/loop/state.h"
 #include "context/alloc.h"
 
-/* ---- states ---- */
-
-/* Which state may follow which: cold ones are made pending, and are so at once. */
-static const bool future_may_become[3][3] = {
+/* Cold ones are made pending, and are so at once. */
+const bool mouv__future_may_become[3][3] = {
     [MOUV__PENDING] = {[MOUV__COLD] = true, [MOUV__DONE] = true},
     [MOUV__COLD] = {[MOUV__PENDING] = true},
 };
-
-static void future_become(mouv__future_t *future, mouv__future_state_t state) {
-    assert(future_may_become[future->state][state]);
-    (void)future_may_become;
-    future->state = (uint8_t)state;
-}
-
-void mouv__future_make_cold(mouv__future_t *future) {
-    assert(!future->counted);
-    future_become(future, MOUV__COLD);
-}
-
-void mouv__future_warm_up(mouv__future_t *future) {
-    assert(future->state == MOUV__COLD);
-    future_become(future, MOUV__PENDING);
-}
 
 /* ---- chores ---- */
 
@@ -284,7 +266,7 @@ static void future_notify(mouv__future_t *future) {
 }
 
 void mouv__future_complete(mouv__future_t *future, int code, const mouv_error_t *error) {
-    future_become(future, MOUV__DONE);
+    mouv__future_become(future, MOUV__DONE);
     future->code = code;
     if (code < 0 && error != NULL) {
         future->error = mouv__alloc(sizeof *error);

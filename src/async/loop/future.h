@@ -5,6 +5,7 @@
 #ifndef MOUV_ASYNC_LOOP_FUTURE_H
 #define MOUV_ASYNC_LOOP_FUTURE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -113,11 +114,15 @@ int mouv__future_init(mouv__future_t *future, const mouv__future_ops_t *ops,
 /** Counts a pending future: it keeps the loop alive and itself in being until it is done. */
 void mouv__future_count(mouv__future_t *future);
 
-/** Of one just made and not counted: it waits for ops->start. */
-void mouv__future_make_cold(mouv__future_t *future);
+/** Which state may follow which: [from][to]. */
+extern const bool mouv__future_may_become[3][3];
 
-/** COLD -> PENDING, by its kind. */
-void mouv__future_warm_up(mouv__future_t *future);
+/** For future.c, and for kinds that can be cold: COLD, before anybody has the handle, and PENDING
+ *  again by ops->start. */
+static inline void mouv__future_become(mouv__future_t *future, mouv__future_state_t state) {
+    assert(mouv__future_may_become[future->state][state]);
+    future->state = (uint8_t)state;
+}
 
 /** Its name, MOUV__NAME_BYTES at most. */
 void mouv__future_name(const mouv__future_t *future, char *name);

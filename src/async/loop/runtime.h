@@ -53,8 +53,8 @@ void mouv__runtime_detach(mouv_runtime_t *runtime, mouv__attachment_t *attachmen
 /** Queues `ready` for the next tick, first come first served; it must not be queued already. */
 void mouv__runtime_ready(mouv_runtime_t *runtime, mouv__ready_t *ready);
 
-/** Runs all that is ready now; what becomes ready meanwhile is for the next round. False in the
- *  child of a fork() that came of it: the runtime is the parent's. */
+/** Runs what is ready until nothing is, or for about a millisecond. False in the child of a fork()
+ *  that came of it: the runtime is the parent's. */
 bool mouv__runtime_run_ready(mouv_runtime_t *runtime);
 
 /** The loop turns once more before it waits. */

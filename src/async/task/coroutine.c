@@ -115,7 +115,7 @@ static void coroutine_schedule(mouv__task_t *task) {
 /* It is cold no more. */
 static void coroutine_warm_up(mouv__task_t *coroutine) {
     mouv__list_remove(coroutine->cold_in, &coroutine->link);
-    mouv__future_warm_up(&coroutine->future);
+    mouv__future_become(&coroutine->future, MOUV__PENDING);
 }
 
 /* Apart from the call below so that a deep recursion of coroutines has small frames. */
@@ -283,7 +283,7 @@ mouv_future_t mouv__coroutine_with(mouv_fn_t fn, void *arg, const mouv_task_opts
     coroutine->line = line;
     coroutine->cold_in = runtime->current != NULL ? &runtime->current->cold : &runtime->cold;
     mouv__list_push_front(coroutine->cold_in, &coroutine->link);
-    mouv__future_make_cold(&coroutine->future);
+    mouv__future_become(&coroutine->future, MOUV__COLD);
     return mouv__future_handle(&coroutine->future);
 }
 

@@ -1,10 +1,8 @@
 /*
  * The runtime on its loop: attaching, ticks, closing.
  *
- * A tick runs rounds of the ready queue (runtime.c) until nothing is ready, or for about a
- * millisecond: then the loop polls before it goes on. It comes from the idle handle, which is active
- * while something is ready, or after the poll from the check handle, if that has made something
- * ready.
+ * A tick runs the ready queue (runtime.c). It comes from the idle handle, which is active while
+ * something is ready, or after the poll from the check handle, if that has made something ready.
  *
  * Closing goes by phases, each begun by a tick in which nothing is left of the one before: tasks are
  * cancelled and end (JOINING), then what is attached closes (DETACHING; how long a client may take:
@@ -26,9 +24,6 @@
 
 #include <mouv/debug.h>
 
-/* Ready tasks run for at most this long before the loop polls for I/O again. */
-#define TICK_NS UINT64_C(1000000)
-#define ROUNDS_PER_LOOK 8
 #define JOIN_WARNING_MS 1000
 
 /* ---- ticks ---- */
@@ -50,14 +45,10 @@ static void lifetime_abandon(mouv_runtime_t *runtime) {
 }
 
 static void lifetime_tick(mouv_runtime_t *runtime) {
-    uint64_t start = uv_hrtime();
     runtime->in_tick = true;
-    for (unsigned round = 1; !mouv__list_is_empty(&runtime->ready); round++) {
-        if (!mouv__runtime_run_ready(runtime)) {
-            lifetime_abandon(runtime);
-            return;
-        }
-        if (round % ROUNDS_PER_LOOK == 0 && uv_hrtime() - start > TICK_NS) break;
+    if (!mouv__runtime_run_ready(runtime)) {
+        lifetime_abandon(runtime);
+        return;
     }
     runtime->in_tick = false;
     if (!mouv__list_is_empty(&runtime->ready) || mouv__timers_due(runtime))

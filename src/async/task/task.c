@@ -12,15 +12,11 @@
  */
 #include "async/task/task.h"
 
-#include <assert.h>
-
 #include "async/loop/error.h"
 #include "async/loop/state.h"
 
-/* ---- states ---- */
-
-/* Which state may follow which. A cold one that is run as a call, or never, ends at once. */
-static const bool task_may_become[6][6] = {
+/* A cold one that is run as a call, or never, ends at once. */
+const bool mouv__task_may_become[6][6] = {
     [MOUV__TASK_NEW] = {[MOUV__TASK_RUNNING] = true, [MOUV__TASK_ENDED] = true},
     [MOUV__TASK_READY] = {[MOUV__TASK_RUNNING] = true},
     [MOUV__TASK_RUNNING] = {[MOUV__TASK_READY] = true,
@@ -30,12 +26,6 @@ static const bool task_may_become[6][6] = {
     [MOUV__TASK_AWAITING] = {[MOUV__TASK_READY] = true},
     [MOUV__TASK_SLEEPING] = {[MOUV__TASK_READY] = true},
 };
-
-void mouv__task_become(mouv__task_t *task, mouv__task_state_t state) {
-    assert(task_may_become[task->state][state]);
-    (void)task_may_become;
-    task->state = state;
-}
 
 /* ---- suspending and waking ---- */
 

@@ -5,6 +5,8 @@
 #ifndef MOUV_ASYNC_TASK_TASK_H
 #define MOUV_ASYNC_TASK_TASK_H
 
+#include <assert.h>
+
 #include <mouv/scope.h>
 #include <mouv/task.h>
 
@@ -72,7 +74,13 @@ enum {
     MOUV__SCOPE_DUE = 16
 };
 
-void mouv__task_become(mouv__task_t *task, mouv__task_state_t state);
+/** Which state may follow which: [from][to]. */
+extern const bool mouv__task_may_become[6][6];
+
+static inline void mouv__task_become(mouv__task_t *task, mouv__task_state_t state) {
+    assert(mouv__task_may_become[task->state][state]);
+    task->state = state;
+}
 
 /** Switches to the loop; returns when `task->ready` has been run. The running task only, once it
  *  has become what it waits for. */
