@@ -122,7 +122,6 @@ static void close_end_connections(destroy_t *destroy) {
         break;
     }
 #endif
-    mouv__driver_pool_leave_listener(destroy->driver_pool);
     close_free_connections(destroy, false);
     close_free_connections(destroy, true);
     mouv__free(destroy->connections);
@@ -178,7 +177,7 @@ static void close_collect_connections(mouv_client_t *client, destroy_t *destroy)
 
 static bool close_is_reachable(const mouv__topology_t *topology) {
     for (uint32_t i = 0; topology && i < topology->count; i++)
-        if (topology->servers[i].kind != MOUV__SERVER_UNKNOWN) return true;
+        if (topology->servers[i]->kind != MOUV__SERVER_UNKNOWN) return true;
     return false;
 }
 
@@ -186,8 +185,8 @@ static bool close_is_reachable(const mouv__topology_t *topology) {
 static uint64_t close_preferred_servers(const mouv__topology_t *topology) {
     uint64_t primaries = 0;
     for (uint32_t i = 0; topology && i < topology->count; i++)
-        if (topology->servers[i].kind == MOUV__SERVER_PRIMARY)
-            primaries |= mouv__server_bit(topology->servers[i].id);
+        if (topology->servers[i]->kind == MOUV__SERVER_PRIMARY)
+            primaries |= mouv__server_bit(topology->servers[i]->id);
     return primaries ? primaries : UINT64_MAX;
 }
 

@@ -119,13 +119,6 @@ int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeou
                           : MOUV__NEVER;
 }
 
-int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns) {
-    int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
-    int64_t heartbeat_ns = mouv__listener_rtt_ms(client->driver_pool->listener) * MS_NS;
-    if (heartbeat_ns > rtt_ns) rtt_ns = heartbeat_ns;
-    return (until_ns - mouv__client_now_ns(client) - rtt_ns) / MS_NS;
-}
-
 static void timeout_shorten(mouv__operation_t *op, int64_t deadline_ns) {
     if (deadline_ns < op->deadline_ns) op->deadline_ns = deadline_ns;
 }

@@ -46,10 +46,6 @@ mouv__timeout_t mouv__timeout_of(mouv__command_t *command);
 /** When it is over, counted from now; MOUV__NEVER. */
 int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeout);
 
-/** What the server may take of the time until then: less the least round trip so far, of commands
- * or of the last heartbeats. */
-int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns);
-
 /** Before mouv__operation_start(). */
 void mouv__operation_set_timeout(mouv__operation_t *op, mouv__timeout_t timeout);
 

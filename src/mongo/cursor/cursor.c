@@ -299,7 +299,10 @@ static bool cursor_plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     cursor->poll_end_ns = 0;
     if (deadline_ns == MOUV__NEVER || cursor->state != MOUV__CURSOR_OPEN) return true;
     bool timeout = cursor->limit.timeout.ms > 0; /* is not sent; what was asked for is */
-    int64_t left_ms = mouv__time_for_server_ms(cursor->client, deadline_ns);
+    const mouv__server_t *server = mouv__topology_server(
+        cursor->client->pool.topology, cursor->pin ? mouv__pin_server_id(cursor->pin) : 0);
+    int64_t left_ms =
+        mouv__server_time_left_ms(server, mouv__client_now_ns(cursor->client), deadline_ns);
     if (!timeout) left_ms -= POLL_MARGIN_MS;
     if (timeout && most_ms <= 0) return left_ms > 0;
     if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;

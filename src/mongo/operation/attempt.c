@@ -21,9 +21,6 @@
 
 #define MS_NS INT64_C(1000000)
 
-/* How often a retry asks libmongoc for another server than the one that failed. */
-#define OTHER_SERVER_TRIES 5
-
 static mouv__operation_t *attempt_operation_of(mouv__job_t *job) {
     return (mouv__operation_t *)((char *)job - offsetof(mouv__operation_t, attempt.job));
 }
@@ -35,20 +32,6 @@ static const mongoc_read_prefs_t *attempt_read_prefs_of(const mouv__operation_t 
     if (op->read_prefs) return op->read_prefs;
     if (!(op->row->flags & MOUV__OP_READ_PREFERENCE)) return NULL;
     return mouv__concern_read_prefs(op->defaults, op->attempt.driver_pool);
-}
-
-static bool attempt_select_server(mouv__operation_t *op) {
-    mouv__attempt_t *attempt = &op->attempt;
-    for (int tries = 0; tries < OTHER_SERVER_TRIES; tries++) {
-        mongoc_server_description_t *server =
-            mongoc_client_select_server(attempt->connection->client, attempt->primary,
-                                        attempt_read_prefs_of(op), &attempt->error);
-        if (!server) return false;
-        attempt->server_id = mongoc_server_description_id(server);
-        mongoc_server_description_destroy(server);
-        if (attempt->server_id != attempt->avoid_id) break;
-    }
-    return true;
 }
 
 static void attempt_append_default(bson_t *opts, const mouv__operation_t *op, uint32_t flag,
@@ -94,7 +77,6 @@ static bool attempt_prepare(mouv__operation_t *op, bson_t *opts) {
     mouv__attempt_t *attempt = &op->attempt;
     return mouv__connection_open(attempt->connection, attempt->driver_pool, &attempt->error) &&
            mouv__server_session_begin(attempt->session, &attempt->error) &&
-           (attempt->server_id != 0 || attempt_select_server(op)) &&
            attempt_build_opts(op, opts, &attempt->error);
 }
 
@@ -143,7 +125,6 @@ static void attempt_send_command(mouv__operation_t *op, bson_t *opts) {
     mouv__events_t *events =
         attempt->is_question ? NULL : mouv__listener_events(attempt->driver_pool->listener);
     bson_t reply;
-    uint64_t began = uv_hrtime();
     mouv__events_enter(events, op->number, op->database, op->command);
     mouv__connection_begin(attempt->connection, attempt->driver_pool, op->number,
                            attempt->limit_ms);
@@ -159,8 +140,6 @@ static void attempt_send_command(mouv__operation_t *op, bson_t *opts) {
     if (attempt->unacknowledged && attempt->ok && bson_empty(&reply))
         BSON_APPEND_INT32(&reply, "ok", 1);
     if (bson_has_field(&reply, "ok")) {
-        if (!attempt->unacknowledged)
-            mouv__driver_pool_note_rtt(attempt->driver_pool, (int64_t)(uv_hrtime() - began));
         attempt->reply = attempt_move_to_heap(&reply);
     } else {
         if (attempt->ok && !bson_empty(&reply)) attempt_refuse_answer(attempt);
@@ -184,14 +163,18 @@ static int32_t attempt_lesser(int32_t a, int64_t b) {
 }
 
 static bool attempt_set_max_time(mouv__operation_t *op) {
+    const mouv__server_t *server =
+        mouv__topology_server(op->client->pool.topology, op->attempt.server_id);
+    int64_t now_ns = mouv__client_now_ns(op->client);
     bool sent = op->own_limit || (op->row->flags & MOUV__OP_MAX_TIME);
     int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
     op->attempt.max_time_ms = op->user_max_time_ms;
-    if (op->deadline_ns != MOUV__NEVER && mouv__time_for_server_ms(op->client, op->deadline_ns) < 1)
+    if (op->deadline_ns != MOUV__NEVER &&
+        mouv__server_time_left_ms(server, now_ns, op->deadline_ns) < 1)
         return false;
     if (sent && limit_ns != MOUV__NEVER)
-        op->attempt.max_time_ms =
-            attempt_lesser(op->user_max_time_ms, mouv__time_for_server_ms(op->client, limit_ns));
+        op->attempt.max_time_ms = attempt_lesser(
+            op->user_max_time_ms, mouv__server_time_left_ms(server, now_ns, limit_ns));
     return true;
 }
 
@@ -261,6 +244,13 @@ static int attempt_take_session(mouv__operation_t *op, mouv__connection_t *conne
     return op->user_session ? mouv__session_apply_to(op, attempt->session) : 0;
 }
 
+/* How many are in progress on its server, for those that choose between servers. */
+static void attempt_count(const mouv__operation_t *op, int by) {
+    mouv__server_t *server =
+        mouv__topology_server(op->client->pool.topology, op->attempt.server_id);
+    if (server && (by > 0 || server->operations > 0)) server->operations += (uint32_t)by;
+}
+
 int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
                         mouv__executor_t *executor) {
     mouv__attempt_t *attempt = &op->attempt;
@@ -277,6 +267,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
     attempt->error = (bson_error_t){0};
     __atomic_store_n(&attempt->stage, MOUV__STAGE_PREPARING, __ATOMIC_RELAXED);
     __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);
+    attempt_count(op, 1);
     connection->busy = true;
     rc = executor->submit(executor, &attempt->job);
     if (rc < 0) {
@@ -305,6 +296,7 @@ mouv__connection_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session) 
         attempt->session = NULL;
     }
     attempt->connection = NULL;
+    attempt_count(op, -1);
     mouv__driver_pool_unref(attempt->driver_pool);
     attempt->driver_pool = NULL;
     mouv__operation_unref_memory(op); /* never the last: the future has its own */

@@ -58,8 +58,11 @@ static void cut_push(mouv__operation_t *op, int64_t at_ns) {
 
 /* --- one operation --------------------------------------------------------------------------- */
 
-static int64_t cut_grace_ns(const mouv_client_t *client) {
-    int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
+static int64_t cut_grace_ns(const mouv__operation_t *op) {
+    const mouv_client_t *client = op->client;
+    const mouv__server_t *server =
+        mouv__topology_server(client->pool.topology, op->attempt.server_id);
+    int64_t rtt_ns = server ? mouv__rtt_least_ns(&server->rtt) : 0;
     if (client->kills.rtt_ns > rtt_ns) rtt_ns = client->kills.rtt_ns;
     return GRACE_ROUND_TRIPS * rtt_ns > GRACE_NS ? GRACE_ROUND_TRIPS * rtt_ns : GRACE_NS;
 }
@@ -77,7 +80,7 @@ static int64_t cut_poll_ends_ns(const mouv__operation_t *op) {
     if (bson_iter_init_find(&iter, op->command, "maxTimeMS") && BSON_ITER_HOLDS_NUMBER(&iter))
         wait_ms = bson_iter_as_int64(&iter);
     if (op->attempt.max_time_ms > 0) wait_ms = op->attempt.max_time_ms;
-    return op->began_ns + wait_ms * MS_NS + cut_grace_ns(op->client);
+    return op->began_ns + wait_ms * MS_NS + cut_grace_ns(op);
 }
 
 /* Until when a server that is not silent has time for its answer; 0: it had enough. A write's
@@ -93,8 +96,7 @@ static int64_t cut_patience_ns(const mouv__operation_t *op) {
 static bool cut_is_replaced(const mouv__operation_t *op) {
     const mouv__topology_t *topology = op->client->pool.topology;
     const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
-    return (!server || server->kind == MOUV__SERVER_UNKNOWN) &&
-           mouv__topology_has_primary(topology);
+    return !mouv__server_is_known(server) && mouv__topology_has_primary(topology);
 }
 
 /* Whether one that was not given up is to be cut. */
@@ -164,7 +166,7 @@ void mouv__cut_add(mouv__operation_t *op, bool hopeless) {
     if (!client->driver_pool->own_streams) return;
     if (op->watched) cut_pull(op);
     if (op->cut_ns > 0) return;
-    cut_push(op, mouv__client_now_ns(client) + (hopeless ? 0 : cut_grace_ns(client)));
+    cut_push(op, mouv__client_now_ns(client) + (hopeless ? 0 : cut_grace_ns(op)));
     cut_arm(&client->cuts);
 }
 

@@ -48,8 +48,9 @@ static bool breaker_is_asked(const mouv__breakers_t *breakers, uint32_t server_i
     return (breakers->asked & mouv__server_bit(server_id)) != 0;
 }
 
-static int64_t breaker_least_ns(const mouv_client_t *client) {
-    int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
+static int64_t breaker_least_ns(const mouv_client_t *client, uint32_t server_id) {
+    const mouv__server_t *server = mouv__topology_server(client->pool.topology, server_id);
+    int64_t rtt_ns = server ? mouv__rtt_least_ns(&server->rtt) : 0;
     if (client->kills.rtt_ns > rtt_ns) rtt_ns = client->kills.rtt_ns;
     return LEAST_ROUND_TRIPS * rtt_ns > LEAST_NS ? LEAST_ROUND_TRIPS * rtt_ns : LEAST_NS;
 }
@@ -65,6 +66,7 @@ static void breaker_ping_ended(mouv__background_t *background) {
     mouv__pool_leave_control(client, &client->breakers.control);
     client->breakers.of[background->server_id % 64].ping_ns =
         mouv__client_now_ns(client) + PAUSE_NS;
+    mouv__note_measured(background);
     if (background->ok || mouv__background_error(background, &error) == MOUV_ESERVER)
         mouv__breaker_heard(client, background->server_id);
     breaker_go_on_asking(&client->breakers);
@@ -73,7 +75,7 @@ static void breaker_ping_ended(mouv__background_t *background) {
 static void breaker_send_ping(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
     mouv__background_t *background = mouv__alloc(sizeof(*background));
     int64_t now_ns = mouv__client_now_ns(breakers->client);
-    int64_t least = breaker_least_ns(breakers->client);
+    int64_t least = breaker_least_ns(breakers->client, breaker->server_id);
     breaker->ping_ns = now_ns + PAUSE_NS;
     if (!background) return;
     if (breaker->open_ns == MOUV__NEVER)
@@ -223,7 +225,7 @@ static void breaker_count_miss(const mouv__operation_t *op, int64_t began_ns, in
 static bool breaker_is_miss(const mouv__operation_t *op, int64_t began_ns, int64_t now_ns) {
     if (op->attempt.server_id == 0 || !mouv__client_is_open(op->client)) return false;
     return breaker_was_too_late(op, now_ns) && breaker_of(op)->heard_ns <= began_ns &&
-           now_ns - began_ns >= breaker_least_ns(op->client);
+           now_ns - began_ns >= breaker_least_ns(op->client, op->attempt.server_id);
 }
 
 void mouv__breaker_missed(const mouv__operation_t *op) {
@@ -237,7 +239,8 @@ void mouv__breaker_waited(const mouv__operation_t *op) {
     const mouv__breaker_t *breaker = breaker_of(op);
     int64_t now_ns = mouv__client_now_ns(op->client);
     int64_t began_ns = op->select_ns - op->client->selection_timeout_ms * MS_NS;
-    if (breaker->misses > 0 && now_ns - breaker->missed_ns < breaker_least_ns(op->client)) return;
+    int64_t least_ns = breaker_least_ns(op->client, op->attempt.server_id);
+    if (breaker->misses > 0 && now_ns - breaker->missed_ns < least_ns) return;
     if (breaker_is_miss(op, began_ns, now_ns)) breaker_count_miss(op, began_ns, now_ns);
 }
 
@@ -252,33 +255,27 @@ static bool breaker_is_exempt(const mouv__operation_t *op) {
     return mouv__is_cleanup(op) && op->deadline_ns == MOUV__NEVER;
 }
 
-static uint32_t breaker_first_open_id(const mouv__breakers_t *breakers) {
-    return breakers->open ? breakers->of[__builtin_ctzll(breakers->open)].server_id : 0;
+static uint32_t breaker_open_ids(const mouv__breakers_t *breakers, uint32_t *ids) {
+    uint32_t count = 0;
+    for (uint64_t open = breakers->open; open; open &= open - 1)
+        ids[count++] = breakers->of[__builtin_ctzll(open)].server_id;
+    return count;
 }
 
-/* Which servers have the right tags only libmongoc knows: it is asked to prefer another one. */
 static bool breaker_find_other(mouv__operation_t *op) {
     const mouv__breakers_t *breakers = &op->client->breakers;
     mouv__criteria_t criteria = mouv__operation_criteria(op);
-    criteria.barred = breakers->open;
-    uint32_t waits_for = op->attempt.server_id, id;
-    if (!mouv__topology_pick(op->client->pool.topology, &criteria, (uint32_t)op->number, &id)) {
-        op->attempt.server_id = waits_for ? waits_for : breaker_first_open_id(breakers);
-        return false;
-    }
-    op->attempt.server_id = id;
-    if (id == 0 && op->attempt.avoid_id == 0 && breakers->open)
-        op->attempt.avoid_id = breaker_first_open_id(breakers);
-    return true;
+    uint32_t ids[64];
+    criteria.barred = (mouv__server_ids_t){ids, breaker_open_ids(breakers, ids)};
+    mouv__server_t *other = mouv__selection_choose(op->client->pool.topology, &criteria);
+    if (other) op->attempt.server_id = other->id;
+    return other != NULL;
 }
 
-/* Where a server may be silent nobody is left to libmongoc, which may choose just that one and then
- * hold the worker until its connection is set up. */
 bool mouv__breaker_lets_pass(mouv__operation_t *op) {
     const mouv_client_t *client = op->client;
     uint32_t server_id = op->attempt.server_id;
-    if (!client->breakers.missed || breaker_is_exempt(op)) return true;
-    if (server_id && !mouv__breaker_is_open(client, server_id)) return true;
+    if (!mouv__breaker_is_open(client, server_id) || breaker_is_exempt(op)) return true;
     return !op->pin && !op->server_id && breaker_find_other(op);
 }
 
@@ -302,16 +299,11 @@ static void breaker_drop_lost(mouv_client_t *client) {
         if (!(breakers->missed & mouv__server_bit(i))) continue;
         const mouv__server_t *server =
             mouv__topology_server(client->pool.topology, breakers->of[i].server_id);
-        if (!server || server->kind == MOUV__SERVER_UNKNOWN)
-            breaker_close_breaker(breakers, &breakers->of[i]);
+        if (!mouv__server_is_known(server)) breaker_close_breaker(breakers, &breakers->of[i]);
     }
 }
 
 void mouv__breakers_look(mouv_client_t *client) {
-    const mouv__topology_t *topology = client->pool.topology;
-    for (uint32_t i = 0; topology && i < topology->count; i++)
-        if (mouv__listener_take_heartbeat(client->driver_pool->listener, topology->servers[i].host))
-            mouv__breaker_heard(client, topology->servers[i].id);
     breaker_drop_lost(client);
 }
 

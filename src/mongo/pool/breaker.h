@@ -68,7 +68,7 @@ bool mouv__breaker_lets_pass(mouv__operation_t *op);
 /** If `op` waits for a breaker: true, with `error` filled. */
 bool mouv__breaker_explain(const mouv__operation_t *op, mouv_error_t *error);
 
-/** The monitors have news: heartbeats, or a snapshot, in which lost servers have no breaker. */
+/** The monitors have news: servers that are lost have no breaker. */
 void mouv__breakers_look(mouv_client_t *client);
 
 /** The client ends: no timer, no ping. */

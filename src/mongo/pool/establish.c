@@ -13,6 +13,8 @@
 #include "mongo/pool/queue.h"
 #include "mongo/transport/threads/background.h"
 
+#define MS_NS INT64_C(1000000)
+
 /* Secondaries from this wire version on (5.0) have the primary write what an aggregate yields. */
 #define WIRE_VERSION_WRITING_AGGREGATE 13
 
@@ -25,6 +27,7 @@ static bool establish_needs_primary(const mouv__operation_t *op) {
 
 mouv__criteria_t mouv__operation_criteria(const mouv__operation_t *op) {
     mouv__criteria_t criteria = {.write = establish_needs_primary(op)};
+    criteria.avoided = (mouv__server_ids_t){&op->attempt.avoid_id, op->attempt.avoid_id != 0};
     if (criteria.write) return criteria;
     criteria.read_prefs = op->read_prefs;
     if (!criteria.read_prefs && (op->row->flags & MOUV__OP_READ_PREFERENCE))
@@ -106,22 +109,70 @@ void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op) {
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-/* What the way alone takes, a ping tells, once: commands tell it, too, but those of a client may
- * all be slow ones. With mouv's own streams connecting has told. */
+/* --- round trips ----------------------------------------------------------------------------- */
+
+/* Setting a connection up takes more than one round trip; a ping on it takes just one. */
 static bool establish_measure(mouv__background_t *background) {
-    if (__atomic_load_n(&background->driver_pool->least_rtt_ns, __ATOMIC_RELAXED) > 0) return true;
-    uint64_t began_ns = uv_hrtime();
-    if (!mouv__background_ping(background)) return false;
-    mouv__driver_pool_note_rtt(background->driver_pool, (int64_t)(uv_hrtime() - began_ns));
-    return true;
+    return background->rtt_ns > 0 || mouv__background_ping(background);
 }
+
+static void establish_measure_run(mouv__job_t *job) {
+    mouv__background_t *background = (mouv__background_t *)job;
+    background->ok = mouv__connection_open(background->connection, background->driver_pool,
+                                           &background->error) &&
+                     mouv__background_connect(background) && establish_measure(background);
+}
+
+static void establish_measure_ended(mouv__background_t *background) {
+    mouv__note_measured(background);
+    if (background->ok) mouv__breaker_heard(background->client, background->server_id);
+    mouv__pool_leave_control(background->client, &background->client->pool.selector);
+}
+
+void mouv__measure_server(mouv_client_t *client, mouv__server_t *server) {
+    mouv__pool_t *pool = &client->pool;
+    if (pool->selector.busy || pool->driver_pool_state != MOUV__DRIVER_POOL_READY) return;
+    mouv__background_t *background = mouv__alloc(sizeof(*background));
+    if (!background) return;
+    server->measured_ns = mouv__client_now_ns(client);
+    background->server_id = server->id;
+    mouv__background_submit(client, background, &pool->selector, establish_measure_run,
+                            establish_measure_ended, NULL);
+}
+
+void mouv__measure_servers(mouv_client_t *client) {
+    const mouv__topology_t *topology = client->pool.topology;
+    int64_t now_ns = mouv__client_now_ns(client);
+    mouv__server_t *next = NULL;
+    for (uint32_t i = 0; i < topology->count; i++) {
+        mouv__server_t *server = topology->servers[i];
+        if (!mouv__server_takes_operations(server)) continue;
+        if (server->measured_ns == 0) server->measured_ns = now_ns;
+        if (!next || server->measured_ns < next->measured_ns) next = server;
+    }
+    if (next && mouv__client_is_open(client) &&
+        now_ns - next->measured_ns >= topology->heartbeat_ms * MS_NS)
+        mouv__measure_server(client, next);
+}
+
+void mouv__note_measured(const mouv__background_t *background) {
+    mouv__server_t *server =
+        mouv__topology_server(background->client->pool.topology, background->server_id);
+    if (server && background->rtt_ns > 0) mouv__rtt_add(&server->rtt, background->rtt_ns);
+}
+
+typedef struct connect {
+    mouv__background_t background; /* first */
+    uint32_t asked_id;             /* what the operations that wait have as their server id */
+    bool measures;
+} connect_t;
 
 static void establish_connect_run(mouv__job_t *job) {
     mouv__background_t *background = (mouv__background_t *)job;
     background->ok = mouv__connection_open(background->connection, background->driver_pool,
                                            &background->error) &&
-                     (background->server_id != 0 || mouv__background_select_server(background)) &&
-                     mouv__background_connect(background) && establish_measure(background);
+                     mouv__background_connect(background) &&
+                     (!((connect_t *)job)->measures || establish_measure(background));
 }
 
 static bool establish_any_connected(const mouv__pool_t *pool, uint32_t server_id) {
@@ -167,15 +218,11 @@ static void establish_charge_waiting(mouv_client_t *client, uint32_t server_id,
     if (lasting) establish_fail_selecting(&pool->selecting, error);
 }
 
-typedef struct connect {
-    mouv__background_t background; /* first */
-    uint32_t asked_id;             /* what the operations that wait have as their server id */
-} connect_t;
-
 static void establish_connect_ended(mouv__background_t *background) {
     mouv_client_t *client = background->client;
     uint32_t asked_id = ((connect_t *)background)->asked_id;
     client->pool.connecting[asked_id % 64]--;
+    mouv__note_measured(background);
     if (background->ok) {
         background->connection->connected |= mouv__server_bit(background->server_id);
         mouv__breaker_heard(client, background->server_id);
@@ -187,21 +234,17 @@ static void establish_connect_ended(mouv__background_t *background) {
     establish_charge_waiting(client, asked_id, &error);
 }
 
-bool mouv__connect(mouv_client_t *client, mouv__connection_t *connection, uint32_t server_id,
-                   const mouv__operation_t *op) {
+bool mouv__connect(mouv_client_t *client, mouv__connection_t *connection, uint32_t server_id) {
     connect_t *connect = mouv__alloc(sizeof(*connect));
     if (!connect) {
         mouv__pool_leave(client, connection);
         return establish_any_connected(&client->pool, server_id);
     }
-    mouv__criteria_t criteria = {0};
-    if (op) criteria = mouv__operation_criteria(op);
     connect->asked_id = server_id;
+    const mouv__server_t *server = mouv__topology_server(client->pool.topology, server_id);
+    connect->measures = server && server->rtt.count < MOUV__RTT_SAMPLES_LEAST;
     connect->background.connection = connection;
     connect->background.server_id = server_id;
-    connect->background.write = criteria.write;
-    if (criteria.read_prefs)
-        connect->background.read_prefs = mongoc_read_prefs_copy(criteria.read_prefs);
     client->pool.connecting[server_id % 64]++;
     mouv__background_submit(client, &connect->background, NULL, establish_connect_run,
                             establish_connect_ended, NULL);

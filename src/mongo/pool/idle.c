@@ -88,14 +88,14 @@ bool mouv__idle_grow(mouv_client_t *client, const mouv__operation_t *op) {
     if (!connection) return pool->connection_count > 0;
     connection->busy = true;
     if (connection->reconnect_id == server_id) connection->reconnect_id = 0;
-    return mouv__connect(client, connection, server_id, op);
+    return mouv__connect(client, connection, server_id);
 }
 
 void mouv__idle_reconnect(mouv_client_t *client, mouv__connection_t *connection) {
     mouv__pool_t *pool = &client->pool;
     uint32_t server_id = connection->reconnect_id;
     const mouv__server_t *server = mouv__topology_server(pool->topology, server_id);
-    bool there = server && server->kind != MOUV__SERVER_UNKNOWN;
+    bool there = mouv__server_is_known(server);
     bool kept = mouv__breaker_keeps_cut(client, connection, server_id);
     if (there && !kept && pool->connecting[server_id % 64] >= MOUV__CONNECTING_MAX) return;
     connection->reconnect_id = 0;
@@ -103,7 +103,7 @@ void mouv__idle_reconnect(mouv_client_t *client, mouv__connection_t *connection)
     if (kept || !there || !mouv__client_is_open(client)) return;
     mouv__idle_remove(pool, connection);
     connection->busy = true;
-    mouv__connect(client, connection, server_id, NULL);
+    mouv__connect(client, connection, server_id);
 }
 
 void mouv__idle_reconnect_all(mouv_client_t *client) {
@@ -119,7 +119,7 @@ void mouv__idle_reconnect_all(mouv_client_t *client) {
 void mouv__idle_forget_lost(mouv__pool_t *pool) {
     uint64_t known = 0;
     for (uint32_t i = 0; i < pool->topology->count; i++)
-        if (pool->topology->servers[i].kind != MOUV__SERVER_UNKNOWN)
-            known |= mouv__server_bit(pool->topology->servers[i].id);
+        if (pool->topology->servers[i]->kind != MOUV__SERVER_UNKNOWN)
+            known |= mouv__server_bit(pool->topology->servers[i]->id);
     for (uint32_t i = 0; i < pool->connection_count; i++) pool->connections[i]->connected &= known;
 }

@@ -34,17 +34,27 @@ static bool pool_is_poll(const mouv__operation_t *op) {
 /* --- the server ------------------------------------------------------------------------------ */
 
 static bool pool_choose_fixed(mouv_client_t *client, mouv__operation_t *op, uint32_t server_id) {
-    const mouv__server_t *server = mouv__topology_server(client->pool.topology, server_id);
     op->attempt.server_id = server_id;
-    return server && server->kind != MOUV__SERVER_UNKNOWN;
+    return mouv__server_is_known(mouv__topology_server(client->pool.topology, server_id));
+}
+
+/* Who waits for a connection to a server goes on waiting for that one while it suits. */
+static bool pool_choose_any(mouv_client_t *client, mouv__operation_t *op) {
+    mouv__topology_t *topology = client->pool.topology;
+    mouv__criteria_t criteria = mouv__operation_criteria(op);
+    if (op->state == MOUV__OP_QUEUED &&
+        mouv__selection_includes(topology, &criteria, op->attempt.server_id))
+        return true;
+    const mouv__server_t *server = mouv__selection_choose(topology, &criteria);
+    op->attempt.server_id = server ? server->id : 0;
+    return server != NULL;
 }
 
 static bool pool_choose_known(mouv_client_t *client, mouv__operation_t *op) {
     if (client->pool.driver_pool_state != MOUV__DRIVER_POOL_READY) return false;
     if (op->pin) return pool_choose_fixed(client, op, mouv__pin_server_id(op->pin));
     if (op->server_id) return pool_choose_fixed(client, op, op->server_id);
-    mouv__criteria_t criteria = mouv__operation_criteria(op);
-    return mouv__topology_select(client->pool.topology, &criteria, &op->attempt.server_id);
+    return pool_choose_any(client, op);
 }
 
 bool mouv__pool_choose(mouv_client_t *client, mouv__operation_t *op) {
@@ -214,12 +224,19 @@ static int pool_check_entry(mouv_client_t *client, const mouv__operation_t *op,
     return 0;
 }
 
+/* What this deployment cannot keep to; only the snapshot tells. */
+static int pool_check_criteria(const mouv_client_t *client, const mouv__operation_t *op,
+                               mouv_error_t *error) {
+    mouv__criteria_t criteria = mouv__operation_criteria(op);
+    return mouv__selection_check(client->pool.topology, &criteria, error);
+}
+
 static void pool_enter(mouv_client_t *client, mouv__operation_t *op) {
     mouv_error_t error = {0};
     mouv__operation_move(op, MOUV__OP_SELECTING);
     op->order = ++client->pool.arrivals;
     op->select_ns = mouv__deadline_in(mouv__client_runtime(client), client->selection_timeout_ms);
-    if (pool_check_entry(client, op, &error) < 0) {
+    if (pool_check_entry(client, op, &error) < 0 || pool_check_criteria(client, op, &error) < 0) {
         mouv__operation_fail_waiting(op, &error);
     } else if (mouv__pool_choose(client, op)) {
         pool_wait_for_client(client, op);
@@ -304,7 +321,12 @@ void mouv__pool_reselect(mouv_client_t *client) {
     mouv__operation_t *next;
     client->pool.nobody_seeks = false;
     for (mouv__operation_t *op = client->pool.selecting.first; op; op = next) {
+        mouv_error_t error = {0};
         next = op->next;
+        if (pool_check_criteria(client, op, &error) < 0) {
+            mouv__operation_fail_waiting(op, &error);
+            continue;
+        }
         if (!mouv__pool_choose(client, op)) continue;
         pool_wait_for_client(client, op);
         mouv__operation_arm(op);
@@ -394,15 +416,14 @@ void mouv__pool_look_again(mouv_client_t *client) {
 void mouv__pool_topology_changed(void *arg) {
     mouv_client_t *client = arg;
     mouv__pool_t *pool = &client->pool;
-    mouv__topology_t *newest = mouv__listener_take(client->driver_pool->listener);
-    if (newest) {
-        mouv__free(pool->topology);
-        pool->topology = newest;
+    bool changed = mouv__topology_catch_up(pool->topology, client->driver_pool->listener);
+    if (changed) {
         mouv__idle_forget_lost(pool);
         mouv__cut_topology_changed(&client->cuts);
     }
     mouv__breakers_look(client);
-    if (newest) mouv__pool_look_again(client);
+    if (changed) mouv__pool_look_again(client);
+    mouv__measure_servers(client);
 }
 
 /* --- failing --------------------------------------------------------------------------------- */
@@ -443,7 +464,7 @@ static void pool_explain_selection(mouv_client_t *client, const mouv__operation_
     int64_t waited_ms = client->selection_timeout_ms - (left_ms > 0 ? left_ms : 0);
     char reasons[400];
     if (mouv__breaker_explain(op, error)) return;
-    mouv__listener_errors(client->driver_pool->listener, client->pool.topology, reasons,
+    mouv__topology_errors(client->pool.topology, client->driver_pool->listener, reasons,
                           sizeof(reasons));
     if (!reasons[0])
         snprintf(reasons, sizeof(reasons), "%s",
@@ -495,14 +516,20 @@ static bool pool_wants_uvpool(mouv_executor_t executor) {
     return false;
 }
 
+static void pool_server_heard(void *arg, mouv__server_t *server) {
+    mouv__breaker_heard(arg, server->id);
+}
+
 int mouv__pool_init(mouv_client_t *client, const mouv_client_opts_t *opts, uint32_t max_pool_size) {
+    static const mouv__topology_ops_t topology_ops = {.server_heard = pool_server_heard};
     mouv__pool_t *pool = &client->pool;
+    pool->topology = mouv__topology_new(client->driver_pool->uri, &topology_ops, client);
     mouv__mailbox_t *mailbox = mouv__runtime_mailbox(mouv__client_runtime(client));
     pool->control_executor = mouv__executor_threads_new(mailbox, MOUV__CONTROLS + 1);
     pool->executor = pool_wants_uvpool(opts->executor)
                          ? mouv__executor_uvpool_new(mailbox, max_pool_size)
                          : mouv__executor_threads_new(mailbox, max_pool_size);
-    if (!pool->control_executor || !pool->executor) goto fail;
+    if (!pool->topology || !pool->control_executor || !pool->executor) goto fail;
     pool->connection_max = pool->executor->capacity;
     uint32_t spared = (pool->connection_max + 3) / 4;
     pool->polling_max = pool->connection_max > 1 ? pool->connection_max - spared : 1;
@@ -522,7 +549,7 @@ void mouv__pool_clear(mouv_client_t *client) {
     pool->executor = pool->control_executor = NULL;
     mouv__close_unreserve(client);
     mouv__free(pool->connections);
-    mouv__free(pool->topology);
+    mouv__topology_free(pool->topology);
     pool->connections = NULL;
     pool->topology = NULL;
     pool->connection_count = 0;

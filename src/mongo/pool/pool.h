@@ -18,6 +18,7 @@
 #include <mouv/client.h>
 
 #include "mongo/base/types.h"
+#include "mongo/topology/selection.h"
 #include "mongo/topology/topology.h"
 #include "mongo/transport/driver/driver_pool.h"
 #include "mongo/transport/workers/executor.h"
@@ -49,7 +50,7 @@ typedef struct mouv__pool {
         *control_executor; /**< everything else; always threads, so it is never in a queue
                                      behind operations */
     mouv__driver_pool_state_t driver_pool_state;
-    mouv__topology_t *topology;
+    mouv__topology_t *topology; /**< NULL once the client has closed */
     mouv__queue_t selecting, ready, running, cleanup;
     mouv__connection_t **connections;
     uint32_t connection_count, connection_max;
@@ -103,8 +104,7 @@ void mouv__pool_fail_cleanup(mouv_client_t *client);
 /** Fills `error` with what a waiting operation waits for: ESELECTION or EQUEUE. */
 void mouv__pool_explain(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error);
 
-/** Whether a server that suits `op` is in the snapshot; sets its server id (0: a worker selects).
- *  */
+/** Whether a server that suits `op` is there; sets its server id. */
 bool mouv__pool_choose(mouv_client_t *client, mouv__operation_t *op);
 
 #endif

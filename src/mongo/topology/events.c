@@ -306,7 +306,7 @@ static void events_on_command_failed(const mongoc_apm_command_failed_t *event) {
 
 /* --- the deployment, on libmongoc's monitor threads ------------------------------------------- */
 
-#define MONITOR_OF(kind, event) mouv__listener_events(mongoc_apm_##kind##_get_context(event))
+#define MONITOR_OF(kind, event) (*(mouv__events_t **)mongoc_apm_##kind##_get_context(event))
 
 #define SERVER_RECORD(record, kind, event) \
     record_t *record = events_record_new(KIND_##kind); \

@@ -76,7 +76,6 @@ mouv__driver_pool_t *mouv__driver_pool_ref(mouv__driver_pool_t *driver_pool) {
 
 static void driver_pool_pool_destroy(void *arg) {
     mouv__driver_pool_t *driver_pool = arg;
-    mouv__driver_pool_leave_listener(driver_pool);
     if (driver_pool->clients) mongoc_client_pool_destroy(driver_pool->clients);
     mongoc_uri_destroy(driver_pool->uri);
     mouv__client_options_clear(&driver_pool->client_options);
@@ -127,14 +126,4 @@ bool mouv__driver_pool_prepare(mouv__driver_pool_t *driver_pool, bson_error_t *e
     mouv__listener_subscribe(driver_pool->listener, driver_pool->uri, clients);
     driver_pool->clients = clients;
     return true;
-}
-
-void mouv__driver_pool_leave_listener(mouv__driver_pool_t *driver_pool) {
-    if (driver_pool->clients) mouv__listener_leave(driver_pool->listener, driver_pool->clients);
-}
-
-void mouv__driver_pool_note_rtt(mouv__driver_pool_t *driver_pool, int64_t rtt_ns) {
-    int64_t least = __atomic_load_n(&driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
-    if (least == 0 || rtt_ns < least) /* a lost update of two at once does no harm */
-        __atomic_store_n(&driver_pool->least_rtt_ns, rtt_ns, __ATOMIC_RELAXED);
 }

@@ -13,7 +13,8 @@
 #include <uv.h>
 
 #include "mongo/base/types.h"
-#include "mongo/topology/topology.h"
+#include "mongo/topology/listener.h"
+#include "mongo/topology/server.h"
 #include "mongo/transport/driver/client_options.h"
 #include "mongo/transport/driver/stream.h"
 
@@ -35,8 +36,7 @@ struct mouv__driver_pool {
     bson_t *read_concern;  /**< {readConcern: {...}} of the URI; NULL: the server's */
     bson_t *write_concern; /**< {writeConcern: {...}} of the URI; NULL: the server's */
     int32_t connect_timeout_ms, socket_timeout_ms;
-    bool own_streams;     /**< its connections are mouv's, see stream.h */
-    int64_t least_rtt_ns; /**< atomic; the quickest round trip so far, 0: none yet */
+    bool own_streams; /**< its connections are mouv's, see stream.h */
 };
 
 /** Loop thread. Takes `uri`, also on failure, and what is in `setup`, which it clears. NULL:
@@ -52,13 +52,6 @@ void mouv__driver_pool_unref(mouv__driver_pool_t *driver_pool);
 
 /** A worker: makes libmongoc's pool; looks up mongodb+srv names. Once, before all else. */
 bool mouv__driver_pool_prepare(mouv__driver_pool_t *driver_pool, bson_error_t *error);
-
-/** A worker: takes back what the listener has of libmongoc's clients, before others are given back:
- * with the last one libmongoc says good-bye, and the listener's has no connection. */
-void mouv__driver_pool_leave_listener(mouv__driver_pool_t *driver_pool);
-
-/** A worker: notes how long a round trip took. */
-void mouv__driver_pool_note_rtt(mouv__driver_pool_t *driver_pool, int64_t rtt_ns);
 
 /** A server session that belongs to one connection. */
 struct mouv__server_session {

@@ -115,12 +115,6 @@ static void stream_connect_begin_attempt(attempt_t *attempt) {
     attempt->until_us = bson_get_monotonic_time() + attempt->timeout_ms * INT64_C(1000);
 }
 
-/* TCP's handshake is one round trip. */
-static int64_t stream_connect_connected_within_ns(const attempt_t *attempt) {
-    int64_t began_us = attempt->until_us - attempt->timeout_ms * INT64_C(1000);
-    return (bson_get_monotonic_time() - began_us) * 1000 + 1; /* 0 is none */
-}
-
 static int stream_connect_fail_to_connect(const attempt_t *attempt, int code) {
     bson_set_error(attempt->error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
                    "Failed to connect to target host: %s: %s", attempt->host->host_and_port,
@@ -226,7 +220,6 @@ mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host
     int fd = host->family == AF_UNIX ? stream_connect_connect_unix(&attempt)
                                      : stream_connect_connect_tcp(&attempt);
     if (fd < 0) return NULL;
-    mouv__driver_pool_note_rtt(from->driver_pool, stream_connect_connected_within_ns(&attempt));
     mongoc_stream_t *stream = mouv__socket_stream_new(from->interruptible, fd, &socket);
     if (!stream) {
         close(fd);

@@ -3,6 +3,8 @@
  */
 #include "mongo/transport/threads/background.h"
 
+#include <uv.h>
+
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/base/error.h"
@@ -110,6 +112,7 @@ bool mouv__background_select_server(mouv__background_t *background) {
 static bool background_ping_once(mouv__background_t *background) {
     mouv__interruptible_t *interruptible = background->connection->interruptible;
     bson_t command = BSON_INITIALIZER;
+    uint64_t began_ns = uv_hrtime();
     BSON_APPEND_INT32(&command, "ping", 1);
     mouv__connection_begin(background->connection, background->driver_pool, 0,
                            background->driver_pool->connect_timeout_ms);
@@ -117,6 +120,7 @@ static bool background_ping_once(mouv__background_t *background) {
         background->connection->client, "admin", &command, background->read_prefs,
         background->server_id, NULL, &background->error);
     mouv__connection_end(background->connection, ok);
+    background->rtt_ns = ok ? (int64_t)(uv_hrtime() - began_ns) : 0;
     if (!ok) mouv__interruptible_explain(interruptible, &background->error);
     bson_destroy(&command);
     return ok;

@@ -16,6 +16,7 @@ struct mouv__background {
     uint32_t server_id;               /**< 0: chosen by the criteria */
     bool write;
     mongoc_read_prefs_t *read_prefs; /**< owned */
+    int64_t rtt_ns;                  /**< how long its last ping took; 0: none was answered */
     bool ok;
     int refused; /**< it has not run: MOUV_ENOMEM, ...; or 0 */
     bson_error_t error;
