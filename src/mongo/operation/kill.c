@@ -14,6 +14,7 @@
 #include "mongo/base/compat.h"
 #include "mongo/base/error.h"
 #include "mongo/operation/attempt.h"
+#include "mongo/pool/establish.h"
 #include "mongo/topology/events.h"
 #include "mongo/transport/threads/background.h"
 
@@ -102,6 +103,7 @@ static void kill_control_ended(mouv__background_t *background, bool answered) {
 
 static void kill_prepare_ended(mouv__background_t *background) {
     if (background->ok) mouv__breaker_heard(background->client, background->server_id);
+    mouv__note_measured(background);
     kill_control_ended(background, background->ok);
 }
 
@@ -113,7 +115,7 @@ void mouv__kill_prepare(mouv__kills_t *kills, uint32_t server_id) {
     kills->prepared |= bit;
     background->server_id = server_id;
     mouv__background_submit(kills->client, background, &kills->control,
-                            mouv__background_connect_run, kill_prepare_ended, NULL);
+                            mouv__background_measure_run, kill_prepare_ended, NULL);
 }
 
 bool mouv__kill_is_silent(const mouv__operation_t *op) {

@@ -111,18 +111,6 @@ void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op) {
 
 /* --- round trips ----------------------------------------------------------------------------- */
 
-/* Setting a connection up takes more than one round trip; a ping on it takes just one. */
-static bool establish_measure(mouv__background_t *background) {
-    return background->rtt_ns > 0 || mouv__background_ping(background);
-}
-
-static void establish_measure_run(mouv__job_t *job) {
-    mouv__background_t *background = (mouv__background_t *)job;
-    background->ok = mouv__connection_open(background->connection, background->driver_pool,
-                                           &background->error) &&
-                     mouv__background_connect(background) && establish_measure(background);
-}
-
 static void establish_measure_ended(mouv__background_t *background) {
     mouv__note_measured(background);
     if (background->ok) mouv__breaker_heard(background->client, background->server_id);
@@ -136,7 +124,7 @@ void mouv__measure_server(mouv_client_t *client, mouv__server_t *server) {
     if (!background) return;
     server->measured_ns = mouv__client_now_ns(client);
     background->server_id = server->id;
-    mouv__background_submit(client, background, &pool->selector, establish_measure_run,
+    mouv__background_submit(client, background, &pool->selector, mouv__background_measure_run,
                             establish_measure_ended, NULL);
 }
 
@@ -164,15 +152,13 @@ void mouv__note_measured(const mouv__background_t *background) {
 typedef struct connect {
     mouv__background_t background; /* first */
     uint32_t asked_id;             /* what the operations that wait have as their server id */
-    bool measures;
 } connect_t;
 
 static void establish_connect_run(mouv__job_t *job) {
     mouv__background_t *background = (mouv__background_t *)job;
     background->ok = mouv__connection_open(background->connection, background->driver_pool,
                                            &background->error) &&
-                     mouv__background_connect(background) &&
-                     (!((connect_t *)job)->measures || establish_measure(background));
+                     mouv__background_connect(background);
 }
 
 static bool establish_any_connected(const mouv__pool_t *pool, uint32_t server_id) {
@@ -222,7 +208,6 @@ static void establish_connect_ended(mouv__background_t *background) {
     mouv_client_t *client = background->client;
     uint32_t asked_id = ((connect_t *)background)->asked_id;
     client->pool.connecting[asked_id % 64]--;
-    mouv__note_measured(background);
     if (background->ok) {
         background->connection->connected |= mouv__server_bit(background->server_id);
         mouv__breaker_heard(client, background->server_id);
@@ -241,8 +226,6 @@ bool mouv__connect(mouv_client_t *client, mouv__connection_t *connection, uint32
         return establish_any_connected(&client->pool, server_id);
     }
     connect->asked_id = server_id;
-    const mouv__server_t *server = mouv__topology_server(client->pool.topology, server_id);
-    connect->measures = server && server->rtt.count < MOUV__RTT_SAMPLES_LEAST;
     connect->background.connection = connection;
     connect->background.server_id = server_id;
     client->pool.connecting[server_id % 64]++;

@@ -66,7 +66,11 @@ bool mouv__pool_choose(mouv_client_t *client, mouv__operation_t *op) {
 static void pool_dispatch(mouv_client_t *client, mouv__operation_t *op,
                           mouv__connection_t *connection, mouv__executor_t *executor) {
     if (!mouv__attempt_set_limits(op)) {
+        mouv__server_t *server =
+            mouv__topology_server(client->pool.topology, op->attempt.server_id);
         mouv__operation_stop(op, true);
+        if (server)
+            mouv__measure_server(client, server); /* the way may have been a slow one then */
         return;
     }
     if (op->deadline_ns != MOUV__NEVER && mouv__client_is_open(client))
@@ -497,9 +501,30 @@ static void pool_explain_queue(mouv_client_t *client, const mouv__operation_t *o
                    pool->connection_max, pool_count_ahead(op), (double)age_ns / 1e9);
 }
 
+/* Refused, because no answer can be back in time. */
+static bool pool_explain_distance(const mouv_client_t *client, const mouv__operation_t *op,
+                                  mouv_error_t *error) {
+    const mouv__server_t *server =
+        mouv__topology_server(client->pool.topology, op->attempt.server_id);
+    int64_t now_ns = mouv__client_now_ns(client);
+    if (!op->expired || !server || op->deadline_ns == MOUV__NEVER || op->deadline_ns <= now_ns ||
+        mouv__server_time_left_ms(server, now_ns, op->deadline_ns) >= 1)
+        return false;
+    double left_ms = (double)(op->deadline_ns - now_ns) / 1e6;
+    double least_ms = (double)mouv__rtt_least_ns(&server->rtt) / 1e6;
+    if (least_ms > 0)
+        mouv_error_set(error, MOUV_ETIMEDOUT, "%.1f ms are left, a round trip to %s takes %.1f ms",
+                       left_ms, server->host, least_ms);
+    else
+        mouv_error_set(error, MOUV_ETIMEDOUT, "%.1f ms are left for %s", left_ms, server->host);
+    return true;
+}
+
 void mouv__pool_explain(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
     if (op->state == MOUV__OP_SELECTING)
         pool_explain_selection(client, op, error);
+    else if (op->state == MOUV__OP_QUEUED && pool_explain_distance(client, op, error))
+        return;
     else if (op->state == MOUV__OP_QUEUED)
         pool_explain_queue(client, op, error);
 }

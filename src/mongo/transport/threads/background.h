@@ -16,7 +16,7 @@ struct mouv__background {
     uint32_t server_id;               /**< 0: chosen by the criteria */
     bool write;
     mongoc_read_prefs_t *read_prefs; /**< owned */
-    int64_t rtt_ns;                  /**< how long its last ping took; 0: none was answered */
+    int64_t rtt_ns;                  /**< see mouv__background_measure_run() */
     bool ok;
     int refused; /**< it has not run: MOUV_ENOMEM, ...; or 0 */
     bson_error_t error;
@@ -52,6 +52,10 @@ void mouv__background_connect_run(mouv__job_t *job);
 
 /** A worker: tries the connection, within the same time. */
 bool mouv__background_ping(mouv__background_t *background);
+
+/** The same, and then measures a round trip, as the monitors do: with a hello. `rtt_ns` 0: there was
+ *  no answer. */
+void mouv__background_measure_run(mouv__job_t *job);
 
 /** A worker: selects a server for the background job's criteria, sets its id. */
 bool mouv__background_select_server(mouv__background_t *background);
