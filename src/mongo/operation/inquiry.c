@@ -122,7 +122,7 @@ static bool inquiry_is_doubtful(const mouv__operation_t *op, const mouv_error_t 
 static bool inquiry_can_fence(const mouv__operation_t *op) {
     const mouv__topology_t *topology = op->client->pool.topology;
     const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
-    return (topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET) ||
+    return mouv__topology_is_replica_set(topology) ||
            (server && server->kind == MOUV__SERVER_PRIMARY);
 }
 

@@ -28,10 +28,15 @@ static bool establish_needs_primary(const mouv__operation_t *op) {
 mouv__criteria_t mouv__operation_criteria(const mouv__operation_t *op) {
     mouv__criteria_t criteria = {.write = establish_needs_primary(op)};
     criteria.avoided = (mouv__server_ids_t){&op->attempt.avoid_id, op->attempt.avoid_id != 0};
-    if (criteria.write) return criteria;
+    if (criteria.write) return criteria; /* of a replica set there is one that will do */
     criteria.read_prefs = op->read_prefs;
     if (!criteria.read_prefs && (op->row->flags & MOUV__OP_READ_PREFERENCE))
         criteria.read_prefs = mouv__concern_read_prefs(op->defaults, op->client->driver_pool);
+    /* a primary that is there again is preferred as before */
+    if (criteria.read_prefs &&
+        mongoc_read_prefs_get_mode(criteria.read_prefs) == MONGOC_READ_PRIMARY_PREFERRED &&
+        mouv__topology_is_replica_set(op->client->pool.topology))
+        criteria.avoided.count = 0;
     return criteria;
 }
 

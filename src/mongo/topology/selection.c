@@ -66,7 +66,7 @@ static int64_t selection_max_staleness_s(const mouv__criteria_t *criteria) {
 int mouv__selection_check(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
                           mouv_error_t *error) {
     int64_t staleness_s = selection_max_staleness_s(criteria);
-    if (staleness_s == MONGOC_NO_MAX_STALENESS) return 0;
+    if (!topology || staleness_s == MONGOC_NO_MAX_STALENESS) return 0;
     if (selection_mode(criteria) == MONGOC_READ_PRIMARY)
         return mouv_error_set(error, MOUV_EINVAL,
                               "maxStalenessSeconds and the read preference 'primary'");

@@ -30,7 +30,8 @@ typedef struct mouv__criteria {
     mouv__server_ids_t avoided;            /**< these only where no other suits: a retry's */
 } mouv__criteria_t;
 
-/** 0, or MOUV_EINVAL with `error` filled: a maxStalenessSeconds that this deployment cannot keep. */
+/** 0, or MOUV_EINVAL with `error` filled: a maxStalenessSeconds that this deployment cannot keep.
+ *  `topology` may be NULL. */
 int mouv__selection_check(const mouv__topology_t *topology, const mouv__criteria_t *criteria,
                           mouv_error_t *error);
 

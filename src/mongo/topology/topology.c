@@ -151,8 +151,12 @@ static bool topology_has_kind(const mouv__topology_t *topology, mouv__server_kin
     return false;
 }
 
+bool mouv__topology_is_replica_set(const mouv__topology_t *topology) {
+    return topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET;
+}
+
 bool mouv__topology_has_primary(const mouv__topology_t *topology) {
-    return topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET &&
+    return mouv__topology_is_replica_set(topology) &&
            topology_has_kind(topology, MOUV__SERVER_PRIMARY);
 }
 

@@ -70,6 +70,8 @@ mouv__server_t *mouv__topology_server(const mouv__topology_t *topology, uint32_t
 /** Whether all servers that are known speak this wire version. */
 bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_version);
 
+bool mouv__topology_is_replica_set(const mouv__topology_t *topology);
+
 /** A replica set with a primary. */
 bool mouv__topology_has_primary(const mouv__topology_t *topology);
 
