@@ -17,7 +17,7 @@
 #include "mongo/operation/state.h"
 #include "mongo/pool/establish.h"
 #include "mongo/session/session.h"
-#include "mongo/topology/events.h"
+#include "mongo/topology/events_apm.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -144,7 +144,7 @@ static void attempt_send_command(mouv__operation_t *op, bson_t *opts) {
         attempt->is_question ? NULL : mouv__listener_events(attempt->driver_pool->listener);
     bson_t reply;
     uint64_t began = uv_hrtime();
-    mouv__events_enter(events, op->number, op->database, op->command);
+    mouv__events_apm_enter(events, op->number, op->database, op->command);
     mouv__connection_begin(attempt->connection, attempt->driver_pool, op->number,
                            attempt->limit_ms);
     attempt->ok = mongoc_client_command_with_opts(
@@ -152,7 +152,7 @@ static void attempt_send_command(mouv__operation_t *op, bson_t *opts) {
         attempt_read_prefs_of(op), opts, &reply, &attempt->error);
     attempt->cut = mouv__connection_end(attempt->connection, attempt->ok);
     attempt->reached = mouv__interruptible_was_sent(attempt->connection->interruptible);
-    mouv__events_leave(events);
+    mouv__events_apm_leave(events);
     if (!attempt->ok)
         mouv__interruptible_explain(attempt->connection->interruptible, &attempt->error);
     bson_destroy(without);

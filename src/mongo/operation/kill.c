@@ -14,7 +14,7 @@
 #include "mongo/base/compat.h"
 #include "mongo/base/error.h"
 #include "mongo/operation/attempt.h"
-#include "mongo/topology/events.h"
+#include "mongo/topology/events_apm.h"
 #include "mongo/transport/threads/background.h"
 
 enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
@@ -143,14 +143,14 @@ static void kill_run(mouv__job_t *job) {
     if (!mouv__connection_open(background->connection, background->driver_pool, &background->error))
         return;
     mouv__events_t *events = mouv__listener_events(background->driver_pool->listener);
-    mouv__events_enter(events, 0, "admin", kill->command);
+    mouv__events_apm_enter(events, 0, "admin", kill->command);
     mouv__connection_begin(background->connection, background->driver_pool, kill->number,
                            KILL_LIMIT_MS);
     background->ok = mongoc_client_command_simple_with_server_id(
         background->connection->client, "admin", kill->command, NULL, background->server_id, NULL,
         &background->error);
     kill->was_cut = mouv__connection_end(background->connection, background->ok);
-    mouv__events_leave(events);
+    mouv__events_apm_leave(events);
 }
 
 static void kill_free(mouv__background_t *background) {
@@ -181,7 +181,7 @@ static void kill_collect(mouv__kills_t *kills, kill_t *kill) {
         op->attempt.session->kills++;
         kill->sessions[kill->count++] = op->attempt.session;
         op->kills++;
-        if (kills->client->events) mouv__events_killed(op);
+        mouv__operation_tell(op, MOUV__EVENT_OPERATION_KILLED);
         kill_pull(&kills->to_kill, op);
         kill_push(&kills->killed, op, KILL_KILLED);
     }

@@ -19,7 +19,6 @@
 #include "mongo/operation/state.h"
 #include "mongo/pool/queue.h"
 #include "mongo/session/session.h"
-#include "mongo/topology/events.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -91,6 +90,26 @@ int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int c
     mouv_error_set(error, code, "%s", text);
     mouv__operation_text(op, error->operation, sizeof(error->operation));
     return code;
+}
+
+static mouv_pool_event_t operation_view(const mouv__operation_t *op, mouv__event_kind_t kind) {
+    int64_t now_ns = mouv__client_now_ns(op->client);
+    mouv_pool_event_t view = {.operation = op->row->name,
+                              .database = op->database,
+                              .operation_id = op->number,
+                              .server_id = op->attempt.server_id};
+    if (kind == MOUV__EVENT_OPERATION_QUEUED)
+        view.waits_for =
+            op->state == MOUV__OP_SELECTING ? MOUV_WAITS_FOR_SERVER : MOUV_WAITS_FOR_CLIENT;
+    if (kind == MOUV__EVENT_CLIENT_CHECKED_OUT) view.duration_us = (now_ns - op->entered_ns) / 1000;
+    if (kind == MOUV__EVENT_CLIENT_RETURNED) view.duration_us = (now_ns - op->began_ns) / 1000;
+    return view;
+}
+
+void mouv__operation_tell(const mouv__operation_t *op, mouv__event_kind_t kind) {
+    if (!op->client->events) return;
+    mouv_pool_event_t view = operation_view(op, kind);
+    mouv__events_operation(op->client->events, kind, &view);
 }
 
 /* --- the future's side ----------------------------------------------------------------------- */
@@ -441,7 +460,7 @@ void mouv__operation_back(mouv__job_t *job) {
     mouv__client_hold(client);
     mouv__kill_remove(op);
     operation_count_bytes(op);
-    if (client->events) mouv__events_returned(op);
+    mouv__operation_tell(op, MOUV__EVENT_CLIENT_RETURNED);
     mouv__outcome(op, &error);
     operation_note_connection(op, &error);
     if (op->user_session) mouv__session_observe_reply(op);

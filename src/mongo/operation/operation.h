@@ -30,6 +30,7 @@
 #include "async/loop/future.h"
 #include "async/loop/timer.h"
 #include "mongo/base/types.h"
+#include "mongo/topology/events.h"
 #include "mongo/transport/workers/executor.h"
 
 /** What `finish` returns to have op->command (which it has replaced) run as well. */
@@ -219,6 +220,9 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command);
 /** Writes "find shop.users" (the row's name, the database, the collection that the command names).
  */
 void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size);
+
+/** Tells what has become of it to who has subscribed to that. Loop thread. */
+void mouv__operation_tell(const mouv__operation_t *op, mouv__event_kind_t kind);
 
 /** Fills `error` with code and text for this operation ("find shop.users") and returns the code. */
 int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int code,

@@ -20,7 +20,6 @@
 #include "mongo/pool/idle.h"
 #include "mongo/pool/queue.h"
 #include "mongo/session/session.h"
-#include "mongo/topology/events.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -64,10 +63,10 @@ static void pool_dispatch(mouv_client_t *client, mouv__operation_t *op,
     mouv__give_txn_number(op);
     mouv__queue_remove(op);
     op->began_ns = mouv__client_now_ns(client);
-    if (client->events) mouv__events_checked_out(op); /* the worker may tell more at once */
+    mouv__operation_tell(op, MOUV__EVENT_CLIENT_CHECKED_OUT); /* the worker may tell more at once */
     int rc = mouv__attempt_begin(op, connection, executor);
     if (rc < 0) {
-        if (client->events) mouv__events_returned(op);
+        mouv__operation_tell(op, MOUV__EVENT_CLIENT_RETURNED);
         mouv_error_t error = {0};
         mouv_error_set(&error, rc, "no thread or memory to run it");
         mouv__operation_fail_waiting(op, &error);
@@ -239,7 +238,7 @@ void mouv__pool_enter(mouv_client_t *client, mouv__operation_t *op) {
     if (client->events) op->entered_ns = mouv__client_now_ns(client);
     pool_enter(client, op);
     mouv__pool_pump(client);
-    if (client->events && pool_is_waiting(op)) mouv__events_queued(op);
+    if (pool_is_waiting(op)) mouv__operation_tell(op, MOUV__EVENT_OPERATION_QUEUED);
     /* most are on a worker by now and need a timer only for a deadline */
     bool waits = op->state == MOUV__OP_QUEUED;
     bool runs = op->state == MOUV__OP_RUNNING && op->deadline_ns != MOUV__NEVER;

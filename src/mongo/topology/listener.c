@@ -2,6 +2,7 @@
  * From libmongoc's monitor threads to the loop: snapshots of the topology and heartbeat errors. The
  * callbacks run under libmongoc's topology lock and must not call it back.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 
 #include "context/alloc.h"
 #include "mongo/topology/description.h"
-#include "mongo/topology/events.h"
+#include "mongo/topology/events_apm.h"
 #include "mongo/topology/rtt.h"
 #include "mongo/topology/topology.h"
 
@@ -38,7 +39,7 @@ struct mouv__listener {
     uint32_t failure_count;
     void (*changed)(void *arg); /* loop thread; NULL once stopped */
     void *arg;
-    mouv__events_t *events;    /* a share; NULL: nobody listens */
+    mouv__events_apm_t apm;    /* the context of libmongoc's callbacks; a share of events */
     mongoc_client_t *observer; /* tells what no event does; the pool's */
     mouv__rtt_t rtt;
     int64_t rtt_ms; /* atomic; the least of it */
@@ -52,7 +53,7 @@ mouv__listener_t *mouv__listener_ref(mouv__listener_t *listener) {
 void mouv__listener_unref(mouv__listener_t *listener) {
     if (__atomic_sub_fetch(&listener->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
     mouv__mailbox_unref(listener->mailbox);
-    if (listener->events) mouv__events_unref(listener->events);
+    if (listener->apm.events) mouv__events_unref(listener->apm.events);
     uv_mutex_destroy(&listener->lock);
     mouv__free(listener->newest);
     mouv_topology_description_unref(listener->described);
@@ -97,11 +98,11 @@ void mouv__listener_stop(mouv__listener_t *listener) {
 }
 
 void mouv__listener_set_events(mouv__listener_t *listener, mouv__events_t *events) {
-    listener->events = mouv__events_ref(events);
+    listener->apm.events = mouv__events_ref(events);
 }
 
 mouv__events_t *mouv__listener_events(const mouv__listener_t *listener) {
-    return listener->events;
+    return listener->apm.events;
 }
 
 mouv__topology_t *mouv__listener_take(mouv__listener_t *listener) {
@@ -215,9 +216,13 @@ static bool listener_take_views(const mongoc_topology_description_t *now,
     return false;
 }
 
+static mouv__listener_t *listener_of(void *apm) {
+    return (mouv__listener_t *)((char *)apm - offsetof(mouv__listener_t, apm));
+}
+
 static void listener_on_topology_changed(const mongoc_apm_topology_changed_t *event) {
-    mouv__listener_t *listener = mongoc_apm_topology_changed_get_context(event);
-    if (listener->events) mouv__events_topology_changed(listener->events, event);
+    mouv__listener_t *listener = listener_of(mongoc_apm_topology_changed_get_context(event));
+    mouv__events_apm_topology_changed(listener->apm.events, event);
     const mongoc_topology_description_t *now =
         mongoc_apm_topology_changed_get_new_description(event);
     mouv__topology_t *topology;
@@ -261,8 +266,8 @@ static const char *listener_hint_of(const mongoc_uri_t *uri) {
 }
 
 static void listener_on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
-    mouv__listener_t *listener = mongoc_apm_server_heartbeat_failed_get_context(event);
-    if (listener->events) mouv__events_heartbeat_failed(listener->events, event);
+    mouv__listener_t *listener = listener_of(mongoc_apm_server_heartbeat_failed_get_context(event));
+    mouv__events_apm_heartbeat_failed(listener->apm.events, event);
     bson_error_t error = {0};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
     if (!error.message[0]) return; /* a check that was broken off, to be begun anew */
@@ -316,8 +321,9 @@ int64_t mouv__listener_rtt_ms(const mouv__listener_t *listener) {
 }
 
 static void listener_on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
-    mouv__listener_t *listener = mongoc_apm_server_heartbeat_succeeded_get_context(event);
-    if (listener->events) mouv__events_heartbeat_succeeded(listener->events, event);
+    mouv__listener_t *listener =
+        listener_of(mongoc_apm_server_heartbeat_succeeded_get_context(event));
+    mouv__events_apm_heartbeat_succeeded(listener->apm.events, event);
     const char *host = mongoc_apm_server_heartbeat_succeeded_get_host(event)->host_and_port;
     uv_mutex_lock(&listener->lock);
     failure_t *failure = listener_failure_of(listener, host);
@@ -409,8 +415,8 @@ void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *ur
     mongoc_apm_set_topology_changed_cb(callbacks, listener_on_topology_changed);
     mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, listener_on_heartbeat_succeeded);
     mongoc_apm_set_server_heartbeat_failed_cb(callbacks, listener_on_heartbeat_failed);
-    if (listener->events) mouv__events_subscribe(listener->events, callbacks);
-    mongoc_client_pool_set_apm_callbacks(driver_pool, callbacks, listener);
+    mouv__events_apm_subscribe(listener->apm.events, callbacks);
+    mongoc_client_pool_set_apm_callbacks(driver_pool, callbacks, &listener->apm);
     mongoc_apm_callbacks_destroy(callbacks);
     mongoc_client_t *observer = mongoc_client_pool_try_pop(driver_pool);
     uv_mutex_lock(&listener->lock);

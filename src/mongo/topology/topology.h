@@ -54,7 +54,7 @@ typedef struct mouv__topology {
 
 /** Between the monitors and the loop; counted, as a monitor may report while the loop goes. */
 typedef struct mouv__listener mouv__listener_t;
-typedef struct mouv__events mouv__events_t; /* see monitor.h */
+typedef struct mouv__events mouv__events_t; /* see events.h */
 
 /** Loop thread: `changed(arg)` is called there after each change and heartbeat. NULL: ENOMEM. */
 mouv__listener_t *mouv__listener_new(mouv__mailbox_t *mailbox, void (*changed)(void *arg),
