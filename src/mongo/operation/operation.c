@@ -92,24 +92,26 @@ int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int c
     return code;
 }
 
-static mouv_pool_event_t operation_view(const mouv__operation_t *op, mouv__event_kind_t kind) {
-    int64_t now_ns = mouv__client_now_ns(op->client);
-    mouv_pool_event_t view = {.operation = op->row->name,
-                              .database = op->database,
-                              .operation_id = op->number,
-                              .server_id = op->attempt.server_id};
-    if (kind == MOUV__EVENT_OPERATION_QUEUED)
-        view.waits_for =
-            op->state == MOUV__OP_SELECTING ? MOUV_WAITS_FOR_SERVER : MOUV_WAITS_FOR_CLIENT;
-    if (kind == MOUV__EVENT_CLIENT_CHECKED_OUT) view.duration_us = (now_ns - op->entered_ns) / 1000;
-    if (kind == MOUV__EVENT_CLIENT_RETURNED) view.duration_us = (now_ns - op->began_ns) / 1000;
-    return view;
+static int64_t operation_us_since(const mouv__operation_t *op, int64_t then_ns) {
+    return (mouv__client_now_ns(op->client) - then_ns) / 1000;
 }
 
 void mouv__operation_tell(const mouv__operation_t *op, mouv__event_kind_t kind) {
-    if (!op->client->events) return;
-    mouv_pool_event_t view = operation_view(op, kind);
-    mouv__events_operation(op->client->events, kind, &view);
+    mouv__events_t *events = op->client->events;
+    mouv_pool_event_t what = {.operation = op->row->name,
+                              .database = op->database,
+                              .operation_id = op->number,
+                              .server_id = op->attempt.server_id};
+    if (mouv__events_wants(events, kind)) {
+        if (kind == MOUV__EVENT_OPERATION_QUEUED)
+            what.waits_for =
+                op->state == MOUV__OP_SELECTING ? MOUV_WAITS_FOR_SERVER : MOUV_WAITS_FOR_CLIENT;
+        if (kind == MOUV__EVENT_CLIENT_CHECKED_OUT)
+            what.duration_us = operation_us_since(op, op->entered_ns);
+        if (kind == MOUV__EVENT_CLIENT_RETURNED)
+            what.duration_us = operation_us_since(op, op->began_ns);
+    }
+    mouv__events_operation(events, kind, &what);
 }
 
 /* --- the future's side ----------------------------------------------------------------------- */
