@@ -99,9 +99,13 @@ static bool events_push(mouv__events_t *events, mouv__events_record_t *record, b
     return post;
 }
 
+static bool events_on_loop(const mouv__events_t *events) {
+    return mouv__runtime() == events->runtime;
+}
+
 void mouv__events_add(mouv__events_t *events, mouv__events_record_t *record) {
     if (!record) return;
-    bool on_loop = mouv__runtime() == events->runtime;
+    bool on_loop = events_on_loop(events);
     if (events_push(events, record, !on_loop)) {
         mouv__events_ref(events);
         mouv__mailbox_post(events->mailbox, &events->mail);
@@ -117,7 +121,8 @@ void mouv__events_command(mouv__events_t *events, mouv__event_kind_t kind,
 
 void mouv__events_operation(mouv__events_t *events, mouv__event_kind_t kind,
                             const mouv_pool_event_t *what) {
-    if (events && kind == MOUV__EVENT_CLIENT_RETURNED) events_schedule(events);
+    if (!events) return;
+    if (kind == MOUV__EVENT_CLIENT_RETURNED && events_on_loop(events)) events_schedule(events);
     if (!mouv__events_wants(events, kind)) return;
     mouv__events_add(events, mouv__events_record_operation(kind, what));
 }

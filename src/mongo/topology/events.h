@@ -39,8 +39,8 @@ bool mouv__events_wants(const mouv__events_t *events, mouv__event_kind_t kind);
 void mouv__events_command(mouv__events_t *events, mouv__event_kind_t kind,
                           const mouv_command_event_t *what, bool secret);
 
-/** CLIENT_RETURNED is for the loop thread, before the operation settles: whether it is subscribed
- *  or not, what has been written down until now is told before the awaiter is woken. */
+/** CLIENT_RETURNED on the loop thread, before the operation settles: whether it is subscribed or
+ *  not, what has been written down until now is told before the awaiter is woken. */
 void mouv__events_operation(mouv__events_t *events, mouv__event_kind_t kind,
                             const mouv_pool_event_t *what);
 void mouv__events_pool(mouv__events_t *events, mouv__event_kind_t kind,
