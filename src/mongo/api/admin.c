@@ -62,39 +62,15 @@ mouv_future_t mouv_collection_validate(mouv_collection_t *collection, const bson
     return mouv__command_send(&command, mouv__to_reply(reply));
 }
 
-static const mouv__row_t explain = {
-    {"explain", MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_READ_PREFERENCE},
-    MOUV__FAMILY_PLAIN,
-    NULL};
-
 mouv_future_t mouv_database_explain(mouv_database_t *database, const bson_t *given,
                                     const bson_t *opts, bson_t **reply) {
+    static const mouv__row_t row = {
+        {"explain", MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_READ_PREFERENCE},
+        MOUV__FAMILY_PLAIN,
+        NULL};
     mouv__command_t command;
-    mouv__command_begin_bare(&command, &explain, database, opts);
+    mouv__command_begin_bare(&command, &row, database, opts);
     mouv__command_document(&command, "explain", given, "command");
-    return mouv__command_send(&command, mouv__to_reply(reply));
-}
-
-/** What the cursor's own command was given: where it is read from, and in which session. */
-static void admin_explain_as(mouv__command_t *command, const mouv_cursor_t *cursor) {
-    if (!command->opts.read_preference.data && cursor->read_prefs)
-        command->read_prefs = mongoc_read_prefs_copy(cursor->read_prefs);
-    command->defaults = cursor->defaults;
-    command->session = cursor->session;
-    command->server_id = cursor->server_id;
-}
-
-mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor, const bson_t *opts, bson_t **reply) {
-    mouv__command_t command;
-    mouv__command_begin_bare(&command, &explain, cursor ? cursor->database : NULL, opts);
-    if (cursor && cursor->error) {
-        command.error = *cursor->error;
-    } else if (cursor && !cursor->command) {
-        mouv__command_fail(&command, MOUV_ESTATE, "the cursor has begun: explain it before that");
-    } else if (cursor) {
-        mouv__command_document(&command, "explain", cursor->command, "command");
-        admin_explain_as(&command, cursor);
-    }
     return mouv__command_send(&command, mouv__to_reply(reply));
 }
 
@@ -117,11 +93,7 @@ mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, const bson_t 
         command.opts.await_data |= admin_is_set(given, "awaitData");
     }
     if (command.opts.tailable && command.opts.await_data) command.row = &tail;
-    int64_t max_await_ms = command.opts.max_await_ms;
-    mouv_cursor_t *cursor = mouv__cursor_new(&command);
-    /* as it is asked for: only the server knows whether what the command is may have one */
-    if (cursor->client && max_await_ms > 0) cursor->poll_ms = max_await_ms;
-    return cursor;
+    return mouv__cursor_new(&command);
 }
 
 mouv_future_t mouv_client_server_info(mouv_client_t *client, bson_t **info) {

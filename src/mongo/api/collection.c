@@ -70,7 +70,7 @@ mouv_cursor_t *mouv_collection_find(mouv_collection_t *collection, const bson_t 
 mouv_cursor_t *mouv_collection_aggregate(mouv_collection_t *collection, const bson_t *pipeline,
                                          const bson_t *opts) {
     mouv__command_t command;
-    mouv__command_begin(&command, mouv__aggregate_row(pipeline), collection, opts);
+    mouv__command_begin(&command, mouv__cursor_aggregate_row(pipeline), collection, opts);
     mouv__command_pipeline(&command, pipeline);
     return mouv__cursor_new(&command);
 }

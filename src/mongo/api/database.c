@@ -107,9 +107,7 @@ mouv_future_t mouv_database_list_collection_names(mouv_database_t *database, con
                                                   char ***names) {
     mouv_cursor_t *cursor =
         mouv__cursor_within_scope(database_list_collections(database, opts, true));
-    mouv_future_t future = mouv__cursor_names_future(cursor, names);
-    mouv__cursor_let_go(cursor); /* the future holds it */
-    return future;
+    return mouv__cursor_names_future(cursor, names);
 }
 
 /* --- aggregate, create, drop ---------------------------------------------------------------- */
@@ -117,7 +115,7 @@ mouv_future_t mouv_database_list_collection_names(mouv_database_t *database, con
 mouv_cursor_t *mouv_database_aggregate(mouv_database_t *database, const bson_t *pipeline,
                                        const bson_t *opts) {
     mouv__command_t command;
-    mouv__command_begin_database(&command, mouv__aggregate_row(pipeline), database, opts);
+    mouv__command_begin_database(&command, mouv__cursor_aggregate_row(pipeline), database, opts);
     mouv__command_pipeline(&command, pipeline);
     return mouv__cursor_new(&command);
 }

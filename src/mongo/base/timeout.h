@@ -62,38 +62,7 @@ void mouv__operation_drop_old_timeouts(mouv__operation_t *op);
 /** Appends {writeConcern: {...}} without its wtimeout, unless that was all there was. */
 void mouv__append_untimed_concern(bson_t *to, const bson_t *write_concern);
 
-/* --- Cursors --------------------------------------------------------------------------------- */
-
-typedef enum mouv__timeout_mode {
-    MOUV__TIMEOUT_LIFETIME, /**< all of the cursor's commands together */
-    MOUV__TIMEOUT_ITERATION /**< its first command, and then every batch that is waited for */
-} mouv__timeout_mode_t;
-
-/** The limit of a cursor's life. */
-typedef struct mouv__cursor_timeout {
-    mouv__timeout_t timeout;
-    uint8_t mode;        /**< mouv__timeout_mode_t */
-    bool within;         /**< it does not outlive the scope that it begins in: its deadline is sent
-                              as maxTimeMS, too */
-    int64_t deadline_ns; /**< LIFETIME: once it has begun; else MOUV__NEVER */
-    int64_t close_ms;    /**< for killCursors; 0 or less: none */
-} mouv__cursor_timeout_t;
-
 /** That maxAwaitTimeMS leaves timeoutMS a chance; else the command fails. */
 void mouv__timeout_check_await(mouv__command_t *command, mouv__timeout_t timeout);
-
-/** Reads timeoutMS and timeoutMode; a combination that makes no sense makes the command fail. */
-void mouv__cursor_timeout_init(mouv__cursor_timeout_t *limit, mouv__command_t *command);
-
-/** The first command of it, to be awaited until `deadline_ns`. */
-void mouv__cursor_timeout_begin(mouv__cursor_timeout_t *limit, mouv__operation_t *op,
-                                int64_t deadline_ns, bool await_data);
-
-/** A getMore of it. */
-void mouv__cursor_timeout_go_on(const mouv__cursor_timeout_t *limit, mouv__operation_t *op);
-
-/** Until when a batch that is needed now is waited for, beside other deadlines. */
-int64_t mouv__cursor_timeout_wait_ns(const mouv__cursor_timeout_t *limit,
-                                     const mouv_client_t *client);
 
 #endif
