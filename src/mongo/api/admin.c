@@ -2,6 +2,7 @@
  * rename, options, validate, explain, server information, cursors of any command.
  */
 #include <mouv/admin.h>
+#include <mouv/client.h>
 
 #include "mongo/api/client.h"
 #include "mongo/base/check.h"
@@ -11,7 +12,8 @@
 
 /** The database in which a command about `collection` runs that is not its own. */
 static mouv_database_t *admin(const mouv_database_t *database) {
-    return database && database->client ? mouv__client_database(database->client, "admin") : NULL;
+    return database && database->client ? mouv_client_get_database(database->client, "admin")
+                                        : NULL;
 }
 
 /** "database.collection" under `key`; a bad name makes the command fail. */
@@ -128,7 +130,7 @@ mouv_future_t mouv_client_server_info(mouv_client_t *client, bson_t **info) {
     static const mouv__row_t row = {
         {"buildInfo", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__read_whole};
     mouv__command_t command;
-    mouv_database_t *database = client ? mouv__client_database(client, "admin") : NULL;
+    mouv_database_t *database = client ? mouv_client_get_database(client, "admin") : NULL;
     mouv__command_begin_database(&command, &row, database, NULL);
     return mouv__command_send(&command, mouv__to_value(info));
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "context/alloc.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 
 #define MOST_VALUES 64
 #define MARKER "\001mouv:"

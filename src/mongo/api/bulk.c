@@ -9,9 +9,9 @@
 
 #include "async/task/runtime.h"
 #include "mongo/api/client.h"
-#include "mongo/api/write.h"
 #include "mongo/base/check.h"
 #include "mongo/base/timeout.h"
+#include "mongo/command/batch.h"
 #include "mongo/session/session.h"
 
 /* Embeds BSON structs, so it is allocated by their alignment (128 in libmongoc 1.x). */
@@ -21,7 +21,7 @@ struct mouv_bulk {
     mouv_session_t *session; /**< counted; NULL: none */
     bson_t *ids;             /**< of the inserts: {"<index>": _id} */
     unsigned validation;
-    bool executed; /**< `maker` and `ids` are another's */
+    bool executed; /**< `builder` and `ids` are another's */
 };
 
 /* --- The reply ------------------------------------------------------------------------------ */

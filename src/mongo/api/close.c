@@ -12,11 +12,11 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/api/client.h"
+#include "mongo/api/session.h"
 #include "mongo/operation/attempt.h"
 #include "mongo/operation/state.h"
 #include "mongo/pool/pin.h"
 #include "mongo/pool/queue.h"
-#include "mongo/session/session.h"
 #include "mongo/topology/events.h"
 #include "mongo/transport/threads/background.h"
 
@@ -329,7 +329,7 @@ void mouv__close_begin(mouv_client_t *client, bool leaving) {
     mouv__client_hold(client);
     if (client->ref.state == MOUV__CLIENT_OPEN) {
         mouv_error_t error = {0};
-        mouv__sessions_end(client);
+        mouv__session_end_all(client);
         mouv__client_hold(client); /* until it is closed */
         mouv__runtime_keep(client->ref.runtime);
         mouv__client_ref_move(client, MOUV__CLIENT_DRAINING);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "mongo/api/client.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/command/command.h"
 #include "mongo/command/reply.h"
 #include "mongo/cursor/cursor.h"

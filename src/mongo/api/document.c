@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-#include "mongo/base/opts.h"
-#include "mongo/command/reply.h"
+#include "mongo/base/bson_view.h"
 
 /* --- The path ------------------------------------------------------------------------------- */
 

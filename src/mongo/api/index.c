@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mongo/api/client.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
 #include "mongo/command/command.h"
 #include "mongo/command/reply.h"

@@ -2,7 +2,7 @@
  * insert, update, replace, delete: calls with one kind of statement. How statements become commands
  * is in batch.c; calls with several kinds are in bulk.c.
  */
-#include "mongo/api/write.h"
+#include "mongo/command/batch.h"
 
 #include <mouv/collection.h>
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "mongo/base/opts.h"
+#include "mongo/base/bson_view.h"
 
 #define MAX_NAMESPACE 255
 #define MAX_DEPTH 200 /* the server takes 180 */

@@ -16,6 +16,7 @@
 #include <mouv/client.h>
 
 #include "async/task/runtime.h"
+#include "mongo/base/types.h"
 
 /** Only forward. DRAINING waits for operations, DESTROYING for libmongoc's pool. */
 typedef enum mouv__client_state {
@@ -39,8 +40,10 @@ typedef struct mouv__client_ref {
     const mouv__client_ops_t *ops;
     mouv_runtime_t *runtime; /**< NULL once it is closed */
     uint32_t users, open_for, held;
-    uint32_t process; /**< where it was made, see fork.h */
-    uint8_t state;    /**< mouv__client_state_t */
+    uint32_t process;         /**< where it was made, see fork.h */
+    uint8_t state;            /**< mouv__client_state_t */
+    int64_t timeout_ms;       /**< the URI's timeoutMS, see timeout.h */
+    mouv__handles_t *handles; /**< its databases and collections, see handles.h */
     mouv_client_stats_t stats;
 } mouv__client_ref_t;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "context/alloc.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/compat.h"
 #include "mongo/base/timeout.h"
 #include "mongo/transport/driver/driver_pool.h"
@@ -194,4 +195,20 @@ const bson_t *mouv__concern_write(const mouv__concerns_t *defaults,
 const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defaults,
                                                     const mouv__driver_pool_t *driver_pool) {
     return defaults && defaults->read_prefs ? defaults->read_prefs : driver_pool->read_prefs;
+}
+
+/* --- What is in them ------------------------------------------------------------------------ */
+
+bool mouv__is_unacknowledged(const bson_t *write_concern) {
+    bson_iter_t w;
+    return write_concern && bson_iter_init_find(&w, write_concern, "w") &&
+           BSON_ITER_HOLDS_NUMBER(&w) && bson_iter_as_int64(&w) == 0;
+}
+
+void mouv__append_untimed_concern(bson_t *to, const bson_t *write_concern) {
+    bson_t concern, *untimed = bson_new();
+    if (mouv__view_inside(write_concern, "writeConcern", &concern))
+        bson_copy_to_excluding_noinit(&concern, untimed, "wtimeout", NULL);
+    if (!bson_empty(untimed)) BSON_APPEND_DOCUMENT(to, "writeConcern", untimed);
+    bson_destroy(untimed);
 }

@@ -50,4 +50,10 @@ const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defa
 /** "secondary", or {mode, tags, maxStalenessSeconds, hedge}; NULL: it makes no sense. */
 mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given);
 
+/** Whether a write concern is w: 0; NULL is fine. */
+bool mouv__is_unacknowledged(const bson_t *write_concern);
+
+/** Appends {writeConcern: {...}} without its wtimeout, unless that was all there was. */
+void mouv__append_untimed_concern(bson_t *to, const bson_t *write_concern);
+
 #endif

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "mongo/base/check.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/timeout.h"
 
 /** What an option may be; bits, some options may be one of two. */
@@ -194,35 +194,6 @@ static const char *opts_expected_name(unsigned expected) {
         return "a string or a document";
     default:
         return "a number or a document";
-    }
-}
-
-const char *mouv__type_name(bson_type_t type) {
-    switch (type) {
-    case BSON_TYPE_DOUBLE:
-    case BSON_TYPE_INT32:
-    case BSON_TYPE_INT64:
-        return "a number";
-    case BSON_TYPE_UTF8:
-        return "a string";
-    case BSON_TYPE_DOCUMENT:
-        return "a document";
-    case BSON_TYPE_ARRAY:
-        return "an array";
-    case BSON_TYPE_BOOL:
-        return "a boolean";
-    case BSON_TYPE_NULL:
-        return "null";
-    case BSON_TYPE_OID:
-        return "an object id";
-    case BSON_TYPE_DATE_TIME:
-        return "a date";
-    case BSON_TYPE_TIMESTAMP:
-        return "a timestamp";
-    case BSON_TYPE_BINARY:
-        return "binary data";
-    default:
-        return "a value of another type";
     }
 }
 

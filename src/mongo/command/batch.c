@@ -2,15 +2,14 @@
  * Batches of statements: how they are made within the server's limits, sent one after the other and
  * added up.
  */
-#include "mongo/api/write.h"
+#include "mongo/command/batch.h"
 
 #include <limits.h>
 #include <string.h>
 
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
-#include "mongo/base/compat.h"
 #include "mongo/command/reply.h"
 
 /** What differs between the three commands. */
@@ -295,7 +294,7 @@ static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_
     return batch_total(write) > INT_MAX - 1 ? INT_MAX - 1 : (int)batch_total(write);
 }
 
-/* --- The maker's end ------------------------------------------------------------------------ */
+/* --- The builder's end ---------------------------------------------------------------------- */
 
 void mouv__batch_builder_clear(mouv__batch_builder_t *builder) {
     batch_free_batches(builder->batches, builder->batch_count);

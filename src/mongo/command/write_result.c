@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mongo/command/reply.h"
+#include "mongo/base/bson_view.h"
 
 /** One key of an array document that grows. */
 typedef struct index_key {

@@ -10,9 +10,10 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/api/client.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/concern.h"
 #include "mongo/command/reply.h"
+#include "mongo/operation/limits.h"
 #include "mongo/session/session.h"
 
 /* A poll ends by itself so long before the deadline, which else would cost the cursor. */

@@ -11,6 +11,7 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/api/client.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/command/reply.h"
 #include "mongo/cursor/cursor.h"
 

@@ -14,6 +14,7 @@
 #include "mongo/api/client.h"
 #include "mongo/base/concern.h"
 #include "mongo/base/timeout.h"
+#include "mongo/operation/limits.h"
 #include "mongo/operation/state.h"
 #include "mongo/pool/establish.h"
 #include "mongo/session/session.h"

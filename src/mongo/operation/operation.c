@@ -15,6 +15,7 @@
 #include "mongo/base/timeout.h"
 #include "mongo/operation/attempt.h"
 #include "mongo/operation/inquiry.h"
+#include "mongo/operation/limits.h"
 #include "mongo/operation/retry.h"
 #include "mongo/operation/state.h"
 #include "mongo/pool/queue.h"
