@@ -211,7 +211,7 @@ static mouv_future_t bulk_refuse(int code, const char *why) {
 }
 
 mouv_future_t mouv_bulk_execute(mouv_bulk_t *bulk, bson_t **reply) {
-    mouv__output_t output = mouv__to_reply(reply);
+    mouv__output_t output = mouv__reply_to_reply(reply);
     if (!bulk) return bulk_refuse(MOUV_EINVAL, "the bulk is NULL");
     if (bulk->executed) return bulk_refuse(MOUV_ESTATE, "it has been executed");
     if (bulk->builder.statement_count == 0) {

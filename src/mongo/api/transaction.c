@@ -48,7 +48,7 @@ static void transaction_inherit(bson_t **concern, const bson_t *session, const b
     if (*concern) return;
     if (session)
         *concern = bson_copy(session);
-    else if (mouv__view_inside(client, name, &view))
+    else if (mouv__bson_view_inside(client, name, &view))
         *concern = bson_copy(&view);
 }
 
@@ -90,7 +90,7 @@ static int transaction_start(mouv_session_t *session, const mouv_transaction_opt
     int rc = mouv__transaction_opts_copy(&own, opts, error);
     if (rc < 0) return rc;
     transaction_inherit_all(&own, session);
-    if (mouv__is_unacknowledged(own.write_concern)) {
+    if (mouv__concern_is_unacknowledged(own.write_concern)) {
         mouv__transaction_opts_clear(&own);
         return mouv_error_set(error, MOUV_EINVAL,
                               "transactions do not support unacknowledged write concern");
@@ -217,7 +217,7 @@ mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t *session,
     transaction->again = transaction->state == MOUV__TRANSACTION_COMMITTED;
     if (transaction->opts.max_commit_time_ms > 0)
         BSON_APPEND_INT64(op->command, "maxTimeMS", transaction->opts.max_commit_time_ms);
-    mouv__operation_set_timeout(op, timeout);
+    mouv__limits_set_timeout(op, timeout);
     return mouv__operation_start(op);
 }
 
@@ -243,7 +243,7 @@ static mouv__operation_t *transaction_abort_open(mouv_session_t *session, int64_
         return NULL;
     }
     op->deadline_ns = mouv__deadline_in(mouv__client_runtime(session->client), ABORT_MS);
-    mouv__operation_set_cleanup_timeout(op, timeout_ms);
+    mouv__limits_set_cleanup_timeout(op, timeout_ms);
     op->has_timeout = timeout_ms != MOUV__TIMEOUT_UNSET;
     return op;
 }

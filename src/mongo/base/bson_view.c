@@ -3,17 +3,17 @@
  */
 #include "mongo/base/bson_view.h"
 
-bool mouv__reply_find(const bson_t *reply, const char *path, bson_iter_t *field) {
+bool mouv__bson_view_find(const bson_t *reply, const char *path, bson_iter_t *field) {
     bson_iter_t iter;
     return bson_iter_init(&iter, reply) && bson_iter_find_descendant(&iter, path, field);
 }
 
-int64_t mouv__reply_number(const bson_t *reply, const char *path) {
+int64_t mouv__bson_view_number(const bson_t *reply, const char *path) {
     bson_iter_t field;
-    return mouv__reply_find(reply, path, &field) ? bson_iter_as_int64(&field) : 0;
+    return mouv__bson_view_find(reply, path, &field) ? bson_iter_as_int64(&field) : 0;
 }
 
-bool mouv__reply_view(const bson_iter_t *field, bson_t *view) {
+bool mouv__bson_view_of(const bson_iter_t *field, bson_t *view) {
     const uint8_t *data = NULL;
     uint32_t length = 0;
     if (BSON_ITER_HOLDS_DOCUMENT(field)) {
@@ -24,20 +24,20 @@ bool mouv__reply_view(const bson_iter_t *field, bson_t *view) {
     return data && bson_init_static(view, data, length);
 }
 
-bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view) {
+bool mouv__bson_view_inside(const bson_t *outer, const char *name, bson_t *view) {
     bson_iter_t iter;
-    return outer && bson_iter_init_find(&iter, outer, name) && mouv__reply_view(&iter, view);
+    return outer && bson_iter_init_find(&iter, outer, name) && mouv__bson_view_of(&iter, view);
 }
 
 bool mouv__bson_view_timestamp(const bson_t *document, const char *path, uint32_t time[2]) {
     bson_iter_t field;
-    if (!mouv__reply_find(document, path, &field) || !BSON_ITER_HOLDS_TIMESTAMP(&field))
+    if (!mouv__bson_view_find(document, path, &field) || !BSON_ITER_HOLDS_TIMESTAMP(&field))
         return false;
     bson_iter_timestamp(&field, &time[0], &time[1]);
     return true;
 }
 
-char **mouv__reply_names(const bson_t *array) {
+char **mouv__bson_view_names(const bson_t *array) {
     char **names = bson_malloc0((bson_count_keys(array) + 1) * sizeof *names);
     bson_iter_t iter, name;
     size_t count = 0;
@@ -49,7 +49,7 @@ char **mouv__reply_names(const bson_t *array) {
     return names;
 }
 
-const char *mouv__type_name(bson_type_t type) {
+const char *mouv__bson_view_type_name(bson_type_t type) {
     switch (type) {
     case BSON_TYPE_DOUBLE:
     case BSON_TYPE_INT32:

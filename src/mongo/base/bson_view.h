@@ -13,26 +13,26 @@
 #include <bson/bson.h>
 
 /** The field at a dotted path; false if it is not there. */
-bool mouv__reply_find(const bson_t *reply, const char *path, bson_iter_t *field);
+bool mouv__bson_view_find(const bson_t *reply, const char *path, bson_iter_t *field);
 
 /** The number at a dotted path, else 0. */
-int64_t mouv__reply_number(const bson_t *reply, const char *path);
+int64_t mouv__bson_view_number(const bson_t *reply, const char *path);
 
 /** A view of the document or array that `field` is at; false if it is neither. */
-bool mouv__reply_view(const bson_iter_t *field, bson_t *view);
+bool mouv__bson_view_of(const bson_iter_t *field, bson_t *view);
 
 /** The document in {<name>: {...}} as a view; false if there is none. `outer` may be NULL. */
-bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view);
+bool mouv__bson_view_inside(const bson_t *outer, const char *name, bson_t *view);
 
 /** The timestamp at a dotted path: seconds, increment; false, with `time` as it was: there is none.
  */
 bool mouv__bson_view_timestamp(const bson_t *document, const char *path, uint32_t time[2]);
 
 /** The `name` of each document of an array, as a list for bson_strfreev(). */
-char **mouv__reply_names(const bson_t *array);
+char **mouv__bson_view_names(const bson_t *array);
 
 /** What a type is called in messages: "a string". */
-const char *mouv__type_name(bson_type_t type);
+const char *mouv__bson_view_type_name(bson_type_t type);
 
 /** bson_append_array_begin(), whose name libbson 2.5 deprecates; bson_append_array_end() ends it.
  */

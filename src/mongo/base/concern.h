@@ -27,7 +27,7 @@ struct mouv__concerns {
 };
 
 /** `given` (may be NULL), and what it leaves out of `below` (may be NULL). */
-bson_t *mouv__settings_merge(const bson_t *given, const mouv__concerns_t *below);
+bson_t *mouv__concern_merge(const bson_t *given, const mouv__concerns_t *below);
 
 /** Whether `defaults` (may be NULL) were made of these settings; empty ones are none. */
 bool mouv__concern_are(const mouv__concerns_t *defaults, const bson_t *settings);
@@ -39,21 +39,20 @@ mouv__concerns_t *mouv__concern_new(bson_t *settings, bool *nomem);
 mouv__concerns_t *mouv__concern_ref(mouv__concerns_t *defaults);
 void mouv__concern_unref(mouv__concerns_t *defaults);
 
-/* What an operation takes by default, without regard to its row's flags; NULL: nothing. */
-const bson_t *mouv__concern_read(const mouv__concerns_t *defaults,
-                                 const mouv__driver_pool_t *driver_pool);
-const bson_t *mouv__concern_write(const mouv__concerns_t *defaults,
-                                  const mouv__driver_pool_t *driver_pool);
+/* What an operation takes by default, without regard to its row's flags: the handle's, else the
+ * client's; NULL: nothing. */
+const bson_t *mouv__concern_read(const mouv__concerns_t *defaults, const bson_t *clients);
+const bson_t *mouv__concern_write(const mouv__concerns_t *defaults, const bson_t *clients);
 const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defaults,
-                                                    const mouv__driver_pool_t *driver_pool);
+                                                    const mongoc_read_prefs_t *clients);
 
 /** "secondary", or {mode, tags, maxStalenessSeconds, hedge}; NULL: it makes no sense. */
-mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given);
+mongoc_read_prefs_t *mouv__concern_parse_read_prefs(const mouv__view_t *given);
 
 /** Whether a write concern is w: 0; NULL is fine. */
-bool mouv__is_unacknowledged(const bson_t *write_concern);
+bool mouv__concern_is_unacknowledged(const bson_t *write_concern);
 
 /** Appends {writeConcern: {...}} without its wtimeout, unless that was all there was. */
-void mouv__append_untimed_concern(bson_t *to, const bson_t *write_concern);
+void mouv__concern_append_untimed(bson_t *to, const bson_t *write_concern);
 
 #endif

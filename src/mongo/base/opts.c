@@ -229,7 +229,7 @@ static int opts_refuse(const bson_iter_t *iter, const option_t *option, mouv_err
     const char *got = opts_fits(NUMBER, iter) && option->expected == COUNT ? "a negative one"
                       : (option->expected & (COUNT | NUMBER)) && !opts_is_whole(iter)
                           ? "one with a fraction or too great"
-                          : mouv__type_name(bson_iter_type(iter));
+                          : mouv__bson_view_type_name(bson_iter_type(iter));
     return mouv_error_set(error, MOUV_EINVAL, "option '%s': expected %s, got %s",
                           bson_iter_key(iter), opts_expected_name(option->expected), got);
 }

@@ -137,7 +137,7 @@ static void timeout_check_mode(mouv__command_t *command, const mouv__cursor_time
 void mouv__cursor_timeout_init(mouv__cursor_timeout_t *limit, mouv__command_t *command) {
     const mouv__opts_t *opts = &command->opts;
     bool writes = (command->row->operation.flags & MOUV__OP_WRITE) != 0;
-    limit->timeout = mouv__timeout_of(command);
+    limit->timeout = mouv__command_timeout(command);
     limit->deadline_ns = MOUV__NEVER;
     limit->close_ms = limit->timeout.ms;
     limit->mode = opts->tailable ? MOUV__TIMEOUT_ITERATION : MOUV__TIMEOUT_LIFETIME;
@@ -148,7 +148,7 @@ void mouv__cursor_timeout_init(mouv__cursor_timeout_t *limit, mouv__command_t *c
         limit->within = limit->within || limit->mode == MOUV__TIMEOUT_LIFETIME;
         timeout_check_mode(command, limit);
     }
-    mouv__timeout_check_await(command, limit->timeout);
+    mouv__command_check_await(command, limit->timeout);
 }
 
 void mouv__cursor_timeout_begin(mouv__cursor_timeout_t *limit, mouv__operation_t *op,

@@ -184,7 +184,7 @@ void mouv__batch_builder_add_update(mouv__batch_builder_t *builder, const bson_t
     if (!batch_take_slot(builder, MOUV__WRITE_UPDATE, size, &slot)) return;
     bson_append_document_begin(slot.statements, slot.key, -1, &statement);
     bson_append_document(&statement, "q", -1, filter);
-    if (mouv__is_pipeline(update)) {
+    if (mouv__check_is_pipeline(update)) {
         bson_append_array(&statement, "u", -1, update);
     } else {
         bson_append_document(&statement, "u", -1, update);
@@ -225,7 +225,7 @@ static void batch_release(mouv__operation_t *operation) {
     mouv__free(write->first_error);
     bson_destroy(write->ids);
     mouv__write_result_clear(&write->write_result);
-    mouv__request_release(operation);
+    mouv__reply_release(operation);
 }
 
 /** Why the server refused the command as a whole. */
@@ -273,7 +273,7 @@ static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_
     mouv__write_t *write = (mouv__write_t *)operation;
     const mouv__batch_t *batch = &write->batches[write->sent];
     uint32_t errors = write->write_result.error_count;
-    bool taken = reply && mouv__reply_number(reply, "ok") == 1;
+    bool taken = reply && mouv__bson_view_number(reply, "ok") == 1;
     if (reply) {
         mouv__write_result_add(&write->write_result, batch->kind, reply, &batch->span,
                                write->ordered);

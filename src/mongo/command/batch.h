@@ -9,7 +9,7 @@
  *     mouv__batch_builder_t builder;
  *     mouv__batch_builder_begin(&builder, &row, collection, opts, size_hint);
  *     mouv__batch_builder_add_update(&builder, filter, update, false, &builder.command.opts);
- *     return mouv__batch_builder_send(&builder, mouv__to_reply(reply), NULL);
+ *     return mouv__batch_builder_send(&builder, mouv__reply_to_reply(reply), NULL);
  */
 #ifndef MOUV_MONGO_COMMAND_BATCH_H
 #define MOUV_MONGO_COMMAND_BATCH_H

@@ -119,7 +119,7 @@ void mouv__command_update(mouv__command_t *command, const char *key, const bson_
     if (mouv__command_failed(command)) return;
     unsigned flags = mouv__command_validation(command);
     if (mouv__check_update(update, flags, &command->error) < 0) return;
-    if (mouv__is_pipeline(update)) {
+    if (mouv__check_is_pipeline(update)) {
         bson_append_array(command->bson, key, -1, update);
     } else {
         bson_append_document(command->bson, key, -1, update);
@@ -186,7 +186,7 @@ void mouv__command_int(mouv__command_t *command, const char *key, int64_t value)
 static void command_read_preference(mouv__command_t *command) {
     const mouv__view_t *given = &command->opts.read_preference;
     if (!given->data) return;
-    command->read_prefs = mouv__read_prefs_parse(given);
+    command->read_prefs = mouv__concern_parse_read_prefs(given);
     if (command->read_prefs) return;
     mouv__command_fail(command, MOUV_EINVAL, "option 'readPreference' makes no sense");
 }
@@ -219,7 +219,7 @@ void mouv__command_end(mouv__command_t *command) {
     }
 }
 
-mouv__timeout_t mouv__timeout_of(mouv__command_t *command) {
+mouv__timeout_t mouv__command_timeout(mouv__command_t *command) {
     mouv__timeout_t timeout = {command->opts.timeout_ms, MOUV__NEVER};
     const mouv_session_t *session = command->session;
     if (mouv__command_failed(command) || !command->database->client) return timeout;
@@ -235,7 +235,7 @@ mouv__timeout_t mouv__timeout_of(mouv__command_t *command) {
     return timeout;
 }
 
-void mouv__timeout_check_await(mouv__command_t *command, mouv__timeout_t timeout) {
+void mouv__command_check_await(mouv__command_t *command, mouv__timeout_t timeout) {
     int64_t await_ms = command->opts.max_await_ms;
     if (timeout.ms > 0 && await_ms >= timeout.ms)
         mouv__command_fail(command, MOUV_EINVAL,
@@ -259,7 +259,7 @@ static int command_finish(mouv__operation_t *operation, bson_t *reply, mouv_erro
         if (rc < 0) mouv__operation_fail(operation, error, rc, "the server's reply cannot be read");
     }
     if (request->output.kind == MOUV__TO_REPLY && reply) {
-        request->document = mouv__operation_take_reply(operation);
+        request->document = mouv__reply_take(operation);
     }
     return rc;
 }
@@ -274,7 +274,7 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
         *failed = mouv__future_failed_with(mouv__runtime(), &command->error);
     } else {
         mouv__command_end(command);
-        timeout = mouv__timeout_of(command);
+        timeout = mouv__command_timeout(command);
         if (command->opts.timeout_mode.data)
             mouv__command_fail(command, MOUV_EINVAL, "option 'timeoutMode' is for cursors");
         operation = mouv__operation_new(command->database->client, &command->row->operation,
@@ -290,10 +290,10 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
     operation->defaults = mouv__concern_ref(command->defaults);
     operation->server_id = command->server_id;
     mouv__session_attach(command->session, operation);
-    mouv__operation_set_timeout(operation, timeout);
+    mouv__limits_set_timeout(operation, timeout);
     operation->finish = command_finish;
     operation->deliver = mouv__reply_deliver;
-    operation->release = mouv__request_release;
+    operation->release = mouv__reply_release;
     request->output = output;
     if (!mouv__command_failed(command)) return request;
     *failed = mouv__operation_refuse(operation, command->error.code, "%s", command->error.message);
@@ -316,7 +316,7 @@ static int command_finish_drop(mouv__operation_t *operation, bson_t *reply, mouv
 mouv_future_t mouv__command_send_to_drop(mouv__command_t *command) {
     mouv_future_t failed;
     mouv__request_t *request =
-        mouv__command_request(command, mouv__to_nobody(), sizeof *request, &failed);
+        mouv__command_request(command, mouv__reply_to_nobody(), sizeof *request, &failed);
     if (!request) return failed;
     request->operation.finish = command_finish_drop;
     return mouv__operation_start(&request->operation);

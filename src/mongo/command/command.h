@@ -2,12 +2,12 @@
  * One command in the making and its way to an operation. Every call of the public surface is
  *
  *     static const mouv__row_t distinct = {{"distinct", MOUV__READ}, MOUV__FAMILY_PLAIN,
- *                                          mouv__read_values};           its options, its result
+ *                                          mouv__reply_read_values};           its options, its result
  *     mouv__command_t command;                                           and its call:
  *     mouv__command_begin(&command, &distinct, collection, opts);
  *     mouv__command_string(&command, "key", key);
  *     mouv__command_document(&command, "query", filter, "filter");
- *     return mouv__command_send(&command, mouv__to_value(values));
+ *     return mouv__command_send(&command, mouv__reply_to_value(values));
  *
  * The first failure sticks: later steps do nothing and sending gives a future that has failed so.
  */
@@ -120,10 +120,10 @@ void mouv__command_end(mouv__command_t *command);
 
 /** What counts for a command whose options are read and whose session is known; may make it fail.
  */
-mouv__timeout_t mouv__timeout_of(mouv__command_t *command);
+mouv__timeout_t mouv__command_timeout(mouv__command_t *command);
 
 /** That maxAwaitTimeMS leaves timeoutMS a chance; else the command fails. */
-void mouv__timeout_check_await(mouv__command_t *command, mouv__timeout_t timeout);
+void mouv__command_check_await(mouv__command_t *command, mouv__timeout_t timeout);
 
 /** Frees what has not been sent. */
 void mouv__command_clear(mouv__command_t *command);

@@ -87,7 +87,7 @@ mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bso
     if (!database || !database->client) return database ? database : &no_database.handle;
     if (mouv__client_is_elsewhere(database->client)) return &foreign_database.handle;
     bool nomem;
-    bson_t *settings = mouv__settings_merge(opts, database->defaults);
+    bson_t *settings = mouv__concern_merge(opts, database->defaults);
     mouv_database_t *found = handles_find_database(database->client, database->name, settings);
     if (found) {
         bson_destroy(settings);
@@ -147,7 +147,7 @@ mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, c
     }
     if (mouv__client_is_elsewhere(collection->database->client)) return &foreign_collection.handle;
     bool nomem;
-    bson_t *settings = mouv__settings_merge(opts, collection->defaults);
+    bson_t *settings = mouv__concern_merge(opts, collection->defaults);
     mouv_collection_t *found =
         handles_find_collection(collection->database, collection->name, settings);
     if (found) {

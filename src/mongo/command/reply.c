@@ -7,30 +7,30 @@
 
 /* --- Where it goes -------------------------------------------------------------------------- */
 
-mouv__output_t mouv__to_nobody(void) {
+mouv__output_t mouv__reply_to_nobody(void) {
     return (mouv__output_t){MOUV__TO_NOBODY, NULL};
 }
 
-mouv__output_t mouv__to_reply(bson_t **to) {
+mouv__output_t mouv__reply_to_reply(bson_t **to) {
     if (to) *to = NULL;
     return (mouv__output_t){MOUV__TO_REPLY, to};
 }
 
-mouv__output_t mouv__to_value(bson_t **to) {
+mouv__output_t mouv__reply_to_value(bson_t **to) {
     if (to) *to = NULL;
     return (mouv__output_t){MOUV__TO_VALUE, to};
 }
 
-mouv__output_t mouv__to_number(int64_t *to) {
+mouv__output_t mouv__reply_to_number(int64_t *to) {
     return (mouv__output_t){MOUV__TO_NUMBER, to};
 }
 
-mouv__output_t mouv__to_names(char ***to) {
+mouv__output_t mouv__reply_to_names(char ***to) {
     if (to) *to = NULL;
     return (mouv__output_t){MOUV__TO_NAMES, to};
 }
 
-mouv__output_t mouv__to_name(char **to) {
+mouv__output_t mouv__reply_to_name(char **to) {
     if (to) *to = NULL;
     return (mouv__output_t){MOUV__TO_NAME, to};
 }
@@ -70,13 +70,13 @@ void mouv__reply_deliver(mouv__operation_t *operation, bool whole) {
     }
 }
 
-void mouv__request_release(mouv__operation_t *operation) {
+void mouv__reply_release(mouv__operation_t *operation) {
     mouv__request_t *request = (mouv__request_t *)operation;
     bson_destroy(request->document);
     bson_strfreev(request->names);
 }
 
-bson_t *mouv__operation_take_reply(mouv__operation_t *operation) {
+bson_t *mouv__reply_take(mouv__operation_t *operation) {
     bson_t *reply = operation->attempt.reply;
     operation->attempt.reply = NULL;
     return reply;
@@ -88,58 +88,60 @@ bson_t *mouv__operation_take_reply(mouv__operation_t *operation) {
 static bool reply_keep(mouv__request_t *request, const bson_t *reply, const char *path) {
     bson_iter_t field;
     bson_t view;
-    if (!mouv__reply_find(reply, path, &field) || !mouv__reply_view(&field, &view)) return false;
+    if (!mouv__bson_view_find(reply, path, &field) || !mouv__bson_view_of(&field, &view))
+        return false;
     request->document = bson_copy(&view);
     return true;
 }
 
-int mouv__read_first(mouv__request_t *request, const bson_t *reply) {
+int mouv__reply_read_first(mouv__request_t *request, const bson_t *reply) {
     return reply_keep(request, reply, "cursor.firstBatch.0");
 }
 
-int mouv__read_first_options(mouv__request_t *request, const bson_t *reply) {
+int mouv__reply_read_first_options(mouv__request_t *request, const bson_t *reply) {
     return reply_keep(request, reply, "cursor.firstBatch.0.options");
 }
 
-int mouv__read_whole(mouv__request_t *request, const bson_t *reply) {
+int mouv__reply_read_whole(mouv__request_t *request, const bson_t *reply) {
     request->document = bson_copy(reply);
     return 0;
 }
 
-int mouv__read_valid(mouv__request_t *request, const bson_t *reply) {
+int mouv__reply_read_valid(mouv__request_t *request, const bson_t *reply) {
     bson_iter_t field;
     (void)request;
-    return mouv__reply_find(reply, "valid", &field) && bson_iter_as_bool(&field);
+    return mouv__bson_view_find(reply, "valid", &field) && bson_iter_as_bool(&field);
 }
 
-int mouv__read_value(mouv__request_t *request, const bson_t *reply) {
+int mouv__reply_read_value(mouv__request_t *request, const bson_t *reply) {
     return reply_keep(request, reply, "value");
 }
 
-int mouv__read_values(mouv__request_t *request, const bson_t *reply) {
+int mouv__reply_read_values(mouv__request_t *request, const bson_t *reply) {
     return reply_keep(request, reply, "values") ? 0 : MOUV_ESERVER;
 }
 
-int mouv__read_databases(mouv__request_t *request, const bson_t *reply) {
+int mouv__reply_read_databases(mouv__request_t *request, const bson_t *reply) {
     return reply_keep(request, reply, "databases") ? 0 : MOUV_ESERVER;
 }
 
-int mouv__read_database_names(mouv__request_t *request, const bson_t *reply) {
+int mouv__reply_read_database_names(mouv__request_t *request, const bson_t *reply) {
     bson_iter_t field;
     bson_t databases;
-    if (!mouv__reply_find(reply, "databases", &field) || !mouv__reply_view(&field, &databases)) {
+    if (!mouv__bson_view_find(reply, "databases", &field) ||
+        !mouv__bson_view_of(&field, &databases)) {
         return MOUV_ESERVER;
     }
-    request->names = mouv__reply_names(&databases);
+    request->names = mouv__bson_view_names(&databases);
     return 0;
 }
 
-int mouv__read_count(mouv__request_t *request, const bson_t *reply) {
-    request->number = mouv__reply_number(reply, "n");
+int mouv__reply_read_count(mouv__request_t *request, const bson_t *reply) {
+    request->number = mouv__bson_view_number(reply, "n");
     return 0;
 }
 
-int mouv__read_counted(mouv__request_t *request, const bson_t *reply) {
-    request->number = mouv__reply_number(reply, "cursor.firstBatch.0.n");
+int mouv__reply_read_counted(mouv__request_t *request, const bson_t *reply) {
+    request->number = mouv__bson_view_number(reply, "cursor.firstBatch.0.n");
     return 0;
 }

@@ -36,12 +36,12 @@ typedef struct mouv__output {
 } mouv__output_t;
 
 /** These set `*to` to NULL at once, as the headers promise. */
-mouv__output_t mouv__to_nobody(void);
-mouv__output_t mouv__to_reply(bson_t **to); /**< given whenever the server answered */
-mouv__output_t mouv__to_value(bson_t **to); /**< given on success */
-mouv__output_t mouv__to_number(int64_t *to);
-mouv__output_t mouv__to_names(char ***to);
-mouv__output_t mouv__to_name(char **to); /**< the first of the names */
+mouv__output_t mouv__reply_to_nobody(void);
+mouv__output_t mouv__reply_to_reply(bson_t **to); /**< given whenever the server answered */
+mouv__output_t mouv__reply_to_value(bson_t **to); /**< given on success */
+mouv__output_t mouv__reply_to_number(int64_t *to);
+mouv__output_t mouv__reply_to_names(char ***to);
+mouv__output_t mouv__reply_to_name(char **to); /**< the first of the names */
 
 /** An operation and its result, which waits here until it is delivered. */
 struct mouv__request {
@@ -53,42 +53,42 @@ struct mouv__request {
 };
 
 /** Inside `finish`: the reply, which the caller then owns; large as it may be, it is not copied. */
-bson_t *mouv__operation_take_reply(mouv__operation_t *operation);
+bson_t *mouv__reply_take(mouv__operation_t *operation);
 
 /** An operation's `deliver`: gives the result to where the request says. */
 void mouv__reply_deliver(mouv__operation_t *operation, bool whole);
 
 /** An operation's `release`: frees a request's result; for that of larger ones, too. */
-void mouv__request_release(mouv__operation_t *operation);
+void mouv__reply_release(mouv__operation_t *operation);
 
 /* --- Readers --------------------------------------------------------------------------------- */
 
 /** {cursor: {firstBatch: [document]}}: the document, 1; or 0 if there is none. */
-int mouv__read_first(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_first(mouv__request_t *request, const bson_t *reply);
 
 /** {cursor: {firstBatch: [{options: document}]}}: the options, 1; or 0 if there is nothing. */
-int mouv__read_first_options(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_first_options(mouv__request_t *request, const bson_t *reply);
 
 /** All of it. */
-int mouv__read_whole(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_whole(mouv__request_t *request, const bson_t *reply);
 
 /** {valid: bool}: 1 or 0. */
-int mouv__read_valid(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_valid(mouv__request_t *request, const bson_t *reply);
 
 /** {value: document or null}: 1 or 0. */
-int mouv__read_value(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_value(mouv__request_t *request, const bson_t *reply);
 
 /** {values: [...]} */
-int mouv__read_values(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_values(mouv__request_t *request, const bson_t *reply);
 
 /** {databases: [...]}, whole or only the names. */
-int mouv__read_databases(mouv__request_t *request, const bson_t *reply);
-int mouv__read_database_names(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_databases(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_database_names(mouv__request_t *request, const bson_t *reply);
 
 /** {n: number} */
-int mouv__read_count(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_count(mouv__request_t *request, const bson_t *reply);
 
 /** {cursor: {firstBatch: [{n: number}]}}; an empty batch is 0. */
-int mouv__read_counted(mouv__request_t *request, const bson_t *reply);
+int mouv__reply_read_counted(mouv__request_t *request, const bson_t *reply);
 
 #endif

@@ -133,7 +133,7 @@ void mouv__stream_let_go(mouv_change_stream_t *stream) {
 
 static void change_stream_set_token(mouv_change_stream_t *stream, const bson_iter_t *field) {
     bson_t view;
-    if (!mouv__reply_view(field, &view)) return;
+    if (!mouv__bson_view_of(field, &view)) return;
     bson_destroy(stream->token);
     stream->token = bson_copy(&view);
 }
@@ -141,7 +141,7 @@ static void change_stream_set_token(mouv_change_stream_t *stream, const bson_ite
 /** The batch has been read to its end: the server may know a later place than its last event's. */
 static bool change_stream_set_token_after_batch(mouv_change_stream_t *stream) {
     bson_iter_t field;
-    if (!mouv__reply_find(stream->batch, "cursor.postBatchResumeToken", &field)) return false;
+    if (!mouv__bson_view_find(stream->batch, "cursor.postBatchResumeToken", &field)) return false;
     change_stream_set_token(stream, &field);
     return true;
 }
@@ -205,7 +205,7 @@ static bool change_stream_is_resumable(const mouv__operation_t *operation,
 static int change_stream_open_cursor(mouv_change_stream_t *stream, mouv__operation_t *operation,
                                      const bson_t *reply, mouv_error_t *error) {
     change_stream_kill_lost(stream);
-    if (mouv__reply_number(reply, "cursor.id") == 0) return 0;
+    if (mouv__bson_view_number(reply, "cursor.id") == 0) return 0;
     stream->pin = mouv__pin_for_polls(operation);
     if (!stream->pin) {
         mouv__cursor_kill_answered(operation, reply, stream->timeout.ms);
@@ -218,7 +218,7 @@ static int change_stream_open_cursor(mouv_change_stream_t *stream, mouv__operati
 
 static void change_stream_take_batch(mouv_change_stream_t *stream, mouv__operation_t *operation) {
     change_stream_drop_batch(stream);
-    stream->batch = mouv__operation_take_reply(operation);
+    stream->batch = mouv__reply_take(operation);
     stream->at_hand =
         mouv__cursor_batch(stream->batch, &stream->documents) && bson_iter_next(&stream->documents);
     if (!stream->at_hand && !change_stream_set_token_after_batch(stream) && !operation->pin)
@@ -237,7 +237,7 @@ static int change_stream_finish(mouv__operation_t *operation, bson_t *reply, mou
         return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
     if (!operation->pin && change_stream_open_cursor(stream, operation, reply, error) < 0)
         return error->code;
-    stream->id = mouv__reply_number(reply, "cursor.id");
+    stream->id = mouv__bson_view_number(reply, "cursor.id");
     if (change_stream_is_final(stream)) {
         change_stream_leave_cursor(stream); /* closed meanwhile */
         return 0;
@@ -438,11 +438,11 @@ static void change_stream_read_start(mouv_change_stream_t *stream, const mouv__o
 }
 
 static void change_stream_read_timeout(mouv_change_stream_t *stream, mouv__command_t *command) {
-    stream->timeout = mouv__timeout_of(command);
+    stream->timeout = mouv__command_timeout(command);
     if (command->opts.timeout_mode.data)
         mouv__command_fail(command, MOUV_EINVAL,
                            "option 'timeoutMode': a change stream has iteration alone");
-    mouv__timeout_check_await(command, stream->timeout);
+    mouv__command_check_await(command, stream->timeout);
 }
 
 /** Consumes the command. */

@@ -67,7 +67,7 @@ void mouv__cursor_kill(mouv_client_t *client, const char *database, int64_t id, 
     bson_append_int64(&ids, "0", -1, id);
     bson_append_array_end(operation->command, &ids);
     operation->server_id = server_id;
-    mouv__operation_set_cleanup_timeout(operation, timeout_ms);
+    mouv__limits_set_cleanup_timeout(operation, timeout_ms);
     mouv__operation_start_detached(operation);
 }
 
@@ -114,15 +114,15 @@ void mouv__cursor_let_go(mouv_cursor_t *cursor) {
 const char *mouv__cursor_collection(const bson_t *reply) {
     bson_iter_t field;
     const char *name =
-        mouv__reply_find(reply, "cursor.ns", &field) ? bson_iter_utf8(&field, NULL) : NULL;
+        mouv__bson_view_find(reply, "cursor.ns", &field) ? bson_iter_utf8(&field, NULL) : NULL;
     const char *dot = name ? strchr(name, '.') : NULL;
     return dot ? dot + 1 : "";
 }
 
 bool mouv__cursor_batch(const bson_t *reply, bson_iter_t *documents) {
     bson_iter_t field;
-    return (mouv__reply_find(reply, "cursor.firstBatch", &field) ||
-            mouv__reply_find(reply, "cursor.nextBatch", &field)) &&
+    return (mouv__bson_view_find(reply, "cursor.firstBatch", &field) ||
+            mouv__bson_view_find(reply, "cursor.nextBatch", &field)) &&
            BSON_ITER_HOLDS_ARRAY(&field) && bson_iter_recurse(&field, documents);
 }
 
@@ -133,7 +133,7 @@ static bool cursor_is_missing(const mouv_cursor_t *cursor, const mouv_error_t *e
 
 void mouv__cursor_kill_answered(const mouv__operation_t *operation, const bson_t *reply,
                                 int64_t timeout_ms) {
-    int64_t id = mouv__reply_number(reply, "cursor.id");
+    int64_t id = mouv__bson_view_number(reply, "cursor.id");
     if (id == 0) return;
     mouv__cursor_kill(operation->client, operation->database, id, operation->attempt.server_id,
                       mouv__cursor_collection(reply), timeout_ms);
@@ -171,7 +171,7 @@ static int cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv_error
         mouv__cursor_kill_answered(operation, reply, cursor->limit.close_ms); /* closed meanwhile */
         return 0;
     }
-    cursor->id = mouv__reply_number(reply, "cursor.id");
+    cursor->id = mouv__bson_view_number(reply, "cursor.id");
     if (cursor->id != 0 && !cursor->pin && cursor_keep(cursor, operation, reply) < 0) {
         cursor->id = 0;
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
@@ -180,7 +180,7 @@ static int cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv_error
         cursor_forget(cursor);
         cursor_move_to(cursor, MOUV__CURSOR_ENDED);
     }
-    cursor->ahead = mouv__operation_take_reply(operation);
+    cursor->ahead = mouv__reply_take(operation);
     return 0;
 }
 
@@ -300,7 +300,7 @@ static bool cursor_plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     cursor->poll_end_ns = 0;
     if (deadline_ns == MOUV__NEVER || cursor->state != MOUV__CURSOR_OPEN) return true;
     bool timeout = cursor->limit.timeout.ms > 0; /* is not sent; what was asked for is */
-    int64_t left_ms = mouv__time_for_server_ms(cursor->client, deadline_ns);
+    int64_t left_ms = mouv__limits_time_for_server_ms(cursor->client, deadline_ns);
     if (!timeout) left_ms -= POLL_MARGIN_MS;
     if (timeout && most_ms <= 0) return left_ms > 0;
     if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;
@@ -340,7 +340,7 @@ bool mouv__cursor_turn(mouv_cursor_t *cursor) {
     bson_destroy(cursor->batch);
     cursor->batch = cursor->ahead;
     cursor->ahead = NULL;
-    cursor->polled = mouv__reply_find(cursor->batch, "cursor.nextBatch", &next);
+    cursor->polled = mouv__bson_view_find(cursor->batch, "cursor.nextBatch", &next);
     cursor->at_hand =
         mouv__cursor_batch(cursor->batch, &cursor->documents) && bson_iter_next(&cursor->documents);
     if (cursor->state == MOUV__CURSOR_OPEN && !cursor->running && cursor->prefetch &&

@@ -94,7 +94,7 @@ static void fetch_deliver(mouv__future_t *future, bool whole) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
     if (!whole || future->code < 0 || !fetch->output.to) return;
     if (fetch->output.kind == MOUV__TO_NAMES) {
-        *(char ***)fetch->output.to = mouv__reply_names(fetch->list);
+        *(char ***)fetch->output.to = mouv__bson_view_names(fetch->list);
     } else if (fetch->output.kind == MOUV__TO_VALUE) {
         *(bson_t **)fetch->output.to = fetch->list;
         fetch->list = NULL;
@@ -252,19 +252,19 @@ static mouv_future_t fetch_future(mouv_cursor_t *cursor, wanted_t wanted, size_t
 }
 
 mouv_future_t mouv_cursor_fetch(mouv_cursor_t *cursor) {
-    return fetch_future(cursor, ANY, 0, mouv__to_nobody());
+    return fetch_future(cursor, ANY, 0, mouv__reply_to_nobody());
 }
 
 mouv_future_t mouv_cursor_try_fetch(mouv_cursor_t *cursor) {
-    return fetch_future(cursor, ANY_AT_ONCE, 0, mouv__to_nobody());
+    return fetch_future(cursor, ANY_AT_ONCE, 0, mouv__reply_to_nobody());
 }
 
 mouv_future_t mouv_cursor_to_list_future(mouv_cursor_t *cursor, size_t limit, bson_t **list) {
-    return fetch_future(cursor, LIST, limit, mouv__to_value(list));
+    return fetch_future(cursor, LIST, limit, mouv__reply_to_value(list));
 }
 
 mouv_future_t mouv__cursor_names_future(mouv_cursor_t *cursor, char ***names) {
-    return fetch_future(cursor, LIST, 0, mouv__to_names(names));
+    return fetch_future(cursor, LIST, 0, mouv__reply_to_names(names));
 }
 
 /* --- Taking --------------------------------------------------------------------------------- */
@@ -301,7 +301,7 @@ static int fetch_next(mouv_cursor_t *cursor, wanted_t wanted, const bson_t **doc
                                           : mouv_cursor_next_buffered(cursor, doc);
         if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
         if (rc > 0) return rc;
-        rc = mouv_await(fetch_future(cursor, wanted, 0, mouv__to_nobody()), error);
+        rc = mouv_await(fetch_future(cursor, wanted, 0, mouv__reply_to_nobody()), error);
         if (rc <= 0) return rc;
     }
 }

@@ -14,15 +14,15 @@
 
 /** What the server may take of the time until then: less the least round trip so far, of commands
  * or of the last heartbeats. */
-int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns);
+int64_t mouv__limits_time_for_server_ms(const mouv_client_t *client, int64_t until_ns);
 
 /** Before mouv__operation_start(). */
-void mouv__operation_set_timeout(mouv__operation_t *op, mouv__timeout_t timeout);
+void mouv__limits_set_timeout(mouv__operation_t *op, mouv__timeout_t timeout);
 
 /** The same for clean-up, which has no other limit; `ms` 0 or less: none. */
-void mouv__operation_set_cleanup_timeout(mouv__operation_t *op, int64_t ms);
+void mouv__limits_set_cleanup_timeout(mouv__operation_t *op, int64_t ms);
 
 /** Before a command of it is sent: takes out of it what timeoutMS replaces. */
-void mouv__operation_drop_old_timeouts(mouv__operation_t *op);
+void mouv__limits_drop_old_timeouts(mouv__operation_t *op);
 
 #endif

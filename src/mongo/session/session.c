@@ -86,10 +86,11 @@ void mouv__session_detach(mouv__operation_t *op) {
 bool mouv__operation_is_unacknowledged(const mouv__operation_t *op) {
     bson_t concern;
     if (!(op->row->flags & MOUV__OP_WRITE_CONCERN) || op->in_transaction) return false;
-    const bson_t *by_default = mouv__concern_write(op->defaults, op->client->driver_pool);
-    return (mouv__view_inside(op->command, "writeConcern", &concern) ||
-            mouv__view_inside(by_default, "writeConcern", &concern)) &&
-           mouv__is_unacknowledged(&concern);
+    const bson_t *by_default =
+        mouv__concern_write(op->defaults, op->client->driver_pool->write_concern);
+    return (mouv__bson_view_inside(op->command, "writeConcern", &concern) ||
+            mouv__bson_view_inside(by_default, "writeConcern", &concern)) &&
+           mouv__concern_is_unacknowledged(&concern);
 }
 
 int mouv__session_begin_operation(mouv__operation_t *op, mouv_error_t *error) {
@@ -154,9 +155,10 @@ void mouv__session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool
 static void session_dress_read(mouv__operation_t *op) {
     const mouv_session_t *session = op->user_session;
     bson_t given;
-    bool own = mouv__view_inside(op->command, "readConcern", &given);
-    bool any = own || mouv__view_inside(mouv__concern_read(op->defaults, op->client->driver_pool),
-                                        "readConcern", &given);
+    bool own = mouv__bson_view_inside(op->command, "readConcern", &given);
+    bool any = own || mouv__bson_view_inside(
+                          mouv__concern_read(op->defaults, op->client->driver_pool->read_concern),
+                          "readConcern", &given);
     bson_t *concern = mouv__session_read_concern(session, any ? &given : NULL);
     mouv__session_set_read_concern(op, concern, own);
 }
@@ -219,7 +221,7 @@ static void session_note_lsid(mouv_session_t *session) {
 /* What was stopped in a transaction has ended it. */
 static void session_note_end(const mouv__operation_t *op) {
     mouv__transaction_t *transaction = &op->user_session->transaction;
-    int64_t code = mouv__reply_number(op->attempt.reply, "code");
+    int64_t code = mouv__bson_view_number(op->attempt.reply, "code");
     bool stopped =
         code == MOUV__CODE_MAX_TIME_EXPIRED || (op->stopped && code == MOUV__CODE_INTERRUPTED);
     if (stopped && op->attempt.txn_number == transaction->number) transaction->gone = true;
@@ -241,7 +243,7 @@ void mouv__session_observe_reply(mouv__operation_t *op) {
     session_note_lsid(session);
     if (!reply) return;
     if (op->in_transaction) session_note_end(op);
-    if (mouv__view_inside(reply, "$clusterTime", &cluster_time) &&
+    if (mouv__bson_view_inside(reply, "$clusterTime", &cluster_time) &&
         mouv__session_advance_cluster_time(session, &cluster_time))
         session->advanced = false; /* libmongoc has seen it too */
     if (mouv__bson_view_timestamp(reply, "operationTime", time))

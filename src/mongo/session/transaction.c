@@ -213,7 +213,7 @@ static bool transaction_is_unknown(const mouv_error_t *error) {
     if (error->domain == MONGOC_ERROR_WRITE_CONCERN)
         return error->server_code != CANNOT_SATISFY_WRITE_CONCERN &&
                error->server_code != UNKNOWN_WRITE_CONCERN;
-    return mouv__code_is_retryable(error->server_code) ||
+    return mouv__error_code_is_retryable(error->server_code) ||
            error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
            mouv_error_has_label(error, "RetryableWriteError");
 }
