@@ -1,6 +1,6 @@
 /*
  * Bulk writes: models become statements of batches as they are added, and are sent as one
- * operation. Batches, sending and adding up are those of every write (batch.c, write result.c).
+ * operation. Batches, sending and adding up are those of every write (batch.c, write_result.c).
  */
 #include <mouv/bulk.h>
 

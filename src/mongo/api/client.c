@@ -131,7 +131,7 @@ static int client_remember_database(mouv_client_t *client, const mongoc_uri_t *u
     return 0;
 }
 
-/* Consumes `uri` and `setup`. */
+/* Consumes `uri` and `client_options`. */
 static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
                        mouv__client_options_t *client_options, const mouv_client_opts_t *opts) {
     uint32_t pool_size = (uint32_t)client_max_pool_size(uri);

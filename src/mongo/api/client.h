@@ -1,6 +1,6 @@
 /*
- * mouv_client_t inside: the loop's side of one deployment. What worker threads share with it is
- * in pool.h; what decides who runs next is in pool.h.
+ * mouv_client_t inside: the loop's side of one deployment, in which each room below has its part.
+ * What worker threads share with it is in driver_pool.h; what decides who runs next is in pool.h.
  */
 #ifndef MOUV_MONGO_API_CLIENT_H
 #define MOUV_MONGO_API_CLIENT_H
@@ -35,7 +35,7 @@ struct mouv_client {
     mouv__breakers_t breakers;
     mouv__handles_t handles;
     char *default_database;         /**< named in the URI, or NULL */
-    bool retry_reads, retry_writes; /**< the user's criteria; libmongoc's own are off */
+    bool retry_reads, retry_writes; /**< the user's wish; libmongoc's own are off */
     int64_t selection_timeout_ms;
     int64_t txn_number;       /**< the last one given out */
     mouv_session_t *sessions; /**< the users', see session.h */
@@ -43,7 +43,7 @@ struct mouv_client {
     mouv__timer_t close_timer;
     struct mouv__closing *closings; /**< who waits for the end, see close.c */
     struct mouv__destroy *destroy;  /**< the memory that its end needs, until then */
-    mouv__events_t *events;         /**< NULL: nothing is subscribed, see monitor.h */
+    mouv__events_t *events;         /**< NULL: nothing is subscribed, see events.h */
 };
 
 #endif

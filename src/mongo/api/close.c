@@ -23,7 +23,7 @@
 /* How long a closing runtime waits for workers whose operations have been killed ... */
 #define LEAVE_MS 200
 /* ... and for libmongoc's pool to end its sessions. Joining the monitors takes libmongoc up to half
- * a second, which a thread does behind the program's back (see pool.c). */
+ * a second, which a thread does behind the program's back (see driver_pool.c). */
 #define DESTROY_MS 50
 
 /* The same after a close that was hurried: the program goes on, so there is time for good-byes. */

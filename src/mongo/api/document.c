@@ -9,7 +9,7 @@
 
 /* --- The path ------------------------------------------------------------------------------- */
 
-/** Background jobs from the fields of `at` to the one named by [name, name + length). */
+/** Steps from the fields of `at` to the one named by [name, name + length). */
 static bool document_step_to(bson_iter_t *at, const char *name, size_t length) {
     while (bson_iter_next(at)) {
         if (bson_iter_key_len(at) == length && memcmp(bson_iter_key(at), name, length) == 0) {

@@ -35,13 +35,6 @@ static int session_init(mouv_session_t *session, const mouv_client_t *client,
     return mouv__transaction_opts_copy(&session->defaults, &opts->transaction, error);
 }
 
-static void session_link_to(mouv_session_t *session, mouv_client_t *client) {
-    session->client = mouv__client_keep_open(client);
-    session->next = client->sessions;
-    if (client->sessions) client->sessions->prev = session;
-    client->sessions = session;
-}
-
 mouv_session_t *mouv_client_start_session(mouv_client_t *client, const mouv_session_opts_t *opts,
                                           mouv_error_t *error) {
     static const mouv_session_opts_t defaults;
@@ -57,7 +50,10 @@ mouv_session_t *mouv_client_start_session(mouv_client_t *client, const mouv_sess
     }
     session->references = 1;
     session->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
-    session_link_to(session, client);
+    session->client = mouv__client_keep_open(client);
+    session->next = client->sessions;
+    if (client->sessions) client->sessions->prev = session;
+    client->sessions = session;
     return session;
 }
 

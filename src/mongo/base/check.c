@@ -73,11 +73,6 @@ static const char *check_problem_in(const bson_iter_t *start, unsigned flags, in
     return iter.err_off ? "a field does not end where it must" : NULL;
 }
 
-static const char *check_problem_of(const bson_t *document, unsigned flags) {
-    bson_iter_t iter;
-    return bson_iter_init(&iter, document) ? check_problem_in(&iter, flags, 0) : "corrupt";
-}
-
 int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,
                          mouv_error_t *error) {
     if (!document) return mouv_error_set(error, MOUV_EINVAL, "'%s' is NULL", argument);
@@ -85,7 +80,9 @@ int mouv__check_document(const bson_t *document, const char *argument, unsigned 
         return mouv_error_set(error, MOUV_EINVAL, "'%s' has %u bytes, more than the limit of %u",
                               argument, document->len, MOUV__MAX_DOCUMENT_BYTES);
     }
-    const char *problem = check_problem_of(document, flags);
+    bson_iter_t iter;
+    const char *problem =
+        bson_iter_init(&iter, document) ? check_problem_in(&iter, flags, 0) : "corrupt";
     if (!problem) return 0;
     return mouv_error_set(error, MOUV_EINVAL, "'%s' is no valid BSON: %s", argument, problem);
 }

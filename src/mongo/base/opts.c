@@ -234,11 +234,6 @@ static int opts_refuse(const bson_iter_t *iter, const option_t *option, mouv_err
                           bson_iter_key(iter), opts_expected_name(option->expected), got);
 }
 
-/** A cursor whose batches come unasked would have a connection to itself. */
-static int opts_refuse_exhaust(mouv_error_t *error) {
-    return mouv_error_set(error, MOUV_EINVAL, "option 'exhaust': is not supported");
-}
-
 int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
                     mouv_error_t *error) {
     *opts = (mouv__opts_t){.given = given,
@@ -262,8 +257,9 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
         if (!opts_fits(option->expected, &iter)) return opts_refuse(&iter, option, error);
         opts_read_into(opts, option, &iter);
     }
-    if (opts->exhaust) return opts_refuse_exhaust(error);
-    return 0;
+    if (!opts->exhaust) return 0;
+    /* a cursor whose batches come unasked would have a connection to itself */
+    return mouv_error_set(error, MOUV_EINVAL, "option 'exhaust': is not supported");
 }
 
 void mouv__opts_append(const mouv__opts_t *opts, mouv__place_t place, bson_t *to) {

@@ -228,21 +228,16 @@ static void batch_release(mouv__operation_t *operation) {
     mouv__reply_release(operation);
 }
 
-/** Why the server refused the command as a whole. */
-static void batch_append_failure(bson_t *reply, const bson_t *answer) {
-    static const char *const fields[] = {"errmsg", "code", "codeName"};
-    bson_iter_t field;
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        if (bson_iter_init_find(&field, answer, fields[i]))
-            bson_append_iter(reply, NULL, -1, &field);
-    }
-}
-
+/** `answer`: why the server refused the last command as a whole, if it did; or NULL. */
 static bson_t *batch_make_reply(const mouv__write_t *write, const bson_t *answer) {
+    static const char *const fields[] = {"errmsg", "code", "codeName"};
     bson_t *reply = bson_new();
+    bson_iter_t field;
     ((const mouv__write_row_t *)write->request.operation.row)->begin_reply(write, reply);
     mouv__write_result_append_errors(&write->write_result, reply);
-    if (answer) batch_append_failure(reply, answer);
+    for (size_t i = 0; answer && i < sizeof fields / sizeof *fields; i++)
+        if (bson_iter_init_find(&field, answer, fields[i]))
+            bson_append_iter(reply, NULL, -1, &field);
     return reply;
 }
 

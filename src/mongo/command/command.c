@@ -183,34 +183,25 @@ void mouv__command_int(mouv__command_t *command, const char *key, int64_t value)
 
 /* --- Sending -------------------------------------------------------------------------------- */
 
-static void command_read_preference(mouv__command_t *command) {
-    const mouv__view_t *given = &command->opts.read_preference;
-    if (!given->data) return;
-    command->read_prefs = mouv__concern_parse_read_prefs(given);
-    if (command->read_prefs) return;
-    mouv__command_fail(command, MOUV_EINVAL, "option 'readPreference' makes no sense");
-}
-
-/** The server that the user has chosen, by the id that events of monitoring give it. */
-static void command_server_id(mouv__command_t *command) {
-    int64_t id = command->opts.server_id;
-    if (id <= UINT32_MAX)
-        command->server_id = (uint32_t)id;
-    else
-        mouv__command_fail(command, MOUV_EINVAL, "option 'serverId': there is no such server");
-}
-
 void mouv__command_end(mouv__command_t *command) {
     if (mouv__command_failed(command) || command->ended) return;
     command->ended = true;
     if (command->defaults && command->defaults->error) {
         command->error = *command->defaults->error;
     }
-    command_read_preference(command);
+    const mouv__view_t *preference = &command->opts.read_preference;
+    if (preference->data) {
+        command->read_prefs = mouv__concern_parse_read_prefs(preference);
+        if (!command->read_prefs)
+            mouv__command_fail(command, MOUV_EINVAL, "option 'readPreference' makes no sense");
+    }
     if (command->opts.session_id != 0 && !mouv__client_is_elsewhere(command->database->client))
         command->session = mouv__session_find(command->database->client, command->opts.session_id,
                                               &command->error);
-    command_server_id(command);
+    int64_t server_id = command->opts.server_id; /* as events of monitoring have it */
+    command->server_id = server_id <= UINT32_MAX ? (uint32_t)server_id : 0;
+    if (server_id > UINT32_MAX)
+        mouv__command_fail(command, MOUV_EINVAL, "option 'serverId': there is no such server");
     mouv__opts_append(&command->opts, MOUV__PLACE_TOP, command->bson);
     if (command->bson->len > MOUV__COMMAND_SIZE_BYTES) {
         mouv__command_fail(command, MOUV_EINVAL,
