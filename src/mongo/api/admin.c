@@ -11,7 +11,7 @@
 #include "mongo/cursor/cursor.h"
 
 /** The database in which a command about `collection` runs that is not its own. */
-static mouv_database_t *admin(const mouv_database_t *database) {
+static mouv_database_t *admin_database(const mouv_database_t *database) {
     return database && database->client ? mouv_client_get_database(database->client, "admin")
                                         : NULL;
 }
@@ -31,7 +31,7 @@ mouv_future_t mouv_collection_rename(mouv_collection_t *collection, const char *
     static const mouv__row_t row = {{"renameCollection", MOUV__ADMIN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv_database_t *database = collection ? collection->database : NULL;
-    mouv__command_begin_bare(&command, &row, admin(database), opts);
+    mouv__command_begin_bare(&command, &row, admin_database(database), opts);
     if (collection) command.defaults = collection->defaults;
     admin_append_namespace(&command, row.operation.name, database,
                            collection ? collection->name : NULL);

@@ -1,8 +1,8 @@
 /*
  * Transactions as users have them: started, committed, aborted. Starting sends nothing: the first
- * command carries it (session/transaction.c). Commit and abort are operations of the session whose
- * rows tell the rest of the library what they are; an abort is clean-up, which nobody's deadline
- * stops, and what comes of it is not told.
+ * command carries it (session/transaction.c). Commit and abort are operations of the session, told
+ * from others by their rows. An abort is clean-up: no scope's deadline stops it, nobody learns what
+ * came of it, and where it cannot be sent the server forgets the transaction by itself.
  */
 #include "mongo/api/transaction.h"
 

@@ -6,6 +6,10 @@
  *   users     mouv_client_ref(): at 0 nothing is told any more
  *   open_for  sessions, cursors and the like; with both at 0 it closes
  *   held      inside mouv: unsettled operations, the close itself; with all at 0 it is freed
+ *
+ * All of it is the loop thread's, and counts are plain numbers. Who comes from another thread or
+ * from the child of a fork() is told so (mouv__client_check()) or turned away (is_foreign) before a
+ * count is touched; see docs/decisions/0012.
  */
 #ifndef MOUV_MONGO_BASE_CLIENT_REF_H
 #define MOUV_MONGO_BASE_CLIENT_REF_H

@@ -1,7 +1,10 @@
 /*
  * What operations take where their opts give nothing: read concern, write concern, read preference
  * and timeoutMS of the handle they are called on. A collection's come before its database's, those
- * before the client's, which are in the pool.
+ * before the client's, which are in the driver's pool. Settings are parsed once, when a handle is
+ * made with them, and never change: handles and operations have shares, any thread may give up one,
+ * the last frees. Settings that make no sense are kept with their error, which every operation of
+ * that handle fails with: making a handle cannot fail.
  */
 #ifndef MOUV_MONGO_BASE_CONCERN_H
 #define MOUV_MONGO_BASE_CONCERN_H

@@ -1,8 +1,9 @@
 /*
- * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given,
- * what counts where several give it, and what it makes of operations. It is a deadline beside those
- * of scopes (the nearest counts) that also changes how an operation behaves: it is retried until
- * the time is up, and the older limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored.
+ * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given and
+ * when it is over. It is a deadline beside those of scopes (the nearest counts, docs/decisions/0010)
+ * that also changes how an operation behaves: it is retried until the time is up, and the older
+ * limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored; that is operation/limits.h. What
+ * counts where a command, its session and its handle give one is mouv__command_timeout().
  */
 #ifndef MOUV_MONGO_BASE_TIMEOUT_H
 #define MOUV_MONGO_BASE_TIMEOUT_H

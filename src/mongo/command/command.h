@@ -2,7 +2,7 @@
  * One command in the making and its way to an operation. Every call of the public surface is
  *
  *     static const mouv__row_t distinct = {{"distinct", MOUV__READ}, MOUV__FAMILY_PLAIN,
- *                                          mouv__reply_read_values};           its options, its result
+ *                                          mouv__reply_read_values};     its options, its result
  *     mouv__command_t command;                                           and its call:
  *     mouv__command_begin(&command, &distinct, collection, opts);
  *     mouv__command_string(&command, "key", key);
@@ -10,6 +10,9 @@
  *     return mouv__command_send(&command, mouv__reply_to_value(values));
  *
  * The first failure sticks: later steps do nothing and sending gives a future that has failed so.
+ * A command lives on its caller's stack, on the loop thread, and borrows handle, session and opts for
+ * the length of the call. Its BSON is its own until it is sent; sending consumes it in every case:
+ * the BSON goes on with the operation, which takes shares of the session and of the handle's concerns.
  */
 #ifndef MOUV_MONGO_COMMAND_COMMAND_H
 #define MOUV_MONGO_COMMAND_COMMAND_H

@@ -1,5 +1,5 @@
 /*
- * The handles and their stand-ins.
+ * The lists, and the stand-ins.
  */
 #include "mongo/command/handles.h"
 
