@@ -34,7 +34,9 @@ static void names_of_collections(void **state) {
     refused(mouv__check_collection_name("shop", "a..b", &error), "between dots");
     refused(mouv__check_collection_name("shop", "\xff", &error), "UTF-8");
     refused(mouv__check_collection_name("shop", long_name, &error), "255");
-    long_name[250] = '\0'; /* with "shop." it is 255 */
+    long_name[251] = '\0'; /* with "shop." it is 256 */
+    refused(mouv__check_collection_name("shop", long_name, &error), "255");
+    long_name[250] = '\0';
     assert_int_equal(mouv__check_collection_name("shop", long_name, &error), 0);
 }
 
