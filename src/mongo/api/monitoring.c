@@ -1,6 +1,6 @@
 /*
- * What users may see of the deployment and of what happens: events as they come, and the topology as
- * it was last seen.
+ * What users may see of the deployment and of what happens: events as they come, and the topology
+ * as it was last seen.
  */
 #include <mouv/monitor.h>
 #include <mouv/topology.h>

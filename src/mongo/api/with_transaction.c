@@ -1,8 +1,9 @@
 /*
- * mouv_with_transaction(): a body in a transaction, again and again as the errors' labels say, which
- * is the loop of MongoDB's specification of convenient transactions. All of it runs in the caller's
- * coroutine: a run_t on its stack, the body as a coroutine that is awaited. A limit in time is
- * the session's meanwhile (session->limit), so that every operation in it inherits what is left.
+ * mouv_with_transaction(): a body in a transaction, again and again as the errors' labels say,
+ * which is the loop of MongoDB's specification of convenient transactions. All of it runs in the
+ * caller's coroutine: a run_t on its stack, the body as a coroutine that is awaited. A limit in
+ * time is the session's meanwhile (session->limit), so that every operation in it inherits what is
+ * left.
  */
 #include <mouv/await.h>
 #include <mouv/clock.h>

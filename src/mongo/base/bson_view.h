@@ -1,7 +1,7 @@
 /*
- * Looking into BSON without copying it: fields by their path, documents and arrays where they stand.
- * A view is a bson_t on somebody else's bytes: it lives as long as they do and is not destroyed.
- * Pure functions; any thread.
+ * Looking into BSON without copying it: fields by their path, documents and arrays where they
+ * stand. A view is a bson_t on somebody else's bytes: it lives as long as they do and is not
+ * destroyed. Pure functions; any thread.
  */
 #ifndef MOUV_MONGO_BASE_BSON_VIEW_H
 #define MOUV_MONGO_BASE_BSON_VIEW_H

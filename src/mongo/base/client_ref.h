@@ -1,7 +1,7 @@
 /*
- * What the lower rooms may know of a client: whose thread it is on, whether it is open, who holds it.
- * A mouv_client_t begins with its reference (api/client.h), so its address is that of the client;
- * what the rooms below api/ call upward stands in three callbacks.
+ * What the lower rooms may know of a client: whose thread it is on, whether it is open, who holds
+ * it. A mouv_client_t begins with its reference (api/client.h), so its address is that of the
+ * client; what the rooms below api/ call upward stands in three callbacks.
  *
  *   users     mouv_client_ref(): at 0 nothing is told any more
  *   open_for  sessions, cursors and the like; with both at 0 it closes

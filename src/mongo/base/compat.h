@@ -1,6 +1,6 @@
 /*
- * What releases of libmongoc call by different names; libbson's are in bson_view.h. What one of them
- * cannot do at all is said where it is done: connection.c, close.c, stream_connect.c.
+ * What releases of libmongoc call by different names; libbson's are in bson_view.h. What one of
+ * them cannot do at all is said where it is done: connection.c, close.c, stream_connect.c.
  */
 #ifndef MOUV_MONGO_BASE_COMPAT_H
 #define MOUV_MONGO_BASE_COMPAT_H

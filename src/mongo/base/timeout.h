@@ -1,9 +1,10 @@
 /*
- * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given and
- * when it is over. It is a deadline beside those of scopes (the nearest counts, docs/decisions/0010)
- * that also changes how an operation behaves: it is retried until the time is up, and the older
- * limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored; that is operation/limits.h. What
- * counts where a command, its session and its handle give one is mouv__command_timeout().
+ * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given
+ * and when it is over. It is a deadline beside those of scopes (the nearest counts,
+ * docs/decisions/0010) that also changes how an operation behaves: it is retried until the time is
+ * up, and the older limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored; that is
+ * operation/limits.h. What counts where a command, its session and its handle give one is
+ * mouv__command_timeout().
  */
 #ifndef MOUV_MONGO_BASE_TIMEOUT_H
 #define MOUV_MONGO_BASE_TIMEOUT_H

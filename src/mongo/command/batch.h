@@ -3,8 +3,8 @@
  * builder lives on the caller's stack (or in a bulk) and takes statements; it closes a batch where
  * the server's limits of size or count are reached (docs/decisions/0007). Sending hands the batches
  * to one operation, which owns them then and sends one after the other (each `finish` asks for
- * another attempt), adds up what is answered and begins the reply by its row. Statements are written
- * into their command at once: nothing is copied twice. Loop thread.
+ * another attempt), adds up what is answered and begins the reply by its row. Statements are
+ * written into their command at once: nothing is copied twice. Loop thread.
  *
  *     mouv__batch_builder_t builder;
  *     mouv__batch_builder_begin(&builder, &row, collection, opts, size_hint);

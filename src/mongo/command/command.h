@@ -9,10 +9,11 @@
  *     mouv__command_document(&command, "query", filter, "filter");
  *     return mouv__command_send(&command, mouv__reply_to_value(values));
  *
- * The first failure sticks: later steps do nothing and sending gives a future that has failed so.
- * A command lives on its caller's stack, on the loop thread, and borrows handle, session and opts for
+ * The first failure sticks: later steps do nothing and sending gives a future that has failed so. A
+ * command lives on its caller's stack, on the loop thread, and borrows handle, session and opts for
  * the length of the call. Its BSON is its own until it is sent; sending consumes it in every case:
- * the BSON goes on with the operation, which takes shares of the session and of the handle's concerns.
+ * the BSON goes on with the operation, which takes shares of the session and of the handle's
+ * concerns.
  */
 #ifndef MOUV_MONGO_COMMAND_COMMAND_H
 #define MOUV_MONGO_COMMAND_COMMAND_H

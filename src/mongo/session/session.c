@@ -1,6 +1,6 @@
 /*
- * What the user's session is to operations: found again by the number in opts, used by one operation
- * at a time, and what it learns of the deployment's times.
+ * What the user's session is to operations: found again by the number in opts, used by one
+ * operation at a time, and what it learns of the deployment's times.
  */
 #include "mongo/session/session.h"
 

@@ -97,8 +97,8 @@ void mouv__session_detach(mouv__operation_t *op);
 
 /* --- session.c to api/session.c --------------------------------------------------------------- */
 
-/** The server session goes back once the session has ended and no operation can come to it any more.
- */
+/** The server session goes back once the session has ended and no operation can come to it any
+ * more. */
 void mouv__session_unpin_if_unused(mouv_session_t *session);
 
 /** {clusterTime: timestamp, ...}; true if that was news. */
