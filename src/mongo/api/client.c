@@ -83,7 +83,7 @@ static void client_take_over(mouv_client_t *client, mongoc_uri_t *uri) {
     if (client->selection_timeout_ms > SELECTION_SLICE_MS)
         mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS,
                                        SELECTION_SLICE_MS);
-    if (client->timeout_ms != MOUV__TIMEOUT_UNSET) /* which takes the place of that */
+    if (client->ref.timeout_ms != MOUV__TIMEOUT_UNSET) /* which takes the place of that */
         mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
                                        MONGOC_DEFAULT_SOCKETTIMEOUTMS);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
@@ -105,7 +105,7 @@ static void client_on_runtime_close(mouv__attachment_t *attachment) {
 }
 
 static void client_free(mouv_client_t *client) {
-    mouv__handles_free(client);
+    mouv__handles_clear(&client->handles);
     mouv__free(client->default_database);
     if (client->events) mouv__events_unref(client->events);
     mouv__free(client);
@@ -131,7 +131,7 @@ static int client_remember_database(mouv_client_t *client, const mongoc_uri_t *u
     return 0;
 }
 
-/* Consumes `uri` and `setup`. */
+/* Consumes `uri` and `client_options`. */
 static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
                        mouv__client_options_t *client_options, const mouv_client_opts_t *opts) {
     uint32_t pool_size = (uint32_t)client_max_pool_size(uri);
@@ -190,7 +190,8 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
     mouv_client_t *client = mouv__alloc(sizeof(*client));
     if (client) {
         mouv__client_ref_init(client, &client_ops, runtime);
-        client->timeout_ms = timeout_ms;
+        client->ref.timeout_ms = timeout_ms;
+        client->ref.handles = &client->handles;
     }
     if (!client || client_init(client, uri, &client_options, opts) < 0) {
         if (client) {
@@ -226,7 +227,13 @@ void mouv_client_drop(mouv_client_t **client) {
     *client = mouv_client_unref(*client);
 }
 
-/* --- figures ---------------------------------------------------------------------------------- */
+/* --- what it knows ---------------------------------------------------------------------------- */
+
+mouv_database_t *mouv_client_get_default_database(mouv_client_t *client, const char *fallback) {
+    if (client && client->default_database)
+        return mouv_client_get_database(client, client->default_database);
+    return mouv_client_get_database(client, fallback ? fallback : "test");
+}
 
 void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats) {
     if (!stats) return;

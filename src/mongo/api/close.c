@@ -12,18 +12,18 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/api/client.h"
+#include "mongo/api/session.h"
 #include "mongo/operation/attempt.h"
 #include "mongo/operation/state.h"
 #include "mongo/pool/pin.h"
 #include "mongo/pool/queue.h"
-#include "mongo/session/session.h"
 #include "mongo/topology/events.h"
 #include "mongo/transport/threads/background.h"
 
 /* How long a closing runtime waits for workers whose operations have been killed ... */
 #define LEAVE_MS 200
 /* ... and for libmongoc's pool to end its sessions. Joining the monitors takes libmongoc up to half
- * a second, which a thread does behind the program's back (see pool.c). */
+ * a second, which a thread does behind the program's back (see driver_pool.c). */
 #define DESTROY_MS 50
 
 /* The same after a close that was hurried: the program goes on, so there is time for good-byes. */
@@ -329,7 +329,7 @@ void mouv__close_begin(mouv_client_t *client, bool leaving) {
     mouv__client_hold(client);
     if (client->ref.state == MOUV__CLIENT_OPEN) {
         mouv_error_t error = {0};
-        mouv__sessions_end(client);
+        mouv__session_end_all(client);
         mouv__client_hold(client); /* until it is closed */
         mouv__runtime_keep(client->ref.runtime);
         mouv__client_ref_move(client, MOUV__CLIENT_DRAINING);

@@ -1,11 +1,15 @@
 /*
- * What the lower rooms may know of a client: whose thread it is on, whether it is open, who holds it.
- * A mouv_client_t begins with its reference (api/client.h), so its address is that of the client;
- * what the rooms below api/ call upward stands in three callbacks.
+ * What the lower rooms may know of a client: whose thread it is on, whether it is open, who holds
+ * it. A mouv_client_t begins with its reference (api/client.h), so its address is that of the
+ * client; what the rooms below api/ call upward stands in three callbacks.
  *
  *   users     mouv_client_ref(): at 0 nothing is told any more
  *   open_for  sessions, cursors and the like; with both at 0 it closes
  *   held      inside mouv: unsettled operations, the close itself; with all at 0 it is freed
+ *
+ * All of it is the loop thread's, and counts are plain numbers. Who comes from another thread or
+ * from the child of a fork() is told so (mouv__client_check()) or turned away (is_foreign) before a
+ * count is touched; see docs/decisions/0012.
  */
 #ifndef MOUV_MONGO_BASE_CLIENT_REF_H
 #define MOUV_MONGO_BASE_CLIENT_REF_H
@@ -16,6 +20,7 @@
 #include <mouv/client.h>
 
 #include "async/task/runtime.h"
+#include "mongo/base/types.h"
 
 /** Only forward. DRAINING waits for operations, DESTROYING for libmongoc's pool. */
 typedef enum mouv__client_state {
@@ -39,8 +44,10 @@ typedef struct mouv__client_ref {
     const mouv__client_ops_t *ops;
     mouv_runtime_t *runtime; /**< NULL once it is closed */
     uint32_t users, open_for, held;
-    uint32_t process; /**< where it was made, see fork.h */
-    uint8_t state;    /**< mouv__client_state_t */
+    uint32_t process;         /**< where it was made, see fork.h */
+    uint8_t state;            /**< mouv__client_state_t */
+    int64_t timeout_ms;       /**< the URI's timeoutMS, see timeout.h */
+    mouv__handles_t *handles; /**< its databases and collections, see handles.h */
     mouv_client_stats_t stats;
 } mouv__client_ref_t;
 

@@ -1,8 +1,10 @@
 /*
- * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given,
- * what counts where several give it, and what it makes of operations. It is a deadline beside those
- * of scopes (the nearest counts) that also changes how an operation behaves: it is retried until
- * the time is up, and the older limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored.
+ * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given
+ * and when it is over. It is a deadline beside those of scopes (the nearest counts,
+ * docs/decisions/0010) that also changes how an operation behaves: it is retried until the time is
+ * up, and the older limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored; that is
+ * operation/limits.h. What counts where a command, its session and its handle give one is
+ * mouv__command_timeout().
  */
 #ifndef MOUV_MONGO_BASE_TIMEOUT_H
 #define MOUV_MONGO_BASE_TIMEOUT_H
@@ -39,30 +41,7 @@ int mouv__timeout_from_struct(int64_t given, const char *field, int64_t *timeout
 /** What operations on a handle of these defaults (may be NULL) get. */
 int64_t mouv__timeout_inherited(const mouv_client_t *client, const mouv__concerns_t *defaults);
 
-/** What counts for a command whose options are read and whose session is known; may make it fail.
- */
-mouv__timeout_t mouv__timeout_of(mouv__command_t *command);
-
 /** When it is over, counted from now; MOUV__NEVER. */
 int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeout);
-
-/** What the server may take of the time until then: less the least round trip so far, of commands
- * or of the last heartbeats. */
-int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns);
-
-/** Before mouv__operation_start(). */
-void mouv__operation_set_timeout(mouv__operation_t *op, mouv__timeout_t timeout);
-
-/** The same for clean-up, which has no other limit; `ms` 0 or less: none. */
-void mouv__operation_set_cleanup_timeout(mouv__operation_t *op, int64_t ms);
-
-/** Before a command of it is sent: takes out of it what timeoutMS replaces. */
-void mouv__operation_drop_old_timeouts(mouv__operation_t *op);
-
-/** Appends {writeConcern: {...}} without its wtimeout, unless that was all there was. */
-void mouv__append_untimed_concern(bson_t *to, const bson_t *write_concern);
-
-/** That maxAwaitTimeMS leaves timeoutMS a chance; else the command fails. */
-void mouv__timeout_check_await(mouv__command_t *command, mouv__timeout_t timeout);
 
 #endif

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "context/alloc.h"
-#include "mongo/api/client.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/concern.h"
-#include "mongo/command/reply.h"
+#include "mongo/operation/limits.h"
 #include "mongo/session/session.h"
 
 /** One command of a cursor. */
@@ -55,7 +55,7 @@ static void batch_cursor_kill(mouv_client_t *client, const char *database, const
     bson_append_int64(&ids, "0", -1, id);
     bson_append_array_end(operation->command, &ids);
     operation->server_id = server_id;
-    mouv__operation_set_cleanup_timeout(operation, timeout_ms);
+    mouv__limits_set_cleanup_timeout(operation, timeout_ms);
     mouv__operation_start_detached(operation);
 }
 
@@ -68,7 +68,7 @@ void mouv__batch_cursor_kill(const mouv__batch_cursor_t *cursor, int64_t id, uin
 static const char *batch_cursor_collection(const bson_t *reply) {
     bson_iter_t field;
     const char *name =
-        mouv__reply_find(reply, "cursor.ns", &field) ? bson_iter_utf8(&field, NULL) : NULL;
+        mouv__bson_view_find(reply, "cursor.ns", &field) ? bson_iter_utf8(&field, NULL) : NULL;
     const char *dot = name ? strchr(name, '.') : NULL;
     return dot ? dot + 1 : "";
 }
@@ -76,7 +76,7 @@ static const char *batch_cursor_collection(const bson_t *reply) {
 /** The cursor of an answer that nobody will read, if it has one: it came after the close, or when
  *  the operation had been given up. */
 static void batch_cursor_kill_answered(mouv__operation_t *operation, bson_t *reply) {
-    int64_t id = mouv__reply_number(reply, "cursor.id");
+    int64_t id = mouv__bson_view_number(reply, "cursor.id");
     if (id == 0) return;
     batch_cursor_kill(operation->client, operation->database, batch_cursor_collection(reply), id,
                       operation->attempt.server_id, ((step_t *)operation)->cursor->limit.close_ms);
@@ -100,8 +100,8 @@ static void batch_cursor_leave(mouv__batch_cursor_t *cursor) {
 /** Points `documents` to the first of a reply's batch; false: it has none. */
 static bool batch_cursor_find_batch(const bson_t *reply, bson_iter_t *documents) {
     bson_iter_t field;
-    return (mouv__reply_find(reply, "cursor.firstBatch", &field) ||
-            mouv__reply_find(reply, "cursor.nextBatch", &field)) &&
+    return (mouv__bson_view_find(reply, "cursor.firstBatch", &field) ||
+            mouv__bson_view_find(reply, "cursor.nextBatch", &field)) &&
            BSON_ITER_HOLDS_ARRAY(&field) && bson_iter_recurse(&field, documents);
 }
 
@@ -111,7 +111,7 @@ bool mouv__batch_cursor_turn(mouv__batch_cursor_t *cursor) {
     bson_destroy(cursor->batch);
     cursor->batch = cursor->ahead;
     cursor->ahead = NULL;
-    cursor->polled = mouv__reply_find(cursor->batch, "cursor.nextBatch", &next);
+    cursor->polled = mouv__bson_view_find(cursor->batch, "cursor.nextBatch", &next);
     cursor->at_hand = batch_cursor_find_batch(cursor->batch, &cursor->documents) &&
                       bson_iter_next(&cursor->documents);
     return true;
@@ -161,7 +161,7 @@ static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv
         batch_cursor_kill_answered(operation, reply); /* closed meanwhile */
         return 0;
     }
-    cursor->id = mouv__reply_number(reply, "cursor.id");
+    cursor->id = mouv__bson_view_number(reply, "cursor.id");
     if (cursor->id != 0 && !cursor->pin && batch_cursor_keep(cursor, operation, reply) < 0)
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
     if (cursor->id == 0) {
@@ -170,7 +170,7 @@ static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv
     } else if (cursor->state != MOUV__CURSOR_OPEN) {
         mouv__batch_cursor_move(cursor, MOUV__CURSOR_OPEN);
     }
-    cursor->ahead = mouv__operation_take_reply(operation);
+    cursor->ahead = mouv__reply_take(operation);
     return cursor->ops->answered(cursor, operation, more);
 }
 

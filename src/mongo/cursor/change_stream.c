@@ -4,7 +4,7 @@
 #include "mongo/cursor/change_stream.h"
 
 #include "async/task/runtime.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/cursor/fetch.h"
 
 #define MS_NS INT64_C(1000000)
@@ -223,7 +223,8 @@ static mouv__batch_cursor_t *change_stream_base(mouv_change_stream_t *stream) {
 
 static mouv_future_t change_stream_fetch(mouv_change_stream_t *stream,
                                          mouv__fetch_wanted_t wanted) {
-    return mouv__fetch_future(&fetch_ops, change_stream_base(stream), wanted, 0, mouv__to_nobody());
+    return mouv__fetch_future(&fetch_ops, change_stream_base(stream), wanted, 0,
+                              mouv__reply_to_nobody());
 }
 
 mouv_future_t mouv_change_stream_fetch(mouv_change_stream_t *stream) {

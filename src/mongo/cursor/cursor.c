@@ -10,6 +10,7 @@
 #include "async/task/runtime.h"
 #include "mongo/base/client_ref.h"
 #include "mongo/cursor/fetch.h"
+#include "mongo/operation/limits.h"
 
 /* What the server waits by itself. */
 #define POLL_DEFAULT_MS 1000
@@ -81,7 +82,7 @@ static bool cursor_plan_poll(mouv_cursor_t *cursor, int64_t deadline_ns) {
     base->poll_end_ns = 0;
     if (deadline_ns == MOUV__NEVER || base->state != MOUV__CURSOR_OPEN) return true;
     bool timeout = base->limit.timeout.ms > 0; /* is not sent; what was asked for is */
-    int64_t left_ms = mouv__time_for_server_ms(base->client, deadline_ns);
+    int64_t left_ms = mouv__limits_time_for_server_ms(base->client, deadline_ns);
     if (!timeout) left_ms -= MOUV__FETCH_MARGIN_MS;
     if (timeout && most_ms <= 0) return left_ms > 0;
     if (most_ms <= 0) most_ms = POLL_DEFAULT_MS;
@@ -147,19 +148,19 @@ static mouv_future_t cursor_fetch(mouv_cursor_t *cursor, mouv__fetch_wanted_t wa
 }
 
 mouv_future_t mouv_cursor_fetch(mouv_cursor_t *cursor) {
-    return cursor_fetch(cursor, MOUV__FETCH_ANY, 0, mouv__to_nobody());
+    return cursor_fetch(cursor, MOUV__FETCH_ANY, 0, mouv__reply_to_nobody());
 }
 
 mouv_future_t mouv_cursor_try_fetch(mouv_cursor_t *cursor) {
-    return cursor_fetch(cursor, MOUV__FETCH_TRY, 0, mouv__to_nobody());
+    return cursor_fetch(cursor, MOUV__FETCH_TRY, 0, mouv__reply_to_nobody());
 }
 
 mouv_future_t mouv_cursor_to_list_future(mouv_cursor_t *cursor, size_t limit, bson_t **list) {
-    return cursor_fetch(cursor, MOUV__FETCH_LIST, limit, mouv__to_value(list));
+    return cursor_fetch(cursor, MOUV__FETCH_LIST, limit, mouv__reply_to_value(list));
 }
 
 mouv_future_t mouv__cursor_names_future(mouv_cursor_t *cursor, char ***names) {
-    mouv_future_t future = cursor_fetch(cursor, MOUV__FETCH_LIST, 0, mouv__to_names(names));
+    mouv_future_t future = cursor_fetch(cursor, MOUV__FETCH_LIST, 0, mouv__reply_to_names(names));
     mouv__batch_cursor_let_go(&cursor->base); /* the future holds it */
     return future;
 }
@@ -313,5 +314,5 @@ mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor, const bson_t *opts, bso
         mouv__command_document(&command, "explain", base->command, "command");
         cursor_explain_as(&command, base);
     }
-    return mouv__command_send(&command, mouv__to_reply(reply));
+    return mouv__command_send(&command, mouv__reply_to_reply(reply));
 }

@@ -39,7 +39,7 @@ void mouv__cursor_timeout_init(mouv__cursor_timeout_t *limit, mouv__command_t *c
     const mouv__opts_t *opts = &command->opts;
     bool stream = command->row->families & MOUV__FAMILY_STREAM;
     bool writes = (command->row->operation.flags & MOUV__OP_WRITE) != 0;
-    limit->timeout = mouv__timeout_of(command);
+    limit->timeout = mouv__command_timeout(command);
     limit->deadline_ns = MOUV__NEVER;
     limit->close_ms = limit->timeout.ms;
     limit->mode = opts->tailable || stream ? MOUV__TIMEOUT_ITERATION : MOUV__TIMEOUT_LIFETIME;
@@ -53,7 +53,7 @@ void mouv__cursor_timeout_init(mouv__cursor_timeout_t *limit, mouv__command_t *c
         limit->within = limit->within || limit->mode == MOUV__TIMEOUT_LIFETIME;
         cursor_timeout_check_mode(command, limit);
     }
-    mouv__timeout_check_await(command, limit->timeout);
+    mouv__command_check_await(command, limit->timeout);
 }
 
 static void cursor_timeout_shorten(const mouv__cursor_timeout_t *limit, mouv__operation_t *op,

@@ -10,8 +10,8 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/client_ref.h"
-#include "mongo/command/reply.h"
 
 /* How late a poll may be that should have ended by itself: a kill would end the cursor. */
 #define POLL_LATE_NS INT64_C(1000000000)
@@ -96,7 +96,7 @@ void mouv__fetch_deliver(mouv__future_t *future, bool whole) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)future;
     if (!whole || future->code < 0 || !fetch->output.to) return;
     if (fetch->output.kind == MOUV__TO_NAMES) {
-        *(char ***)fetch->output.to = mouv__reply_names(fetch->list);
+        *(char ***)fetch->output.to = mouv__bson_view_names(fetch->list);
     } else if (fetch->output.kind == MOUV__TO_VALUE) {
         *(bson_t **)fetch->output.to = fetch->list;
         fetch->list = NULL;
@@ -302,7 +302,7 @@ int mouv__fetch_next(const mouv__fetch_ops_t *ops, mouv__batch_cursor_t *cursor,
                                           : mouv__fetch_next_buffered(cursor, doc);
         if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
         if (rc > 0) return rc;
-        rc = mouv_await(mouv__fetch_future(ops, cursor, wanted, 0, mouv__to_nobody()), error);
+        rc = mouv_await(mouv__fetch_future(ops, cursor, wanted, 0, mouv__reply_to_nobody()), error);
         if (rc <= 0) return rc;
     }
 }

@@ -3,7 +3,8 @@
  */
 #include "mongo/cursor/resume.h"
 
-#include "mongo/command/reply.h"
+#include "mongo/base/bson_view.h"
+#include "mongo/operation/operation.h"
 
 /* Without an answer in between. */
 #define RESUMES_MAX 5
@@ -15,7 +16,7 @@
 
 static void resume_set_token(mouv__resume_t *resume, const bson_iter_t *field) {
     bson_t view;
-    if (!mouv__reply_view(field, &view)) return;
+    if (!mouv__bson_view_of(field, &view)) return;
     bson_destroy(resume->token);
     resume->token = bson_copy(&view);
 }
@@ -57,7 +58,7 @@ void mouv__resume_append(const mouv__resume_t *resume, bool first, bson_t *pipel
 /** The batch has been read to its end: the server may know a later place than its last event's. */
 static bool resume_set_token_after_batch(mouv__resume_t *resume, const bson_t *reply) {
     bson_iter_t field;
-    if (!mouv__reply_find(reply, "cursor.postBatchResumeToken", &field)) return false;
+    if (!mouv__bson_view_find(reply, "cursor.postBatchResumeToken", &field)) return false;
     resume_set_token(resume, &field);
     return true;
 }

@@ -18,10 +18,11 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/timeout.h"
+#include "mongo/command/handles.h"
 
 /* --- Errors ---------------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include "mongo/api/client.h"
 #include "mongo/base/concern.h"
 #include "mongo/base/timeout.h"
+#include "mongo/operation/limits.h"
 #include "mongo/operation/state.h"
 #include "mongo/pool/establish.h"
 #include "mongo/session/session.h"
@@ -34,7 +35,7 @@ static const mongoc_read_prefs_t *attempt_read_prefs_of(const mouv__operation_t 
     if (op->attempt.primary) return NULL;
     if (op->read_prefs) return op->read_prefs;
     if (!(op->row->flags & MOUV__OP_READ_PREFERENCE)) return NULL;
-    return mouv__concern_read_prefs(op->defaults, op->attempt.driver_pool);
+    return mouv__concern_read_prefs(op->defaults, op->attempt.driver_pool->read_prefs);
 }
 
 static bool attempt_select_server(mouv__operation_t *op) {
@@ -55,7 +56,7 @@ static void attempt_append_default(bson_t *opts, const mouv__operation_t *op, ui
                                    const bson_t *value, const char *name) {
     if (!(op->row->flags & flag) || !value || bson_has_field(op->command, name)) return;
     if (op->has_timeout && flag == MOUV__OP_WRITE_CONCERN)
-        mouv__append_untimed_concern(opts, value);
+        mouv__concern_append_untimed(opts, value);
     else
         bson_concat(opts, value);
 }
@@ -83,9 +84,11 @@ static bool attempt_build_opts(const mouv__operation_t *op, bson_t *opts, bson_e
         bson_concat(opts, attempt->fields);
     } else {
         attempt_append_default(opts, op, MOUV__OP_READ_CONCERN,
-                               mouv__concern_read(op->defaults, driver_pool), "readConcern");
+                               mouv__concern_read(op->defaults, driver_pool->read_concern),
+                               "readConcern");
         attempt_append_default(opts, op, MOUV__OP_WRITE_CONCERN,
-                               mouv__concern_write(op->defaults, driver_pool), "writeConcern");
+                               mouv__concern_write(op->defaults, driver_pool->write_concern),
+                               "writeConcern");
     }
     return attempt_append_session(op, opts, error);
 }
@@ -187,11 +190,12 @@ static bool attempt_set_max_time(mouv__operation_t *op) {
     bool sent = op->own_limit || (op->row->flags & MOUV__OP_MAX_TIME);
     int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
     op->attempt.max_time_ms = op->user_max_time_ms;
-    if (op->deadline_ns != MOUV__NEVER && mouv__time_for_server_ms(op->client, op->deadline_ns) < 1)
+    if (op->deadline_ns != MOUV__NEVER &&
+        mouv__limits_time_for_server_ms(op->client, op->deadline_ns) < 1)
         return false;
     if (sent && limit_ns != MOUV__NEVER)
-        op->attempt.max_time_ms =
-            attempt_lesser(op->user_max_time_ms, mouv__time_for_server_ms(op->client, limit_ns));
+        op->attempt.max_time_ms = attempt_lesser(
+            op->user_max_time_ms, mouv__limits_time_for_server_ms(op->client, limit_ns));
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/api/client.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/error.h"
 #include "mongo/operation/state.h"
 

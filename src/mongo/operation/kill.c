@@ -11,7 +11,7 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/api/client.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/error.h"
 #include "mongo/operation/attempt.h"
 #include "mongo/topology/events.h"
@@ -221,7 +221,7 @@ static void kill_plan_flush(mouv__kills_t *kills) {
 }
 
 static void kill_note_refusal(mouv__kills_t *kills, const mouv_error_t *error) {
-    if (mouv__code_is_retryable(error->server_code)) return;
+    if (mouv__error_code_is_retryable(error->server_code)) return;
     kills->refused = true;
     mouv__log(MOUV_LOG_DEBUG, "killSessions is refused: %s", error->message);
     mouv__cut_hurry(&kills->client->cuts);

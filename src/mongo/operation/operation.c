@@ -15,6 +15,7 @@
 #include "mongo/base/timeout.h"
 #include "mongo/operation/attempt.h"
 #include "mongo/operation/inquiry.h"
+#include "mongo/operation/limits.h"
 #include "mongo/operation/retry.h"
 #include "mongo/operation/state.h"
 #include "mongo/pool/queue.h"
@@ -251,7 +252,7 @@ mouv_future_t mouv__operation_start(mouv__operation_t *op) {
         return mouv__operation_refuse(op, error.code, "%s", error.message);
     mouv_future_t handle = mouv__future_handle(&op->future);
     operation_take_max_time(op);
-    mouv__operation_drop_old_timeouts(op);
+    mouv__limits_drop_old_timeouts(op);
     op->held = true;
     mouv__future_hold(&op->future);
     mouv__operation_move(op, MOUV__OP_STARTED);
@@ -272,7 +273,7 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
     bson_destroy(op->command);
     op->command = command;
     operation_take_max_time(op);
-    mouv__operation_drop_old_timeouts(op);
+    mouv__limits_drop_old_timeouts(op);
 }
 
 /* --- settling -------------------------------------------------------------------------------- */

@@ -58,9 +58,9 @@ static void retry_outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
     if (!mouv__error_from_write_reply(error, reply, &in_concern)) return;
     if (!retry_was_stopped(op, error)) return;
     int code = retry_stopped_code(op, error);
-    if (in_concern && !mouv__reply_did_nothing(reply))
+    if (in_concern && !mouv__error_reply_did_nothing(reply))
         retry_make_unknown(error, code, "stored, but its confirmation was not waited for");
-    else if (!mouv__reply_did_something(reply))
+    else if (!mouv__error_reply_did_something(reply))
         error->code = code;
     else
         error->cause = code; /* a part is stored: the server's error, for this reason */
@@ -92,7 +92,7 @@ void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
 
 static bool retry_read_may_retry(const mouv_error_t *error) {
     return error->code == MOUV_ENETWORK ||
-           (error->code == MOUV_ESERVER && mouv__code_is_retryable(error->server_code));
+           (error->code == MOUV_ESERVER && mouv__error_code_is_retryable(error->server_code));
 }
 
 static bool retry_write_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
@@ -100,7 +100,7 @@ static bool retry_write_may_retry(const mouv__operation_t *op, const mouv_error_
         return true;
     return error->code == MOUV_ESERVER &&
            mouv__operation_wire_version(op) < MOUV__WIRE_VERSION_LABELS &&
-           mouv__code_is_retryable(error->server_code);
+           mouv__error_code_is_retryable(error->server_code);
 }
 
 /* An answer that was no answer: nobody knows what the next one would be. */
@@ -130,7 +130,7 @@ static bool retry_is_in_concern(const mouv_error_t *error) {
 
 /* Ended by a change of the server's state, which does not say that nothing was done before. */
 static bool retry_is_half_way(const mouv_error_t *error) {
-    return error->code == MOUV_ESERVER && mouv__code_is_half_way(error->server_code) &&
+    return error->code == MOUV_ESERVER && mouv__error_code_is_half_way(error->server_code) &&
            !mouv_error_has_label(error, "NoWritesPerformed");
 }
 
@@ -173,7 +173,7 @@ static bool retry_first_counts(const mouv_error_t *error) {
 /* Whether this answer also tells what became of an earlier attempt with the same txnNumber. */
 static bool retry_is_definite(const mouv_error_t *error) {
     return retry_is_in_concern(error) ||
-           (error->code == MOUV_ESERVER && !mouv__code_is_retryable(error->server_code));
+           (error->code == MOUV_ESERVER && !mouv__error_code_is_retryable(error->server_code));
 }
 
 /* What a transaction did before its commit is not stored. */

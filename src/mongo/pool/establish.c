@@ -28,7 +28,8 @@ mouv__criteria_t mouv__operation_criteria(const mouv__operation_t *op) {
     if (criteria.write) return criteria;
     criteria.read_prefs = op->read_prefs;
     if (!criteria.read_prefs && (op->row->flags & MOUV__OP_READ_PREFERENCE))
-        criteria.read_prefs = mouv__concern_read_prefs(op->defaults, op->client->driver_pool);
+        criteria.read_prefs =
+            mouv__concern_read_prefs(op->defaults, op->client->driver_pool->read_prefs);
     return criteria;
 }
 

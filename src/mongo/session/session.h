@@ -67,9 +67,6 @@ mouv_session_t *mouv__session_find(mouv_client_t *client, int64_t number, mouv_e
 void mouv__session_hold(mouv_session_t *session);
 void mouv__session_let_go(mouv_session_t *session);
 
-/** The client closes. */
-void mouv__sessions_end(mouv_client_t *client);
-
 /* --- An operation with op->user_session, in this order --------------------------------------- */
 
 /** A write with w: 0, which has no answer: neither errors nor times, so it goes without a session.
@@ -98,6 +95,18 @@ void mouv__session_end_operation(mouv__operation_t *op);
 /** Its last reference goes. */
 void mouv__session_detach(mouv__operation_t *op);
 
+/* --- session.c to api/session.c --------------------------------------------------------------- */
+
+/** The server session goes back once the session has ended and no operation can come to it any
+ * more. */
+void mouv__session_unpin_if_unused(mouv_session_t *session);
+
+/** {clusterTime: timestamp, ...}; true if that was news. */
+bool mouv__session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time);
+
+/** Never back. */
+void mouv__session_advance_operation_time(mouv_session_t *session, const uint32_t time[2]);
+
 /* --- session.c to transaction.c --------------------------------------------------------------- */
 
 /** 0, or why the session cannot be used from here: EINVAL, ETHREAD, ECLOSED. */
@@ -110,15 +119,18 @@ bson_t *mouv__session_read_concern(const mouv_session_t *session, const bson_t *
 /** Gives the command this read concern, which it takes, in place of its own. */
 void mouv__session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty);
 
-/** The document in {<name>: {...}} as a view; false if there is none. `outer` may be NULL. */
-bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view);
+/** The next state; asserts that it may follow. */
+void mouv__transaction_move(mouv_session_t *session, mouv__transaction_state_t state);
+
+/** STARTING or OPEN. */
+bool mouv__transaction_is_open(const mouv_session_t *session);
+
+/** What its end is sent as. */
+extern const mouv__operation_row_t mouv__transaction_commit_row, mouv__transaction_abort_row;
 
 int mouv__transaction_opts_copy(mouv__transaction_opts_t *to, const mouv_transaction_opts_t *from,
                                 mouv_error_t *error);
 void mouv__transaction_opts_clear(mouv__transaction_opts_t *opts);
-
-/** Whether a write concern is w: 0; NULL is fine. */
-bool mouv__is_unacknowledged(const bson_t *write_concern);
 
 int mouv__transaction_begin_operation(mouv__operation_t *op, mouv_error_t *error);
 void mouv__transaction_apply_to(mouv__operation_t *op);
@@ -129,8 +141,5 @@ void mouv__transaction_label(const mouv__operation_t *op, mouv_error_t *error);
 
 /** Whether the server has ended the open transaction; then it is one that has been aborted. */
 bool mouv__transaction_gone(mouv_session_t *session);
-
-/** The session ends: aborts for nobody what is open. */
-void mouv__transaction_end(mouv_session_t *session);
 
 #endif

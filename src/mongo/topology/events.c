@@ -472,8 +472,8 @@ void mouv__events_killed(const mouv__operation_t *op) {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static mouv__events_t *events_monitor_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
-                                          void *arg) {
+mouv__events_t *mouv__events_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
+                                 void *arg) {
     mouv__events_t *events = mouv__alloc(sizeof(*events));
     if (!events) return NULL;
     if (uv_mutex_init(&events->lock) != 0) {
@@ -525,15 +525,4 @@ void mouv__events_finish(mouv__events_t *events) {
     if (!events) return;
     events->finishing = true;
     events_schedule(events);
-}
-
-int mouv_client_set_monitor(mouv_client_t *client, const mouv_monitor_t *callbacks, void *arg) {
-    int rc = mouv__client_check(client, NULL);
-    if (rc < 0) return rc;
-    if (!callbacks) return MOUV_EINVAL;
-    if (mouv__client_stats(client)->started > 0 || client->events) return MOUV_ESTATE;
-    client->events = events_monitor_new(mouv__client_runtime(client), callbacks, arg);
-    if (!client->events) return MOUV_ENOMEM;
-    mouv__listener_set_events(client->driver_pool->listener, client->events);
-    return 0;
 }

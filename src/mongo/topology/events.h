@@ -13,6 +13,10 @@
 #include "mongo/operation/operation.h"
 #include "mongo/topology/topology.h"
 
+/** Loop thread: what `callbacks` (copied) are told of, with one share. NULL: ENOMEM. */
+mouv__events_t *mouv__events_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
+                                 void *arg);
+
 /** Any thread. */
 mouv__events_t *mouv__events_ref(mouv__events_t *events);
 void mouv__events_unref(mouv__events_t *events);

@@ -1,14 +1,18 @@
 /*
- * What every write is made of: statements gathered into batches, each of which is one command, and
- * what becomes of them. write.c has the calls with one kind of statement, bulk.c those with all.
+ * What every write is made of: statements gathered into batches, each of which is one command. A
+ * builder lives on the caller's stack (or in a bulk) and takes statements; it closes a batch where
+ * the server's limits of size or count are reached (docs/decisions/0007). Sending hands the batches
+ * to one operation, which owns them then and sends one after the other (each `finish` asks for
+ * another attempt), adds up what is answered and begins the reply by its row. Statements are
+ * written into their command at once: nothing is copied twice. Loop thread.
  *
- *     mouv__batch_builder_t maker;
- *     mouv__batch_builder_begin(&maker, &row, collection, opts, size_hint);
- *     mouv__batch_builder_add_update(&maker, filter, update, false, &maker.command.opts);
- *     return mouv__batch_builder_send(&maker, mouv__to_reply(reply), NULL);
+ *     mouv__batch_builder_t builder;
+ *     mouv__batch_builder_begin(&builder, &row, collection, opts, size_hint);
+ *     mouv__batch_builder_add_update(&builder, filter, update, false, &builder.command.opts);
+ *     return mouv__batch_builder_send(&builder, mouv__reply_to_reply(reply), NULL);
  */
-#ifndef MOUV_MONGO_API_WRITE_H
-#define MOUV_MONGO_API_WRITE_H
+#ifndef MOUV_MONGO_COMMAND_BATCH_H
+#define MOUV_MONGO_COMMAND_BATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
