@@ -15,10 +15,10 @@
 #include "mongo/session/session.h"
 
 /** One command of a cursor. */
-typedef struct step {
+typedef struct batch_operation {
     mouv__operation_t operation;
     mouv__batch_cursor_t *cursor; /**< counted */
-} step_t;
+} batch_operation_t;
 
 /* --- States ---------------------------------------------------------------------------------- */
 
@@ -79,7 +79,8 @@ static void batch_cursor_kill_answered(mouv__operation_t *operation, bson_t *rep
     int64_t id = mouv__bson_view_number(reply, "cursor.id");
     if (id == 0) return;
     batch_cursor_kill(operation->client, operation->database, batch_cursor_collection(reply), id,
-                      operation->attempt.server_id, ((step_t *)operation)->cursor->limit.close_ms);
+                      operation->attempt.server_id,
+                      ((batch_operation_t *)operation)->cursor->limit.close_ms);
 }
 
 void mouv__batch_cursor_forget(mouv__batch_cursor_t *cursor) {
@@ -151,7 +152,7 @@ static int batch_cursor_keep(mouv__batch_cursor_t *cursor, mouv__operation_t *op
 }
 
 static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
-    mouv__batch_cursor_t *cursor = ((step_t *)operation)->cursor;
+    mouv__batch_cursor_t *cursor = ((batch_operation_t *)operation)->cursor;
     bson_iter_t documents;
     bool more = operation->pin != NULL;
     if (error->code < 0) return cursor->ops->failed(cursor, operation, error);
@@ -171,23 +172,23 @@ static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv
         mouv__batch_cursor_move(cursor, MOUV__CURSOR_OPEN);
     }
     cursor->ahead = mouv__reply_take(operation);
-    return cursor->ops->answered(cursor, operation, more);
+    return cursor->ops->answered ? cursor->ops->answered(cursor, operation, more) : 0;
 }
 
 /** The worker is back as well: what was given up is no longer in the way of killCursors. */
 static void batch_cursor_release(mouv__operation_t *operation) {
-    mouv__batch_cursor_t *cursor = ((step_t *)operation)->cursor;
+    mouv__batch_cursor_t *cursor = ((batch_operation_t *)operation)->cursor;
     if (cursor->state == MOUV__CURSOR_FAILED) batch_cursor_leave(cursor);
     mouv__batch_cursor_let_go(cursor);
 }
 
-static mouv__operation_t *batch_cursor_new_step(mouv__batch_cursor_t *cursor,
-                                                const mouv__operation_row_t *row,
-                                                mouv_future_t *failed) {
-    mouv__operation_t *operation =
-        mouv__operation_new(cursor->client, row, cursor->database->name, sizeof(step_t), failed);
+static mouv__operation_t *batch_cursor_new_operation(mouv__batch_cursor_t *cursor,
+                                                     const mouv__operation_row_t *row,
+                                                     mouv_future_t *failed) {
+    mouv__operation_t *operation = mouv__operation_new(cursor->client, row, cursor->database->name,
+                                                       sizeof(batch_operation_t), failed);
     if (!operation) return NULL;
-    ((step_t *)operation)->cursor = cursor;
+    ((batch_operation_t *)operation)->cursor = cursor;
     mouv__batch_cursor_hold(cursor);
     mouv__session_attach(cursor->session, operation);
     operation->finish = batch_cursor_finish;
@@ -199,7 +200,7 @@ static mouv__operation_t *batch_cursor_new_step(mouv__batch_cursor_t *cursor,
 mouv__operation_t *mouv__batch_cursor_open(mouv__batch_cursor_t *cursor,
                                            const mouv__operation_row_t *row, bson_t *command,
                                            mongoc_read_prefs_t *read_prefs, mouv_future_t *failed) {
-    mouv__operation_t *operation = batch_cursor_new_step(cursor, row, failed);
+    mouv__operation_t *operation = batch_cursor_new_operation(cursor, row, failed);
     if (!operation) {
         bson_destroy(command);
         mongoc_read_prefs_destroy(read_prefs);
@@ -218,7 +219,7 @@ mouv_future_t mouv__batch_cursor_get_more(mouv__batch_cursor_t *cursor, int64_t 
     static const mouv__operation_row_t get_more = {"getMore", 0}, poll = {"getMore", MOUV__OP_POLL};
     mouv_future_t failed;
     mouv__operation_t *operation =
-        batch_cursor_new_step(cursor, cursor->polls ? &poll : &get_more, &failed);
+        batch_cursor_new_operation(cursor, cursor->polls ? &poll : &get_more, &failed);
     if (!operation) return failed;
     bson_t *command = operation->command = bson_new();
     bson_append_int64(command, "getMore", -1, cursor->id);

@@ -42,7 +42,8 @@ typedef struct mouv__batch_cursor_ops {
     /** Inside `finish`: one has failed. The code of `error`, or 0 if that is no failure here. */
     int (*failed)(mouv__batch_cursor_t *cursor, const mouv__operation_t *operation,
                   const mouv_error_t *error);
-    /** Inside `finish`: a batch is in `ahead`; `more`: it came of a getMore. The future's result. */
+    /** Inside `finish`: a batch is in `ahead`; `more`: it came of a getMore. The future's
+     *  result. NULL: 0. */
     int (*answered)(mouv__batch_cursor_t *cursor, const mouv__operation_t *operation, bool more);
     /** The last reference has gone: frees what the owner's own fields hold. NULL: nothing. */
     void (*clear)(mouv__batch_cursor_t *cursor);

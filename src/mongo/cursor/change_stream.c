@@ -159,12 +159,6 @@ static mouv_future_t change_stream_send_get_more(mouv_change_stream_t *stream, i
 
 /* --- Fetching -------------------------------------------------------------------------------- */
 
-/** A batch is read as soon as it is there. */
-static bool change_stream_turn(mouv__batch_cursor_t *base) {
-    (void)base;
-    return false;
-}
-
 static bool change_stream_take(mouv__batch_cursor_t *base) {
     mouv_change_stream_t *stream = (mouv_change_stream_t *)base;
     mouv_error_t error;
@@ -211,7 +205,6 @@ static void change_stream_need(mouv__fetch_t *fetch) {
 static const mouv__fetch_ops_t fetch_ops = {.future = MOUV__FETCH_FUTURE("change stream"),
                                             .argument = "stream",
                                             .prefix = "mouv_change_stream",
-                                            .turn = change_stream_turn,
                                             .take = change_stream_take,
                                             .is_answer = change_stream_is_answer,
                                             .need = change_stream_need,

@@ -35,14 +35,7 @@ static int cursor_failed(mouv__batch_cursor_t *base, const mouv__operation_t *op
     return 0;
 }
 
-static int cursor_answered(mouv__batch_cursor_t *base, const mouv__operation_t *operation,
-                           bool more) {
-    (void)base, (void)operation, (void)more;
-    return 0;
-}
-
-static const mouv__batch_cursor_ops_t batch_cursor_ops = {.failed = cursor_failed,
-                                                          .answered = cursor_answered};
+static const mouv__batch_cursor_ops_t batch_cursor_ops = {.failed = cursor_failed};
 
 static void cursor_fail(mouv__batch_cursor_t *base, const mouv_error_t *error, bool late) {
     /* What the server itself ended with an error it has closed. */

@@ -1,7 +1,7 @@
 /*
  * timeoutMS of a cursor: the limit of its life, or of each iteration (timeoutMode), and what that
- * makes of its commands. A change stream and a tailable cursor have iterations alone. base/timeout.h
- * says where timeoutMS is given and which one counts.
+ * makes of its commands. A change stream and a tailable cursor have iterations alone. Where it is
+ * given says base/timeout.h, and docs/decisions/0010 why it is not a scope.
  */
 #ifndef MOUV_MONGO_CURSOR_CURSOR_TIMEOUT_H
 #define MOUV_MONGO_CURSOR_CURSOR_TIMEOUT_H

@@ -218,7 +218,8 @@ static void fetch_look(mouv__ready_t *ready) {
     mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)ready - offsetof(mouv__fetch_t, look));
     mouv__batch_cursor_t *cursor = fetch->cursor;
     if (!mouv__future_is_done(&fetch->future)) {
-        bool turned = !cursor->at_hand && cursor->fetch_ops->turn(cursor);
+        bool turned =
+            !cursor->at_hand && cursor->fetch_ops->turn && cursor->fetch_ops->turn(cursor);
         if (cursor->at_hand) {
             fetch_take_documents(fetch);
         } else if (cursor->fetch_ops->is_answer(fetch, turned)) {

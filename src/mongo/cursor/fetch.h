@@ -4,10 +4,11 @@
  * hand it has the owner send what comes next, and it looks again when that has come to something.
  * It knows neither cursors nor change streams: what they differ in stands in mouv__fetch_ops_t.
  *
- * Deadlines: the caller's scope; and of a cursor that polls timeoutMS, which begins anew with each
- * fetch, and once more when the first command has been answered. What runs gets the deadline, but
- * of a poll that ends by itself before it: that may be late, and its answer is the next fetch's.
- * Only such cursors need a timer: nothing runs when too little time is left for a poll.
+ * Deadlines: the caller's scope (docs/decisions/0003); and of a cursor that polls timeoutMS, which
+ * begins anew with each fetch, and once more when the first command has been answered. What runs
+ * gets the deadline, too, but a poll that ends by itself before it may be late: its answer is then
+ * the next fetch's. Such cursors need a timer besides: nothing runs where too little time is left
+ * for another poll.
  *
  * A fetch holds its cursor; the cursor knows it (`fetch`) until it has settled. Loop thread.
  */
@@ -51,7 +52,7 @@ struct mouv__fetch_ops {
     mouv__future_ops_t future; /**< MOUV__FETCH_FUTURE("change stream") */
     const char *argument;      /**< what the user's argument is called: "stream" */
     const char *prefix;        /**< of the functions: "mouv_change_stream" */
-    /** Begins to read the batch that has arrived; false: none has. */
+    /** Begins to read the batch that has arrived; false: none has. NULL: it is read already. */
     bool (*turn)(mouv__batch_cursor_t *cursor);
     /** The next document at hand, in `view`; false: there is none, or it is not one to give out. */
     bool (*take)(mouv__batch_cursor_t *cursor);

@@ -97,7 +97,7 @@ static mouv_future_t futures_start(mouv_fn_t body, const call_t *given) {
 #define EACH_4(what, a, ...) what(a), EACH_3(what, __VA_ARGS__)
 #define EACH_5(what, a, ...) what(a), EACH_4(what, __VA_ARGS__)
 
-/** mouv_gridfs_<name>_future() of mouv_gridfs_<name>(), which takes so many arguments, and `error`. */
+/** mouv_gridfs_<name>_future() of mouv_gridfs_<name>(): so many arguments, and `error` behind. */
 #define FUTURE(name, count, ...) \
     static int futures_##name(void *arg) { \
         const call_t *call = arg; \
