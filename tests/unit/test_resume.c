@@ -108,6 +108,18 @@ static void a_given_token_counts_before_the_first_answer(void **state) {
     }
 }
 
+static void the_server_is_told_all_that_was_given_first(void **state) {
+    (void)state;
+    mouv__resume_t resume = resume_of(BCON_NEW("resumeAfter", "{", "_data", "given", "}",
+                                               "startAtOperationTime", BCON_TIMESTAMP(5, 2)),
+                                      false);
+    assert_stage(&resume, true,
+                 BCON_NEW("resumeAfter", "{", "_data", "given", "}", "startAtOperationTime",
+                          BCON_TIMESTAMP(5, 2)));
+    assert_stage(&resume, false, with_token("resumeAfter", "given"));
+    mouv__resume_clear(&resume);
+}
+
 static void an_event_within_a_batch_gives_its_own_token(void **state) {
     (void)state;
     mouv__resume_t resume = resume_of(bson_new(), false);
@@ -255,6 +267,7 @@ int main(void) {
         cmocka_unit_test(a_stream_begins_as_its_options_say),
         cmocka_unit_test(refused_options_give_no_place),
         cmocka_unit_test(a_given_token_counts_before_the_first_answer),
+        cmocka_unit_test(the_server_is_told_all_that_was_given_first),
         cmocka_unit_test(an_event_within_a_batch_gives_its_own_token),
         cmocka_unit_test(the_last_event_of_a_batch_gives_the_batch_s_token),
         cmocka_unit_test(an_event_without_a_token_is_refused),
