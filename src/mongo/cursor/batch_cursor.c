@@ -154,8 +154,10 @@ static int batch_cursor_keep(mouv__batch_cursor_t *cursor, mouv__operation_t *op
 static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv__batch_cursor_t *cursor = ((batch_operation_t *)operation)->cursor;
     bson_iter_t documents;
-    bool more = operation->pin != NULL;
-    if (error->code < 0) return cursor->ops->failed(cursor, operation, error);
+    mouv__batch_outcome_t outcome = {.more = operation->pin != NULL,
+                                     .expired = operation->expired,
+                                     .wire_version = mouv__operation_wire_version(operation)};
+    if (error->code < 0) return cursor->ops->failed(cursor, &outcome, error);
     if (!batch_cursor_find_batch(reply, &documents))
         return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
     if (cursor->state >= MOUV__CURSOR_ENDED) {
@@ -172,7 +174,7 @@ static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv
         mouv__batch_cursor_move(cursor, MOUV__CURSOR_OPEN);
     }
     cursor->ahead = mouv__reply_take(operation);
-    return cursor->ops->answered ? cursor->ops->answered(cursor, operation, more) : 0;
+    return cursor->ops->answered ? cursor->ops->answered(cursor, &outcome) : 0;
 }
 
 /** The worker is back as well: what was given up is no longer in the way of killCursors. */

@@ -37,14 +37,20 @@ typedef enum mouv__batch_cursor_state {
     MOUV__CURSOR_STATES
 } mouv__batch_cursor_state_t;
 
+/** How one of its commands has ended. */
+typedef struct mouv__batch_outcome {
+    bool more;            /**< it was a getMore */
+    bool expired;         /**< a deadline of ours has ended it */
+    int32_t wire_version; /**< of the server that it went to */
+} mouv__batch_outcome_t;
+
 /** What its commands come to, where cursor and change stream differ. */
 typedef struct mouv__batch_cursor_ops {
     /** Inside `finish`: one has failed. The code of `error`, or 0 if that is no failure here. */
-    int (*failed)(mouv__batch_cursor_t *cursor, const mouv__operation_t *operation,
+    int (*failed)(mouv__batch_cursor_t *cursor, const mouv__batch_outcome_t *outcome,
                   const mouv_error_t *error);
-    /** Inside `finish`: a batch is in `ahead`; `more`: it came of a getMore. The future's
-     *  result. NULL: 0. */
-    int (*answered)(mouv__batch_cursor_t *cursor, const mouv__operation_t *operation, bool more);
+    /** Inside `finish`: a batch is in `ahead`. The future's result. NULL: 0. */
+    int (*answered)(mouv__batch_cursor_t *cursor, const mouv__batch_outcome_t *outcome);
     /** The last reference has gone: frees what the owner's own fields hold. NULL: nothing. */
     void (*clear)(mouv__batch_cursor_t *cursor);
 } mouv__batch_cursor_ops_t;

@@ -50,27 +50,26 @@ static void change_stream_clear(mouv__batch_cursor_t *base) {
 
 /* --- Answers --------------------------------------------------------------------------------- */
 
-static int change_stream_failed(mouv__batch_cursor_t *base, const mouv__operation_t *operation,
+static int change_stream_failed(mouv__batch_cursor_t *base, const mouv__batch_outcome_t *outcome,
                                 const mouv_error_t *error) {
-    /* an aggregate has no pin, and is retried like other reads */
+    /* an aggregate is retried like other reads */
     ((mouv_change_stream_t *)base)->resumable =
-        operation->pin &&
-        mouv__resume_survives(error, operation->expired, mouv__operation_wire_version(operation));
+        outcome->more && mouv__resume_survives(error, outcome->expired, outcome->wire_version);
     return error->code;
 }
 
-static int change_stream_answered(mouv__batch_cursor_t *base, const mouv__operation_t *operation,
-                                  bool more) {
+static int change_stream_answered(mouv__batch_cursor_t *base,
+                                  const mouv__batch_outcome_t *outcome) {
     mouv_change_stream_t *stream = (mouv_change_stream_t *)base;
-    if (more)
+    if (outcome->more)
         stream->resume.count = 0;
     else
         change_stream_kill_lost(stream);
     mouv__batch_cursor_turn(base);
     if (!base->at_hand)
-        mouv__resume_take_empty(&stream->resume, base->batch, !more,
-                                mouv__operation_wire_version(operation));
-    return more ? 1 : 0;
+        mouv__resume_take_empty(&stream->resume, base->batch, !outcome->more,
+                                outcome->wire_version);
+    return outcome->more ? 1 : 0;
 }
 
 static const mouv__batch_cursor_ops_t batch_cursor_ops = {.failed = change_stream_failed,

@@ -25,9 +25,9 @@ static mouv_cursor_t out_of_memory = {
 
 /* --- Answers --------------------------------------------------------------------------------- */
 
-static int cursor_failed(mouv__batch_cursor_t *base, const mouv__operation_t *operation,
+static int cursor_failed(mouv__batch_cursor_t *base, const mouv__batch_outcome_t *outcome,
                          const mouv_error_t *error) {
-    (void)operation;
+    (void)outcome;
     if (!((mouv_cursor_t *)base)->empty_if_missing || error->code != MOUV_ESERVER ||
         error->server_code != CODE_NAMESPACE_NOT_FOUND)
         return error->code;
