@@ -61,7 +61,7 @@ static int start(void **state) {
     return proxy ? 0 : -1;
 }
 
-static int stop(void **state) {
+static int end(void **state) {
     (void)state;
     proxy_stop(proxy);
     mock_server_stop(mock);
@@ -94,7 +94,7 @@ static mouv_client_t *client_at(test_t *t, const char *address, const char *opti
     const mouv_monitor_t monitor = {.server_changed = on_server_changed};
     mouv_client_set_monitor(client, &monitor, NULL);
     if (mouv_await_for(mouv_client_ping(client), 20000, &t->error) < 0) return client;
-    mouv_sleep_ms(50); /* the lane for kills connects beside the first operation with a deadline */
+    if (!is_quiet_within(client, SOON_MS)) test_failed(t, __FILE__, __LINE__, "not connected");
     topology_changes = 0;
     return client;
 }
@@ -479,7 +479,7 @@ BARE_CASE(reads_from_the_nearest_go_on_elsewhere) {
     return reads_go_on_elsewhere(t, "readPreference=nearest");
 }
 
-#define WITH_MOCK(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define WITH_MOCK(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void) {
     const struct CMUnitTest scripted[] = {

@@ -21,6 +21,28 @@ static inline int mock_case_stop(void **state) {
     return 0;
 }
 
+/** A counter of the mock server's, once it has become at least `expected` or ten seconds are over: what a client
+ * has done to a connection the server sees a little later. */
+static inline uint64_t mock_becomes(uint64_t (*counter)(void), uint64_t expected) {
+    for (int i = 0; i < 2000 && counter() < expected; i++) mouv_sleep_ms(5);
+    return counter();
+}
+
+static inline mock_server_stats_t mock_stats(void) {
+    mock_server_stats_t stats;
+    mock_server_get_stats(mock, &stats);
+    return stats;
+}
+
+/** Connections that clients have reset; those that they have made. */
+static inline uint64_t mock_resets(void) {
+    return mock_stats().reset;
+}
+
+static inline uint64_t mock_accepted(void) {
+    return mock_stats().accepted;
+}
+
 static inline mouv_collection_t *users_of(mouv_client_t *client) {
     return mouv_client_get_collection(client, "app", "users");
 }

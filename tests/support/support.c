@@ -182,6 +182,15 @@ mouv_client_stats_t stats_of(const mouv_client_t *client) {
     return stats;
 }
 
+bool is_quiet_within(const mouv_client_t *client, int ms) {
+    for (; ms > 0; ms -= 5) {
+        mouv_client_stats_t stats = stats_of(client);
+        if (stats.busy == 0 && stats.in_flight == 0 && stats.late == 0) return true;
+        mouv_sleep_ms(5);
+    }
+    return false;
+}
+
 int current_ops(test_t *t, const char *options, const char *with) {
     char text[400];
     AUTO_BSON *list = NULL;

@@ -109,6 +109,10 @@ int64_t now_ms(void);
 /** The client's counters, now. */
 mouv_client_stats_t stats_of(const mouv_client_t *client);
 
+/** Whether nothing runs and no connection is being set up, at most so many milliseconds later. After an
+ * operation with a deadline the lane for kills is connected then, too. */
+bool is_quiet_within(const mouv_client_t *client, int ms);
+
 /** What runs on the server, in the case's collection "users", as a pipeline of $currentOp with
  * `options` and a $match of `with` too tells: how many; below 0 on failure. Both are parts of JSON.
  */
