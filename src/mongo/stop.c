@@ -189,7 +189,7 @@ static void on_again(mouv__timer_t *timer) {
         (mouv__stopper_t *)((char *)timer - offsetof(mouv__stopper_t, again));
     for (mouv__operation_t *op = stopper->killed, *next; op; op = next) {
         next = op->kill_next;
-        if (op->kills >= KILLS_MAX) continue;
+        if (op->kills >= KILLS_MAX || is_silent(stopper, op->attempt.server_id)) continue;
         pull(&stopper->killed, op);
         push(&stopper->to_kill, op, KILL_WAITING);
     }

@@ -2,6 +2,7 @@
  * Servers that fall silent: who is told what and when, and what becomes of workers, connections and
  * the server's standing.
  */
+/* test: lock=mock-faults */
 #include "support/mock_case.h"
 
 /* Within its deadline a command reaches the server also beside other programs. */
@@ -37,7 +38,7 @@ static mouv_client_t *connected_client(test_t *t) {
 /* A frozen server in short: neither the find nor its kill is answered. */
 BARE_CASE(silent_read_frees_its_worker_and_keeps_the_server) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
-    uint64_t accepted = mock_accepted();
+    uint64_t before = accepted();
     mock_server_script(mock, "find", &silence);
     mock_server_script(mock, "killSessions", &silence);
     int64_t began_ms = now_ms();
@@ -47,15 +48,15 @@ BARE_CASE(silent_read_frees_its_worker_and_keeps_the_server) {
     CHECK_INT(stats_of(client).interrupts, if_own_streams(1));
     CHECK_INT(stats_of(client).abandoned, 0);
     CHECK_INT(topology_changes, 0);
-    CHECK_INT(mock_becomes(mock_resets, if_own_streams(2)),
-              if_own_streams(2));             /* of the find and of the kill */
-    CHECK_INT(mock_accepted(), accepted + 1); /* it has another one without being asked */
+    CHECK_INT(resets_become("find", if_own_streams(1)), if_own_streams(1));
+    CHECK_INT(resets_become("killSessions", if_own_streams(1)), if_own_streams(1));
+    CHECK_INT(accepted(), before + 1); /* it has another one without being asked */
     mock_server_script(mock, "find", NULL);
     mock_server_script(mock, "killSessions", NULL);
     for (int i = 0; i < 20; i++) CHECK_INT(await(t, find_one(client)), 1);
     CHECK_INT(topology_changes, 0);
     CHECK_INT(stats_of(client).retries, 0);
-    CHECK_INT(mock_accepted(), accepted + 1);
+    CHECK_INT(accepted(), before + 1);
     return 0;
 }
 
@@ -66,7 +67,7 @@ BARE_CASE(a_kill_that_does_not_help_is_followed_by_an_interrupt) {
     CHECK(is_quiet_within(client, PATIENCE_MS));
     CHECK(mock_server_count(mock, "killSessions") >= 1);
     CHECK_INT(stats_of(client).interrupts, if_own_streams(1));
-    CHECK_INT(mock_becomes(mock_resets, if_own_streams(1)), if_own_streams(1));
+    CHECK_INT(resets_become("find", if_own_streams(1)), if_own_streams(1));
     return 0;
 }
 
@@ -111,7 +112,7 @@ BARE_CASE(only_the_silent_ones_are_interrupted) {
     CHECK_INT(mouv_await_for(silent, DEADLINE_MS, &t->error), MOUV_ETIMEDOUT);
     for (int i = 0; i < 4; i++) CHECK_INT(await(t, slow[i]), 0);
     CHECK_INT(stats_of(client).interrupts, if_own_streams(1));
-    CHECK_INT(mock_becomes(mock_resets, if_own_streams(1)), if_own_streams(1));
+    CHECK_INT(resets_become("find", if_own_streams(1)), if_own_streams(1));
     CHECK_INT(topology_changes, 0);
     return 0;
 }
@@ -162,7 +163,7 @@ BARE_CASE(late_answer_to_a_killed_write_is_waited_for) {
     CHECK(rc >= 0 || rc == MOUV_ETIMEDOUT); /* it was done; who waited may have been told so */
     CHECK(is_quiet_within(client, PATIENCE_MS));
     CHECK_INT(stats_of(client).interrupts, 0);
-    CHECK_INT(mock_resets(), 0);
+    CHECK_INT(resets_become("insert", 0), 0);
     return 0;
 }
 

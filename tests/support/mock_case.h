@@ -21,26 +21,18 @@ static inline int mock_case_stop(void **state) {
     return 0;
 }
 
-/** A counter of the mock server's, once it has become at least `expected` or ten seconds are over: what a client
- * has done to a connection the server sees a little later. */
-static inline uint64_t mock_becomes(uint64_t (*counter)(void), uint64_t expected) {
-    for (int i = 0; i < 2000 && counter() < expected; i++) mouv_sleep_ms(5);
-    return counter();
+/** mock_server_resets(), once it has become at least `expected` or ten seconds are over: the server sees
+ * what a client has done to a connection a little later. */
+static inline uint64_t resets_become(const char *command, uint64_t expected) {
+    for (int i = 0; i < 2000 && mock_server_resets(mock, command) < expected; i++) mouv_sleep_ms(5);
+    return mock_server_resets(mock, command);
 }
 
-static inline mock_server_stats_t mock_stats(void) {
+/** How many connections clients have made. */
+static inline uint64_t accepted(void) {
     mock_server_stats_t stats;
     mock_server_get_stats(mock, &stats);
-    return stats;
-}
-
-/** Connections that clients have reset; those that they have made. */
-static inline uint64_t mock_resets(void) {
-    return mock_stats().reset;
-}
-
-static inline uint64_t mock_accepted(void) {
-    return mock_stats().accepted;
+    return stats.accepted;
 }
 
 static inline mouv_collection_t *users_of(mouv_client_t *client) {
