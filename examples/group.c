@@ -44,7 +44,7 @@ static int in_turn(void *arg) {
 }
 
 static int main_task(void *arg) {
-    struct part parts[] = {{"user", 10, false}, {"orders", 20, true}, {"mails", 60000, false}};
+    struct part parts[] = {{"user", 10, false}, {"orders", 200, true}, {"mails", 60000, false}};
     mouv_error_t error;
     (void)arg;
     if (mouv_await_for(mouv_coro(page, parts), 5000, &error) < 0)
