@@ -13,6 +13,9 @@
 /* The server forgets a session after 30 minutes; libmongoc would not offer one in its last. */
 #define SESSION_IDLE_NS (25 * 60 * INT64_C(1000000000))
 
+/* libmongoc waits in whole milliseconds and may give up that much before its time. */
+#define EARLY_NS UINT64_C(1000000)
+
 mouv__carrier_t *mouv__carrier_new(const mouv__pool_t *pool) {
     mouv__carrier_t *carrier = mouv__alloc(sizeof(*carrier));
     if (!carrier || !pool->own_streams) return carrier;
@@ -70,7 +73,7 @@ void mouv__carrier_begin(mouv__carrier_t *carrier, const mouv__pool_t *pool, uin
 
 bool mouv__carrier_end(mouv__carrier_t *carrier, bool ok) {
     if (carrier->line) return mouv__line_end(carrier->line);
-    return !ok && uv_hrtime() >= carrier->limit_ns;
+    return !ok && uv_hrtime() + EARLY_NS >= carrier->limit_ns;
 }
 
 void mouv__carrier_end_sessions(mouv__carrier_t *carrier) {

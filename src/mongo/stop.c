@@ -229,7 +229,8 @@ static bool note_answer(mouv__stopper_t *stopper, const kill_t *kill) {
     if (!kill->step.ok) mouv__error_from_driver(&error, &kill->step.error);
     if (error.code == MOUV_ESERVER) note_refusal(stopper, &error);
     bool answered = kill->step.ok || error.code == MOUV_ESERVER;
-    if (answered && (stopper->lane.carrier->connected & bit))
+    bool in_time = stopper->client->pool->own_streams; /* or it would have been cut */
+    if (answered && in_time && (stopper->lane.carrier->connected & bit))
         stopper->rtt_ns = now_ns - kill->began_ns;
     if (kill->was_cut) {
         stopper->silent |= bit;
