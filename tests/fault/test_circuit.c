@@ -3,6 +3,7 @@
  * pings until it answers. And the other case of a server that is not waited for by everyone in
  * turn: one that is known to be gone.
  */
+/* test: lock=mock-faults */
 #include "support/fault.h"
 #include "support/mock_server.h"
 #include "support/proxy.h"

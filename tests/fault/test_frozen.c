@@ -2,6 +2,7 @@
  * A real server that is frozen (SIGSTOP) and goes on: deadlines are kept, workers come back, and
  * nothing is to be repaired afterwards.
  */
+/* test: lock=faults */
 #include "support/server.h"
 #include "support/support.h"
 

@@ -2,6 +2,7 @@
  * Writes that are stopped and whose answer never comes: the server is asked what became of them,
  * and what it says is told.
  */
+/* test: lock=mock-faults, serial */
 #include "support/mock_case.h"
 #include "support/mock_replies.h"
 

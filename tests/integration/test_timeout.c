@@ -2,6 +2,7 @@
  * timeoutMS of clients, handles and calls: which one counts, what is sent, what time runs out to,
  * which older limits it replaces. Fail points hold commands up.
  */
+/* test: own-server, executors */
 #include "support/wire.h"
 
 #define BLOCKED "'blockConnection': true, 'blockTimeMS': 3000"

@@ -96,8 +96,12 @@ const bson_t *in(test_t *t, const mouv_session_t *session, const char *more);
 /** Inserts a document into "users" in this session; 1 on success. */
 int insert_in_session(test_t *t, const mouv_session_t *session, const char *document);
 
+/** Sends a configureFailPoint, as JSON. Fail points are the server's, for all who use it: a file that
+ *  calls this or what follows is marked "own-server" (tests/README.md). */
+int set_fail_point(test_t *t, const char *command);
+
 /** Makes the server's next `times` commands of these names ("'find', 'getMore'") fail or wait: what
- *  stands in a fail point's data. The case needs a server of its own (see tests/CMakeLists.txt). */
+ *  stands in a fail point's data. */
 int fail_commands(test_t *t, int times, const char *names, const char *data);
 
 /** No command fails any more. */
