@@ -142,7 +142,8 @@ static int open_and_close(test_t *t, mouv_client_t *client) {
     fall_silent();
     if (miss_until_open(t, client) < 0) return -1;
     speak_again();
-    return find_one_within(t, client, SOON_MS);
+    int rc = find_one_within(t, client, SOON_MS);
+    return is_quiet_within(client, SOON_MS) ? rc : -1; /* what was held has been answered */
 }
 
 /* --- Open ------------------------------------------------------------------------------------ */
