@@ -36,6 +36,15 @@ static void name_deadline(const struct cli_run *run, mouv_error_t *error) {
                   run->common->timeout_ms / 1e3, why ? ": " : "", text);
 }
 
+/* In a container, say, where nothing listens on 127.0.0.1. */
+static void name_default_server(const struct cli_run *run, mouv_error_t *error) {
+    if (run->common->uri != mouv_cli_default_uri || !strstr(error->message, "no suitable server"))
+        return;
+    char text[sizeof error->message];
+    snprintf(text, sizeof text, "%s", error->message);
+    mouv_cli_fail(error, error->code, "MONGODB_URI is not set, and %s", text);
+}
+
 static int conclude(const struct cli_run *run, int rc, mouv_error_t *error) {
     if (run->output.broken == EPIPE) return CLI_FAILED; /* see end_as_cat() */
     if (run->output.broken) {
@@ -45,6 +54,7 @@ static int conclude(const struct cli_run *run, int rc, mouv_error_t *error) {
     if (rc >= 0) return run->status;
     error->code = rc;
     name_deadline(run, error);
+    name_default_server(run, error);
     return mouv_cli_report(run->common->command, error);
 }
 
