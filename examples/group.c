@@ -44,13 +44,13 @@ static int in_turn(void *arg) {
 }
 
 static int main_task(void *arg) {
-    struct part parts[] = {{"user", 10, false}, {"orders", 20, true}, {"mails", 60000, false}};
+    struct part parts[] = {{"user", 20, false}, {"orders", 200, true}, {"mails", 60000, false}};
     mouv_error_t error;
     (void)arg;
     if (mouv_await_for(mouv_coro(page, parts), 5000, &error) < 0)
         printf("page: %s\n", error.message);
     parts[1].breaks = false;
-    parts[2].takes_ms = 5;
+    parts[2].takes_ms = 20;
     return mouv_await(mouv_coro(in_turn, parts), NULL);
 }
 

@@ -74,6 +74,55 @@ typedef struct mouv_pool_event {
     int64_t duration_us; /**< checked out: how long it waited; returned: how long it had it */
 } mouv_pool_event_t;
 
+/** What the URI asks of every pool of connections. */
+typedef struct mouv_connection_pool_options {
+    uint32_t max_pool_size;        /**< maxPoolSize; 0: no limit */
+    uint32_t min_pool_size;        /**< minPoolSize */
+    uint32_t max_connecting;       /**< maxConnecting: set up at a time */
+    int64_t max_idle_time_ms;      /**< maxIdleTimeMS; 0: no limit */
+    int64_t wait_queue_timeout_ms; /**< waitQueueTimeoutMS; 0: no limit of its own */
+} mouv_connection_pool_options_t;
+
+/** The connections to one server, as the connection monitoring and pooling specification has it. */
+typedef struct mouv_connection_pool_event {
+    const char *host;                              /**< "localhost:27017" */
+    uint32_t server_id;                            /**< as in mouv_command_event_t */
+    const mouv_connection_pool_options_t *options; /**< created; else NULL */
+    const bson_oid_t *service_id; /**< cleared, behind a load balancer: only its connections; else
+                                       NULL */
+    bool interrupt_in_use;        /**< cleared: connections that are in use are cut as well */
+} mouv_connection_pool_event_t;
+
+/** Why a connection has been closed. */
+typedef enum mouv_connection_closed_reason {
+    MOUV_CONNECTION_CLOSED_STALE = 1, /**< its pool has been cleared since it was created */
+    MOUV_CONNECTION_CLOSED_IDLE,      /**< unused for longer than maxIdleTimeMS */
+    MOUV_CONNECTION_CLOSED_ERROR,     /**< it broke, was cut, or could not be set up */
+    MOUV_CONNECTION_CLOSED_POOL       /**< its pool is closed */
+} mouv_connection_closed_reason_t;
+
+/** Why a check out has failed. */
+typedef enum mouv_check_out_failed_reason {
+    MOUV_CHECK_OUT_FAILED_POOL_CLOSED = 1, /**< its pool is closed */
+    MOUV_CHECK_OUT_FAILED_TIMEOUT,         /**< none was free in time, or nobody waits any more */
+    MOUV_CHECK_OUT_FAILED_CONNECTION       /**< one had to be set up for it, and could not */
+} mouv_check_out_failed_reason_t;
+
+/** A connection of such a pool, or somebody who wants one. */
+typedef struct mouv_connection_event {
+    const char *host;       /**< "localhost:27017" */
+    uint32_t server_id;     /**< as in mouv_command_event_t */
+    uint64_t connection_id; /**< the pool's number for it, from 1; 0: check out started, failed.
+                                 Not the server's number, see mouv_command_event_t */
+    uint64_t operation_id;  /**< whom it is checked out for: as in mouv_command_event_t; 0: for no
+                                 operation, and created, ready, closed */
+    mouv_connection_closed_reason_t closed_reason;          /**< closed; else 0 */
+    mouv_check_out_failed_reason_t check_out_failed_reason; /**< check out failed; else 0 */
+    const mouv_error_t *error; /**< check out failed; closed, if an error is why; else NULL */
+    int64_t duration_us;       /**< ready: since created; checked out, check out failed: since it
+                                    was wanted */
+} mouv_connection_event_t;
+
 /** What is NULL is not subscribed and costs nothing. */
 typedef struct mouv_monitor {
     /** A command is about to be sent. */
@@ -108,6 +157,28 @@ typedef struct mouv_monitor {
     void (*client_returned)(const mouv_pool_event_t *event, void *arg);
     /** Nobody waits for it any more; killSessions is sent for it. */
     void (*operation_killed)(const mouv_pool_event_t *event, void *arg);
+    /** Connections to this server will be pooled. */
+    void (*pool_created)(const mouv_connection_pool_event_t *event, void *arg);
+    /** It may set connections up: the server has been reached. */
+    void (*pool_ready)(const mouv_connection_pool_event_t *event, void *arg);
+    /** The server has failed: connections of until now are not used again. */
+    void (*pool_cleared)(const mouv_connection_pool_event_t *event, void *arg);
+    /** The server has left the deployment, or the client closes. */
+    void (*pool_closed)(const mouv_connection_pool_event_t *event, void *arg);
+    /** One is about to be set up. */
+    void (*connection_created)(const mouv_connection_event_t *event, void *arg);
+    /** It is set up, authenticated as well. */
+    void (*connection_ready)(const mouv_connection_event_t *event, void *arg);
+    /** It is gone. */
+    void (*connection_closed)(const mouv_connection_event_t *event, void *arg);
+    /** Somebody wants one. */
+    void (*connection_check_out_started)(const mouv_connection_event_t *event, void *arg);
+    /** He gets none. */
+    void (*connection_check_out_failed)(const mouv_connection_event_t *event, void *arg);
+    /** He has one. */
+    void (*connection_checked_out)(const mouv_connection_event_t *event, void *arg);
+    /** He has given it back; if it is of no more use, it is closed next. */
+    void (*connection_checked_in)(const mouv_connection_event_t *event, void *arg);
 } mouv_monitor_t;
 
 MOUV_BEGIN_DECLS

@@ -10,7 +10,7 @@
 typedef struct mouv_server_description {
     const char *host;      /**< "localhost:27017" */
     const char *type;      /**< "Unknown", "Standalone", "RSPrimary", "Mongos", ... */
-    int64_t round_trip_ms; /**< averaged, when something last changed; -1: not known */
+    int64_t round_trip_ms; /**< averaged; -1: not known */
     const bson_t *hello;   /**< its last answer (tags, maxWireVersion, ...); empty: none yet */
     const char *set_name;  /**< its replica set; NULL: none is known */
     const char *error;     /**< why it was not reached when it was last tried; NULL: it was, or it

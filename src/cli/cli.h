@@ -34,12 +34,15 @@ enum {
  * it and lets the child parser below change the copy. Strings live as long as the process. */
 struct cli_common {
     const char *command; /* "find"; NULL before one is known */
-    const char *uri;     /* --uri, $MONGODB_URI or the default; never NULL */
+    const char *uri;     /* --uri, $MONGODB_URI or mouv_cli_default_uri itself; never NULL */
     const char *db;      /* --db, or NULL */
     int64_t timeout_ms;  /* --timeout; 0 is none */
     bool canonical;      /* --canonical */
     bool pretty;         /* --pretty */
 };
+
+/* The server of those who name none. What is on this machine is found at once or not at all. */
+extern const char mouv_cli_default_uri[];
 
 /* Child parsers; their input is a `struct cli_common *`, set by the command's own parser at
  * ARGP_KEY_INIT (`state->child_inputs[i] = &common`). Every command takes the first, commands that

@@ -173,7 +173,7 @@ static int main_run_command(int argc, char **argv, struct cli_common *common) {
 
 int main(int argc, char **argv) {
     const char *uri = getenv("MONGODB_URI");
-    struct cli_common common = {.uri = uri && *uri ? uri : "mongodb://127.0.0.1:27017"};
+    struct cli_common common = {.uri = uri && *uri ? uri : mouv_cli_default_uri};
     static char name[] = "mouv";
     main_fill_standard_descriptors();
     atexit(main_close_stdout);

@@ -11,6 +11,8 @@
 
 enum { OPT_CANONICAL = 0x100, OPT_PRETTY };
 
+const char mouv_cli_default_uri[] = "mongodb://127.0.0.1:27017/?serverSelectionTimeoutMS=5000";
+
 static const struct argp_option common_options[] = {
     {"uri", 'u', "URI", 0, "The deployment (default: $MONGODB_URI, else mongodb://127.0.0.1:27017)",
      1},

@@ -36,6 +36,15 @@ static void run_name_deadline(const struct cli_run *run, mouv_error_t *error) {
                   why ? ": " : "", text);
 }
 
+/* In a container, say, where nothing listens on 127.0.0.1. */
+static void run_name_default_server(const struct cli_run *run, mouv_error_t *error) {
+    if (run->common->uri != mouv_cli_default_uri || !strstr(error->message, "no suitable server"))
+        return;
+    char text[sizeof error->message];
+    snprintf(text, sizeof text, "%s", error->message);
+    mouv_cli_fail(error, error->code, "MONGODB_URI is not set, and %s", text);
+}
+
 static int run_conclude(const struct cli_run *run, int rc, mouv_error_t *error) {
     if (run->output.broken == EPIPE) return CLI_FAILED; /* see run_end_as_cat() */
     if (run->output.broken) {
@@ -45,6 +54,7 @@ static int run_conclude(const struct cli_run *run, int rc, mouv_error_t *error) 
     if (rc >= 0) return run->status;
     error->code = rc;
     run_name_deadline(run, error);
+    run_name_default_server(run, error);
     return mouv_cli_report(run->common->command, error);
 }
 

@@ -21,6 +21,14 @@ void mouv__context_init_thread(mouv__context_t *ctx) {
     mouv__fiber_init_thread(&ctx->fiber);
 }
 
+/* Where a fresh stack begins. */
+static _Noreturn void context_begin(mouv__context_t *ctx) {
+    mouv__fiber_arrive(&ctx->fiber);
+    ctx->entry(ctx->arg);
+    assert(!"a context's entry returned instead of leaving through mouv__context_exit()");
+    abort();
+}
+
 int mouv__context_init(mouv__context_t *ctx, void *stack_low, size_t stack_size,
                        mouv__context_entry_fn entry, void *arg) {
     uintptr_t top = ((uintptr_t)stack_low + stack_size) & ~(uintptr_t)15;
@@ -33,7 +41,7 @@ int mouv__context_init(mouv__context_t *ctx, void *stack_low, size_t stack_size,
     ctx->entry = entry;
     ctx->arg = arg;
     mouv__fiber_init(&ctx->fiber, stack_low, stack_size);
-    mouv__switch_prepare(ctx, stack_low, (void *)top);
+    mouv__switch_prepare(ctx, stack_low, (void *)top, context_begin);
     return 0;
 }
 
@@ -49,13 +57,6 @@ _Noreturn void mouv__context_exit(mouv__context_t *from, mouv__context_t *to) {
     mouv__fiber_leave(&from->fiber, &to->fiber, 1);
     mouv__switch_jump(from, to);
     abort(); /* a context that had exited was switched to */
-}
-
-_Noreturn void mouv__switch_entered(mouv__context_t *ctx) {
-    mouv__fiber_arrive(&ctx->fiber);
-    ctx->entry(ctx->arg);
-    assert(!"a context's entry returned instead of leaving through mouv__context_exit()");
-    abort();
 }
 
 void mouv__context_clear(mouv__context_t *ctx) {

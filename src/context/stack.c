@@ -1,5 +1,12 @@
 /*
  * The stack pool: slabs of equal stacks, each slot a guard page with a stack above it.
+ *
+ * A slab is mapped at once and carved as stacks are wanted, the guard of each when it is first handed
+ * out. One that is put back keeps its upper pages and goes on top of its class's `warm` ones, so that
+ * the next task gets the stack that is still in the cache; beyond `max_warm` it returns all of its
+ * pages and is `cold`. (These are stacks of stacks, pushed and popped at one end: one pointer does.)
+ * Slabs are unmapped with the pool; one of a single large stack, which is not pooled, as soon as
+ * that is put back. One pool a thread, no locks.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -77,10 +84,6 @@ static int stack_fail(mouv__stack_pool_t *pool, const char *reason) {
 
 static size_t stack_round_up(size_t size, size_t unit) {
     return (size + unit - 1) / unit * unit;
-}
-
-static size_t stack_kept_bytes(size_t page_size) {
-    return stack_round_up(MOUV__STACK_KEPT_BYTES, page_size);
 }
 
 void mouv__stack_pool_init(mouv__stack_pool_t *pool) {
@@ -306,7 +309,7 @@ static size_t stack_first_resident(char *low, size_t size, size_t page_size) {
 
 /* The page that a put reads: just below what is kept. NULL if the whole stack is kept. */
 static char *stack_probe_page(const mouv__stack_t *stack, size_t page_size) {
-    size_t kept = stack_kept_bytes(page_size);
+    size_t kept = stack_round_up(MOUV__STACK_KEPT_BYTES, page_size);
 
     return stack->size > kept ? (char *)stack->low + stack->size - kept - page_size : NULL;
 }

@@ -14,7 +14,8 @@
 
         .text
 
-/* void mouv__switch_prepare(mouv__context_t *ctx [x0], void *low [x1], void *top [x2]) */
+/* void mouv__switch_prepare(mouv__context_t *ctx [x0], void *low [x1], void *top [x2],
+                             mouv__switch_begin_fn begin [x3]) */
         .globl  mouv__switch_prepare
         .hidden mouv__switch_prepare
         .type   mouv__switch_prepare, %function
@@ -23,19 +24,19 @@ mouv__switch_prepare:
         .cfi_startproc
         BTI_C
         sub     x2, x2, #192            /* the frame, and 16 bytes of nothing above it */
-        stp     x0, xzr, [x2]           /* x19: the context */
+        stp     x0, x3, [x2]            /* x19: the context, x20: where it begins */
         stp     xzr, xzr, [x2, #16]
         stp     xzr, xzr, [x2, #32]
         stp     xzr, xzr, [x2, #48]
         stp     xzr, xzr, [x2, #64]
-        adr     x3, .Lbegin
-        stp     xzr, x3, [x2, #80]      /* x29: 0 ends a walk along frame pointers */
+        adr     x4, .Lbegin
+        stp     xzr, x4, [x2, #80]      /* x29: 0 ends a walk along frame pointers */
         stp     xzr, xzr, [x2, #96]
         stp     xzr, xzr, [x2, #112]
         stp     xzr, xzr, [x2, #128]
         stp     xzr, xzr, [x2, #144]
-        mrs     x3, fpcr
-        stp     x3, xzr, [x2, #160]
+        mrs     x4, fpcr
+        stp     x4, xzr, [x2, #160]
         stp     xzr, xzr, [x2, #176]
         str     x2, [x0]
         ret
@@ -142,11 +143,10 @@ mouv__switch_begin:
 .Lbegin:
         BTI_J
         mov     x0, x19
-        bl      mouv__switch_entered
+        blr     x20
         brk     #1
         .cfi_endproc
         .size   mouv__switch_begin, . - mouv__switch_begin
-        .hidden mouv__switch_entered
 
 /* Every way in has a landing pad, so this file need not turn BTI off for the program. */
 #if defined(__ARM_FEATURE_BTI_DEFAULT)

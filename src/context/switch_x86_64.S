@@ -10,7 +10,8 @@
 
         .text
 
-/* void mouv__switch_prepare(mouv__context_t *ctx [rdi], void *low [rsi], void *top [rdx]) */
+/* void mouv__switch_prepare(mouv__context_t *ctx [rdi], void *low [rsi], void *top [rdx],
+                             mouv__switch_begin_fn begin [rcx]) */
         .globl  mouv__switch_prepare
         .hidden mouv__switch_prepare
         .type   mouv__switch_prepare, @function
@@ -19,20 +20,20 @@ mouv__switch_prepare:
         .cfi_startproc
         endbr64
         leaq    -80(%rdx), %rax
-        xorl    %ecx, %ecx
+        xorl    %r8d, %r8d
         stmxcsr (%rax)
         fnstcw  4(%rax)
-        movw    %cx, 6(%rax)
-        movq    %rcx, 8(%rax)           /* r15 */
-        movq    %rcx, 16(%rax)          /* r14 */
-        movq    %rcx, 24(%rax)          /* r13 */
-        movq    %rcx, 32(%rax)          /* r12 */
+        movw    %r8w, 6(%rax)
+        movq    %r8, 8(%rax)            /* r15 */
+        movq    %r8, 16(%rax)           /* r14 */
+        movq    %r8, 24(%rax)           /* r13 */
+        movq    %rcx, 32(%rax)          /* r12: where it begins */
         movq    %rdi, 40(%rax)          /* rbx: the context */
-        movq    %rcx, 48(%rax)          /* rbp: 0 ends a walk along frame pointers */
+        movq    %r8, 48(%rax)           /* rbp: 0 ends a walk along frame pointers */
         leaq    .Lbegin(%rip), %rsi
         movq    %rsi, 56(%rax)
-        movq    %rcx, 64(%rax)          /* nothing above the first frame */
-        movq    %rcx, 72(%rax)
+        movq    %r8, 64(%rax)           /* nothing above the first frame */
+        movq    %r8, 72(%rax)
         movq    %rax, (%rdi)
         ret
         .cfi_endproc
@@ -129,11 +130,10 @@ mouv__switch_begin:
 .Lbegin:
         endbr64
         movq    %rbx, %rdi
-        call    mouv__switch_entered
+        call    *%r12
         ud2
         .cfi_endproc
         .size   mouv__switch_begin, . - mouv__switch_begin
-        .hidden mouv__switch_entered
 
 #endif
 

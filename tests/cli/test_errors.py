@@ -45,6 +45,15 @@ class Errors(Case):
         self.fails(1, rf"mouv: ping.*: .*127\.0\.0\.1:{port}", "ping", "-u",
                    f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=500")
 
+    def test_no_uri_is_said(self):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", 27017)) == 0:
+                self.skipTest("a server is there")
+        self.fails(1, r"\Amouv: ping: MONGODB_URI is not set, and .*5000 ms: .*127\.0\.0\.1:27017\n\Z", "ping",
+                   env={"MONGODB_URI": ""})
+        self.fails(124, r"\Amouv: ping: MONGODB_URI is not set, and timed out", "ping", "--timeout", "0.5",
+                   env={"MONGODB_URI": ""})
+
     def test_a_port_that_speaks_no_mongodb(self):
         with socket.socket() as server:
             server.bind(("127.0.0.1", 0))

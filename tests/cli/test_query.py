@@ -1,4 +1,5 @@
 """query: the lines of a file, concurrently."""
+# test: tsan
 import json
 import os
 import subprocess

@@ -2,6 +2,7 @@
 
 MOUV is the program's path; MOUV_MONGOD, if set, the mongod's. Without any mongod this is skipped.
 """
+import json
 import os
 import pathlib
 import re
@@ -16,6 +17,7 @@ import time
 import unittest
 
 MOUV = os.environ.get("MOUV", "mouv")
+CONF = pathlib.Path(__file__).resolve().parents[2] / "src" / "cli" / "mongod.conf"
 # A machine under valgrind, a sanitizer or a full test run is slower than these figures suppose.
 START_SECONDS = 60
 CLEAN_SECONDS = 20
@@ -172,6 +174,16 @@ class Environment(SandboxCase):
         self.assert_status(0, *command)
         refused = self.assert_status(1, "--set-parameter", "enableTestCommands=0", *command)
         self.assertIn("CommandNotFound", refused.stderr)
+
+    def test_parameters_of_the_shared_file(self):
+        wanted = dict(re.findall(r"^  (\w+): (.+)$", CONF.read_text(), re.M))
+        self.assertIn("enableTestCommands", wanted)
+        names = ", ".join(f'"{name}": 1' for name in wanted)
+        done = self.run_sandbox("--", MOUV, "command", "--db", "admin", '{"getParameter": 1, %s}' % names)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        reply = json.loads(done.stdout)
+        self.assertEqual({name: json.dumps(int(reply[name]) if text.isdigit() else reply[name])
+                          for name, text in wanted.items()}, wanted)
 
     def test_auth_refuses_a_wrong_password(self):
         script = ('"$0" insert auth.c "{}" >/dev/null && echo right; '

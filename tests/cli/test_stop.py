@@ -2,11 +2,25 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import unittest
 
-from _mouv import SLEEPY, SLOW, Case, main, run, shell, start
+from _mouv import MOUV, SLEEPY, SLOW, Case, main, run, shell, start
+
+PID_1 = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+
+
+def child_of(parent):
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as stat:
+                if int(stat.read().rpartition(")")[2].split()[1]) == parent:
+                    return int(name)
+        except FileNotFoundError:
+            pass  # it has ended
+    raise AssertionError(f"{parent} has no child")
 
 
 class Stop(Case):
@@ -54,6 +68,29 @@ class Stop(Case):
 
     def test_sigterm(self):
         self.interrupt(signal.SIGTERM, 143)
+
+    def as_pid_1(self, *command):
+        """SIGTERM to the first process of a container, which the kernel keeps from it if it has no handler."""
+        with subprocess.Popen([*PID_1, MOUV, *command], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            time.sleep(0.5 * SLOW)
+            self.assertIsNone(process.poll())
+            os.kill(child_of(process.pid), signal.SIGTERM)
+            began = time.monotonic()
+            self.assertEqual(process.wait(10 * SLOW), 143)
+            self.assertLess(time.monotonic() - began, 2 * SLOW)
+            self.assertEqual(process.stderr.read(), "")
+
+    @unittest.skipUnless(subprocess.run([*PID_1, "true"], capture_output=True).returncode == 0, "no namespaces here")
+    def test_sigterm_as_pid_1(self):
+        self.fill(1)
+        self.as_pid_1(*self.sleepy()[1])
+        self.as_pid_1("insert", self.users, "-")
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            self.as_pid_1("ping", "--uri", f"mongodb://127.0.0.1:{silent.getsockname()[1]}")
+        self.as_pid_1("ping", "--uri", "mongodb://127.0.0.1:1")
 
     def test_ctrl_c_while_reading_standard_input(self):
         with start("insert", self.users, "-", stdin=subprocess.PIPE) as process:

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Reads docker/compose.yaml with a real compose parser, for each documented MongoDB, and checks what it means.
+"""Reads docker/compose.yaml and docker/example/compose.yaml with a real compose parser, for each documented
+MongoDB, and checks what they mean.
 
 Exit status 77: no parser is installed.
 """
@@ -46,24 +47,67 @@ def parse(parser, folder, version):
     return load(done.stdout, as_json)["services"]
 
 
-def check(services, image, stages):
-    mongo, tests, cli = services["mongo"], services["tests"], services["cli"]
+def file_of(build):
+    return pathlib.Path(build["context"]) / build.get("dockerfile", "Dockerfile")
+
+
+def stages(dockerfile):
+    return re.findall(r"^FROM .* AS (\w+)$", dockerfile.read_text(), re.M)
+
+
+def waits_for(service):
+    return {name: wanted["condition"] for name, wanted in service["depends_on"].items()}
+
+
+def check_mongo(mongo, image):
     assert mongo["image"] == image, mongo["image"]
     assert "--replSet" in mongo["command"], mongo["command"]
     assert "rs.initiate" in json.dumps(mongo["healthcheck"]["test"]), mongo["healthcheck"]
-    for service in (tests, cli):
-        assert service["depends_on"]["mongo"]["condition"] == "service_healthy", service["depends_on"]
-        assert "replicaSet=" in service["environment"]["MONGODB_URI"], service["environment"]
-        assert service["build"]["target"] in stages, service["build"]
-        assert (pathlib.Path(service["build"]["context"]) / service["build"]["dockerfile"]).is_file(), service["build"]
+
+
+def check_ours(service, after):
+    """It is built here, waits for what it needs, and is told MONGODB_URI and nothing else."""
+    assert waits_for(service) == {after: "service_healthy"}, service["depends_on"]
+    assert list(service["environment"]) == ["MONGODB_URI"], service["environment"]
+    assert "replicaSet=" in service["environment"]["MONGODB_URI"], service["environment"]
+    assert file_of(service["build"]).is_file(), service["build"]
+    target = service["build"].get("target")
+    assert not target or target in stages(file_of(service["build"])), service["build"]
+
+
+def source_of(mount):
+    return pathlib.Path(mount["source"] if isinstance(mount, dict) else mount.split(":")[0])
+
+
+def check_parameters(mongo, folder):
+    """The server gets the file that sandboxes have their parameters from."""
+    conf = folder.parent / "src" / "cli" / "sandbox" / "mongod.conf"
+    assert [source_of(mount) for mount in mongo["volumes"]] == [conf] and conf.is_file(), mongo["volumes"]
+    assert "--config" in mongo["command"], mongo["command"]
+
+
+def check(services, image, folder):
+    check_mongo(services["mongo"], image)
+    check_parameters(services["mongo"], folder)
+    check_ours(services["tests"], "mongo")
+    check_ours(services["cli"], "mongo")
+    for name in "tests", "cli":
+        assert services[name]["build"]["args"]["BASE"] == "debian:bookworm-slim", services[name]["build"]
+
+
+def check_example(services, image):
+    check_mongo(services["mongo"], image)
+    check_ours(services["pricing"], "mongo")
+    check_ours(services["test"], "pricing")
+    assert services["test"]["command"], services["test"]
 
 
 def main(folder):
     parser = find_parser()
-    stages = re.findall(r"^FROM .* AS (\w+)$", (folder / "Dockerfile").read_text(), re.M)
     for version, image in VERSIONS.items():
-        check(parse(parser, folder, version), image, stages)
-    print(f"read by {' '.join(parser)}: MongoDB {', '.join(VERSIONS.values())}")
+        check(parse(parser, folder, version), image, folder)
+        check_example(parse(parser, folder / "example", version), image)
+    print(f"read by {' '.join(parser)}: both files, MongoDB {', '.join(VERSIONS.values())}")
 
 
 if __name__ == "__main__":

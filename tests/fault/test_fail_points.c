@@ -1,6 +1,7 @@
 /*
  * What the server itself can be told to do wrong, in the midst of writes.
  */
+/* test: lock=faults */
 #include "support/fault.h"
 
 /* Half of the commands, chosen at random, for a second. */

@@ -1,6 +1,7 @@
 /*
  * A set of three nodes that loses its primary in the midst of writes: in order, killed, frozen.
  */
+/* test: lock=faults */
 #include "support/fault.h"
 #include "support/server.h"
 

@@ -2,10 +2,13 @@
  * A real server that is frozen (SIGSTOP) and goes on: deadlines are kept, workers come back, and
  * nothing is to be repaired afterwards.
  */
+/* test: lock=faults */
 #include "support/server.h"
 #include "support/support.h"
 
 #include <signal.h>
+
+#include <uv.h>
 
 static server_t server;
 static int server_changes;
@@ -124,10 +127,37 @@ BARE_CASE(frozen_server_leaves_a_write_unknown_and_executes_it_later) {
     return 0;
 }
 
+static void go_on(void *arg) {
+    uv_sleep(1500);
+    kill(*(const pid_t *)arg, SIGCONT);
+}
+
+/* What the monitor measured while the server stood still says nothing of the way there. */
+BARE_CASE(one_slow_first_heartbeat_refuses_no_short_deadline) {
+    MOUV_AUTO_CLIENT mouv_client_t *other = monitored_client();
+    pid_t pid = pid_of_server(t, other);
+    CHECK(pid > 0);
+    CHECK(server_freeze(pid));
+    uv_thread_t thread;
+    CHECK_INT(uv_thread_create(&thread, go_on, &pid), 0);
+    MOUV_AUTO_CLIENT mouv_client_t *client = monitored_client();
+    int rc = await(t, mouv_collection_find_one(numbers_of(client), NULL, NULL, NULL));
+    uv_thread_join(&thread);
+    CHECK(rc >= 0);
+    int64_t began_ms = now_ms();
+    while (now_ms() - began_ms < 2000) {
+        mouv_future_t find = mouv_collection_find_one(numbers_of(client), NULL, NULL, NULL);
+        CHECK(mouv_await_for(find, 300, &t->error) >= 0);
+        mouv_sleep_ms(10);
+    }
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(frozen_server_holds_no_worker_and_needs_no_repair),
         cmocka_unit_test(frozen_server_leaves_a_write_unknown_and_executes_it_later),
+        cmocka_unit_test(one_slow_first_heartbeat_refuses_no_short_deadline),
     };
     return cmocka_run_group_tests(cases, start, end);
 }

@@ -2,6 +2,7 @@
  * The mock server itself, as mouv and as a bare socket see it: each fault that a script can ask
  * for.
  */
+/* test: lock=mock-faults */
 #include "support/bare_socket.h"
 #include "support/mock_case.h"
 

@@ -2,6 +2,7 @@
  * A server behind a bad network: the proxy delays, slices, holds or cuts, in each direction, in the
  * midst of writes.
  */
+/* test: lock=faults */
 #include "support/fault.h"
 #include "support/proxy.h"
 

@@ -2,8 +2,12 @@
  * Writes that are stopped and whose answer never comes: the server is asked what became of them,
  * and what it says is told.
  */
+/* test: lock=mock-faults, serial */
 #include "support/mock_case.h"
 #include "support/mock_replies.h"
+
+/* Within its deadline a write reaches the server also beside other programs. */
+enum { DEADLINE_MS = 300 };
 
 /* What a server says to the fence: whether the write had come before it. */
 #define BEGUN "{'ok': 0, 'code': 117, 'errmsg': 'a retryable write has this number'}"
@@ -48,7 +52,7 @@ static mouv_client_t *connected_client(test_t *t) {
     const mouv_monitor_t monitor = {.command_started = on_command};
     mouv_client_set_monitor(client, &monitor, NULL);
     if (mouv_await_for(mouv_client_ping(client), 5000, &t->error) < 0) return client;
-    mouv_sleep_ms(50); /* the lane for kills connects beside the first operation with a deadline */
+    if (!is_quiet_within(client, 10000)) test_failed(t, __FILE__, __LINE__, "not connected");
     return client;
 }
 
@@ -68,7 +72,7 @@ static int insert_one_for(test_t *t, mouv_client_t *client, int64_t timeout_ms, 
 }
 
 static int insert_one(test_t *t, mouv_client_t *client, bson_t **reply) {
-    return insert_one_for(t, client, 100, reply);
+    return insert_one_for(t, client, DEADLINE_MS, reply);
 }
 
 BARE_CASE(write_that_has_not_come_is_shut_out_and_promised_not_to_be_stored) {
@@ -125,7 +129,7 @@ static int insert_four(test_t *t, mouv_client_t *client, bson_t **reply) {
     for (int i = 0; i < 4; i++) docs[i] = BCON_NEW("_id", BCON_INT32(i));
     int rc = mouv_await_for(
         mouv_collection_insert_many(users_of(client), (const bson_t *const *)docs, 4, NULL, reply),
-        100, &t->error);
+        DEADLINE_MS, &t->error);
     for (int i = 0; i < 4; i++) bson_destroy(docs[i]);
     return rc;
 }
@@ -147,11 +151,11 @@ BARE_CASE(update_and_find_and_modify_are_asked_about_too) {
     MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
     answer("update", BEGUN, NOTHING);
     CHECK(mouv_await_for(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
-                         100, &t->error) == MOUV_ETIMEDOUT);
+                         DEADLINE_MS, &t->error) == MOUV_ETIMEDOUT);
     answer("findAndModify", BEGUN, NOTHING);
     CHECK(mouv_await_for(
-              mouv_collection_find_one_and_update(users_of(client), by_id, change, NULL, NULL), 100,
-              &t->error) == MOUV_ETIMEDOUT);
+              mouv_collection_find_one_and_update(users_of(client), by_id, change, NULL, NULL),
+              DEADLINE_MS, &t->error) == MOUV_ETIMEDOUT);
     CHECK(mock_server_count(mock, "delete") == 4);
     return 0;
 }
@@ -180,7 +184,7 @@ BARE_CASE(update_of_many_cannot_be_asked_about) {
     MOUV_AUTO_BSON bson_t *all = bson_new();
     answer("update", BEGUN, NOTHING);
     CHECK(mouv_await_for(mouv_collection_update_many(users_of(client), all, change, NULL, NULL),
-                         100, &t->error) == MOUV_EUNKNOWN);
+                         DEADLINE_MS, &t->error) == MOUV_EUNKNOWN);
     CHECK(mock_server_count(mock, "delete") == 0);
     return 0;
 }
@@ -217,7 +221,7 @@ static int increment(test_t *t, mouv_client_t *client) {
     MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
     MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
     return mouv_await_for(mouv_collection_update_one(users_of(client), by_id, change, NULL, NULL),
-                          100, &t->error);
+                          DEADLINE_MS, &t->error);
 }
 
 /* So it may for the kill. */
@@ -225,7 +229,7 @@ BARE_CASE(killed_write_is_asked_about_though_the_server_says_that_it_was_interru
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     MOUV_AUTO_BSON bson_t *interrupted = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(11601),
                                                   "errmsg", "operation was interrupted");
-    const mock_script_t killed = {.reply = interrupted, .times = 1, .delay_ms = 150};
+    const mock_script_t killed = {.reply = interrupted, .times = 1, .delay_ms = DEADLINE_MS + 50};
     mock_server_script(mock, "update", &killed);
     mock_server_reply(mock, "delete", "{'ok': 1, 'n': 1, 'retriedStmtIds': [0]}");
     CHECK(increment(t, client) >= 0);

@@ -1,6 +1,7 @@
 /*
  * The proxy itself, between a bare socket and a mock server: what each fault does to bytes.
  */
+/* test: lock=mock-faults */
 #include "support/bare_socket.h"
 #include "support/mock_server.h"
 #include "support/proxy.h"

@@ -1,6 +1,7 @@
 /*
  * One server whose process is stopped, or killed and started again, in the midst of writes.
  */
+/* test: lock=faults */
 #include "support/fault.h"
 
 #include <signal.h>

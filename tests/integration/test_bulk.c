@@ -1,6 +1,7 @@
 /*
  * Bulk writes: every model, order, full results, limits of the server, refusals.
  */
+/* test: own-server */
 #include "support/support.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /*
  * Change streams: events of each kind and level, resuming, tokens, polls, ends.
  */
+/* test: own-server */
 #include "support/support.h"
 
 /* So short that a case does not wait, so long that what has happened is seen. */

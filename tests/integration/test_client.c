@@ -1,6 +1,7 @@
 /*
  * What a client is made with: options of the URI and of mouv_client_opts_t, and that they arrive.
  */
+/* test: executors */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>

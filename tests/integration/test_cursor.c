@@ -1,6 +1,7 @@
 /*
  * Cursors: batches, limits, lists, closing early, one task at a time, errors that stick.
  */
+/* test: executors, secure */
 #include "support/support.h"
 
 static mouv_cursor_t *find_all(test_t *t, const char *opts) {

@@ -2,6 +2,7 @@
  * The child of a fork() can do nothing with its parent's loop and clients, does its parent no harm,
  * and can make its own.
  */
+/* test: no-tsan */
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>

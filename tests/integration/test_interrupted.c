@@ -2,24 +2,20 @@
  * What a write comes to that is stopped while the server waits for its confirmation: done, so its
  * outcome is never "nothing was stored", unless there was nothing to do.
  */
+/* test: own-server, executors */
 #include "support/support.h"
 
 #include <stdlib.h>
-
-static int run_on_admin(test_t *t, const char *command, bson_t **reply) {
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    return mouv_await(mouv_database_command(admin, json(t, command), NULL, reply), NULL);
-}
 
 #define FAIL_POINT "'hangBeforeWaitingForWriteConcern'"
 
 /** Lets writes hang between what they do and the wait for their confirmation. */
 static int hang_writes(test_t *t) {
-    return run_on_admin(t, "{'configureFailPoint': " FAIL_POINT ", 'mode': 'alwaysOn'}", NULL);
+    return set_fail_point(t, "{'configureFailPoint': " FAIL_POINT ", 'mode': 'alwaysOn'}");
 }
 
 static int let_writes_go(test_t *t) {
-    return run_on_admin(t, "{'configureFailPoint': " FAIL_POINT ", 'mode': 'off'}", NULL);
+    return set_fail_point(t, "{'configureFailPoint': " FAIL_POINT ", 'mode': 'off'}");
 }
 
 /** Whether the server knows by now that it must stop the write. */

@@ -298,7 +298,7 @@ CASE(an_operation_that_is_given_up_is_killed) {
     AUTO_BSON *doc = NULL;
     mouv_future_t slow = mouv_collection_find_one(
         users_of(t, client), json(t, "{'$where': 'sleep(5000) || true'}"), NULL, &doc);
-    mouv_sleep_ms(200);
+    for (int i = 0; i < 500 && told(&story, "find started") == 0; i++) mouv_sleep_ms(20);
     mouv_future_cancel(slow);
     CHECK_INT(await(t, slow), MOUV_ECANCELED);
     for (int i = 0; i < 100 && told(&story, "killSessions succeeded") == 0; i++) mouv_sleep_ms(20);

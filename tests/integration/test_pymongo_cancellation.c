@@ -3,6 +3,7 @@
  * test_async_loop_unblocked.py and test_interrupt_signal), case by case in the same situations.
  * Where mouv comes to something else docs/differences.md says so.
  */
+/* test: own-server */
 #include "support/support.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,7 @@
 /*
  * Sessions: how operations get one, one task at a time, times, snapshots, the end.
  */
+/* test: own-server, executors */
 #include "support/support.h"
 
 static mouv_session_t *start(test_t *t, const mouv_session_opts_t *opts) {
@@ -283,14 +284,13 @@ CASE(a_snapshot_session_reads_what_the_first_read_saw) {
 
 CASE(a_write_whose_answer_was_lost_is_applied_once) {
     AUTO_BSON *doc = NULL;
-    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    const bson_t *fail_point =
-        json(t, "{'configureFailPoint': 'onPrimaryTransactionalWrite', 'mode': {'times': 1}}");
+    const char *fail_point =
+        "{'configureFailPoint': 'onPrimaryTransactionalWrite', 'mode': {'times': 1}}";
     CHECK_INT(insert_numbered(t, 1), 0);
     MOUV_AUTO_SESSION mouv_session_t *session = start(t, NULL);
     for (int i = 0; i < 2; i++) { /* in a session, and without one */
         const bson_t *opts = i == 0 ? in(t, session, NULL) : NULL;
-        CHECK_INT(await(t, mouv_database_command(admin, fail_point, NULL, NULL)), 0);
+        CHECK_INT(set_fail_point(t, fail_point), 0);
         CHECK_INT(await(t, mouv_collection_update_one(t->users, json(t, "{'_id': 0}"),
                                                       json(t, "{'$inc': {'n': 1}}"), opts, NULL)),
                   1);

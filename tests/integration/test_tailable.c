@@ -2,6 +2,7 @@
  * Tailable cursors on a capped collection: waiting in polls, nothing for now, the end of a cursor,
  * cancelling, queries beside them.
  */
+/* test: own-server */
 #include "support/support.h"
 
 #define TAIL "'tailable': true"
@@ -209,8 +210,11 @@ CASE(a_deadline_leaves_the_tail_as_it_was) {
     }
     {
         MOUV_TIMEOUT_SCOPE(limit, 100);
-        CHECK(next(t, cursor) < 0);
-        CHECK_INT(mouv_timeout_end(&limit, MOUV_ECANCELED, NULL), MOUV_ETIMEDOUT);
+        int rc = (int)next(
+            t,
+            cursor); /* the scope has ended it, or the operation's own deadline, which is the same */
+        CHECK(rc < 0);
+        CHECK_INT(mouv_timeout_end(&limit, rc, NULL), MOUV_ETIMEDOUT);
     }
     CHECK_INT(insert(t, 1), 1);
     CHECK_INT(next(t, cursor), 1);

@@ -2,6 +2,7 @@
  * timeoutMS of clients, handles and calls: which one counts, what is sent, what time runs out to,
  * which older limits it replaces. Fail points hold commands up.
  */
+/* test: own-server, executors */
 #include "support/wire.h"
 
 #define BLOCKED "'blockConnection': true, 'blockTimeMS': 3000"
@@ -290,11 +291,13 @@ CASE(the_way_is_as_long_as_heartbeats_say) {
     int long_enough = find_one(t, users, "{'timeoutMS': 60000}");
     int64_t sent_ms = wire_max_time(&wire, "find");
     int too_short = insert(t, users, "{'timeoutMS': 40}");
+    bool says_why = strstr(t->error.message, " ms are left, a round trip to ") != NULL;
     CHECK_INT(fail_no_more(t), 0);
     CHECK_INT(before, 0);
     CHECK_INT(long_enough, 0);
     CHECK_LIMIT(sent_ms, 59951); /* rounding may leave 49 of the 50 */
     CHECK_INT(too_short, MOUV_ETIMEDOUT);
+    CHECK(says_why);
     CHECK_INT(wire_sent(&wire, "insert"), 0);
     return 0;
 }

@@ -2,6 +2,7 @@
  * timeoutMS of cursors and change streams: their whole life or each wait, what is sent as
  * maxTimeMS, which combinations are refused. Fail points hold commands up.
  */
+/* test: own-server */
 #include "support/wire.h"
 
 static wire_t wire;

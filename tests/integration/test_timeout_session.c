@@ -2,6 +2,7 @@
  * timeoutMS of sessions, transactions and GridFS: what commit, abort, mouv_with_transaction(),
  * buckets and streams take from where. Fail points hold commands up.
  */
+/* test: own-server */
 #include "support/wire.h"
 
 static wire_t wire;

@@ -1,6 +1,7 @@
 /*
  * Transactions: what is stored when, states, labels, retries, mouv_with_transaction(), cancels.
  */
+/* test: own-server */
 #include "support/support.h"
 
 static mouv_session_t *start_session(test_t *t) {

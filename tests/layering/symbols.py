@@ -2,8 +2,7 @@
 """Holds the house by the symbols of the built objects: no circle of files anywhere, nothing refers
 upward, transports do not know each other, what a file exports stands in the header of its name.
 
-The rooms, lowest first, stand in ROOMS; those on one line do not refer to each other. A reference
-is an undefined symbol of one object (functions and data) that another one defines.
+The rooms stand in rooms.py. A reference is an undefined symbol of one object (functions and data) that another one defines.
 usage: symbols.py NM OBJECTS_DIR SOURCE_DIR EXCEPTIONS | symbols.py --self-test
 """
 import collections
@@ -12,27 +11,7 @@ import re
 import subprocess
 import sys
 
-ROOMS = [
-    ["context"],
-    ["async/loop"],
-    ["async/task"],
-    ["async/combine", "async/sync", "async/outside"],
-    ["mongo/base"],
-    ["mongo/wire"],
-    ["mongo/topology"],
-    ["mongo/transport/workers"],
-    ["mongo/transport/driver"],
-    ["mongo/transport/threads", "mongo/transport/loop"],
-    ["mongo/transport"],
-    ["mongo/pool"],
-    ["mongo/session"],
-    ["mongo/operation"],
-    ["mongo/command"],
-    ["mongo/cursor"],
-    ["mongo/api"],
-    ["mongo/gridfs"],
-]
-LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+from rooms import LEVEL, judge, read_exceptions, room_of
 
 
 def symbols_of(nm, object_path):
@@ -68,10 +47,6 @@ def references(objects):
             if owner.get(name, file) != file:
                 found[file, owner[name]].add(name)
     return found
-
-
-def room_of(file):
-    return file.rsplit("/", 1)[0]
 
 
 def upward(found):
@@ -110,20 +85,14 @@ def circles(files, found):
 
 
 def undeclared(objects, source):
-    """A .c's exports stand in the .h of its name; public ones (mouv_) in include/mouv."""
+    """A .c's exports stand in the .h of its name (one for all architectures); public ones (mouv_) in
+    include/mouv."""
     for file, (defined, _) in objects.items():
-        header = pathlib.Path(source) / "src" / re.sub(r"\.(c|S)$", ".h", file)
+        header = pathlib.Path(source) / "src" / re.sub(r"(_x86_64|_aarch64)?\.(c|S)$", ".h", file)
         text = header.read_text() if header.exists() else ""
         for name in sorted(defined):
             if name.startswith("mouv__") and not re.search(rf"\b{name}\b", text):
                 yield f"{file}: {name} is not declared in {header.name}"
-
-
-def judge(faults, exceptions):
-    """What is wrong beyond the exceptions, and which of these are needed no more."""
-    faults = list(faults)
-    surplus = [f"no longer needed in the list of exceptions: {line}" for line in exceptions if line not in faults]
-    return [fault for fault in faults if fault not in exceptions] + surplus
 
 
 def check(objects, source):
@@ -165,8 +134,7 @@ def main(arguments):
     if arguments == ["--self-test"]:
         return self_test()
     nm, objects_dir, source, exceptions = arguments
-    lines = pathlib.Path(exceptions).read_text().splitlines() if pathlib.Path(exceptions).exists() else []
-    known = [line for line in lines if line and not line.startswith("#")]
+    known = read_exceptions(exceptions)
     objects = read_objects(nm, objects_dir, source)
     faults = judge(check(objects, source), known)
     print("\n".join(faults))

@@ -10,6 +10,12 @@
 #include "spec/entities.h"
 #include "spec/view.h"
 
+/**
+ * Whether mouv's pool tells of itself and of its connections: until it does, what it tells of
+ * operations stands in for check outs (client_checked_out() below).
+ */
+enum { POOL_TELLS = 1 };
+
 /** The names of events, and what they become in lists of stored ones ("CommandStartedEvent"). */
 static const struct {
     const char *type, *class;
@@ -18,15 +24,15 @@ static const struct {
     {"commandStartedEvent", "command", true},
     {"commandSucceededEvent", "command", true},
     {"commandFailedEvent", "command", true},
-    {"poolCreatedEvent", "cmap", false},
-    {"poolReadyEvent", "cmap", false},
-    {"poolClearedEvent", "cmap", false},
-    {"poolClosedEvent", "cmap", false},
-    {"connectionCreatedEvent", "cmap", false},
-    {"connectionReadyEvent", "cmap", false},
-    {"connectionClosedEvent", "cmap", false},
+    {"poolCreatedEvent", "cmap", POOL_TELLS},
+    {"poolReadyEvent", "cmap", POOL_TELLS},
+    {"poolClearedEvent", "cmap", POOL_TELLS},
+    {"poolClosedEvent", "cmap", POOL_TELLS},
+    {"connectionCreatedEvent", "cmap", POOL_TELLS},
+    {"connectionReadyEvent", "cmap", POOL_TELLS},
+    {"connectionClosedEvent", "cmap", POOL_TELLS},
     {"connectionCheckOutStartedEvent", "cmap", true},
-    {"connectionCheckOutFailedEvent", "cmap", false},
+    {"connectionCheckOutFailedEvent", "cmap", POOL_TELLS},
     {"connectionCheckedOutEvent", "cmap", true},
     {"connectionCheckedInEvent", "cmap", true},
     {"serverDescriptionChangedEvent", "sdam", true},
@@ -173,6 +179,7 @@ static void command_failed(const mouv_command_event_t *event, void *arg) {
 
 /* --- The pool ------------------------------------------------------------------------------- */
 
+/** Without POOL_TELLS, as the next. */
 static void client_checked_out(const mouv_pool_event_t *event, void *arg) {
     spec_events_t *events = arg;
     if (is_of_no_test(events, event->operation_id)) return;
@@ -186,6 +193,95 @@ static void client_returned(const mouv_pool_event_t *event, void *arg) {
     if (is_of_no_test(events, event->operation_id)) return;
     events->checked_out--;
     add(events, "connectionCheckedInEvent", bson_new());
+}
+
+static bson_t *pool_fields(const mouv_connection_pool_event_t *event) {
+    bson_t *fields = bson_new();
+    BSON_APPEND_UTF8(fields, "address", event->host);
+    if (event->service_id) BSON_APPEND_OID(fields, "serviceId", event->service_id);
+    return fields;
+}
+
+static void pool_created(const mouv_connection_pool_event_t *event, void *arg) {
+    add(arg, "poolCreatedEvent", pool_fields(event));
+}
+
+static void pool_ready(const mouv_connection_pool_event_t *event, void *arg) {
+    add(arg, "poolReadyEvent", pool_fields(event));
+}
+
+static void pool_cleared(const mouv_connection_pool_event_t *event, void *arg) {
+    bson_t *fields = pool_fields(event);
+    BSON_APPEND_BOOL(fields, "interruptInUseConnections", event->interrupt_in_use);
+    add(arg, "poolClearedEvent", fields);
+}
+
+static void pool_closed(const mouv_connection_pool_event_t *event, void *arg) {
+    add(arg, "poolClosedEvent", pool_fields(event));
+}
+
+static bson_t *connection_fields(const mouv_connection_event_t *event) {
+    bson_t *fields = bson_new();
+    BSON_APPEND_UTF8(fields, "address", event->host);
+    if (event->connection_id) {
+        BSON_APPEND_INT64(fields, "connectionId", (int64_t)event->connection_id);
+    }
+    return fields;
+}
+
+static void connection_created(const mouv_connection_event_t *event, void *arg) {
+    add(arg, "connectionCreatedEvent", connection_fields(event));
+}
+
+static void connection_ready(const mouv_connection_event_t *event, void *arg) {
+    add(arg, "connectionReadyEvent", connection_fields(event));
+}
+
+static void connection_closed(const mouv_connection_event_t *event, void *arg) {
+    static const char *const reasons[] = {
+        [MOUV_CONNECTION_CLOSED_STALE] = "stale",
+        [MOUV_CONNECTION_CLOSED_IDLE] = "idle",
+        [MOUV_CONNECTION_CLOSED_ERROR] = "error",
+        [MOUV_CONNECTION_CLOSED_POOL] = "poolClosed",
+    };
+    bson_t *fields = connection_fields(event);
+    BSON_APPEND_UTF8(fields, "reason", reasons[event->closed_reason]);
+    add(arg, "connectionClosedEvent", fields);
+}
+
+/** Of somebody who wants a connection, unless that is no operation of the test. */
+static void tell_check_out(spec_events_t *events, const char *type,
+                           const mouv_connection_event_t *event, const char *reason) {
+    if (is_of_no_test(events, event->operation_id)) return;
+    bson_t *fields = connection_fields(event);
+    if (reason) BSON_APPEND_UTF8(fields, "reason", reason);
+    add(events, type, fields);
+}
+
+static void check_out_started(const mouv_connection_event_t *event, void *arg) {
+    tell_check_out(arg, "connectionCheckOutStartedEvent", event, NULL);
+}
+
+static void check_out_failed(const mouv_connection_event_t *event, void *arg) {
+    static const char *const reasons[] = {
+        [MOUV_CHECK_OUT_FAILED_POOL_CLOSED] = "poolClosed",
+        [MOUV_CHECK_OUT_FAILED_TIMEOUT] = "timeout",
+        [MOUV_CHECK_OUT_FAILED_CONNECTION] = "connectionError",
+    };
+    tell_check_out(arg, "connectionCheckOutFailedEvent", event,
+                   reasons[event->check_out_failed_reason]);
+}
+
+static void checked_out(const mouv_connection_event_t *event, void *arg) {
+    spec_events_t *events = arg;
+    if (!is_of_no_test(events, event->operation_id)) events->checked_out++;
+    tell_check_out(events, "connectionCheckedOutEvent", event, NULL);
+}
+
+static void checked_in(const mouv_connection_event_t *event, void *arg) {
+    spec_events_t *events = arg;
+    if (!is_of_no_test(events, event->operation_id)) events->checked_out--;
+    tell_check_out(events, "connectionCheckedInEvent", event, NULL);
 }
 
 /* --- Servers -------------------------------------------------------------------------------- */
@@ -259,7 +355,7 @@ spec_events_t *spec_events_new(spec_test_t *test, const bson_t *definition) {
 }
 
 int spec_events_listen(spec_events_t *events, mouv_client_t *client) {
-    static const mouv_monitor_t monitor = {
+    mouv_monitor_t monitor = {
         .command_started = command_started,
         .command_succeeded = command_succeeded,
         .command_failed = command_failed,
@@ -270,9 +366,22 @@ int spec_events_listen(spec_events_t *events, mouv_client_t *client) {
         .heartbeat_started = heartbeat_started,
         .heartbeat_succeeded = heartbeat_succeeded,
         .heartbeat_failed = heartbeat_failed,
-        .client_checked_out = client_checked_out,
-        .client_returned = client_returned,
+        .pool_created = pool_created,
+        .pool_ready = pool_ready,
+        .pool_cleared = pool_cleared,
+        .pool_closed = pool_closed,
+        .connection_created = connection_created,
+        .connection_ready = connection_ready,
+        .connection_closed = connection_closed,
+        .connection_check_out_started = check_out_started,
+        .connection_check_out_failed = check_out_failed,
+        .connection_checked_out = checked_out,
+        .connection_checked_in = checked_in,
     };
+    if (!POOL_TELLS) {
+        monitor.client_checked_out = client_checked_out;
+        monitor.client_returned = client_returned;
+    }
     return mouv_client_set_monitor(client, &monitor, events);
 }
 

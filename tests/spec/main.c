@@ -1,6 +1,7 @@
 /*
  * spec_runner: runs files of MongoDB's unified test format against MONGODB_URI. See README.md.
  */
+/* test: own-server, executors=sessions */
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>

@@ -20,7 +20,10 @@
 
 #include <mouv/mouv.h>
 
-/* --- Checks: usable on every stack; the case fails at its end ------------------------------- */
+/* --- Checks ---------------------------------------------------------------------------------
+
+   The words of support.h, usable on every stack: one that fails is told and counted, the case goes
+   on and fails at its end. */
 
 static int support_failures;
 
@@ -39,24 +42,24 @@ static inline void support_check_int(long long actual, long long expected, const
             mouv_error_name((int)expected));
 }
 
-static inline void support_check_str(const char *actual, const char *expected, const char *what,
-                                     const char *file, int line) {
+static inline void support_check_string(const char *actual, const char *expected, const char *what,
+                                        const char *file, int line) {
     if (support_check(actual && strcmp(actual, expected) == 0, what, file, line)) return;
     fprintf(stderr, "    \"%s\" != \"%s\"\n", actual ? actual : "(null)", expected);
 }
 
-static inline void support_check_has(const char *text, const char *part, const char *what,
-                                     const char *file, int line) {
+static inline void support_check_contains(const char *text, const char *part, const char *what,
+                                          const char *file, int line) {
     if (support_check(text && strstr(text, part), what, file, line)) return;
     fprintf(stderr, "    \"%s\" does not contain \"%s\"\n", text ? text : "(null)", part);
 }
 
-#define check(condition) support_check((condition), #condition, __FILE__, __LINE__)
-#define check_int(actual, expected) \
+#define CHECK(condition) support_check((condition), #condition, __FILE__, __LINE__)
+#define CHECK_INT(actual, expected) \
     support_check_int((actual), (expected), #actual " == " #expected, __FILE__, __LINE__)
-#define check_str(actual, expected) \
-    support_check_str((actual), (expected), #actual, __FILE__, __LINE__)
-#define check_has(text, part) support_check_has((text), (part), #text, __FILE__, __LINE__)
+#define CHECK_STRING(actual, expected) \
+    support_check_string((actual), (expected), #actual, __FILE__, __LINE__)
+#define CHECK_CONTAINS(text, part) support_check_contains((text), (part), #text, __FILE__, __LINE__)
 
 /* --- Events: a string of words in the order in which they happened -------------------------- */
 
@@ -104,13 +107,13 @@ static inline int take_log(const char **text) {
 }
 
 /* Checks that exactly one warning was given since the last look, with `part` in it. */
-#define check_one_warning(part) \
+#define CHECK_ONE_WARNING(part) \
     do { \
         const char *warning_; \
-        check_int(take_log(&warning_), 1); \
-        check_has(warning_, (part)); \
+        CHECK_INT(take_log(&warning_), 1); \
+        CHECK_CONTAINS(warning_, (part)); \
     } while (0)
-#define check_no_warning() \
+#define CHECK_NO_WARNING() \
     do { \
         const char *warning_; \
         int warnings_ = take_log(&warning_); \
@@ -197,8 +200,8 @@ static inline int support_setup(void **state) {
 
 static inline int support_teardown(void **state) {
     (void)state;
-    check_no_warning(); /* what a case expects it has taken */
-    check(mouv_runtime_current() == NULL);
+    CHECK_NO_WARNING(); /* what a case expects it has taken */
+    CHECK(mouv_runtime_current() == NULL);
     mouv_log_set_handler(NULL, NULL);
     return support_failures ? -1 : 0;
 }
@@ -247,7 +250,7 @@ static inline void run_body_virtually(mouv_fn_t body) {
    loop of the case's own; also what is about real time. */
 #define REAL_CASE(name) SUPPORT_CASE(name, run_body)
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, support_setup, support_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, support_setup, support_teardown)
 #define RUN_CASES(cases) cmocka_run_group_tests(cases, NULL, NULL)
 
 #endif

@@ -45,7 +45,7 @@ static inline int fails_with_text(void *arg) {
 }
 
 static inline int as_expected(int rc, int expected) {
-    if (rc >= 0 || rc == expected) check_int(rc, expected);
+    if (rc >= 0 || rc == expected) CHECK_INT(rc, expected);
     return rc == expected ? 0 : rc;
 }
 
@@ -74,7 +74,7 @@ static int step_task_copy(void) {
 static int step_failing_task(void) {
     mouv_error_t error;
     int rc = mouv_await(mouv_task(fails_with_text, NULL), &error);
-    check(rc != -5 || error.message[0] != '\0');
+    CHECK(rc != -5 || error.message[0] != '\0');
     return as_expected(rc, -5);
 }
 
@@ -225,7 +225,7 @@ static int step_lock(void) {
     mouv_lock_init(&shared_lock);
     mouv_future_t one = mouv_task(holds_the_lock, NULL), two = mouv_task(holds_the_lock, NULL);
     int first = mouv_await(one, NULL), second = mouv_await(two, NULL);
-    check(!mouv_lock_locked(&shared_lock));
+    CHECK(!mouv_lock_locked(&shared_lock));
     mouv_lock_clear(&shared_lock);
     return first < 0 ? first : second;
 }
@@ -265,7 +265,7 @@ static int step_then(void) {
         MOUV_SHIELD_SCOPE(until_called, 1000);
         while (!then && mouv_sleep_ms(1) == 0) {
         }
-        check(then);
+        CHECK(then);
     }
     return rc_then < 0 ? rc_then : rc < 0 && rc != MOUV_EINVAL ? rc : 0;
 }
@@ -284,9 +284,9 @@ static int step_calls(void) {
     mouv_handle_cancel(handle);
     int slept = mouv_sleep_ms(20);
     if (slept == 0) {
-        check(soon == (rc == 0));
-        check(later == (rc_later == 0));
-        check(!never);
+        CHECK(soon == (rc == 0));
+        CHECK(later == (rc_later == 0));
+        CHECK(!never);
     }
     return rc < 0 ? rc : rc_later < 0 ? rc_later : rc_never < 0 ? rc_never : slept;
 }

@@ -21,6 +21,20 @@ static inline int mock_case_stop(void **state) {
     return 0;
 }
 
+/** mock_server_resets(), once it has become at least `expected` or ten seconds are over: the server sees
+ * what a client has done to a connection a little later. */
+static inline uint64_t resets_become(const char *command, uint64_t expected) {
+    for (int i = 0; i < 2000 && mock_server_resets(mock, command) < expected; i++) mouv_sleep_ms(5);
+    return mock_server_resets(mock, command);
+}
+
+/** How many connections clients have made. */
+static inline uint64_t accepted(void) {
+    mock_server_stats_t stats;
+    mock_server_get_stats(mock, &stats);
+    return stats.accepted;
+}
+
 static inline mouv_collection_t *users_of(mouv_client_t *client) {
     return mouv_client_get_collection(client, "app", "users");
 }

@@ -16,6 +16,7 @@ typedef struct mock_command {
     mock_script_t script;
     uint64_t skipped, used; /* of the script */
     uint64_t count;
+    uint64_t resets; /* of connections whose last command it was */
 } mock_command_t;
 
 typedef struct mock_commands {

@@ -37,6 +37,7 @@ typedef struct connection {
     int handles; /* not closed yet */
     state_t state;
     uint64_t number;
+    mock_command_t *last; /* that has come; NULL: none yet */
     buffer_t input;
     mock_script_t script; /* of the reply under way */
     buffer_t output;
@@ -223,12 +224,13 @@ static void answer(connection_t *connection, mock_incoming_t *incoming) {
     uv_mutex_lock(&server->net.mutex);
     mock_command_t *command = mock_commands_get(&server->commands, incoming->request.command);
     command->count++;
+    connection->last = command; /* a row stays where it is */
     bool scripted = take_script(server, command, &connection->script);
     uv_mutex_unlock(&server->net.mutex);
     if (!scripted && server->choose)
         server->choose(server->choose_arg, &incoming->request, &connection->script);
     if (incoming->no_reply) connection->script.silent = true;
-    compose(connection, incoming, command); /* a row stays where it is */
+    compose(connection, incoming, command);
     connection->sent = 0;
     if (connection->script.delay_ms > 0)
         wait_for(connection, connection->script.delay_ms);
@@ -286,6 +288,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
     mock_server_t *server = connection->server;
     if (size < 0) {
         count(server, size == UV_EOF ? &server->stats.ended : &server->stats.reset, 1);
+        if (size != UV_EOF && connection->last) count(server, &connection->last->resets, 1);
         close_connection(connection, false);
         return;
     }
@@ -380,6 +383,13 @@ uint64_t mock_server_count(mock_server_t *server, const char *command) {
     uint64_t count_of_it = mock_commands_get(&server->commands, command)->count;
     uv_mutex_unlock(&server->net.mutex);
     return count_of_it;
+}
+
+uint64_t mock_server_resets(mock_server_t *server, const char *command) {
+    uv_mutex_lock(&server->net.mutex);
+    uint64_t resets = mock_commands_get(&server->commands, command)->resets;
+    uv_mutex_unlock(&server->net.mutex);
+    return resets;
 }
 
 void mock_server_get_stats(mock_server_t *server, mock_server_stats_t *stats) {

@@ -93,6 +93,9 @@ void mock_server_reply(mock_server_t *server, const char *command, const char *j
 /** How many of these commands have come ("*": of all, except hello). */
 uint64_t mock_server_count(mock_server_t *server, const char *command);
 
+/** How many connections clients have reset whose last command was this one. */
+uint64_t mock_server_resets(mock_server_t *server, const char *command);
+
 /** What the server has seen of connections. */
 typedef struct mock_server_stats {
     uint64_t accepted;

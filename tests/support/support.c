@@ -154,9 +154,13 @@ int insert_in_session(test_t *t, const mouv_session_t *session, const char *docu
     return await(t, mouv_collection_insert_one(t->users, json(t, document), opts, NULL));
 }
 
-static int set_fail_point(test_t *t, const char *text) {
+int set_fail_point(test_t *t, const char *command) {
+    if (getenv("MOUV_TEST_SHARED")) {
+        fprintf(stderr, "test is wrong: a fail point, and its file is not marked \"own-server\"\n");
+        abort();
+    }
     mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
-    return await(t, mouv_database_command(admin, json(t, text), NULL, NULL));
+    return await(t, mouv_database_command(admin, json(t, command), NULL, NULL));
 }
 
 int fail_commands(test_t *t, int times, const char *names, const char *data) {
@@ -180,6 +184,15 @@ mouv_client_stats_t stats_of(const mouv_client_t *client) {
     mouv_client_stats_t stats;
     mouv_client_get_stats(client, &stats);
     return stats;
+}
+
+bool is_quiet_within(const mouv_client_t *client, int ms) {
+    for (; ms > 0; ms -= 5) {
+        mouv_client_stats_t stats = stats_of(client);
+        if (stats.busy == 0 && stats.in_flight == 0 && stats.late == 0) return true;
+        mouv_sleep_ms(5);
+    }
+    return false;
 }
 
 int current_ops(test_t *t, const char *options, const char *with) {

@@ -96,8 +96,12 @@ const bson_t *in(test_t *t, const mouv_session_t *session, const char *more);
 /** Inserts a document into "users" in this session; 1 on success. */
 int insert_in_session(test_t *t, const mouv_session_t *session, const char *document);
 
+/** Sends a configureFailPoint, as JSON. Fail points are the server's, for all who use it: a file that
+ *  calls this or what follows is marked "own-server" (tests/README.md). */
+int set_fail_point(test_t *t, const char *command);
+
 /** Makes the server's next `times` commands of these names ("'find', 'getMore'") fail or wait: what
- *  stands in a fail point's data. The case needs a server of its own (see tests/CMakeLists.txt). */
+ *  stands in a fail point's data. */
 int fail_commands(test_t *t, int times, const char *names, const char *data);
 
 /** No command fails any more. */
@@ -108,6 +112,10 @@ int64_t now_ms(void);
 
 /** The client's counters, now. */
 mouv_client_stats_t stats_of(const mouv_client_t *client);
+
+/** Whether nothing runs and no connection is being set up, at most so many milliseconds later. After an
+ * operation with a deadline the lane for kills is connected then, too. */
+bool is_quiet_within(const mouv_client_t *client, int ms);
 
 /** What runs on the server, in the case's collection "users", as a pipeline of $currentOp with
  * `options` and a $match of `with` too tells: how many; below 0 on failure. Both are parts of JSON.

@@ -16,9 +16,9 @@ static int says_body(void *arg) {
 
 static void check_consumed(mouv_future_t future) {
     mouv_error_t error = {0};
-    check_int(mouv_await(future, &error), MOUV_EINVAL);
-    check_int(error.code, MOUV_EINVAL);
-    check_has(error.message, "already consumed");
+    CHECK_INT(mouv_await(future, &error), MOUV_EINVAL);
+    CHECK_INT(error.code, MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "already consumed");
 }
 
 CORO_CASE(await_twice_is_already_consumed_for_every_kind) {
@@ -34,7 +34,7 @@ CORO_CASE(await_twice_is_already_consumed_for_every_kind) {
                              mouv_shield(mouv_task(return_int, &five))};
     const int expected[] = {5, 5, 5, 0, 0, 5, 5};
     for (size_t i = 0; i < 7; i++) {
-        check_int(mouv_await(kinds[i], NULL), expected[i]);
+        CHECK_INT(mouv_await(kinds[i], NULL), expected[i]);
         check_consumed(kinds[i]);
         check_consumed(kinds[i]);
     }
@@ -44,7 +44,7 @@ CORO_CASE(await_twice_is_already_consumed_for_every_kind) {
 CORO_CASE(await_twice_is_already_consumed_after_a_failure) {
     int minus = -3;
     mouv_future_t task = mouv_task(return_int, &minus);
-    check_int(mouv_await(task, NULL), -3);
+    CHECK_INT(mouv_await(task, NULL), -3);
     check_consumed(task);
     return 0;
 }
@@ -55,7 +55,7 @@ CORO_CASE(what_a_consumer_has_taken_is_already_consumed) {
     check_consumed(a);
     check_consumed(b);
     check_consumed(c);
-    check_int(mouv_await(all, NULL), 0);
+    CHECK_INT(mouv_await(all, NULL), 0);
     return 0;
 }
 
@@ -68,16 +68,16 @@ CORO_CASE(future_that_another_task_awaits_is_already_consumed) {
     mouv_future_t other = mouv_task(awaits_once_more, &future);
     yield(1);
     check_consumed(future);
-    check_int(mouv_await(other, NULL), 0); /* the misuse did not disturb the rightful awaiter */
+    CHECK_INT(mouv_await(other, NULL), 0); /* the misuse did not disturb the rightful awaiter */
     return 0;
 }
 
 CORO_CASE(handles_of_nothing_are_invalid) {
     mouv_error_t error = {0};
-    check_int(mouv_await(stale_zero, &error), MOUV_EINVAL);
-    check(error.message[0] != '\0');
-    check_int(mouv_await(stale_garbage, NULL), MOUV_EINVAL);
-    check_int(mouv_await(stale_ones, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(stale_zero, &error), MOUV_EINVAL);
+    CHECK(error.message[0] != '\0');
+    CHECK_INT(mouv_await(stale_garbage, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(stale_ones, NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -87,17 +87,17 @@ CORO_CASE(await_of_a_done_future_does_not_suspend) {
     mouv_future_t future = mouv_future_new();
     mouv_future_set_result(future, 5);
     mouv_future_unref(mouv_task(says_body, NULL));
-    check_int(mouv_await(future, NULL), 5);
-    check_str(events(), "");
+    CHECK_INT(mouv_await(future, NULL), 5);
+    CHECK_STRING(events(), "");
     yield(1);
-    check_str(events(), "body");
+    CHECK_STRING(events(), "body");
     return 0;
 }
 
 CORO_CASE(await_accepts_no_error) {
     int minus = -3;
-    check_int(mouv_await(mouv_task(return_int, &minus), NULL), -3);
-    check_int(mouv_await(mouv_coro(return_int, &minus), NULL), -3);
+    CHECK_INT(mouv_await(mouv_task(return_int, &minus), NULL), -3);
+    CHECK_INT(mouv_await(mouv_coro(return_int, &minus), NULL), -3);
     return 0;
 }
 
@@ -105,9 +105,9 @@ CORO_CASE(await_takes_coroutines_tasks_and_futures_alike) {
     int one = 1, two = 2;
     mouv_future_t three = mouv_future_new();
     mouv_future_set_result(three, 3);
-    check_int(mouv_await(mouv_coro(return_int, &one), NULL), 1);
-    check_int(mouv_await(mouv_task(return_int, &two), NULL), 2);
-    check_int(mouv_await(three, NULL), 3);
+    CHECK_INT(mouv_await(mouv_coro(return_int, &one), NULL), 1);
+    CHECK_INT(mouv_await(mouv_task(return_int, &two), NULL), 2);
+    CHECK_INT(mouv_await(three, NULL), 3);
     return 0;
 }
 
@@ -125,8 +125,8 @@ CORO_CASE(every_holder_of_a_reference_is_woken_in_order) {
     }
     yield(2);
     mouv_future_set_result(future, 8);
-    for (int i = 0; i < 5; i++) check_int(mouv_await(tasks[i], NULL), 8);
-    check_str(events(), "8 8 8 8 8");
+    for (int i = 0; i < 5; i++) CHECK_INT(mouv_await(tasks[i], NULL), 8);
+    CHECK_STRING(events(), "8 8 8 8 8");
     return 0;
 }
 
@@ -141,7 +141,7 @@ REAL_CASE(future_completed_by_a_callback_of_the_loop_wakes_its_awaiter) {
     uv_timer_init(mouv_runtime_loop(mouv_runtime_current()), &timer);
     timer.data = &future;
     uv_timer_start(&timer, set_from_timer, 10, 0);
-    check_int(mouv_await(future, NULL), 12);
+    CHECK_INT(mouv_await(future, NULL), 12);
     mouv_sleep_ms(2);
     return 0;
 }
@@ -152,13 +152,13 @@ static void awaits_in_a_callback(mouv_future_t future, void *task) {
     mouv_error_t error = {0};
     mouv_future_t *given = task;
     (void)future;
-    check_int(mouv_await(*given, &error), MOUV_ENOTCORO);
-    check_int(error.code, MOUV_ENOTCORO);
-    check_str(error.message, mouv_error_message(MOUV_ENOTCORO));
-    check_int(mouv_sleep_ms(0), MOUV_ENOTCORO);
-    check_int(mouv_sleep_ms(10), MOUV_ENOTCORO);
-    check_int(mouv_await_for(mouv_sleep_future(10), 10, &error), MOUV_ENOTCORO);
-    check_int(mouv_with_timeout(10, says_body, NULL, NULL), MOUV_ENOTCORO);
+    CHECK_INT(mouv_await(*given, &error), MOUV_ENOTCORO);
+    CHECK_INT(error.code, MOUV_ENOTCORO);
+    CHECK_STRING(error.message, mouv_error_message(MOUV_ENOTCORO));
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ENOTCORO);
+    CHECK_INT(mouv_sleep_ms(10), MOUV_ENOTCORO);
+    CHECK_INT(mouv_await_for(mouv_sleep_future(10), 10, &error), MOUV_ENOTCORO);
+    CHECK_INT(mouv_with_timeout(10, says_body, NULL, NULL), MOUV_ENOTCORO);
     event("refused");
 }
 
@@ -166,24 +166,24 @@ CORO_CASE(suspending_in_a_callback_is_refused_and_what_was_given_is_cancelled) {
     mouv_future_t task = mouv_task(long_sleep, NULL);
     mouv_future_t own = mouv_future_ref(task);
     yield(1);
-    check_int(mouv_then(mouv_sleep_future(0), awaits_in_a_callback, &task), 0);
+    CHECK_INT(mouv_then(mouv_sleep_future(0), awaits_in_a_callback, &task), 0);
     pause_ms(10);
-    check_str(events(), "refused");
-    check(mouv_future_cancelled(own));
-    check_int(mouv_await(own, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "refused");
+    CHECK(mouv_future_cancelled(own));
+    CHECK_INT(mouv_await(own, NULL), MOUV_ECANCELED);
     return 0;
 }
 
 static void coro_in_a_callback(mouv_future_t future, void *arg) {
     (void)future, (void)arg;
-    check_int(mouv_await(mouv_coro(says_body, NULL), NULL), MOUV_ENOTCORO);
+    CHECK_INT(mouv_await(mouv_coro(says_body, NULL), NULL), MOUV_ENOTCORO);
     event("refused");
 }
 
 CORO_CASE(coroutine_awaited_outside_a_coroutine_does_not_run) {
-    check_int(mouv_then(mouv_sleep_future(0), coro_in_a_callback, NULL), 0);
+    CHECK_INT(mouv_then(mouv_sleep_future(0), coro_in_a_callback, NULL), 0);
     pause_ms(10);
-    check_str(events(), "refused");
+    CHECK_STRING(events(), "refused");
     take_log(NULL); /* whether that counts as "never awaited" is left open */
     return 0;
 }
@@ -203,19 +203,19 @@ static void await_without_a_runtime_is_refused(void **state) {
 static int awaits_itself(void *arg) {
     mouv_error_t error = {0};
     (void)arg;
-    check_int(mouv_await(mouv_current_task(), &error), MOUV_EDEADLK);
-    check_str(error.message, mouv_error_message(MOUV_EDEADLK));
-    check(!mouv_cancelling());
-    check_int(mouv_await_for(mouv_current_task(), 1000, NULL), MOUV_EDEADLK);
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_INT(mouv_await(mouv_current_task(), &error), MOUV_EDEADLK);
+    CHECK_STRING(error.message, mouv_error_message(MOUV_EDEADLK));
+    CHECK(!mouv_cancelling());
+    CHECK_INT(mouv_await_for(mouv_current_task(), 1000, NULL), MOUV_EDEADLK);
+    CHECK_INT(mouv_sleep_ms(1), 0);
     event("refused");
     return 5;
 }
 
 CORO_CASE(task_that_awaits_itself_is_told_and_goes_on) {
     mouv_future_t task = mouv_task(awaits_itself, NULL); /* its reference is not consumed */
-    check_int(mouv_await_for(task, 5000, NULL), 5);
-    check_str(events(), "refused");
+    CHECK_INT(mouv_await_for(task, 5000, NULL), 5);
+    CHECK_STRING(events(), "refused");
     return 0;
 }
 
@@ -223,14 +223,14 @@ static int awaits_itself_within(void *arg) {
     mouv_error_t error = {0};
     (void)arg;
     mouv_future_t all = mouv_gather(mouv_future_ref(mouv_current_task()), mouv_sleep_future(1));
-    check_int(mouv_await(all, &error), MOUV_EDEADLK);
+    CHECK_INT(mouv_await(all, &error), MOUV_EDEADLK);
     event("refused");
     return 0;
 }
 
 CORO_CASE(task_that_awaits_itself_through_a_gather_is_told) {
     mouv_await_for(mouv_task(awaits_itself_within, NULL), 2000, NULL);
-    check_str(events(), "refused");
+    CHECK_STRING(events(), "refused");
     return 0;
 }
 
@@ -259,9 +259,9 @@ static void check_ring(int size, bool through_gather) {
     ring = (struct ring){.size = size, .through_gather = through_gather};
     for (int i = 0; i < size; i++) ring.tasks[i] = mouv_task(awaits_its_neighbour, &index[i]);
     mouv_future_t all = mouv_gather_all(ring.tasks, (size_t)size, NULL, NULL);
-    check_int(mouv_await_for(all, 8000, NULL), 0);
-    check_int(ring.told, 1);
-    check(took(began, through_gather ? 1 : 0));
+    CHECK_INT(mouv_await_for(all, 8000, NULL), 0);
+    CHECK_INT(ring.told, 1);
+    CHECK(took(began, through_gather ? 1 : 0));
 }
 
 CORO_CASE(cycle_of_two_is_told_to_the_one_that_closes_it) {
@@ -299,7 +299,7 @@ CORO_CASE(cycle_through_shield_and_wait_for_is_told) {
     ring.tasks[0] = mouv_task(shields_the_next, NULL);
     ring.tasks[1] = mouv_task(limits_the_first, NULL);
     mouv_await_for(mouv_gather_array(ring.tasks, 2), 8000, NULL);
-    check_int(ring.told, 1);
+    CHECK_INT(ring.told, 1);
     return 0;
 }
 
@@ -309,7 +309,7 @@ CORO_CASE(two_ways_to_the_same_task_are_no_cycle) {
     mouv_future_t left = mouv_future_ref(bottom), right = mouv_future_ref(bottom);
     mouv_future_t all = mouv_gather(mouv_task(awaits_once_more, &left),
                                     mouv_task(awaits_once_more, &right), mouv_gather(bottom));
-    check_int(mouv_await(all, NULL), 0);
+    CHECK_INT(mouv_await(all, NULL), 0);
     return 0;
 }
 
@@ -317,11 +317,11 @@ CORO_CASE(two_ways_to_the_same_task_are_no_cycle) {
 
 CORO_CASE(sleep_takes_its_time) {
     int64_t began = clock_ms();
-    check_int(mouv_sleep_ms(30), 0);
-    check(took(began, 30));
+    CHECK_INT(mouv_sleep_ms(30), 0);
+    CHECK(took(began, 30));
     began = clock_ms();
-    check_int(mouv_await(mouv_sleep_future(30), NULL), 0);
-    check(took(began, 30));
+    CHECK_INT(mouv_await(mouv_sleep_future(30), NULL), 0);
+    CHECK(took(began, 30));
     return 0;
 }
 
@@ -335,8 +335,8 @@ CORO_CASE(sleepers_wake_in_the_order_of_their_times) {
     int64_t times[] = {90, 0, 60, 30, -5};
     mouv_future_t tasks[5];
     for (int i = 0; i < 5; i++) tasks[i] = mouv_task(sleep_and_say, &times[i]);
-    check_int(mouv_await(mouv_gather_array(tasks, 5), NULL), 0);
-    check_str(events(), "0 -5 30 60 90");
+    CHECK_INT(mouv_await(mouv_gather_array(tasks, 5), NULL), 0);
+    CHECK_STRING(events(), "0 -5 30 60 90");
     return 0;
 }
 
@@ -349,8 +349,8 @@ static int sleep_equal(void *word) {
 CORO_CASE(sleepers_of_one_tick_and_one_time_wake_in_order) {
     mouv_future_t all = mouv_gather(mouv_task(sleep_equal, "a"), mouv_task(sleep_equal, "b"),
                                     mouv_task(sleep_equal, "c"), mouv_task(sleep_equal, "d"));
-    check_int(mouv_await(all, NULL), 0);
-    check_str(events(), "a b c d");
+    CHECK_INT(mouv_await(all, NULL), 0);
+    CHECK_STRING(events(), "a b c d");
     return 0;
 }
 
@@ -360,15 +360,15 @@ CORO_CASE(sleep_of_nothing_lets_every_ready_task_run_once) {
         events_clear();
         mouv_future_unref(mouv_task(say, "a"));
         mouv_future_unref(mouv_task(say, "b"));
-        check_int(mouv_sleep_ms(nothing[i]), 0);
-        check_str(events(), "a b");
+        CHECK_INT(mouv_sleep_ms(nothing[i]), 0);
+        CHECK_STRING(events(), "a b");
     }
     return 0;
 }
 
 CORO_CASE(sleep_without_end_does_not_end) {
-    check_int(mouv_await_for(mouv_sleep_future(INT64_MAX), 20, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_await_for(mouv_sleep_future(INT64_MAX - 1), 20, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await_for(mouv_sleep_future(INT64_MAX), 20, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await_for(mouv_sleep_future(INT64_MAX - 1), 20, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
@@ -377,8 +377,8 @@ CORO_CASE(thousand_sleepers_end_in_the_time_of_one) {
     static mouv_future_t tasks[N];
     int64_t ms = 100, began = clock_ms();
     for (int i = 0; i < N; i++) tasks[i] = mouv_task(sleeper, &ms);
-    check_int(mouv_await(mouv_gather_array(tasks, N), NULL), 0);
-    check(took(began, 100));
+    CHECK_INT(mouv_await(mouv_gather_array(tasks, N), NULL), 0);
+    CHECK(took(began, 100));
     return 0;
 }
 
@@ -403,8 +403,8 @@ REAL_CASE(task_that_only_yields_does_not_starve_timers) {
     stop = false;
     int64_t began = clock_ms();
     mouv_future_t both = mouv_gather(mouv_task(spins, NULL), mouv_task(stops_after_20_ms, NULL));
-    check_int(mouv_await(both, NULL), 0);
-    check(took(began, 20));
+    CHECK_INT(mouv_await(both, NULL), 0);
+    CHECK(took(began, 20));
     return 0;
 }
 
@@ -419,8 +419,8 @@ REAL_CASE(tasks_that_replace_themselves_do_not_starve_timers) {
     respawn_until = clock_ms() + 2 * slack_ms();
     mouv_future_unref(mouv_task(respawns, NULL));
     int64_t began = clock_ms();
-    check_int(mouv_sleep_ms(10), 0);
-    check(took(began, 10));
+    CHECK_INT(mouv_sleep_ms(10), 0);
+    CHECK(took(began, 10));
     respawn_until = 0;
     return 0;
 }
@@ -439,13 +439,13 @@ static mouv_future_t wrap(mouv_future_t future, char how) {
 
 static void check_depth(char how) {
     int five = 5, expected = how == 'g' ? 0 : 5;
-    check_int(mouv_await(wrap(mouv_task(return_int, &five), how), NULL), expected);
-    check_int(mouv_await(wrap(mouv_task(fail_minus_5, "deep"), how), NULL), -5);
+    CHECK_INT(mouv_await(wrap(mouv_task(return_int, &five), how), NULL), expected);
+    CHECK_INT(mouv_await(wrap(mouv_task(fail_minus_5, "deep"), how), NULL), -5);
     mouv_future_t cancelled = wrap(mouv_sleep_future(60000), how);
     mouv_future_cancel(cancelled);
-    check_int(mouv_await(cancelled, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(cancelled, NULL), MOUV_ECANCELED);
     mouv_future_unref(wrap(mouv_sleep_future(1), how));
-    check_int(mouv_await_for(wrap(mouv_sleep_future(60000), how), 5, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await_for(wrap(mouv_sleep_future(60000), how), 5, NULL), MOUV_ETIMEDOUT);
     mouv_sleep_ms(5);
 }
 
@@ -466,37 +466,37 @@ CORO_CASE(limits_a_thousand_deep_settle) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(await_twice_is_already_consumed_for_every_kind),
-        CASE(await_twice_is_already_consumed_after_a_failure),
-        CASE(what_a_consumer_has_taken_is_already_consumed),
-        CASE(future_that_another_task_awaits_is_already_consumed),
-        CASE(handles_of_nothing_are_invalid),
-        CASE(await_of_a_done_future_does_not_suspend),
-        CASE(await_accepts_no_error),
-        CASE(await_takes_coroutines_tasks_and_futures_alike),
-        CASE(every_holder_of_a_reference_is_woken_in_order),
-        CASE(future_completed_by_a_callback_of_the_loop_wakes_its_awaiter),
-        CASE(suspending_in_a_callback_is_refused_and_what_was_given_is_cancelled),
-        CASE(coroutine_awaited_outside_a_coroutine_does_not_run),
-        CASE(await_without_a_runtime_is_refused),
-        CASE(task_that_awaits_itself_is_told_and_goes_on),
-        CASE(task_that_awaits_itself_through_a_gather_is_told),
-        CASE(cycle_of_two_is_told_to_the_one_that_closes_it),
-        CASE(cycle_of_five_is_told_to_the_one_that_closes_it),
-        CASE(cycle_through_gathers_is_told_to_the_one_that_closes_it),
-        CASE(sleep_takes_its_time),
-        CASE(sleepers_wake_in_the_order_of_their_times),
-        CASE(sleepers_of_one_tick_and_one_time_wake_in_order),
-        CASE(sleep_of_nothing_lets_every_ready_task_run_once),
-        CASE(sleep_without_end_does_not_end),
-        CASE(thousand_sleepers_end_in_the_time_of_one),
-        CASE(task_that_only_yields_does_not_starve_timers),
-        CASE(cycle_through_shield_and_wait_for_is_told),
-        CASE(two_ways_to_the_same_task_are_no_cycle),
-        CASE(tasks_that_replace_themselves_do_not_starve_timers),
-        CASE(gathers_a_thousand_deep_settle),
-        CASE(shields_a_thousand_deep_settle),
-        CASE(limits_a_thousand_deep_settle),
+        TEST(await_twice_is_already_consumed_for_every_kind),
+        TEST(await_twice_is_already_consumed_after_a_failure),
+        TEST(what_a_consumer_has_taken_is_already_consumed),
+        TEST(future_that_another_task_awaits_is_already_consumed),
+        TEST(handles_of_nothing_are_invalid),
+        TEST(await_of_a_done_future_does_not_suspend),
+        TEST(await_accepts_no_error),
+        TEST(await_takes_coroutines_tasks_and_futures_alike),
+        TEST(every_holder_of_a_reference_is_woken_in_order),
+        TEST(future_completed_by_a_callback_of_the_loop_wakes_its_awaiter),
+        TEST(suspending_in_a_callback_is_refused_and_what_was_given_is_cancelled),
+        TEST(coroutine_awaited_outside_a_coroutine_does_not_run),
+        TEST(await_without_a_runtime_is_refused),
+        TEST(task_that_awaits_itself_is_told_and_goes_on),
+        TEST(task_that_awaits_itself_through_a_gather_is_told),
+        TEST(cycle_of_two_is_told_to_the_one_that_closes_it),
+        TEST(cycle_of_five_is_told_to_the_one_that_closes_it),
+        TEST(cycle_through_gathers_is_told_to_the_one_that_closes_it),
+        TEST(sleep_takes_its_time),
+        TEST(sleepers_wake_in_the_order_of_their_times),
+        TEST(sleepers_of_one_tick_and_one_time_wake_in_order),
+        TEST(sleep_of_nothing_lets_every_ready_task_run_once),
+        TEST(sleep_without_end_does_not_end),
+        TEST(thousand_sleepers_end_in_the_time_of_one),
+        TEST(task_that_only_yields_does_not_starve_timers),
+        TEST(cycle_through_shield_and_wait_for_is_told),
+        TEST(two_ways_to_the_same_task_are_no_cycle),
+        TEST(tasks_that_replace_themselves_do_not_starve_timers),
+        TEST(gathers_a_thousand_deep_settle),
+        TEST(shields_a_thousand_deep_settle),
+        TEST(limits_a_thousand_deep_settle),
     };
     return RUN_CASES(cases);
 }

@@ -22,31 +22,31 @@ static int value_after_20_ms(void *arg) {
 }
 
 static void check_timed_out(int rc, const mouv_error_t *error) {
-    check_int(rc, MOUV_ETIMEDOUT);
-    check_int(error->code, MOUV_ETIMEDOUT);
-    check_int(error->cause, MOUV_ECANCELED);
-    check(error->message[0] != '\0');
+    CHECK_INT(rc, MOUV_ETIMEDOUT);
+    CHECK_INT(error->code, MOUV_ETIMEDOUT);
+    CHECK_INT(error->cause, MOUV_ECANCELED);
+    CHECK(error->message[0] != '\0');
 }
 
 /* --- In time and too late ------------------------------------------------------------------- */
 
 CORO_CASE(result_in_time_is_returned) {
     mouv_error_t error = {.code = 77};
-    check_int(mouv_await_for(mouv_task(value_after_20_ms, NULL), 5000, &error), 9);
-    check_int(mouv_await_for(mouv_coro(value_after_20_ms, NULL), 5000, &error), 9);
-    check_int(mouv_await(mouv_wait_for(mouv_task(value_after_20_ms, NULL), 5000), &error), 9);
-    check_int(mouv_await(mouv_wait_for(mouv_coro(value_after_20_ms, NULL), 5000), &error), 9);
-    check_int(error.code, 77);
+    CHECK_INT(mouv_await_for(mouv_task(value_after_20_ms, NULL), 5000, &error), 9);
+    CHECK_INT(mouv_await_for(mouv_coro(value_after_20_ms, NULL), 5000, &error), 9);
+    CHECK_INT(mouv_await(mouv_wait_for(mouv_task(value_after_20_ms, NULL), 5000), &error), 9);
+    CHECK_INT(mouv_await(mouv_wait_for(mouv_coro(value_after_20_ms, NULL), 5000), &error), 9);
+    CHECK_INT(error.code, 77);
     return 0;
 }
 
 CORO_CASE(failure_in_time_is_returned_whole) {
     mouv_error_t error = {0};
-    check_int(mouv_await_for(mouv_task(fail_minus_5, "why"), 5000, &error), -5);
-    check_str(error.message, "why");
+    CHECK_INT(mouv_await_for(mouv_task(fail_minus_5, "why"), 5000, &error), -5);
+    CHECK_STRING(error.message, "why");
     mouv_future_t twin = mouv_wait_for(mouv_coro(fail_minus_5, "twin"), 5000);
-    check_int(mouv_await(twin, &error), -5);
-    check_str(error.message, "twin");
+    CHECK_INT(mouv_await(twin, &error), -5);
+    CHECK_STRING(error.message, "twin");
     return 0;
 }
 
@@ -54,11 +54,11 @@ CORO_CASE(late_task_is_cancelled_and_timed_out) {
     mouv_error_t error = {0};
     int64_t began = clock_ms();
     int rc = mouv_await_for(mouv_task(forever, NULL), 20, &error);
-    check(took(began, 20));
+    CHECK(took(began, 20));
     check_timed_out(rc, &error);
-    check_str(events(), "began cancelled");
-    check(!mouv_cancelling());
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_STRING(events(), "began cancelled");
+    CHECK(!mouv_cancelling());
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return 0;
 }
 
@@ -66,10 +66,10 @@ CORO_CASE(late_coroutine_is_cancelled_and_timed_out) {
     mouv_error_t error = {0};
     int64_t began = clock_ms();
     int rc = mouv_await_for(mouv_coro(forever, NULL), 20, &error);
-    check(took(began, 20));
+    CHECK(took(began, 20));
     check_timed_out(rc, &error);
-    check_str(events(), "began cancelled");
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_STRING(events(), "began cancelled");
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return 0;
 }
 
@@ -77,9 +77,9 @@ CORO_CASE(late_twin_is_cancelled_and_timed_out) {
     mouv_error_t error = {0};
     int64_t began = clock_ms();
     int rc = mouv_await(mouv_wait_for(mouv_coro(forever, NULL), 20), &error);
-    check(took(began, 20));
+    CHECK(took(began, 20));
     check_timed_out(rc, &error);
-    check_str(events(), "began cancelled");
+    CHECK_STRING(events(), "began cancelled");
     return 0;
 }
 
@@ -88,8 +88,8 @@ CORO_CASE(late_future_is_cancelled_and_timed_out) {
     mouv_future_t future = mouv_future_new();
     mouv_future_t own = mouv_future_ref(future);
     check_timed_out(mouv_await_for(future, 10, &error), &error);
-    check(mouv_future_cancelled(own));
-    check_int(mouv_future_set_result(own, 1), MOUV_ESTATE);
+    CHECK(mouv_future_cancelled(own));
+    CHECK_INT(mouv_future_set_result(own, 1), MOUV_ESTATE);
     mouv_future_unref(own);
     return 0;
 }
@@ -98,7 +98,7 @@ static int cleans_up_for_60_ms(void *arg) {
     (void)arg;
     int rc = mouv_sleep_ms(400000);
     MOUV_SHIELD_SCOPE(cleanup, 5000);
-    check_int(mouv_sleep_ms(60), 0);
+    CHECK_INT(mouv_sleep_ms(60), 0);
     event("cleaned");
     return rc;
 }
@@ -107,19 +107,19 @@ CORO_CASE(timeout_waits_until_the_task_has_really_ended) {
     mouv_error_t error = {0};
     int64_t began = clock_ms();
     int rc = mouv_await_for(mouv_task(cleans_up_for_60_ms, NULL), 20, &error);
-    check(took(began, 80));
+    CHECK(took(began, 80));
     check_timed_out(rc, &error);
-    check_str(events(), "cleaned");
+    CHECK_STRING(events(), "cleaned");
     began = clock_ms();
-    check_int(mouv_await(mouv_wait_for(mouv_task(cleans_up_for_60_ms, NULL), 20), NULL),
+    CHECK_INT(mouv_await(mouv_wait_for(mouv_task(cleans_up_for_60_ms, NULL), 20), NULL),
               MOUV_ETIMEDOUT);
-    check(took(began, 80));
+    CHECK(took(began, 80));
     return 0;
 }
 
 static int swallows_and_returns_7(void *arg) {
     (void)arg;
-    check_int(mouv_sleep_ms(400000), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(400000), MOUV_ECANCELED);
     return 7;
 }
 
@@ -130,19 +130,19 @@ static int fails_differently(void *arg) {
 }
 
 CORO_CASE(late_result_of_a_swallowed_cancel_is_returned_as_it_is) {
-    check_int(mouv_await_for(mouv_task(swallows_and_returns_7, NULL), 10, NULL), 7);
-    check_int(mouv_await_for(mouv_coro(swallows_and_returns_7, NULL), 10, NULL), 7);
+    CHECK_INT(mouv_await_for(mouv_task(swallows_and_returns_7, NULL), 10, NULL), 7);
+    CHECK_INT(mouv_await_for(mouv_coro(swallows_and_returns_7, NULL), 10, NULL), 7);
     mouv_future_t twin = mouv_wait_for(mouv_task(swallows_and_returns_7, NULL), 10);
-    check_int(mouv_await(twin, NULL), 7);
+    CHECK_INT(mouv_await(twin, NULL), 7);
     return 0;
 }
 
 CORO_CASE(late_failure_of_another_kind_is_returned_as_it_is) {
     mouv_error_t error = {0};
-    check_int(mouv_await_for(mouv_task(fails_differently, NULL), 10, &error), -9);
-    check_str(error.message, "while cleaning up");
+    CHECK_INT(mouv_await_for(mouv_task(fails_differently, NULL), 10, &error), -9);
+    CHECK_STRING(error.message, "while cleaning up");
     mouv_future_t twin = mouv_wait_for(mouv_task(fails_differently, NULL), 10);
-    check_int(mouv_await(twin, NULL), -9);
+    CHECK_INT(mouv_await(twin, NULL), -9);
     return 0;
 }
 
@@ -155,8 +155,8 @@ CORO_CASE(expired_limit_returns_the_result_of_a_done_future) {
         mouv_future_t future = mouv_future_new(), other = mouv_future_new();
         mouv_future_set_result(future, 4);
         mouv_future_set_result(other, 6);
-        check_int(mouv_await_for(future, expired[i], NULL), 4);
-        check_int(mouv_await(mouv_wait_for(other, expired[i]), NULL), 6);
+        CHECK_INT(mouv_await_for(future, expired[i], NULL), 4);
+        CHECK_INT(mouv_await(mouv_wait_for(other, expired[i]), NULL), 6);
     }
     return 0;
 }
@@ -166,9 +166,9 @@ CORO_CASE(expired_limit_times_a_pending_future_out_at_once) {
         mouv_error_t error = {0};
         int64_t began = clock_ms();
         check_timed_out(mouv_await_for(mouv_sleep_future(60000), expired[i], &error), &error);
-        check_int(mouv_await(mouv_wait_for(mouv_sleep_future(60000), expired[i]), &error),
+        CHECK_INT(mouv_await(mouv_wait_for(mouv_sleep_future(60000), expired[i]), &error),
                   MOUV_ETIMEDOUT);
-        check(took(began, 0));
+        CHECK(took(began, 0));
     }
     return 0;
 }
@@ -177,35 +177,35 @@ CORO_CASE(expired_limit_never_runs_a_cold_coroutine_and_does_not_warn) {
     for (int i = 0; i < 3; i++) {
         mouv_error_t error = {0};
         check_timed_out(mouv_await_for(mouv_coro(never_runs, NULL), expired[i], &error), &error);
-        check_int(mouv_await(mouv_wait_for(mouv_coro(never_runs, NULL), expired[i]), NULL),
+        CHECK_INT(mouv_await(mouv_wait_for(mouv_coro(never_runs, NULL), expired[i]), NULL),
                   MOUV_ETIMEDOUT);
     }
     yield(3);
-    check_str(events(), "");
-    check_no_warning();
+    CHECK_STRING(events(), "");
+    CHECK_NO_WARNING();
     return 0;
 }
 
 CORO_CASE(expired_limit_never_runs_a_task_that_has_not_started) {
-    check_int(mouv_await_for(mouv_task(never_runs, NULL), 0, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await_for(mouv_task(never_runs, NULL), 0, NULL), MOUV_ETIMEDOUT);
     yield(3);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     return 0;
 }
 
 CORO_CASE(expired_limit_cancels_a_task_that_has_started) {
     mouv_future_t task = mouv_task(forever, NULL);
     yield(1);
-    check_int(mouv_await_for(task, 0, NULL), MOUV_ETIMEDOUT);
-    check_str(events(), "began cancelled");
+    CHECK_INT(mouv_await_for(task, 0, NULL), MOUV_ETIMEDOUT);
+    CHECK_STRING(events(), "began cancelled");
     return 0;
 }
 
 CORO_CASE(limit_without_end_is_no_limit) {
-    check_int(mouv_await_for(mouv_task(value_after_20_ms, NULL), INT64_MAX, NULL), 9);
-    check_int(mouv_await_for(mouv_coro(value_after_20_ms, NULL), INT64_MAX - 1, NULL), 9);
+    CHECK_INT(mouv_await_for(mouv_task(value_after_20_ms, NULL), INT64_MAX, NULL), 9);
+    CHECK_INT(mouv_await_for(mouv_coro(value_after_20_ms, NULL), INT64_MAX - 1, NULL), 9);
     mouv_future_t twin = mouv_wait_for(mouv_coro(value_after_20_ms, NULL), INT64_MAX);
-    check_int(mouv_await(twin, NULL), 9);
+    CHECK_INT(mouv_await(twin, NULL), 9);
     return 0;
 }
 
@@ -215,12 +215,12 @@ CORO_CASE(limited_await_consumes_whatever_the_outcome) {
     mouv_error_t error = {0};
     mouv_future_t done = mouv_future_new(), late = mouv_sleep_future(60000);
     mouv_future_set_result(done, 1);
-    check_int(mouv_await_for(done, 10, NULL), 1);
-    check_int(mouv_await_for(late, 10, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_await_for(done, 10, &error), MOUV_EINVAL);
-    check_has(error.message, "already consumed");
-    check_int(mouv_await_for(late, 0, &error), MOUV_EINVAL);
-    check_has(error.message, "already consumed");
+    CHECK_INT(mouv_await_for(done, 10, NULL), 1);
+    CHECK_INT(mouv_await_for(late, 10, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await_for(done, 10, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "already consumed");
+    CHECK_INT(mouv_await_for(late, 0, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "already consumed");
     return 0;
 }
 
@@ -229,23 +229,23 @@ CORO_CASE(dropped_twin_cancels_its_future) {
     yield(1);
     mouv_future_drop(&twin);
     yield(4);
-    check_str(events(), "began cancelled");
+    CHECK_STRING(events(), "began cancelled");
     return 0;
 }
 
 CORO_CASE(cancelled_twin_is_cancelled_and_not_timed_out) {
     mouv_future_t twin = mouv_wait_for(mouv_task(forever, NULL), 5000);
     yield(1);
-    check(mouv_future_cancel(twin));
-    check_int(mouv_await(twin, NULL), MOUV_ECANCELED);
-    check_str(events(), "began cancelled");
+    CHECK(mouv_future_cancel(twin));
+    CHECK_INT(mouv_await(twin, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "began cancelled");
     return 0;
 }
 
 CORO_CASE(unreferenced_twin_still_ends_its_task_in_time) {
     mouv_future_unref(mouv_wait_for(mouv_task(forever, NULL), 20));
     pause_ms(80);
-    check_str(events(), "began cancelled");
+    CHECK_STRING(events(), "began cancelled");
     take_log(NULL); /* the timeout itself was not retrieved */
     return 0;
 }
@@ -261,26 +261,26 @@ static int waits_long_inside(void *arg) {
 
 CORO_CASE(outer_limit_is_seen_as_a_cancel_inside) {
     int64_t began = clock_ms();
-    check_int(mouv_await_for(mouv_coro(waits_long_inside, NULL), 20, NULL), MOUV_ETIMEDOUT);
-    check(took(began, 20));
-    check_str(events(), "began cancelled ECANCELED");
+    CHECK_INT(mouv_await_for(mouv_coro(waits_long_inside, NULL), 20, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 20));
+    CHECK_STRING(events(), "began cancelled ECANCELED");
     events_clear();
-    check_int(mouv_await_for(mouv_task(waits_long_inside, NULL), 20, NULL), MOUV_ETIMEDOUT);
-    check_str(events(), "began cancelled ECANCELED");
+    CHECK_INT(mouv_await_for(mouv_task(waits_long_inside, NULL), 20, NULL), MOUV_ETIMEDOUT);
+    CHECK_STRING(events(), "began cancelled ECANCELED");
     return 0;
 }
 
 static int waits_shortly_inside(void *arg) {
     (void)arg;
     int rc = mouv_await_for(mouv_task(forever, NULL), 10, NULL);
-    check_int(rc, MOUV_ETIMEDOUT);
-    check_int(mouv_sleep_ms(5), 0);
+    CHECK_INT(rc, MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_sleep_ms(5), 0);
     return 3;
 }
 
 CORO_CASE(inner_limit_leaves_the_outer_one_alone) {
-    check_int(mouv_await_for(mouv_coro(waits_shortly_inside, NULL), 5000, NULL), 3);
-    check_int(mouv_await_for(mouv_task(waits_shortly_inside, NULL), 5000, NULL), 3);
+    CHECK_INT(mouv_await_for(mouv_coro(waits_shortly_inside, NULL), 5000, NULL), 3);
+    CHECK_INT(mouv_await_for(mouv_task(waits_shortly_inside, NULL), 5000, NULL), 3);
     return 0;
 }
 
@@ -294,16 +294,16 @@ CORO_CASE(timeout_of_an_inner_limit_passes_through_an_outer_one) {
     int64_t began = clock_ms();
     int rc = mouv_await_for(mouv_task(returns_timed_out_of_inner, NULL), 5000, &error);
     check_timed_out(rc, &error);
-    check(took(began, 10));
+    CHECK(took(began, 10));
     return 0;
 }
 
 CORO_CASE(cancel_of_the_waiting_task_is_no_timeout) {
     mouv_future_t task = mouv_task(waits_long_inside, NULL);
     yield(2);
-    check(mouv_future_cancel(task));
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "began cancelled ECANCELED");
+    CHECK(mouv_future_cancel(task));
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "began cancelled ECANCELED");
     return 0;
 }
 
@@ -311,9 +311,9 @@ CORO_CASE(limit_on_a_gather_ends_all_its_children) {
     int64_t began = clock_ms();
     mouv_future_t all =
         mouv_gather(mouv_coro(forever, NULL), mouv_task(forever, NULL), mouv_sleep_future(1));
-    check_int(mouv_await_for(all, 20, NULL), MOUV_ETIMEDOUT);
-    check(took(began, 20));
-    check_str(events(), "began began cancelled cancelled");
+    CHECK_INT(mouv_await_for(all, 20, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 20));
+    CHECK_STRING(events(), "began began cancelled cancelled");
     return 0;
 }
 
@@ -323,40 +323,40 @@ CORO_CASE(hundred_limits_end_in_their_order) {
     int codes[N], wrong = 0;
     int64_t began = clock_ms();
     for (int i = 0; i < N; i++) twins[i] = mouv_wait_for(mouv_sleep_future(60000), 20 + i % 3);
-    check_int(mouv_await(mouv_gather_all(twins, N, codes, NULL), NULL), N);
-    check(took(began, 22));
+    CHECK_INT(mouv_await(mouv_gather_all(twins, N, codes, NULL), NULL), N);
+    CHECK(took(began, 22));
     for (int i = 0; i < N; i++) wrong += codes[i] != MOUV_ETIMEDOUT;
-    check_int(wrong, 0);
+    CHECK_INT(wrong, 0);
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(result_in_time_is_returned),
-        CASE(failure_in_time_is_returned_whole),
-        CASE(late_task_is_cancelled_and_timed_out),
-        CASE(late_coroutine_is_cancelled_and_timed_out),
-        CASE(late_twin_is_cancelled_and_timed_out),
-        CASE(late_future_is_cancelled_and_timed_out),
-        CASE(timeout_waits_until_the_task_has_really_ended),
-        CASE(late_result_of_a_swallowed_cancel_is_returned_as_it_is),
-        CASE(late_failure_of_another_kind_is_returned_as_it_is),
-        CASE(expired_limit_returns_the_result_of_a_done_future),
-        CASE(expired_limit_times_a_pending_future_out_at_once),
-        CASE(expired_limit_never_runs_a_cold_coroutine_and_does_not_warn),
-        CASE(expired_limit_never_runs_a_task_that_has_not_started),
-        CASE(expired_limit_cancels_a_task_that_has_started),
-        CASE(limit_without_end_is_no_limit),
-        CASE(limited_await_consumes_whatever_the_outcome),
-        CASE(dropped_twin_cancels_its_future),
-        CASE(cancelled_twin_is_cancelled_and_not_timed_out),
-        CASE(unreferenced_twin_still_ends_its_task_in_time),
-        CASE(outer_limit_is_seen_as_a_cancel_inside),
-        CASE(inner_limit_leaves_the_outer_one_alone),
-        CASE(timeout_of_an_inner_limit_passes_through_an_outer_one),
-        CASE(cancel_of_the_waiting_task_is_no_timeout),
-        CASE(limit_on_a_gather_ends_all_its_children),
-        CASE(hundred_limits_end_in_their_order),
+        TEST(result_in_time_is_returned),
+        TEST(failure_in_time_is_returned_whole),
+        TEST(late_task_is_cancelled_and_timed_out),
+        TEST(late_coroutine_is_cancelled_and_timed_out),
+        TEST(late_twin_is_cancelled_and_timed_out),
+        TEST(late_future_is_cancelled_and_timed_out),
+        TEST(timeout_waits_until_the_task_has_really_ended),
+        TEST(late_result_of_a_swallowed_cancel_is_returned_as_it_is),
+        TEST(late_failure_of_another_kind_is_returned_as_it_is),
+        TEST(expired_limit_returns_the_result_of_a_done_future),
+        TEST(expired_limit_times_a_pending_future_out_at_once),
+        TEST(expired_limit_never_runs_a_cold_coroutine_and_does_not_warn),
+        TEST(expired_limit_never_runs_a_task_that_has_not_started),
+        TEST(expired_limit_cancels_a_task_that_has_started),
+        TEST(limit_without_end_is_no_limit),
+        TEST(limited_await_consumes_whatever_the_outcome),
+        TEST(dropped_twin_cancels_its_future),
+        TEST(cancelled_twin_is_cancelled_and_not_timed_out),
+        TEST(unreferenced_twin_still_ends_its_task_in_time),
+        TEST(outer_limit_is_seen_as_a_cancel_inside),
+        TEST(inner_limit_leaves_the_outer_one_alone),
+        TEST(timeout_of_an_inner_limit_passes_through_an_outer_one),
+        TEST(cancel_of_the_waiting_task_is_no_timeout),
+        TEST(limit_on_a_gather_ends_all_its_children),
+        TEST(hundred_limits_end_in_their_order),
     };
     return RUN_CASES(cases);
 }

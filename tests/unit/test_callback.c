@@ -10,12 +10,12 @@ static void say_it(void *word) {
 /* --- Soon ----------------------------------------------------------------------------------- */
 
 CORO_CASE(soon_runs_later_and_in_order) {
-    check_int(mouv_call_soon(say_it, "a", NULL), 0);
-    check_int(mouv_call_soon(say_it, "b", NULL), 0);
-    check_int(mouv_call_soon(say_it, "c", NULL), 0);
-    check_str(events(), "");
+    CHECK_INT(mouv_call_soon(say_it, "a", NULL), 0);
+    CHECK_INT(mouv_call_soon(say_it, "b", NULL), 0);
+    CHECK_INT(mouv_call_soon(say_it, "c", NULL), 0);
+    CHECK_STRING(events(), "");
     mouv_sleep_ms(0);
-    check_str(events(), "a b c");
+    CHECK_STRING(events(), "a b c");
     return 0;
 }
 
@@ -24,14 +24,14 @@ CORO_CASE(calls_and_tasks_share_one_order) {
     mouv_future_t task = mouv_task(say, "2");
     mouv_call_soon(say_it, "3", NULL);
     mouv_await(task, NULL);
-    check_str(events(), "1 2 3");
+    CHECK_STRING(events(), "1 2 3");
     return 0;
 }
 
 static void calls_again(void *arg) {
     int *left = arg;
     event("%d", *left);
-    check(!mouv_in_coroutine());
+    CHECK(!mouv_in_coroutine());
     if (--*left > 0) mouv_call_soon(calls_again, left, NULL);
 }
 
@@ -40,7 +40,7 @@ CORO_CASE(call_made_in_a_call_runs_in_the_next_turn) {
     mouv_call_soon(calls_again, &left, NULL);
     mouv_call_soon(say_it, "x", NULL);
     yield(5);
-    check_str(events(), "3 x 2 1");
+    CHECK_STRING(events(), "3 x 2 1");
     return 0;
 }
 
@@ -52,10 +52,10 @@ CORO_CASE(later_runs_in_order_of_time) {
     mouv_call_later(100000, say_it, "first", NULL);
     mouv_call_later(200000, say_it, "second", NULL);
     mouv_sleep_ms(250000);
-    check_str(events(), "first second");
+    CHECK_STRING(events(), "first second");
     mouv_sleep_ms(60000);
-    check_str(events(), "first second third");
-    check_int(mouv_now_ms() - began, 310000);
+    CHECK_STRING(events(), "first second third");
+    CHECK_INT(mouv_now_ms() - began, 310000);
     return 0;
 }
 
@@ -65,7 +65,7 @@ CORO_CASE(calls_of_one_time_run_in_order_of_asking) {
     mouv_call_at(at, say_it, "b", NULL);
     mouv_call_at(at, say_it, "c", NULL);
     mouv_sleep_ms(6000);
-    check_str(events(), "a b c");
+    CHECK_STRING(events(), "a b c");
     return 0;
 }
 
@@ -77,7 +77,7 @@ CORO_CASE(call_at_runs_at_its_time_and_never_before) {
     int64_t at = mouv_now_ms() + 12345, seen = 0;
     mouv_call_at(at, note_time, &seen, NULL);
     mouv_sleep_ms(20000);
-    check_int(seen, at);
+    CHECK_INT(seen, at);
     return 0;
 }
 
@@ -88,20 +88,20 @@ CORO_CASE(times_of_zero_past_and_minus_run_at_once) {
     mouv_call_later(INT64_MIN, say_it, "least", NULL);
     mouv_call_at(began - 100, say_it, "past", NULL);
     mouv_call_at(INT64_MIN, say_it, "longago", NULL);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     mouv_sleep_ms(1);
-    check_int(mouv_now_ms() - began, 1);
-    check_str(events(), "longago past zero minus least");
+    CHECK_INT(mouv_now_ms() - began, 1);
+    CHECK_STRING(events(), "longago past zero minus least");
     return 0;
 }
 
 CORO_CASE(time_that_never_comes_is_cancelled_at_the_end) {
     mouv_handle_t one, two;
-    check_int(mouv_call_later(INT64_MAX, say_it, "never", &one), 0);
-    check_int(mouv_call_at(INT64_MAX, say_it, "never", &two), 0);
+    CHECK_INT(mouv_call_later(INT64_MAX, say_it, "never", &one), 0);
+    CHECK_INT(mouv_call_at(INT64_MAX, say_it, "never", &two), 0);
     mouv_sleep_ms(1000000);
-    check(mouv_handle_pending(one));
-    check(mouv_handle_pending(two));
+    CHECK(mouv_handle_pending(one));
+    CHECK(mouv_handle_pending(two));
     return 0;
 }
 
@@ -117,7 +117,7 @@ CORO_CASE(call_of_no_delay_that_asks_anew_does_not_freeze_the_loop) {
     zeros = 0;
     mouv_call_later(0, zero_again, &stop, NULL);
     for (int i = 0; i < 1000000 && zeros < 5; i++) mouv_sleep_ms(0);
-    check(zeros == 5);
+    CHECK(zeros == 5);
     stop = true;
     mouv_sleep_ms(1);
     return 0;
@@ -129,15 +129,15 @@ CORO_CASE(cancelled_call_does_not_run) {
     mouv_handle_t soon, later;
     mouv_call_soon(say_it, "soon", &soon);
     mouv_call_later(1000, say_it, "later", &later);
-    check(mouv_handle_pending(soon));
-    check(mouv_handle_cancel(soon));
-    check(mouv_handle_cancel(later));
-    check(!mouv_handle_pending(soon));
-    check(!mouv_handle_pending(later));
-    check(!mouv_handle_cancel(soon));
-    check(!mouv_handle_cancel(later));
+    CHECK(mouv_handle_pending(soon));
+    CHECK(mouv_handle_cancel(soon));
+    CHECK(mouv_handle_cancel(later));
+    CHECK(!mouv_handle_pending(soon));
+    CHECK(!mouv_handle_pending(later));
+    CHECK(!mouv_handle_cancel(soon));
+    CHECK(!mouv_handle_cancel(later));
     mouv_sleep_ms(2000);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     return 0;
 }
 
@@ -145,23 +145,23 @@ static mouv_handle_t own;
 
 static void looks_at_its_handle(void *arg) {
     (void)arg;
-    check(!mouv_handle_pending(own));
-    check(!mouv_handle_cancel(own));
+    CHECK(!mouv_handle_pending(own));
+    CHECK(!mouv_handle_cancel(own));
     event("ran");
 }
 
 CORO_CASE(handle_is_over_once_the_call_begins) {
     mouv_call_later(10, looks_at_its_handle, NULL, &own);
-    check(mouv_handle_pending(own));
+    CHECK(mouv_handle_pending(own));
     mouv_sleep_ms(20);
-    check_str(events(), "ran");
-    check(!mouv_handle_pending(own));
-    check(!mouv_handle_cancel(own));
+    CHECK_STRING(events(), "ran");
+    CHECK(!mouv_handle_pending(own));
+    CHECK(!mouv_handle_cancel(own));
     return 0;
 }
 
 static void cancels(void *handle) {
-    check(mouv_handle_cancel(*(mouv_handle_t *)handle));
+    CHECK(mouv_handle_cancel(*(mouv_handle_t *)handle));
 }
 
 CORO_CASE(call_may_cancel_another_of_the_same_turn) {
@@ -171,29 +171,29 @@ CORO_CASE(call_may_cancel_another_of_the_same_turn) {
     mouv_call_later(10, cancels, &later, NULL);
     mouv_call_later(10, say_it, "later", &later);
     mouv_sleep_ms(20);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     return 0;
 }
 
 CORO_CASE(stale_and_foreign_handles_are_recognised) {
     const uint64_t ids[] = {0, 1, 9, 0xdeadbeefcafef00d, UINT64_MAX};
     for (int i = 0; i < 5; i++) {
-        check(!mouv_handle_pending((mouv_handle_t){ids[i]}));
-        check(!mouv_handle_cancel((mouv_handle_t){ids[i]}));
+        CHECK(!mouv_handle_pending((mouv_handle_t){ids[i]}));
+        CHECK(!mouv_handle_cancel((mouv_handle_t){ids[i]}));
     }
     mouv_future_t future = mouv_sleep_future(1000); /* a future is no call */
-    check(!mouv_handle_cancel((mouv_handle_t){future.id}));
-    check(!mouv_future_done(future));
+    CHECK(!mouv_handle_cancel((mouv_handle_t){future.id}));
+    CHECK(!mouv_future_done(future));
     mouv_future_drop(&future);
     return 0;
 }
 
 CORO_CASE(call_of_no_function_is_refused) {
     mouv_handle_t handle = {77};
-    check_int(mouv_call_soon(NULL, NULL, &handle), MOUV_EINVAL);
-    check_int(mouv_call_later(1, NULL, NULL, &handle), MOUV_EINVAL);
-    check_int(mouv_call_at(1, NULL, NULL, NULL), MOUV_EINVAL);
-    check_int((int)handle.id, 77);
+    CHECK_INT(mouv_call_soon(NULL, NULL, &handle), MOUV_EINVAL);
+    CHECK_INT(mouv_call_later(1, NULL, NULL, &handle), MOUV_EINVAL);
+    CHECK_INT(mouv_call_at(1, NULL, NULL, NULL), MOUV_EINVAL);
+    CHECK_INT((int)handle.id, 77);
     return 0;
 }
 
@@ -288,24 +288,24 @@ static void nothing_starts_while_the_handles_close(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(soon_runs_later_and_in_order),
-        CASE(calls_and_tasks_share_one_order),
-        CASE(call_made_in_a_call_runs_in_the_next_turn),
-        CASE(later_runs_in_order_of_time),
-        CASE(calls_of_one_time_run_in_order_of_asking),
-        CASE(call_at_runs_at_its_time_and_never_before),
-        CASE(times_of_zero_past_and_minus_run_at_once),
-        CASE(time_that_never_comes_is_cancelled_at_the_end),
-        CASE(call_of_no_delay_that_asks_anew_does_not_freeze_the_loop),
-        CASE(cancelled_call_does_not_run),
-        CASE(handle_is_over_once_the_call_begins),
-        CASE(call_may_cancel_another_of_the_same_turn),
-        CASE(stale_and_foreign_handles_are_recognised),
-        CASE(call_of_no_function_is_refused),
-        CASE(calls_without_a_loop_are_refused),
-        CASE(pending_calls_keep_a_plain_loop_alive_and_no_longer),
-        CASE(callback_that_asks_anew_for_ever_does_not_hold_up_the_close),
-        CASE(nothing_starts_while_the_handles_close),
+        TEST(soon_runs_later_and_in_order),
+        TEST(calls_and_tasks_share_one_order),
+        TEST(call_made_in_a_call_runs_in_the_next_turn),
+        TEST(later_runs_in_order_of_time),
+        TEST(calls_of_one_time_run_in_order_of_asking),
+        TEST(call_at_runs_at_its_time_and_never_before),
+        TEST(times_of_zero_past_and_minus_run_at_once),
+        TEST(time_that_never_comes_is_cancelled_at_the_end),
+        TEST(call_of_no_delay_that_asks_anew_does_not_freeze_the_loop),
+        TEST(cancelled_call_does_not_run),
+        TEST(handle_is_over_once_the_call_begins),
+        TEST(call_may_cancel_another_of_the_same_turn),
+        TEST(stale_and_foreign_handles_are_recognised),
+        TEST(call_of_no_function_is_refused),
+        TEST(calls_without_a_loop_are_refused),
+        TEST(pending_calls_keep_a_plain_loop_alive_and_no_longer),
+        TEST(callback_that_asks_anew_for_ever_does_not_hold_up_the_close),
+        TEST(nothing_starts_while_the_handles_close),
     };
     return RUN_CASES(cases);
 }

@@ -10,7 +10,7 @@ static int forever(void *word) {
 static int cleans_up_for_30_ms(void *word) {
     int rc = mouv_sleep_ms(400000);
     MOUV_SHIELD_SCOPE(cleanup, 5000);
-    check_int(mouv_sleep_ms(30), 0);
+    CHECK_INT(mouv_sleep_ms(30), 0);
     event("%s", (char *)word);
     return rc;
 }
@@ -19,19 +19,19 @@ static int cleans_up_for_30_ms(void *word) {
 
 CORO_CASE(cancel_before_the_first_step_never_runs_the_body) {
     mouv_future_t task = mouv_task(say, "ran");
-    check(mouv_future_cancel(task));
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK(mouv_future_cancel(task));
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
     yield(3);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     return 0;
 }
 
 CORO_CASE(cancel_of_a_cold_coroutine_never_runs_the_body) {
     mouv_future_t coro = mouv_coro(say, "ran");
-    check(mouv_future_cancel(coro));
-    check_int(mouv_await(coro, NULL), MOUV_ECANCELED);
+    CHECK(mouv_future_cancel(coro));
+    CHECK_INT(mouv_await(coro, NULL), MOUV_ECANCELED);
     yield(3);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     return 0;
 }
 
@@ -40,29 +40,29 @@ CORO_CASE(cancel_wakes_a_sleeping_task) {
     int64_t began = clock_ms();
     mouv_future_t task = mouv_task(forever, NULL);
     yield(1);
-    check(mouv_future_cancel(task));
-    check_str(events(), ""); /* not inside the call that cancels */
-    check(!mouv_future_done(task));
-    check_int(mouv_await(task, &error), MOUV_ECANCELED);
-    check_int(error.code, MOUV_ECANCELED);
-    check(error.message[0] != '\0');
-    check(took(began, 0));
-    check_str(events(), "cancelled");
+    CHECK(mouv_future_cancel(task));
+    CHECK_STRING(events(), ""); /* not inside the call that cancels */
+    CHECK(!mouv_future_done(task));
+    CHECK_INT(mouv_await(task, &error), MOUV_ECANCELED);
+    CHECK_INT(error.code, MOUV_ECANCELED);
+    CHECK(error.message[0] != '\0');
+    CHECK(took(began, 0));
+    CHECK_STRING(events(), "cancelled");
     return 0;
 }
 
 CORO_CASE(cancel_tells_whether_it_was_the_first) {
     mouv_future_t task = mouv_task(forever, NULL);
     yield(1);
-    check(mouv_future_cancel(task));
-    check(!mouv_future_cancel(task));
-    check(!mouv_future_cancelled(task));
+    CHECK(mouv_future_cancel(task));
+    CHECK(!mouv_future_cancel(task));
+    CHECK(!mouv_future_cancelled(task));
     yield(3);
-    check(mouv_future_done(task));
-    check(mouv_future_cancelled(task));
-    check(!mouv_future_cancel(task));
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check(!mouv_future_cancel(task));
+    CHECK(mouv_future_done(task));
+    CHECK(mouv_future_cancelled(task));
+    CHECK(!mouv_future_cancel(task));
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK(!mouv_future_cancel(task));
     return 0;
 }
 
@@ -70,17 +70,17 @@ CORO_CASE(cancel_of_a_done_future_changes_nothing) {
     int five = 5;
     mouv_future_t task = mouv_task(return_int, &five);
     yield(2);
-    check(!mouv_future_cancel(task));
-    check(!mouv_future_cancelled(task));
-    check_int(mouv_await(task, NULL), 5);
+    CHECK(!mouv_future_cancel(task));
+    CHECK(!mouv_future_cancelled(task));
+    CHECK_INT(mouv_await(task, NULL), 5);
     return 0;
 }
 
 CORO_CASE(cancelled_timer_settles_by_itself) {
     mouv_future_t timer = mouv_sleep_future(400000);
-    check(mouv_future_cancel(timer));
-    check(mouv_future_cancelled(timer));
-    check_int(mouv_await(timer, NULL), MOUV_ECANCELED);
+    CHECK(mouv_future_cancel(timer));
+    CHECK(mouv_future_cancelled(timer));
+    CHECK_INT(mouv_await(timer, NULL), MOUV_ECANCELED);
     return 0;
 }
 
@@ -95,8 +95,8 @@ CORO_CASE(task_that_swallows_its_cancel_has_survived) {
     yield(1);
     mouv_future_cancel(task);
     yield(3);
-    check(!mouv_future_cancelled(task));
-    check_int(mouv_await(task, NULL), 7);
+    CHECK(!mouv_future_cancelled(task));
+    CHECK_INT(mouv_await(task, NULL), 7);
     return 0;
 }
 
@@ -108,25 +108,25 @@ static int returns_ecanceled(void *arg) {
 CORO_CASE(task_that_returns_ecanceled_is_cancelled) {
     mouv_future_t task = mouv_task(returns_ecanceled, NULL);
     yield(2);
-    check(mouv_future_cancelled(task));
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check(!mouv_cancelling());
+    CHECK(mouv_future_cancelled(task));
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK(!mouv_cancelling());
     return 0;
 }
 
 static int cancels_itself(void *arg) {
     (void)arg;
-    check(mouv_future_cancel(mouv_current_task()));
-    check(mouv_cancelling());
+    CHECK(mouv_future_cancel(mouv_current_task()));
+    CHECK(mouv_cancelling());
     event("on");
-    check_int(mouv_sleep_ms(400000), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(400000), MOUV_ECANCELED);
     event("refused");
     return MOUV_ECANCELED;
 }
 
 CORO_CASE(task_may_cancel_itself) {
-    check_int(mouv_await(mouv_task(cancels_itself, NULL), NULL), MOUV_ECANCELED);
-    check_str(events(), "on refused");
+    CHECK_INT(mouv_await(mouv_task(cancels_itself, NULL), NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "on refused");
     return 0;
 }
 
@@ -136,16 +136,16 @@ static int suspends_in_every_way(void *arg) {
     (void)arg;
     mouv_sleep_ms(400000);
     for (int i = 0; i < 3; i++) {
-        check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
-        check_int(mouv_sleep_ms(10), MOUV_ECANCELED);
-        check_int(mouv_await(mouv_sleep_future(400000), NULL), MOUV_ECANCELED);
-        check_int(mouv_await_for(mouv_sleep_future(400000), 10000, NULL), MOUV_ECANCELED);
-        check_int(mouv_await(mouv_task(forever, "ran"), NULL), MOUV_ECANCELED);
-        check_int(mouv_await(mouv_gather(mouv_coro(forever, "ran")), NULL), MOUV_ECANCELED);
-        check_int(mouv_await(mouv_wait_for(mouv_coro(forever, "ran"), 9), NULL), MOUV_ECANCELED);
-        check_int(mouv_await(mouv_shield(mouv_sleep_future(1)), NULL), MOUV_ECANCELED);
-        check_int(mouv_with_timeout(1000, forever, NULL, NULL), MOUV_ECANCELED);
-        check(mouv_cancelling());
+        CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
+        CHECK_INT(mouv_sleep_ms(10), MOUV_ECANCELED);
+        CHECK_INT(mouv_await(mouv_sleep_future(400000), NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_await_for(mouv_sleep_future(400000), 10000, NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_await(mouv_task(forever, "ran"), NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_await(mouv_gather(mouv_coro(forever, "ran")), NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_await(mouv_wait_for(mouv_coro(forever, "ran"), 9), NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_await(mouv_shield(mouv_sleep_future(1)), NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_with_timeout(1000, forever, NULL, NULL), MOUV_ECANCELED);
+        CHECK(mouv_cancelling());
     }
     return 3;
 }
@@ -155,9 +155,9 @@ CORO_CASE(every_further_suspension_is_refused) {
     mouv_future_t task = mouv_task(suspends_in_every_way, NULL);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), 3);
-    check(took(began, 0));
-    check(!strstr(events(), "ran"));
+    CHECK_INT(mouv_await(task, NULL), 3);
+    CHECK(took(began, 0));
+    CHECK(!strstr(events(), "ran"));
     return 0;
 }
 
@@ -189,8 +189,8 @@ static void check_loop_turns_beside(mouv_fn_t body) {
     mouv_future_t task = mouv_task(body, NULL);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(mouv_task(stops_after_20_ms, NULL), NULL), 0);
-    check_int(mouv_await(task, NULL), 1);
+    CHECK_INT(mouv_await(mouv_task(stops_after_20_ms, NULL), NULL), 0);
+    CHECK_INT(mouv_await(task, NULL), 1);
 }
 
 /* The virtual clock would stand still. */
@@ -203,11 +203,11 @@ REAL_CASE(body_that_ignores_every_error_does_not_freeze_the_loop) {
 CORO_CASE(refused_await_cancels_what_it_consumed_before_it_started) {
     mouv_future_cancel(mouv_current_task());
     mouv_future_t child = mouv_task(forever, "ran");
-    check_int(mouv_await(child, NULL), MOUV_ECANCELED);
-    check(mouv_future_done(child));
-    check(mouv_uncancel());
+    CHECK_INT(mouv_await(child, NULL), MOUV_ECANCELED);
+    CHECK(mouv_future_done(child));
+    CHECK(mouv_uncancel());
     yield(3);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     return 0;
 }
 
@@ -216,20 +216,20 @@ CORO_CASE(refused_await_returns_when_what_it_consumed_has_settled) {
     yield(1);
     mouv_future_cancel(mouv_current_task());
     int64_t began = clock_ms();
-    check_int(mouv_await(child, NULL), MOUV_ECANCELED);
-    check(took(began, 30));
-    check_str(events(), "cleaned");
-    check(mouv_uncancel());
+    CHECK_INT(mouv_await(child, NULL), MOUV_ECANCELED);
+    CHECK(took(began, 30));
+    CHECK_STRING(events(), "cleaned");
+    CHECK(mouv_uncancel());
     return 0;
 }
 
 /* Whether its body begins is left open; a call is no suspension. Either way it was awaited. */
 CORO_CASE(cold_coroutine_awaited_in_a_cancelled_task_sees_the_cancel) {
     mouv_future_cancel(mouv_current_task());
-    check_int(mouv_await(mouv_coro(forever, NULL), NULL), MOUV_ECANCELED);
-    check(mouv_uncancel());
-    check_int(mouv_sleep_ms(0), 0);
-    check_no_warning();
+    CHECK_INT(mouv_await(mouv_coro(forever, NULL), NULL), MOUV_ECANCELED);
+    CHECK(mouv_uncancel());
+    CHECK_INT(mouv_sleep_ms(0), 0);
+    CHECK_NO_WARNING();
     return 0;
 }
 
@@ -237,13 +237,13 @@ CORO_CASE(cold_coroutine_awaited_in_a_cancelled_task_sees_the_cancel) {
 
 static int uncancels(void *arg) {
     (void)arg;
-    check_int(mouv_sleep_ms(400000), MOUV_ECANCELED);
-    check(mouv_cancelling());
-    check(mouv_uncancel());
-    check(!mouv_cancelling());
-    check(!mouv_uncancel());
-    check_int(mouv_sleep_ms(1), 0);
-    check_int(mouv_await(mouv_task(say, "child"), NULL), 0);
+    CHECK_INT(mouv_sleep_ms(400000), MOUV_ECANCELED);
+    CHECK(mouv_cancelling());
+    CHECK(mouv_uncancel());
+    CHECK(!mouv_cancelling());
+    CHECK(!mouv_uncancel());
+    CHECK_INT(mouv_sleep_ms(1), 0);
+    CHECK_INT(mouv_await(mouv_task(say, "child"), NULL), 0);
     event("again");
     return mouv_sleep_ms(400000);
 }
@@ -253,9 +253,9 @@ CORO_CASE(uncancelled_task_may_suspend_again) {
     yield(1);
     mouv_future_cancel(task);
     pause_ms(20);
-    check_str(events(), "child again");
+    CHECK_STRING(events(), "child again");
     mouv_future_cancel(task); /* a second cancel is seen like the first */
-    check_int(mouv_await_for(task, 5000, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await_for(task, 5000, NULL), MOUV_ECANCELED);
     return 0;
 }
 
@@ -268,7 +268,7 @@ static int races(void *arg) {
     int rc = mouv_await(raced, NULL);
     event("%d", rc);
     event(mouv_cancelling() ? "pending" : "not");
-    check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
     return rc;
 }
 
@@ -277,9 +277,9 @@ CORO_CASE(result_that_won_the_race_is_delivered_and_the_cancel_stays_pending) {
     mouv_future_t task = mouv_task(races, NULL);
     yield(1);
     mouv_future_set_result(raced, 5);
-    check(mouv_future_cancel(task));
-    check_int(mouv_await(task, NULL), 5);
-    check_str(events(), "5 pending");
+    CHECK(mouv_future_cancel(task));
+    CHECK_INT(mouv_await(task, NULL), 5);
+    CHECK_STRING(events(), "5 pending");
     return 0;
 }
 
@@ -293,8 +293,8 @@ CORO_CASE(cancel_that_won_the_race_cancels_the_future) {
     mouv_future_t task = mouv_task(waits_for_raced, NULL);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_future_set_result(raced, 5), MOUV_ESTATE);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_future_set_result(raced, 5), MOUV_ESTATE);
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
     return 0;
 }
 
@@ -317,10 +317,10 @@ CORO_CASE(task_that_ended_in_the_same_tick_as_the_cancel_is_delivered) {
     mouv_future_t outer = mouv_task(awaits_a_task_that_finishes, &inner);
     while (!mouv_future_done(own)) mouv_sleep_ms(0);
     if (mouv_future_cancel(outer)) { /* the awaiter had not been resumed yet */
-        check_int(mouv_await(outer, NULL), 6);
-        check_str(events(), "done pending");
+        CHECK_INT(mouv_await(outer, NULL), 6);
+        CHECK_STRING(events(), "done pending");
     } else {
-        check_int(mouv_await(outer, NULL), 6);
+        CHECK_INT(mouv_await(outer, NULL), 6);
     }
     mouv_future_unref(own);
     return 0;
@@ -346,8 +346,8 @@ CORO_CASE(cancel_reaches_down_a_chain_of_tasks_and_ends_it_from_below) {
     mouv_future_t task = mouv_task(outer, NULL);
     yield(4);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "inner middle outer");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "inner middle outer");
     return 0;
 }
 
@@ -361,7 +361,7 @@ CORO_CASE(cancel_reaches_down_a_chain_of_a_thousand_tasks) {
     mouv_future_t task = mouv_task(chain, &depth);
     yield(depth + 1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
     return 0;
 }
 
@@ -391,8 +391,8 @@ CORO_CASE(cancel_reaches_into_nested_coroutines) {
     mouv_future_t task = mouv_task(nests, &depth);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "0 1 2 3");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "0 1 2 3");
     return 0;
 }
 
@@ -406,8 +406,8 @@ CORO_CASE(cancel_of_one_awaiter_cancels_the_shared_future) {
     mouv_future_t a = mouv_task(awaits_it, &future), b = mouv_task(awaits_it, &second);
     yield(1);
     mouv_future_cancel(a);
-    check_int(mouv_await(a, NULL), MOUV_ECANCELED); /* as asyncio: both see it */
-    check_int(mouv_await_for(b, 2000, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECANCELED); /* as asyncio: both see it */
+    CHECK_INT(mouv_await_for(b, 2000, NULL), MOUV_ECANCELED);
     return 0;
 }
 
@@ -434,7 +434,7 @@ static int many_steps(void *steps) {
         }
     }
     MOUV_SHIELD_SCOPE(cleanup, 5000);
-    check_int(mouv_sleep_ms(0), 0);
+    CHECK_INT(mouv_sleep_ms(0), 0);
     event("clean");
     return rc < 0 ? rc : 0;
 }
@@ -448,43 +448,43 @@ CORO_CASE(cancel_at_any_suspension_point_ends_the_task_cleanly) {
         for (int i = 0; i < ticks; i++) mouv_sleep_ms(i % 4 == 3);
         bool asked = mouv_future_cancel(task);
         int rc = mouv_await_for(task, 5000, NULL);
-        if (!check(rc == 0 || rc == MOUV_ECANCELED)) break;
-        check_str(events(), steps < 0 ? "" : "clean");
-        if (rc == 0) check_int(steps, STEPS);
-        if (!asked) check_int(rc, 0);
+        if (!CHECK(rc == 0 || rc == MOUV_ECANCELED)) break;
+        CHECK_STRING(events(), steps < 0 ? "" : "clean");
+        if (rc == 0) CHECK_INT(steps, STEPS);
+        if (!asked) CHECK_INT(rc, 0);
         completed |= rc == 0;
         cancelled |= rc != 0;
     }
-    check(completed && cancelled);
+    CHECK(completed && cancelled);
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(cancel_before_the_first_step_never_runs_the_body),
-        CASE(cancel_of_a_cold_coroutine_never_runs_the_body),
-        CASE(cancel_wakes_a_sleeping_task),
-        CASE(cancel_tells_whether_it_was_the_first),
-        CASE(cancel_of_a_done_future_changes_nothing),
-        CASE(cancelled_timer_settles_by_itself),
-        CASE(task_that_swallows_its_cancel_has_survived),
-        CASE(task_that_returns_ecanceled_is_cancelled),
-        CASE(task_may_cancel_itself),
-        CASE(every_further_suspension_is_refused),
-        CASE(body_that_ignores_every_error_does_not_freeze_the_loop),
-        CASE(refused_await_cancels_what_it_consumed_before_it_started),
-        CASE(refused_await_returns_when_what_it_consumed_has_settled),
-        CASE(cold_coroutine_awaited_in_a_cancelled_task_sees_the_cancel),
-        CASE(uncancelled_task_may_suspend_again),
-        CASE(result_that_won_the_race_is_delivered_and_the_cancel_stays_pending),
-        CASE(cancel_that_won_the_race_cancels_the_future),
-        CASE(task_that_ended_in_the_same_tick_as_the_cancel_is_delivered),
-        CASE(cancel_reaches_down_a_chain_of_tasks_and_ends_it_from_below),
-        CASE(cancel_reaches_into_nested_coroutines),
-        CASE(cancel_of_one_awaiter_cancels_the_shared_future),
-        CASE(cancel_at_any_suspension_point_ends_the_task_cleanly),
-        CASE(cancel_reaches_down_a_chain_of_a_thousand_tasks),
-        CASE(copied_arguments_of_a_task_that_never_started_are_freed),
+        TEST(cancel_before_the_first_step_never_runs_the_body),
+        TEST(cancel_of_a_cold_coroutine_never_runs_the_body),
+        TEST(cancel_wakes_a_sleeping_task),
+        TEST(cancel_tells_whether_it_was_the_first),
+        TEST(cancel_of_a_done_future_changes_nothing),
+        TEST(cancelled_timer_settles_by_itself),
+        TEST(task_that_swallows_its_cancel_has_survived),
+        TEST(task_that_returns_ecanceled_is_cancelled),
+        TEST(task_may_cancel_itself),
+        TEST(every_further_suspension_is_refused),
+        TEST(body_that_ignores_every_error_does_not_freeze_the_loop),
+        TEST(refused_await_cancels_what_it_consumed_before_it_started),
+        TEST(refused_await_returns_when_what_it_consumed_has_settled),
+        TEST(cold_coroutine_awaited_in_a_cancelled_task_sees_the_cancel),
+        TEST(uncancelled_task_may_suspend_again),
+        TEST(result_that_won_the_race_is_delivered_and_the_cancel_stays_pending),
+        TEST(cancel_that_won_the_race_cancels_the_future),
+        TEST(task_that_ended_in_the_same_tick_as_the_cancel_is_delivered),
+        TEST(cancel_reaches_down_a_chain_of_tasks_and_ends_it_from_below),
+        TEST(cancel_reaches_into_nested_coroutines),
+        TEST(cancel_of_one_awaiter_cancels_the_shared_future),
+        TEST(cancel_at_any_suspension_point_ends_the_task_cleanly),
+        TEST(cancel_reaches_down_a_chain_of_a_thousand_tasks),
+        TEST(copied_arguments_of_a_task_that_never_started_are_freed),
     };
     return RUN_CASES(cases);
 }

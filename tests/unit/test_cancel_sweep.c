@@ -57,9 +57,9 @@ static void check_nothing_is_left(uint32_t alive_before, bool began) {
         uv_sleep(1); /* a worker that was left behind */
         mouv_sleep_ms(0);
     }
-    check_int(futures_alive(), alive_before);
-    check_int(bodies_open, 0);
-    check(step_returned || !began);
+    CHECK_INT(futures_alive(), alive_before);
+    CHECK_INT(bodies_open, 0);
+    CHECK(step_returned || !began);
 }
 
 /* Whether the cancel came before its end. */
@@ -71,8 +71,8 @@ static bool cancel_at(mouv_fn_t body, const char *name, int64_t ms, int turns) {
     yield(turns);
     bool in_time = mouv_future_cancel(task);
     int rc = outcome(task, name, ms, turns);
-    check(rc == MOUV_ECANCELED || rc == 0);
-    if (!in_time) check_int(rc, 0);
+    CHECK(rc == MOUV_ECANCELED || rc == 0);
+    if (!in_time) CHECK_INT(rc, 0);
     check_nothing_is_left(alive, ms > 0 || turns > 0);
     if (support_failures)
         fprintf(stderr, "%s, cancelled at %d ms, turn %d: %s\n", name, (int)ms, turns,
@@ -84,7 +84,7 @@ static int sweeps_a_step(void *arg) {
     (void)arg;
     mouv_clock_set_virtual();
     cancel_at(runs_the_step, current_step->name, 1000, 0); /* warm, and not in time */
-    check(step_returned);
+    CHECK(step_returned);
     int in_time = 0;
     for (int64_t ms = 0; ms < LONGEST_MS; ms++) {
         int before = in_time;
@@ -92,7 +92,7 @@ static int sweeps_a_step(void *arg) {
             in_time += cancel_at(runs_the_step, current_step->name, ms, turns);
         if (in_time == before && ms > 0) break; /* it ends earlier than that */
     }
-    check(in_time > 0);
+    CHECK(in_time > 0);
     return 0;
 }
 
@@ -110,9 +110,9 @@ static int sweeps_the_program(void *arg) {
     (void)arg;
     mouv_clock_set_virtual();
     int64_t began = mouv_now_ms();
-    check_int(mouv_await(mouv_task(runs_every_step, NULL), NULL), 0);
+    CHECK_INT(mouv_await(mouv_task(runs_every_step, NULL), NULL), 0);
     int64_t longest = mouv_now_ms() - began + 5;
-    check(longest > 100);
+    CHECK(longest > 100);
     for (int64_t ms = 0; ms < longest && support_failures == 0; ms += 3)
         cancel_at(runs_every_step, "the whole program", ms, (int)(ms % 4));
     return 0;
@@ -131,7 +131,7 @@ static int sweeps_deadlines(void *arg) {
         uint32_t alive = futures_alive();
         step_returned = false;
         int rc = outcome(mouv_task(under_a_deadline, &ms), current_step->name, ms, 0);
-        check(rc == MOUV_ETIMEDOUT || rc == 0);
+        CHECK(rc == MOUV_ETIMEDOUT || rc == 0);
         check_nothing_is_left(alive, true);
         if (support_failures)
             fprintf(stderr, "%s, limit %d ms: %s\n", current_step->name, (int)ms,
@@ -170,10 +170,10 @@ static void runtime_closes_at_any_time_in_the_program(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(every_step_is_cancelled_at_every_suspension),
-        CASE(program_that_ignores_every_error_ends_after_a_cancel),
-        CASE(every_step_times_out_at_every_suspension),
-        CASE(runtime_closes_at_any_time_in_the_program),
+        TEST(every_step_is_cancelled_at_every_suspension),
+        TEST(program_that_ignores_every_error_ends_after_a_cancel),
+        TEST(every_step_times_out_at_every_suspension),
+        TEST(runtime_closes_at_any_time_in_the_program),
     };
     return RUN_CASES(cases);
 }

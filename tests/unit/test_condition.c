@@ -11,11 +11,11 @@ static mouv_lock_t *its_lock(void) {
 }
 
 static void acquire(void) {
-    check_int(mouv_lock_acquire(its_lock()), 0);
+    CHECK_INT(mouv_lock_acquire(its_lock()), 0);
 }
 
 static void release(void) {
-    check_int(mouv_lock_release(its_lock()), 0);
+    CHECK_INT(mouv_lock_release(its_lock()), 0);
 }
 
 static void note(const char *word, int rc) {
@@ -51,27 +51,27 @@ CORO_CASE(notify_wakes_so_many_in_the_order_in_which_they_came) {
     mouv_future_t cd = mouv_gather(mouv_task(waiter, "c"), mouv_task(waiter, "d"));
     yield(1);
     acquire(); /* all have given it up */
-    check_int(mouv_condition_notify(&changed, 2), 0);
+    CHECK_INT(mouv_condition_notify(&changed, 2), 0);
     yield(2);
-    check_str(events(), ""); /* not before they have the lock */
+    CHECK_STRING(events(), ""); /* not before they have the lock */
     release();
-    check_int(mouv_await(ab, NULL), 0);
+    CHECK_INT(mouv_await(ab, NULL), 0);
     yield(3);
-    check_str(events(), "a b");
+    CHECK_STRING(events(), "a b");
     acquire();
-    check_int(mouv_condition_notify_all(&changed), 0);
+    CHECK_INT(mouv_condition_notify_all(&changed), 0);
     release();
-    check_int(mouv_await(cd, NULL), 0);
-    check_str(events(), "a b c d");
-    check(!mouv_lock_locked(its_lock()));
+    CHECK_INT(mouv_await(cd, NULL), 0);
+    CHECK_STRING(events(), "a b c d");
+    CHECK(!mouv_lock_locked(its_lock()));
     return 0;
 }
 
 CORO_CASE(notify_of_nobody_is_forgotten) {
     acquire();
-    check_int(mouv_condition_notify(&changed, 3), 0);
-    check_int(mouv_condition_notify(&changed, 0), 0);
-    check_int(mouv_await_for(mouv_condition_wait_future(&changed), 5, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_condition_notify(&changed, 3), 0);
+    CHECK_INT(mouv_condition_notify(&changed, 0), 0);
+    CHECK_INT(mouv_await_for(mouv_condition_wait_future(&changed), 5, NULL), MOUV_ETIMEDOUT);
     release();
     return 0;
 }
@@ -81,17 +81,17 @@ CORO_CASE(notified_stand_in_line_with_those_who_want_the_lock) {
     yield(1);
     acquire();
     mouv_future_t before = mouv_lock_acquire_future(its_lock());
-    check_int(mouv_condition_notify(&changed, 1), 0);
+    CHECK_INT(mouv_condition_notify(&changed, 1), 0);
     mouv_future_t after = mouv_lock_acquire_future(its_lock());
     release();
-    check_int(mouv_await(before, NULL), 0);
+    CHECK_INT(mouv_await(before, NULL), 0);
     event("before");
     release();
-    check_int(mouv_await(after, NULL), 0);
+    CHECK_INT(mouv_await(after, NULL), 0);
     event("after");
     release();
-    check_int(mouv_await(a, NULL), 0);
-    check_str(events(), "before a after");
+    CHECK_INT(mouv_await(a, NULL), 0);
+    CHECK_STRING(events(), "before a after");
     return 0;
 }
 
@@ -100,17 +100,17 @@ CORO_CASE(wait_for_goes_on_when_the_predicate_is_true) {
     mouv_future_t a = mouv_task(waiter_for_positive, "a");
     yield(1);
     acquire();
-    check_int(mouv_condition_notify_all(&changed), 0);
+    CHECK_INT(mouv_condition_notify_all(&changed), 0);
     release();
     yield(3);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     acquire();
     state_value = 1;
-    check_int(mouv_condition_wait_for(&changed, is_positive, &state_value), 0); /* at once */
-    check_int(mouv_condition_notify_all(&changed), 0);
+    CHECK_INT(mouv_condition_wait_for(&changed, is_positive, &state_value), 0); /* at once */
+    CHECK_INT(mouv_condition_notify_all(&changed), 0);
     release();
-    check_int(mouv_await(a, NULL), 0);
-    check_str(events(), "a");
+    CHECK_INT(mouv_await(a, NULL), 0);
+    CHECK_STRING(events(), "a");
     return 0;
 }
 
@@ -122,10 +122,10 @@ CORO_CASE(thousands_wait_and_go_on_in_order) {
     yield(1);
     acquire();
     state_value = 1;
-    check_int(mouv_condition_notify_all(&changed), 0);
+    CHECK_INT(mouv_condition_notify_all(&changed), 0);
     release();
-    check_int(mouv_await(mouv_gather_array(tasks, COUNT), NULL), 0);
-    check(!mouv_lock_locked(its_lock()));
+    CHECK_INT(mouv_await(mouv_gather_array(tasks, COUNT), NULL), 0);
+    CHECK(!mouv_lock_locked(its_lock()));
     return 0;
 }
 
@@ -133,27 +133,27 @@ CORO_CASE(thousands_wait_and_go_on_in_order) {
 
 CORO_CASE(wait_and_notify_without_the_lock_are_an_invalid_state) {
     mouv_error_t error = {0};
-    check_int(mouv_condition_wait(&changed), MOUV_ESTATE);
-    check_int(mouv_await(mouv_condition_wait_future(&changed), &error), MOUV_ESTATE);
-    check_str(error.message, "cannot wait on un-acquired lock");
-    check_int(mouv_condition_wait_for(&changed, is_positive, &state_value), MOUV_ESTATE);
-    check_int(mouv_condition_notify(&changed, 1), MOUV_ESTATE);
-    check_int(mouv_condition_notify_all(&changed), MOUV_ESTATE);
+    CHECK_INT(mouv_condition_wait(&changed), MOUV_ESTATE);
+    CHECK_INT(mouv_await(mouv_condition_wait_future(&changed), &error), MOUV_ESTATE);
+    CHECK_STRING(error.message, "cannot wait on un-acquired lock");
+    CHECK_INT(mouv_condition_wait_for(&changed, is_positive, &state_value), MOUV_ESTATE);
+    CHECK_INT(mouv_condition_notify(&changed, 1), MOUV_ESTATE);
+    CHECK_INT(mouv_condition_notify_all(&changed), MOUV_ESTATE);
     mouv_future_t held = mouv_lock_acquire_future(its_lock()); /* not taken: not the caller's */
-    check_int(mouv_condition_notify(&changed, 1), MOUV_ESTATE);
+    CHECK_INT(mouv_condition_notify(&changed, 1), MOUV_ESTATE);
     mouv_future_drop(&held);
     return 0;
 }
 
 CORO_CASE(null_is_invalid_everywhere) {
-    check_int(mouv_condition_wait(NULL), MOUV_EINVAL);
-    check_int(mouv_condition_wait_for(NULL, is_positive, NULL), MOUV_EINVAL);
-    check_int(mouv_condition_wait_for(&changed, NULL, NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_condition_wait_for_future(&changed, NULL, NULL), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_condition_wait_for_future(NULL, is_positive, NULL), NULL),
+    CHECK_INT(mouv_condition_wait(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_condition_wait_for(NULL, is_positive, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_condition_wait_for(&changed, NULL, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_condition_wait_for_future(&changed, NULL, NULL), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_condition_wait_for_future(NULL, is_positive, NULL), NULL),
               MOUV_EINVAL);
-    check_int(mouv_condition_notify(NULL, 1), MOUV_EINVAL);
-    check(mouv_condition_lock(NULL) == NULL);
+    CHECK_INT(mouv_condition_notify(NULL, 1), MOUV_EINVAL);
+    CHECK(mouv_condition_lock(NULL) == NULL);
     mouv_condition_init(NULL, NULL);
     mouv_condition_clear(NULL);
     return 0;
@@ -162,7 +162,7 @@ CORO_CASE(null_is_invalid_everywhere) {
 CORO_CASE(wait_without_memory_does_not_release_the_lock) {
     acquire();
     mouv__alloc_fail_at = 1;
-    check_int(mouv_await(mouv_condition_wait_future(&changed), NULL), MOUV_ENOMEM);
+    CHECK_INT(mouv_await(mouv_condition_wait_future(&changed), NULL), MOUV_ENOMEM);
     mouv__alloc_fail_at = -1;
     release();
     return 0;
@@ -176,13 +176,13 @@ CORO_CASE(cancel_before_a_notify_returns_with_the_lock_held) {
     acquire();
     mouv_future_cancel(a);
     yield(3);
-    check_str(events(), ""); /* it waits for the lock, refused suspensions or not */
-    check_int(mouv_condition_notify(&changed, 1), 0); /* goes to b */
+    CHECK_STRING(events(), ""); /* it waits for the lock, refused suspensions or not */
+    CHECK_INT(mouv_condition_notify(&changed, 1), 0); /* goes to b */
     release();
-    check_int(mouv_await(a, NULL), MOUV_ECANCELED);
-    check_int(mouv_await(b, NULL), 0);
-    check_str(events(), "a:ECANCELED b");
-    check(!mouv_lock_locked(its_lock()));
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(b, NULL), 0);
+    CHECK_STRING(events(), "a:ECANCELED b");
+    CHECK(!mouv_lock_locked(its_lock()));
     return 0;
 }
 
@@ -191,12 +191,12 @@ CORO_CASE(cancel_after_a_notify_passes_the_notification_on) {
     mouv_future_t a = mouv_task(waiter, "a"), b = mouv_task(waiter, "b");
     yield(1);
     acquire();
-    check_int(mouv_condition_notify(&changed, 1), 0);
+    CHECK_INT(mouv_condition_notify(&changed, 1), 0);
     mouv_future_cancel(a);
     release();
-    check_int(mouv_await(a, NULL), MOUV_ECANCELED);
-    check_int(mouv_await(b, NULL), 0);
-    check_str(events(), "a:ECANCELED b");
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(b, NULL), 0);
+    CHECK_STRING(events(), "a:ECANCELED b");
     return 0;
 }
 
@@ -204,20 +204,20 @@ CORO_CASE(cancel_after_the_lock_was_handed_over_is_too_late) {
     mouv_future_t a = mouv_task(waiter, "a");
     yield(1);
     acquire();
-    check_int(mouv_condition_notify(&changed, 1), 0);
+    CHECK_INT(mouv_condition_notify(&changed, 1), 0);
     release();
     mouv_future_cancel(a);
-    check_int(mouv_await(a, NULL), 0);
-    check_str(events(), "a");
+    CHECK_INT(mouv_await(a, NULL), 0);
+    CHECK_STRING(events(), "a");
     return 0;
 }
 
 static int waits_while_cancelled(void *arg) {
     (void)arg;
-    check_int(mouv_sleep_ms(400000), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(400000), MOUV_ECANCELED);
     acquire(); /* free: does not suspend */
-    check_int(mouv_condition_wait(&changed), MOUV_ECANCELED);
-    check_int(mouv_condition_wait(&changed), MOUV_ECANCELED);
+    CHECK_INT(mouv_condition_wait(&changed), MOUV_ECANCELED);
+    CHECK_INT(mouv_condition_wait(&changed), MOUV_ECANCELED);
     release();
     return 0;
 }
@@ -226,24 +226,24 @@ CORO_CASE(cancelled_task_that_waits_again_holds_the_lock_again) {
     mouv_future_t a = mouv_task(waits_while_cancelled, NULL);
     yield(1);
     mouv_future_cancel(a);
-    check_int(mouv_await(a, NULL), 0);
-    check(!mouv_lock_locked(its_lock()));
+    CHECK_INT(mouv_await(a, NULL), 0);
+    CHECK(!mouv_lock_locked(its_lock()));
     return 0;
 }
 
 CORO_CASE(timeout_returns_with_the_lock_held_when_that_is_free) {
     acquire();
     int64_t began = clock_ms();
-    check_int(mouv_await_for(mouv_condition_wait_future(&changed), 10, NULL), MOUV_ETIMEDOUT);
-    check(took(began, 10));
-    check_int(mouv_await(mouv_wait_for(mouv_condition_wait_future(&changed), 10), NULL),
+    CHECK_INT(mouv_await_for(mouv_condition_wait_future(&changed), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 10));
+    CHECK_INT(mouv_await(mouv_wait_for(mouv_condition_wait_future(&changed), 10), NULL),
               MOUV_ETIMEDOUT);
     release();
     MOUV_TIMEOUT_SCOPE(scope, 10);
     acquire();
     int rc = mouv_condition_wait(&changed);
     release();
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
@@ -259,10 +259,10 @@ CORO_CASE(timeout_waits_for_a_lock_that_is_held) {
     acquire();
     int64_t began = clock_ms();
     mouv_future_t holder = mouv_task(holder_for_50_ms, NULL);
-    check_int(mouv_await_for(mouv_condition_wait_future(&changed), 10, NULL), MOUV_ETIMEDOUT);
-    check(took(began, 50));
+    CHECK_INT(mouv_await_for(mouv_condition_wait_future(&changed), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 50));
     release();
-    check_int(mouv_await(holder, NULL), 0);
+    CHECK_INT(mouv_await(holder, NULL), 0);
     return 0;
 }
 
@@ -271,13 +271,13 @@ CORO_CASE(timeout_waits_for_a_lock_that_is_held) {
 CORO_CASE(twin_releases_at_the_call_and_acquires_at_the_await) {
     acquire();
     mouv_future_t waits = mouv_condition_wait_future(&changed);
-    check(!mouv_lock_locked(its_lock()));
+    CHECK(!mouv_lock_locked(its_lock()));
     acquire();
-    check_int(mouv_condition_notify(&changed, 1), 0);
+    CHECK_INT(mouv_condition_notify(&changed, 1), 0);
     release();
-    check(mouv_future_done(waits));
-    check_int(mouv_lock_release(its_lock()), MOUV_ESTATE);
-    check_int(mouv_await(waits, NULL), 0);
+    CHECK(mouv_future_done(waits));
+    CHECK_INT(mouv_lock_release(its_lock()), MOUV_ESTATE);
+    CHECK_INT(mouv_await(waits, NULL), 0);
     release();
     return 0;
 }
@@ -291,8 +291,8 @@ CORO_CASE(drop_while_waiting_does_not_acquire) {
     mouv_future_drop(&a);
     mouv_future_unref(b);
     release();
-    check(!mouv_lock_locked(its_lock()));
-    check(changed.waiting == NULL);
+    CHECK(!mouv_lock_locked(its_lock()));
+    CHECK(changed.waiting == NULL);
     return 0;
 }
 
@@ -302,11 +302,11 @@ CORO_CASE(drop_after_a_notify_passes_lock_and_notification_on) {
     acquire();
     mouv_future_t b = mouv_condition_wait_future(&changed);
     acquire();
-    check_int(mouv_condition_notify(&changed, 1), 0);
+    CHECK_INT(mouv_condition_notify(&changed, 1), 0);
     release();
-    check(mouv_future_done(a) && !mouv_future_done(b));
+    CHECK(mouv_future_done(a) && !mouv_future_done(b));
     mouv_future_drop(&a);
-    check_int(mouv_await(b, NULL), 0);
+    CHECK_INT(mouv_await(b, NULL), 0);
     release();
     return 0;
 }
@@ -317,10 +317,10 @@ CORO_CASE(unref_in_line_for_the_lock_passes_the_notification_on) {
     acquire();
     mouv_future_t b = mouv_condition_wait_future(&changed);
     acquire();
-    check_int(mouv_condition_notify(&changed, 1), 0);
+    CHECK_INT(mouv_condition_notify(&changed, 1), 0);
     mouv_future_unref(a);
     release();
-    check_int(mouv_await_for(b, 1000, NULL), 0);
+    CHECK_INT(mouv_await_for(b, 1000, NULL), 0);
     release();
     return 0;
 }
@@ -332,14 +332,14 @@ CORO_CASE(wait_for_twin_asks_the_predicate_on_each_notify) {
     for (int i = 0; i < 3; i++) {
         acquire();
         state_value = i == 2;
-        check_int(mouv_condition_notify(&changed, 1), 0);
+        CHECK_INT(mouv_condition_notify(&changed, 1), 0);
         release();
         yield(2);
-        check_int(mouv_future_done(waits), i == 2);
+        CHECK_INT(mouv_future_done(waits), i == 2);
     }
-    check(mouv_lock_locked(its_lock()));
-    check_int(mouv_await(waits, NULL), 0);
-    check_int(mouv_await(mouv_condition_wait_for_future(&changed, is_positive, &state_value), NULL),
+    CHECK(mouv_lock_locked(its_lock()));
+    CHECK_INT(mouv_await(waits, NULL), 0);
+    CHECK_INT(mouv_await(mouv_condition_wait_for_future(&changed, is_positive, &state_value), NULL),
               0);
     release();
     return 0;
@@ -348,17 +348,17 @@ CORO_CASE(wait_for_twin_asks_the_predicate_on_each_notify) {
 CORO_CASE(wait_for_twin_cancelled_returns_with_the_lock_held) {
     state_value = 0;
     acquire();
-    check_int(mouv_await_for(mouv_condition_wait_for_future(&changed, is_positive, &state_value),
+    CHECK_INT(mouv_await_for(mouv_condition_wait_for_future(&changed, is_positive, &state_value),
                              10, NULL),
               MOUV_ETIMEDOUT);
     /* while the predicate is still to be asked */
     mouv_future_t waits = mouv_condition_wait_for_future(&changed, is_positive, &state_value);
     mouv_future_cancel(waits);
-    check_int(mouv_await(waits, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(waits, NULL), MOUV_ECANCELED);
     waits = mouv_condition_wait_for_future(&changed, is_positive, &state_value);
     mouv_future_drop(&waits);
     yield(2);
-    check(!mouv_lock_locked(its_lock()));
+    CHECK(!mouv_lock_locked(its_lock()));
     return 0;
 }
 
@@ -368,27 +368,27 @@ CORO_CASE(clear_over_a_lock_fails_those_who_wait_with_it_held) {
     mouv_lock_t lock = {0};
     mouv_condition_t *mine = malloc(sizeof *mine);
     mouv_condition_init(mine, &lock);
-    check(mouv_condition_lock(mine) == &lock);
-    check_int(mouv_lock_acquire(&lock), 0);
+    CHECK(mouv_condition_lock(mine) == &lock);
+    CHECK_INT(mouv_lock_acquire(&lock), 0);
     mouv_future_t a = mouv_condition_wait_future(mine);
-    check_int(mouv_lock_acquire(&lock), 0);
+    CHECK_INT(mouv_lock_acquire(&lock), 0);
     mouv_future_t b = mouv_condition_wait_future(mine);
-    check_int(mouv_lock_acquire(&lock), 0);
+    CHECK_INT(mouv_lock_acquire(&lock), 0);
     mouv_future_t asks = mouv_condition_wait_for_future(mine, is_positive, &state_value);
     state_value = 0;
-    check_int(mouv_await(mouv_task(say, ""), NULL), 0);
-    check_int(mouv_lock_acquire(&lock), 0);
-    check_int(mouv_condition_notify(mine, 1), 0);
+    CHECK_INT(mouv_await(mouv_task(say, ""), NULL), 0);
+    CHECK_INT(mouv_lock_acquire(&lock), 0);
+    CHECK_INT(mouv_condition_notify(mine, 1), 0);
     mouv_condition_clear(mine);
     free(mine);
     mouv_future_cancel(a); /* notified, but there is nobody left to pass it on to */
-    check_int(mouv_lock_release(&lock), 0);
-    check_int(mouv_await(a, NULL), MOUV_ECANCELED);
-    check_int(mouv_lock_release(&lock), 0);
-    check_int(mouv_await(b, NULL), MOUV_ECLOSED);
-    check_int(mouv_lock_release(&lock), 0);
-    check_int(mouv_await(asks, NULL), MOUV_ECLOSED);
-    check_int(mouv_lock_release(&lock), 0);
+    CHECK_INT(mouv_lock_release(&lock), 0);
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_lock_release(&lock), 0);
+    CHECK_INT(mouv_await(b, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_lock_release(&lock), 0);
+    CHECK_INT(mouv_await(asks, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_lock_release(&lock), 0);
     return 0;
 }
 
@@ -397,12 +397,12 @@ CORO_CASE(clear_while_the_predicate_is_still_to_be_asked_fails_with_the_lock_hel
     mouv_condition_t *mine = malloc(sizeof *mine);
     mouv_condition_init(mine, &lock);
     state_value = 0;
-    check_int(mouv_lock_acquire(&lock), 0);
+    CHECK_INT(mouv_lock_acquire(&lock), 0);
     mouv_future_t asks = mouv_condition_wait_for_future(mine, is_positive, &state_value);
     mouv_condition_clear(mine);
     free(mine);
-    check_int(mouv_await(asks, NULL), MOUV_ECLOSED);
-    check_int(mouv_lock_release(&lock), 0);
+    CHECK_INT(mouv_await(asks, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_lock_release(&lock), 0);
     return 0;
 }
 
@@ -413,25 +413,25 @@ CORO_CASE(unref_after_the_predicate_was_asked_leaves_the_lock_to_its_holder) {
     yield(2); /* asked: it waits for a notification now */
     acquire();
     mouv_future_unref(asks); /* must not free the lock, which is ours */
-    check_int(mouv_lock_release(its_lock()), 0);
+    CHECK_INT(mouv_lock_release(its_lock()), 0);
     return 0;
 }
 
 CORO_CASE(clear_with_its_own_lock_ends_both) {
     mouv_condition_t *mine = calloc(1, sizeof *mine);
     state_value = 0;
-    check_int(mouv_lock_acquire(mouv_condition_lock(mine)), 0);
+    CHECK_INT(mouv_lock_acquire(mouv_condition_lock(mine)), 0);
     mouv_future_t a = mouv_condition_wait_future(mine);
-    check_int(mouv_lock_acquire(mouv_condition_lock(mine)), 0);
+    CHECK_INT(mouv_lock_acquire(mouv_condition_lock(mine)), 0);
     mouv_future_t b = mouv_condition_wait_future(mine);
-    check_int(mouv_lock_acquire(mouv_condition_lock(mine)), 0);
-    check_int(mouv_condition_notify(mine, 1), 0);
+    CHECK_INT(mouv_lock_acquire(mouv_condition_lock(mine)), 0);
+    CHECK_INT(mouv_condition_notify(mine, 1), 0);
     mouv_future_t asks = mouv_condition_wait_for_future(mine, is_positive, &state_value);
     mouv_condition_clear(mine);
     free(mine);
-    check_int(mouv_await(a, NULL), MOUV_ECLOSED);
-    check_int(mouv_await(b, NULL), MOUV_ECLOSED);
-    check_int(mouv_await(asks, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_await(b, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_await(asks, NULL), MOUV_ECLOSED);
     return 0;
 }
 
@@ -492,32 +492,32 @@ static void runtime_that_closes_ends_callbacks_that_wait(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(notify_wakes_so_many_in_the_order_in_which_they_came),
-        CASE(notify_of_nobody_is_forgotten),
-        CASE(notified_stand_in_line_with_those_who_want_the_lock),
-        CASE(wait_for_goes_on_when_the_predicate_is_true),
-        CASE(thousands_wait_and_go_on_in_order),
-        CASE(wait_and_notify_without_the_lock_are_an_invalid_state),
-        CASE(null_is_invalid_everywhere),
-        CASE(wait_without_memory_does_not_release_the_lock),
-        CASE(cancel_before_a_notify_returns_with_the_lock_held),
-        CASE(cancel_after_a_notify_passes_the_notification_on),
-        CASE(cancel_after_the_lock_was_handed_over_is_too_late),
-        CASE(cancelled_task_that_waits_again_holds_the_lock_again),
-        CASE(timeout_returns_with_the_lock_held_when_that_is_free),
-        CASE(timeout_waits_for_a_lock_that_is_held),
-        CASE(twin_releases_at_the_call_and_acquires_at_the_await),
-        CASE(drop_while_waiting_does_not_acquire),
-        CASE(drop_after_a_notify_passes_lock_and_notification_on),
-        CASE(unref_in_line_for_the_lock_passes_the_notification_on),
-        CASE(wait_for_twin_asks_the_predicate_on_each_notify),
-        CASE(wait_for_twin_cancelled_returns_with_the_lock_held),
-        CASE(clear_over_a_lock_fails_those_who_wait_with_it_held),
-        CASE(clear_while_the_predicate_is_still_to_be_asked_fails_with_the_lock_held),
-        CASE(unref_after_the_predicate_was_asked_leaves_the_lock_to_its_holder),
-        CASE(clear_with_its_own_lock_ends_both),
-        CASE(runtime_that_closes_ends_tasks_that_wait),
-        CASE(runtime_that_closes_ends_callbacks_that_wait),
+        TEST(notify_wakes_so_many_in_the_order_in_which_they_came),
+        TEST(notify_of_nobody_is_forgotten),
+        TEST(notified_stand_in_line_with_those_who_want_the_lock),
+        TEST(wait_for_goes_on_when_the_predicate_is_true),
+        TEST(thousands_wait_and_go_on_in_order),
+        TEST(wait_and_notify_without_the_lock_are_an_invalid_state),
+        TEST(null_is_invalid_everywhere),
+        TEST(wait_without_memory_does_not_release_the_lock),
+        TEST(cancel_before_a_notify_returns_with_the_lock_held),
+        TEST(cancel_after_a_notify_passes_the_notification_on),
+        TEST(cancel_after_the_lock_was_handed_over_is_too_late),
+        TEST(cancelled_task_that_waits_again_holds_the_lock_again),
+        TEST(timeout_returns_with_the_lock_held_when_that_is_free),
+        TEST(timeout_waits_for_a_lock_that_is_held),
+        TEST(twin_releases_at_the_call_and_acquires_at_the_await),
+        TEST(drop_while_waiting_does_not_acquire),
+        TEST(drop_after_a_notify_passes_lock_and_notification_on),
+        TEST(unref_in_line_for_the_lock_passes_the_notification_on),
+        TEST(wait_for_twin_asks_the_predicate_on_each_notify),
+        TEST(wait_for_twin_cancelled_returns_with_the_lock_held),
+        TEST(clear_over_a_lock_fails_those_who_wait_with_it_held),
+        TEST(clear_while_the_predicate_is_still_to_be_asked_fails_with_the_lock_held),
+        TEST(unref_after_the_predicate_was_asked_leaves_the_lock_to_its_holder),
+        TEST(clear_with_its_own_lock_ends_both),
+        TEST(runtime_that_closes_ends_tasks_that_wait),
+        TEST(runtime_that_closes_ends_callbacks_that_wait),
     };
     return RUN_CASES(cases);
 }

@@ -35,37 +35,37 @@ static int awaits_two(void *arg) {
 CORO_CASE(dump_shows_who_awaits_whom_and_where) {
     mouv_future_t parent = mouv_task(awaits_two, NULL);
     yield(5);
-    check_int((long long)dump(), 4);
-    check_has(dumped, "Task-1 main (mouv_run:0): running\n");
-    check_has(dumped, "\nTask-2 awaits_two (");
-    check_has(dumped, "awaits gather at ");
-    check_has(dumped, "\n  Task-3 naps (");
-    check_has(dumped, "\n  Task-4 naps (");
-    check_has(dumped, "sleeps for ");
-    check_has(dumped, "test_debug.c:");
-    check_int(mouv_await(parent, NULL), 0);
+    CHECK_INT((long long)dump(), 4);
+    CHECK_CONTAINS(dumped, "Task-1 main (mouv_run:0): running\n");
+    CHECK_CONTAINS(dumped, "\nTask-2 awaits_two (");
+    CHECK_CONTAINS(dumped, "awaits gather at ");
+    CHECK_CONTAINS(dumped, "\n  Task-3 naps (");
+    CHECK_CONTAINS(dumped, "\n  Task-4 naps (");
+    CHECK_CONTAINS(dumped, "sleeps for ");
+    CHECK_CONTAINS(dumped, "test_debug.c:");
+    CHECK_INT(mouv_await(parent, NULL), 0);
     return 0;
 }
 
 CORO_CASE(dump_shows_tasks_that_have_not_started_and_cancelled_ones) {
     mouv_future_t fresh = mouv_task(naps, NULL);
     dump();
-    check_has(dumped, "Task-2 naps (");
-    check_has(dumped, "): not started\n");
+    CHECK_CONTAINS(dumped, "Task-2 naps (");
+    CHECK_CONTAINS(dumped, "): not started\n");
     mouv_sleep_ms(0);
     mouv_future_cancel(fresh);
     dump();
-    check_has(dumped, ", cancelled\n");
-    check_int(mouv_await(fresh, NULL), MOUV_ECANCELED);
+    CHECK_CONTAINS(dumped, ", cancelled\n");
+    CHECK_INT(mouv_await(fresh, NULL), MOUV_ECANCELED);
     return 0;
 }
 
 CORO_CASE(all_tasks_counts_and_fills_no_more_than_asked) {
     mouv_future_t one = mouv_task(naps, NULL), two = mouv_task(naps, NULL), found[2] = {{0}, {0}};
-    check_int((long long)mouv_all_tasks(NULL, 0), 3);
-    check_int((long long)mouv_all_tasks(found, 2), 3);
-    check(found[0].id == mouv_current_task().id);
-    check(found[1].id == one.id);
+    CHECK_INT((long long)mouv_all_tasks(NULL, 0), 3);
+    CHECK_INT((long long)mouv_all_tasks(found, 2), 3);
+    CHECK(found[0].id == mouv_current_task().id);
+    CHECK(found[1].id == one.id);
     return mouv_await(mouv_gather(one, two), NULL);
 }
 
@@ -115,7 +115,7 @@ static void dump_on_a_signal_goes_to_stderr(void **state) {
 }
 
 CORO_CASE(dump_on_a_number_that_is_no_signal_is_refused) {
-    check_int(mouv_dump_on_signal(12345), MOUV_EINVAL);
+    CHECK_INT(mouv_dump_on_signal(12345), MOUV_EINVAL);
     return 0;
 }
 
@@ -130,16 +130,16 @@ static int is_slow(void *arg) {
 /* How long a step takes is real time. */
 REAL_CASE(slow_step_is_reported_with_name_and_duration_in_debug_mode_only) {
     const char *text;
-    check_int(mouv_await(mouv_task(is_slow, NULL), NULL), 0);
-    check_no_warning();
+    CHECK_INT(mouv_await(mouv_task(is_slow, NULL), NULL), 0);
+    CHECK_NO_WARNING();
     mouv_debug_enable(true);
     mouv_debug_set_slow_ms(20);
-    check_int(mouv_await(mouv_task(is_slow, NULL), NULL), 0);
+    CHECK_INT(mouv_await(mouv_task(is_slow, NULL), NULL), 0);
     mouv_debug_enable(false);
     mouv_debug_set_slow_ms(100);
-    check(take_log(&text) >= 1);
-    check_has(text, "Executing task 'Task-3' (is_slow at ");
-    check_has(text, " seconds");
+    CHECK(take_log(&text) >= 1);
+    CHECK_CONTAINS(text, "Executing task 'Task-3' (is_slow at ");
+    CHECK_CONTAINS(text, " seconds");
     return 0;
 }
 
@@ -152,13 +152,13 @@ REAL_CASE(use_on_a_wrong_thread_is_reported_in_debug_mode) {
     mouv_future_t future = mouv_future_new();
     mouv_debug_set_slow_ms(400000);
     mouv_debug_enable(true);
-    check(mouv_debug_enabled());
+    CHECK(mouv_debug_enabled());
     uv_thread_create(&thread, cancel_elsewhere, &future);
     uv_thread_join(&thread);
     mouv_debug_enable(false);
     mouv_debug_set_slow_ms(100);
-    check_one_warning("Non-thread-safe operation");
-    check(!mouv_future_done(future));
+    CHECK_ONE_WARNING("Non-thread-safe operation");
+    CHECK(!mouv_future_done(future));
     mouv_future_unref(future);
     return 0;
 }
@@ -177,11 +177,11 @@ CORO_CASE(census_finds_the_deepest_stack) {
     mouv_future_t deep = mouv_task(uses_100_kib, NULL), flat = mouv_task(naps, NULL);
     yield(5);
     mouv_stack_census(&census);
-    check_int((long long)census.tasks, 3);
-    check(census.high_water_bytes >= 100 * 1024);
-    check(census.touched_bytes > census.high_water_bytes);
-    check(census.reserved_bytes >= 3 * 250 * 1024);
-    check_str(census.deepest, "Task-2 uses_100_kib");
+    CHECK_INT((long long)census.tasks, 3);
+    CHECK(census.high_water_bytes >= 100 * 1024);
+    CHECK(census.touched_bytes > census.high_water_bytes);
+    CHECK(census.reserved_bytes >= 3 * 250 * 1024);
+    CHECK_STRING(census.deepest, "Task-2 uses_100_kib");
     return mouv_await(mouv_gather(deep, flat), NULL);
 }
 
@@ -214,16 +214,16 @@ static void overflowing_task_is_named_before_the_process_dies(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(dump_shows_who_awaits_whom_and_where),
-        CASE(dump_shows_tasks_that_have_not_started_and_cancelled_ones),
-        CASE(all_tasks_counts_and_fills_no_more_than_asked),
-        CASE(dump_without_a_runtime_is_nothing),
-        CASE(dump_on_a_signal_goes_to_stderr),
-        CASE(dump_on_a_number_that_is_no_signal_is_refused),
-        CASE(slow_step_is_reported_with_name_and_duration_in_debug_mode_only),
-        CASE(use_on_a_wrong_thread_is_reported_in_debug_mode),
-        CASE(census_finds_the_deepest_stack),
-        CASE(overflowing_task_is_named_before_the_process_dies),
+        TEST(dump_shows_who_awaits_whom_and_where),
+        TEST(dump_shows_tasks_that_have_not_started_and_cancelled_ones),
+        TEST(all_tasks_counts_and_fills_no_more_than_asked),
+        TEST(dump_without_a_runtime_is_nothing),
+        TEST(dump_on_a_signal_goes_to_stderr),
+        TEST(dump_on_a_number_that_is_no_signal_is_refused),
+        TEST(slow_step_is_reported_with_name_and_duration_in_debug_mode_only),
+        TEST(use_on_a_wrong_thread_is_reported_in_debug_mode),
+        TEST(census_finds_the_deepest_stack),
+        TEST(overflowing_task_is_named_before_the_process_dies),
     };
     return RUN_CASES(cases);
 }

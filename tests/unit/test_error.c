@@ -15,14 +15,14 @@ static const mouv_error_t rich = {.code = MOUV_ESERVER,
                                   .message = "transaction 7 has been aborted"};
 
 static void check_is_rich(const mouv_error_t *error) {
-    check_int(error->code, rich.code);
-    check_int(error->cause, rich.cause);
-    check_int(error->domain, rich.domain);
-    check_int(error->server_code, rich.server_code);
-    check_str(error->code_name, rich.code_name);
-    check_str(error->operation, rich.operation);
-    check_str(error->labels, rich.labels);
-    check_str(error->message, rich.message);
+    CHECK_INT(error->code, rich.code);
+    CHECK_INT(error->cause, rich.cause);
+    CHECK_INT(error->domain, rich.domain);
+    CHECK_INT(error->server_code, rich.server_code);
+    CHECK_STRING(error->code_name, rich.code_name);
+    CHECK_STRING(error->operation, rich.operation);
+    CHECK_STRING(error->labels, rich.labels);
+    CHECK_STRING(error->message, rich.message);
 }
 
 /* --- Codes ---------------------------------------------------------------------------------- */
@@ -105,7 +105,7 @@ static void set_makes_one_line_of_a_message(void **state) {
     (void)state;
     mouv_error_t error;
     mouv_error_set(&error, MOUV_EINVAL, "cannot parse:\nan integer\r\n");
-    check_str(error.message, "cannot parse: an integer");
+    CHECK_STRING(error.message, "cannot parse: an integer");
 }
 
 /* --- Labels and duplicate keys -------------------------------------------------------------- */
@@ -192,9 +192,9 @@ static int fail_rich(void *arg) {
 }
 
 static void check_no_user(int rc, const mouv_error_t *error) {
-    check_int(rc, -5);
-    check_int(error->code, -5);
-    check_str(error->message, "no user 7");
+    CHECK_INT(rc, -5);
+    CHECK_INT(error->code, -5);
+    CHECK_STRING(error->message, "no user 7");
 }
 
 CORO_CASE(message_of_fail_reaches_the_awaiter_of_a_coroutine) {
@@ -220,9 +220,9 @@ static void message_of_fail_reaches_the_caller_of_run(void **state) {
 
 CORO_CASE(whole_error_survives_fail_with) {
     mouv_error_t error;
-    check_int(mouv_await(mouv_task(fail_rich, NULL), &error), MOUV_ESERVER);
+    CHECK_INT(mouv_await(mouv_task(fail_rich, NULL), &error), MOUV_ESERVER);
     check_is_rich(&error);
-    check(mouv_error_has_label(&error, LABEL));
+    CHECK(mouv_error_has_label(&error, LABEL));
     return 0;
 }
 
@@ -238,7 +238,7 @@ static int pass_on_from_coro(void *arg) {
 
 CORO_CASE(whole_error_survives_several_bodies_that_return_its_code) {
     mouv_error_t error;
-    check_int(mouv_await(mouv_task(pass_on_from_coro, NULL), &error), MOUV_ESERVER);
+    CHECK_INT(mouv_await(mouv_task(pass_on_from_coro, NULL), &error), MOUV_ESERVER);
     check_is_rich(&error);
     return 0;
 }
@@ -246,7 +246,7 @@ CORO_CASE(whole_error_survives_several_bodies_that_return_its_code) {
 CORO_CASE(whole_error_survives_gather) {
     mouv_error_t error;
     mouv_future_t all = mouv_gather(mouv_task(pass_on_from_coro, NULL));
-    check_int(mouv_await(all, &error), MOUV_ESERVER);
+    CHECK_INT(mouv_await(all, &error), MOUV_ESERVER);
     check_is_rich(&error);
     return 0;
 }
@@ -254,11 +254,11 @@ CORO_CASE(whole_error_survives_gather) {
 CORO_CASE(whole_error_survives_wait_for_and_shield) {
     mouv_error_t error;
     mouv_future_t one = mouv_wait_for(mouv_task(fail_rich, NULL), 5000);
-    check_int(mouv_await(one, &error), MOUV_ESERVER);
+    CHECK_INT(mouv_await(one, &error), MOUV_ESERVER);
     check_is_rich(&error);
     memset(&error, 0, sizeof error);
     mouv_future_t two = mouv_shield(mouv_task(fail_rich, NULL));
-    check_int(mouv_await_for(two, 5000, &error), MOUV_ESERVER);
+    CHECK_INT(mouv_await_for(two, 5000, &error), MOUV_ESERVER);
     check_is_rich(&error);
     return 0;
 }
@@ -271,10 +271,10 @@ static int other_error_afterwards(void *arg) {
 
 CORO_CASE(last_error_of_another_code_is_not_taken) {
     mouv_error_t error = {0};
-    check_int(mouv_await(mouv_task(other_error_afterwards, NULL), &error), MOUV_ESERVER);
-    check_int(error.code, MOUV_ESERVER);
-    check(error.message[0] != '\0');
-    check(!strstr(error.message, "not this text"));
+    CHECK_INT(mouv_await(mouv_task(other_error_afterwards, NULL), &error), MOUV_ESERVER);
+    CHECK_INT(error.code, MOUV_ESERVER);
+    CHECK(error.message[0] != '\0');
+    CHECK(!strstr(error.message, "not this text"));
     return 0;
 }
 
@@ -285,9 +285,9 @@ static int recovers(void *arg) {
 
 CORO_CASE(error_is_left_alone_on_success) {
     mouv_error_t error = {.code = 77, .message = "untouched"};
-    check_int(mouv_await(mouv_task(recovers, NULL), &error), 0);
-    check_int(error.code, 77);
-    check_str(error.message, "untouched");
+    CHECK_INT(mouv_await(mouv_task(recovers, NULL), &error), 0);
+    CHECK_INT(error.code, 77);
+    CHECK_STRING(error.message, "untouched");
     return 0;
 }
 
@@ -300,11 +300,11 @@ CORO_CASE(code_without_a_message_gets_one) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         int code = all[i];
         mouv_error_t error = {0};
-        check_int(mouv_await(mouv_task(bare_code, &code), &error), code);
-        check_int(error.code, code);
-        check(error.message[0] != '\0');
-        check_int(error.server_code, 0);
-        check_str(error.labels, "");
+        CHECK_INT(mouv_await(mouv_task(bare_code, &code), &error), code);
+        CHECK_INT(error.code, code);
+        CHECK(error.message[0] != '\0');
+        CHECK_INT(error.server_code, 0);
+        CHECK_STRING(error.labels, "");
     }
     return 0;
 }
@@ -312,8 +312,8 @@ CORO_CASE(code_without_a_message_gets_one) {
 CORO_CASE(code_of_mouv_without_a_message_gets_its_standard_text) {
     int code = MOUV_ECLOSED;
     mouv_error_t error = {0};
-    check_int(mouv_await(mouv_task(bare_code, &code), &error), MOUV_ECLOSED);
-    check_has(error.message, mouv_error_message(MOUV_ECLOSED));
+    CHECK_INT(mouv_await(mouv_task(bare_code, &code), &error), MOUV_ECLOSED);
+    CHECK_CONTAINS(error.message, mouv_error_message(MOUV_ECLOSED));
     return 0;
 }
 
@@ -322,8 +322,8 @@ CORO_CASE(tasks_do_not_share_their_last_error) {
     mouv_error_t first = {0}, second = {0};
     mouv_future_t a = mouv_task(no_user, &id), b = mouv_task(bare_code, &code);
     check_no_user(mouv_await(a, &first), &first);
-    check_int(mouv_await(b, &second), -5);
-    check(!strstr(second.message, "no user"));
+    CHECK_INT(mouv_await(b, &second), -5);
+    CHECK(!strstr(second.message, "no user"));
     return 0;
 }
 
@@ -334,42 +334,42 @@ static int await_of_nothing(void *arg) {
 
 CORO_CASE(failed_call_of_mouv_is_the_last_error) {
     mouv_error_t direct = {0}, through = {0};
-    check_int(mouv_await(stale_zero, &direct), MOUV_EINVAL);
-    check_int(mouv_await(mouv_task(await_of_nothing, NULL), &through), MOUV_EINVAL);
-    check_str(through.message, direct.message);
+    CHECK_INT(mouv_await(stale_zero, &direct), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_task(await_of_nothing, NULL), &through), MOUV_EINVAL);
+    CHECK_STRING(through.message, direct.message);
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(every_code_has_its_name_and_its_message),
-        CASE(codes_differ_and_lie_in_their_range),
-        CASE(zero_is_ok_and_other_numbers_are_user_errors),
-        CASE(version_is_that_of_the_header),
-        CASE(set_fills_returns_the_code_and_clears_other_fields),
-        CASE(set_accepts_null),
-        CASE(set_cuts_a_long_message),
-        CASE(set_makes_one_line_of_a_message),
-        CASE(label_is_found_wherever_it_stands),
-        CASE(part_of_a_label_is_not_the_label),
-        CASE(label_of_nothing_is_false),
-        CASE(duplicate_key_is_told_by_three_codes),
-        CASE(a_timeout_is_told_by_code_or_by_cause),
-        CASE(fail_outside_a_coroutine_only_returns_the_code),
-        CASE(message_of_fail_reaches_the_awaiter_of_a_coroutine),
-        CASE(message_of_fail_reaches_the_awaiter_of_a_task),
-        CASE(message_of_fail_reaches_the_caller_of_run),
-        CASE(whole_error_survives_fail_with),
-        CASE(whole_error_survives_several_bodies_that_return_its_code),
-        CASE(whole_error_survives_gather),
-        CASE(whole_error_survives_wait_for_and_shield),
-        CASE(last_error_of_another_code_is_not_taken),
-        CASE(error_is_left_alone_on_success),
-        CASE(code_without_a_message_gets_one),
-        CASE(code_of_mouv_without_a_message_gets_its_standard_text),
-        CASE(tasks_do_not_share_their_last_error),
-        CASE(failed_call_of_mouv_is_the_last_error),
-        CASE(fail_with_nothing_is_refused),
+        TEST(every_code_has_its_name_and_its_message),
+        TEST(codes_differ_and_lie_in_their_range),
+        TEST(zero_is_ok_and_other_numbers_are_user_errors),
+        TEST(version_is_that_of_the_header),
+        TEST(set_fills_returns_the_code_and_clears_other_fields),
+        TEST(set_accepts_null),
+        TEST(set_cuts_a_long_message),
+        TEST(set_makes_one_line_of_a_message),
+        TEST(label_is_found_wherever_it_stands),
+        TEST(part_of_a_label_is_not_the_label),
+        TEST(label_of_nothing_is_false),
+        TEST(duplicate_key_is_told_by_three_codes),
+        TEST(a_timeout_is_told_by_code_or_by_cause),
+        TEST(fail_outside_a_coroutine_only_returns_the_code),
+        TEST(message_of_fail_reaches_the_awaiter_of_a_coroutine),
+        TEST(message_of_fail_reaches_the_awaiter_of_a_task),
+        TEST(message_of_fail_reaches_the_caller_of_run),
+        TEST(whole_error_survives_fail_with),
+        TEST(whole_error_survives_several_bodies_that_return_its_code),
+        TEST(whole_error_survives_gather),
+        TEST(whole_error_survives_wait_for_and_shield),
+        TEST(last_error_of_another_code_is_not_taken),
+        TEST(error_is_left_alone_on_success),
+        TEST(code_without_a_message_gets_one),
+        TEST(code_of_mouv_without_a_message_gets_its_standard_text),
+        TEST(tasks_do_not_share_their_last_error),
+        TEST(failed_call_of_mouv_is_the_last_error),
+        TEST(fail_with_nothing_is_refused),
     };
     return RUN_CASES(cases);
 }

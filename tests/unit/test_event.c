@@ -16,18 +16,18 @@ static int pass(void *word) {
 
 CORO_CASE(wait_for_a_set_event_neither_suspends_nor_allocates) {
     mouv_event_t mine = {0};
-    check(!mouv_event_is_set(&mine));
-    check_int(mouv_event_set(&mine), 0);
-    check_int(mouv_event_set(&mine), 0);
-    check(mouv_event_is_set(&mine));
+    CHECK(!mouv_event_is_set(&mine));
+    CHECK_INT(mouv_event_set(&mine), 0);
+    CHECK_INT(mouv_event_set(&mine), 0);
+    CHECK(mouv_event_is_set(&mine));
     mouv__alloc_fail_at = 1;
-    check_int(mouv_event_wait(&mine), 0);
-    check_int(mouv__alloc_fail_at, 1);
+    CHECK_INT(mouv_event_wait(&mine), 0);
+    CHECK_INT(mouv__alloc_fail_at, 1);
     mouv__alloc_fail_at = -1;
-    check_int(mouv_await(mouv_event_wait_future(&mine), NULL), 0);
-    check_int(mouv_event_clear(&mine), 0);
-    check(!mouv_event_is_set(&mine));
-    check_int(mouv_await_for(mouv_event_wait_future(&mine), 5, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await(mouv_event_wait_future(&mine), NULL), 0);
+    CHECK_INT(mouv_event_clear(&mine), 0);
+    CHECK(!mouv_event_is_set(&mine));
+    CHECK_INT(mouv_await_for(mouv_event_wait_future(&mine), 5, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
@@ -35,11 +35,11 @@ CORO_CASE(set_wakes_all_in_the_order_in_which_they_came) {
     mouv_future_t all =
         mouv_gather(mouv_task(pass, "a"), mouv_task(pass, "b"), mouv_task(pass, "c"));
     yield(2);
-    check_str(events(), "");
-    check_int(mouv_event_set(&door), 0);
-    check_str(events(), ""); /* on a later tick */
-    check_int(mouv_await(all, NULL), 0);
-    check_str(events(), "a b c");
+    CHECK_STRING(events(), "");
+    CHECK_INT(mouv_event_set(&door), 0);
+    CHECK_STRING(events(), ""); /* on a later tick */
+    CHECK_INT(mouv_await(all, NULL), 0);
+    CHECK_STRING(events(), "a b c");
     mouv_event_init(&door);
     return 0;
 }
@@ -47,14 +47,14 @@ CORO_CASE(set_wakes_all_in_the_order_in_which_they_came) {
 CORO_CASE(set_that_is_cleared_at_once_still_wakes_who_waited) {
     mouv_future_t a = mouv_task(pass, "a");
     yield(1);
-    check_int(mouv_event_set(&door), 0);
-    check_int(mouv_event_clear(&door), 0);
+    CHECK_INT(mouv_event_set(&door), 0);
+    CHECK_INT(mouv_event_clear(&door), 0);
     mouv_future_t b = mouv_task(pass, "b");
-    check_int(mouv_await(a, NULL), 0);
+    CHECK_INT(mouv_await(a, NULL), 0);
     yield(2);
-    check_str(events(), "a");
-    check_int(mouv_event_set(&door), 0);
-    check_int(mouv_await(b, NULL), 0);
+    CHECK_STRING(events(), "a");
+    CHECK_INT(mouv_event_set(&door), 0);
+    CHECK_INT(mouv_await(b, NULL), 0);
     mouv_event_init(&door);
     return 0;
 }
@@ -63,11 +63,11 @@ CORO_CASE(cancel_before_the_set_leaves_after_it_is_too_late) {
     mouv_future_t a = mouv_task(pass, "a"), b = mouv_task(pass, "b");
     yield(1);
     mouv_future_cancel(a);
-    check_int(mouv_event_set(&door), 0);
+    CHECK_INT(mouv_event_set(&door), 0);
     mouv_future_cancel(b);
-    check_int(mouv_await(a, NULL), MOUV_ECANCELED);
-    check_int(mouv_await(b, NULL), 0);
-    check_str(events(), "a:ECANCELED b");
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(b, NULL), 0);
+    CHECK_STRING(events(), "a:ECANCELED b");
     mouv_event_init(&door);
     return 0;
 }
@@ -77,8 +77,8 @@ CORO_CASE(dropped_futures_are_forgotten) {
     mouv_future_t a = mouv_event_wait_future(&mine), b = mouv_event_wait_future(&mine);
     mouv_future_drop(&a);
     mouv_future_unref(b);
-    check(mine.waiting == NULL);
-    check_int(mouv_event_set(&mine), 0);
+    CHECK(mine.waiting == NULL);
+    CHECK_INT(mouv_event_set(&mine), 0);
     mouv_future_t c = mouv_event_wait_future(&mine);
     mouv_future_drop(&c);
     return 0;
@@ -87,21 +87,21 @@ CORO_CASE(dropped_futures_are_forgotten) {
 CORO_CASE(close_fails_those_who_wait_but_not_those_who_may_go) {
     mouv_event_t mine = {0};
     mouv_future_t may_go = mouv_event_wait_future(&mine);
-    check_int(mouv_event_set(&mine), 0);
-    check_int(mouv_event_clear(&mine), 0);
+    CHECK_INT(mouv_event_set(&mine), 0);
+    CHECK_INT(mouv_event_clear(&mine), 0);
     mouv_future_t waits = mouv_event_wait_future(&mine);
     mouv_event_close(&mine);
-    check_int(mouv_await(may_go, NULL), 0);
-    check_int(mouv_await(waits, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_await(may_go, NULL), 0);
+    CHECK_INT(mouv_await(waits, NULL), MOUV_ECLOSED);
     return 0;
 }
 
 CORO_CASE(null_is_invalid_everywhere) {
-    check_int(mouv_event_set(NULL), MOUV_EINVAL);
-    check_int(mouv_event_clear(NULL), MOUV_EINVAL);
-    check_int(mouv_event_wait(NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_event_wait_future(NULL), NULL), MOUV_EINVAL);
-    check(!mouv_event_is_set(NULL));
+    CHECK_INT(mouv_event_set(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_event_clear(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_event_wait(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_event_wait_future(NULL), NULL), MOUV_EINVAL);
+    CHECK(!mouv_event_is_set(NULL));
     mouv_event_init(NULL);
     mouv_event_close(NULL);
     return 0;
@@ -111,8 +111,8 @@ CORO_CASE(thousands_wake_in_one_set) {
     enum { COUNT = 5000 };
     static mouv_future_t all[COUNT];
     for (int i = 0; i < COUNT; i++) all[i] = mouv_event_wait_future(&door);
-    check_int(mouv_event_set(&door), 0);
-    check_int(mouv_await(mouv_gather_array(all, COUNT), NULL), 0);
+    CHECK_INT(mouv_event_set(&door), 0);
+    CHECK_INT(mouv_await(mouv_gather_array(all, COUNT), NULL), 0);
     mouv_event_init(&door);
     return 0;
 }
@@ -127,10 +127,10 @@ CORO_CASE(set_on_another_thread_is_refused) {
     mouv_future_t waits = mouv_event_wait_future(&door);
     uv_thread_create(&thread, set_elsewhere, &rc);
     uv_thread_join(&thread);
-    check_int(rc, MOUV_ETHREAD);
-    check(!mouv_event_is_set(&door));
-    check_int(mouv_event_set(&door), 0);
-    check_int(mouv_await(waits, NULL), 0);
+    CHECK_INT(rc, MOUV_ETHREAD);
+    CHECK(!mouv_event_is_set(&door));
+    CHECK_INT(mouv_event_set(&door), 0);
+    CHECK_INT(mouv_await(waits, NULL), 0);
     mouv_event_init(&door);
     return 0;
 }
@@ -164,16 +164,16 @@ static void set_outside_of_a_coroutine_calls_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(wait_for_a_set_event_neither_suspends_nor_allocates),
-        CASE(set_wakes_all_in_the_order_in_which_they_came),
-        CASE(set_that_is_cleared_at_once_still_wakes_who_waited),
-        CASE(cancel_before_the_set_leaves_after_it_is_too_late),
-        CASE(dropped_futures_are_forgotten),
-        CASE(close_fails_those_who_wait_but_not_those_who_may_go),
-        CASE(null_is_invalid_everywhere),
-        CASE(thousands_wake_in_one_set),
-        CASE(set_on_another_thread_is_refused),
-        CASE(set_outside_of_a_coroutine_calls_back),
+        TEST(wait_for_a_set_event_neither_suspends_nor_allocates),
+        TEST(set_wakes_all_in_the_order_in_which_they_came),
+        TEST(set_that_is_cleared_at_once_still_wakes_who_waited),
+        TEST(cancel_before_the_set_leaves_after_it_is_too_late),
+        TEST(dropped_futures_are_forgotten),
+        TEST(close_fails_those_who_wait_but_not_those_who_may_go),
+        TEST(null_is_invalid_everywhere),
+        TEST(thousands_wake_in_one_set),
+        TEST(set_on_another_thread_is_refused),
+        TEST(set_outside_of_a_coroutine_calls_back),
     };
     return RUN_CASES(cases);
 }

@@ -5,64 +5,64 @@
 
 CORO_CASE(new_future_is_pending) {
     mouv_future_t future = mouv_future_new();
-    check(!mouv_future_done(future));
-    check(!mouv_future_cancelled(future));
+    CHECK(!mouv_future_done(future));
+    CHECK(!mouv_future_cancelled(future));
     mouv_future_unref(future);
     return 0;
 }
 
 CORO_CASE(future_program_of_the_tutorial_says_false_false_true_true) {
     mouv_future_t future = mouv_future_new();
-    check_int(mouv_future_done(future), false);
-    check_int(mouv_future_cancelled(future), false);
-    check_int(mouv_future_cancel(future), true);
-    check_int(mouv_future_done(future), true);
-    check_int(mouv_future_cancelled(future), true);
-    check_int(mouv_future_cancel(future), false);
+    CHECK_INT(mouv_future_done(future), false);
+    CHECK_INT(mouv_future_cancelled(future), false);
+    CHECK_INT(mouv_future_cancel(future), true);
+    CHECK_INT(mouv_future_done(future), true);
+    CHECK_INT(mouv_future_cancelled(future), true);
+    CHECK_INT(mouv_future_cancel(future), false);
     mouv_future_unref(future);
     return 0;
 }
 
 CORO_CASE(set_result_completes_and_await_delivers_it) {
     mouv_future_t future = mouv_future_new();
-    check_int(mouv_future_set_result(future, 42), 0);
-    check(mouv_future_done(future));
-    check(!mouv_future_cancelled(future));
-    check_int(mouv_future_result(future, NULL), 42);
-    check_int(mouv_await(future, NULL), 42);
+    CHECK_INT(mouv_future_set_result(future, 42), 0);
+    CHECK(mouv_future_done(future));
+    CHECK(!mouv_future_cancelled(future));
+    CHECK_INT(mouv_future_result(future, NULL), 42);
+    CHECK_INT(mouv_await(future, NULL), 42);
     return 0;
 }
 
 CORO_CASE(negative_result_is_a_failure_with_that_code) {
     mouv_error_t error = {0};
     mouv_future_t future = mouv_future_new();
-    check_int(mouv_future_set_result(future, -9), 0);
-    check_int(mouv_await(future, &error), -9);
-    check_int(error.code, -9);
-    check(error.message[0] != '\0');
+    CHECK_INT(mouv_future_set_result(future, -9), 0);
+    CHECK_INT(mouv_await(future, &error), -9);
+    CHECK_INT(error.code, -9);
+    CHECK(error.message[0] != '\0');
     return 0;
 }
 
 CORO_CASE(set_error_is_copied_and_delivered_whole) {
     mouv_error_t in = {.code = -9, .server_code = 3, .labels = "A B", .message = "text"}, out = {0};
     mouv_future_t future = mouv_future_new();
-    check_int(mouv_future_set_error(future, &in), 0);
+    CHECK_INT(mouv_future_set_error(future, &in), 0);
     memset(&in, 'x', sizeof in);
-    check_int(mouv_await(future, &out), -9);
-    check_int(out.code, -9);
-    check_int(out.server_code, 3);
-    check_str(out.labels, "A B");
-    check_str(out.message, "text");
+    CHECK_INT(mouv_await(future, &out), -9);
+    CHECK_INT(out.code, -9);
+    CHECK_INT(out.server_code, 3);
+    CHECK_STRING(out.labels, "A B");
+    CHECK_STRING(out.message, "text");
     return 0;
 }
 
 CORO_CASE(set_error_refuses_what_is_no_error) {
     mouv_error_t zero = {.code = 0}, plus = {.code = 4, .message = "plus"};
     mouv_future_t future = mouv_future_new();
-    check_int(mouv_future_set_error(future, &zero), MOUV_EINVAL);
-    check_int(mouv_future_set_error(future, &plus), MOUV_EINVAL);
-    check_int(mouv_future_set_error(future, NULL), MOUV_EINVAL);
-    check(!mouv_future_done(future));
+    CHECK_INT(mouv_future_set_error(future, &zero), MOUV_EINVAL);
+    CHECK_INT(mouv_future_set_error(future, &plus), MOUV_EINVAL);
+    CHECK_INT(mouv_future_set_error(future, NULL), MOUV_EINVAL);
+    CHECK(!mouv_future_done(future));
     mouv_future_unref(future);
     return 0;
 }
@@ -71,18 +71,18 @@ CORO_CASE(second_completion_is_refused_and_changes_nothing) {
     mouv_error_t error = {.code = -9, .message = "late"};
     mouv_future_t future = mouv_future_new();
     mouv_future_set_result(future, 1);
-    check_int(mouv_future_set_result(future, 2), MOUV_ESTATE);
-    check_int(mouv_future_set_error(future, &error), MOUV_ESTATE);
-    check_int(mouv_future_cancel(future), false);
-    check_int(mouv_await(future, NULL), 1);
+    CHECK_INT(mouv_future_set_result(future, 2), MOUV_ESTATE);
+    CHECK_INT(mouv_future_set_error(future, &error), MOUV_ESTATE);
+    CHECK_INT(mouv_future_cancel(future), false);
+    CHECK_INT(mouv_await(future, NULL), 1);
     return 0;
 }
 
 CORO_CASE(completion_after_cancel_is_refused) {
     mouv_future_t future = mouv_future_new();
     mouv_future_cancel(future);
-    check_int(mouv_future_set_result(future, 2), MOUV_ESTATE);
-    check_int(mouv_await(future, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_future_set_result(future, 2), MOUV_ESTATE);
+    CHECK_INT(mouv_await(future, NULL), MOUV_ECANCELED);
     return 0;
 }
 
@@ -93,9 +93,9 @@ CORO_CASE(completing_a_future_of_another_kind_is_refused) {
                              mouv_sleep_future(0), mouv_gather(mouv_sleep_future(1))};
     const int expected[] = {5, 5, 0, 0};
     for (size_t i = 0; i < 4; i++) {
-        check_int(mouv_future_set_result(kinds[i], 1), MOUV_EINVAL);
-        check_int(mouv_future_set_error(kinds[i], &error), MOUV_EINVAL);
-        check_int(mouv_await(kinds[i], NULL), expected[i]);
+        CHECK_INT(mouv_future_set_result(kinds[i], 1), MOUV_EINVAL);
+        CHECK_INT(mouv_future_set_error(kinds[i], &error), MOUV_EINVAL);
+        CHECK_INT(mouv_await(kinds[i], NULL), expected[i]);
     }
     return 0;
 }
@@ -105,11 +105,11 @@ CORO_CASE(completing_a_future_of_another_kind_is_refused) {
 CORO_CASE(result_of_a_pending_future_is_not_set) {
     mouv_error_t error = {0};
     mouv_future_t future = mouv_future_new();
-    check_int(mouv_future_result(future, &error), MOUV_ESTATE);
-    check_int(error.code, MOUV_ESTATE);
-    check_str(error.message, "Result is not set.");
-    check_int(mouv_future_result(future, NULL), MOUV_ESTATE);
-    check(!mouv_future_done(future));
+    CHECK_INT(mouv_future_result(future, &error), MOUV_ESTATE);
+    CHECK_INT(error.code, MOUV_ESTATE);
+    CHECK_STRING(error.message, "Result is not set.");
+    CHECK_INT(mouv_future_result(future, NULL), MOUV_ESTATE);
+    CHECK(!mouv_future_done(future));
     mouv_future_unref(future);
     return 0;
 }
@@ -120,8 +120,8 @@ CORO_CASE(result_of_a_failed_future_fills_the_error_each_time) {
     mouv_future_set_error(future, &in);
     for (int i = 0; i < 2; i++) {
         mouv_error_t out = {0};
-        check_int(mouv_future_result(future, &out), -9);
-        check_str(out.message, "text");
+        CHECK_INT(mouv_future_result(future, &out), -9);
+        CHECK_STRING(out.message, "text");
     }
     mouv_future_unref(future);
     return 0;
@@ -131,8 +131,8 @@ CORO_CASE(result_of_a_cancelled_future_is_ecanceled) {
     mouv_error_t error = {0};
     mouv_future_t future = mouv_future_new();
     mouv_future_cancel(future);
-    check_int(mouv_future_result(future, &error), MOUV_ECANCELED);
-    check_int(error.code, MOUV_ECANCELED);
+    CHECK_INT(mouv_future_result(future, &error), MOUV_ECANCELED);
+    CHECK_INT(error.code, MOUV_ECANCELED);
     mouv_future_unref(future);
     return 0;
 }
@@ -153,9 +153,9 @@ CORO_CASE(awaiters_run_on_a_later_tick_in_their_order) {
     event("set");
     mouv_future_set_result(future, 3);
     event("after");
-    check_int(mouv_await(a, NULL), 3);
-    check_int(mouv_await(b, NULL), 3);
-    check_str(events(), "set after got3 got3");
+    CHECK_INT(mouv_await(a, NULL), 3);
+    CHECK_INT(mouv_await(b, NULL), 3);
+    CHECK_STRING(events(), "set after got3 got3");
     return 0;
 }
 
@@ -165,14 +165,14 @@ static void on_done(mouv_future_t future, void *word) {
 
 CORO_CASE(callbacks_run_on_a_later_tick_in_their_order) {
     mouv_future_t future = mouv_future_new();
-    check_int(mouv_future_add_done_callback(future, on_done, "a"), 0);
-    check_int(mouv_future_add_done_callback(future, on_done, "b"), 0);
-    check_int(mouv_future_add_done_callback(future, on_done, "c"), 0);
+    CHECK_INT(mouv_future_add_done_callback(future, on_done, "a"), 0);
+    CHECK_INT(mouv_future_add_done_callback(future, on_done, "b"), 0);
+    CHECK_INT(mouv_future_add_done_callback(future, on_done, "c"), 0);
     event("set");
     mouv_future_set_result(future, 1);
     event("after");
     yield(1);
-    check_str(events(), "set after a1 b1 c1");
+    CHECK_STRING(events(), "set after a1 b1 c1");
     mouv_future_unref(future);
     return 0;
 }
@@ -184,7 +184,7 @@ CORO_CASE(callback_of_a_done_future_runs_on_a_later_tick_too) {
     mouv_future_add_done_callback(future, on_done, "a");
     event("added");
     yield(1);
-    check_str(events(), "added a1");
+    CHECK_STRING(events(), "added a1");
     mouv_future_unref(future);
     return 0;
 }
@@ -200,7 +200,7 @@ CORO_CASE(callback_never_runs_inside_cancel) {
     mouv_future_cancel(future);
     event("after");
     yield(1);
-    check_str(events(), "after cancelled");
+    CHECK_STRING(events(), "after cancelled");
     mouv_future_unref(future);
     return 0;
 }
@@ -213,7 +213,7 @@ CORO_CASE(callback_runs_once) {
     mouv_future_set_result(future, 2);
     mouv_future_cancel(future);
     yield(5);
-    check_str(events(), "a1");
+    CHECK_STRING(events(), "a1");
     mouv_future_unref(future);
     return 0;
 }
@@ -230,14 +230,14 @@ CORO_CASE(callback_of_a_task_runs_after_its_body_also_without_a_reference) {
     mouv_future_add_done_callback(task, on_done, "cb");
     mouv_future_unref(task);
     pause_ms(30);
-    check_str(events(), "end cb8");
+    CHECK_STRING(events(), "end cb8");
     return 0;
 }
 
 static void same_handle(mouv_future_t future, void *handle) {
-    check(future.id == ((mouv_future_t *)handle)->id);
-    check(mouv_future_done(future));
-    check(!mouv_in_coroutine());
+    CHECK(future.id == ((mouv_future_t *)handle)->id);
+    CHECK(mouv_future_done(future));
+    CHECK(!mouv_in_coroutine());
     event("cb");
 }
 
@@ -246,7 +246,7 @@ CORO_CASE(callback_gets_the_handle_it_was_added_to_outside_any_coroutine) {
     mouv_future_add_done_callback(future, same_handle, &future);
     mouv_future_set_result(future, 0);
     yield(1);
-    check_str(events(), "cb");
+    CHECK_STRING(events(), "cb");
     mouv_future_unref(future);
     return 0;
 }
@@ -263,7 +263,7 @@ CORO_CASE(callback_added_by_a_callback_runs_later) {
     mouv_future_add_done_callback(future, adds_another, NULL);
     mouv_future_set_result(future, 4);
     yield(3);
-    check_str(events(), "first added second4");
+    CHECK_STRING(events(), "first added second4");
     mouv_future_unref(future);
     return 0;
 }
@@ -275,12 +275,12 @@ CORO_CASE(removed_callbacks_do_not_run_and_are_counted) {
     mouv_future_add_done_callback(future, on_done, b);
     mouv_future_add_done_callback(future, on_done, a);
     mouv_future_add_done_callback(future, on_cancelled, a);
-    check_int(mouv_future_remove_done_callback(future, on_done, a), 2);
-    check_int(mouv_future_remove_done_callback(future, on_done, a), 0);
+    CHECK_INT(mouv_future_remove_done_callback(future, on_done, a), 2);
+    CHECK_INT(mouv_future_remove_done_callback(future, on_done, a), 0);
     mouv_future_set_result(future, 1);
     yield(1);
-    check_str(events(), "b1 not");
-    check_int(mouv_future_remove_done_callback(future, on_done, b), 0);
+    CHECK_STRING(events(), "b1 not");
+    CHECK_INT(mouv_future_remove_done_callback(future, on_done, b), 0);
     mouv_future_unref(future);
     return 0;
 }
@@ -289,7 +289,7 @@ static char first_arg, second_arg;
 
 static void removes_the_second(mouv_future_t future, void *arg) {
     event(arg == &first_arg ? "first" : "second");
-    check_int(mouv_future_remove_done_callback(future, removes_the_second, &second_arg), 1);
+    CHECK_INT(mouv_future_remove_done_callback(future, removes_the_second, &second_arg), 1);
 }
 
 CORO_CASE(callback_may_remove_a_later_one) {
@@ -298,7 +298,7 @@ CORO_CASE(callback_may_remove_a_later_one) {
     mouv_future_add_done_callback(future, removes_the_second, &second_arg);
     mouv_future_set_result(future, 1);
     yield(2);
-    check_str(events(), "first");
+    CHECK_STRING(events(), "first");
     mouv_future_unref(future);
     return 0;
 }
@@ -315,8 +315,8 @@ CORO_CASE(callback_may_give_up_its_future) {
     mouv_future_add_done_callback(future, gives_up, NULL);
     mouv_future_set_result(future, 1);
     yield(2);
-    check_str(events(), "called called");
-    check_int(mouv_await(future, NULL), MOUV_EINVAL);
+    CHECK_STRING(events(), "called called");
+    CHECK_INT(mouv_await(future, NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -331,14 +331,14 @@ CORO_CASE(ten_thousand_callbacks_run) {
     for (int i = 0; i < 10000; i++) mouv_future_add_done_callback(future, add_one, &count);
     mouv_future_set_result(future, 0);
     yield(2);
-    check_int(count, 10000);
+    CHECK_INT(count, 10000);
     mouv_future_unref(future);
     return 0;
 }
 
 CORO_CASE(callback_without_a_function_is_refused) {
     mouv_future_t future = mouv_future_new();
-    check_int(mouv_future_add_done_callback(future, NULL, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_future_add_done_callback(future, NULL, NULL), MOUV_EINVAL);
     mouv_future_set_result(future, 1);
     yield(1);
     mouv_future_unref(future);
@@ -355,7 +355,7 @@ CORO_CASE(callback_may_keep_a_reference) {
     mouv_future_add_done_callback(task, takes_a_reference, &kept);
     mouv_future_unref(task);
     pause_ms(30);
-    check_int(mouv_await(kept, NULL), 8);
+    CHECK_INT(mouv_await(kept, NULL), 8);
     return 0;
 }
 
@@ -365,12 +365,12 @@ CORO_CASE(each_reference_can_be_awaited_once) {
     mouv_error_t error = {0};
     mouv_future_t future = mouv_future_new();
     mouv_future_t again = mouv_future_ref(future);
-    check(again.id == future.id);
+    CHECK(again.id == future.id);
     mouv_future_set_result(future, 5);
-    check_int(mouv_await(future, NULL), 5);
-    check_int(mouv_await(again, NULL), 5);
-    check_int(mouv_await(future, &error), MOUV_EINVAL);
-    check_has(error.message, "already consumed");
+    CHECK_INT(mouv_await(future, NULL), 5);
+    CHECK_INT(mouv_await(again, NULL), 5);
+    CHECK_INT(mouv_await(future, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "already consumed");
     return 0;
 }
 
@@ -380,19 +380,19 @@ CORO_CASE(unref_twice_is_harmless) {
     mouv_future_unref(future);
     mouv_future_t third = mouv_future_new(); /* may sit in the slot of the first */
     mouv_future_unref(future);
-    check(!mouv_future_done(other));
-    check(!mouv_future_done(third));
+    CHECK(!mouv_future_done(other));
+    CHECK(!mouv_future_done(third));
     mouv_future_set_result(other, 1);
     mouv_future_set_result(third, 3);
-    check_int(mouv_await(other, NULL), 1);
-    check_int(mouv_await(third, NULL), 3);
+    CHECK_INT(mouv_await(other, NULL), 1);
+    CHECK_INT(mouv_await(third, NULL), 3);
     return 0;
 }
 
 CORO_CASE(unref_never_cancels_a_task) {
     mouv_future_unref(mouv_task(returns_8_later, NULL));
     pause_ms(30);
-    check_str(events(), "end");
+    CHECK_STRING(events(), "end");
     return 0;
 }
 
@@ -410,8 +410,8 @@ CORO_CASE(drop_cancels_and_gives_up) {
     mouv_future_drop(&task);
     mouv_future_drop(NULL);
     pause_ms(40);
-    check_str(events(), "cancelled");
-    check_int(mouv_await(task, NULL), MOUV_EINVAL);
+    CHECK_STRING(events(), "cancelled");
+    CHECK_INT(mouv_await(task, NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -424,24 +424,24 @@ static void leave_early(void) {
 CORO_CASE(auto_future_is_cancelled_at_the_end_of_its_scope) {
     leave_early();
     pause_ms(40);
-    check_str(events(), "leaving cancelled");
+    CHECK_STRING(events(), "leaving cancelled");
     return 0;
 }
 
 CORO_CASE(auto_future_that_was_awaited_is_left_alone) {
     {
         MOUV_AUTO mouv_future_t task = mouv_task(returns_8_later, NULL);
-        check_int(mouv_await(task, NULL), 8);
+        CHECK_INT(mouv_await(task, NULL), 8);
     }
-    check_str(events(), "end");
+    CHECK_STRING(events(), "end");
     return 0;
 }
 
 CORO_CASE(auto_future_that_failed_to_be_made_is_harmless) {
     MOUV_AUTO mouv_future_t failed = mouv_task(NULL, NULL);
     MOUV_AUTO mouv_future_t zero = stale_zero;
-    check(mouv_future_done(failed));
-    check(mouv_future_done(zero));
+    CHECK(mouv_future_done(failed));
+    CHECK(mouv_future_done(zero));
     return 0;
 }
 
@@ -452,11 +452,11 @@ CORO_CASE(name_is_copied_and_cut) {
     mouv_future_t future = mouv_future_new();
     mouv_future_set_name(future, name);
     name[0] = 'X';
-    check_str(mouv_future_name(future), "importer of users");
+    CHECK_STRING(mouv_future_name(future), "importer of users");
     mouv_future_set_name(future, "1234567890123456789012345678901234567890");
-    check_str(mouv_future_name(future), "1234567890123456789012345678901");
+    CHECK_STRING(mouv_future_name(future), "1234567890123456789012345678901");
     mouv_future_set_name(future, NULL);
-    check(mouv_future_name(future) != NULL);
+    CHECK(mouv_future_name(future) != NULL);
     mouv_future_unref(future);
     return 0;
 }
@@ -465,9 +465,9 @@ CORO_CASE(tasks_are_named_by_number) {
     char first[64];
     mouv_future_t a = mouv_task(returns_8_later, NULL), b = mouv_task(returns_8_later, NULL);
     snprintf(first, sizeof first, "%s", mouv_future_name(a));
-    check(strncmp(first, "Task-", 5) == 0 && atoi(first + 5) > 0);
-    check(strncmp(mouv_future_name(b), "Task-", 5) == 0);
-    check(strcmp(mouv_future_name(b), first) != 0);
+    CHECK(strncmp(first, "Task-", 5) == 0 && atoi(first + 5) > 0);
+    CHECK(strncmp(mouv_future_name(b), "Task-", 5) == 0);
+    CHECK(strcmp(mouv_future_name(b), first) != 0);
     mouv_await(mouv_gather(a, b), NULL);
     return 0;
 }
@@ -476,31 +476,31 @@ CORO_CASE(tasks_are_named_by_number) {
 
 static void check_everything_refuses(mouv_future_t stale) {
     mouv_error_t error = {.code = -9, .message = "x"};
-    check(mouv_future_done(stale));
-    check(!mouv_future_cancelled(stale));
-    check(!mouv_future_cancel(stale));
-    check_int(mouv_future_set_result(stale, 1), MOUV_EINVAL);
-    check_int(mouv_future_set_error(stale, &error), MOUV_EINVAL);
-    check_int(mouv_future_result(stale, &error), MOUV_EINVAL);
-    check_int(error.code, MOUV_EINVAL);
-    check(error.message[0] != '\0');
-    check_int(mouv_future_add_done_callback(stale, on_done, "never"), MOUV_EINVAL);
-    check(mouv_future_remove_done_callback(stale, on_done, "never") <= 0);
-    check(mouv_future_name(stale) != NULL);
+    CHECK(mouv_future_done(stale));
+    CHECK(!mouv_future_cancelled(stale));
+    CHECK(!mouv_future_cancel(stale));
+    CHECK_INT(mouv_future_set_result(stale, 1), MOUV_EINVAL);
+    CHECK_INT(mouv_future_set_error(stale, &error), MOUV_EINVAL);
+    CHECK_INT(mouv_future_result(stale, &error), MOUV_EINVAL);
+    CHECK_INT(error.code, MOUV_EINVAL);
+    CHECK(error.message[0] != '\0');
+    CHECK_INT(mouv_future_add_done_callback(stale, on_done, "never"), MOUV_EINVAL);
+    CHECK(mouv_future_remove_done_callback(stale, on_done, "never") <= 0);
+    CHECK(mouv_future_name(stale) != NULL);
     mouv_future_set_name(stale, "nobody");
     mouv_future_unref(mouv_future_ref(stale));
     mouv_future_unref(stale);
     mouv_future_t copy = stale;
     mouv_future_drop(&copy);
-    check_int(mouv_await(stale, NULL), MOUV_EINVAL);
-    check_int(mouv_await_for(stale, 10, NULL), MOUV_EINVAL);
-    check_int(mouv_await_for(stale, 0, NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_wait_for(stale, 10), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_shield(stale), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_gather(stale), NULL), MOUV_EINVAL);
-    check_int(mouv_then(stale, on_done, "never"), MOUV_EINVAL);
+    CHECK_INT(mouv_await(stale, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await_for(stale, 10, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await_for(stale, 0, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_wait_for(stale, 10), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_shield(stale), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_gather(stale), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_then(stale, on_done, "never"), MOUV_EINVAL);
     yield(2);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
 }
 
 CORO_CASE(zero_and_garbage_handles_are_refused_everywhere) {
@@ -511,7 +511,7 @@ CORO_CASE(zero_and_garbage_handles_are_refused_everywhere) {
     check_everything_refuses((mouv_future_t){alive.id + 1});
     check_everything_refuses((mouv_future_t){alive.id ^ (UINT64_C(1) << 63)});
     check_everything_refuses((mouv_future_t){alive.id + (UINT64_C(1) << 32)});
-    check(!mouv_future_done(alive));
+    CHECK(!mouv_future_done(alive));
     mouv_future_unref(alive);
     return 0;
 }
@@ -529,12 +529,12 @@ CORO_CASE(released_handle_is_refused_everywhere_also_when_its_slot_is_used_again
     mouv_future_unref(old);
     for (int i = 0; i < 10000; i++) {
         mouv_future_t future = mouv_future_new();
-        if (!check(future.id != old.id) || !check(mouv_future_done(old))) break;
+        if (!CHECK(future.id != old.id) || !CHECK(mouv_future_done(old))) break;
         mouv_future_unref(future);
     }
     mouv_future_t alive = mouv_future_new();
     check_everything_refuses(old);
-    check(!mouv_future_done(alive));
+    CHECK(!mouv_future_done(alive));
     mouv_future_unref(alive);
     return 0;
 }
@@ -550,9 +550,9 @@ static int keep_one(void *arg) {
 static int refuse_the_kept_one(void *arg) {
     (void)arg;
     mouv_future_t future = mouv_future_new();
-    check(future.id != kept.id);
+    CHECK(future.id != kept.id);
     check_everything_refuses(kept);
-    check(!mouv_future_done(future));
+    CHECK(!mouv_future_done(future));
     mouv_future_unref(future);
     return 0;
 }
@@ -570,7 +570,7 @@ CORO_CASE(many_futures_at_once_are_distinct) {
     for (int i = 0; i < N; i++) mouv_future_set_result(all[i], i);
     int wrong = 0;
     for (int i = 0; i < N; i++) wrong += mouv_await(all[i], NULL) != i;
-    check_int(wrong, 0);
+    CHECK_INT(wrong, 0);
     free(all);
     return 0;
 }
@@ -579,50 +579,50 @@ CORO_CASE(many_futures_at_once_are_distinct) {
 
 static void on_plain_thread(void *arg) {
     mouv_future_t future = *(mouv_future_t *)arg;
-    check(mouv_await(future, NULL) < 0);
-    check(mouv_await_for(future, 10, NULL) < 0);
-    check(mouv_future_set_result(future, 1) < 0);
-    check(mouv_future_result(future, NULL) < 0);
-    check(mouv_future_add_done_callback(future, on_done, "never") < 0);
-    check(mouv_then(future, on_done, "never") < 0);
-    check(!mouv_future_cancel(future));
+    CHECK(mouv_await(future, NULL) < 0);
+    CHECK(mouv_await_for(future, 10, NULL) < 0);
+    CHECK(mouv_future_set_result(future, 1) < 0);
+    CHECK(mouv_future_result(future, NULL) < 0);
+    CHECK(mouv_future_add_done_callback(future, on_done, "never") < 0);
+    CHECK(mouv_then(future, on_done, "never") < 0);
+    CHECK(!mouv_future_cancel(future));
     mouv_future_unref(future);
-    check(!mouv_in_coroutine());
-    check(mouv_runtime_current() == NULL);
+    CHECK(!mouv_in_coroutine());
+    CHECK(mouv_runtime_current() == NULL);
 }
 
 static int in_runtime_of_other_thread(void *arg) {
     mouv_future_t future = *(mouv_future_t *)arg;
     mouv_future_t own = mouv_future_new();
-    check_int(mouv_await(future, NULL), MOUV_EINVAL);
-    check_int(mouv_await_for(future, 10, NULL), MOUV_EINVAL);
-    check(mouv_future_set_result(future, 1) < 0);
-    check(!mouv_future_cancel(future));
-    check(mouv_then(future, on_done, "never") < 0);
-    check_int(mouv_await(mouv_gather(future), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(future, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await_for(future, 10, NULL), MOUV_EINVAL);
+    CHECK(mouv_future_set_result(future, 1) < 0);
+    CHECK(!mouv_future_cancel(future));
+    CHECK(mouv_then(future, on_done, "never") < 0);
+    CHECK_INT(mouv_await(mouv_gather(future), NULL), MOUV_EINVAL);
     mouv_future_unref(future);
-    check(!mouv_future_done(own));
+    CHECK(!mouv_future_done(own));
     mouv_future_unref(own);
     return 0;
 }
 
 static void on_thread_with_a_runtime(void *arg) {
-    check_int(mouv_run(in_runtime_of_other_thread, arg, NULL), 0);
+    CHECK_INT(mouv_run(in_runtime_of_other_thread, arg, NULL), 0);
 }
 
 static void use_on(uv_thread_cb entry) {
     mouv_future_t future = mouv_future_new();
     mouv_future_t first = mouv_future_new(); /* where the other thread's own first one lies */
     uv_thread_t thread;
-    check_int(uv_thread_create(&thread, entry, &future), 0);
+    CHECK_INT(uv_thread_create(&thread, entry, &future), 0);
     uv_thread_join(&thread);
-    check(!mouv_future_done(future));
-    check(!mouv_future_done(first));
-    check_int(mouv_future_set_result(future, 6), 0);
-    check_int(mouv_await(future, NULL), 6);
+    CHECK(!mouv_future_done(future));
+    CHECK(!mouv_future_done(first));
+    CHECK_INT(mouv_future_set_result(future, 6), 0);
+    CHECK_INT(mouv_await(future, NULL), 6);
     mouv_future_unref(first);
     yield(2);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
 }
 
 CORO_CASE(thread_without_a_runtime_cannot_use_a_handle) {
@@ -637,48 +637,48 @@ CORO_CASE(thread_with_a_runtime_of_its_own_cannot_use_a_handle_of_another) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(new_future_is_pending),
-        CASE(future_program_of_the_tutorial_says_false_false_true_true),
-        CASE(set_result_completes_and_await_delivers_it),
-        CASE(negative_result_is_a_failure_with_that_code),
-        CASE(set_error_is_copied_and_delivered_whole),
-        CASE(set_error_refuses_what_is_no_error),
-        CASE(second_completion_is_refused_and_changes_nothing),
-        CASE(completion_after_cancel_is_refused),
-        CASE(completing_a_future_of_another_kind_is_refused),
-        CASE(result_of_a_pending_future_is_not_set),
-        CASE(result_of_a_failed_future_fills_the_error_each_time),
-        CASE(result_of_a_cancelled_future_is_ecanceled),
-        CASE(awaiters_run_on_a_later_tick_in_their_order),
-        CASE(callbacks_run_on_a_later_tick_in_their_order),
-        CASE(callback_of_a_done_future_runs_on_a_later_tick_too),
-        CASE(callback_never_runs_inside_cancel),
-        CASE(callback_runs_once),
-        CASE(callback_of_a_task_runs_after_its_body_also_without_a_reference),
-        CASE(callback_gets_the_handle_it_was_added_to_outside_any_coroutine),
-        CASE(callback_added_by_a_callback_runs_later),
-        CASE(removed_callbacks_do_not_run_and_are_counted),
-        CASE(callback_without_a_function_is_refused),
-        CASE(callback_may_keep_a_reference),
-        CASE(each_reference_can_be_awaited_once),
-        CASE(unref_twice_is_harmless),
-        CASE(unref_never_cancels_a_task),
-        CASE(drop_cancels_and_gives_up),
-        CASE(auto_future_is_cancelled_at_the_end_of_its_scope),
-        CASE(auto_future_that_was_awaited_is_left_alone),
-        CASE(auto_future_that_failed_to_be_made_is_harmless),
-        CASE(name_is_copied_and_cut),
-        CASE(tasks_are_named_by_number),
-        CASE(zero_and_garbage_handles_are_refused_everywhere),
-        CASE(awaited_handle_is_refused_everywhere),
-        CASE(released_handle_is_refused_everywhere_also_when_its_slot_is_used_again),
-        CASE(handle_of_an_earlier_run_is_refused_everywhere),
-        CASE(many_futures_at_once_are_distinct),
-        CASE(thread_without_a_runtime_cannot_use_a_handle),
-        CASE(thread_with_a_runtime_of_its_own_cannot_use_a_handle_of_another),
-        CASE(callback_may_remove_a_later_one),
-        CASE(callback_may_give_up_its_future),
-        CASE(ten_thousand_callbacks_run),
+        TEST(new_future_is_pending),
+        TEST(future_program_of_the_tutorial_says_false_false_true_true),
+        TEST(set_result_completes_and_await_delivers_it),
+        TEST(negative_result_is_a_failure_with_that_code),
+        TEST(set_error_is_copied_and_delivered_whole),
+        TEST(set_error_refuses_what_is_no_error),
+        TEST(second_completion_is_refused_and_changes_nothing),
+        TEST(completion_after_cancel_is_refused),
+        TEST(completing_a_future_of_another_kind_is_refused),
+        TEST(result_of_a_pending_future_is_not_set),
+        TEST(result_of_a_failed_future_fills_the_error_each_time),
+        TEST(result_of_a_cancelled_future_is_ecanceled),
+        TEST(awaiters_run_on_a_later_tick_in_their_order),
+        TEST(callbacks_run_on_a_later_tick_in_their_order),
+        TEST(callback_of_a_done_future_runs_on_a_later_tick_too),
+        TEST(callback_never_runs_inside_cancel),
+        TEST(callback_runs_once),
+        TEST(callback_of_a_task_runs_after_its_body_also_without_a_reference),
+        TEST(callback_gets_the_handle_it_was_added_to_outside_any_coroutine),
+        TEST(callback_added_by_a_callback_runs_later),
+        TEST(removed_callbacks_do_not_run_and_are_counted),
+        TEST(callback_without_a_function_is_refused),
+        TEST(callback_may_keep_a_reference),
+        TEST(each_reference_can_be_awaited_once),
+        TEST(unref_twice_is_harmless),
+        TEST(unref_never_cancels_a_task),
+        TEST(drop_cancels_and_gives_up),
+        TEST(auto_future_is_cancelled_at_the_end_of_its_scope),
+        TEST(auto_future_that_was_awaited_is_left_alone),
+        TEST(auto_future_that_failed_to_be_made_is_harmless),
+        TEST(name_is_copied_and_cut),
+        TEST(tasks_are_named_by_number),
+        TEST(zero_and_garbage_handles_are_refused_everywhere),
+        TEST(awaited_handle_is_refused_everywhere),
+        TEST(released_handle_is_refused_everywhere_also_when_its_slot_is_used_again),
+        TEST(handle_of_an_earlier_run_is_refused_everywhere),
+        TEST(many_futures_at_once_are_distinct),
+        TEST(thread_without_a_runtime_cannot_use_a_handle),
+        TEST(thread_with_a_runtime_of_its_own_cannot_use_a_handle_of_another),
+        TEST(callback_may_remove_a_later_one),
+        TEST(callback_may_give_up_its_future),
+        TEST(ten_thousand_callbacks_run),
     };
     return RUN_CASES(cases);
 }

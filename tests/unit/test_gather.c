@@ -36,47 +36,47 @@ static int value_after_ms(void *ms) {
 CORO_CASE(gathered_coroutines_run_at_the_same_time) {
     int64_t began = clock_ms();
     mouv_future_t all = mouv_gather(mouv_coro(greetings, NULL), mouv_coro(greetings, NULL));
-    check_int(mouv_await(all, NULL), 0);
-    check(took(began, 20));
-    check_str(events(), "Welcome Welcome Goodbye Goodbye");
+    CHECK_INT(mouv_await(all, NULL), 0);
+    CHECK(took(began, 20));
+    CHECK_STRING(events(), "Welcome Welcome Goodbye Goodbye");
     return 0;
 }
 
 CORO_CASE(gather_does_not_run_its_children_at_once_but_in_order) {
     mouv_future_t all = mouv_gather(mouv_coro(say, "a"), mouv_task(say, "b"), mouv_coro(say, "c"));
     event("made");
-    check(!mouv_future_done(all));
+    CHECK(!mouv_future_done(all));
     yield(1);
     event("turn");
-    check_int(mouv_await(all, NULL), 0);
+    CHECK_INT(mouv_await(all, NULL), 0);
     /* the coroutines become tasks when gather is called, after the task that was made before it */
-    check_str(events(), "made b a c turn");
+    CHECK_STRING(events(), "made b a c turn");
     return 0;
 }
 
 CORO_CASE(gather_runs_its_coroutines_also_if_it_is_not_awaited) {
     mouv_future_unref(mouv_gather(mouv_coro(say, "a"), mouv_coro(say, "b")));
     yield(2);
-    check_str(events(), "a b");
+    CHECK_STRING(events(), "a b");
     return 0;
 }
 
 CORO_CASE(gather_of_positive_results_is_zero) {
     int five = 5, seven = 7;
     mouv_future_t all = mouv_gather(mouv_task(return_int, &five), mouv_coro(return_int, &seven));
-    check_int(mouv_await(all, NULL), 0);
+    CHECK_INT(mouv_await(all, NULL), 0);
     return 0;
 }
 
 CORO_CASE(gather_of_nothing_is_done_at_once_with_zero) {
     mouv_future_t none = mouv_gather_array(NULL, 0);
-    check(mouv_future_done(none));
-    check_int(mouv_await(none, NULL), 0);
+    CHECK(mouv_future_done(none));
+    CHECK_INT(mouv_await(none, NULL), 0);
     none = mouv_gather_all(NULL, 0, NULL, NULL);
-    check(mouv_future_done(none));
-    check_int(mouv_await(none, NULL), 0);
+    CHECK(mouv_future_done(none));
+    CHECK_INT(mouv_await(none, NULL), 0);
     none = mouv_gather();
-    check_int(mouv_await(none, NULL), 0);
+    CHECK_INT(mouv_await(none, NULL), 0);
     return 0;
 }
 
@@ -85,7 +85,7 @@ CORO_CASE(gather_of_an_array_leaves_the_array_to_its_caller) {
     mouv_future_t futures[] = {mouv_task(return_int, &five), mouv_coro(return_int, &five)};
     mouv_future_t all = mouv_gather_array(futures, 2);
     futures[0] = futures[1] = stale_garbage;
-    check_int(mouv_await(all, NULL), 0);
+    CHECK_INT(mouv_await(all, NULL), 0);
     return 0;
 }
 
@@ -93,7 +93,7 @@ CORO_CASE(gather_of_done_futures_gives_their_outcome) {
     mouv_future_t one = mouv_future_new(), two = mouv_future_new();
     mouv_future_set_result(one, 1);
     mouv_future_set_result(two, -2);
-    check_int(mouv_await(mouv_gather(one, two), NULL), -2);
+    CHECK_INT(mouv_await(mouv_gather(one, two), NULL), -2);
     return 0;
 }
 
@@ -102,31 +102,31 @@ CORO_CASE(gathers_nest) {
     mouv_future_t inner =
         mouv_gather(mouv_task(value_after_ms, ms), mouv_task(value_after_ms, ms + 1));
     mouv_future_t other = mouv_gather(mouv_task(value_after_ms, ms + 2), mouv_gather());
-    check_int(mouv_await(mouv_gather(inner, other, mouv_task(value_after_ms, ms + 3)), NULL), 0);
-    check_str(events(), "1 2 3 4");
+    CHECK_INT(mouv_await(mouv_gather(inner, other, mouv_task(value_after_ms, ms + 3)), NULL), 0);
+    CHECK_STRING(events(), "1 2 3 4");
     return 0;
 }
 
 CORO_CASE(same_future_twice_by_reference_runs_once) {
     mouv_future_t task = mouv_task(greetings, NULL);
-    check_int(mouv_await(mouv_gather(task, mouv_future_ref(task)), NULL), 0);
-    check_str(events(), "Welcome Goodbye");
+    CHECK_INT(mouv_await(mouv_gather(task, mouv_future_ref(task)), NULL), 0);
+    CHECK_STRING(events(), "Welcome Goodbye");
     return 0;
 }
 
 CORO_CASE(same_future_twice_without_a_reference_is_refused) {
     mouv_error_t error = {0};
     mouv_future_t task = mouv_task(says_after_30_ms, "end");
-    check_int(mouv_await(mouv_gather(task, task), &error), MOUV_EINVAL);
-    check_has(error.message, "already consumed");
+    CHECK_INT(mouv_await(mouv_gather(task, task), &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "already consumed");
     mouv_sleep_ms(50);
     return 0;
 }
 
 CORO_CASE(gather_can_be_awaited_once) {
     mouv_future_t all = mouv_gather(mouv_sleep_future(1));
-    check_int(mouv_await(all, NULL), 0);
-    check_int(mouv_await(all, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(all, NULL), 0);
+    CHECK_INT(mouv_await(all, NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -140,7 +140,7 @@ CORO_CASE(ten_thousand_are_gathered) {
     mouv_future_t *tasks = calloc(N, sizeof *tasks);
     for (int i = 0; i < N; i++)
         tasks[i] = i % 2 ? mouv_task(do_nothing, NULL) : mouv_coro(do_nothing, NULL);
-    check_int(mouv_await(mouv_gather_array(tasks, N), NULL), 0);
+    CHECK_INT(mouv_await(mouv_gather_array(tasks, N), NULL), 0);
     free(tasks);
     return 0;
 }
@@ -152,12 +152,12 @@ CORO_CASE(gather_first_error_leaves_siblings_running) {
     int64_t began = clock_ms();
     mouv_future_t all =
         mouv_gather(mouv_coro(says_after_30_ms, "sibling"), mouv_coro(fails_after_10_ms, "first"));
-    check_int(mouv_await(all, &error), -5);
-    check(took(began, 10));
-    check_str(error.message, "first");
-    check_str(events(), "");
+    CHECK_INT(mouv_await(all, &error), -5);
+    CHECK(took(began, 10));
+    CHECK_STRING(error.message, "first");
+    CHECK_STRING(events(), "");
     pause_ms(60);
-    check_str(events(), "sibling");
+    CHECK_STRING(events(), "sibling");
     return 0;
 }
 
@@ -165,16 +165,16 @@ CORO_CASE(gather_gives_the_first_failure_in_time_and_is_silent_about_later_ones)
     mouv_error_t error = {0};
     mouv_future_t all =
         mouv_gather(mouv_coro(fails_after_20_ms, "later"), mouv_coro(fails_after_10_ms, "sooner"));
-    check_int(mouv_await(all, &error), -5);
-    check_str(error.message, "sooner");
+    CHECK_INT(mouv_await(all, &error), -5);
+    CHECK_STRING(error.message, "sooner");
     pause_ms(40);
-    check_no_warning(); /* asyncio, too, marks the exceptions of a gather's children retrieved */
+    CHECK_NO_WARNING(); /* asyncio, too, marks the exceptions of a gather's children retrieved */
     return 0;
 }
 
 CORO_CASE(child_that_could_not_be_made_fails_the_gather) {
     mouv_future_t all = mouv_gather(mouv_coro(says_after_30_ms, "sibling"), mouv_task(NULL, NULL));
-    check_int(mouv_await(all, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(all, NULL), MOUV_EINVAL);
     mouv_sleep_ms(60);
     return 0;
 }
@@ -182,15 +182,15 @@ CORO_CASE(child_that_could_not_be_made_fails_the_gather) {
 CORO_CASE(stale_child_fails_the_gather_and_the_others_are_consumed) {
     mouv_future_t sibling = mouv_task(says_after_30_ms, "sibling");
     mouv_future_t all = mouv_gather(sibling, stale_garbage);
-    check_int(mouv_await(sibling, NULL), MOUV_EINVAL);
-    check_int(mouv_await(all, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(sibling, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(all, NULL), MOUV_EINVAL);
     mouv_sleep_ms(60);
     return 0;
 }
 
 CORO_CASE(null_array_with_a_count_is_refused) {
-    check_int(mouv_await(mouv_gather_array(NULL, 3), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_gather_all(NULL, 3, NULL, NULL), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_gather_array(NULL, 3), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_gather_all(NULL, 3, NULL, NULL), NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -200,10 +200,10 @@ CORO_CASE(cancelled_child_fails_the_gather_and_leaves_siblings_running) {
     mouv_future_t all = mouv_gather(child, mouv_task(says_after_30_ms, "sibling"));
     yield(1);
     mouv_future_cancel(own);
-    check_int(mouv_await(all, NULL), MOUV_ECANCELED);
-    check(!mouv_cancelling());
+    CHECK_INT(mouv_await(all, NULL), MOUV_ECANCELED);
+    CHECK(!mouv_cancelling());
     pause_ms(60);
-    check_str(events(), "cancelled sibling");
+    CHECK_STRING(events(), "cancelled sibling");
     mouv_future_unref(own);
     return 0;
 }
@@ -213,7 +213,7 @@ CORO_CASE(cancelled_child_fails_the_gather_and_leaves_siblings_running) {
 static int cleans_up_for_30_ms(void *word) {
     int rc = mouv_sleep_ms(60000);
     MOUV_SHIELD_SCOPE(cleanup, 5000);
-    check_int(mouv_sleep_ms(30), 0);
+    CHECK_INT(mouv_sleep_ms(30), 0);
     event("%s", (char *)word);
     return rc;
 }
@@ -224,21 +224,21 @@ CORO_CASE(cancelling_a_gather_cancels_every_child_and_waits_for_all) {
                     mouv_sleep_future(60000));
     yield(1);
     int64_t began = clock_ms();
-    check(mouv_future_cancel(all));
-    check(!mouv_future_cancel(all));
-    check(!mouv_future_done(all)); /* a child is cleaning up */
-    check_int(mouv_await(all, NULL), MOUV_ECANCELED);
-    check(took(began, 30));
-    check_str(events(), "cancelled cleaned");
+    CHECK(mouv_future_cancel(all));
+    CHECK(!mouv_future_cancel(all));
+    CHECK(!mouv_future_done(all)); /* a child is cleaning up */
+    CHECK_INT(mouv_await(all, NULL), MOUV_ECANCELED);
+    CHECK(took(began, 30));
+    CHECK_STRING(events(), "cancelled cleaned");
     return 0;
 }
 
 CORO_CASE(cancelling_a_gather_before_its_children_start_runs_none_of_them) {
     mouv_future_t all = mouv_gather(mouv_coro(say, "a"), mouv_task(say, "b"));
     mouv_future_cancel(all);
-    check_int(mouv_await(all, NULL), MOUV_ECANCELED);
-    check_str(events(), "");
-    check_no_warning();
+    CHECK_INT(mouv_await(all, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "");
+    CHECK_NO_WARNING();
     return 0;
 }
 
@@ -253,9 +253,9 @@ CORO_CASE(cancel_of_the_awaiting_task_reaches_every_child) {
     yield(2);
     int64_t began = clock_ms();
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check(took(began, 30));
-    check_str(events(), "cancelled b");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK(took(began, 30));
+    CHECK_STRING(events(), "cancelled b");
     return 0;
 }
 
@@ -265,7 +265,7 @@ CORO_CASE(dropped_gather_cancels_every_child) {
     yield(1);
     mouv_future_drop(&all);
     yield(4);
-    check_str(events(), "cancelled cancelled");
+    CHECK_STRING(events(), "cancelled cancelled");
     return 0;
 }
 
@@ -274,9 +274,9 @@ CORO_CASE(child_of_two_gathers_is_cancelled_for_both) {
     mouv_future_t one = mouv_gather(mouv_future_ref(child)), two = mouv_gather(child);
     yield(1);
     mouv_future_cancel(one);
-    check_int(mouv_await(two, NULL), MOUV_ECANCELED);
-    check_int(mouv_await(one, NULL), MOUV_ECANCELED);
-    check_str(events(), "cancelled");
+    CHECK_INT(mouv_await(two, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(one, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "cancelled");
     return 0;
 }
 
@@ -290,25 +290,25 @@ CORO_CASE(gather_all_collects_codes_and_errors_in_argument_order) {
                                mouv_coro(value_after_ms, &ms[1]),
                                mouv_coro(fails_after_10_ms, "d")};
     mouv_future_t all = mouv_gather_all(futures, 4, codes, errors);
-    check_int(mouv_await(all, NULL), 2);
-    check_int(codes[0], 30);
-    check_int(codes[1], -6);
-    check_int(codes[2], 10);
-    check_int(codes[3], -5);
-    check_int(errors[0].code, 0);
-    check_int(errors[2].code, 0);
-    check_int(errors[1].code, -6);
-    check_str(errors[1].message, "b");
-    check_int(errors[3].code, -5);
-    check_str(errors[3].message, "d");
-    check_str(events(), "10 30");
+    CHECK_INT(mouv_await(all, NULL), 2);
+    CHECK_INT(codes[0], 30);
+    CHECK_INT(codes[1], -6);
+    CHECK_INT(codes[2], 10);
+    CHECK_INT(codes[3], -5);
+    CHECK_INT(errors[0].code, 0);
+    CHECK_INT(errors[2].code, 0);
+    CHECK_INT(errors[1].code, -6);
+    CHECK_STRING(errors[1].message, "b");
+    CHECK_INT(errors[3].code, -5);
+    CHECK_STRING(errors[3].message, "d");
+    CHECK_STRING(events(), "10 30");
     return 0;
 }
 
 CORO_CASE(gather_all_accepts_no_arrays) {
     mouv_future_t futures[] = {mouv_coro(fails_after_10_ms, "a"), mouv_sleep_future(1)};
-    check_int(mouv_await(mouv_gather_all(futures, 2, NULL, NULL), NULL), 1);
-    check_no_warning();
+    CHECK_INT(mouv_await(mouv_gather_all(futures, 2, NULL, NULL), NULL), 1);
+    CHECK_NO_WARNING();
     return 0;
 }
 
@@ -317,11 +317,11 @@ CORO_CASE(gather_all_writes_only_when_it_is_awaited) {
     mouv_future_t futures[] = {mouv_task(return_int, &five), mouv_task(return_int, &five)};
     mouv_future_t all = mouv_gather_all(futures, 2, codes, NULL);
     mouv_sleep_ms(5);
-    check(mouv_future_done(all));
-    check_int(codes[0], 99);
-    check_int(mouv_await(all, NULL), 0);
-    check_int(codes[0], 5);
-    check_int(codes[1], 5);
+    CHECK(mouv_future_done(all));
+    CHECK_INT(codes[0], 99);
+    CHECK_INT(mouv_await(all, NULL), 0);
+    CHECK_INT(codes[0], 5);
+    CHECK_INT(codes[1], 5);
     return 0;
 }
 
@@ -343,9 +343,9 @@ CORO_CASE(gather_all_gives_a_cancelled_child_as_a_code) {
     mouv_future_t all = mouv_gather_all(futures, 2, codes, NULL);
     yield(1);
     mouv_future_cancel(own);
-    check_int(mouv_await(all, NULL), 1);
-    check_int(codes[0], MOUV_ECANCELED);
-    check_int(codes[1], 0);
+    CHECK_INT(mouv_await(all, NULL), 1);
+    CHECK_INT(codes[0], MOUV_ECANCELED);
+    CHECK_INT(codes[1], 0);
     mouv_future_unref(own);
     return 0;
 }
@@ -354,18 +354,18 @@ CORO_CASE(gather_all_gives_a_stale_child_as_a_code) {
     int codes[2] = {99, 99}, five = 5;
     mouv_future_t futures[] = {stale_zero, mouv_task(return_int, &five)};
     int rc = mouv_await(mouv_gather_all(futures, 2, codes, NULL), NULL);
-    check(rc == 1 || rc == MOUV_EINVAL);
+    CHECK(rc == 1 || rc == MOUV_EINVAL);
     if (rc == 1) {
-        check_int(codes[0], MOUV_EINVAL);
-        check_int(codes[1], 5);
+        CHECK_INT(codes[0], MOUV_EINVAL);
+        CHECK_INT(codes[1], 5);
     }
     return 0;
 }
 
 CORO_CASE(gather_all_times_out_like_any_future) {
     mouv_future_t futures[] = {mouv_coro(says_after_30_ms, "a"), mouv_sleep_future(60000)};
-    check_int(mouv_await_for(mouv_gather_all(futures, 2, NULL, NULL), 10, NULL), MOUV_ETIMEDOUT);
-    check_str(events(), "cancelled");
+    CHECK_INT(mouv_await_for(mouv_gather_all(futures, 2, NULL, NULL), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK_STRING(events(), "cancelled");
     return 0;
 }
 
@@ -374,46 +374,46 @@ CORO_CASE(gather_all_within_a_gather_writes_when_the_outer_one_is_awaited) {
     mouv_future_t futures[] = {mouv_coro(fails_after_10_ms, "a"), mouv_sleep_future(1)};
     mouv_future_t all = mouv_gather(mouv_gather_all(futures, 2, codes, NULL), mouv_sleep_future(1));
     pause_ms(30);
-    check_int(codes[0], 99);
-    check_int(mouv_await(all, NULL), 0);
-    check_int(codes[0], -5);
-    check_int(codes[1], 0);
+    CHECK_INT(codes[0], 99);
+    CHECK_INT(mouv_await(all, NULL), 0);
+    CHECK_INT(codes[0], -5);
+    CHECK_INT(codes[1], 0);
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(gathered_coroutines_run_at_the_same_time),
-        CASE(gather_does_not_run_its_children_at_once_but_in_order),
-        CASE(gather_runs_its_coroutines_also_if_it_is_not_awaited),
-        CASE(gather_of_positive_results_is_zero),
-        CASE(gather_of_nothing_is_done_at_once_with_zero),
-        CASE(gather_of_an_array_leaves_the_array_to_its_caller),
-        CASE(gather_of_done_futures_gives_their_outcome),
-        CASE(gathers_nest),
-        CASE(same_future_twice_by_reference_runs_once),
-        CASE(same_future_twice_without_a_reference_is_refused),
-        CASE(gather_can_be_awaited_once),
-        CASE(ten_thousand_are_gathered),
-        CASE(gather_first_error_leaves_siblings_running),
-        CASE(gather_gives_the_first_failure_in_time_and_is_silent_about_later_ones),
-        CASE(child_that_could_not_be_made_fails_the_gather),
-        CASE(stale_child_fails_the_gather_and_the_others_are_consumed),
-        CASE(null_array_with_a_count_is_refused),
-        CASE(cancelled_child_fails_the_gather_and_leaves_siblings_running),
-        CASE(cancelling_a_gather_cancels_every_child_and_waits_for_all),
-        CASE(cancelling_a_gather_before_its_children_start_runs_none_of_them),
-        CASE(cancel_of_the_awaiting_task_reaches_every_child),
-        CASE(dropped_gather_cancels_every_child),
-        CASE(gather_all_collects_codes_and_errors_in_argument_order),
-        CASE(gather_all_accepts_no_arrays),
-        CASE(gather_all_writes_only_when_it_is_awaited),
-        CASE(gather_all_that_nobody_awaits_writes_nowhere),
-        CASE(gather_all_gives_a_cancelled_child_as_a_code),
-        CASE(gather_all_gives_a_stale_child_as_a_code),
-        CASE(gather_all_times_out_like_any_future),
-        CASE(gather_all_within_a_gather_writes_when_the_outer_one_is_awaited),
-        CASE(child_of_two_gathers_is_cancelled_for_both),
+        TEST(gathered_coroutines_run_at_the_same_time),
+        TEST(gather_does_not_run_its_children_at_once_but_in_order),
+        TEST(gather_runs_its_coroutines_also_if_it_is_not_awaited),
+        TEST(gather_of_positive_results_is_zero),
+        TEST(gather_of_nothing_is_done_at_once_with_zero),
+        TEST(gather_of_an_array_leaves_the_array_to_its_caller),
+        TEST(gather_of_done_futures_gives_their_outcome),
+        TEST(gathers_nest),
+        TEST(same_future_twice_by_reference_runs_once),
+        TEST(same_future_twice_without_a_reference_is_refused),
+        TEST(gather_can_be_awaited_once),
+        TEST(ten_thousand_are_gathered),
+        TEST(gather_first_error_leaves_siblings_running),
+        TEST(gather_gives_the_first_failure_in_time_and_is_silent_about_later_ones),
+        TEST(child_that_could_not_be_made_fails_the_gather),
+        TEST(stale_child_fails_the_gather_and_the_others_are_consumed),
+        TEST(null_array_with_a_count_is_refused),
+        TEST(cancelled_child_fails_the_gather_and_leaves_siblings_running),
+        TEST(cancelling_a_gather_cancels_every_child_and_waits_for_all),
+        TEST(cancelling_a_gather_before_its_children_start_runs_none_of_them),
+        TEST(cancel_of_the_awaiting_task_reaches_every_child),
+        TEST(dropped_gather_cancels_every_child),
+        TEST(gather_all_collects_codes_and_errors_in_argument_order),
+        TEST(gather_all_accepts_no_arrays),
+        TEST(gather_all_writes_only_when_it_is_awaited),
+        TEST(gather_all_that_nobody_awaits_writes_nowhere),
+        TEST(gather_all_gives_a_cancelled_child_as_a_code),
+        TEST(gather_all_gives_a_stale_child_as_a_code),
+        TEST(gather_all_times_out_like_any_future),
+        TEST(gather_all_within_a_gather_writes_when_the_outer_one_is_awaited),
+        TEST(child_of_two_gathers_is_cancelled_for_both),
     };
     return RUN_CASES(cases);
 }

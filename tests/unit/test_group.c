@@ -42,7 +42,7 @@ static int unknown_when_cancelled(void *arg) {
 static int cleans_up_for_30_ms(void *word) {
     int rc = mouv_sleep_ms(1000);
     MOUV_SHIELD_SCOPE(cleanup, 5000);
-    check_int(mouv_sleep_ms(30), 0);
+    CHECK_INT(mouv_sleep_ms(30), 0);
     event("%s", (char *)word);
     return rc;
 }
@@ -52,23 +52,23 @@ static int cleans_up_for_30_ms(void *word) {
 CORO_CASE(children_run_at_the_same_time_and_the_join_waits_for_all) {
     int64_t began = clock_ms();
     MOUV_GROUP(group);
-    check_int(mouv_group_start(&group, sleeps_20_ms, "a"), 0);
-    check_int(mouv_group_start_copy(&group, sleeps_20_ms, "b", 2), 0);
-    check_int(mouv_group_add(&group, mouv_coro(say, "coro")), 0);
-    check_int(mouv_group_add(&group, mouv_sleep_future(30)), 0);
+    CHECK_INT(mouv_group_start(&group, sleeps_20_ms, "a"), 0);
+    CHECK_INT(mouv_group_start_copy(&group, sleeps_20_ms, "b", 2), 0);
+    CHECK_INT(mouv_group_add(&group, mouv_coro(say, "coro")), 0);
+    CHECK_INT(mouv_group_add(&group, mouv_sleep_future(30)), 0);
     event("body");
-    check_int(mouv_group_join(&group, NULL), 0);
-    check(took(began, 30));
-    check_str(events(), "body coro a b");
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK(took(began, 30));
+    CHECK_STRING(events(), "body coro a b");
     return 0;
 }
 
 CORO_CASE(group_of_nothing_joins_at_once_and_again) {
     MOUV_GROUP(group);
     mouv_future_unref(mouv_task(say, "other"));
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "");
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "");
     return 0;
 }
 
@@ -83,8 +83,8 @@ CORO_CASE(child_may_add_siblings_during_the_join) {
     MOUV_GROUP(group);
     the_group = &group;
     mouv_group_start(&group, adds_a_sibling, "sibling");
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "sibling");
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "sibling");
     return 0;
 }
 
@@ -95,9 +95,9 @@ CORO_CASE(cancelled_child_is_no_failure) {
     mouv_group_start(&group, sleeps_20_ms, "d");
     yield(1);
     mouv_future_cancel(child);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "c-cancelled d");
-    check_int(mouv_group_error_count(&group), 0);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "c-cancelled d");
+    CHECK_INT(mouv_group_error_count(&group), 0);
     mouv_future_unref(child);
     return 0;
 }
@@ -117,12 +117,12 @@ CORO_CASE(first_failure_cancels_the_rest_and_is_the_error_of_the_join) {
     mouv_group_start(&group, sleeps_1_s, "a");
     mouv_group_start(&group, fails_after_10_ms, "b");
     mouv_group_start(&group, cleans_up_for_30_ms, "c-cleaned");
-    check_int(mouv_group_join(&group, &error), -5);
-    check(took(began, 40)); /* also for the clean-up */
-    check_str(error.message, "b");
-    check_str(events(), "b-fails a-cancelled c-cleaned");
-    check_int(mouv_group_join(&group, &error), -5);
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_INT(mouv_group_join(&group, &error), -5);
+    CHECK(took(began, 40)); /* also for the clean-up */
+    CHECK_STRING(error.message, "b");
+    CHECK_STRING(events(), "b-fails a-cancelled c-cleaned");
+    CHECK_INT(mouv_group_join(&group, &error), -5);
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return 0;
 }
 
@@ -132,16 +132,16 @@ CORO_CASE(two_that_fail_in_one_tick_are_both_heard) {
     mouv_group_start(&group, fails, "a");
     mouv_group_start(&group, fails, "b");
     mouv_group_start(&group, sleeps_1_s, "c");
-    check_int(mouv_group_join(&group, &error), -5);
-    check_str(events(), "a-fails b-fails c-cancelled");
-    check_str(error.message, "a (and 1 more error)");
-    check_int((long long)mouv_group_error_count(&group), 2);
-    check_int(mouv_group_error(&group, 0, &error), -5);
-    check_str(error.message, "a");
-    check_int(mouv_group_error(&group, 1, &error), -5);
-    check_str(error.message, "b");
-    check_int(mouv_group_error(&group, 2, &error), MOUV_EINVAL);
-    check_str(error.message, "b");
+    CHECK_INT(mouv_group_join(&group, &error), -5);
+    CHECK_STRING(events(), "a-fails b-fails c-cancelled");
+    CHECK_STRING(error.message, "a (and 1 more error)");
+    CHECK_INT((long long)mouv_group_error_count(&group), 2);
+    CHECK_INT(mouv_group_error(&group, 0, &error), -5);
+    CHECK_STRING(error.message, "a");
+    CHECK_INT(mouv_group_error(&group, 1, &error), -5);
+    CHECK_STRING(error.message, "b");
+    CHECK_INT(mouv_group_error(&group, 2, &error), MOUV_EINVAL);
+    CHECK_STRING(error.message, "b");
     return 0;
 }
 
@@ -151,10 +151,10 @@ CORO_CASE(errors_of_children_that_are_being_cancelled_are_kept_too) {
     mouv_group_start(&group, fails_when_cancelled, "x");
     mouv_group_start(&group, fails_when_cancelled, "y");
     mouv_group_start(&group, fails_after_10_ms, "first");
-    check_int(mouv_group_join(&group, &error), -5);
-    check_str(error.message, "first (and 2 more errors)");
-    check_int(mouv_group_error(&group, 2, &error), -6);
-    check_str(error.message, "y");
+    CHECK_INT(mouv_group_join(&group, &error), -5);
+    CHECK_STRING(error.message, "first (and 2 more errors)");
+    CHECK_INT(mouv_group_error(&group, 2, &error), -6);
+    CHECK_STRING(error.message, "y");
     return 0;
 }
 
@@ -163,8 +163,8 @@ CORO_CASE(write_of_unknown_outcome_goes_before_the_first_failure) {
     MOUV_GROUP(group);
     mouv_group_start(&group, unknown_when_cancelled, NULL);
     mouv_group_start(&group, fails_after_10_ms, "first");
-    check_int(mouv_group_join(&group, &error), MOUV_EUNKNOWN);
-    check_has(error.message, "sent (and 1 more");
+    CHECK_INT(mouv_group_join(&group, &error), MOUV_EUNKNOWN);
+    CHECK_CONTAINS(error.message, "sent (and 1 more");
     return 0;
 }
 
@@ -174,23 +174,23 @@ CORO_CASE(failure_of_a_child_refuses_the_body_until_the_join) {
     MOUV_GROUP(group);
     mouv_group_start(&group, fails, "a");
     mouv_group_start(&group, sleeps_1_s, "c");
-    check_int(mouv_sleep_ms(1000), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(1000), MOUV_ECANCELED);
     event("body");
-    check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
-    check(!mouv_cancelling());
-    check(took(began, 0));
-    check_int(mouv_group_join(&group, &error), -5);
-    check_str(events(), "a-fails c-cancelled body");
-    check_int(mouv_sleep_ms(0), 0);
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
+    CHECK(!mouv_cancelling());
+    CHECK(took(began, 0));
+    CHECK_INT(mouv_group_join(&group, &error), -5);
+    CHECK_STRING(events(), "a-fails c-cancelled body");
+    CHECK_INT(mouv_sleep_ms(0), 0);
     return 0;
 }
 
 CORO_CASE(body_waits_for_an_outside_future_which_its_failing_child_cancels) {
     MOUV_GROUP(group);
     mouv_group_start(&group, fails, "a");
-    check_int(mouv_await(mouv_task(sleeps_1_s, "outside"), NULL), MOUV_ECANCELED);
-    check_int(mouv_group_join(&group, NULL), -5);
-    check_str(events(), "a-fails outside-cancelled");
+    CHECK_INT(mouv_await(mouv_task(sleeps_1_s, "outside"), NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_group_join(&group, NULL), -5);
+    CHECK_STRING(events(), "a-fails outside-cancelled");
     return 0;
 }
 
@@ -206,9 +206,9 @@ CORO_CASE(failure_of_an_inner_group_fails_the_outer_one) {
     MOUV_GROUP(group);
     mouv_group_start(&group, sleeps_1_s, "outer");
     mouv_group_start(&group, inner_group, NULL);
-    check_int(mouv_group_join(&group, &error), -5);
-    check_str(error.message, "inner");
-    check_str(events(), "inner-fails outer-cancelled");
+    CHECK_INT(mouv_group_join(&group, &error), -5);
+    CHECK_STRING(error.message, "inner");
+    CHECK_STRING(events(), "inner-fails outer-cancelled");
     return 0;
 }
 
@@ -219,28 +219,28 @@ CORO_CASE(adding_to_a_group_that_shuts_down_is_refused_and_cancels_what_was_adde
     mouv_future_t hot = mouv_task(cleans_up_for_30_ms, "hot-cleaned");
     mouv_future_t seen = mouv_future_ref(hot);
     mouv_group_start(&group, fails, "a");
-    check_int(mouv_sleep_ms(1000), MOUV_ECANCELED);
-    check_int(mouv_group_start(&group, say, "late"), MOUV_ESTATE);
-    check_int(mouv_group_add(&group, mouv_coro(say, "late")), MOUV_ESTATE);
-    check_int(mouv_group_add(&group, hot), MOUV_ESTATE);
-    check_int(mouv_await(mouv_group_add_future(&group, mouv_coro(say, "late")), NULL), MOUV_ESTATE);
-    check_int(mouv_group_join(&group, NULL), -5);
-    check(mouv_future_cancelled(seen)); /* also what was refused has ended */
-    check_str(events(), "a-fails hot-cleaned");
+    CHECK_INT(mouv_sleep_ms(1000), MOUV_ECANCELED);
+    CHECK_INT(mouv_group_start(&group, say, "late"), MOUV_ESTATE);
+    CHECK_INT(mouv_group_add(&group, mouv_coro(say, "late")), MOUV_ESTATE);
+    CHECK_INT(mouv_group_add(&group, hot), MOUV_ESTATE);
+    CHECK_INT(mouv_await(mouv_group_add_future(&group, mouv_coro(say, "late")), NULL), MOUV_ESTATE);
+    CHECK_INT(mouv_group_join(&group, NULL), -5);
+    CHECK(mouv_future_cancelled(seen)); /* also what was refused has ended */
+    CHECK_STRING(events(), "a-fails hot-cleaned");
     mouv_future_unref(seen);
     return 0;
 }
 
 CORO_CASE(adding_to_a_group_that_has_ended_is_refused) {
     MOUV_GROUP(group);
-    check_int(mouv_group_join(&group, NULL), 0);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
     mouv_future_t hot = mouv_task(sleeps_1_s, "hot");
     mouv_future_t seen = mouv_future_ref(hot);
-    check_int(mouv_group_start(&group, say, "late"), MOUV_ESTATE);
-    check_int(mouv_group_add(&group, hot), MOUV_ESTATE);
-    check_int(mouv_await(seen, NULL), MOUV_ECANCELED);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "");
+    CHECK_INT(mouv_group_start(&group, say, "late"), MOUV_ESTATE);
+    CHECK_INT(mouv_group_add(&group, hot), MOUV_ESTATE);
+    CHECK_INT(mouv_await(seen, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "");
     return 0;
 }
 
@@ -252,10 +252,10 @@ CORO_CASE(what_cannot_be_added_fails_the_group) {
         MOUV_GROUP(group);
         mouv_group_start(&group, sleeps_1_s, "a");
         yield(1);
-        check_int(mouv_group_add(&group, bad[i]), MOUV_EINVAL);
-        check_int(mouv_group_join(&group, &error), MOUV_EINVAL);
-        check_int((long long)mouv_group_error_count(&group), 1);
-        check_str(events(), "a-cancelled");
+        CHECK_INT(mouv_group_add(&group, bad[i]), MOUV_EINVAL);
+        CHECK_INT(mouv_group_join(&group, &error), MOUV_EINVAL);
+        CHECK_INT((long long)mouv_group_error_count(&group), 1);
+        CHECK_STRING(events(), "a-cancelled");
     }
     return 0;
 }
@@ -264,29 +264,29 @@ CORO_CASE(constructor_that_failed_is_a_child_that_failed) {
     mouv_future_t bare = {1}; /* a handle that carries MOUV_ETIMEDOUT and no future */
     mouv_future_t cancelled = {2};
     MOUV_GROUP(a);
-    check_int(mouv_group_start(&a, NULL, NULL), 0);
-    check_int(mouv_group_join(&a, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_group_start(&a, NULL, NULL), 0);
+    CHECK_INT(mouv_group_join(&a, NULL), MOUV_EINVAL);
     MOUV_GROUP(b);
-    check_int(mouv_group_add(&b, bare), 0);
-    check_int(mouv_group_join(&b, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_group_add(&b, bare), 0);
+    CHECK_INT(mouv_group_join(&b, NULL), MOUV_ETIMEDOUT);
     MOUV_GROUP(c);
-    check_int(mouv_await(mouv_group_add_future(&c, bare), NULL), 0);
-    check_int(mouv_group_join(&c, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await(mouv_group_add_future(&c, bare), NULL), 0);
+    CHECK_INT(mouv_group_join(&c, NULL), MOUV_ETIMEDOUT);
     MOUV_GROUP(d);
-    check_int(mouv_group_add(&d, cancelled), 0);
-    check_int(mouv_group_join(&d, NULL), 0);
+    CHECK_INT(mouv_group_add(&d, cancelled), 0);
+    CHECK_INT(mouv_group_join(&d, NULL), 0);
     return 0;
 }
 
 CORO_CASE(group_cannot_be_its_own_child) {
     MOUV_GROUP(group);
     mouv_future_t whole = mouv_group_join_future(&group);
-    check_int(mouv_group_add(&group, whole), MOUV_EDEADLK); /* of nothing: it had ended */
+    CHECK_INT(mouv_group_add(&group, whole), MOUV_EDEADLK); /* of nothing: it had ended */
     MOUV_GROUP(other);
     mouv_group_start(&other, sleeps_20_ms, "a");
     whole = mouv_group_join_future(&other);
-    check_int(mouv_group_add(&other, whole), MOUV_EDEADLK);
-    check_int(mouv_group_join(&other, NULL), 0);
+    CHECK_INT(mouv_group_add(&other, whole), MOUV_EDEADLK);
+    CHECK_INT(mouv_group_join(&other, NULL), 0);
     return 0;
 }
 
@@ -300,8 +300,8 @@ CORO_CASE(join_by_a_child_is_a_deadlock_and_fails) {
     MOUV_GROUP(group);
     the_group = &group;
     mouv_group_start(&group, joins_its_own_group, NULL);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "EDEADLK");
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "EDEADLK");
     return 0;
 }
 
@@ -320,13 +320,13 @@ static int counts_itself(void *arg) {
 CORO_CASE(adding_suspends_at_the_limit) {
     most = running = 0;
     MOUV_GROUP(group);
-    check_int(mouv_group_set_limit(&group, 3), 0);
+    CHECK_INT(mouv_group_set_limit(&group, 3), 0);
     for (int i = 0; i < 20; i++) {
-        check_int(mouv_group_start(&group, counts_itself, NULL), 0);
-        check(running <= 3);
+        CHECK_INT(mouv_group_start(&group, counts_itself, NULL), 0);
+        CHECK(running <= 3);
     }
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_int(most, 3);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_INT(most, 3);
     return 0;
 }
 
@@ -336,12 +336,12 @@ CORO_CASE(raised_limit_lets_waiting_children_in) {
     mouv_group_start(&group, sleeps_20_ms, "a");
     mouv_future_t b = mouv_group_add_future(&group, mouv_coro(sleeps_20_ms, "b"));
     yield(2);
-    check(!mouv_future_done(b));
+    CHECK(!mouv_future_done(b));
     mouv_group_set_limit(&group, 0);
-    check(mouv_future_done(b));
-    check_int(mouv_await(b, NULL), 0);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "a b");
+    CHECK(mouv_future_done(b));
+    CHECK_INT(mouv_await(b, NULL), 0);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "a b");
     return 0;
 }
 
@@ -350,8 +350,8 @@ CORO_CASE(join_waits_for_children_that_wait_for_room) {
     mouv_group_set_limit(&group, 1);
     mouv_group_start(&group, sleeps_20_ms, "a");
     mouv_future_unref(mouv_group_add_future(&group, mouv_coro(sleeps_20_ms, "b")));
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "a b");
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "a b");
     return 0;
 }
 
@@ -361,12 +361,12 @@ CORO_CASE(failure_turns_away_those_that_wait_for_room) {
     mouv_group_set_limit(&group, 1);
     mouv_group_start(&group, fails_after_10_ms, "a");
     mouv_future_t waits = mouv_group_add_future(&group, mouv_coro(say, "never"));
-    check_int(mouv_group_start(&group, say, "never"), MOUV_ECANCELED); /* the body is refused */
-    check_int(mouv_group_join(&group, NULL), -5);
-    check_int(mouv_await(waits, &error), MOUV_ESTATE);
-    check_has(error.message, "shutting down");
-    check_str(events(), "a-fails");
-    check_no_warning();
+    CHECK_INT(mouv_group_start(&group, say, "never"), MOUV_ECANCELED); /* the body is refused */
+    CHECK_INT(mouv_group_join(&group, NULL), -5);
+    CHECK_INT(mouv_await(waits, &error), MOUV_ESTATE);
+    CHECK_CONTAINS(error.message, "shutting down");
+    CHECK_STRING(events(), "a-fails");
+    CHECK_NO_WARNING();
     return 0;
 }
 
@@ -383,9 +383,9 @@ CORO_CASE(cancel_while_waiting_for_room_never_starts_the_child) {
     mouv_future_t task = mouv_task(adds_to_the_full_group, NULL);
     yield(2);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "a");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "a");
     return 0;
 }
 
@@ -406,9 +406,9 @@ CORO_CASE(cancel_while_joining_cancels_the_children_and_still_waits_for_all) {
     yield(2);
     int64_t began = clock_ms();
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check(took(began, 30));
-    check_str(events(), "c-cancelled d joined");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK(took(began, 30));
+    CHECK_STRING(events(), "c-cancelled d joined");
     return 0;
 }
 
@@ -418,8 +418,8 @@ CORO_CASE(child_that_fails_while_the_join_is_cancelled_goes_before_the_cancel) {
     mouv_future_t task = mouv_task(joins_two, &second);
     yield(2);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, &error), -6);
-    check_str(error.message, "d");
+    CHECK_INT(mouv_await(task, &error), -6);
+    CHECK_STRING(error.message, "d");
     return 0;
 }
 
@@ -430,9 +430,9 @@ CORO_CASE(deadline_around_a_group_cancels_the_children_and_is_a_timeout) {
     MOUV_GROUP(group);
     mouv_group_start(&group, sleeps_1_s, "c");
     int rc = mouv_group_join(&group, NULL);
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
-    check(took(began, 20));
-    check_str(events(), "c-cancelled");
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 20));
+    CHECK_STRING(events(), "c-cancelled");
     return 0;
 }
 
@@ -445,10 +445,10 @@ static int joins_within_20_ms(void *arg) {
 }
 
 CORO_CASE(deadline_inside_a_group_limits_its_join) {
-    check_int(mouv_await(mouv_coro(joins_within_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_await(mouv_task(joins_within_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_with_timeout(1000, joins_within_20_ms, NULL, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_sleep_ms(0), 0);
+    CHECK_INT(mouv_await(mouv_coro(joins_within_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await(mouv_task(joins_within_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_with_timeout(1000, joins_within_20_ms, NULL, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_sleep_ms(0), 0);
     return 0;
 }
 
@@ -465,11 +465,11 @@ CORO_CASE(children_inherit_the_deadline_around_the_group) {
         mouv_group_start(&group, time_left, &child);
         mouv_group_add(&group, mouv_task(time_left, &task));
         yield(1);
-        check(child != 0); /* it has run before the join */
-        check_int(mouv_group_join(&group, NULL), 0);
+        CHECK(child != 0); /* it has run before the join */
+        CHECK_INT(mouv_group_join(&group, NULL), 0);
     }
-    check(child <= 50000 && child > 40000);
-    check(task == INT64_MAX); /* as everywhere */
+    CHECK(child <= 50000 && child > 40000);
+    CHECK(task == INT64_MAX); /* as everywhere */
     return 0;
 }
 
@@ -478,13 +478,13 @@ CORO_CASE(group_cancel_ends_the_group_early_and_is_no_failure) {
     mouv_group_start(&group, sleeps_1_s, "c");
     mouv_group_start(&group, cleans_up_for_30_ms, "d");
     yield(1);
-    check(mouv_group_cancel(&group));
-    check(!mouv_group_cancel(&group));
-    check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
-    check_int(mouv_group_start(&group, say, "late"), MOUV_ESTATE);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "c-cancelled d");
-    check(!mouv_group_cancel(&group));
+    CHECK(mouv_group_cancel(&group));
+    CHECK(!mouv_group_cancel(&group));
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
+    CHECK_INT(mouv_group_start(&group, say, "late"), MOUV_ESTATE);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "c-cancelled d");
+    CHECK(!mouv_group_cancel(&group));
     return 0;
 }
 
@@ -498,9 +498,9 @@ CORO_CASE(child_that_cancels_its_group_during_the_join_ends_it_without_failure) 
     MOUV_GROUP(group);
     mouv_group_start(&group, sleeps_1_s, "c");
     mouv_group_start(&group, finds_it, &group);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "c-cancelled");
-    check(!mouv_cancelling());
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "c-cancelled");
+    CHECK(!mouv_cancelling());
     return 0;
 }
 
@@ -508,8 +508,8 @@ CORO_CASE(group_cancel_before_the_first_step_runs_no_child) {
     MOUV_GROUP(group);
     mouv_group_start(&group, say, "a");
     mouv_group_cancel(&group);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_str(events(), "");
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_STRING(events(), "");
     return 0;
 }
 
@@ -535,38 +535,38 @@ CORO_CASE(early_return_cancels_the_children_and_waits_for_all) {
     mouv_error_t error = {0};
     struct leave leave = {cleans_up_for_30_ms, -7, false};
     int64_t began = clock_ms();
-    check_int(mouv_await(mouv_coro(leaves, &leave), &error), -7);
-    check_str(error.message, "body");
-    check(took(began, 30));
-    check_str(events(), "a-cancelled b");
+    CHECK_INT(mouv_await(mouv_coro(leaves, &leave), &error), -7);
+    CHECK_STRING(error.message, "body");
+    CHECK(took(began, 30));
+    CHECK_STRING(events(), "a-cancelled b");
     leave.rc = 7;
-    check_int(mouv_await(mouv_task(leaves, &leave), NULL), 7);
+    CHECK_INT(mouv_await(mouv_task(leaves, &leave), NULL), 7);
     return 0;
 }
 
 CORO_CASE(body_that_returns_its_refusal_fails_with_what_its_child_failed_with) {
     mouv_error_t error = {0};
     struct leave leave = {fails_after_10_ms, 0, true};
-    check_int(mouv_await(mouv_coro(leaves, &leave), &error), -5);
-    check_str(error.message, "b");
-    check_int(mouv_await(mouv_task(leaves, &leave), &error), -5);
-    check_int(error.code, -5);
-    check_int(mouv_with_timeout(1000, leaves, &leave, &error), -5);
-    check_int(mouv_await_for(mouv_coro(leaves, &leave), 1000, &error), -5);
-    check_int(mouv_sleep_ms(0), 0);
+    CHECK_INT(mouv_await(mouv_coro(leaves, &leave), &error), -5);
+    CHECK_STRING(error.message, "b");
+    CHECK_INT(mouv_await(mouv_task(leaves, &leave), &error), -5);
+    CHECK_INT(error.code, -5);
+    CHECK_INT(mouv_with_timeout(1000, leaves, &leave, &error), -5);
+    CHECK_INT(mouv_await_for(mouv_coro(leaves, &leave), 1000, &error), -5);
+    CHECK_INT(mouv_sleep_ms(0), 0);
     return 0;
 }
 
 CORO_CASE(body_that_fails_by_itself_keeps_its_error_and_that_of_the_child_is_reported) {
     mouv_error_t error = {0};
     struct leave leave = {fails_when_cancelled, -7, false};
-    check_int(mouv_await(mouv_coro(leaves, &leave), &error), -7);
-    check_str(error.message, "body");
-    check_one_warning("never retrieved");
+    CHECK_INT(mouv_await(mouv_coro(leaves, &leave), &error), -7);
+    CHECK_STRING(error.message, "body");
+    CHECK_ONE_WARNING("never retrieved");
     leave = (struct leave){fails_after_10_ms, -7, true};
-    check_int(mouv_await(mouv_coro(leaves, &leave), &error), -7);
-    check_str(error.message, "body");
-    check_one_warning("never retrieved");
+    CHECK_INT(mouv_await(mouv_coro(leaves, &leave), &error), -7);
+    CHECK_STRING(error.message, "body");
+    CHECK_ONE_WARNING("never retrieved");
     return 0;
 }
 
@@ -575,10 +575,10 @@ CORO_CASE(cancelled_body_with_a_write_of_unknown_outcome_does_not_claim_that_not
     mouv_future_t task = mouv_task(leaves, &leave);
     mouv_sleep_ms(5);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_EUNKNOWN);
-    check_int(mouv_await_for(mouv_task(leaves, &leave), 10, NULL), MOUV_EUNKNOWN);
-    check_int(mouv_await_for(mouv_coro(leaves, &leave), 10, NULL), MOUV_EUNKNOWN);
-    check_int(mouv_with_timeout(10, leaves, &leave, NULL), MOUV_EUNKNOWN);
+    CHECK_INT(mouv_await(task, NULL), MOUV_EUNKNOWN);
+    CHECK_INT(mouv_await_for(mouv_task(leaves, &leave), 10, NULL), MOUV_EUNKNOWN);
+    CHECK_INT(mouv_await_for(mouv_coro(leaves, &leave), 10, NULL), MOUV_EUNKNOWN);
+    CHECK_INT(mouv_with_timeout(10, leaves, &leave, NULL), MOUV_EUNKNOWN);
     return 0;
 }
 
@@ -589,9 +589,9 @@ static int leaves_in_scope(void *arg) {
 
 CORO_CASE(timeout_of_a_group_that_is_left_is_a_timeout_unless_a_child_fails) {
     struct leave leave = {sleeps_1_s, 0, true};
-    check_int(mouv_await(mouv_coro(leaves_in_scope, &leave), NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await(mouv_coro(leaves_in_scope, &leave), NULL), MOUV_ETIMEDOUT);
     leave.child = unknown_when_cancelled;
-    check_int(mouv_await(mouv_coro(leaves_in_scope, &leave), NULL), MOUV_EUNKNOWN);
+    CHECK_INT(mouv_await(mouv_coro(leaves_in_scope, &leave), NULL), MOUV_EUNKNOWN);
     return 0;
 }
 
@@ -604,9 +604,9 @@ static int leaves_after_20_ms(void *arg) {
 }
 
 CORO_CASE(timeout_inside_a_group_stays_one_when_the_group_is_left) {
-    check_int(mouv_await(mouv_coro(leaves_after_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_await(mouv_task(leaves_after_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
-    check_str(events(), "c-cancelled c-cancelled");
+    CHECK_INT(mouv_await(mouv_coro(leaves_after_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await(mouv_task(leaves_after_20_ms, NULL), NULL), MOUV_ETIMEDOUT);
+    CHECK_STRING(events(), "c-cancelled c-cancelled");
     return 0;
 }
 
@@ -618,8 +618,8 @@ static int never_leaves(void *group) {
 
 CORO_CASE(group_that_its_task_did_not_leave_refuses_it_without_calling_that_a_timeout) {
     mouv_group_t group;
-    check_int(mouv_await(mouv_task(never_leaves, &group), NULL), MOUV_ECANCELED);
-    check_int(mouv_group_join(&group, NULL), -5);
+    CHECK_INT(mouv_await(mouv_task(never_leaves, &group), NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_group_join(&group, NULL), -5);
     mouv_group_leave(&group);
     return 0;
 }
@@ -630,8 +630,8 @@ CORO_CASE(end_of_the_block_without_a_join_cancels_the_children) {
         mouv_group_start(&group, sleeps_1_s, "a");
         yield(1);
     }
-    check_str(events(), "a-cancelled");
-    check_int(mouv_sleep_ms(0), 0);
+    CHECK_STRING(events(), "a-cancelled");
+    CHECK_INT(mouv_sleep_ms(0), 0);
     return 0;
 }
 
@@ -640,27 +640,27 @@ CORO_CASE(cancelled_task_that_leaves_a_group_still_waits_for_its_children) {
     mouv_future_t task = mouv_task(leaves, &leave);
     mouv_sleep_ms(5);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "a-cancelled b");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "a-cancelled b");
     return 0;
 }
 
 CORO_CASE(group_without_macro_is_begun_joined_and_left) {
     mouv_group_t group = {0};
     mouv_group_leave(&group);
-    check_int(mouv_group_start(&group, say, "a"), MOUV_EINVAL);
-    check_int(mouv_group_add(&group, mouv_coro(say, "a")), MOUV_EINVAL);
-    check_int(mouv_group_join(&group, NULL), MOUV_EINVAL);
-    check_int(mouv_group_begin(&group), 0);
-    check_int(mouv_group_start(&group, say, "a"), 0);
-    check_int(mouv_group_join(&group, NULL), 0);
+    CHECK_INT(mouv_group_start(&group, say, "a"), MOUV_EINVAL);
+    CHECK_INT(mouv_group_add(&group, mouv_coro(say, "a")), MOUV_EINVAL);
+    CHECK_INT(mouv_group_join(&group, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_group_begin(&group), 0);
+    CHECK_INT(mouv_group_start(&group, say, "a"), 0);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
     for (int i = 0; i < 2; i++) mouv_group_leave(&group);
-    check_int(mouv_group_join(&group, NULL), MOUV_EINVAL);
-    check_int(mouv_group_begin(NULL), MOUV_EINVAL);
-    check_int(mouv_group_set_limit(NULL, 1), MOUV_EINVAL);
-    check(!mouv_group_cancel(NULL));
+    CHECK_INT(mouv_group_join(&group, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_group_begin(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_group_set_limit(NULL, 1), MOUV_EINVAL);
+    CHECK(!mouv_group_cancel(NULL));
     mouv_group_leave(NULL);
-    check_str(events(), "a");
+    CHECK_STRING(events(), "a");
     return 0;
 }
 
@@ -676,9 +676,9 @@ CORO_CASE(results_of_futures_are_moved_by_the_join) {
     MOUV_GROUP(group);
     mouv_group_add(&group, later_gather_all(&code));
     pause_ms(20);
-    check_int(code, 99);
-    check_int(mouv_group_join(&group, NULL), 0);
-    check_int(code, 0);
+    CHECK_INT(code, 99);
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_INT(code, 0);
     return 0;
 }
 
@@ -688,14 +688,14 @@ CORO_CASE(results_are_not_moved_by_a_failed_join_nor_by_leaving) {
         MOUV_GROUP(group);
         mouv_group_add(&group, later_gather_all(&code));
         mouv_group_start(&group, fails_after_10_ms, "a");
-        check_int(mouv_group_join(&group, NULL), -5);
+        CHECK_INT(mouv_group_join(&group, NULL), -5);
     }
     {
         MOUV_GROUP(group);
         mouv_group_add(&group, later_gather_all(&code));
         mouv_sleep_ms(20);
     }
-    check_int(code, 99);
+    CHECK_INT(code, 99);
     return 0;
 }
 
@@ -728,14 +728,14 @@ static void group_works_without_coroutines(void **state) {
     mouv_group_begin(&group);
     mouv_group_add(&group, mouv_sleep_future(5));
     mouv_group_start(&group, say, "task");
-    check_int(mouv_group_join(&group, NULL), MOUV_ENOTCORO);
+    CHECK_INT(mouv_group_join(&group, NULL), MOUV_ENOTCORO);
     mouv_then(mouv_group_join_future(&group), on_joined, &group);
     mouv_group_begin(&failing);
     mouv_group_start(&failing, fails_after_10_ms, "b");
     mouv_group_start(&failing, sleeps_1_s, "c");
     mouv_then(mouv_group_join_future(&failing), on_joined, &failing);
     uv_run(&loop, UV_RUN_DEFAULT);
-    check_str(events(), "task joined=0 b-fails c-cancelled joined=-5 b");
+    CHECK_STRING(events(), "task joined=0 b-fails c-cancelled joined=-5 b");
 
     events_clear();
     mouv_group_begin(&full);
@@ -744,16 +744,16 @@ static void group_works_without_coroutines(void **state) {
     mouv_future_unref(mouv_group_add_future(&full, mouv_coro(sleeps_20_ms, "b")));
     mouv_then(mouv_group_join_future(&full), on_joined, &full);
     uv_run(&loop, UV_RUN_DEFAULT);
-    check_str(events(), "a b joined=0");
+    CHECK_STRING(events(), "a b joined=0");
 
     events_clear();
     mouv_group_begin(&full);
     mouv_group_set_limit(&full, 1);
     mouv_group_start(&full, sleeps_1_s, "a");
-    check_int(mouv_group_start(&full, say, "never"), MOUV_ENOTCORO);
+    CHECK_INT(mouv_group_start(&full, say, "never"), MOUV_ENOTCORO);
     mouv_then(mouv_group_join_future(&full), on_joined, &full);
     uv_run(&loop, UV_RUN_DEFAULT);
-    check_has(events(), "joined=-20010");
+    CHECK_CONTAINS(events(), "joined=-20010");
     close_loop(runtime, &loop);
 }
 
@@ -780,51 +780,51 @@ static void group_that_is_left_on_the_plain_stack_ends_by_itself(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(children_run_at_the_same_time_and_the_join_waits_for_all),
-        CASE(group_of_nothing_joins_at_once_and_again),
-        CASE(child_may_add_siblings_during_the_join),
-        CASE(cancelled_child_is_no_failure),
-        CASE(ten_thousand_children_join),
-        CASE(first_failure_cancels_the_rest_and_is_the_error_of_the_join),
-        CASE(two_that_fail_in_one_tick_are_both_heard),
-        CASE(errors_of_children_that_are_being_cancelled_are_kept_too),
-        CASE(write_of_unknown_outcome_goes_before_the_first_failure),
-        CASE(failure_of_a_child_refuses_the_body_until_the_join),
-        CASE(body_waits_for_an_outside_future_which_its_failing_child_cancels),
-        CASE(failure_of_an_inner_group_fails_the_outer_one),
-        CASE(adding_to_a_group_that_shuts_down_is_refused_and_cancels_what_was_added),
-        CASE(adding_to_a_group_that_has_ended_is_refused),
-        CASE(what_cannot_be_added_fails_the_group),
-        CASE(constructor_that_failed_is_a_child_that_failed),
-        CASE(group_cannot_be_its_own_child),
-        CASE(join_by_a_child_is_a_deadlock_and_fails),
-        CASE(adding_suspends_at_the_limit),
-        CASE(raised_limit_lets_waiting_children_in),
-        CASE(join_waits_for_children_that_wait_for_room),
-        CASE(failure_turns_away_those_that_wait_for_room),
-        CASE(cancel_while_waiting_for_room_never_starts_the_child),
-        CASE(cancel_while_joining_cancels_the_children_and_still_waits_for_all),
-        CASE(child_that_fails_while_the_join_is_cancelled_goes_before_the_cancel),
-        CASE(deadline_around_a_group_cancels_the_children_and_is_a_timeout),
-        CASE(deadline_inside_a_group_limits_its_join),
-        CASE(children_inherit_the_deadline_around_the_group),
-        CASE(group_cancel_ends_the_group_early_and_is_no_failure),
-        CASE(child_that_cancels_its_group_during_the_join_ends_it_without_failure),
-        CASE(group_cancel_before_the_first_step_runs_no_child),
-        CASE(early_return_cancels_the_children_and_waits_for_all),
-        CASE(body_that_returns_its_refusal_fails_with_what_its_child_failed_with),
-        CASE(body_that_fails_by_itself_keeps_its_error_and_that_of_the_child_is_reported),
-        CASE(cancelled_body_with_a_write_of_unknown_outcome_does_not_claim_that_nothing_was_stored),
-        CASE(timeout_of_a_group_that_is_left_is_a_timeout_unless_a_child_fails),
-        CASE(timeout_inside_a_group_stays_one_when_the_group_is_left),
-        CASE(group_that_its_task_did_not_leave_refuses_it_without_calling_that_a_timeout),
-        CASE(end_of_the_block_without_a_join_cancels_the_children),
-        CASE(cancelled_task_that_leaves_a_group_still_waits_for_its_children),
-        CASE(group_without_macro_is_begun_joined_and_left),
-        CASE(results_of_futures_are_moved_by_the_join),
-        CASE(results_are_not_moved_by_a_failed_join_nor_by_leaving),
-        CASE(group_works_without_coroutines),
-        CASE(group_that_is_left_on_the_plain_stack_ends_by_itself),
+        TEST(children_run_at_the_same_time_and_the_join_waits_for_all),
+        TEST(group_of_nothing_joins_at_once_and_again),
+        TEST(child_may_add_siblings_during_the_join),
+        TEST(cancelled_child_is_no_failure),
+        TEST(ten_thousand_children_join),
+        TEST(first_failure_cancels_the_rest_and_is_the_error_of_the_join),
+        TEST(two_that_fail_in_one_tick_are_both_heard),
+        TEST(errors_of_children_that_are_being_cancelled_are_kept_too),
+        TEST(write_of_unknown_outcome_goes_before_the_first_failure),
+        TEST(failure_of_a_child_refuses_the_body_until_the_join),
+        TEST(body_waits_for_an_outside_future_which_its_failing_child_cancels),
+        TEST(failure_of_an_inner_group_fails_the_outer_one),
+        TEST(adding_to_a_group_that_shuts_down_is_refused_and_cancels_what_was_added),
+        TEST(adding_to_a_group_that_has_ended_is_refused),
+        TEST(what_cannot_be_added_fails_the_group),
+        TEST(constructor_that_failed_is_a_child_that_failed),
+        TEST(group_cannot_be_its_own_child),
+        TEST(join_by_a_child_is_a_deadlock_and_fails),
+        TEST(adding_suspends_at_the_limit),
+        TEST(raised_limit_lets_waiting_children_in),
+        TEST(join_waits_for_children_that_wait_for_room),
+        TEST(failure_turns_away_those_that_wait_for_room),
+        TEST(cancel_while_waiting_for_room_never_starts_the_child),
+        TEST(cancel_while_joining_cancels_the_children_and_still_waits_for_all),
+        TEST(child_that_fails_while_the_join_is_cancelled_goes_before_the_cancel),
+        TEST(deadline_around_a_group_cancels_the_children_and_is_a_timeout),
+        TEST(deadline_inside_a_group_limits_its_join),
+        TEST(children_inherit_the_deadline_around_the_group),
+        TEST(group_cancel_ends_the_group_early_and_is_no_failure),
+        TEST(child_that_cancels_its_group_during_the_join_ends_it_without_failure),
+        TEST(group_cancel_before_the_first_step_runs_no_child),
+        TEST(early_return_cancels_the_children_and_waits_for_all),
+        TEST(body_that_returns_its_refusal_fails_with_what_its_child_failed_with),
+        TEST(body_that_fails_by_itself_keeps_its_error_and_that_of_the_child_is_reported),
+        TEST(cancelled_body_with_a_write_of_unknown_outcome_does_not_claim_that_nothing_was_stored),
+        TEST(timeout_of_a_group_that_is_left_is_a_timeout_unless_a_child_fails),
+        TEST(timeout_inside_a_group_stays_one_when_the_group_is_left),
+        TEST(group_that_its_task_did_not_leave_refuses_it_without_calling_that_a_timeout),
+        TEST(end_of_the_block_without_a_join_cancels_the_children),
+        TEST(cancelled_task_that_leaves_a_group_still_waits_for_its_children),
+        TEST(group_without_macro_is_begun_joined_and_left),
+        TEST(results_of_futures_are_moved_by_the_join),
+        TEST(results_are_not_moved_by_a_failed_join_nor_by_leaving),
+        TEST(group_works_without_coroutines),
+        TEST(group_that_is_left_on_the_plain_stack_ends_by_itself),
     };
     return RUN_CASES(cases);
 }

@@ -21,15 +21,15 @@ static mouv_local_t owned = MOUV_LOCAL_INIT(copy_text, free_text);
 static mouv_local_t shared = MOUV_LOCAL_INIT(NULL, free_text);
 
 static void set(const mouv_local_t *key, const char *text) {
-    check_int(mouv_local_set(key, (void *)text), 0);
+    CHECK_INT(mouv_local_set(key, (void *)text), 0);
 }
 
 static void expect(const mouv_local_t *key, const char *text) {
     const char *value = mouv_local_get(key);
     if (text == NULL || value == NULL)
-        check(value == text);
+        CHECK(value == text);
     else
-        check_str(value, text);
+        CHECK_STRING(value, text);
 }
 
 static int say_name(void *arg) {
@@ -47,7 +47,7 @@ static int rename_to(void *text) {
 }
 
 static void await_ok(mouv_future_t future) {
-    check_int(mouv_await(future, NULL), 0);
+    CHECK_INT(mouv_await(future, NULL), 0);
 }
 
 CORO_CASE(value_is_null_until_it_is_set) {
@@ -69,7 +69,7 @@ CORO_CASE(task_begins_with_its_makers_values_as_they_were) {
     mouv_future_t task = mouv_task(say_name, NULL);
     set(&name, "changed");
     await_ok(task);
-    check_str(events(), "parent");
+    CHECK_STRING(events(), "parent");
     return 0;
 }
 
@@ -77,7 +77,7 @@ CORO_CASE(what_a_task_sets_its_maker_and_its_siblings_do_not_see) {
     set(&name, "parent");
     await_ok(mouv_gather(mouv_task(rename_to, "a"), mouv_task(rename_to, "b")));
     expect(&name, "parent");
-    check_str(events(), "parent parent a b");
+    CHECK_STRING(events(), "parent parent a b");
     return 0;
 }
 
@@ -85,7 +85,7 @@ CORO_CASE(awaited_coroutine_shares_its_awaiters_values) {
     set(&name, "parent");
     await_ok(mouv_coro(rename_to, "inline"));
     expect(&name, "inline");
-    check_str(events(), "parent inline");
+    CHECK_STRING(events(), "parent inline");
     return 0;
 }
 
@@ -95,7 +95,7 @@ CORO_CASE(gathered_coroutine_begins_with_those_of_who_gathers_it) {
     set(&name, "gathered");
     await_ok(mouv_gather(cold));
     expect(&name, "gathered");
-    check_str(events(), "gathered child");
+    CHECK_STRING(events(), "gathered child");
     return 0;
 }
 
@@ -111,17 +111,17 @@ CORO_CASE(values_pass_down_through_generations) {
     int depth = 3;
     set(&name, "x");
     await_ok(mouv_task(nested, &depth));
-    check_str(events(), "x x x");
+    CHECK_STRING(events(), "x x x");
     return 0;
 }
 
 static int change_owned(void *arg) {
     (void)arg;
     char *text = mouv_local_get(&owned);
-    check_str(text, "one");
+    CHECK_STRING(text, "one");
     text[0] = 'X';
     yield(1);
-    check_str(mouv_local_get(&owned), "Xne");
+    CHECK_STRING(mouv_local_get(&owned), "Xne");
     return 0;
 }
 
@@ -129,16 +129,16 @@ CORO_CASE(copied_value_is_the_tasks_own) {
     copies = destroyed = 0;
     set(&owned, strdup("one"));
     mouv_future_t task = mouv_task(change_owned, NULL);
-    check_int(copies, 1);
+    CHECK_INT(copies, 1);
     await_ok(task);
-    check_int(destroyed, 1);
+    CHECK_INT(destroyed, 1);
     expect(&owned, "one");
     set(&owned, strdup("two"));
-    check_int(destroyed, 2);
+    CHECK_INT(destroyed, 2);
     set(&owned, NULL);
-    check_int(destroyed, 3);
+    CHECK_INT(destroyed, 3);
     await_ok(mouv_task(say, "no copy of nothing"));
-    check_int(copies, 1);
+    CHECK_INT(copies, 1);
     return 0;
 }
 
@@ -154,9 +154,9 @@ CORO_CASE(shared_value_is_destroyed_when_the_last_has_let_it_go) {
     set(&shared, strdup("text"));
     mouv_future_t task = mouv_task(look_at_shared, NULL);
     set(&shared, NULL);
-    check_int(destroyed, 0);
+    CHECK_INT(destroyed, 0);
     await_ok(task);
-    check_int(destroyed, 1);
+    CHECK_INT(destroyed, 1);
     return 0;
 }
 
@@ -165,22 +165,22 @@ CORO_CASE(values_of_a_task_that_never_ran_are_destroyed) {
     set(&owned, strdup("text"));
     mouv_future_t task = mouv_task(say, "ran");
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_int(copies, 1);
-    check_int(destroyed, 1);
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_INT(copies, 1);
+    CHECK_INT(destroyed, 1);
     return 0;
 }
 
 CORO_CASE(task_without_values_allocates_nothing_for_them) {
     mouv__alloc_fail_at = 2; /* the first is the task itself */
     mouv_future_t task = mouv_task(say, "ran");
-    check_int(mouv__alloc_fail_at, 1);
+    CHECK_INT(mouv__alloc_fail_at, 1);
     mouv__alloc_fail_at = -1;
     await_ok(task);
     set(&name, "x");
     mouv__alloc_fail_at = 2;
     task = mouv_task(say, "ran");
-    check_int(mouv__alloc_fail_at, 1); /* plain values are shared */
+    CHECK_INT(mouv__alloc_fail_at, 1); /* plain values are shared */
     mouv__alloc_fail_at = -1;
     await_ok(task);
     return 0;
@@ -192,7 +192,7 @@ CORO_CASE(set_without_memory_keeps_the_old_value) {
         mouv__alloc_fail_at = n;
         int rc = mouv_local_set(&name, "new");
         mouv__alloc_fail_at = -1;
-        check_int(rc, MOUV_ENOMEM);
+        CHECK_INT(rc, MOUV_ENOMEM);
         expect(&name, "old");
     }
     return 0;
@@ -206,15 +206,15 @@ CORO_CASE(task_whose_values_cannot_be_copied_does_not_run) {
         mouv__alloc_fail_at = n;
         mouv_future_t task = mouv_task(say, "ran");
         mouv__alloc_fail_at = -1;
-        check_int(mouv_await(task, NULL), MOUV_ENOMEM);
+        CHECK_INT(mouv_await(task, NULL), MOUV_ENOMEM);
     }
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     return 0;
 }
 
 CORO_CASE(null_is_an_invalid_key) {
-    check_int(mouv_local_set(NULL, "x"), MOUV_EINVAL);
-    check(mouv_local_get(NULL) == NULL);
+    CHECK_INT(mouv_local_set(NULL, "x"), MOUV_EINVAL);
+    CHECK(mouv_local_get(NULL) == NULL);
     return 0;
 }
 
@@ -257,21 +257,21 @@ static void each_runtime_begins_anew(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(value_is_null_until_it_is_set),
-        CASE(task_begins_with_its_makers_values_as_they_were),
-        CASE(what_a_task_sets_its_maker_and_its_siblings_do_not_see),
-        CASE(awaited_coroutine_shares_its_awaiters_values),
-        CASE(gathered_coroutine_begins_with_those_of_who_gathers_it),
-        CASE(values_pass_down_through_generations),
-        CASE(copied_value_is_the_tasks_own),
-        CASE(shared_value_is_destroyed_when_the_last_has_let_it_go),
-        CASE(values_of_a_task_that_never_ran_are_destroyed),
-        CASE(task_without_values_allocates_nothing_for_them),
-        CASE(set_without_memory_keeps_the_old_value),
-        CASE(task_whose_values_cannot_be_copied_does_not_run),
-        CASE(null_is_an_invalid_key),
-        CASE(base_values_are_where_tasks_begin),
-        CASE(each_runtime_begins_anew),
+        TEST(value_is_null_until_it_is_set),
+        TEST(task_begins_with_its_makers_values_as_they_were),
+        TEST(what_a_task_sets_its_maker_and_its_siblings_do_not_see),
+        TEST(awaited_coroutine_shares_its_awaiters_values),
+        TEST(gathered_coroutine_begins_with_those_of_who_gathers_it),
+        TEST(values_pass_down_through_generations),
+        TEST(copied_value_is_the_tasks_own),
+        TEST(shared_value_is_destroyed_when_the_last_has_let_it_go),
+        TEST(values_of_a_task_that_never_ran_are_destroyed),
+        TEST(task_without_values_allocates_nothing_for_them),
+        TEST(set_without_memory_keeps_the_old_value),
+        TEST(task_whose_values_cannot_be_copied_does_not_run),
+        TEST(null_is_an_invalid_key),
+        TEST(base_values_are_where_tasks_begin),
+        TEST(each_runtime_begins_anew),
     };
     return RUN_CASES(cases);
 }

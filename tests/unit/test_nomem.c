@@ -34,7 +34,7 @@ static void look_at_warnings(int64_t n) {
         bool fine = strstr(line, "never awaited") || strstr(line, "never retrieved") ||
                     strstr(line, "left behind");
         if (!fine) fprintf(stderr, "%s, allocation %d: %s\n", current_step->name, (int)n, line);
-        check(fine);
+        CHECK(fine);
     }
 }
 
@@ -47,12 +47,12 @@ static bool survives(int64_t n) {
     bool was_reached = reached();
     fail_at(-1);
     if (rc != 0) {
-        check_int(rc, MOUV_ENOMEM);
-        check_has(error.message, "memory");
+        CHECK_INT(rc, MOUV_ENOMEM);
+        CHECK_CONTAINS(error.message, "memory");
     }
-    if (step_result != 0) check_int(step_result, MOUV_ENOMEM);
-    if (!was_reached) check(rc == 0 && step_result == 0);
-    check_int(bodies_open, 0);
+    if (step_result != 0) CHECK_INT(step_result, MOUV_ENOMEM);
+    if (!was_reached) CHECK(rc == 0 && step_result == 0);
+    CHECK_INT(bodies_open, 0);
     look_at_warnings(n);
     if (support_failures != 0)
         fprintf(stderr, "%s, allocation %d: run %d, step %s, %s\n", current_step->name, (int)n, rc,
@@ -80,15 +80,15 @@ static int runs_every_step_warm(void *arg) {
     mouv_clock_set_virtual();
     for (int i = 0; i < EVERY_AWAIT; i++) {
         current_step = &every_await[i];
-        check_int(current_step->run(), 0);
+        CHECK_INT(current_step->run(), 0);
         for (int64_t n = 1; n < 1000; n++) {
             fail_at(n);
             int rc = current_step->run();
             bool was_reached = reached();
             fail_at(-1);
-            if (rc != 0) check_int(rc, MOUV_ENOMEM);
+            if (rc != 0) CHECK_INT(rc, MOUV_ENOMEM);
             mouv_sleep_ms(1000 * 1000);
-            check_int(bodies_open, 0);
+            CHECK_INT(bodies_open, 0);
             look_at_warnings(n);
             if (support_failures != 0) {
                 fprintf(stderr, "%s, allocation %d: %s\n", current_step->name, (int)n,
@@ -97,7 +97,7 @@ static int runs_every_step_warm(void *arg) {
             }
             if (!was_reached) break;
         }
-        check_int(current_step->run(), 0);
+        CHECK_INT(current_step->run(), 0);
     }
     return 0;
 }
@@ -110,8 +110,8 @@ static void program_goes_on_after_every_failure(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(every_allocation_of_every_step_may_fail),
-        CASE(program_goes_on_after_every_failure),
+        TEST(every_allocation_of_every_step_may_fail),
+        TEST(program_goes_on_after_every_failure),
     };
     return RUN_CASES(cases);
 }

@@ -63,7 +63,7 @@ static void fill_pool(void) {
 
 static void empty_pool(void) {
     for (int i = 0; i < THREADS; i++) uv_sem_post(&gates[i].go);
-    for (int i = 0; i < THREADS; i++) check_int(mouv_await(at_gates[i], NULL), i);
+    for (int i = 0; i < THREADS; i++) CHECK_INT(mouv_await(at_gates[i], NULL), i);
     for (int i = 0; i < THREADS; i++) gate_close(&gates[i]);
 }
 
@@ -73,16 +73,16 @@ static uv_thread_t seen_thread;
 
 static int notes_its_thread(void *arg) {
     seen_thread = uv_thread_self();
-    check(mouv_runtime_current() == NULL);
-    check(!mouv_in_coroutine());
+    CHECK(mouv_runtime_current() == NULL);
+    CHECK(!mouv_in_coroutine());
     return *(int *)arg;
 }
 
 REAL_CASE(function_runs_on_another_thread_and_gives_its_int) {
     int seven = 7;
     uv_thread_t own = uv_thread_self();
-    check_int(mouv_await(mouv_offload(notes_its_thread, &seven), NULL), 7);
-    check(!uv_thread_equal(&own, &seen_thread));
+    CHECK_INT(mouv_await(mouv_offload(notes_its_thread, &seven), NULL), 7);
+    CHECK(!uv_thread_equal(&own, &seen_thread));
     return 0;
 }
 
@@ -96,7 +96,7 @@ REAL_CASE(loop_goes_on_while_functions_run) {
     fill_pool();
     mouv_future_t counting = mouv_task(ticker, &ticks);
     for (int i = 0; i < 60000 && ticks <= 3; i++) mouv_sleep_ms(1);
-    check(ticks > 3);
+    CHECK(ticks > 3);
     ticks = -1;
     empty_pool();
     return mouv_await(counting, NULL) == 0 ? 0 : -1;
@@ -120,8 +120,8 @@ REAL_CASE(thousand_functions_each_run_once) {
         values[i] = 0;
         futures[i] = mouv_offload(adds_one, &values[i]);
     }
-    check_int(mouv_await(mouv_gather_array(futures, COUNT), NULL), 0);
-    for (int i = 0; i < COUNT; i++) check_int(values[i], 1);
+    CHECK_INT(mouv_await(mouv_gather_array(futures, COUNT), NULL), 0);
+    for (int i = 0; i < COUNT; i++) CHECK_INT(values[i], 1);
     return 0;
 }
 
@@ -139,52 +139,52 @@ static int fails_silently(void *arg) {
 
 REAL_CASE(error_of_the_function_comes_whole) {
     mouv_error_t error = {0};
-    check_int(mouv_await(mouv_offload(fails_with_text, "here"), &error), -5);
-    check_int(error.code, -5);
-    check_str(error.message, "no file here");
+    CHECK_INT(mouv_await(mouv_offload(fails_with_text, "here"), &error), -5);
+    CHECK_INT(error.code, -5);
+    CHECK_STRING(error.message, "no file here");
     return 0;
 }
 
 REAL_CASE(negative_int_without_a_text_names_the_function) {
     mouv_error_t error = {0};
     int code = -6;
-    check_int(mouv_await(mouv_offload(fails_silently, &code), &error), -6);
-    check_has(error.message, "fails_silently");
+    CHECK_INT(mouv_await(mouv_offload(fails_silently, &code), &error), -6);
+    CHECK_CONTAINS(error.message, "fails_silently");
     code = MOUV_ECLOSED;
-    check_int(mouv_await(mouv_offload(fails_silently, &code), &error), MOUV_ECLOSED);
-    check_str(error.message, mouv_error_message(MOUV_ECLOSED));
+    CHECK_INT(mouv_await(mouv_offload(fails_silently, &code), &error), MOUV_ECLOSED);
+    CHECK_STRING(error.message, mouv_error_message(MOUV_ECLOSED));
     return 0;
 }
 
 static int awaits(void *arg) {
     mouv_error_t error = {0};
-    check_int(mouv_sleep_ms(1), MOUV_ENOTCORO);
-    check_int(mouv_await(mouv_sleep_future(1), &error), MOUV_ENOTCORO);
+    CHECK_INT(mouv_sleep_ms(1), MOUV_ENOTCORO);
+    CHECK_INT(mouv_await(mouv_sleep_future(1), &error), MOUV_ENOTCORO);
     mouv_future_unref(mouv_task(say, "never"));
     return *(int *)arg;
 }
 
 REAL_CASE(offloaded_function_cannot_await) {
     int two = 2;
-    check_int(mouv_await(mouv_offload(awaits, &two), NULL), 2);
-    check_str(events(), "");
+    CHECK_INT(mouv_await(mouv_offload(awaits, &two), NULL), 2);
+    CHECK_STRING(events(), "");
     return 0;
 }
 
 REAL_CASE(offload_of_nothing_fails_and_frees_its_argument) {
     gate_t gate = {.freed = 0};
-    check_int(mouv_await(mouv_offload(NULL, NULL), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_offload_detached(NULL, &gate, free_gate), NULL), MOUV_EINVAL);
-    check_int(gate.freed, 1);
+    CHECK_INT(mouv_await(mouv_offload(NULL, NULL), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_offload_detached(NULL, &gate, free_gate), NULL), MOUV_EINVAL);
+    CHECK_INT(gate.freed, 1);
     return 0;
 }
 
 static void offload_without_a_loop_fails(void **state) {
     (void)state;
     gate_t gate = {.freed = 0};
-    check_int(mouv_future_result(mouv_offload(adds_one, &gate.result), NULL), MOUV_ENOLOOP);
+    CHECK_INT(mouv_future_result(mouv_offload(adds_one, &gate.result), NULL), MOUV_ENOLOOP);
     mouv_future_t detached = mouv_offload_detached(adds_one, &gate, free_gate);
-    check_int(mouv_future_result(detached, NULL), MOUV_ENOLOOP);
+    CHECK_INT(mouv_future_result(detached, NULL), MOUV_ENOLOOP);
     assert_int_equal(gate.freed, 1);
 }
 
@@ -194,19 +194,19 @@ REAL_CASE(cancel_before_the_start_never_runs_the_function) {
     int count = 0;
     fill_pool();
     mouv_future_t waiting = mouv_offload(adds_one, &count);
-    check(mouv_future_cancel(waiting));
-    check(mouv_future_cancelled(waiting));
-    check_int(mouv_await(waiting, NULL), MOUV_ECANCELED);
+    CHECK(mouv_future_cancel(waiting));
+    CHECK(mouv_future_cancelled(waiting));
+    CHECK_INT(mouv_await(waiting, NULL), MOUV_ECANCELED);
     empty_pool();
-    check_int(count, 0);
+    CHECK_INT(count, 0);
     return 0;
 }
 
 static int awaits_offload(void *gate) {
     int rc = mouv_await(mouv_offload(pass, gate), NULL);
     event("%d", rc);
-    check(returned(gate));
-    check_int(mouv_sleep_ms(0), MOUV_ECANCELED); /* the cancel has stayed pending */
+    CHECK(returned(gate));
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED); /* the cancel has stayed pending */
     return rc;
 }
 
@@ -218,9 +218,9 @@ REAL_CASE(cancelled_await_waits_for_the_running_function_and_gives_its_result) {
     uv_sem_wait(&gate.begun);
     mouv_future_cancel(task);
     mouv_sleep_ms(10);
-    check(!mouv_future_done(task));
+    CHECK(!mouv_future_done(task));
     uv_sem_post(&gate.go);
-    check_int(mouv_await(task, NULL), 8);
+    CHECK_INT(mouv_await(task, NULL), 8);
     gate_close(&gate);
     return 0;
 }
@@ -236,8 +236,8 @@ REAL_CASE(timeout_waits_for_the_running_function) {
     uv_sem_wait(&gate.begun);
     int64_t began = clock_ms();
     mouv_call_later(60, let_go, &gate, NULL);
-    check_int(mouv_await_for(future, 10, NULL), 3);
-    check(took(began, 60));
+    CHECK_INT(mouv_await_for(future, 10, NULL), 3);
+    CHECK(took(began, 60));
     gate_close(&gate);
     return 0;
 }
@@ -245,9 +245,9 @@ REAL_CASE(timeout_waits_for_the_running_function) {
 static int offloads_when_cancelled(void *arg) {
     gate_t gate = {.freed = 0};
     mouv_sleep_ms(400000);
-    check_int(mouv_await(mouv_offload(adds_one, arg), NULL), MOUV_ECANCELED);
-    check_int(mouv_await(mouv_offload_detached(adds_one, &gate, free_gate), NULL), MOUV_ECANCELED);
-    check_int(gate.freed, 1);
+    CHECK_INT(mouv_await(mouv_offload(adds_one, arg), NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(mouv_offload_detached(adds_one, &gate, free_gate), NULL), MOUV_ECANCELED);
+    CHECK_INT(gate.freed, 1);
     return 0;
 }
 
@@ -257,7 +257,7 @@ REAL_CASE(cancelled_task_starts_no_function) {
     mouv_sleep_ms(0);
     mouv_future_cancel(task);
     mouv_await(task, NULL);
-    check_int(count, 0);
+    CHECK_INT(count, 0);
     return 0;
 }
 
@@ -267,9 +267,9 @@ REAL_CASE(detached_function_that_ends_frees_its_argument_before_the_await_return
     gate_t gate;
     gate_open(&gate, 4);
     uv_sem_post(&gate.go);
-    check_int(mouv_await(mouv_offload_detached(pass, &gate, free_gate), NULL), 4);
+    CHECK_INT(mouv_await(mouv_offload_detached(pass, &gate, free_gate), NULL), 4);
     wait_until_freed(&gate);
-    check_int(freed(&gate), 1);
+    CHECK_INT(freed(&gate), 1);
     gate_close(&gate);
     return 0;
 }
@@ -279,13 +279,13 @@ REAL_CASE(cancelled_detached_function_is_left_at_once_and_freed_at_its_end) {
     gate_open(&gate, 4);
     mouv_future_t future = mouv_offload_detached(pass, &gate, free_gate);
     uv_sem_wait(&gate.begun);
-    check(mouv_future_cancel(future));
-    check(mouv_future_done(future));
-    check_int(mouv_await(future, NULL), MOUV_ECANCELED);
-    check_int(freed(&gate), 0);
+    CHECK(mouv_future_cancel(future));
+    CHECK(mouv_future_done(future));
+    CHECK_INT(mouv_await(future, NULL), MOUV_ECANCELED);
+    CHECK_INT(freed(&gate), 0);
     uv_sem_post(&gate.go);
     for (int i = 0; i < 60000 && !freed(&gate); i++) mouv_sleep_ms(1);
-    check_int(freed(&gate), 1);
+    CHECK_INT(freed(&gate), 1);
     gate_close(&gate);
     return 0;
 }
@@ -296,11 +296,11 @@ REAL_CASE(timeout_leaves_a_detached_function_at_once) {
     mouv_future_t future = mouv_offload_detached(pass, &gate, free_gate);
     uv_sem_wait(&gate.begun);
     int64_t began = clock_ms();
-    check_int(mouv_await_for(future, 20, NULL), MOUV_ETIMEDOUT);
-    check(took(began, 20));
+    CHECK_INT(mouv_await_for(future, 20, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 20));
     uv_sem_post(&gate.go);
     for (int i = 0; i < 60000 && !freed(&gate); i++) mouv_sleep_ms(1);
-    check_int(freed(&gate), 1);
+    CHECK_INT(freed(&gate), 1);
     gate_close(&gate);
     return 0;
 }
@@ -310,10 +310,10 @@ REAL_CASE(cancelled_detached_function_that_has_not_begun_is_freed_at_once) {
     fill_pool();
     mouv_future_t future = mouv_offload_detached(adds_one, &gate, free_gate);
     mouv_future_cancel(future);
-    check_int(gate.freed, 1);
-    check_int(mouv_await(future, NULL), MOUV_ECANCELED);
+    CHECK_INT(gate.freed, 1);
+    CHECK_INT(mouv_await(future, NULL), MOUV_ECANCELED);
     empty_pool();
-    check_int(gate.freed, 1);
+    CHECK_INT(gate.freed, 1);
     return 0;
 }
 
@@ -334,7 +334,7 @@ REAL_CASE(failure_that_nobody_retrieves_is_reported) {
     mouv_future_t future = mouv_offload(fails_silently, &code);
     while (!mouv_future_done(future)) mouv_sleep_ms(1);
     mouv_future_unref(future);
-    check_one_warning("fails_silently");
+    CHECK_ONE_WARNING("fails_silently");
     return 0;
 }
 
@@ -378,7 +378,7 @@ static void closing_runtime_waits_for_a_running_function_that_borrows(void **sta
     int64_t began = clock_ms();
     assert_int_equal(mouv_run(ends_before_its_function, &thread, NULL), 0);
     assert_int_equal(returned(&left), 1);
-    check(took(began, 30));
+    CHECK(took(began, 30));
     uv_thread_join(&thread);
     gate_close(&left);
 }
@@ -395,7 +395,7 @@ static void runtime_leaves_a_detached_function_behind_and_names_it(void **state)
     (void)state;
     gate_open(&left, 1);
     run_body(leaves_a_detached_function);
-    check_one_warning("'pass'");
+    CHECK_ONE_WARNING("'pass'");
     assert_int_equal(returned(&left), 0);
     assert_int_equal(freed(&left), 0);
     uv_sem_post(&left.go);
@@ -424,8 +424,8 @@ static void loop_of_the_user_closes_while_a_detached_function_runs(void **state)
     assert_true(closed);
     assert_int_equal(uv_loop_close(&loop), 0);
     assert_int_equal(returned(&left), 0);
-    check(mouv_future_done(future));
-    check_one_warning("left behind");
+    CHECK(mouv_future_done(future));
+    CHECK_ONE_WARNING("left behind");
     uv_sem_post(&left.go);
     wait_until_freed(&left);
     assert_int_equal(freed(&left), 1);
@@ -483,8 +483,8 @@ static int races(void *arg) {
         for (int spin = 0; spin < i * 50; spin++) returned(&all[i]);
         mouv_future_cancel(future);
         int rc = mouv_await(future, NULL);
-        check(rc == 1 || rc == MOUV_ECANCELED);
-        if (i % 2 && rc == MOUV_ECANCELED) check(!returned(&all[i]));
+        CHECK(rc == 1 || rc == MOUV_ECANCELED);
+        if (i % 2 && rc == MOUV_ECANCELED) CHECK(!returned(&all[i]));
     }
     return 0;
 }
@@ -503,32 +503,32 @@ static void cancel_that_races_with_the_worker_is_always_clean(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(function_runs_on_another_thread_and_gives_its_int),
-        CASE(loop_goes_on_while_functions_run),
-        CASE(functions_run_side_by_side),
-        CASE(thousand_functions_each_run_once),
-        CASE(error_of_the_function_comes_whole),
-        CASE(negative_int_without_a_text_names_the_function),
-        CASE(offloaded_function_cannot_await),
-        CASE(offload_of_nothing_fails_and_frees_its_argument),
-        CASE(offload_without_a_loop_fails),
-        CASE(cancel_before_the_start_never_runs_the_function),
-        CASE(cancelled_await_waits_for_the_running_function_and_gives_its_result),
-        CASE(timeout_waits_for_the_running_function),
-        CASE(cancelled_task_starts_no_function),
-        CASE(detached_function_that_ends_frees_its_argument_before_the_await_returns),
-        CASE(cancelled_detached_function_is_left_at_once_and_freed_at_its_end),
-        CASE(timeout_leaves_a_detached_function_at_once),
-        CASE(cancelled_detached_function_that_has_not_begun_is_freed_at_once),
-        CASE(failure_of_a_function_left_behind_is_not_reported),
-        CASE(failure_that_nobody_retrieves_is_reported),
-        CASE(runtime_waits_for_a_running_function_that_borrows),
-        CASE(closing_runtime_waits_for_a_running_function_that_borrows),
-        CASE(runtime_leaves_a_detached_function_behind_and_names_it),
-        CASE(loop_of_the_user_closes_while_a_detached_function_runs),
-        CASE(functions_that_wait_for_a_thread_are_cancelled_or_run_before_the_end),
-        CASE(loops_share_the_pool),
-        CASE(cancel_that_races_with_the_worker_is_always_clean),
+        TEST(function_runs_on_another_thread_and_gives_its_int),
+        TEST(loop_goes_on_while_functions_run),
+        TEST(functions_run_side_by_side),
+        TEST(thousand_functions_each_run_once),
+        TEST(error_of_the_function_comes_whole),
+        TEST(negative_int_without_a_text_names_the_function),
+        TEST(offloaded_function_cannot_await),
+        TEST(offload_of_nothing_fails_and_frees_its_argument),
+        TEST(offload_without_a_loop_fails),
+        TEST(cancel_before_the_start_never_runs_the_function),
+        TEST(cancelled_await_waits_for_the_running_function_and_gives_its_result),
+        TEST(timeout_waits_for_the_running_function),
+        TEST(cancelled_task_starts_no_function),
+        TEST(detached_function_that_ends_frees_its_argument_before_the_await_returns),
+        TEST(cancelled_detached_function_is_left_at_once_and_freed_at_its_end),
+        TEST(timeout_leaves_a_detached_function_at_once),
+        TEST(cancelled_detached_function_that_has_not_begun_is_freed_at_once),
+        TEST(failure_of_a_function_left_behind_is_not_reported),
+        TEST(failure_that_nobody_retrieves_is_reported),
+        TEST(runtime_waits_for_a_running_function_that_borrows),
+        TEST(closing_runtime_waits_for_a_running_function_that_borrows),
+        TEST(runtime_leaves_a_detached_function_behind_and_names_it),
+        TEST(loop_of_the_user_closes_while_a_detached_function_runs),
+        TEST(functions_that_wait_for_a_thread_are_cancelled_or_run_before_the_end),
+        TEST(loops_share_the_pool),
+        TEST(cancel_that_races_with_the_worker_is_always_clean),
     };
     return RUN_CASES(cases);
 }

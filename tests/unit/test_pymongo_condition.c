@@ -22,7 +22,7 @@ static int waits(void *word) {
     if (held.code < 0) return held.code;
     int rc = mouv_condition_wait(&condition);
     event("%s:%s", (const char *)word, mouv_error_name(rc));
-    check(mouv_lock_locked(lock));
+    CHECK(mouv_lock_locked(lock));
     return rc;
 }
 
@@ -30,14 +30,14 @@ CORO_CASE(wait_cancel) {
     renew();
     mouv_future_t wait = mouv_task(waits, "w");
     yield(1);
-    check(!mouv_lock_locked(lock));
-    check_int(mouv_lock_acquire(lock), 0); /* somebody else's, who notifies nobody later on */
+    CHECK(!mouv_lock_locked(lock));
+    CHECK_INT(mouv_lock_acquire(lock), 0); /* somebody else's, who notifies nobody later on */
     mouv_lock_release(lock);
     mouv_future_cancel(wait);
-    check_int(mouv_await(wait, NULL), MOUV_ECANCELED);
-    check_str(events(), "w:MOUV_ECANCELED");
-    check(!mouv_lock_locked(lock));
-    check(condition.waiting == NULL);
+    CHECK_INT(mouv_await(wait, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "w:MOUV_ECANCELED");
+    CHECK(!mouv_lock_locked(lock));
+    CHECK(condition.waiting == NULL);
     mouv_condition_clear(&condition);
     return 0;
 }
@@ -47,21 +47,21 @@ CORO_CASE(wait_cancel_contested) {
     renew();
     mouv_future_t wait = mouv_task(waits, "w"), next = mouv_task(waits, "next");
     yield(1);
-    check_int(mouv_lock_acquire(lock), 0);
-    check_int(mouv_condition_notify(&condition, 1), 0);
+    CHECK_INT(mouv_lock_acquire(lock), 0);
+    CHECK_INT(mouv_condition_notify(&condition, 1), 0);
     mouv_future_cancel(wait);
     mouv_lock_release(lock);
     int rc = mouv_await(wait, NULL);
-    check(rc == 0 || rc == MOUV_ECANCELED);
+    CHECK(rc == 0 || rc == MOUV_ECANCELED);
     yield(3);
-    check(mouv_future_done(next) == (rc < 0)); /* exactly one of them has the notification */
+    CHECK(mouv_future_done(next) == (rc < 0)); /* exactly one of them has the notification */
     if (rc == 0) {
-        check_int(mouv_lock_acquire(lock), 0);
+        CHECK_INT(mouv_lock_acquire(lock), 0);
         mouv_condition_notify(&condition, 1);
         mouv_lock_release(lock);
     }
-    check_int(mouv_await(next, NULL), 0);
-    check(!mouv_lock_locked(lock));
+    CHECK_INT(mouv_await(next, NULL), 0);
+    CHECK(!mouv_lock_locked(lock));
     mouv_condition_clear(&condition);
     return 0;
 }
@@ -70,18 +70,18 @@ CORO_CASE(wait_cancel_after_notify) {
     renew();
     mouv_future_t waiter = mouv_task(waits, "w");
     yield(1);
-    check_int(mouv_lock_acquire(lock), 0);
+    CHECK_INT(mouv_lock_acquire(lock), 0);
     mouv_condition_notify(&condition, 1);
     yield(1); /* it wants the lock */
     mouv_future_cancel(waiter);
     yield(1);
-    check(!mouv_future_done(waiter)); /* and does not go on without it */
+    CHECK(!mouv_future_done(waiter)); /* and does not go on without it */
     mouv_lock_release(lock);
     yield(2);
-    check(mouv_future_done(waiter));
-    check(mouv_future_cancelled(waiter));
-    check_int(mouv_await(waiter, NULL), MOUV_ECANCELED);
-    check_str(events(), "w:MOUV_ECANCELED");
+    CHECK(mouv_future_done(waiter));
+    CHECK(mouv_future_cancelled(waiter));
+    CHECK_INT(mouv_await(waiter, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "w:MOUV_ECANCELED");
     mouv_condition_clear(&condition);
     return 0;
 }
@@ -105,8 +105,8 @@ CORO_CASE(cancelled_error_wakeup) {
     mouv_future_t task = mouv_task(waits_for, "w");
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "w:MOUV_ECANCELED");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "w:MOUV_ECANCELED");
     mouv_condition_clear(&condition);
     return 0;
 }
@@ -115,14 +115,14 @@ CORO_CASE(cancelled_error_re_acquire) {
     renew();
     mouv_future_t task = mouv_task(waits_for, "w");
     yield(1);
-    check_int(mouv_lock_acquire(lock), 0);
+    CHECK_INT(mouv_lock_acquire(lock), 0);
     items = 1;
     mouv_condition_notify(&condition, 1);
     yield(1);
     mouv_future_cancel(task);
     mouv_lock_release(lock);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "w:MOUV_ECANCELED");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "w:MOUV_ECANCELED");
     mouv_condition_clear(&condition);
     return 0;
 }
@@ -149,7 +149,7 @@ static int item_is_consumed(int turns) {
     renew();
     mouv_future_t consumers[] = {mouv_task(consumes, NULL), mouv_task(consumes, NULL)};
     yield(1);
-    check_int(mouv_lock_acquire(lock), 0);
+    CHECK_INT(mouv_lock_acquire(lock), 0);
     items = 1;
     mouv_condition_notify(&condition, 1);
     yield(turns);
@@ -158,15 +158,15 @@ static int item_is_consumed(int turns) {
     mouv_timeout_begin(&limit, 500);
     int rc = mouv_condition_wait_for(&condition, is_consumed, NULL);
     rc = mouv_timeout_end(&limit, rc, NULL);
-    check(rc == 0 || rc == MOUV_ETIMEDOUT); /* nobody notifies of it; it gives the lock away */
-    check_int(items, 0);
+    CHECK(rc == 0 || rc == MOUV_ETIMEDOUT); /* nobody notifies of it; it gives the lock away */
+    CHECK_INT(items, 0);
     items = -1;
     mouv_condition_notify_all(&condition);
     mouv_lock_release(lock);
-    check_int(mouv_await(consumers[1], NULL), 0);
+    CHECK_INT(mouv_await(consumers[1], NULL), 0);
     rc = mouv_await(consumers[0], NULL);
-    check(rc == 0 || rc == MOUV_ECANCELED);
-    check(!mouv_lock_locked(lock));
+    CHECK(rc == 0 || rc == MOUV_ECANCELED);
+    CHECK(!mouv_lock_locked(lock));
     mouv_condition_clear(&condition);
     return 0;
 }
@@ -181,13 +181,13 @@ CORO_CASE(cancelled_wakeup_relock) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(wait_cancel),
-        CASE(wait_cancel_contested),
-        CASE(wait_cancel_after_notify),
-        CASE(cancelled_error_wakeup),
-        CASE(cancelled_error_re_acquire),
-        CASE(cancelled_wakeup),
-        CASE(cancelled_wakeup_relock),
+        TEST(wait_cancel),
+        TEST(wait_cancel_contested),
+        TEST(wait_cancel_after_notify),
+        TEST(cancelled_error_wakeup),
+        TEST(cancelled_error_re_acquire),
+        TEST(cancelled_wakeup),
+        TEST(cancelled_wakeup_relock),
     };
     return RUN_CASES(cases);
 }

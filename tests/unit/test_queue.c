@@ -15,7 +15,7 @@ static int get_item(void *word) {
     void *item = "untouched";
     int rc = mouv_queue_get(&queue, &item);
     event("%s=%s", (char *)word, rc < 0 ? mouv_error_name(rc) + 5 : (char *)item);
-    if (rc < 0) check_str(item, "untouched");
+    if (rc < 0) CHECK_STRING(item, "untouched");
     return rc;
 }
 
@@ -25,44 +25,44 @@ static void begin(size_t maxsize) {
 }
 
 static void await_ok(mouv_future_t future) {
-    check_int(mouv_await(future, NULL), 0);
+    CHECK_INT(mouv_await(future, NULL), 0);
 }
 
 static void put_now(const char *item) {
-    check_int(mouv_queue_put_nowait(&queue, (void *)item), 0);
+    CHECK_INT(mouv_queue_put_nowait(&queue, (void *)item), 0);
 }
 
 static void expect_next(const char *expected) {
     void *item = NULL;
-    check_int(mouv_queue_get_nowait(&queue, &item), 0);
-    check_str(item, expected);
+    CHECK_INT(mouv_queue_get_nowait(&queue, &item), 0);
+    CHECK_STRING(item, expected);
 }
 
 /* --- Without waiting ------------------------------------------------------------------------ */
 
 CORO_CASE(items_come_out_in_the_order_in_which_they_went_in) {
     mouv_queue_t mine = {0};
-    for (uintptr_t i = 1; i <= 1000; i++) check_int(mouv_queue_put(&mine, (void *)i), 0);
-    check_int(mouv_queue_size(&mine), 1000);
-    check(!mouv_queue_empty(&mine) && !mouv_queue_full(&mine));
+    for (uintptr_t i = 1; i <= 1000; i++) CHECK_INT(mouv_queue_put(&mine, (void *)i), 0);
+    CHECK_INT(mouv_queue_size(&mine), 1000);
+    CHECK(!mouv_queue_empty(&mine) && !mouv_queue_full(&mine));
     for (uintptr_t i = 1; i <= 1000; i++) {
         void *item;
-        check_int(mouv_queue_get(&mine, &item), 0);
-        check_int((uintptr_t)item, i);
-        if (i % 3 == 0) check_int(mouv_queue_put(&mine, (void *)(1000 + i / 3)), 0);
+        CHECK_INT(mouv_queue_get(&mine, &item), 0);
+        CHECK_INT((uintptr_t)item, i);
+        if (i % 3 == 0) CHECK_INT(mouv_queue_put(&mine, (void *)(1000 + i / 3)), 0);
     }
-    check_int(mouv_queue_size(&mine), 333);
+    CHECK_INT(mouv_queue_size(&mine), 333);
     mouv_queue_clear(&mine);
-    check(mouv_queue_empty(&mine));
+    CHECK(mouv_queue_empty(&mine));
     return 0;
 }
 
 CORO_CASE(null_is_an_item) {
     begin(0);
     void *item = "x";
-    check_int(mouv_queue_put(&queue, NULL), 0);
-    check_int(mouv_queue_get(&queue, &item), 0);
-    check(item == NULL);
+    CHECK_INT(mouv_queue_put(&queue, NULL), 0);
+    CHECK_INT(mouv_queue_get(&queue, &item), 0);
+    CHECK(item == NULL);
     begin(0);
     return 0;
 }
@@ -70,36 +70,36 @@ CORO_CASE(null_is_an_item) {
 CORO_CASE(nowait_tells_full_and_empty) {
     begin(2);
     void *item = "untouched";
-    check_int(mouv_queue_get_nowait(&queue, &item), MOUV_EAGAIN);
-    check_str(item, "untouched");
+    CHECK_INT(mouv_queue_get_nowait(&queue, &item), MOUV_EAGAIN);
+    CHECK_STRING(item, "untouched");
     put_now("1");
-    check(!mouv_queue_full(&queue));
+    CHECK(!mouv_queue_full(&queue));
     put_now("2");
-    check(mouv_queue_full(&queue));
-    check_int(mouv_queue_put_nowait(&queue, "3"), MOUV_EAGAIN);
+    CHECK(mouv_queue_full(&queue));
+    CHECK_INT(mouv_queue_put_nowait(&queue, "3"), MOUV_EAGAIN);
     expect_next("1");
     expect_next("2");
-    check(mouv_queue_empty(&queue));
+    CHECK(mouv_queue_empty(&queue));
     begin(0);
     return 0;
 }
 
 CORO_CASE(null_is_an_invalid_queue_or_place) {
     void *item;
-    check_int(mouv_queue_put(NULL, NULL), MOUV_EINVAL);
-    check_int(mouv_queue_get(NULL, &item), MOUV_EINVAL);
-    check_int(mouv_queue_get(&queue, NULL), MOUV_EINVAL);
-    check_int(mouv_queue_get_nowait(&queue, NULL), MOUV_EINVAL);
-    check_int(mouv_queue_put_nowait(NULL, NULL), MOUV_EINVAL);
-    check_int(mouv_queue_get_nowait(NULL, &item), MOUV_EINVAL);
-    check_int(mouv_queue_task_done(NULL), MOUV_EINVAL);
-    check_int(mouv_queue_join(NULL), MOUV_EINVAL);
-    check_int(mouv_queue_shutdown(NULL, true), MOUV_EINVAL);
-    check_int(mouv_await(mouv_queue_put_future(NULL, NULL), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_queue_get_future(NULL, &item), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_queue_get_future(&queue, NULL), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_queue_join_future(NULL), NULL), MOUV_EINVAL);
-    check(mouv_queue_empty(NULL) && !mouv_queue_full(NULL) && mouv_queue_size(NULL) == 0);
+    CHECK_INT(mouv_queue_put(NULL, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_queue_get(NULL, &item), MOUV_EINVAL);
+    CHECK_INT(mouv_queue_get(&queue, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_queue_get_nowait(&queue, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_queue_put_nowait(NULL, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_queue_get_nowait(NULL, &item), MOUV_EINVAL);
+    CHECK_INT(mouv_queue_task_done(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_queue_join(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_queue_shutdown(NULL, true), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_queue_put_future(NULL, NULL), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_queue_get_future(NULL, &item), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_queue_get_future(&queue, NULL), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_queue_join_future(NULL), NULL), MOUV_EINVAL);
+    CHECK(mouv_queue_empty(NULL) && !mouv_queue_full(NULL) && mouv_queue_size(NULL) == 0);
     mouv_queue_init(NULL, 0);
     mouv_queue_clear(NULL);
     mouv_queue_set_destroy(NULL, free);
@@ -115,10 +115,10 @@ CORO_CASE(getters_are_served_first_come_first_served) {
     yield(1);
     put_now("1");
     put_now("2");
-    check_int(mouv_queue_size(&queue), 0); /* handed over */
-    check_int(mouv_queue_put(&queue, "3"), 0);
+    CHECK_INT(mouv_queue_size(&queue), 0); /* handed over */
+    CHECK_INT(mouv_queue_put(&queue, "3"), 0);
     await_ok(all);
-    check_str(events(), "a=1 b=2 c=3");
+    CHECK_STRING(events(), "a=1 b=2 c=3");
     begin(0);
     return 0;
 }
@@ -129,9 +129,9 @@ CORO_CASE(getter_who_comes_later_cannot_snatch_an_item) {
     mouv_future_t a = mouv_task(get_item, "a");
     yield(1);
     put_now("1");
-    check_int(mouv_queue_get_nowait(&queue, &item), MOUV_EAGAIN);
+    CHECK_INT(mouv_queue_get_nowait(&queue, &item), MOUV_EAGAIN);
     await_ok(a);
-    check_str(events(), "a=1");
+    CHECK_STRING(events(), "a=1");
     begin(0);
     return 0;
 }
@@ -141,15 +141,15 @@ CORO_CASE(putters_wait_while_it_is_full_and_come_in_in_order) {
     mouv_future_t all = mouv_gather(mouv_task(put_item, "1"), mouv_task(put_item, "2"),
                                     mouv_task(put_item, "3"), mouv_task(put_item, "4"));
     yield(1);
-    check_str(events(), "+1 +2");
-    check_int(mouv_queue_size(&queue), 2);
+    CHECK_STRING(events(), "+1 +2");
+    CHECK_INT(mouv_queue_size(&queue), 2);
     expect_next("1");
-    check_int(mouv_queue_put_nowait(&queue, "x"), MOUV_EAGAIN); /* 3 is in */
+    CHECK_INT(mouv_queue_put_nowait(&queue, "x"), MOUV_EAGAIN); /* 3 is in */
     expect_next("2");
     expect_next("3");
     expect_next("4");
     await_ok(all);
-    check_str(events(), "+1 +2 +3 +4");
+    CHECK_STRING(events(), "+1 +2 +3 +4");
     begin(0);
     return 0;
 }
@@ -167,7 +167,7 @@ static int consume(void *sum) {
         int rc = mouv_queue_get(&queue, &item);
         if (rc < 0) return rc == MOUV_ECANCELED ? 0 : rc;
         *(uint64_t *)sum += (uintptr_t)item;
-        check_int(mouv_queue_task_done(&queue), 0);
+        CHECK_INT(mouv_queue_task_done(&queue), 0);
     }
 }
 
@@ -178,8 +178,8 @@ CORO_CASE(producers_and_consumers_lose_nothing) {
     for (int i = 0; i < 5; i++) consumers[i] = mouv_task(consume, &sum);
     for (int i = 0; i < 4; i++) producers[i] = mouv_task(produce, NULL);
     await_ok(mouv_gather_array(producers, 4));
-    check_int(mouv_queue_join(&queue), 0);
-    check_int(sum, 4u * 2000 * 2001 / 2);
+    CHECK_INT(mouv_queue_join(&queue), 0);
+    CHECK_INT(sum, 4u * 2000 * 2001 / 2);
     mouv_future_t all = mouv_gather_array(consumers, 5);
     mouv_future_cancel(all);
     await_ok(all); /* each returned 0 */
@@ -193,14 +193,14 @@ CORO_CASE(thousands_of_getters_then_thousands_of_putters) {
     static void *items[COUNT];
     begin(1);
     for (int i = 0; i < COUNT; i++) futures[i] = mouv_queue_get_future(&queue, &items[i]);
-    for (uintptr_t i = 0; i < COUNT; i++) check_int(mouv_queue_put(&queue, (void *)i), 0);
+    for (uintptr_t i = 0; i < COUNT; i++) CHECK_INT(mouv_queue_put(&queue, (void *)i), 0);
     await_ok(mouv_gather_array(futures, COUNT));
-    for (uintptr_t i = 0; i < COUNT; i++) check_int((uintptr_t)items[i], i);
+    for (uintptr_t i = 0; i < COUNT; i++) CHECK_INT((uintptr_t)items[i], i);
     for (uintptr_t i = 0; i < COUNT; i++) futures[i] = mouv_queue_put_future(&queue, (void *)i);
     for (uintptr_t i = 0; i < COUNT; i++) {
         void *item;
-        check_int(mouv_queue_get(&queue, &item), 0);
-        check_int((uintptr_t)item, i);
+        CHECK_INT(mouv_queue_get(&queue, &item), 0);
+        CHECK_INT((uintptr_t)item, i);
     }
     await_ok(mouv_gather_array(futures, COUNT));
     begin(0);
@@ -215,11 +215,11 @@ CORO_CASE(put_cancelled_before_it_came_in_stores_nothing) {
     mouv_future_t a = mouv_task(put_item, "a"), b = mouv_task(put_item, "b");
     yield(1);
     mouv_future_cancel(a);
-    check_int(mouv_await(a, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECANCELED);
     expect_next("1");
     expect_next("b");
     await_ok(b);
-    check(mouv_queue_empty(&queue));
+    CHECK(mouv_queue_empty(&queue));
     begin(0);
     return 0;
 }
@@ -233,7 +233,7 @@ CORO_CASE(put_cancelled_after_it_came_in_has_put) {
     mouv_future_cancel(a);
     await_ok(a);
     expect_next("a");
-    check_str(events(), "+a");
+    CHECK_STRING(events(), "+a");
     begin(0);
     return 0;
 }
@@ -244,9 +244,9 @@ CORO_CASE(get_cancelled_while_waiting_leaves_the_line) {
     yield(1);
     mouv_future_cancel(a);
     put_now("1");
-    check_int(mouv_await(a, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECANCELED);
     await_ok(b);
-    check_str(events(), "a=ECANCELED b=1");
+    CHECK_STRING(events(), "a=ECANCELED b=1");
     begin(0);
     return 0;
 }
@@ -258,7 +258,7 @@ CORO_CASE(get_cancelled_after_hand_over_has_the_item) {
     put_now("1");
     mouv_future_cancel(a);
     await_ok(a);
-    check_str(events(), "a=1");
+    CHECK_STRING(events(), "a=1");
     begin(0);
     return 0;
 }
@@ -269,11 +269,11 @@ CORO_CASE(get_dropped_after_hand_over_gives_the_item_to_the_next) {
     mouv_future_t a = mouv_queue_get_future(&queue, &first);
     mouv_future_t b = mouv_queue_get_future(&queue, &second);
     put_now("1");
-    check(mouv_future_done(a) && !mouv_future_done(b));
+    CHECK(mouv_future_done(a) && !mouv_future_done(b));
     mouv_future_drop(&a);
     await_ok(b);
-    check_str(first, "untouched");
-    check_str(second, "1");
+    CHECK_STRING(first, "untouched");
+    CHECK_STRING(second, "1");
     begin(0);
     return 0;
 }
@@ -286,13 +286,13 @@ CORO_CASE(get_dropped_after_hand_over_puts_the_item_back_to_the_front) {
     for (int i = 1; i <= 4; i++) put_now((const char *[]){"", "1", "2", "3", "4"}[i]);
     mouv_future_unref(b);
     mouv_future_drop(&a);
-    check_int(mouv_queue_size(&queue), 4); /* more than its limit, for a while */
+    CHECK_INT(mouv_queue_size(&queue), 4); /* more than its limit, for a while */
     mouv_future_t putter = mouv_queue_put_future(&queue, "5");
     for (int i = 1; i <= 3; i++) expect_next((const char *[]){"", "1", "2", "3"}[i]);
     await_ok(putter);
     expect_next("4");
     expect_next("5");
-    check_int(mouv_queue_get_nowait(&queue, &item), MOUV_EAGAIN);
+    CHECK_INT(mouv_queue_get_nowait(&queue, &item), MOUV_EAGAIN);
     begin(0);
     return 0;
 }
@@ -318,11 +318,11 @@ CORO_CASE(item_of_a_gather_that_fails_goes_back) {
     begin(0);
     void *item = "untouched";
     put_now("1");
-    check_int(
+    CHECK_INT(
         mouv_await(mouv_gather(mouv_queue_get_future(&queue, &item), mouv_task(fail_minus_5, "no")),
                    NULL),
         -5);
-    check_str(item, "untouched");
+    CHECK_STRING(item, "untouched");
     expect_next("1");
     begin(0);
     return 0;
@@ -331,13 +331,13 @@ CORO_CASE(item_of_a_gather_that_fails_goes_back) {
 CORO_CASE(time_limits_on_the_twins) {
     begin(1);
     void *item = "untouched";
-    check_int(mouv_await_for(mouv_queue_get_future(&queue, &item), 10, NULL), MOUV_ETIMEDOUT);
-    check_str(item, "untouched");
+    CHECK_INT(mouv_await_for(mouv_queue_get_future(&queue, &item), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK_STRING(item, "untouched");
     put_now("1");
-    check_int(mouv_await_for(mouv_queue_put_future(&queue, "2"), 10, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_await_for(mouv_queue_get_future(&queue, &item), 10, NULL), 0);
-    check_str(item, "1");
-    check(mouv_queue_empty(&queue));
+    CHECK_INT(mouv_await_for(mouv_queue_put_future(&queue, "2"), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await_for(mouv_queue_get_future(&queue, &item), 10, NULL), 0);
+    CHECK_STRING(item, "1");
+    CHECK(mouv_queue_empty(&queue));
     begin(0);
     return 0;
 }
@@ -352,7 +352,7 @@ CORO_CASE(put_that_nobody_awaits_still_puts) {
     mouv_future_t dropped = mouv_queue_put_future(&queue, "3");
     mouv_future_drop(&dropped); /* this cancels */
     expect_next("1");
-    check(mouv_queue_empty(&queue));
+    CHECK(mouv_queue_empty(&queue));
     begin(0);
     return 0;
 }
@@ -363,7 +363,7 @@ CORO_CASE(get_that_nobody_awaits_gets_nothing) {
     mouv_future_unref(mouv_queue_get_future(&queue, &item));
     put_now("1");
     expect_next("1");
-    check_str(item, "untouched");
+    CHECK_STRING(item, "untouched");
     begin(0);
     return 0;
 }
@@ -389,19 +389,19 @@ static int join_it(void *word) {
 
 CORO_CASE(join_waits_until_all_is_done) {
     begin(0);
-    check_int(mouv_queue_join(&queue), 0); /* nothing was put */
+    CHECK_INT(mouv_queue_join(&queue), 0); /* nothing was put */
     put_now("1");
     put_now("2");
     mouv_future_t both = mouv_gather(mouv_task(join_it, "a"), mouv_task(join_it, "b"));
     expect_next("1");
     expect_next("2");
-    check_int(mouv_queue_task_done(&queue), 0);
+    CHECK_INT(mouv_queue_task_done(&queue), 0);
     yield(2);
-    check_str(events(), "");
-    check_int(mouv_queue_task_done(&queue), 0);
+    CHECK_STRING(events(), "");
+    CHECK_INT(mouv_queue_task_done(&queue), 0);
     put_now("3"); /* too late to matter to them */
     await_ok(both);
-    check_str(events(), "a b");
+    CHECK_STRING(events(), "a b");
     begin(0);
     return 0;
 }
@@ -409,8 +409,8 @@ CORO_CASE(join_waits_until_all_is_done) {
 CORO_CASE(task_done_too_often_is_an_invalid_state) {
     begin(0);
     put_now("1");
-    check_int(mouv_queue_task_done(&queue), 0); /* as asyncio: also before it was got */
-    check_int(mouv_queue_task_done(&queue), MOUV_ESTATE);
+    CHECK_INT(mouv_queue_task_done(&queue), 0); /* as asyncio: also before it was got */
+    CHECK_INT(mouv_queue_task_done(&queue), MOUV_ESTATE);
     begin(0);
     return 0;
 }
@@ -422,10 +422,10 @@ CORO_CASE(item_given_back_counts_once) {
     put_now("1");
     mouv_future_drop(&a);
     expect_next("1");
-    check_int(mouv_queue_task_done(&queue), 0);
-    check_int(mouv_await_for(mouv_queue_join_future(&queue), 5, NULL), 0);
+    CHECK_INT(mouv_queue_task_done(&queue), 0);
+    CHECK_INT(mouv_await_for(mouv_queue_join_future(&queue), 5, NULL), 0);
     put_now("2");
-    check_int(mouv_await_for(mouv_queue_join_future(&queue), 5, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await_for(mouv_queue_join_future(&queue), 5, NULL), MOUV_ETIMEDOUT);
     begin(0);
     return 0;
 }
@@ -443,18 +443,18 @@ CORO_CASE(shutdown_lets_what_is_in_come_out) {
     begin(0);
     void *item;
     put_now("1");
-    check_int(mouv_queue_shutdown(&queue, false), 0);
-    check_int(mouv_queue_put(&queue, "2"), MOUV_ESHUTDOWN);
-    check_int(mouv_queue_put_nowait(&queue, "2"), MOUV_ESHUTDOWN);
-    check_int(mouv_await(mouv_queue_put_future(&queue, "2"), NULL), MOUV_ESHUTDOWN);
-    check_int(mouv_queue_get(&queue, &item), 0);
-    check_str(item, "1");
-    check_int(mouv_queue_get(&queue, &item), MOUV_ESHUTDOWN);
-    check_int(mouv_queue_get_nowait(&queue, &item), MOUV_ESHUTDOWN);
-    check_int(mouv_await(mouv_queue_get_future(&queue, &item), NULL), MOUV_ESHUTDOWN);
-    check_int(mouv_await_for(mouv_queue_join_future(&queue), 5, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_queue_task_done(&queue), 0);
-    check_int(mouv_queue_join(&queue), 0);
+    CHECK_INT(mouv_queue_shutdown(&queue, false), 0);
+    CHECK_INT(mouv_queue_put(&queue, "2"), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_queue_put_nowait(&queue, "2"), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_await(mouv_queue_put_future(&queue, "2"), NULL), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_queue_get(&queue, &item), 0);
+    CHECK_STRING(item, "1");
+    CHECK_INT(mouv_queue_get(&queue, &item), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_queue_get_nowait(&queue, &item), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_await(mouv_queue_get_future(&queue, &item), NULL), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_await_for(mouv_queue_join_future(&queue), 5, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_queue_task_done(&queue), 0);
+    CHECK_INT(mouv_queue_join(&queue), 0);
     begin(0);
     return 0;
 }
@@ -463,16 +463,16 @@ CORO_CASE(shutdown_wakes_all_who_wait) {
     begin(0);
     mouv_future_t a = mouv_task(get_item, "a"), b = mouv_task(get_item, "b");
     yield(1);
-    check_int(mouv_queue_shutdown(&queue, false), 0);
-    check_int(mouv_await(a, NULL), MOUV_ESHUTDOWN);
-    check_int(mouv_await(b, NULL), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_queue_shutdown(&queue, false), 0);
+    CHECK_INT(mouv_await(a, NULL), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_await(b, NULL), MOUV_ESHUTDOWN);
     begin(1);
     put_now("1");
     mouv_future_t c = mouv_task(put_item, "c");
     yield(1);
-    check_int(mouv_queue_shutdown(&queue, false), 0);
-    check_int(mouv_await(c, NULL), MOUV_ESHUTDOWN);
-    check_str(events(), "a=ESHUTDOWN b=ESHUTDOWN +c:ESHUTDOWN");
+    CHECK_INT(mouv_queue_shutdown(&queue, false), 0);
+    CHECK_INT(mouv_await(c, NULL), MOUV_ESHUTDOWN);
+    CHECK_STRING(events(), "a=ESHUTDOWN b=ESHUTDOWN +c:ESHUTDOWN");
     expect_next("1");
     begin(0);
     return 0;
@@ -489,15 +489,15 @@ CORO_CASE(immediate_shutdown_destroys_what_is_in_and_ends_joins) {
     expect_next("1");
     mouv_future_t join = mouv_task(join_it, "joined");
     yield(1);
-    check_int(mouv_queue_shutdown(&queue, true), 0);
-    check_int(mouv_queue_shutdown(&queue, false), 0);
-    check_int(destroyed, 2);
-    check_int(mouv_queue_get(&queue, &item), MOUV_ESHUTDOWN);
+    CHECK_INT(mouv_queue_shutdown(&queue, true), 0);
+    CHECK_INT(mouv_queue_shutdown(&queue, false), 0);
+    CHECK_INT(destroyed, 2);
+    CHECK_INT(mouv_queue_get(&queue, &item), MOUV_ESHUTDOWN);
     yield(2);
-    check_str(events(), ""); /* 1 is still worked on */
-    check_int(mouv_queue_task_done(&queue), 0);
+    CHECK_STRING(events(), ""); /* 1 is still worked on */
+    CHECK_INT(mouv_queue_task_done(&queue), 0);
     await_ok(join);
-    check_str(events(), "joined");
+    CHECK_STRING(events(), "joined");
     begin(0);
     return 0;
 }
@@ -511,14 +511,14 @@ CORO_CASE(shutdown_after_hand_over_still_delivers) {
     mouv_future_t b = mouv_queue_get_future(&queue, &lost);
     put_now("1");
     put_now("2");
-    check_int(mouv_queue_shutdown(&queue, true), 0);
-    check_int(mouv_queue_shutdown(&queue, false), 0); /* changes nothing */
+    CHECK_INT(mouv_queue_shutdown(&queue, true), 0);
+    CHECK_INT(mouv_queue_shutdown(&queue, false), 0); /* changes nothing */
     await_ok(a);
-    check_str(item, "1");
+    CHECK_STRING(item, "1");
     mouv_future_drop(&b); /* has nowhere to go back to */
-    check_int(destroyed, 1);
-    check_int(mouv_queue_task_done(&queue), 0);
-    check_int(mouv_queue_join(&queue), 0);
+    CHECK_INT(destroyed, 1);
+    CHECK_INT(mouv_queue_task_done(&queue), 0);
+    CHECK_INT(mouv_queue_join(&queue), 0);
     begin(0);
     return 0;
 }
@@ -533,26 +533,26 @@ CORO_CASE(clear_fails_those_who_wait_and_destroys_what_is_in) {
     mouv_queue_set_destroy(mine, count_destroyed);
     mouv_future_t taken = mouv_queue_get_future(mine, &items[0]);
     mouv_future_t dropped = mouv_queue_get_future(mine, &items[1]);
-    check_int(mouv_queue_put(mine, "1"), 0);
-    check_int(mouv_queue_put(mine, "2"), 0);
-    check_int(mouv_queue_put(mine, "3"), 0);
+    CHECK_INT(mouv_queue_put(mine, "1"), 0);
+    CHECK_INT(mouv_queue_put(mine, "2"), 0);
+    CHECK_INT(mouv_queue_put(mine, "3"), 0);
     mouv_future_t putter = mouv_queue_put_future(mine, "4");
     mouv_future_t joiner = mouv_queue_join_future(mine);
     mouv_queue_clear(mine);
     free(mine);
-    check_int(destroyed, 1); /* 3; 4 stays the putter's */
+    CHECK_INT(destroyed, 1); /* 3; 4 stays the putter's */
     await_ok(taken);
-    check_str(items[0], "1");
+    CHECK_STRING(items[0], "1");
     mouv_future_drop(&dropped);
-    check_int(destroyed, 2);
-    check_int(mouv_await(putter, NULL), MOUV_ECLOSED);
-    check_int(mouv_await(joiner, NULL), MOUV_ECLOSED);
+    CHECK_INT(destroyed, 2);
+    CHECK_INT(mouv_await(putter, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_await(joiner, NULL), MOUV_ECLOSED);
 
     begin(0);
     mouv_future_t getter = mouv_queue_get_future(&queue, &items[2]);
     mouv_queue_clear(&queue);
-    check_int(mouv_await(getter, NULL), MOUV_ECLOSED);
-    check_str(items[2], "untouched");
+    CHECK_INT(mouv_await(getter, NULL), MOUV_ECLOSED);
+    CHECK_STRING(items[2], "untouched");
     return 0;
 }
 
@@ -562,22 +562,22 @@ CORO_CASE(without_memory_nothing_changes) {
         void *item;
         mouv__alloc_fail_at = n;
         mouv_future_t getter = mouv_queue_get_future(&queue, &item);
-        check_int(mouv__alloc_fail_at, 0);
+        CHECK_INT(mouv__alloc_fail_at, 0);
         mouv__alloc_fail_at = -1;
-        check_int(mouv_await(getter, NULL), MOUV_ENOMEM);
-        check_int(queue.waiters, 0);
+        CHECK_INT(mouv_await(getter, NULL), MOUV_ENOMEM);
+        CHECK_INT(queue.waiters, 0);
     }
     begin(0);
     mouv__alloc_fail_at = 1;
-    check_int(mouv_await(mouv_queue_put_future(&queue, "1"), NULL), MOUV_ENOMEM);
+    CHECK_INT(mouv_await(mouv_queue_put_future(&queue, "1"), NULL), MOUV_ENOMEM);
     mouv__alloc_fail_at = -1;
-    check(mouv_queue_empty(&queue));
-    check_int(mouv_queue_join(&queue), 0);
+    CHECK(mouv_queue_empty(&queue));
+    CHECK_INT(mouv_queue_join(&queue), 0);
     mouv__alloc_fail_at = 1;
     int rc = mouv_queue_put(&queue, "1");
     mouv__alloc_fail_at = -1;
-    check_int(rc, MOUV_ENOMEM);
-    check(mouv_queue_empty(&queue));
+    CHECK_INT(rc, MOUV_ENOMEM);
+    CHECK(mouv_queue_empty(&queue));
     begin(0);
     return 0;
 }
@@ -594,7 +594,7 @@ CORO_CASE(put_on_another_thread_is_refused) {
     mouv_future_t getter = mouv_queue_get_future(&queue, &item);
     uv_thread_create(&thread, put_elsewhere, &rc);
     uv_thread_join(&thread);
-    check_int(rc, MOUV_ETHREAD);
+    CHECK_INT(rc, MOUV_ETHREAD);
     put_now("1");
     await_ok(getter);
     begin(0);
@@ -658,39 +658,39 @@ static void static_queue_outlives_a_runtime_that_ends_with_waiters(void **state)
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(items_come_out_in_the_order_in_which_they_went_in),
-        CASE(null_is_an_item),
-        CASE(nowait_tells_full_and_empty),
-        CASE(null_is_an_invalid_queue_or_place),
-        CASE(getters_are_served_first_come_first_served),
-        CASE(getter_who_comes_later_cannot_snatch_an_item),
-        CASE(putters_wait_while_it_is_full_and_come_in_in_order),
-        CASE(producers_and_consumers_lose_nothing),
-        CASE(thousands_of_getters_then_thousands_of_putters),
-        CASE(put_cancelled_before_it_came_in_stores_nothing),
-        CASE(put_cancelled_after_it_came_in_has_put),
-        CASE(get_cancelled_while_waiting_leaves_the_line),
-        CASE(get_cancelled_after_hand_over_has_the_item),
-        CASE(get_dropped_after_hand_over_gives_the_item_to_the_next),
-        CASE(get_dropped_after_hand_over_puts_the_item_back_to_the_front),
-        CASE(many_hand_overs_dropped_find_their_place_in_a_queue_that_filled_up),
-        CASE(item_of_a_gather_that_fails_goes_back),
-        CASE(time_limits_on_the_twins),
-        CASE(put_that_nobody_awaits_still_puts),
-        CASE(get_that_nobody_awaits_gets_nothing),
-        CASE(thousands_of_dropped_hand_overs_do_not_recurse),
-        CASE(join_waits_until_all_is_done),
-        CASE(task_done_too_often_is_an_invalid_state),
-        CASE(item_given_back_counts_once),
-        CASE(shutdown_lets_what_is_in_come_out),
-        CASE(shutdown_wakes_all_who_wait),
-        CASE(immediate_shutdown_destroys_what_is_in_and_ends_joins),
-        CASE(shutdown_after_hand_over_still_delivers),
-        CASE(clear_fails_those_who_wait_and_destroys_what_is_in),
-        CASE(without_memory_nothing_changes),
-        CASE(put_on_another_thread_is_refused),
-        CASE(callbacks_do_without_coroutines),
-        CASE(static_queue_outlives_a_runtime_that_ends_with_waiters),
+        TEST(items_come_out_in_the_order_in_which_they_went_in),
+        TEST(null_is_an_item),
+        TEST(nowait_tells_full_and_empty),
+        TEST(null_is_an_invalid_queue_or_place),
+        TEST(getters_are_served_first_come_first_served),
+        TEST(getter_who_comes_later_cannot_snatch_an_item),
+        TEST(putters_wait_while_it_is_full_and_come_in_in_order),
+        TEST(producers_and_consumers_lose_nothing),
+        TEST(thousands_of_getters_then_thousands_of_putters),
+        TEST(put_cancelled_before_it_came_in_stores_nothing),
+        TEST(put_cancelled_after_it_came_in_has_put),
+        TEST(get_cancelled_while_waiting_leaves_the_line),
+        TEST(get_cancelled_after_hand_over_has_the_item),
+        TEST(get_dropped_after_hand_over_gives_the_item_to_the_next),
+        TEST(get_dropped_after_hand_over_puts_the_item_back_to_the_front),
+        TEST(many_hand_overs_dropped_find_their_place_in_a_queue_that_filled_up),
+        TEST(item_of_a_gather_that_fails_goes_back),
+        TEST(time_limits_on_the_twins),
+        TEST(put_that_nobody_awaits_still_puts),
+        TEST(get_that_nobody_awaits_gets_nothing),
+        TEST(thousands_of_dropped_hand_overs_do_not_recurse),
+        TEST(join_waits_until_all_is_done),
+        TEST(task_done_too_often_is_an_invalid_state),
+        TEST(item_given_back_counts_once),
+        TEST(shutdown_lets_what_is_in_come_out),
+        TEST(shutdown_wakes_all_who_wait),
+        TEST(immediate_shutdown_destroys_what_is_in_and_ends_joins),
+        TEST(shutdown_after_hand_over_still_delivers),
+        TEST(clear_fails_those_who_wait_and_destroys_what_is_in),
+        TEST(without_memory_nothing_changes),
+        TEST(put_on_another_thread_is_refused),
+        TEST(callbacks_do_without_coroutines),
+        TEST(static_queue_outlives_a_runtime_that_ends_with_waiters),
     };
     return RUN_CASES(cases);
 }

@@ -1,5 +1,5 @@
 /*
- * Round trips out of libmongoc's averages.
+ * Round trips of one server: the average, and the least of them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,79 +9,103 @@
 #include <cmocka.h>
 
 #include "mongo/topology/rtt.h"
+#include "topology_support.h"
 
-/* What libmongoc makes of one more round trip. */
-static int64_t average_of(int64_t former_ms, int64_t newest_ms) {
-    return (int64_t)(0.2 * (double)newest_ms + 0.8 * (double)former_ms);
-}
+#include "spec_folder.h"
 
-static int64_t note_all(mouv__rtt_t *rtt, int64_t average_ms, const int64_t *trips_ms,
-                        size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        average_ms = average_of(average_ms, trips_ms[i]);
-        mouv__rtt_note(rtt, 1, average_ms);
-    }
-    return average_ms;
-}
+#define MS_NS INT64_C(1000000)
 
 static void nothing_is_known_at_first(void **state) {
     (void)state;
     mouv__rtt_t rtt = {0};
-    assert_int_equal(mouv__rtt_least_ms(&rtt), 0);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), -1);
+    assert_int_equal(mouv__rtt_least_ns(&rtt), 0);
 }
 
-static void a_steady_one_is_what_it_is(void **state) {
+static void first_sample_is_the_average_and_the_second_a_fifth_of_it(void **state) {
     (void)state;
-    static const int64_t trips_ms[] = {50, 50, 50, 50, 50, 50, 50};
     mouv__rtt_t rtt = {0};
-    mouv__rtt_note(&rtt, 1, 58);
-    note_all(&rtt, 58, trips_ms, 7);
-    assert_true(mouv__rtt_least_ms(&rtt) >= 49 && mouv__rtt_least_ms(&rtt) <= 50);
+    mouv__rtt_add(&rtt, 10 * MS_NS);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), 10 * MS_NS);
+    mouv__rtt_add(&rtt, 20 * MS_NS);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), 12 * MS_NS);
 }
 
-static void a_slow_one_does_not_count_beside_quick_ones(void **state) {
+static void least_counts_from_the_second_sample_on(void **state) {
     (void)state;
-    static const int64_t trips_ms[] = {5000, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     mouv__rtt_t rtt = {0};
-    mouv__rtt_note(&rtt, 1, 1);
-    for (size_t i = 1; i <= 15; i++) {
-        mouv__rtt_t seen = rtt;
-        int64_t average_ms = note_all(&seen, 1, trips_ms, i);
-        assert_true(mouv__rtt_least_ms(&seen) <= 5);
-        if (i == 11) assert_true(average_ms > 50); /* and the average is still far off */
-    }
+    mouv__rtt_add(&rtt, 1500 * MS_NS);
+    assert_int_equal(mouv__rtt_least_ns(&rtt), 0);
+    mouv__rtt_add(&rtt, 2 * MS_NS);
+    assert_int_equal(mouv__rtt_least_ns(&rtt), 2 * MS_NS);
+    mouv__rtt_add(&rtt, 5000 * MS_NS);
+    assert_int_equal(mouv__rtt_least_ns(&rtt), 2 * MS_NS);
 }
 
-static void ten_count(void **state) {
+static void least_is_that_of_the_last_ten(void **state) {
     (void)state;
-    static const int64_t trips_ms[] = {900, 900, 900, 900, 900, 900, 900, 900, 900};
     mouv__rtt_t rtt = {0};
-    mouv__rtt_note(&rtt, 1, 1);
-    int64_t average_ms = note_all(&rtt, 1, trips_ms, 9);
-    assert_int_equal(mouv__rtt_least_ms(&rtt), 1);
-    note_all(&rtt, average_ms, trips_ms, 1);
-    assert_true(mouv__rtt_least_ms(&rtt) > 100);
+    mouv__rtt_add(&rtt, 1);
+    for (int i = 0; i < 9; i++) mouv__rtt_add(&rtt, 900);
+    assert_int_equal(mouv__rtt_least_ns(&rtt), 1);
+    mouv__rtt_add(&rtt, 900);
+    assert_int_equal(mouv__rtt_least_ns(&rtt), 900);
 }
 
-static void the_quickest_server_counts_until_it_is_lost(void **state) {
+static void libmongocs_average_counts_until_the_first_sample(void **state) {
     (void)state;
     mouv__rtt_t rtt = {0};
-    mouv__rtt_note(&rtt, 1, 80);
-    mouv__rtt_note(&rtt, 7, 20);
-    assert_int_equal(mouv__rtt_least_ms(&rtt), 20);
-    mouv__rtt_note(&rtt, 7, -1);
-    assert_int_equal(mouv__rtt_least_ms(&rtt), 80);
-    for (uint32_t id = 8; id < 100; id++) mouv__rtt_note(&rtt, id, 10);
-    assert_int_equal(mouv__rtt_least_ms(&rtt), 10);
+    mouv__rtt_guess(&rtt, -1);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), -1);
+    mouv__rtt_guess(&rtt, 0);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), 0);
+    mouv__rtt_guess(&rtt, 7);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), 7);
+    assert_int_equal(mouv__rtt_least_ns(&rtt), 0);
+    mouv__rtt_add(&rtt, 100);
+    mouv__rtt_guess(&rtt, 7);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), 100);
+}
+
+static void nothing_is_known_of_a_server_that_was_lost(void **state) {
+    (void)state;
+    mouv__rtt_t rtt = {0};
+    mouv__rtt_add(&rtt, 5);
+    mouv__rtt_add(&rtt, 5);
+    mouv__rtt_reset(&rtt);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), -1);
+    assert_int_equal(mouv__rtt_least_ns(&rtt), 0);
+    mouv__rtt_add(&rtt, 9);
+    assert_int_equal(mouv__rtt_average_ns(&rtt), 9);
+}
+
+static void check_file(const char *path, const bson_t *file) {
+    mouv__rtt_t rtt = {0};
+    bson_iter_t at;
+    if (find(file, "avg_rtt_ms", &at) && BSON_ITER_HOLDS_NUMBER(&at))
+        mouv__rtt_add(&rtt, (int64_t)(bson_iter_as_double(&at) * 1e6));
+    mouv__rtt_add(&rtt, (int64_t)(number_in(file, "new_rtt_ms", -1) * 1e6));
+    double expected = number_in(file, "new_avg_rtt", -1), average = (double)rtt.average_ns / 1e6;
+    if (average < expected - 1e-5 || average > expected + 1e-5)
+        fail_msg("%s: %f, expected %f", path, average, expected);
+}
+
+static void specification(void **state) {
+    (void)state;
+    int files = spec_folder_run("server-selection-rtt", check_file);
+    if (files == 0) skip();
+    assert_true(files > 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_known_at_first),
-        cmocka_unit_test(a_steady_one_is_what_it_is),
-        cmocka_unit_test(a_slow_one_does_not_count_beside_quick_ones),
-        cmocka_unit_test(ten_count),
-        cmocka_unit_test(the_quickest_server_counts_until_it_is_lost),
+        cmocka_unit_test(first_sample_is_the_average_and_the_second_a_fifth_of_it),
+        cmocka_unit_test(least_counts_from_the_second_sample_on),
+        cmocka_unit_test(least_is_that_of_the_last_ten),
+        cmocka_unit_test(libmongocs_average_counts_until_the_first_sample),
+        cmocka_unit_test(nothing_is_known_of_a_server_that_was_lost),
+        cmocka_unit_test(specification),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

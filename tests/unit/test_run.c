@@ -6,8 +6,8 @@
 #include "../support/async_support.h"
 
 static int returns_its_argument(void *value) {
-    check(mouv_in_coroutine());
-    check(mouv_runtime_current() != NULL);
+    CHECK(mouv_in_coroutine());
+    CHECK(mouv_runtime_current() != NULL);
     return *(int *)value;
 }
 
@@ -51,26 +51,26 @@ static void run_of_no_body_is_refused(void **state) {
 CORO_CASE(nested_run_is_refused) {
     mouv_error_t error = {0};
     mouv_runtime_t *runtime = mouv_runtime_current();
-    check_int(mouv_run(fails_with_7, NULL, &error), MOUV_ESTATE);
-    check_int(error.code, MOUV_ESTATE);
-    check_str(error.message, "mouv_run() cannot be called from a running event loop");
-    check(mouv_runtime_current() == runtime);
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_INT(mouv_run(fails_with_7, NULL, &error), MOUV_ESTATE);
+    CHECK_INT(error.code, MOUV_ESTATE);
+    CHECK_STRING(error.message, "mouv_run() cannot be called from a running event loop");
+    CHECK(mouv_runtime_current() == runtime);
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return 0;
 }
 
 static void run_in_a_callback(mouv_future_t future, void *arg) {
     mouv_error_t error = {0};
     (void)future, (void)arg;
-    check_int(mouv_run(fails_with_7, NULL, &error), MOUV_ESTATE);
-    check_str(error.message, "mouv_run() cannot be called from a running event loop");
+    CHECK_INT(mouv_run(fails_with_7, NULL, &error), MOUV_ESTATE);
+    CHECK_STRING(error.message, "mouv_run() cannot be called from a running event loop");
     event("refused");
 }
 
 CORO_CASE(run_in_a_callback_is_refused) {
     mouv_then(mouv_sleep_future(0), run_in_a_callback, NULL);
     mouv_sleep_ms(10);
-    check_str(events(), "refused");
+    CHECK_STRING(events(), "refused");
     return 0;
 }
 
@@ -80,7 +80,7 @@ static int leftover(void *arg) {
     int rc = mouv_sleep_ms(400000);
     event(rc == MOUV_ECANCELED ? "cancelled" : "slept");
     MOUV_SHIELD_SCOPE(cleanup, 60000);
-    check_int(mouv_sleep_ms(30), 0);
+    CHECK_INT(mouv_sleep_ms(30), 0);
     event("cleaned");
     return rc;
 }
@@ -98,7 +98,7 @@ static void run_cancels_and_joins_what_the_body_left_behind(void **state) {
     (void)state;
     int64_t began = clock_ms();
     assert_int_equal(mouv_run(leaves_tasks, NULL, NULL), 3);
-    check(took(began, 30));
+    CHECK(took(began, 30));
     assert_string_equal(events(), "began began main cancelled cancelled cleaned cleaned");
 }
 
@@ -113,7 +113,7 @@ static void task_left_before_its_first_step_is_ended_cleanly(void **state) {
     (void)state;
     int64_t began = clock_ms();
     assert_int_equal(mouv_run(leaves_a_task_and_returns, NULL, NULL), 0);
-    check(clock_ms() - began < slack_ms());
+    CHECK(clock_ms() - began < slack_ms());
     if (events()[0]) assert_string_equal(events(), "began cancelled cleaned");
 }
 
@@ -130,7 +130,7 @@ static void run_ends_with_futures_of_every_kind_pending(void **state) {
     (void)state;
     int64_t began = clock_ms();
     assert_int_equal(mouv_run(leaves_everything, NULL, NULL), 0);
-    check(clock_ms() - began < slack_ms());
+    CHECK(clock_ms() - began < slack_ms());
 }
 
 static int spawns_in_its_cleanup(void *arg) {
@@ -151,7 +151,7 @@ static void run_also_joins_what_a_cleanup_started(void **state) {
     (void)state;
     int64_t began = clock_ms();
     assert_int_equal(mouv_run(leaves_a_spawner, NULL, NULL), 0);
-    check(clock_ms() - began < slack_ms());
+    CHECK(clock_ms() - began < slack_ms());
     assert_true(strncmp(events(), "end", 3) == 0);
 }
 
@@ -160,7 +160,7 @@ static int looks_at_the_clock(void *arg) {
     int64_t before = mouv_now_ms();
     mouv_sleep_ms(20);
     int64_t passed = mouv_now_ms() - before;
-    check(passed >= 19 && passed <= 20 + slack_ms());
+    CHECK(passed >= 19 && passed <= 20 + slack_ms());
     return 0;
 }
 
@@ -223,15 +223,15 @@ static void constructors_without_a_loop_give_a_failed_future(void **state) {
                                mouv_shield(mouv_sleep_future(10))};
     for (size_t i = 0; i < sizeof futures / sizeof *futures; i++) {
         mouv_error_t error = {0};
-        check(mouv_future_done(futures[i]));
-        check(!mouv_future_cancelled(futures[i]));
-        check_int(mouv_future_result(futures[i], &error), MOUV_ENOLOOP);
-        check_int(error.code, MOUV_ENOLOOP);
-        check_has(error.message, "no running event loop");
-        check(!mouv_future_cancel(futures[i]));
-        check(mouv_future_name(futures[i]) != NULL);
-        check(mouv_future_set_result(futures[i], 1) < 0);
-        check_int(mouv_await(futures[i], NULL), MOUV_ENOTCORO);
+        CHECK(mouv_future_done(futures[i]));
+        CHECK(!mouv_future_cancelled(futures[i]));
+        CHECK_INT(mouv_future_result(futures[i], &error), MOUV_ENOLOOP);
+        CHECK_INT(error.code, MOUV_ENOLOOP);
+        CHECK_CONTAINS(error.message, "no running event loop");
+        CHECK(!mouv_future_cancel(futures[i]));
+        CHECK(mouv_future_name(futures[i]) != NULL);
+        CHECK(mouv_future_set_result(futures[i], 1) < 0);
+        CHECK_INT(mouv_await(futures[i], NULL), MOUV_ENOTCORO);
         mouv_future_unref(futures[i]);
         mouv_future_unref(futures[i]);
     }
@@ -250,9 +250,9 @@ static mouv_future_t made_without_a_loop;
 static int awaits_what_was_made_without_a_loop(void *arg) {
     mouv_error_t error = {0};
     (void)arg;
-    check_int(mouv_await(made_without_a_loop, &error), MOUV_ENOLOOP);
-    check_has(error.message, "no running event loop");
-    check_int(mouv_await(mouv_gather(made_without_a_loop), NULL), MOUV_ENOLOOP);
+    CHECK_INT(mouv_await(made_without_a_loop, &error), MOUV_ENOLOOP);
+    CHECK_CONTAINS(error.message, "no running event loop");
+    CHECK_INT(mouv_await(mouv_gather(made_without_a_loop), NULL), MOUV_ENOLOOP);
     return 0;
 }
 
@@ -326,8 +326,8 @@ static int finish(struct child *child, const char **text) {
 static void check_exit(mouv_fn_t body, void *arg, int expected, const char **text) {
     struct child child = start_main(body, arg);
     int status = finish(&child, text);
-    check(WIFEXITED(status));
-    check_int(WEXITSTATUS(status), expected);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), expected);
 }
 
 static int returns_int_quietly(void *value) {
@@ -358,18 +358,18 @@ static void main_prints_a_failure_and_exits_with_1(void **state) {
     (void)state;
     const char *text;
     check_exit(fails_with_7, NULL, 1, &text);
-    check_has(text, "no user 7");
-    check(text[0] && text[strlen(text) - 1] == '\n');
+    CHECK_CONTAINS(text, "no user 7");
+    CHECK(text[0] && text[strlen(text) - 1] == '\n');
     int code = MOUV_ECLOSED;
     check_exit(returns_int_quietly, &code, 1, &text);
-    check_has(text, mouv_error_message(MOUV_ECLOSED));
+    CHECK_CONTAINS(text, mouv_error_message(MOUV_ECLOSED));
 }
 
 static void main_of_no_body_exits_with_1(void **state) {
     (void)state;
     const char *text;
     check_exit(NULL, NULL, 1, &text);
-    check(text[0] != '\0');
+    CHECK(text[0] != '\0');
 }
 
 static int cleans_up_after_a_signal(void *arg) {
@@ -388,9 +388,9 @@ static void check_signal(int signal, int expected) {
     wait_until_ready(&child);
     kill(child.pid, signal);
     int status = finish(&child, &text);
-    check(WIFEXITED(status));
-    check_int(WEXITSTATUS(status), expected);
-    check_has(text, "cleaned");
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), expected);
+    CHECK_CONTAINS(text, "cleaned");
 }
 
 static void first_ctrl_c_cancels_the_main_task_which_cleans_up_and_exits_with_130(void **state) {
@@ -416,8 +416,8 @@ static void swallowed_ctrl_c_still_exits_with_130(void **state) {
     wait_until_ready(&child);
     kill(child.pid, SIGINT);
     int status = finish(&child, NULL);
-    check(WIFEXITED(status));
-    check_int(WEXITSTATUS(status), 130);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 130);
 }
 
 static int refuses_to_end(void *arg) {
@@ -440,8 +440,8 @@ static void second_ctrl_c_ends_the_process_at_once(void **state) {
     wait_until_ready(&child);
     kill(child.pid, SIGINT);
     int status = finish(&child, NULL);
-    check(clock_ms() - began < slack_ms());
-    check((WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) ||
+    CHECK(clock_ms() - began < slack_ms());
+    CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) ||
           (WIFEXITED(status) && WEXITSTATUS(status) == 130));
 }
 
@@ -454,36 +454,36 @@ static void nested_main_is_refused(void **state) {
     (void)state;
     const char *text;
     check_exit(nested_main, NULL, 9, &text);
-    check_has(text, "cannot be called from a running event loop");
+    CHECK_CONTAINS(text, "cannot be called from a running event loop");
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(run_returns_the_bodys_int),
-        CASE(run_returns_the_bodys_error),
-        CASE(run_of_no_body_is_refused),
-        CASE(nested_run_is_refused),
-        CASE(run_in_a_callback_is_refused),
-        CASE(run_cancels_and_joins_what_the_body_left_behind),
-        CASE(task_left_before_its_first_step_is_ended_cleanly),
-        CASE(run_ends_with_futures_of_every_kind_pending),
-        CASE(run_also_joins_what_a_cleanup_started),
-        CASE(clock_is_monotonic_and_zero_without_a_runtime),
-        CASE(thousand_runs_leave_nothing_behind),
-        CASE(constructors_without_a_loop_give_a_failed_future),
-        CASE(then_without_a_loop_is_refused),
-        CASE(future_made_without_a_loop_says_so_at_the_await),
-        CASE(run_until_without_a_runtime_is_refused),
-        CASE(main_exits_with_the_bodys_int_from_0_to_255),
-        CASE(main_exits_with_1_for_other_numbers),
-        CASE(main_prints_a_failure_and_exits_with_1),
-        CASE(main_of_no_body_exits_with_1),
-        CASE(first_ctrl_c_cancels_the_main_task_which_cleans_up_and_exits_with_130),
-        CASE(first_sigterm_cancels_the_main_task_which_cleans_up_and_exits_with_143),
-        CASE(swallowed_ctrl_c_still_exits_with_130),
-        CASE(second_ctrl_c_ends_the_process_at_once),
-        CASE(nested_main_is_refused),
-        CASE(threads_run_loops_of_their_own),
+        TEST(run_returns_the_bodys_int),
+        TEST(run_returns_the_bodys_error),
+        TEST(run_of_no_body_is_refused),
+        TEST(nested_run_is_refused),
+        TEST(run_in_a_callback_is_refused),
+        TEST(run_cancels_and_joins_what_the_body_left_behind),
+        TEST(task_left_before_its_first_step_is_ended_cleanly),
+        TEST(run_ends_with_futures_of_every_kind_pending),
+        TEST(run_also_joins_what_a_cleanup_started),
+        TEST(clock_is_monotonic_and_zero_without_a_runtime),
+        TEST(thousand_runs_leave_nothing_behind),
+        TEST(constructors_without_a_loop_give_a_failed_future),
+        TEST(then_without_a_loop_is_refused),
+        TEST(future_made_without_a_loop_says_so_at_the_await),
+        TEST(run_until_without_a_runtime_is_refused),
+        TEST(main_exits_with_the_bodys_int_from_0_to_255),
+        TEST(main_exits_with_1_for_other_numbers),
+        TEST(main_prints_a_failure_and_exits_with_1),
+        TEST(main_of_no_body_exits_with_1),
+        TEST(first_ctrl_c_cancels_the_main_task_which_cleans_up_and_exits_with_130),
+        TEST(first_sigterm_cancels_the_main_task_which_cleans_up_and_exits_with_143),
+        TEST(swallowed_ctrl_c_still_exits_with_130),
+        TEST(second_ctrl_c_ends_the_process_at_once),
+        TEST(nested_main_is_refused),
+        TEST(threads_run_loops_of_their_own),
     };
     return RUN_CASES(cases);
 }

@@ -26,12 +26,12 @@ static void on_closed(mouv_runtime_t *runtime, void *word) {
 /* Closes, and checks the promise: afterwards mouv has nothing on the loop. */
 static void close_place(struct place *place) {
     mouv_runtime_close(place->runtime, on_closed, "closed");
-    check(!strstr(events(), "closed"));
-    check_int(uv_run(&place->loop, UV_RUN_DEFAULT), 0);
-    check_has(events(), "closed");
-    check(mouv_runtime_current() == NULL);
+    CHECK(!strstr(events(), "closed"));
+    CHECK_INT(uv_run(&place->loop, UV_RUN_DEFAULT), 0);
+    CHECK_CONTAINS(events(), "closed");
+    CHECK(mouv_runtime_current() == NULL);
     int rc = uv_loop_close(&place->loop);
-    check_int(rc, 0);
+    CHECK_INT(rc, 0);
     if (rc != 0) uv_print_all_handles(&place->loop, stderr);
     assert_int_equal(support_failures, 0);
 }
@@ -110,7 +110,7 @@ static void idle_runtime_keeps_no_loop_alive(void **state) {
     int64_t began = clock_ms();
     for (int i = 0; i < 3; i++) assert_int_equal(uv_run(&place.loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_alive(&place.loop), 0);
-    check(took(began, 0));
+    CHECK(took(began, 0));
     close_place(&place);
 }
 
@@ -122,7 +122,7 @@ static void pending_task_keeps_the_loop_alive_until_it_has_ended(void **state) {
     mouv_future_unref(mouv_task(after_20_ms, "task"));
     assert_string_equal(events(), "");
     assert_int_equal(uv_run(&place.loop, UV_RUN_DEFAULT), 0);
-    check(took(began, 20));
+    CHECK(took(began, 20));
     assert_string_equal(events(), "task");
     assert_int_equal(uv_run(&place.loop, UV_RUN_DEFAULT), 0);
     close_place(&place);
@@ -196,7 +196,7 @@ static void loop_can_be_run_step_by_step(void **state) {
     int64_t began = clock_ms();
     while (!mouv_future_done(task) && clock_ms() - began < slack_ms())
         uv_run(&place.loop, UV_RUN_NOWAIT);
-    check_int(mouv_future_result(task, NULL), 4);
+    CHECK_INT(mouv_future_result(task, NULL), 4);
     mouv_future_unref(task);
     close_place(&place);
 }
@@ -210,17 +210,17 @@ static void run_until_returns_as_await_would(void **state) {
     open_place(&place);
     mouv_future_t done = mouv_future_new(), task = mouv_task(after_20_ms, "task");
     mouv_future_set_result(done, 6);
-    check_int(mouv_run_until(place.runtime, done, &error), 6);
-    check_int(mouv_run_until(place.runtime, task, &error), 4);
-    check_int(mouv_run_until(place.runtime, mouv_coro(after_20_ms, "coro"), &error), 4);
-    check_int(mouv_run_until(place.runtime, mouv_sleep_future(5), &error), 0);
-    check_int(error.code, 77);
-    check_int(mouv_run_until(place.runtime, mouv_coro(fail_minus_5, "why"), &error), -5);
-    check_str(error.message, "why");
-    check_int(mouv_run_until(place.runtime, task, &error), MOUV_EINVAL);
-    check_has(error.message, "already consumed");
-    check_int(mouv_run_until(place.runtime, stale_garbage, &error), MOUV_EINVAL);
-    check_int(mouv_run_until(NULL, mouv_sleep_future(1), &error), MOUV_EINVAL);
+    CHECK_INT(mouv_run_until(place.runtime, done, &error), 6);
+    CHECK_INT(mouv_run_until(place.runtime, task, &error), 4);
+    CHECK_INT(mouv_run_until(place.runtime, mouv_coro(after_20_ms, "coro"), &error), 4);
+    CHECK_INT(mouv_run_until(place.runtime, mouv_sleep_future(5), &error), 0);
+    CHECK_INT(error.code, 77);
+    CHECK_INT(mouv_run_until(place.runtime, mouv_coro(fail_minus_5, "why"), &error), -5);
+    CHECK_STRING(error.message, "why");
+    CHECK_INT(mouv_run_until(place.runtime, task, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "already consumed");
+    CHECK_INT(mouv_run_until(place.runtime, stale_garbage, &error), MOUV_EINVAL);
+    CHECK_INT(mouv_run_until(NULL, mouv_sleep_future(1), &error), MOUV_EINVAL);
     close_place(&place);
 }
 
@@ -230,11 +230,11 @@ static void run_until_gathers_and_times_out(void **state) {
     int codes[2] = {99, 99};
     open_place(&place);
     mouv_future_t both[] = {mouv_coro(after_20_ms, "a"), mouv_coro(fail_minus_5, "b")};
-    check_int(mouv_run_until(place.runtime, mouv_gather_all(both, 2, codes, NULL), NULL), 1);
-    check_int(codes[0], 4);
-    check_int(codes[1], -5);
+    CHECK_INT(mouv_run_until(place.runtime, mouv_gather_all(both, 2, codes, NULL), NULL), 1);
+    CHECK_INT(codes[0], 4);
+    CHECK_INT(codes[1], -5);
     mouv_future_t late = mouv_wait_for(mouv_coro(forever, NULL), 10);
-    check_int(mouv_run_until(place.runtime, late, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_run_until(place.runtime, late, NULL), MOUV_ETIMEDOUT);
     close_place(&place);
 }
 
@@ -247,11 +247,11 @@ static void run_until_stops_when_the_future_is_done_and_leaves_the_rest(void **s
     uv_timer_start(&timer, on_tick, 400000, 0);
     mouv_future_t other = mouv_task(forever, NULL);
     int64_t began = clock_ms();
-    check_int(mouv_run_until(place.runtime, mouv_coro(after_20_ms, "task"), NULL), 4);
-    check(took(began, 20));
-    check_str(events(), "task");
-    check(uv_is_active((uv_handle_t *)&timer));
-    check(!mouv_future_done(other));
+    CHECK_INT(mouv_run_until(place.runtime, mouv_coro(after_20_ms, "task"), NULL), 4);
+    CHECK(took(began, 20));
+    CHECK_STRING(events(), "task");
+    CHECK(uv_is_active((uv_handle_t *)&timer));
+    CHECK(!mouv_future_done(other));
     uv_close((uv_handle_t *)&timer, NULL);
     mouv_future_unref(other);
     close_place(&place);
@@ -264,10 +264,10 @@ static void run_until_with_nothing_left_to_do_is_refused_and_cancels(void **stat
     open_place(&place);
     mouv_future_t future = mouv_future_new();
     mouv_future_t own = mouv_future_ref(future);
-    check_int(mouv_run_until(place.runtime, future, &error), MOUV_ESTATE);
-    check(error.message[0] != '\0');
-    check(mouv_future_done(own));
-    check(mouv_future_cancelled(own));
+    CHECK_INT(mouv_run_until(place.runtime, future, &error), MOUV_ESTATE);
+    CHECK(error.message[0] != '\0');
+    CHECK(mouv_future_done(own));
+    CHECK(mouv_future_cancelled(own));
     mouv_future_unref(own);
     close_place(&place);
 }
@@ -275,8 +275,8 @@ static void run_until_with_nothing_left_to_do_is_refused_and_cancels(void **stat
 static int runs_until(void *place) {
     mouv_error_t error = {0};
     mouv_runtime_t *runtime = ((struct place *)place)->runtime;
-    check_int(mouv_run_until(runtime, mouv_sleep_future(5), &error), MOUV_ESTATE);
-    check(error.message[0] != '\0');
+    CHECK_INT(mouv_run_until(runtime, mouv_sleep_future(5), &error), MOUV_ESTATE);
+    CHECK(error.message[0] != '\0');
     event("refused");
     return 0;
 }
@@ -290,10 +290,10 @@ static void run_until_inside_the_running_loop_is_refused(void **state) {
     (void)state;
     struct place place;
     open_place(&place);
-    check_int(mouv_run_until(place.runtime, mouv_coro(runs_until, &place), NULL), 0);
-    check_int(mouv_then(mouv_sleep_future(1), runs_until_in_a_callback, &place), 0);
+    CHECK_INT(mouv_run_until(place.runtime, mouv_coro(runs_until, &place), NULL), 0);
+    CHECK_INT(mouv_then(mouv_sleep_future(1), runs_until_in_a_callback, &place), 0);
     uv_run(&place.loop, UV_RUN_DEFAULT);
-    check_str(events(), "refused refused");
+    CHECK_STRING(events(), "refused refused");
     close_place(&place);
 }
 
@@ -303,7 +303,7 @@ static int cleans_up_for_30_ms(void *arg) {
     (void)arg;
     int rc = mouv_sleep_ms(400000);
     MOUV_SHIELD_SCOPE(cleanup, 60000);
-    check_int(mouv_sleep_ms(30), 0);
+    CHECK_INT(mouv_sleep_ms(30), 0);
     event("cleaned");
     return rc;
 }
@@ -319,8 +319,8 @@ static void close_cancels_every_task_and_waits_for_all(void **state) {
     uv_run(&place.loop, UV_RUN_NOWAIT);
     int64_t began = clock_ms();
     close_place(&place);
-    check(took(began, 30));
-    check_str(events(), "cancelled cancelled cleaned closed");
+    CHECK(took(began, 30));
+    CHECK_STRING(events(), "cancelled cancelled cleaned closed");
 }
 
 static void close_never_runs_a_task_that_has_not_started(void **state) {
@@ -329,7 +329,7 @@ static void close_never_runs_a_task_that_has_not_started(void **state) {
     open_place(&place);
     mouv_future_unref(mouv_task(ends_at_once, NULL));
     close_place(&place);
-    check_str(events(), "closed");
+    CHECK_STRING(events(), "closed");
 }
 
 static void close_settles_futures_of_every_kind(void **state) {
@@ -341,9 +341,9 @@ static void close_settles_futures_of_every_kind(void **state) {
         mouv_wait_for(mouv_sleep_future(400000), 400000), mouv_shield(mouv_sleep_future(400000))};
     int64_t began = clock_ms();
     close_place(&place);
-    check(took(began, 0));
+    CHECK(took(began, 0));
     for (int i = 0; i < 5; i++) {
-        check(mouv_future_done(kinds[i]));
+        CHECK(mouv_future_done(kinds[i]));
         mouv_future_unref(kinds[i]); /* harmless, also afterwards */
     }
 }
@@ -354,10 +354,10 @@ static void close_twice_calls_both_functions(void **state) {
     open_place(&place);
     mouv_runtime_close(place.runtime, on_closed, "first");
     mouv_runtime_close(place.runtime, on_closed, "second");
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     uv_run(&place.loop, UV_RUN_DEFAULT);
-    check_str(events(), "first second");
-    check_int(uv_loop_close(&place.loop), 0);
+    CHECK_STRING(events(), "first second");
+    CHECK_INT(uv_loop_close(&place.loop), 0);
 }
 
 static void close_without_a_function_closes(void **state) {
@@ -366,8 +366,8 @@ static void close_without_a_function_closes(void **state) {
     open_place(&place);
     mouv_runtime_close(place.runtime, NULL, NULL);
     uv_run(&place.loop, UV_RUN_DEFAULT);
-    check(mouv_runtime_current() == NULL);
-    check_int(uv_loop_close(&place.loop), 0);
+    CHECK(mouv_runtime_current() == NULL);
+    CHECK_INT(uv_loop_close(&place.loop), 0);
 }
 
 static void close_of_nothing_is_harmless(void **state) {
@@ -394,8 +394,8 @@ static void close_from_a_callback_of_the_loop(void **state) {
     timer.data = &place;
     uv_timer_start(&timer, close_from_timer, 10, 0);
     uv_run(&place.loop, UV_RUN_DEFAULT);
-    check_str(events(), "called cancelled closed");
-    check_int(uv_loop_close(&place.loop), 0);
+    CHECK_STRING(events(), "called cancelled closed");
+    CHECK_INT(uv_loop_close(&place.loop), 0);
 }
 
 static void close_from_then(mouv_future_t future, void *place) {
@@ -410,8 +410,8 @@ static void close_from_a_callback_of_a_future(void **state) {
     mouv_then(mouv_sleep_future(5), close_from_then, &place);
     mouv_future_unref(mouv_task(forever, NULL));
     uv_run(&place.loop, UV_RUN_DEFAULT);
-    check_str(events(), "cancelled closed");
-    check_int(uv_loop_close(&place.loop), 0);
+    CHECK_STRING(events(), "cancelled closed");
+    CHECK_INT(uv_loop_close(&place.loop), 0);
 }
 
 static void close_the_loop(mouv_runtime_t *runtime, void *loop) {
@@ -431,7 +431,7 @@ static void callback_that_closes_the_loop_is_harmless(void **state) {
     open_place(&place);
     mouv_runtime_close(place.runtime, close_the_loop, &place.loop);
     for (int i = 0; i < 5 && !events()[0]; i++) uv_run(&place.loop, UV_RUN_NOWAIT);
-    check_str(events(), "asked");
+    CHECK_STRING(events(), "asked");
     uv_loop_close(&place.loop);
 }
 
@@ -454,9 +454,9 @@ static void task_that_keeps_awaiting_is_named_in_a_warning_and_waited_for(void *
     mouv_future_unref(mouv_task_with(awaits_on_after_the_cancel, NULL, &opts));
     uv_run(&place.loop, UV_RUN_NOWAIT);
     close_place(&place);
-    check_str(events(), "ended closed");
-    check_int(take_log(&text), 1);
-    check_has(text, "stubborn");
+    CHECK_STRING(events(), "ended closed");
+    CHECK_INT(take_log(&text), 1);
+    CHECK_CONTAINS(text, "stubborn");
 }
 
 static void uses_of_a_closing_runtime_end_cleanly(void **state) {
@@ -469,9 +469,9 @@ static void uses_of_a_closing_runtime_end_cleanly(void **state) {
     mouv_then(mouv_sleep_future(60000), runs_until_in_a_callback, &place);
     int64_t began = clock_ms();
     uv_run(&place.loop, UV_RUN_DEFAULT);
-    check(took(began, 0));
-    for (int i = 0; i < 4; i++) check(mouv_future_done(futures[i]));
-    check_int(uv_loop_close(&place.loop), 0);
+    CHECK(took(began, 0));
+    for (int i = 0; i < 4; i++) CHECK(mouv_future_done(futures[i]));
+    CHECK_INT(uv_loop_close(&place.loop), 0);
     take_log(NULL);
 }
 
@@ -481,11 +481,11 @@ static void run_until_on_a_closing_runtime_fails(void **state) {
     mouv_error_t error = {0};
     open_place(&place);
     mouv_runtime_close(place.runtime, on_closed, "closed");
-    check(mouv_run_until(place.runtime, mouv_sleep_future(10), &error) < 0);
-    check(error.message[0] != '\0');
+    CHECK(mouv_run_until(place.runtime, mouv_sleep_future(10), &error) < 0);
+    CHECK(error.message[0] != '\0');
     uv_run(&place.loop, UV_RUN_DEFAULT);
-    check_str(events(), "closed");
-    check_int(uv_loop_close(&place.loop), 0);
+    CHECK_STRING(events(), "closed");
+    CHECK_INT(uv_loop_close(&place.loop), 0);
     take_log(NULL);
 }
 
@@ -516,34 +516,34 @@ static void threads_have_runtimes_of_their_own(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(attach_of_nothing_is_refused),
-        CASE(second_runtime_on_a_thread_is_refused),
-        CASE(runtime_knows_its_thread_and_its_loop),
-        CASE(thread_can_attach_again_after_closing),
-        CASE(idle_runtime_keeps_no_loop_alive),
-        CASE(pending_task_keeps_the_loop_alive_until_it_has_ended),
-        CASE(ready_task_keeps_the_loop_alive),
-        CASE(users_own_handles_run_beside_tasks),
-        CASE(end_of_the_last_task_does_not_stop_the_users_loop),
-        CASE(loop_can_be_run_step_by_step),
-        CASE(run_until_returns_as_await_would),
-        CASE(run_until_gathers_and_times_out),
-        CASE(run_until_stops_when_the_future_is_done_and_leaves_the_rest),
-        CASE(run_until_with_nothing_left_to_do_is_refused_and_cancels),
-        CASE(run_until_inside_the_running_loop_is_refused),
-        CASE(close_cancels_every_task_and_waits_for_all),
-        CASE(close_never_runs_a_task_that_has_not_started),
-        CASE(close_settles_futures_of_every_kind),
-        CASE(close_twice_calls_both_functions),
-        CASE(close_without_a_function_closes),
-        CASE(close_of_nothing_is_harmless),
-        CASE(close_from_a_callback_of_the_loop),
-        CASE(close_from_a_callback_of_a_future),
-        CASE(callback_that_closes_the_loop_is_harmless),
-        CASE(task_that_keeps_awaiting_is_named_in_a_warning_and_waited_for),
-        CASE(threads_have_runtimes_of_their_own),
-        CASE(uses_of_a_closing_runtime_end_cleanly),
-        CASE(run_until_on_a_closing_runtime_fails),
+        TEST(attach_of_nothing_is_refused),
+        TEST(second_runtime_on_a_thread_is_refused),
+        TEST(runtime_knows_its_thread_and_its_loop),
+        TEST(thread_can_attach_again_after_closing),
+        TEST(idle_runtime_keeps_no_loop_alive),
+        TEST(pending_task_keeps_the_loop_alive_until_it_has_ended),
+        TEST(ready_task_keeps_the_loop_alive),
+        TEST(users_own_handles_run_beside_tasks),
+        TEST(end_of_the_last_task_does_not_stop_the_users_loop),
+        TEST(loop_can_be_run_step_by_step),
+        TEST(run_until_returns_as_await_would),
+        TEST(run_until_gathers_and_times_out),
+        TEST(run_until_stops_when_the_future_is_done_and_leaves_the_rest),
+        TEST(run_until_with_nothing_left_to_do_is_refused_and_cancels),
+        TEST(run_until_inside_the_running_loop_is_refused),
+        TEST(close_cancels_every_task_and_waits_for_all),
+        TEST(close_never_runs_a_task_that_has_not_started),
+        TEST(close_settles_futures_of_every_kind),
+        TEST(close_twice_calls_both_functions),
+        TEST(close_without_a_function_closes),
+        TEST(close_of_nothing_is_harmless),
+        TEST(close_from_a_callback_of_the_loop),
+        TEST(close_from_a_callback_of_a_future),
+        TEST(callback_that_closes_the_loop_is_harmless),
+        TEST(task_that_keeps_awaiting_is_named_in_a_warning_and_waited_for),
+        TEST(threads_have_runtimes_of_their_own),
+        TEST(uses_of_a_closing_runtime_end_cleanly),
+        TEST(run_until_on_a_closing_runtime_fails),
     };
     return RUN_CASES(cases);
 }

@@ -19,12 +19,12 @@ CORO_CASE(scope_that_ends_in_time_changes_nothing) {
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         mouv_error_t error = {.code = 77};
         mouv_scope_t scope;
-        check_int(mouv_timeout_begin(&scope, 5000), 0);
-        check_int(mouv_sleep_ms(1), 0);
-        check(!mouv_timeout_expired(&scope));
-        check_int(mouv_timeout_end(&scope, codes[i], &error), codes[i]);
-        check(!mouv_timeout_expired(&scope));
-        check_int(error.code, 77);
+        CHECK_INT(mouv_timeout_begin(&scope, 5000), 0);
+        CHECK_INT(mouv_sleep_ms(1), 0);
+        CHECK(!mouv_timeout_expired(&scope));
+        CHECK_INT(mouv_timeout_end(&scope, codes[i], &error), codes[i]);
+        CHECK(!mouv_timeout_expired(&scope));
+        CHECK_INT(error.code, 77);
     }
     return 0;
 }
@@ -35,14 +35,14 @@ CORO_CASE(scope_that_fires_turns_its_cancel_into_a_timeout) {
     int64_t began = clock_ms();
     mouv_timeout_begin(&scope, 20);
     int rc = mouv_sleep_ms(60000);
-    check_int(rc, MOUV_ECANCELED);
-    check(took(began, 20));
-    check(mouv_timeout_expired(&scope));
-    check_int(mouv_timeout_end(&scope, rc, &error), MOUV_ETIMEDOUT);
-    check_int(error.code, MOUV_ETIMEDOUT);
-    check(error.message[0] != '\0');
-    check(mouv_timeout_expired(&scope));
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_INT(rc, MOUV_ECANCELED);
+    CHECK(took(began, 20));
+    CHECK(mouv_timeout_expired(&scope));
+    CHECK_INT(mouv_timeout_end(&scope, rc, &error), MOUV_ETIMEDOUT);
+    CHECK_INT(error.code, MOUV_ETIMEDOUT);
+    CHECK(error.message[0] != '\0');
+    CHECK(mouv_timeout_expired(&scope));
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return 0;
 }
 
@@ -51,8 +51,8 @@ CORO_CASE(scope_that_fires_leaves_other_codes_alone) {
     const int codes[] = {0, 3, -5, MOUV_EUNKNOWN, MOUV_ESERVER};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         mouv_timeout_begin(&scope, 1);
-        check_int(mouv_sleep_ms(60000), MOUV_ECANCELED);
-        check_int(mouv_timeout_end(&scope, codes[i], NULL), codes[i]);
+        CHECK_INT(mouv_sleep_ms(60000), MOUV_ECANCELED);
+        CHECK_INT(mouv_timeout_end(&scope, codes[i], NULL), codes[i]);
     }
     return 0;
 }
@@ -60,17 +60,17 @@ CORO_CASE(scope_that_fires_leaves_other_codes_alone) {
 CORO_CASE(everything_in_an_expired_scope_is_refused_until_its_end) {
     mouv_scope_t scope;
     mouv_timeout_begin(&scope, 1);
-    check_int(mouv_sleep_ms(60000), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(60000), MOUV_ECANCELED);
     for (int i = 0; i < 3; i++) {
-        check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
-        check_int(mouv_await(mouv_sleep_future(1), NULL), MOUV_ECANCELED);
-        check_int(mouv_await(mouv_task(forever, NULL), NULL), MOUV_ECANCELED);
-        check_int(mouv_await(mouv_gather(mouv_task(forever, NULL)), NULL), MOUV_ECANCELED);
-        check_int(mouv_await_for(mouv_sleep_future(1), 1000, NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
+        CHECK_INT(mouv_await(mouv_sleep_future(1), NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_await(mouv_task(forever, NULL), NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_await(mouv_gather(mouv_task(forever, NULL)), NULL), MOUV_ECANCELED);
+        CHECK_INT(mouv_await_for(mouv_sleep_future(1), 1000, NULL), MOUV_ECANCELED);
     }
     mouv_scope_leave(&scope);
-    check_int(mouv_sleep_ms(0), 0);
-    check_str(events(), ""); /* cancelled before their first step, those tasks never ran */
+    CHECK_INT(mouv_sleep_ms(0), 0);
+    CHECK_STRING(events(), ""); /* cancelled before their first step, those tasks never ran */
     return 0;
 }
 
@@ -79,13 +79,13 @@ CORO_CASE(scope_without_time_has_expired_at_once) {
     for (int i = 0; i < 3; i++) {
         mouv_scope_t scope;
         int64_t began = clock_ms();
-        check_int(mouv_timeout_begin(&scope, nothing[i]), 0);
-        check(mouv_time_left_ms() <= 0);
+        CHECK_INT(mouv_timeout_begin(&scope, nothing[i]), 0);
+        CHECK(mouv_time_left_ms() <= 0);
         int rc = mouv_sleep_ms(60000);
-        check_int(rc, MOUV_ECANCELED);
-        check(mouv_timeout_expired(&scope));
-        check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
-        check(took(began, 0));
+        CHECK_INT(rc, MOUV_ECANCELED);
+        CHECK(mouv_timeout_expired(&scope));
+        CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+        CHECK(took(began, 0));
     }
     return 0;
 }
@@ -95,37 +95,37 @@ CORO_CASE(done_future_is_delivered_in_an_expired_scope) {
     mouv_future_t future = mouv_future_new();
     mouv_future_set_result(future, 6);
     mouv_timeout_begin(&scope, 0);
-    check_int(mouv_await(future, NULL), 6);
-    check_int(mouv_timeout_end(&scope, 6, NULL), 6);
+    CHECK_INT(mouv_await(future, NULL), 6);
+    CHECK_INT(mouv_timeout_end(&scope, 6, NULL), 6);
     return 0;
 }
 
 CORO_CASE(scope_without_end_never_fires) {
     mouv_scope_t scope;
     mouv_timeout_begin(&scope, INT64_MAX);
-    check(mouv_time_left_ms() > INT64_C(1) << 40);
-    check_int(mouv_sleep_ms(10), 0);
-    check(!mouv_timeout_expired(&scope));
-    check_int(mouv_timeout_end(&scope, 0, NULL), 0);
+    CHECK(mouv_time_left_ms() > INT64_C(1) << 40);
+    CHECK_INT(mouv_sleep_ms(10), 0);
+    CHECK(!mouv_timeout_expired(&scope));
+    CHECK_INT(mouv_timeout_end(&scope, 0, NULL), 0);
     return 0;
 }
 
 CORO_CASE(time_left_is_that_of_the_nearest_deadline) {
-    check(mouv_time_left_ms() == INT64_MAX);
+    CHECK(mouv_time_left_ms() == INT64_MAX);
     {
         MOUV_TIMEOUT_SCOPE(outer, 50000);
-        check(left(50000));
+        CHECK(left(50000));
         {
             MOUV_TIMEOUT_SCOPE(inner, 20000);
-            check(left(20000));
+            CHECK(left(20000));
         }
-        check(left(50000));
+        CHECK(left(50000));
         {
             MOUV_TIMEOUT_SCOPE(longer, 900000);
-            check(left(50000));
+            CHECK(left(50000));
         }
     }
-    check(mouv_time_left_ms() == INT64_MAX);
+    CHECK(mouv_time_left_ms() == INT64_MAX);
     return 0;
 }
 
@@ -136,22 +136,22 @@ static int leaves_early(void *arg) {
 }
 
 CORO_CASE(early_return_ends_the_scope) {
-    for (int i = 0; i < 100; i++) check_int(leaves_early("yes"), 1);
-    check(mouv_time_left_ms() == INT64_MAX);
-    check_int(mouv_sleep_ms(40), 0);
+    for (int i = 0; i < 100; i++) CHECK_INT(leaves_early("yes"), 1);
+    CHECK(mouv_time_left_ms() == INT64_MAX);
+    CHECK_INT(mouv_sleep_ms(40), 0);
     return 0;
 }
 
 CORO_CASE(timeout_returned_by_a_body_reaches_its_awaiter) {
     mouv_error_t error = {0};
-    check_int(mouv_await(mouv_coro(leaves_early, NULL), &error), MOUV_ETIMEDOUT);
-    check_int(error.code, MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await(mouv_coro(leaves_early, NULL), &error), MOUV_ETIMEDOUT);
+    CHECK_INT(error.code, MOUV_ETIMEDOUT);
     memset(&error, 0, sizeof error);
-    check_int(mouv_await(mouv_task(leaves_early, NULL), &error), MOUV_ETIMEDOUT);
-    check_int(error.code, MOUV_ETIMEDOUT);
-    check(error.message[0] != '\0');
-    check_int(mouv_await(mouv_gather(mouv_coro(leaves_early, NULL)), NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_INT(mouv_await(mouv_task(leaves_early, NULL), &error), MOUV_ETIMEDOUT);
+    CHECK_INT(error.code, MOUV_ETIMEDOUT);
+    CHECK(error.message[0] != '\0');
+    CHECK_INT(mouv_await(mouv_gather(mouv_coro(leaves_early, NULL)), NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return 0;
 }
 
@@ -165,14 +165,14 @@ static void timeout_returned_by_the_main_task_reaches_the_caller_of_run(void **s
 static int ignores_its_timeout(void *arg) {
     (void)arg;
     MOUV_TIMEOUT_SCOPE(limit, 5);
-    check_int(mouv_sleep_ms(60000), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(60000), MOUV_ECANCELED);
     return 4;
 }
 
 CORO_CASE(body_that_ignores_its_timeout_gives_its_own_value) {
-    check_int(mouv_await(mouv_coro(ignores_its_timeout, NULL), NULL), 4);
-    check_int(mouv_await(mouv_task(ignores_its_timeout, NULL), NULL), 4);
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_INT(mouv_await(mouv_coro(ignores_its_timeout, NULL), NULL), 4);
+    CHECK_INT(mouv_await(mouv_task(ignores_its_timeout, NULL), NULL), 4);
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return 0;
 }
 
@@ -182,8 +182,8 @@ CORO_CASE(ended_scope_can_be_left_again) {
     mouv_timeout_end(&scope, 0, NULL);
     mouv_scope_leave(&scope);
     mouv_scope_leave(&scope);
-    check(mouv_time_left_ms() == INT64_MAX);
-    check_int(mouv_sleep_ms(0), 0);
+    CHECK(mouv_time_left_ms() == INT64_MAX);
+    CHECK_INT(mouv_sleep_ms(0), 0);
     return 0;
 }
 
@@ -194,11 +194,11 @@ CORO_CASE(inner_scope_that_fires_leaves_the_outer_one_alone) {
     mouv_timeout_begin(&outer, 60000);
     mouv_timeout_begin(&inner, 10);
     int rc = mouv_sleep_ms(60000);
-    check(mouv_timeout_expired(&inner));
-    check(!mouv_timeout_expired(&outer));
-    check_int(mouv_timeout_end(&inner, rc, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_sleep_ms(1), 0);
-    check_int(mouv_timeout_end(&outer, 0, NULL), 0);
+    CHECK(mouv_timeout_expired(&inner));
+    CHECK(!mouv_timeout_expired(&outer));
+    CHECK_INT(mouv_timeout_end(&inner, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_sleep_ms(1), 0);
+    CHECK_INT(mouv_timeout_end(&outer, 0, NULL), 0);
     return 0;
 }
 
@@ -208,13 +208,13 @@ CORO_CASE(outer_scope_that_fires_is_no_timeout_of_the_inner_one) {
     mouv_timeout_begin(&outer, 10);
     mouv_timeout_begin(&inner, 60000);
     int rc = mouv_sleep_ms(60000);
-    check(took(began, 10));
-    check(!mouv_timeout_expired(&inner));
-    check(mouv_timeout_expired(&outer));
-    check_int(mouv_timeout_end(&inner, rc, NULL), MOUV_ECANCELED);
-    check_int(mouv_sleep_ms(1), MOUV_ECANCELED);
-    check_int(mouv_timeout_end(&outer, rc, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK(took(began, 10));
+    CHECK(!mouv_timeout_expired(&inner));
+    CHECK(mouv_timeout_expired(&outer));
+    CHECK_INT(mouv_timeout_end(&inner, rc, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(1), MOUV_ECANCELED);
+    CHECK_INT(mouv_timeout_end(&outer, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return 0;
 }
 
@@ -226,17 +226,17 @@ static int notes_time_left(void *out) {
 CORO_CASE(inline_coroutine_inherits_the_deadline_and_a_task_does_not) {
     int64_t in_coro = 0, in_task = 0;
     MOUV_TIMEOUT_SCOPE(limit, 50000);
-    check_int(mouv_await(mouv_coro(notes_time_left, &in_coro), NULL), 0);
-    check_int(mouv_await(mouv_task(notes_time_left, &in_task), NULL), 0);
-    check(in_coro <= 50000 && in_coro > 40000);
-    check(in_task == INT64_MAX);
+    CHECK_INT(mouv_await(mouv_coro(notes_time_left, &in_coro), NULL), 0);
+    CHECK_INT(mouv_await(mouv_task(notes_time_left, &in_task), NULL), 0);
+    CHECK(in_coro <= 50000 && in_coro > 40000);
+    CHECK(in_task == INT64_MAX);
     return 0;
 }
 
 CORO_CASE(coroutine_under_await_for_inherits_its_deadline) {
     int64_t inside = 0;
-    check_int(mouv_await_for(mouv_coro(notes_time_left, &inside), 50000, NULL), 0);
-    check(inside <= 50000 && inside > 40000);
+    CHECK_INT(mouv_await_for(mouv_coro(notes_time_left, &inside), 50000, NULL), 0);
+    CHECK(inside <= 50000 && inside > 40000);
     return 0;
 }
 
@@ -245,8 +245,8 @@ CORO_CASE(deadline_cancels_what_is_awaited_in_its_scope) {
     mouv_future_t task = mouv_task(forever, NULL);
     mouv_timeout_begin(&scope, 10);
     int rc = mouv_await(task, NULL);
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
-    check_str(events(), "cancelled");
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_STRING(events(), "cancelled");
     return 0;
 }
 
@@ -261,9 +261,9 @@ CORO_CASE(deadline_reaches_into_an_inline_coroutine_as_a_cancel) {
     mouv_scope_t scope;
     mouv_timeout_begin(&scope, 10);
     int rc = mouv_await(mouv_coro(coro_in_scope, NULL), NULL);
-    check_int(rc, MOUV_ECANCELED);
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
-    check_str(events(), "ECANCELED");
+    CHECK_INT(rc, MOUV_ECANCELED);
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_STRING(events(), "ECANCELED");
     return 0;
 }
 
@@ -272,24 +272,24 @@ CORO_CASE(deadline_reaches_into_an_inline_coroutine_as_a_cancel) {
 CORO_CASE(rescheduled_scope_has_its_new_time_counted_from_now) {
     mouv_scope_t scope;
     mouv_timeout_begin(&scope, 20);
-    check_int(mouv_sleep_ms(5), 0);
-    check_int(mouv_timeout_reschedule(&scope, 60000), 0);
-    check(left(60000));
-    check_int(mouv_sleep_ms(40), 0);
+    CHECK_INT(mouv_sleep_ms(5), 0);
+    CHECK_INT(mouv_timeout_reschedule(&scope, 60000), 0);
+    CHECK(left(60000));
+    CHECK_INT(mouv_sleep_ms(40), 0);
     int64_t began = clock_ms();
-    check_int(mouv_timeout_reschedule(&scope, 10), 0);
+    CHECK_INT(mouv_timeout_reschedule(&scope, 10), 0);
     int rc = mouv_sleep_ms(60000);
-    check(took(began, 10));
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 10));
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
 CORO_CASE(rescheduling_with_no_time_expires_at_once) {
     mouv_scope_t scope;
     mouv_timeout_begin(&scope, 60000);
-    check_int(mouv_timeout_reschedule(&scope, 0), 0);
+    CHECK_INT(mouv_timeout_reschedule(&scope, 0), 0);
     int rc = mouv_sleep_ms(60000);
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
@@ -297,11 +297,11 @@ CORO_CASE(rescheduling_an_expired_or_ended_scope_is_refused) {
     mouv_scope_t scope;
     mouv_timeout_begin(&scope, 1);
     mouv_sleep_ms(60000);
-    check_int(mouv_timeout_reschedule(&scope, 60000), MOUV_ESTATE);
-    check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
+    CHECK_INT(mouv_timeout_reschedule(&scope, 60000), MOUV_ESTATE);
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
     mouv_scope_leave(&scope);
-    check_int(mouv_timeout_reschedule(&scope, 60000), MOUV_ESTATE);
-    check(mouv_time_left_ms() == INT64_MAX);
+    CHECK_INT(mouv_timeout_reschedule(&scope, 60000), MOUV_ESTATE);
+    CHECK(mouv_time_left_ms() == INT64_MAX);
     return 0;
 }
 
@@ -310,11 +310,11 @@ CORO_CASE(rescheduling_an_inner_scope_does_not_lengthen_the_outer_one) {
     int64_t began = clock_ms();
     mouv_timeout_begin(&outer, 20);
     mouv_timeout_begin(&inner, 5);
-    check_int(mouv_timeout_reschedule(&inner, 60000), 0);
+    CHECK_INT(mouv_timeout_reschedule(&inner, 60000), 0);
     int rc = mouv_sleep_ms(60000);
-    check(took(began, 20));
-    check_int(mouv_timeout_end(&inner, rc, NULL), MOUV_ECANCELED);
-    check_int(mouv_timeout_end(&outer, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 20));
+    CHECK_INT(mouv_timeout_end(&inner, rc, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_timeout_end(&outer, rc, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
@@ -334,8 +334,8 @@ CORO_CASE(cancel_of_the_task_is_no_timeout) {
     mouv_future_t task = mouv_task(scope_of_60_s, NULL);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "ECANCELED");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "ECANCELED");
     return 0;
 }
 
@@ -349,19 +349,19 @@ CORO_CASE(cancel_of_a_task_with_a_scope_is_returned_as_a_cancel) {
     mouv_future_t task = mouv_task(scope_macro_of_60_s, NULL);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
     return 0;
 }
 
 CORO_CASE(uncancel_does_not_revive_an_expired_scope) {
     mouv_scope_t scope;
     mouv_timeout_begin(&scope, 1);
-    check_int(mouv_sleep_ms(60000), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(60000), MOUV_ECANCELED);
     mouv_uncancel();
-    check(mouv_timeout_expired(&scope));
+    CHECK(mouv_timeout_expired(&scope));
     int rc = mouv_sleep_ms(0);
-    check_int(rc, MOUV_ECANCELED);
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(rc, MOUV_ECANCELED);
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
@@ -372,13 +372,13 @@ static int cleans_up_in_a_shield(void *arg) {
     int rc = mouv_sleep_ms(60000);
     {
         MOUV_SHIELD_SCOPE(cleanup, 5000);
-        check(left(5000));
-        check_int(mouv_sleep_ms(10), 0);
-        check_int(mouv_await(mouv_sleep_future(10), NULL), 0);
+        CHECK(left(5000));
+        CHECK_INT(mouv_sleep_ms(10), 0);
+        CHECK_INT(mouv_await(mouv_sleep_future(10), NULL), 0);
         event("cleaned");
     }
-    check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
-    check(mouv_cancelling());
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
+    CHECK(mouv_cancelling());
     return rc;
 }
 
@@ -386,8 +386,8 @@ CORO_CASE(shield_lets_a_cancelled_task_clean_up) {
     mouv_future_t task = mouv_task(cleans_up_in_a_shield, NULL);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "cleaned");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "cleaned");
     return 0;
 }
 
@@ -397,10 +397,10 @@ CORO_CASE(shield_lets_an_expired_scope_clean_up) {
     int rc = mouv_sleep_ms(60000);
     {
         MOUV_SHIELD_SCOPE(cleanup, 5000);
-        check_int(mouv_sleep_ms(10), 0);
+        CHECK_INT(mouv_sleep_ms(10), 0);
     }
-    check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
@@ -409,11 +409,11 @@ CORO_CASE(deadline_that_passes_inside_a_shield_is_seen_after_it) {
     mouv_timeout_begin(&scope, 10);
     {
         MOUV_SHIELD_SCOPE(critical, 5000);
-        check_int(mouv_sleep_ms(40), 0);
+        CHECK_INT(mouv_sleep_ms(40), 0);
     }
     int rc = mouv_sleep_ms(60000);
-    check_int(rc, MOUV_ECANCELED);
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(rc, MOUV_ECANCELED);
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
     return 0;
 }
 
@@ -422,8 +422,8 @@ static int critical_section(void *arg) {
     {
         MOUV_SHIELD_SCOPE(critical, 5000);
         int64_t began = clock_ms();
-        check_int(mouv_sleep_ms(40), 0);
-        check(took(began, 40));
+        CHECK_INT(mouv_sleep_ms(40), 0);
+        CHECK(took(began, 40));
     }
     int rc = mouv_sleep_ms(60000);
     event(rc == MOUV_ECANCELED ? "refused" : "slept");
@@ -434,8 +434,8 @@ CORO_CASE(cancel_that_comes_inside_a_shield_is_seen_after_it) {
     mouv_future_t task = mouv_task(critical_section, NULL);
     mouv_sleep_ms(5);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "refused");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "refused");
     return 0;
 }
 
@@ -444,9 +444,9 @@ static int overlong_cleanup(void *arg) {
     int rc = mouv_sleep_ms(60000);
     int64_t began = clock_ms();
     MOUV_SHIELD_SCOPE(cleanup, 20);
-    check_int(mouv_sleep_ms(60000), MOUV_ECANCELED);
-    check(took(began, 20));
-    check_int(mouv_sleep_ms(0), MOUV_ECANCELED);
+    CHECK_INT(mouv_sleep_ms(60000), MOUV_ECANCELED);
+    CHECK(took(began, 20));
+    CHECK_INT(mouv_sleep_ms(0), MOUV_ECANCELED);
     event("given up");
     return rc;
 }
@@ -455,8 +455,8 @@ CORO_CASE(shield_ends_with_its_limit) {
     mouv_future_t task = mouv_task(overlong_cleanup, NULL);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
-    check_str(events(), "given up");
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "given up");
     return 0;
 }
 
@@ -464,12 +464,12 @@ static int cleanup_with_a_timeout(void *arg) {
     (void)arg;
     int rc = mouv_sleep_ms(60000);
     MOUV_SHIELD_SCOPE(cleanup, 5000);
-    check_int(mouv_await_for(mouv_sleep_future(60000), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_await_for(mouv_sleep_future(60000), 10, NULL), MOUV_ETIMEDOUT);
     mouv_scope_t limit;
     mouv_timeout_begin(&limit, 10);
     int inner = mouv_sleep_ms(60000);
-    check_int(mouv_timeout_end(&limit, inner, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_sleep_ms(1), 0);
+    CHECK_INT(mouv_timeout_end(&limit, inner, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_sleep_ms(1), 0);
     return rc;
 }
 
@@ -477,7 +477,7 @@ CORO_CASE(timeouts_work_inside_a_shield) {
     mouv_future_t task = mouv_task(cleanup_with_a_timeout, NULL);
     yield(1);
     mouv_future_cancel(task);
-    check_int(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
     return 0;
 }
 
@@ -503,13 +503,13 @@ static void scope_outside_a_coroutine_does_nothing(void **state) {
 }
 
 CORO_CASE(scope_of_nothing_is_refused) {
-    check(mouv_timeout_begin(NULL, 10) < 0);
-    check(mouv_shield_begin(NULL, 10) < 0);
-    check(mouv_timeout_reschedule(NULL, 10) < 0);
-    check(!mouv_timeout_expired(NULL));
-    check_int(mouv_timeout_end(NULL, 7, NULL), 7);
+    CHECK(mouv_timeout_begin(NULL, 10) < 0);
+    CHECK(mouv_shield_begin(NULL, 10) < 0);
+    CHECK(mouv_timeout_reschedule(NULL, 10) < 0);
+    CHECK(!mouv_timeout_expired(NULL));
+    CHECK_INT(mouv_timeout_end(NULL, 7, NULL), 7);
     mouv_scope_leave(NULL);
-    check_int(mouv_with_timeout(10, NULL, NULL, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_with_timeout(10, NULL, NULL, NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -517,9 +517,9 @@ CORO_CASE(ten_thousand_scopes_leave_nothing_behind) {
     for (int i = 0; i < 10000; i++) {
         MOUV_TIMEOUT_SCOPE(limit, 100000);
         MOUV_SHIELD_SCOPE(cleanup, 5000);
-        if (i % 1000 == 0) check_int(mouv_sleep_ms(0), 0);
+        if (i % 1000 == 0) CHECK_INT(mouv_sleep_ms(0), 0);
     }
-    check(mouv_time_left_ms() == INT64_MAX);
+    CHECK(mouv_time_left_ms() == INT64_MAX);
     return 0;
 }
 
@@ -533,23 +533,23 @@ static int returns_5(void *arg) {
 CORO_CASE(with_timeout_gives_the_result_or_the_timeout) {
     mouv_error_t error = {0};
     int64_t ms = 5;
-    check_int(mouv_with_timeout(5000, sleeper, &ms, &error), 0);
-    check_int(mouv_with_timeout(5000, returns_5, NULL, &error), 5);
-    check_int(mouv_with_timeout(5000, fail_minus_5, "why", &error), -5);
-    check_str(error.message, "why");
+    CHECK_INT(mouv_with_timeout(5000, sleeper, &ms, &error), 0);
+    CHECK_INT(mouv_with_timeout(5000, returns_5, NULL, &error), 5);
+    CHECK_INT(mouv_with_timeout(5000, fail_minus_5, "why", &error), -5);
+    CHECK_STRING(error.message, "why");
     int64_t began = clock_ms();
-    check_int(mouv_with_timeout(10, forever, NULL, &error), MOUV_ETIMEDOUT);
-    check(took(began, 10));
-    check_int(error.code, MOUV_ETIMEDOUT);
-    check_int(mouv_sleep_ms(1), 0);
-    check(mouv_time_left_ms() == INT64_MAX);
+    CHECK_INT(mouv_with_timeout(10, forever, NULL, &error), MOUV_ETIMEDOUT);
+    CHECK(took(began, 10));
+    CHECK_INT(error.code, MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_sleep_ms(1), 0);
+    CHECK(mouv_time_left_ms() == INT64_MAX);
     return 0;
 }
 
 CORO_CASE(with_timeout_of_nothing_runs_the_body_up_to_its_first_suspension) {
-    check_int(mouv_with_timeout(0, returns_5, NULL, NULL), 5); /* as asyncio.timeout(0) */
-    check_int(mouv_with_timeout(0, forever, NULL, NULL), MOUV_ETIMEDOUT);
-    check_str(events(), "cancelled");
+    CHECK_INT(mouv_with_timeout(0, returns_5, NULL, NULL), 5); /* as asyncio.timeout(0) */
+    CHECK_INT(mouv_with_timeout(0, forever, NULL, NULL), MOUV_ETIMEDOUT);
+    CHECK_STRING(events(), "cancelled");
     return 0;
 }
 
@@ -557,9 +557,9 @@ CORO_CASE(with_timeout_runs_the_body_as_a_call_that_inherits) {
     uint64_t self = mouv_current_task().id;
     int64_t inside = 0;
     MOUV_TIMEOUT_SCOPE(limit, 20000);
-    check_int(mouv_with_timeout(900000, notes_time_left, &inside, NULL), 0);
-    check(inside <= 20000 && inside > 10000);
-    check(self == mouv_current_task().id);
+    CHECK_INT(mouv_with_timeout(900000, notes_time_left, &inside, NULL), 0);
+    CHECK(inside <= 20000 && inside > 10000);
+    CHECK(self == mouv_current_task().id);
     return 0;
 }
 
@@ -575,10 +575,10 @@ static int finishes_after_40_ms(void *arg) {
 CORO_CASE(shielded_future_has_the_outcome_of_the_inner_one) {
     mouv_error_t error = {0};
     int five = 5;
-    check_int(mouv_await(mouv_shield(mouv_task(return_int, &five)), NULL), 5);
-    check_int(mouv_await(mouv_shield(mouv_coro(finishes_after_40_ms, NULL)), NULL), 8);
-    check_int(mouv_await(mouv_shield(mouv_coro(fail_minus_5, "why")), &error), -5);
-    check_str(error.message, "why");
+    CHECK_INT(mouv_await(mouv_shield(mouv_task(return_int, &five)), NULL), 5);
+    CHECK_INT(mouv_await(mouv_shield(mouv_coro(finishes_after_40_ms, NULL)), NULL), 8);
+    CHECK_INT(mouv_await(mouv_shield(mouv_coro(fail_minus_5, "why")), &error), -5);
+    CHECK_STRING(error.message, "why");
     return 0;
 }
 
@@ -586,22 +586,22 @@ CORO_CASE(timeout_of_a_shielded_task_lets_it_finish) {
     int64_t began = clock_ms();
     mouv_future_t inner = mouv_task(finishes_after_40_ms, NULL);
     mouv_future_t own = mouv_future_ref(inner);
-    check_int(mouv_await_for(mouv_shield(inner), 10, NULL), MOUV_ETIMEDOUT);
-    check(took(began, 10));
-    check(!mouv_future_done(own));
-    check_int(mouv_await(own, NULL), 8);
-    check_str(events(), "finished");
+    CHECK_INT(mouv_await_for(mouv_shield(inner), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 10));
+    CHECK(!mouv_future_done(own));
+    CHECK_INT(mouv_await(own, NULL), 8);
+    CHECK_STRING(events(), "finished");
     return 0;
 }
 
 CORO_CASE(cancel_of_a_shielded_coroutine_lets_it_finish) {
     mouv_future_t shielded = mouv_shield(mouv_coro(finishes_after_40_ms, NULL));
     yield(1);
-    check(mouv_future_cancel(shielded));
-    check(mouv_future_cancelled(shielded));
-    check_int(mouv_await(shielded, NULL), MOUV_ECANCELED);
+    CHECK(mouv_future_cancel(shielded));
+    CHECK(mouv_future_cancelled(shielded));
+    CHECK_INT(mouv_await(shielded, NULL), MOUV_ECANCELED);
     pause_ms(80);
-    check_str(events(), "finished");
+    CHECK_STRING(events(), "finished");
     return 0;
 }
 
@@ -612,10 +612,10 @@ static int fails_after_20_ms(void *arg) {
 }
 
 CORO_CASE(failure_behind_a_cancelled_shield_is_reported) {
-    check_int(mouv_await_for(mouv_shield(mouv_coro(fails_after_20_ms, NULL)), 5, NULL),
+    CHECK_INT(mouv_await_for(mouv_shield(mouv_coro(fails_after_20_ms, NULL)), 5, NULL),
               MOUV_ETIMEDOUT);
     pause_ms(60);
-    check_one_warning("late in the shield");
+    CHECK_ONE_WARNING("late in the shield");
     return 0;
 }
 
@@ -625,56 +625,56 @@ CORO_CASE(cancel_of_the_inner_task_reaches_the_shielded_future) {
     mouv_future_t shielded = mouv_shield(inner);
     yield(1);
     mouv_future_cancel(own);
-    check_int(mouv_await(shielded, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(shielded, NULL), MOUV_ECANCELED);
     mouv_future_unref(own);
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(scope_that_ends_in_time_changes_nothing),
-        CASE(scope_that_fires_turns_its_cancel_into_a_timeout),
-        CASE(scope_that_fires_leaves_other_codes_alone),
-        CASE(everything_in_an_expired_scope_is_refused_until_its_end),
-        CASE(scope_without_time_has_expired_at_once),
-        CASE(done_future_is_delivered_in_an_expired_scope),
-        CASE(scope_without_end_never_fires),
-        CASE(time_left_is_that_of_the_nearest_deadline),
-        CASE(early_return_ends_the_scope),
-        CASE(timeout_returned_by_a_body_reaches_its_awaiter),
-        CASE(timeout_returned_by_the_main_task_reaches_the_caller_of_run),
-        CASE(body_that_ignores_its_timeout_gives_its_own_value),
-        CASE(ended_scope_can_be_left_again),
-        CASE(inner_scope_that_fires_leaves_the_outer_one_alone),
-        CASE(outer_scope_that_fires_is_no_timeout_of_the_inner_one),
-        CASE(inline_coroutine_inherits_the_deadline_and_a_task_does_not),
-        CASE(coroutine_under_await_for_inherits_its_deadline),
-        CASE(deadline_cancels_what_is_awaited_in_its_scope),
-        CASE(deadline_reaches_into_an_inline_coroutine_as_a_cancel),
-        CASE(rescheduled_scope_has_its_new_time_counted_from_now),
-        CASE(rescheduling_with_no_time_expires_at_once),
-        CASE(rescheduling_an_expired_or_ended_scope_is_refused),
-        CASE(rescheduling_an_inner_scope_does_not_lengthen_the_outer_one),
-        CASE(cancel_of_the_task_is_no_timeout),
-        CASE(cancel_of_a_task_with_a_scope_is_returned_as_a_cancel),
-        CASE(uncancel_does_not_revive_an_expired_scope),
-        CASE(shield_lets_a_cancelled_task_clean_up),
-        CASE(shield_lets_an_expired_scope_clean_up),
-        CASE(deadline_that_passes_inside_a_shield_is_seen_after_it),
-        CASE(cancel_that_comes_inside_a_shield_is_seen_after_it),
-        CASE(shield_ends_with_its_limit),
-        CASE(timeouts_work_inside_a_shield),
-        CASE(scope_outside_a_coroutine_does_nothing),
-        CASE(with_timeout_gives_the_result_or_the_timeout),
-        CASE(with_timeout_of_nothing_runs_the_body_up_to_its_first_suspension),
-        CASE(with_timeout_runs_the_body_as_a_call_that_inherits),
-        CASE(shielded_future_has_the_outcome_of_the_inner_one),
-        CASE(timeout_of_a_shielded_task_lets_it_finish),
-        CASE(cancel_of_a_shielded_coroutine_lets_it_finish),
-        CASE(failure_behind_a_cancelled_shield_is_reported),
-        CASE(cancel_of_the_inner_task_reaches_the_shielded_future),
-        CASE(scope_of_nothing_is_refused),
-        CASE(ten_thousand_scopes_leave_nothing_behind),
+        TEST(scope_that_ends_in_time_changes_nothing),
+        TEST(scope_that_fires_turns_its_cancel_into_a_timeout),
+        TEST(scope_that_fires_leaves_other_codes_alone),
+        TEST(everything_in_an_expired_scope_is_refused_until_its_end),
+        TEST(scope_without_time_has_expired_at_once),
+        TEST(done_future_is_delivered_in_an_expired_scope),
+        TEST(scope_without_end_never_fires),
+        TEST(time_left_is_that_of_the_nearest_deadline),
+        TEST(early_return_ends_the_scope),
+        TEST(timeout_returned_by_a_body_reaches_its_awaiter),
+        TEST(timeout_returned_by_the_main_task_reaches_the_caller_of_run),
+        TEST(body_that_ignores_its_timeout_gives_its_own_value),
+        TEST(ended_scope_can_be_left_again),
+        TEST(inner_scope_that_fires_leaves_the_outer_one_alone),
+        TEST(outer_scope_that_fires_is_no_timeout_of_the_inner_one),
+        TEST(inline_coroutine_inherits_the_deadline_and_a_task_does_not),
+        TEST(coroutine_under_await_for_inherits_its_deadline),
+        TEST(deadline_cancels_what_is_awaited_in_its_scope),
+        TEST(deadline_reaches_into_an_inline_coroutine_as_a_cancel),
+        TEST(rescheduled_scope_has_its_new_time_counted_from_now),
+        TEST(rescheduling_with_no_time_expires_at_once),
+        TEST(rescheduling_an_expired_or_ended_scope_is_refused),
+        TEST(rescheduling_an_inner_scope_does_not_lengthen_the_outer_one),
+        TEST(cancel_of_the_task_is_no_timeout),
+        TEST(cancel_of_a_task_with_a_scope_is_returned_as_a_cancel),
+        TEST(uncancel_does_not_revive_an_expired_scope),
+        TEST(shield_lets_a_cancelled_task_clean_up),
+        TEST(shield_lets_an_expired_scope_clean_up),
+        TEST(deadline_that_passes_inside_a_shield_is_seen_after_it),
+        TEST(cancel_that_comes_inside_a_shield_is_seen_after_it),
+        TEST(shield_ends_with_its_limit),
+        TEST(timeouts_work_inside_a_shield),
+        TEST(scope_outside_a_coroutine_does_nothing),
+        TEST(with_timeout_gives_the_result_or_the_timeout),
+        TEST(with_timeout_of_nothing_runs_the_body_up_to_its_first_suspension),
+        TEST(with_timeout_runs_the_body_as_a_call_that_inherits),
+        TEST(shielded_future_has_the_outcome_of_the_inner_one),
+        TEST(timeout_of_a_shielded_task_lets_it_finish),
+        TEST(cancel_of_a_shielded_coroutine_lets_it_finish),
+        TEST(failure_behind_a_cancelled_shield_is_reported),
+        TEST(cancel_of_the_inner_task_reaches_the_shielded_future),
+        TEST(scope_of_nothing_is_refused),
+        TEST(ten_thousand_scopes_leave_nothing_behind),
     };
     return RUN_CASES(cases);
 }

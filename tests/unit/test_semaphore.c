@@ -18,31 +18,31 @@ static int visit(void *word) {
     if (++inside > most_inside) most_inside = inside;
     yield(2);
     inside--;
-    check_int(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
     return 0;
 }
 
 static void begin(int value) {
     inside = most_inside = 0;
-    check_int(mouv_semaphore_init(&limit, value), 0);
+    CHECK_INT(mouv_semaphore_init(&limit, value), 0);
 }
 
 static void await_ok(mouv_future_t future) {
-    check_int(mouv_await(future, NULL), 0);
+    CHECK_INT(mouv_await(future, NULL), 0);
 }
 
 CORO_CASE(acquire_above_zero_neither_suspends_nor_allocates) {
     mouv_future_t other = mouv_task(say, "ran");
     mouv__alloc_fail_at = 1;
-    check_int(mouv_semaphore_acquire(&limit), 0);
-    check(!mouv_semaphore_locked(&limit));
-    check_int(mouv_semaphore_acquire(&limit), 0);
-    check_int(mouv__alloc_fail_at, 1);
+    CHECK_INT(mouv_semaphore_acquire(&limit), 0);
+    CHECK(!mouv_semaphore_locked(&limit));
+    CHECK_INT(mouv_semaphore_acquire(&limit), 0);
+    CHECK_INT(mouv__alloc_fail_at, 1);
     mouv__alloc_fail_at = -1;
-    check(mouv_semaphore_locked(&limit));
-    check_str(events(), "");
-    check_int(mouv_semaphore_release(&limit), 0);
-    check_int(mouv_semaphore_release(&limit), 0);
+    CHECK(mouv_semaphore_locked(&limit));
+    CHECK_STRING(events(), "");
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
     await_ok(other);
     return 0;
 }
@@ -51,93 +51,93 @@ CORO_CASE(no_more_than_the_value_are_inside_in_order) {
     begin(2);
     await_ok(mouv_gather(mouv_task(visit, "a"), mouv_task(visit, "b"), mouv_task(visit, "c"),
                          mouv_task(visit, "d"), mouv_task(visit, "e")));
-    check_str(events(), "a b c d e");
-    check_int(most_inside, 2);
-    check_int(limit.value, 2);
+    CHECK_STRING(events(), "a b c d e");
+    CHECK_INT(most_inside, 2);
+    CHECK_INT(limit.value, 2);
     return 0;
 }
 
 CORO_CASE(zeroed_semaphore_waits_for_a_release) {
     mouv_semaphore_t mine = {0};
-    check(mouv_semaphore_locked(&mine));
+    CHECK(mouv_semaphore_locked(&mine));
     mouv_future_t waits = mouv_semaphore_acquire_future(&mine);
     yield(1);
-    check(!mouv_future_done(waits));
-    check_int(mouv_semaphore_release(&mine), 0);
+    CHECK(!mouv_future_done(waits));
+    CHECK_INT(mouv_semaphore_release(&mine), 0);
     await_ok(waits);
-    check(mouv_semaphore_locked(&mine));
+    CHECK(mouv_semaphore_locked(&mine));
     return 0;
 }
 
 CORO_CASE(release_goes_to_who_waits_and_not_to_who_comes) {
     begin(1);
-    check_int(mouv_semaphore_acquire(&limit), 0);
+    CHECK_INT(mouv_semaphore_acquire(&limit), 0);
     mouv_future_t first = mouv_semaphore_acquire_future(&limit);
-    check_int(mouv_semaphore_release(&limit), 0);
-    check(mouv_semaphore_locked(&limit)); /* on its way */
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
+    CHECK(mouv_semaphore_locked(&limit)); /* on its way */
     mouv_future_t late = mouv_semaphore_acquire_future(&limit);
-    check(mouv_future_done(first) && !mouv_future_done(late));
+    CHECK(mouv_future_done(first) && !mouv_future_done(late));
     await_ok(first);
-    check_int(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
     await_ok(late);
     return 0;
 }
 
 CORO_CASE(bounded_over_release_is_an_invalid_state_as_is_overflow) {
     mouv_semaphore_t mine = MOUV_BOUNDED_SEMAPHORE_INIT(1);
-    check_int(mouv_semaphore_release(&mine), MOUV_ESTATE);
-    check_int(mouv_semaphore_acquire(&mine), 0);
-    check_int(mouv_semaphore_release(&mine), 0);
-    check_int(mouv_semaphore_release(&mine), MOUV_ESTATE);
-    check_int(mouv_semaphore_init_bounded(&mine, 2), 0);
-    check_int(mouv_semaphore_release(&mine), MOUV_ESTATE);
-    check_int(mouv_semaphore_init(&mine, 2), 0);
-    check_int(mouv_semaphore_release(&mine), 0);
-    check_int(mine.value, 3);
-    check_int(mouv_semaphore_init(&mine, INT_MAX), 0);
-    check_int(mouv_semaphore_release(&mine), MOUV_ESTATE);
+    CHECK_INT(mouv_semaphore_release(&mine), MOUV_ESTATE);
+    CHECK_INT(mouv_semaphore_acquire(&mine), 0);
+    CHECK_INT(mouv_semaphore_release(&mine), 0);
+    CHECK_INT(mouv_semaphore_release(&mine), MOUV_ESTATE);
+    CHECK_INT(mouv_semaphore_init_bounded(&mine, 2), 0);
+    CHECK_INT(mouv_semaphore_release(&mine), MOUV_ESTATE);
+    CHECK_INT(mouv_semaphore_init(&mine, 2), 0);
+    CHECK_INT(mouv_semaphore_release(&mine), 0);
+    CHECK_INT(mine.value, 3);
+    CHECK_INT(mouv_semaphore_init(&mine, INT_MAX), 0);
+    CHECK_INT(mouv_semaphore_release(&mine), MOUV_ESTATE);
     return 0;
 }
 
 CORO_CASE(bad_arguments_are_invalid) {
     mouv_semaphore_t mine;
-    check_int(mouv_semaphore_init(&mine, -1), MOUV_EINVAL);
-    check(mouv_semaphore_locked(&mine));
-    check_int(mouv_semaphore_init(NULL, 1), MOUV_EINVAL);
-    check_int(mouv_semaphore_init_bounded(NULL, 1), MOUV_EINVAL);
-    check_int(mouv_semaphore_acquire(NULL), MOUV_EINVAL);
-    check_int(mouv_semaphore_release(NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_semaphore_acquire_future(NULL), NULL), MOUV_EINVAL);
-    check(mouv_semaphore_locked(NULL));
+    CHECK_INT(mouv_semaphore_init(&mine, -1), MOUV_EINVAL);
+    CHECK(mouv_semaphore_locked(&mine));
+    CHECK_INT(mouv_semaphore_init(NULL, 1), MOUV_EINVAL);
+    CHECK_INT(mouv_semaphore_init_bounded(NULL, 1), MOUV_EINVAL);
+    CHECK_INT(mouv_semaphore_acquire(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_semaphore_release(NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_semaphore_acquire_future(NULL), NULL), MOUV_EINVAL);
+    CHECK(mouv_semaphore_locked(NULL));
     mouv_semaphore_clear(NULL);
     return 0;
 }
 
 CORO_CASE(cancel_while_waiting_takes_nothing) {
     begin(1);
-    check_int(mouv_semaphore_acquire(&limit), 0);
+    CHECK_INT(mouv_semaphore_acquire(&limit), 0);
     mouv_future_t a = mouv_task(visit, "a"), b = mouv_task(visit, "b");
     yield(1);
     mouv_future_cancel(a);
-    check_int(mouv_semaphore_release(&limit), 0);
-    check_int(mouv_await(a, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(mouv_await(a, NULL), MOUV_ECANCELED);
     await_ok(b);
-    check_str(events(), "a:ECANCELED b");
-    check_int(limit.value, 1);
+    CHECK_STRING(events(), "a:ECANCELED b");
+    CHECK_INT(limit.value, 1);
     return 0;
 }
 
 CORO_CASE(cancel_after_hand_over_has_acquired) {
     begin(1);
-    check_int(mouv_semaphore_acquire(&limit), 0);
+    CHECK_INT(mouv_semaphore_acquire(&limit), 0);
     mouv_future_t a = mouv_task(visit, "a"), b = mouv_task(visit, "b");
     yield(1);
-    check_int(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
     mouv_future_cancel(a);
-    check_int(mouv_await(a, NULL), 0);
+    CHECK_INT(mouv_await(a, NULL), 0);
     await_ok(b);
-    check_str(events(), "a b");
-    check_int(limit.value, 1);
+    CHECK_STRING(events(), "a b");
+    CHECK_INT(limit.value, 1);
     return 0;
 }
 
@@ -149,41 +149,41 @@ CORO_CASE(drop_gives_back_what_was_handed_over) {
     mouv_future_t d = mouv_semaphore_acquire_future(&limit);
     mouv_future_drop(&d);
     mouv_future_drop(&a);
-    check(mouv_future_done(c));
+    CHECK(mouv_future_done(c));
     mouv_future_unref(b);
     await_ok(c);
-    check_int(limit.value, 1);
-    check_int(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(limit.value, 1);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
     return 0;
 }
 
 CORO_CASE(gather_that_fails_gives_back) {
     begin(1);
-    check_int(mouv_await(
+    CHECK_INT(mouv_await(
                   mouv_gather(mouv_semaphore_acquire_future(&limit), mouv_task(fail_minus_5, "no")),
                   NULL),
               -5);
-    check_int(limit.value, 1);
+    CHECK_INT(limit.value, 1);
     return 0;
 }
 
 CORO_CASE(timeout_takes_nothing) {
     begin(0);
-    check_int(mouv_await_for(mouv_semaphore_acquire_future(&limit), 10, NULL), MOUV_ETIMEDOUT);
-    check_int(mouv_semaphore_release(&limit), 0);
-    check_int(limit.value, 1);
+    CHECK_INT(mouv_await_for(mouv_semaphore_acquire_future(&limit), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(limit.value, 1);
     return 0;
 }
 
 CORO_CASE(clear_fails_those_who_wait) {
     mouv_semaphore_t *heap = malloc(sizeof *heap);
-    check_int(mouv_semaphore_init(heap, 1), 0);
+    CHECK_INT(mouv_semaphore_init(heap, 1), 0);
     mouv_future_t a = mouv_semaphore_acquire_future(heap);
     mouv_future_t b = mouv_semaphore_acquire_future(heap);
     mouv_semaphore_clear(heap);
     free(heap);
-    check_int(mouv_await(a, NULL), 0); /* it was handed over */
-    check_int(mouv_await(b, NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_await(a, NULL), 0); /* it was handed over */
+    CHECK_INT(mouv_await(b, NULL), MOUV_ECLOSED);
     return 0;
 }
 
@@ -193,15 +193,15 @@ CORO_CASE(thousands_pass_and_dropped_ones_do_not_recurse) {
     begin(10);
     for (int i = 0; i < COUNT; i++) tasks[i] = mouv_task(visit, "");
     await_ok(mouv_gather_array(tasks, COUNT));
-    check_int(most_inside, 10);
-    check_int(limit.value, 10);
+    CHECK_INT(most_inside, 10);
+    CHECK_INT(limit.value, 10);
     begin(0);
     for (int i = 0; i < 20000; i++)
         mouv_future_unref(mouv_wait_for(mouv_semaphore_acquire_future(&limit), 400000));
     mouv_future_t last = mouv_semaphore_acquire_future(&limit);
-    check_int(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
     await_ok(last);
-    check_int(limit.value, 0);
+    CHECK_INT(limit.value, 0);
     return 0;
 }
 
@@ -216,8 +216,8 @@ CORO_CASE(release_on_another_thread_is_refused) {
     mouv_future_t waits = mouv_semaphore_acquire_future(&limit);
     uv_thread_create(&thread, release_elsewhere, &rc);
     uv_thread_join(&thread);
-    check_int(rc, MOUV_ETHREAD);
-    check_int(mouv_semaphore_release(&limit), 0);
+    CHECK_INT(rc, MOUV_ETHREAD);
+    CHECK_INT(mouv_semaphore_release(&limit), 0);
     await_ok(waits);
     return 0;
 }
@@ -232,21 +232,21 @@ static void outside_of_a_coroutine_one_may_only_use_the_twin(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(acquire_above_zero_neither_suspends_nor_allocates),
-        CASE(no_more_than_the_value_are_inside_in_order),
-        CASE(zeroed_semaphore_waits_for_a_release),
-        CASE(release_goes_to_who_waits_and_not_to_who_comes),
-        CASE(bounded_over_release_is_an_invalid_state_as_is_overflow),
-        CASE(bad_arguments_are_invalid),
-        CASE(cancel_while_waiting_takes_nothing),
-        CASE(cancel_after_hand_over_has_acquired),
-        CASE(drop_gives_back_what_was_handed_over),
-        CASE(gather_that_fails_gives_back),
-        CASE(timeout_takes_nothing),
-        CASE(clear_fails_those_who_wait),
-        CASE(thousands_pass_and_dropped_ones_do_not_recurse),
-        CASE(release_on_another_thread_is_refused),
-        CASE(outside_of_a_coroutine_one_may_only_use_the_twin),
+        TEST(acquire_above_zero_neither_suspends_nor_allocates),
+        TEST(no_more_than_the_value_are_inside_in_order),
+        TEST(zeroed_semaphore_waits_for_a_release),
+        TEST(release_goes_to_who_waits_and_not_to_who_comes),
+        TEST(bounded_over_release_is_an_invalid_state_as_is_overflow),
+        TEST(bad_arguments_are_invalid),
+        TEST(cancel_while_waiting_takes_nothing),
+        TEST(cancel_after_hand_over_has_acquired),
+        TEST(drop_gives_back_what_was_handed_over),
+        TEST(gather_that_fails_gives_back),
+        TEST(timeout_takes_nothing),
+        TEST(clear_fails_those_who_wait),
+        TEST(thousands_pass_and_dropped_ones_do_not_recurse),
+        TEST(release_on_another_thread_is_refused),
+        TEST(outside_of_a_coroutine_one_may_only_use_the_twin),
     };
     return RUN_CASES(cases);
 }

@@ -42,7 +42,7 @@ static void failed_reply_gives_code_name_text_and_labels(void **state) {
     assert_string_equal(error.code_name, "NotWritablePrimary");
     assert_string_equal(error.message, "not primary");
     assert_true(mouv_error_has_label(&error, "RetryableWriteError"));
-    assert_true(mouv__code_is_retryable(error.server_code));
+    assert_true(mouv__error_code_is_retryable(error.server_code));
     bson_destroy(reply);
 }
 
@@ -66,7 +66,7 @@ static void first_write_error_counts_before_the_write_concern(void **state) {
     assert_false(in_concern);
     assert_int_equal(error.server_code, 11000);
     assert_true(mouv_error_is_duplicate_key(&error));
-    assert_false(mouv__reply_did_something(reply));
+    assert_false(mouv__error_reply_did_something(reply));
     bson_destroy(reply);
 }
 
@@ -80,7 +80,7 @@ static void write_concern_error_is_told_apart_with_its_labels(void **state) {
     assert_true(mouv__error_from_write_reply(&error, reply, &in_concern));
     assert_true(in_concern);
     assert_true(mouv_error_has_label(&error, "RetryableWriteError"));
-    assert_true(mouv__reply_did_something(reply));
+    assert_true(mouv__error_reply_did_something(reply));
     bson_destroy(reply);
 }
 

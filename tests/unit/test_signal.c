@@ -21,10 +21,10 @@ static void raise_and_wait(int signum) {
 /* --- Handlers ------------------------------------------------------------------------------- */
 
 REAL_CASE(handler_is_called_at_each_signal) {
-    check_int(mouv_signal_add_handler(SIGUSR1, say_number, "a"), 0);
+    CHECK_INT(mouv_signal_add_handler(SIGUSR1, say_number, "a"), 0);
     raise_and_wait(SIGUSR1);
     raise_and_wait(SIGUSR1);
-    check_str(events(), "a:10 a:10");
+    CHECK_STRING(events(), "a:10 a:10");
     return 0;
 }
 
@@ -34,7 +34,7 @@ REAL_CASE(second_handler_replaces_the_first) {
     mouv_signal_add_handler(SIGUSR2, say_number, "c");
     raise_and_wait(SIGUSR1);
     raise_and_wait(SIGUSR2);
-    check_str(events(), "b:10 c:12");
+    CHECK_STRING(events(), "b:10 c:12");
     return 0;
 }
 
@@ -45,29 +45,29 @@ static bool has_default_effect(int signum) {
 }
 
 REAL_CASE(removed_handler_gives_the_signal_its_default_effect_back) {
-    check(!mouv_signal_remove_handler(SIGUSR1));
+    CHECK(!mouv_signal_remove_handler(SIGUSR1));
     mouv_signal_add_handler(SIGUSR1, say_number, "a");
-    check(!has_default_effect(SIGUSR1));
-    check(mouv_signal_remove_handler(SIGUSR1));
-    check(has_default_effect(SIGUSR1));
-    check(!mouv_signal_remove_handler(SIGUSR1));
+    CHECK(!has_default_effect(SIGUSR1));
+    CHECK(mouv_signal_remove_handler(SIGUSR1));
+    CHECK(has_default_effect(SIGUSR1));
+    CHECK(!mouv_signal_remove_handler(SIGUSR1));
     mouv_signal_add_handler(SIGUSR1, say_number, "b");
     raise_and_wait(SIGUSR1);
-    check_str(events(), "b:10");
+    CHECK_STRING(events(), "b:10");
     return 0;
 }
 
 static void removes_itself(int signum, void *arg) {
     (void)arg;
-    check(mouv_signal_remove_handler(signum));
+    CHECK(mouv_signal_remove_handler(signum));
     event("once");
 }
 
 REAL_CASE(handler_may_remove_itself) {
     mouv_signal_add_handler(SIGUSR1, removes_itself, NULL);
     raise_and_wait(SIGUSR1);
-    check(has_default_effect(SIGUSR1));
-    check_str(events(), "once");
+    CHECK(has_default_effect(SIGUSR1));
+    CHECK_STRING(events(), "once");
     return 0;
 }
 
@@ -106,8 +106,8 @@ static void kill_self(void *signum) {
 REAL_CASE(future_completes_with_the_number_of_the_signal) {
     int signum = SIGUSR1;
     mouv_call_later(10, kill_self, &signum, NULL);
-    check_int(mouv_await(mouv_signal_future(SIGUSR1), NULL), SIGUSR1);
-    check(has_default_effect(SIGUSR1));
+    CHECK_INT(mouv_await(mouv_signal_future(SIGUSR1), NULL), SIGUSR1);
+    CHECK(has_default_effect(SIGUSR1));
     return 0;
 }
 
@@ -115,22 +115,22 @@ REAL_CASE(all_futures_of_a_signal_complete) {
     mouv_future_t one = mouv_signal_future(SIGUSR1), two = mouv_signal_future(SIGUSR1);
     mouv_future_t other = mouv_signal_future(SIGUSR2);
     kill(getpid(), SIGUSR1);
-    check_int(mouv_await(mouv_gather(one, two), NULL), 0);
-    check(!mouv_future_done(other));
+    CHECK_INT(mouv_await(mouv_gather(one, two), NULL), 0);
+    CHECK(!mouv_future_done(other));
     mouv_future_drop(&other);
-    check(has_default_effect(SIGUSR2));
+    CHECK(has_default_effect(SIGUSR2));
     return 0;
 }
 
 REAL_CASE(cancelled_future_listens_no_more) {
-    check_int(mouv_await_for(mouv_signal_future(SIGUSR1), 10, NULL), MOUV_ETIMEDOUT);
-    check(has_default_effect(SIGUSR1));
+    CHECK_INT(mouv_await_for(mouv_signal_future(SIGUSR1), 10, NULL), MOUV_ETIMEDOUT);
+    CHECK(has_default_effect(SIGUSR1));
     mouv_future_t one = mouv_signal_future(SIGUSR1), two = mouv_signal_future(SIGUSR1);
     mouv_future_cancel(one);
-    check(!has_default_effect(SIGUSR1));
+    CHECK(!has_default_effect(SIGUSR1));
     kill(getpid(), SIGUSR1);
-    check_int(mouv_await(two, NULL), SIGUSR1);
-    check_int(mouv_await(one, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(two, NULL), SIGUSR1);
+    CHECK_INT(mouv_await(one, NULL), MOUV_ECANCELED);
     return 0;
 }
 
@@ -138,10 +138,10 @@ REAL_CASE(future_goes_before_the_handler) {
     mouv_signal_add_handler(SIGUSR1, say_number, "a");
     mouv_future_t future = mouv_signal_future(SIGUSR1);
     raise_and_wait(SIGUSR1);
-    check_str(events(), "");
-    check_int(mouv_await(future, NULL), SIGUSR1);
+    CHECK_STRING(events(), "");
+    CHECK_INT(mouv_await(future, NULL), SIGUSR1);
     raise_and_wait(SIGUSR1);
-    check_str(events(), "a:10");
+    CHECK_STRING(events(), "a:10");
     return 0;
 }
 
@@ -150,11 +150,11 @@ REAL_CASE(future_goes_before_the_handler) {
 REAL_CASE(what_is_no_signal_is_refused) {
     const int numbers[] = {0, -1, SIGKILL, SIGSTOP, 1000, INT32_MAX};
     for (int i = 0; i < 6; i++) {
-        check_int(mouv_signal_add_handler(numbers[i], say_number, NULL), MOUV_EINVAL);
-        check_int(mouv_await(mouv_signal_future(numbers[i]), NULL), MOUV_EINVAL);
-        check(!mouv_signal_remove_handler(numbers[i]));
+        CHECK_INT(mouv_signal_add_handler(numbers[i], say_number, NULL), MOUV_EINVAL);
+        CHECK_INT(mouv_await(mouv_signal_future(numbers[i]), NULL), MOUV_EINVAL);
+        CHECK(!mouv_signal_remove_handler(numbers[i]));
     }
-    check_int(mouv_signal_add_handler(SIGUSR1, NULL, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_signal_add_handler(SIGUSR1, NULL, NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -302,22 +302,22 @@ static void handler_of_the_program_replaces_that_of_mouv_main(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(handler_is_called_at_each_signal),
-        CASE(second_handler_replaces_the_first),
-        CASE(removed_handler_gives_the_signal_its_default_effect_back),
-        CASE(handler_may_remove_itself),
-        CASE(handlers_end_with_the_runtime),
-        CASE(handler_keeps_no_loop_alive_and_closes_with_the_runtime),
-        CASE(future_completes_with_the_number_of_the_signal),
-        CASE(all_futures_of_a_signal_complete),
-        CASE(cancelled_future_listens_no_more),
-        CASE(future_goes_before_the_handler),
-        CASE(what_is_no_signal_is_refused),
-        CASE(signals_without_a_loop_are_refused),
-        CASE(second_ctrl_c_ends_a_program_whose_loop_is_stuck),
-        CASE(second_signal_of_either_kind_ends_the_process_during_cleanup),
-        CASE(awaited_sigterm_does_not_cancel_the_main_task_but_the_next_does),
-        CASE(handler_of_the_program_replaces_that_of_mouv_main),
+        TEST(handler_is_called_at_each_signal),
+        TEST(second_handler_replaces_the_first),
+        TEST(removed_handler_gives_the_signal_its_default_effect_back),
+        TEST(handler_may_remove_itself),
+        TEST(handlers_end_with_the_runtime),
+        TEST(handler_keeps_no_loop_alive_and_closes_with_the_runtime),
+        TEST(future_completes_with_the_number_of_the_signal),
+        TEST(all_futures_of_a_signal_complete),
+        TEST(cancelled_future_listens_no_more),
+        TEST(future_goes_before_the_handler),
+        TEST(what_is_no_signal_is_refused),
+        TEST(signals_without_a_loop_are_refused),
+        TEST(second_ctrl_c_ends_a_program_whose_loop_is_stuck),
+        TEST(second_signal_of_either_kind_ends_the_process_during_cleanup),
+        TEST(awaited_sigterm_does_not_cancel_the_main_task_but_the_next_does),
+        TEST(handler_of_the_program_replaces_that_of_mouv_main),
     };
     return RUN_CASES(cases);
 }

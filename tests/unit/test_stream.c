@@ -27,7 +27,8 @@
 #include <uv.h>
 
 #include "../support/bson_walk.h"
-#include "mongo/transport/driver/stream.h"
+#include "mongo/transport/driver/stream_checked.h"
+#include "mongo/transport/driver/stream_socket.h"
 #include "mongo/wire/op_msg.h"
 
 #define REQUEST 77
@@ -62,8 +63,8 @@ static void pair_open(pair_t *pair) {
     assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     pair->peer = ends[1];
     pair->line = mouv__interruptible_new();
-    mongoc_stream_t *lowest = mouv__socket_stream_new(pair->line, ends[0], &pair->socket);
-    pair->stream = mouv__checked_stream_new(lowest, pair->socket);
+    mongoc_stream_t *lowest = mouv__stream_socket_new(pair->line, ends[0], &pair->socket);
+    pair->stream = mouv__stream_checked_new(lowest, pair->socket);
     assert_non_null(pair->stream);
     mouv__interruptible_begin(pair->line, 1, 0);
 }

@@ -11,8 +11,8 @@ CORO_CASE(task_starts_at_its_creators_next_suspension) {
     event("created");
     mouv_sleep_ms(0);
     event("resumed");
-    check_int(mouv_await(task, NULL), 0);
-    check_str(events(), "created body resumed");
+    CHECK_INT(mouv_await(task, NULL), 0);
+    CHECK_STRING(events(), "created body resumed");
     return 0;
 }
 
@@ -20,7 +20,7 @@ CORO_CASE(tasks_start_first_come_first_served) {
     const char *words[] = {"a", "b", "c", "d", "e"};
     for (int i = 0; i < 5; i++) mouv_future_unref(mouv_task(say, (void *)words[i]));
     yield(1);
-    check_str(events(), "a b c d e");
+    CHECK_STRING(events(), "a b c d e");
     return 0;
 }
 
@@ -34,8 +34,8 @@ static int two_steps(void *word) {
 
 CORO_CASE(ready_tasks_take_turns) {
     mouv_future_t both = mouv_gather(mouv_task(two_steps, "a"), mouv_task(two_steps, "b"));
-    check_int(mouv_await(both, NULL), 0);
-    check_str(events(), "a1 b1 a2 b2 a3 b3");
+    CHECK_INT(mouv_await(both, NULL), 0);
+    CHECK_STRING(events(), "a1 b1 a2 b2 a3 b3");
     return 0;
 }
 
@@ -50,7 +50,7 @@ CORO_CASE(task_made_in_a_tick_runs_after_those_that_were_ready) {
     mouv_future_unref(mouv_task(spawns, NULL));
     mouv_future_unref(mouv_task(say, "other"));
     yield(3);
-    check_str(events(), "parent other child");
+    CHECK_STRING(events(), "parent other child");
     return 0;
 }
 
@@ -59,7 +59,7 @@ CORO_CASE(unreferenced_task_runs_to_its_end) {
     mouv_future_unref(mouv_task(sleeper, &ms));
     mouv_future_unref(mouv_task(two_steps, "x"));
     pause_ms(20);
-    check_str(events(), "x1 x2 x3");
+    CHECK_STRING(events(), "x1 x2 x3");
     return 0;
 }
 
@@ -67,18 +67,18 @@ CORO_CASE(awaited_task_gives_its_int) {
     const int values[] = {0, 1, 200, INT_MAX, -1, -5, INT_MIN};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         int value = values[i];
-        check_int(mouv_await(mouv_task(return_int, &value), NULL), value);
-        check_int(mouv_await(mouv_coro(return_int, &value), NULL), value);
+        CHECK_INT(mouv_await(mouv_task(return_int, &value), NULL), value);
+        CHECK_INT(mouv_await(mouv_coro(return_int, &value), NULL), value);
     }
     return 0;
 }
 
 CORO_CASE(task_without_a_body_fails_at_the_await) {
     mouv_error_t error = {0};
-    check_int(mouv_await(mouv_task(NULL, NULL), &error), MOUV_EINVAL);
-    check(error.message[0] != '\0');
-    check_int(mouv_await(mouv_coro(NULL, NULL), NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_task_copy(NULL, "x", 1), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_task(NULL, NULL), &error), MOUV_EINVAL);
+    CHECK(error.message[0] != '\0');
+    CHECK_INT(mouv_await(mouv_coro(NULL, NULL), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_task_copy(NULL, "x", 1), NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -87,10 +87,10 @@ CORO_CASE(task_without_a_body_fails_at_the_await) {
 CORO_CASE(coroutine_does_not_run_before_it_is_awaited) {
     mouv_future_t coro = mouv_coro(say, "body");
     mouv_sleep_ms(5);
-    check(!mouv_future_done(coro));
+    CHECK(!mouv_future_done(coro));
     event("await");
-    check_int(mouv_await(coro, NULL), 0);
-    check_str(events(), "await body");
+    CHECK_INT(mouv_await(coro, NULL), 0);
+    CHECK_STRING(events(), "await body");
     return 0;
 }
 
@@ -102,21 +102,21 @@ static int note_task(void *id) {
 CORO_CASE(awaited_coroutine_is_a_call_in_the_same_task) {
     uint64_t in_coro = 0, in_task = 0;
     mouv_future_unref(mouv_task(say, "other"));
-    check_int(mouv_await(mouv_coro(note_task, &in_coro), NULL), 0);
-    check_str(events(), ""); /* it did not suspend, so nothing else ran */
-    check(in_coro == mouv_current_task().id);
-    check_int(mouv_await(mouv_task(note_task, &in_task), NULL), 0);
-    check(in_task != mouv_current_task().id);
+    CHECK_INT(mouv_await(mouv_coro(note_task, &in_coro), NULL), 0);
+    CHECK_STRING(events(), ""); /* it did not suspend, so nothing else ran */
+    CHECK(in_coro == mouv_current_task().id);
+    CHECK_INT(mouv_await(mouv_task(note_task, &in_task), NULL), 0);
+    CHECK(in_task != mouv_current_task().id);
     return 0;
 }
 
 CORO_CASE(coroutine_can_be_awaited_once) {
     mouv_error_t error = {0};
     mouv_future_t coro = mouv_coro(say, "body");
-    check_int(mouv_await(coro, NULL), 0);
-    check_int(mouv_await(coro, &error), MOUV_EINVAL);
-    check_has(error.message, "already consumed");
-    check_str(events(), "body");
+    CHECK_INT(mouv_await(coro, NULL), 0);
+    CHECK_INT(mouv_await(coro, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "already consumed");
+    CHECK_STRING(events(), "body");
     return 0;
 }
 
@@ -128,7 +128,7 @@ static int nested(void *depth) {
 
 CORO_CASE(coroutines_nest) {
     int depth = 40;
-    check_int(mouv_await(mouv_coro(nested, &depth), NULL), 0);
+    CHECK_INT(mouv_await(mouv_coro(nested, &depth), NULL), 0);
     return 0;
 }
 
@@ -140,7 +140,7 @@ static int chain(void *depth) {
 
 CORO_CASE(thousand_tasks_await_one_another_in_a_chain) {
     int depth = 1000;
-    check_int(mouv_await(mouv_task(chain, &depth), NULL), 7);
+    CHECK_INT(mouv_await(mouv_task(chain, &depth), NULL), 7);
     return 0;
 }
 
@@ -154,8 +154,8 @@ struct args {
 static int add(void *arg) {
     struct args *args = arg;
     mouv_sleep_ms(1);
-    check_int((uintptr_t)arg % alignof(max_align_t), 0);
-    check_str(args->text, "copied");
+    CHECK_INT((uintptr_t)arg % alignof(max_align_t), 0);
+    CHECK_STRING(args->text, "copied");
     args->text[0] = 'X'; /* ours to write to */
     return args->a + args->b;
 }
@@ -170,7 +170,7 @@ static mouv_future_t add_later(int a, int b) {
 CORO_CASE(task_copy_outlives_its_arguments) {
     mouv_future_t tasks[20];
     for (int i = 0; i < 20; i++) tasks[i] = add_later(i, 1000);
-    for (int i = 0; i < 20; i++) check_int(mouv_await(tasks[i], NULL), i + 1000);
+    for (int i = 0; i < 20; i++) CHECK_INT(mouv_await(tasks[i], NULL), i + 1000);
     return 0;
 }
 
@@ -186,7 +186,7 @@ CORO_CASE(task_copy_takes_large_blocks) {
     memset(block, 3, 100000);
     mouv_future_t task = mouv_task_copy(checksum, block, 100000);
     free(block);
-    check_int(mouv_await(task, NULL), 300000);
+    CHECK_INT(mouv_await(task, NULL), 300000);
     return 0;
 }
 
@@ -196,13 +196,13 @@ static int ends_with_7(void *arg) {
 }
 
 CORO_CASE(task_copy_of_nothing_runs) {
-    check_int(mouv_await(mouv_task_copy(ends_with_7, NULL, 0), NULL), 7);
-    check_int(mouv_await(mouv_task_copy(ends_with_7, "", 0), NULL), 7);
+    CHECK_INT(mouv_await(mouv_task_copy(ends_with_7, NULL, 0), NULL), 7);
+    CHECK_INT(mouv_await(mouv_task_copy(ends_with_7, "", 0), NULL), 7);
     return 0;
 }
 
 CORO_CASE(task_copy_of_null_with_a_size_is_refused) {
-    check_int(mouv_await(mouv_task_copy(ends_with_7, NULL, 8), NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_task_copy(ends_with_7, NULL, 8), NULL), MOUV_EINVAL);
     return 0;
 }
 
@@ -211,15 +211,15 @@ CORO_CASE(task_with_copy_ignores_arg) {
     mouv_task_opts_t opts = {.copy = &args, .copy_size_bytes = sizeof args};
     mouv_future_t task = mouv_task_with(add, (void *)1, &opts);
     memset(&args, 'x', sizeof args);
-    check_int(mouv_await(task, NULL), 3);
+    CHECK_INT(mouv_await(task, NULL), 3);
     return 0;
 }
 
 CORO_CASE(task_with_zero_options_is_a_task) {
     int five = 5;
     mouv_task_opts_t opts = {0};
-    check_int(mouv_await(mouv_task_with(return_int, &five, &opts), NULL), 5);
-    check_int(mouv_await(mouv_task_with(return_int, &five, NULL), NULL), 5);
+    CHECK_INT(mouv_await(mouv_task_with(return_int, &five, &opts), NULL), 5);
+    CHECK_INT(mouv_await(mouv_task_with(return_int, &five, NULL), NULL), 5);
     return 0;
 }
 
@@ -236,38 +236,38 @@ CORO_CASE(task_with_a_name_has_it_copied_and_cut) {
     mouv_task_opts_t opts = {.name = name};
     mouv_future_t task = mouv_task_with(says_its_name, NULL, &opts);
     name[0] = 'X';
-    check_int(mouv_await(task, NULL), 0);
+    CHECK_INT(mouv_await(task, NULL), 0);
     opts.name = "1234567890123456789012345678901234567890";
-    check_int(mouv_await(mouv_task_with(says_its_name, NULL, &opts), NULL), 0);
-    check_str(events(), "worker 1234567890123456789012345678901");
+    CHECK_INT(mouv_await(mouv_task_with(says_its_name, NULL, &opts), NULL), 0);
+    CHECK_STRING(events(), "worker 1234567890123456789012345678901");
     return 0;
 }
 
 CORO_CASE(current_task_is_the_handle_the_creator_has) {
     uint64_t id = 0;
     mouv_future_t task = mouv_task(note_task, &id);
-    check_int(mouv_await(task, NULL), 0);
-    check(id == task.id);
-    check(!mouv_future_done(mouv_current_task()));
+    CHECK_INT(mouv_await(task, NULL), 0);
+    CHECK(id == task.id);
+    CHECK(!mouv_future_done(mouv_current_task()));
     return 0;
 }
 
 static void outside(mouv_future_t future, void *arg) {
     (void)future, (void)arg;
-    check(!mouv_in_coroutine());
-    check(mouv_future_done(mouv_current_task()));
-    check(!mouv_future_cancel(mouv_current_task()));
-    check(!mouv_cancelling());
-    check(!mouv_uncancel());
+    CHECK(!mouv_in_coroutine());
+    CHECK(mouv_future_done(mouv_current_task()));
+    CHECK(!mouv_future_cancel(mouv_current_task()));
+    CHECK(!mouv_cancelling());
+    CHECK(!mouv_uncancel());
     event("outside");
 }
 
 CORO_CASE(there_is_no_current_task_in_a_callback) {
-    check(mouv_in_coroutine());
-    check_int(mouv_then(mouv_sleep_future(0), outside, NULL), 0);
+    CHECK(mouv_in_coroutine());
+    CHECK_INT(mouv_then(mouv_sleep_future(0), outside, NULL), 0);
     mouv_sleep_ms(5);
-    check_str(events(), "outside");
-    check(mouv_in_coroutine());
+    CHECK_STRING(events(), "outside");
+    CHECK(mouv_in_coroutine());
     return 0;
 }
 
@@ -278,9 +278,9 @@ static void there_is_no_current_task_without_a_runtime(void **state) {
 }
 
 CORO_CASE(task_is_not_cancelling_by_itself) {
-    check(!mouv_cancelling());
-    check(!mouv_uncancel());
-    check_int(mouv_sleep_ms(0), 0);
+    CHECK(!mouv_cancelling());
+    CHECK(!mouv_uncancel());
+    CHECK_INT(mouv_sleep_ms(0), 0);
     return 0;
 }
 
@@ -303,15 +303,15 @@ static int uses_stack(void *kib) {
 CORO_CASE(default_stack_carries_deep_recursion) {
     int kib = getenv("MOUV_TEST_SLOW") ? 40 : 150;
     mouv_future_t a = mouv_task(uses_stack, &kib), b = mouv_task(uses_stack, &kib);
-    check_int(mouv_await(a, NULL), kib);
-    check_int(mouv_await(b, NULL), kib);
+    CHECK_INT(mouv_await(a, NULL), kib);
+    CHECK_INT(mouv_await(b, NULL), kib);
     return 0;
 }
 
 CORO_CASE(larger_stack_carries_deeper_recursion) {
     int kib = 1500;
     mouv_task_opts_t opts = {.stack_size = 16 << 20};
-    check_int(mouv_await(mouv_task_with(uses_stack, &kib, &opts), NULL), kib);
+    CHECK_INT(mouv_await(mouv_task_with(uses_stack, &kib, &opts), NULL), kib);
     return 0;
 }
 
@@ -320,7 +320,7 @@ CORO_CASE(smallest_stack_is_still_usable) {
     const size_t sizes[] = {1, 4096, 16 << 10, 20000, 32 << 10};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         mouv_task_opts_t opts = {.stack_size = sizes[i]};
-        check_int(mouv_await(mouv_task_with(uses_stack, &kib, &opts), NULL), kib);
+        CHECK_INT(mouv_await(mouv_task_with(uses_stack, &kib, &opts), NULL), kib);
     }
     return 0;
 }
@@ -329,11 +329,11 @@ CORO_CASE(impossible_stack_fails_at_the_await) {
     mouv_error_t error = {0};
     mouv_task_opts_t opts = {.stack_size = SIZE_MAX};
     int rc = mouv_await(mouv_task_with(ends_with_7, NULL, &opts), &error);
-    check(rc == MOUV_ENOMEM || rc == MOUV_EINVAL);
-    check(error.message[0] != '\0');
+    CHECK(rc == MOUV_ENOMEM || rc == MOUV_EINVAL);
+    CHECK(error.message[0] != '\0');
     opts.stack_size = SIZE_MAX / 2;
     rc = mouv_await(mouv_task_with(ends_with_7, NULL, &opts), NULL);
-    check(rc == MOUV_ENOMEM || rc == MOUV_EINVAL);
+    CHECK(rc == MOUV_ENOMEM || rc == MOUV_EINVAL);
     return 0;
 }
 
@@ -352,11 +352,11 @@ CORO_CASE(ten_thousand_tasks_run_at_once) {
     int count = 0, wrong = 0;
     int64_t began = clock_ms();
     for (int i = 0; i < many; i++) tasks[i] = mouv_task(counts, &count);
-    check_int(count, 0);
+    CHECK_INT(count, 0);
     for (int i = 0; i < many; i++) wrong += mouv_await(tasks[i], NULL) != 1;
-    check_int(wrong, 0);
-    check_int(count, many);
-    check(took(began, 10)); /* one by one: 10 ms each */
+    CHECK_INT(wrong, 0);
+    CHECK_INT(count, many);
+    CHECK(took(began, 10)); /* one by one: 10 ms each */
     free(tasks);
     return 0;
 }
@@ -364,7 +364,7 @@ CORO_CASE(ten_thousand_tasks_run_at_once) {
 CORO_CASE(ten_thousand_tasks_run_one_after_another) {
     int value = 3, sum = 0;
     for (int i = 0; i < 10000; i++) sum += mouv_await(mouv_task(return_int, &value), NULL);
-    check_int(sum, 30000);
+    CHECK_INT(sum, 30000);
     return 0;
 }
 
@@ -386,7 +386,7 @@ CORO_CASE(locals_survive_switches) {
         seeds[i] = i;
         tasks[i] = mouv_task(keeps_locals, &seeds[i]);
     }
-    check_int(mouv_await(mouv_gather_array(tasks, 50), NULL), 0);
+    CHECK_INT(mouv_await(mouv_gather_array(tasks, 50), NULL), 0);
     return 0;
 }
 
@@ -403,44 +403,44 @@ static int floats(void *arg) {
 
 CORO_CASE(floating_point_survives_switches) {
     int a = 1, b = 1000;
-    check_int(mouv_await(mouv_task(floats, &a), NULL), 0);
-    check_int(mouv_await(mouv_gather(mouv_task(floats, &a), mouv_task(floats, &b)), NULL), 0);
+    CHECK_INT(mouv_await(mouv_task(floats, &a), NULL), 0);
+    CHECK_INT(mouv_await(mouv_gather(mouv_task(floats, &a), mouv_task(floats, &b)), NULL), 0);
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(task_starts_at_its_creators_next_suspension),
-        CASE(tasks_start_first_come_first_served),
-        CASE(ready_tasks_take_turns),
-        CASE(task_made_in_a_tick_runs_after_those_that_were_ready),
-        CASE(unreferenced_task_runs_to_its_end),
-        CASE(awaited_task_gives_its_int),
-        CASE(task_without_a_body_fails_at_the_await),
-        CASE(coroutine_does_not_run_before_it_is_awaited),
-        CASE(awaited_coroutine_is_a_call_in_the_same_task),
-        CASE(coroutine_can_be_awaited_once),
-        CASE(coroutines_nest),
-        CASE(thousand_tasks_await_one_another_in_a_chain),
-        CASE(task_copy_outlives_its_arguments),
-        CASE(task_copy_takes_large_blocks),
-        CASE(task_copy_of_nothing_runs),
-        CASE(task_copy_of_null_with_a_size_is_refused),
-        CASE(task_with_copy_ignores_arg),
-        CASE(task_with_zero_options_is_a_task),
-        CASE(task_with_a_name_has_it_copied_and_cut),
-        CASE(current_task_is_the_handle_the_creator_has),
-        CASE(there_is_no_current_task_in_a_callback),
-        CASE(there_is_no_current_task_without_a_runtime),
-        CASE(task_is_not_cancelling_by_itself),
-        CASE(default_stack_carries_deep_recursion),
-        CASE(larger_stack_carries_deeper_recursion),
-        CASE(smallest_stack_is_still_usable),
-        CASE(impossible_stack_fails_at_the_await),
-        CASE(ten_thousand_tasks_run_at_once),
-        CASE(ten_thousand_tasks_run_one_after_another),
-        CASE(locals_survive_switches),
-        CASE(floating_point_survives_switches),
+        TEST(task_starts_at_its_creators_next_suspension),
+        TEST(tasks_start_first_come_first_served),
+        TEST(ready_tasks_take_turns),
+        TEST(task_made_in_a_tick_runs_after_those_that_were_ready),
+        TEST(unreferenced_task_runs_to_its_end),
+        TEST(awaited_task_gives_its_int),
+        TEST(task_without_a_body_fails_at_the_await),
+        TEST(coroutine_does_not_run_before_it_is_awaited),
+        TEST(awaited_coroutine_is_a_call_in_the_same_task),
+        TEST(coroutine_can_be_awaited_once),
+        TEST(coroutines_nest),
+        TEST(thousand_tasks_await_one_another_in_a_chain),
+        TEST(task_copy_outlives_its_arguments),
+        TEST(task_copy_takes_large_blocks),
+        TEST(task_copy_of_nothing_runs),
+        TEST(task_copy_of_null_with_a_size_is_refused),
+        TEST(task_with_copy_ignores_arg),
+        TEST(task_with_zero_options_is_a_task),
+        TEST(task_with_a_name_has_it_copied_and_cut),
+        TEST(current_task_is_the_handle_the_creator_has),
+        TEST(there_is_no_current_task_in_a_callback),
+        TEST(there_is_no_current_task_without_a_runtime),
+        TEST(task_is_not_cancelling_by_itself),
+        TEST(default_stack_carries_deep_recursion),
+        TEST(larger_stack_carries_deeper_recursion),
+        TEST(smallest_stack_is_still_usable),
+        TEST(impossible_stack_fails_at_the_await),
+        TEST(ten_thousand_tasks_run_at_once),
+        TEST(ten_thousand_tasks_run_one_after_another),
+        TEST(locals_survive_switches),
+        TEST(floating_point_survives_switches),
     };
     return RUN_CASES(cases);
 }

@@ -20,20 +20,20 @@ static void note_ended(void *arg) {
 static void on_thread(void *arg) {
     other_t *other = arg;
     other->fn(other->remote, other->arg);
-    check_int(mouv_call_soon_threadsafe(other->remote, note_ended, other), 0);
+    CHECK_INT(mouv_call_soon_threadsafe(other->remote, note_ended, other), 0);
 }
 
 static void start(other_t *other, void (*fn)(mouv_remote_t *, void *), void *arg) {
     *other = (other_t){.fn = fn, .arg = arg};
     other->remote = mouv_remote_new(mouv_runtime_current());
     other->ended = mouv_future_new();
-    check(uv_thread_create(&other->thread, on_thread, other) == 0);
+    CHECK(uv_thread_create(&other->thread, on_thread, other) == 0);
 }
 
 static void join(other_t *other) {
-    check_int(mouv_await(other->ended, NULL), 0);
+    CHECK_INT(mouv_await(other->ended, NULL), 0);
     uv_thread_join(&other->thread);
-    check(mouv_remote_unref(other->remote) == NULL);
+    CHECK(mouv_remote_unref(other->remote) == NULL);
 }
 
 static void on_other_thread(void (*fn)(mouv_remote_t *, void *), void *arg) {
@@ -49,9 +49,9 @@ static int calls;
 
 static void counts(void *arg) {
     uv_thread_t own = uv_thread_self();
-    check(uv_thread_equal(&own, &loop_thread));
-    check(!mouv_in_coroutine());
-    check_int(calls, *(int *)arg);
+    CHECK(uv_thread_equal(&own, &loop_thread));
+    CHECK(!mouv_in_coroutine());
+    CHECK_INT(calls, *(int *)arg);
     calls++;
 }
 
@@ -60,7 +60,7 @@ static void calls_500_times(mouv_remote_t *remote, void *arg) {
     (void)arg;
     for (int i = 0; i < 500; i++) {
         numbers[i] = i;
-        check_int(mouv_call_soon_threadsafe(remote, counts, &numbers[i]), 0);
+        CHECK_INT(mouv_call_soon_threadsafe(remote, counts, &numbers[i]), 0);
     }
 }
 
@@ -68,7 +68,7 @@ REAL_CASE(calls_of_a_thread_run_on_the_loop_in_their_order) {
     loop_thread = uv_thread_self();
     calls = 0;
     on_other_thread(calls_500_times, NULL);
-    check_int(calls, 500);
+    CHECK_INT(calls, 500);
     return 0;
 }
 
@@ -85,7 +85,7 @@ REAL_CASE(calls_of_many_threads_all_run) {
     int count = 0;
     for (int i = 0; i < 8; i++) start(&others[i], calls_200_times, &count);
     for (int i = 0; i < 8; i++) join(&others[i]);
-    check_int(count, 1600);
+    CHECK_INT(count, 1600);
     return 0;
 }
 
@@ -95,10 +95,10 @@ static void say_it(void *word) {
 
 REAL_CASE(call_on_the_own_thread_runs_later) {
     mouv_remote_t *remote = mouv_remote_new(mouv_runtime_current());
-    check_int(mouv_call_soon_threadsafe(remote, say_it, "called"), 0);
-    check_str(events(), "");
+    CHECK_INT(mouv_call_soon_threadsafe(remote, say_it, "called"), 0);
+    CHECK_STRING(events(), "");
     pause_ms(5);
-    check_str(events(), "called");
+    CHECK_STRING(events(), "called");
     mouv_remote_unref(remote);
     return 0;
 }
@@ -111,15 +111,15 @@ static void wakes(mouv_remote_t *remote, void *arg) {
 REAL_CASE(call_wakes_a_sleeping_loop) {
     int64_t began = clock_ms();
     on_other_thread(wakes, NULL);
-    check(took(began, 30));
+    CHECK(took(began, 30));
     return 0;
 }
 
 /* --- Tasks ---------------------------------------------------------------------------------- */
 
 static int sleeps_and_returns(void *arg) {
-    check(mouv_in_coroutine());
-    check_int(mouv_sleep_ms(10), 0);
+    CHECK(mouv_in_coroutine());
+    CHECK_INT(mouv_sleep_ms(10), 0);
     return *(int *)arg;
 }
 
@@ -130,10 +130,10 @@ static int fails_with_text(void *arg) {
 
 static void runs_both(mouv_remote_t *remote, void *arg) {
     mouv_error_t error = {0};
-    check_int(mouv_run_threadsafe(remote, sleeps_and_returns, arg, &error), 6);
-    check_int(mouv_run_threadsafe(remote, fails_with_text, arg, &error), -5);
-    check_str(error.message, "no user 6");
-    check_int(mouv_run_threadsafe(remote, fails_with_text, arg, NULL), -5);
+    CHECK_INT(mouv_run_threadsafe(remote, sleeps_and_returns, arg, &error), 6);
+    CHECK_INT(mouv_run_threadsafe(remote, fails_with_text, arg, &error), -5);
+    CHECK_STRING(error.message, "no user 6");
+    CHECK_INT(mouv_run_threadsafe(remote, fails_with_text, arg, NULL), -5);
 }
 
 REAL_CASE(run_gives_the_result_or_the_whole_error) {
@@ -170,7 +170,7 @@ static int times_out(mouv_remote_t *remote, mouv_fn_t body, void *arg, int64_t *
     for (*ms = 20;; *ms *= 4) {
         rc = mouv_run_threadsafe_for(remote, body, arg, *ms, error);
         if (__atomic_load_n(&begun, __ATOMIC_ACQUIRE)) return rc;
-        check_int(rc, MOUV_ETIMEDOUT);
+        CHECK_INT(rc, MOUV_ETIMEDOUT);
     }
 }
 
@@ -179,20 +179,20 @@ static void runs_for_20_ms(mouv_remote_t *remote, void *arg) {
     int cleaned = 0;
     int64_t ms, began = clock_ms();
     (void)arg;
-    check_int(times_out(remote, forever, &cleaned, &ms, &error), MOUV_ETIMEDOUT);
-    check(took(began, ms + 20)); /* also for the clean-up */
-    check_int(cleaned, 1);       /* the body has returned: `cleaned` may lie on this stack */
-    check_int(error.code, MOUV_ETIMEDOUT);
-    check_int(error.cause, MOUV_ECANCELED);
-    check_int(times_out(remote, swallows, NULL, &ms, &error), 9);
-    check_int(mouv_run_threadsafe_for(remote, sleeps_and_returns, &(int){3}, 60000, &error), 3);
-    check(mouv_run_threadsafe_for(remote, forever, &cleaned, 0, &error) < 0);
-    check(mouv_run_threadsafe_for(remote, forever, &cleaned, -1, &error) < 0);
+    CHECK_INT(times_out(remote, forever, &cleaned, &ms, &error), MOUV_ETIMEDOUT);
+    CHECK(took(began, ms + 20)); /* also for the clean-up */
+    CHECK_INT(cleaned, 1);       /* the body has returned: `cleaned` may lie on this stack */
+    CHECK_INT(error.code, MOUV_ETIMEDOUT);
+    CHECK_INT(error.cause, MOUV_ECANCELED);
+    CHECK_INT(times_out(remote, swallows, NULL, &ms, &error), 9);
+    CHECK_INT(mouv_run_threadsafe_for(remote, sleeps_and_returns, &(int){3}, 60000, &error), 3);
+    CHECK(mouv_run_threadsafe_for(remote, forever, &cleaned, 0, &error) < 0);
+    CHECK(mouv_run_threadsafe_for(remote, forever, &cleaned, -1, &error) < 0);
 }
 
 REAL_CASE(timeout_cancels_the_task_and_waits_for_its_end) {
     on_other_thread(runs_for_20_ms, NULL);
-    check_has(events(), "cancelled cleaned");
+    CHECK_CONTAINS(events(), "cancelled cleaned");
     return 0;
 }
 
@@ -202,25 +202,25 @@ static void handles_a_task(mouv_remote_t *remote, void *arg) {
     begun = 0;
     mouv_remote_task_t *task = mouv_remote_task(remote, forever, &cleaned);
     while (!__atomic_load_n(&begun, __ATOMIC_ACQUIRE)) uv_sleep(1);
-    check_int(mouv_remote_task_wait(task, 20, NULL), MOUV_ETIMEDOUT);
-    check(!mouv_remote_task_done(task));
-    check(mouv_remote_task_cancel(task));
-    check(!mouv_remote_task_cancel(task));
-    check_int(mouv_remote_task_wait(task, INT64_MAX, NULL), MOUV_ECANCELED);
-    check_int(mouv_remote_task_wait(task, 0, NULL), MOUV_ECANCELED); /* again */
-    check(mouv_remote_task_done(task));
-    check(!mouv_remote_task_cancel(task));
-    check_int(cleaned, 1);
-    check(mouv_remote_task_unref(task) == NULL);
+    CHECK_INT(mouv_remote_task_wait(task, 20, NULL), MOUV_ETIMEDOUT);
+    CHECK(!mouv_remote_task_done(task));
+    CHECK(mouv_remote_task_cancel(task));
+    CHECK(!mouv_remote_task_cancel(task));
+    CHECK_INT(mouv_remote_task_wait(task, INT64_MAX, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_remote_task_wait(task, 0, NULL), MOUV_ECANCELED); /* again */
+    CHECK(mouv_remote_task_done(task));
+    CHECK(!mouv_remote_task_cancel(task));
+    CHECK_INT(cleaned, 1);
+    CHECK(mouv_remote_task_unref(task) == NULL);
 
     task = mouv_remote_task(remote, sleeps_and_returns, &(int){4});
-    check_int(mouv_remote_task_wait(task, 60000, NULL), 4);
+    CHECK_INT(mouv_remote_task_wait(task, 60000, NULL), 4);
     mouv_remote_task_unref(task);
 }
 
 REAL_CASE(cancel_reaches_into_the_loop) {
     on_other_thread(handles_a_task, NULL);
-    check_str(events(), "cancelled cleaned");
+    CHECK_STRING(events(), "cancelled cleaned");
     return 0;
 }
 
@@ -242,7 +242,7 @@ REAL_CASE(task_that_is_let_go_runs_on) {
     int count = 0;
     on_other_thread(leaves_tasks, &count);
     pause_ms(5);
-    check(count >= 20 && count <= 40);
+    CHECK(count >= 20 && count <= 40);
     return 0;
 }
 
@@ -252,16 +252,16 @@ REAL_CASE(waiting_on_the_own_thread_is_refused) {
     mouv_error_t error = {0};
     int count = 0;
     mouv_remote_t *remote = mouv_remote_new(mouv_runtime_current());
-    check_int(mouv_run_threadsafe(remote, notes, &count, &error), MOUV_EDEADLK);
-    check_int(error.code, MOUV_EDEADLK);
-    check_int(mouv_run_threadsafe_for(remote, notes, &count, 10, NULL), MOUV_EDEADLK);
+    CHECK_INT(mouv_run_threadsafe(remote, notes, &count, &error), MOUV_EDEADLK);
+    CHECK_INT(error.code, MOUV_EDEADLK);
+    CHECK_INT(mouv_run_threadsafe_for(remote, notes, &count, 10, NULL), MOUV_EDEADLK);
     mouv_sleep_ms(5);
-    check_int(count, 0);
+    CHECK_INT(count, 0);
 
     mouv_remote_task_t *task = mouv_remote_task(remote, notes, &count);
-    check_int(mouv_remote_task_wait(task, 1000, &error), MOUV_EDEADLK);
+    CHECK_INT(mouv_remote_task_wait(task, 1000, &error), MOUV_EDEADLK);
     pause_ms(5);
-    check_int(mouv_remote_task_wait(task, 1000, &error), -7); /* done: nothing to wait for */
+    CHECK_INT(mouv_remote_task_wait(task, 1000, &error), -7); /* done: nothing to wait for */
     mouv_remote_task_unref(task);
     mouv_remote_unref(remote);
     return 0;
@@ -285,10 +285,10 @@ static void nothing_is_refused(void **state) {
 
 static void asks_for_a_foreign_address(mouv_remote_t *remote, void *runtime) {
     (void)remote;
-    check(mouv_remote_new(runtime) == NULL);
-    check_int(mouv_call_soon_threadsafe(remote, NULL, NULL), MOUV_EINVAL);
-    check_int(mouv_run_threadsafe(remote, NULL, NULL, NULL), MOUV_EINVAL);
-    check(mouv_remote_task(remote, NULL, NULL) == NULL);
+    CHECK(mouv_remote_new(runtime) == NULL);
+    CHECK_INT(mouv_call_soon_threadsafe(remote, NULL, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_run_threadsafe(remote, NULL, NULL, NULL), MOUV_EINVAL);
+    CHECK(mouv_remote_task(remote, NULL, NULL) == NULL);
 }
 
 REAL_CASE(address_is_given_on_the_own_thread_only) {
@@ -347,7 +347,7 @@ static void bothers(void *arg) {
         mouv_remote_task_unref(task);
         int rc = mouv_run_threadsafe_for(bother->remote, naps, NULL, 100000, &error);
         if (rc == MOUV_ECLOSED) break;
-        check(rc == 0 || rc == MOUV_ECANCELED);
+        CHECK(rc == 0 || rc == MOUV_ECANCELED);
     }
     bother->closed = 1;
     mouv_remote_unref(bother->remote);
@@ -376,7 +376,7 @@ static void runtime_closes_amid_calls_and_every_thread_gets_its_answer(void **st
 
 static void offloaded(mouv_remote_t *remote, void *arg) {
     (void)arg;
-    check_int(mouv_run_threadsafe(remote, sleeps_and_returns, &(int){2}, NULL), 2);
+    CHECK_INT(mouv_run_threadsafe(remote, sleeps_and_returns, &(int){2}, NULL), 2);
 }
 
 static int calls_back(void *remote) {
@@ -386,27 +386,27 @@ static int calls_back(void *remote) {
 
 REAL_CASE(offloaded_function_may_run_a_task_on_the_loop_that_awaits_it) {
     mouv_remote_t *remote = mouv_remote_new(mouv_runtime_current());
-    check_int(mouv_await(mouv_offload(calls_back, remote), NULL), 5);
+    CHECK_INT(mouv_await(mouv_offload(calls_back, remote), NULL), 5);
     mouv_remote_unref(remote);
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(calls_of_a_thread_run_on_the_loop_in_their_order),
-        CASE(calls_of_many_threads_all_run),
-        CASE(call_on_the_own_thread_runs_later),
-        CASE(call_wakes_a_sleeping_loop),
-        CASE(run_gives_the_result_or_the_whole_error),
-        CASE(timeout_cancels_the_task_and_waits_for_its_end),
-        CASE(cancel_reaches_into_the_loop),
-        CASE(task_that_is_let_go_runs_on),
-        CASE(waiting_on_the_own_thread_is_refused),
-        CASE(nothing_is_refused),
-        CASE(address_is_given_on_the_own_thread_only),
-        CASE(address_of_a_runtime_that_has_gone_says_so),
-        CASE(runtime_closes_amid_calls_and_every_thread_gets_its_answer),
-        CASE(offloaded_function_may_run_a_task_on_the_loop_that_awaits_it),
+        TEST(calls_of_a_thread_run_on_the_loop_in_their_order),
+        TEST(calls_of_many_threads_all_run),
+        TEST(call_on_the_own_thread_runs_later),
+        TEST(call_wakes_a_sleeping_loop),
+        TEST(run_gives_the_result_or_the_whole_error),
+        TEST(timeout_cancels_the_task_and_waits_for_its_end),
+        TEST(cancel_reaches_into_the_loop),
+        TEST(task_that_is_let_go_runs_on),
+        TEST(waiting_on_the_own_thread_is_refused),
+        TEST(nothing_is_refused),
+        TEST(address_is_given_on_the_own_thread_only),
+        TEST(address_of_a_runtime_that_has_gone_says_so),
+        TEST(runtime_closes_amid_calls_and_every_thread_gets_its_answer),
+        TEST(offloaded_function_may_run_a_task_on_the_loop_that_awaits_it),
     };
     return RUN_CASES(cases);
 }

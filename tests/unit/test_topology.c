@@ -1,161 +1,200 @@
 /*
- * Choosing a server by the picture of the deployment.
+ * The picture of the deployment: servers that last while snapshots come and go.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 #include "mongo/topology/topology.h"
+#include "topology_support.h"
 
-#define SERVERS_MAX 4
+/* What was told, one line each. */
+typedef struct told {
+    char text[400];
+} told_t;
 
-/* A picture of servers with the ids 1, 2, ... */
-static mouv__topology_t *picture(mouv__topology_kind_t kind, const mouv__server_kind_t *kinds,
-                                 uint32_t count) {
-    mouv__topology_t *topology =
-        calloc(1, sizeof(*topology) + SERVERS_MAX * sizeof(topology->servers[0]));
-    topology->kind = kind;
-    topology->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        topology->servers[i].id = i + 1;
-        topology->servers[i].kind = kinds[i];
+static void note(void *arg, const char *what, const mouv__server_t *server, int was) {
+    told_t *told = arg;
+    size_t used = strlen(told->text);
+    snprintf(told->text + used, sizeof told->text - used, "%s %s %d-%d;", what, server->host, was,
+             (int)server->kind);
+}
+
+static void on_changed(void *arg, mouv__server_t *server, mouv__server_kind_t was) {
+    note(arg, "changed", server, (int)was);
+}
+
+static void on_gone(void *arg, mouv__server_t *server) {
+    note(arg, "gone", server, 0);
+}
+
+static const mouv__topology_ops_t ops = {.server_changed = on_changed, .server_gone = on_gone};
+
+static void apply(mouv__topology_t *topology, const char *json, bson_t **kept) {
+    *kept = from_json(json);
+    mouv__topology_apply(topology, snapshot_from(*kept));
+}
+
+static void servers_that_stay_keep_their_object_and_what_was_measured(void **state) {
+    (void)state;
+    told_t told = {""};
+    bson_t *first, *second;
+    mouv__topology_t *topology = topology_with(&ops, &told);
+    apply(topology,
+          "{'type': 'ReplicaSetWithPrimary', 'servers': ["
+          "{'address': 'a', 'id': 1, 'type': 'RSPrimary', 'avg_rtt_ms': 7, 'maxWireVersion': 13},"
+          "{'address': 'b', 'id': 2, 'type': 'RSSecondary'},"
+          "{'address': 'c', 'id': 3, 'type': 'Unknown'}]}",
+          &first);
+    assert_string_equal(told.text, "changed a 0-3;changed b 0-4;");
+    told.text[0] = '\0';
+    mouv__server_t *a = mouv__topology_server(topology, 1), *c = mouv__topology_server(topology, 3);
+    assert_int_equal(a->wire_version, 13);
+    assert_int_equal(mouv__rtt_average_ns(&a->rtt), 7000000);
+    mouv__rtt_add(&a->rtt, 50);
+    a->operations = 4;
+    apply(topology,
+          "{'type': 'ReplicaSetWithPrimary', 'servers': ["
+          "{'address': 'c', 'id': 3, 'type': 'RSPrimary', 'tags': {'dc': 'ny'}},"
+          "{'address': 'a', 'id': 1, 'type': 'RSSecondary', 'avg_rtt_ms': 9, 'maxWireVersion': 17},"
+          "{'address': 'd', 'id': 67, 'type': 'RSSecondary'}]}",
+          &second);
+    bson_destroy(first);
+    assert_string_equal(told.text, "gone b 0-0;changed c 0-3;changed a 3-4;changed d 0-4;");
+    assert_ptr_equal(mouv__topology_server(topology, 1), a);
+    assert_ptr_equal(mouv__topology_server(topology, 3), c);
+    assert_int_equal(a->operations, 4);
+    assert_int_equal(a->wire_version, 17);
+    assert_int_equal(mouv__rtt_average_ns(&a->rtt), 50);
+    assert_non_null(c->tags);
+    assert_null(mouv__topology_server(topology, 2));
+    assert_string_equal(mouv__topology_server(topology, 67)->host, "d");
+    assert_ptr_equal(a->described, &topology->snapshot->described->servers[1]);
+    mouv__topology_free(topology);
+    bson_destroy(second);
+}
+
+static void server_that_is_held_outlives_the_deployment(void **state) {
+    (void)state;
+    told_t told = {""};
+    bson_t *first, *second;
+    mouv__topology_t *topology = topology_with(&ops, &told);
+    apply(topology,
+          "{'type': 'Sharded', 'servers': [{'address': 'a', 'type': 'Mongos', 'tags': {}}]}",
+          &first);
+    mouv__server_t *a = mouv__server_ref(topology->servers[0]);
+    apply(topology, "{'type': 'Sharded', 'servers': []}", &second);
+    assert_string_equal(a->host, "a");
+    assert_false(mouv__server_is_known(a));
+    assert_null(a->described);
+    assert_null(a->tags);
+    mouv__server_unref(a);
+    mouv__topology_free(topology);
+    bson_destroy(first);
+    bson_destroy(second);
+}
+
+static void heartbeats_bring_samples_and_a_loss_drops_those_before(void **state) {
+    (void)state;
+    bson_t *json;
+    mouv__topology_t *topology = topology_with(NULL, NULL);
+    apply(topology,
+          "{'type': 'Single', 'servers': [{'address': 'a', 'type': 'Standalone',"
+          "'lastUpdateTime': 100, 'lastWrite': {'lastWriteDate': {'$numberLong': '5'}}}]}",
+          &json);
+    mouv__server_t *a = topology->servers[0];
+    assert_int_equal(a->last_write_ms, 5);
+    mouv__heartbeats_t beats = {.answered = true,
+                                .count = 2,
+                                .samples_ns = {10, 20},
+                                .updated_ms = 200,
+                                .last_write_ms = 6};
+    mouv__server_note_heartbeats(a, &beats);
+    assert_int_equal(mouv__rtt_least_ns(&a->rtt), 10);
+    assert_int_equal(a->last_write_ms, 6);
+    beats = (mouv__heartbeats_t){.lost = true, .count = 1, .samples_ns = {90}};
+    mouv__server_note_heartbeats(a, &beats);
+    assert_int_equal(mouv__rtt_average_ns(&a->rtt), 90);
+    assert_int_equal(mouv__rtt_least_ns(&a->rtt), 0);
+    assert_int_equal(a->last_write_ms, 6);
+    /* a snapshot that was made before that heartbeat does not take it back */
+    mouv__topology_apply(topology, snapshot_from(json));
+    assert_int_equal(a->last_write_ms, 6);
+    mouv__topology_free(topology);
+    bson_destroy(json);
+}
+
+static void servers_own_least_round_trip_is_what_is_left_out_of_the_time(void **state) {
+    (void)state;
+    bson_t *json;
+    mouv__topology_t *topology = topology_with(NULL, NULL);
+    apply(topology,
+          "{'type': 'ReplicaSetWithPrimary', 'servers': ["
+          "{'address': 'far', 'type': 'RSPrimary'}, {'address': 'near', 'type': 'RSSecondary'}]}",
+          &json);
+    for (int i = 0; i < 2; i++) {
+        mouv__rtt_add(&topology->servers[0]->rtt, 80 * INT64_C(1000000));
+        mouv__rtt_add(&topology->servers[1]->rtt, INT64_C(1000000));
     }
-    return topology;
+    int64_t until_ns = 100 * INT64_C(1000000);
+    assert_int_equal(mouv__server_time_left_ms(topology->servers[0], 0, until_ns), 20);
+    assert_int_equal(mouv__server_time_left_ms(topology->servers[1], 0, until_ns), 99);
+    assert_int_equal(mouv__server_time_left_ms(NULL, 0, until_ns), 100);
+    mouv__topology_free(topology);
+    bson_destroy(json);
 }
 
-/* -1: none suits; 0: a worker chooses; else the id. */
-static int choose(const mouv__topology_t *topology, bool write, int mode) {
-    mongoc_read_prefs_t *prefs = mode ? mongoc_read_prefs_new((mongoc_read_mode_t)mode) : NULL;
-    mouv__criteria_t wish = {.write = write, .read_prefs = prefs};
-    uint32_t id = 0;
-    bool found = mouv__topology_select(topology, &wish, &id);
-    mongoc_read_prefs_destroy(prefs);
-    return found ? (int)id : -1;
+static bool retries_writes(const char *json) {
+    bson_t *from = from_json(json);
+    mouv__topology_t *topology = topology_from(from);
+    bool retries = mouv__topology_retries_writes(topology);
+    mouv__topology_free(topology);
+    bson_destroy(from);
+    return retries;
 }
 
-static const mouv__server_kind_t three[] = {MOUV__SERVER_SECONDARY, MOUV__SERVER_PRIMARY,
-                                            MOUV__SERVER_SECONDARY};
-static const mouv__server_kind_t headless[] = {MOUV__SERVER_SECONDARY, MOUV__SERVER_UNKNOWN};
-
-static void nothing_suits_before_the_first_picture(void **state) {
+static void standalone_takes_no_txn_number(void **state) {
     (void)state;
-    assert_int_equal(choose(NULL, true, 0), -1);
+    mouv__topology_t *nothing_yet = topology_with(NULL, NULL);
+    assert_false(mouv__topology_retries_writes(nothing_yet));
+    mouv__topology_free(nothing_yet);
+    assert_false(
+        retries_writes("{'type': 'Single', 'servers': [{'address': 'a', 'type': 'Standalone'}]}"));
+    assert_true(
+        retries_writes(/* directConnection=true */
+                       "{'type': 'Single', 'servers': [{'address': 'a', 'type': 'RSPrimary'}]}"));
+    assert_true(
+        retries_writes("{'type': 'Sharded', 'servers': [{'address': 'a', 'type': 'Mongos'}]}"));
 }
 
-static void write_goes_to_the_primary_whatever_the_read_preference(void **state) {
+static void unknown_servers_do_not_lower_what_all_speak(void **state) {
     (void)state;
-    mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, three, 3);
-    assert_int_equal(choose(set, true, 0), 2);
-    assert_int_equal(choose(set, true, MONGOC_READ_SECONDARY), 2);
-    free(set);
-}
-
-static void tags_leave_the_choice_to_a_worker(void **state) {
-    (void)state;
-    static const mouv__server_kind_t alone[] = {MOUV__SERVER_PRIMARY};
-    mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, alone, 1);
-    mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_NEAREST);
-    mouv__criteria_t wish = {.read_prefs = prefs};
-    uint32_t id = 7;
-    assert_true(mouv__topology_select(set, &wish, &id));
-    assert_int_equal(id, 1);
-    bson_t *tag = BCON_NEW("dc", BCON_UTF8("ny"));
-    mongoc_read_prefs_add_tag(prefs, tag);
-    assert_true(mouv__topology_select(set, &wish, &id));
-    assert_int_equal(id, 0);
-    bson_destroy(tag);
-    mongoc_read_prefs_destroy(prefs);
-    free(set);
-}
-
-static void read_follows_its_preference_in_a_replica_set(void **state) {
-    (void)state;
-    mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, three, 3);
-    assert_int_equal(choose(set, false, 0), 2);
-    assert_int_equal(choose(set, false, MONGOC_READ_PRIMARY_PREFERRED), 2);
-    assert_int_equal(choose(set, false, MONGOC_READ_SECONDARY), 0);
-    assert_int_equal(choose(set, false, MONGOC_READ_NEAREST), 0);
-    free(set);
-}
-
-static void without_primary_only_reads_that_allow_it_go(void **state) {
-    (void)state;
-    mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, headless, 2);
-    assert_int_equal(choose(set, true, 0), -1);
-    assert_int_equal(choose(set, false, 0), -1);
-    assert_int_equal(choose(set, false, MONGOC_READ_SECONDARY_PREFERRED), 0);
-    assert_int_equal(choose(set, false, MONGOC_READ_PRIMARY_PREFERRED), 0);
-    free(set);
-}
-
-static void one_mongos_is_named_of_several_a_worker_chooses(void **state) {
-    (void)state;
-    const mouv__server_kind_t kinds[] = {MOUV__SERVER_UNKNOWN, MOUV__SERVER_MONGOS,
-                                         MOUV__SERVER_MONGOS};
-    mouv__topology_t *sharded = picture(MOUV__TOPOLOGY_SHARDED, kinds, 2);
-    assert_int_equal(choose(sharded, true, 0), 2);
-    sharded->count = 3;
-    sharded->servers[2] = (mouv__server_t){.id = 3, .kind = MOUV__SERVER_MONGOS};
-    assert_int_equal(choose(sharded, true, 0), 0);
-    free(sharded);
-}
-
-/* As choose(), with the server of this id barred. */
-static int pick(const mouv__topology_t *topology, int mode, uint32_t barred_id, uint32_t turn,
-                const bson_t *tag) {
-    mongoc_read_prefs_t *prefs = mongoc_read_prefs_new((mongoc_read_mode_t)mode);
-    if (tag) mongoc_read_prefs_add_tag(prefs, tag);
-    mouv__criteria_t wish = {.read_prefs = prefs, .barred = UINT64_C(1) << barred_id};
-    uint32_t id = 0;
-    bool found = mouv__topology_pick(topology, &wish, turn, &id);
-    mongoc_read_prefs_destroy(prefs);
-    return found ? (int)id : -1;
-}
-
-static void barred_server_is_left_out_and_another_one_picked(void **state) {
-    (void)state;
-    mouv__topology_t *set = picture(MOUV__TOPOLOGY_REPLICA_SET, three, 3);
-    bson_t *tag = BCON_NEW("dc", BCON_UTF8("ny"));
-    assert_int_equal(pick(set, MONGOC_READ_PRIMARY, 2, 0, NULL), -1);
-    assert_int_equal(pick(set, MONGOC_READ_PRIMARY_PREFERRED, 2, 0, NULL), 1);
-    assert_int_equal(pick(set, MONGOC_READ_PRIMARY_PREFERRED, 2, 1, NULL), 3);
-    assert_int_equal(pick(set, MONGOC_READ_PRIMARY_PREFERRED, 1, 0, NULL), 2);
-    assert_int_equal(pick(set, MONGOC_READ_SECONDARY, 1, 0, NULL), 3);
-    assert_int_equal(pick(set, MONGOC_READ_SECONDARY, 1, 1, NULL), 3);
-    assert_int_equal(pick(set, MONGOC_READ_NEAREST, 1, 0, NULL), 2);
-    assert_int_equal(pick(set, MONGOC_READ_NEAREST, 1, 1, NULL), 3);
-    assert_int_equal(pick(set, MONGOC_READ_SECONDARY, 1, 0, tag), 0);
-    bson_destroy(tag);
-    free(set);
-}
-
-static void standalone_takes_everything_but_no_txn_number(void **state) {
-    (void)state;
-    const mouv__server_kind_t kinds[] = {MOUV__SERVER_STANDALONE};
-    mouv__topology_t *single = picture(MOUV__TOPOLOGY_SINGLE, kinds, 1);
-    assert_int_equal(choose(single, true, 0), 1);
-    assert_false(mouv__topology_retries_writes(single));
-    single->servers[0].kind = MOUV__SERVER_PRIMARY; /* directConnection=true */
-    assert_true(mouv__topology_retries_writes(single));
-    single->servers[0].kind = MOUV__SERVER_UNKNOWN;
-    assert_int_equal(choose(single, true, 0), -1);
-    free(single);
+    bson_t *json;
+    mouv__topology_t *topology = topology_with(NULL, NULL);
+    apply(topology,
+          "{'type': 'ReplicaSetWithPrimary', 'servers': ["
+          "{'address': 'a', 'type': 'RSPrimary', 'maxWireVersion': 13},"
+          "{'address': 'b', 'type': 'Unknown'}]}",
+          &json);
+    assert_true(mouv__topology_speaks(topology, 13));
+    assert_false(mouv__topology_speaks(topology, 14));
+    assert_true(mouv__topology_has_primary(topology));
+    mouv__topology_free(topology);
+    bson_destroy(json);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_suits_before_the_first_picture),
-        cmocka_unit_test(write_goes_to_the_primary_whatever_the_read_preference),
-        cmocka_unit_test(read_follows_its_preference_in_a_replica_set),
-        cmocka_unit_test(tags_leave_the_choice_to_a_worker),
-        cmocka_unit_test(without_primary_only_reads_that_allow_it_go),
-        cmocka_unit_test(one_mongos_is_named_of_several_a_worker_chooses),
-        cmocka_unit_test(barred_server_is_left_out_and_another_one_picked),
-        cmocka_unit_test(standalone_takes_everything_but_no_txn_number),
+        cmocka_unit_test(servers_that_stay_keep_their_object_and_what_was_measured),
+        cmocka_unit_test(server_that_is_held_outlives_the_deployment),
+        cmocka_unit_test(heartbeats_bring_samples_and_a_loss_drops_those_before),
+        cmocka_unit_test(servers_own_least_round_trip_is_what_is_left_out_of_the_time),
+        cmocka_unit_test(standalone_takes_no_txn_number),
+        cmocka_unit_test(unknown_servers_do_not_lower_what_all_speak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

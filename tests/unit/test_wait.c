@@ -30,9 +30,9 @@ static void drop_all(mouv_future_t *futures, int count) {
 CORO_CASE(wait_for_all_returns_when_the_last_is_done) {
     int64_t began = clock_ms();
     mouv_future_t f[] = {mouv_sleep_future(5), mouv_sleep_future(20), mouv_sleep_future(1)};
-    check_int(mouv_wait(f, 3, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL), 3);
-    check(took(began, 20));
-    for (int i = 0; i < 3; i++) check_int(mouv_await(f[i], NULL), 0);
+    CHECK_INT(mouv_wait(f, 3, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL), 3);
+    CHECK(took(began, 20));
+    for (int i = 0; i < 3; i++) CHECK_INT(mouv_await(f[i], NULL), 0);
     return 0;
 }
 
@@ -41,9 +41,9 @@ CORO_CASE(wait_for_the_first_counts_what_ended_by_the_time_it_returns) {
     const struct { int *second, done; } rows[] = {{&none, 2}, {&one, 2}, {&two, 1}, {&three, 1}};
     for (int i = 0; i < 4; i++) {
         mouv_future_t f[] = {mouv_task(turns, &none), mouv_task(turns, rows[i].second)};
-        check_int(mouv_wait(f, 2, MOUV_FIRST_COMPLETED, MOUV_FOREVER, NULL), rows[i].done);
-        check(mouv_future_done(f[0]));
-        check(mouv_future_done(f[1]) == (rows[i].done == 2));
+        CHECK_INT(mouv_wait(f, 2, MOUV_FIRST_COMPLETED, MOUV_FOREVER, NULL), rows[i].done);
+        CHECK(mouv_future_done(f[0]));
+        CHECK(mouv_future_done(f[1]) == (rows[i].done == 2));
         drop_all(f, 2);
         yield(5);
     }
@@ -53,9 +53,9 @@ CORO_CASE(wait_for_the_first_counts_what_ended_by_the_time_it_returns) {
 CORO_CASE(wait_for_an_exception_returns_at_the_first_failure) {
     int64_t began = clock_ms();
     mouv_future_t f[] = {mouv_task(fails_now, "bad"), mouv_task(sleeps_10_s, "x")};
-    check_int(mouv_wait(f, 2, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 1);
-    check(took(began, 0));
-    check_int(mouv_await(f[0], NULL), -5);
+    CHECK_INT(mouv_wait(f, 2, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 1);
+    CHECK(took(began, 0));
+    CHECK_INT(mouv_await(f[0], NULL), -5);
     drop_all(f, 2);
     return 0;
 }
@@ -64,15 +64,15 @@ CORO_CASE(wait_for_an_exception_is_not_ended_by_a_cancelled_one) {
     mouv_future_t f[] = {mouv_task(sleeps_10_s, "x"), mouv_sleep_future(20)};
     yield(1);
     mouv_future_cancel(f[0]);
-    check_int(mouv_wait(f, 2, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 2);
-    check_int(mouv_await(f[1], NULL), 0);
+    CHECK_INT(mouv_wait(f, 2, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 2);
+    CHECK_INT(mouv_await(f[1], NULL), 0);
     drop_all(f, 2);
     return 0;
 }
 
 CORO_CASE(wait_for_an_exception_without_one_waits_for_all) {
     mouv_future_t f[] = {mouv_sleep_future(1), mouv_sleep_future(5)};
-    check_int(mouv_wait(f, 2, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 2);
+    CHECK_INT(mouv_wait(f, 2, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 2);
     drop_all(f, 2);
     return 0;
 }
@@ -80,11 +80,11 @@ CORO_CASE(wait_for_an_exception_without_one_waits_for_all) {
 CORO_CASE(wait_that_times_out_returns_the_number_done_and_cancels_nothing) {
     int64_t began = clock_ms();
     mouv_future_t f[] = {mouv_sleep_future(1), mouv_task(sleeps_10_s, "x")};
-    check_int(mouv_wait(f, 2, MOUV_ALL_COMPLETED, 20, NULL), 1);
-    check(took(began, 20));
-    check(!mouv_future_done(f[1]));
-    check_str(events(), "");
-    check_int(mouv_wait(&f[1], 1, MOUV_ALL_COMPLETED, 1, NULL), 0);
+    CHECK_INT(mouv_wait(f, 2, MOUV_ALL_COMPLETED, 20, NULL), 1);
+    CHECK(took(began, 20));
+    CHECK(!mouv_future_done(f[1]));
+    CHECK_STRING(events(), "");
+    CHECK_INT(mouv_wait(&f[1], 1, MOUV_ALL_COMPLETED, 1, NULL), 0);
     drop_all(f, 2);
     return 0;
 }
@@ -97,7 +97,7 @@ CORO_CASE(wait_without_time_lets_every_ready_task_run_once) {
     } rows[] = {{&none, 0, 1}, {&one, 0, 1}, {&two, 0, 0}, {&none, -1, 1}, {&none, INT64_MIN, 1}};
     for (int i = 0; i < 5; i++) {
         mouv_future_t task = mouv_task(turns, rows[i].turns);
-        check_int(mouv_wait(&task, 1, MOUV_ALL_COMPLETED, rows[i].ms, NULL), rows[i].done);
+        CHECK_INT(mouv_wait(&task, 1, MOUV_ALL_COMPLETED, rows[i].ms, NULL), rows[i].done);
         mouv_future_drop(&task);
         yield(5);
     }
@@ -108,16 +108,16 @@ CORO_CASE(wait_for_what_is_done_lets_others_run) {
     mouv_future_t done = mouv_future_new();
     mouv_future_set_result(done, 1);
     mouv_future_unref(mouv_task(say, "other"));
-    check_int(mouv_wait(&done, 1, MOUV_FIRST_COMPLETED, MOUV_FOREVER, NULL), 1);
-    check_str(events(), "other");
-    check_int(mouv_await(done, NULL), 1);
+    CHECK_INT(mouv_wait(&done, 1, MOUV_FIRST_COMPLETED, MOUV_FOREVER, NULL), 1);
+    CHECK_STRING(events(), "other");
+    CHECK_INT(mouv_await(done, NULL), 1);
     return 0;
 }
 
 CORO_CASE(wait_counts_a_constructor_that_failed_as_done) {
     mouv_future_t f[] = {mouv_task(NULL, NULL), mouv_sleep_future(60000)};
-    check_int(mouv_wait(f, 2, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 1);
-    check_int(mouv_await(f[0], NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_wait(f, 2, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 1);
+    CHECK_INT(mouv_await(f[0], NULL), MOUV_EINVAL);
     drop_all(f, 2);
     return 0;
 }
@@ -125,8 +125,8 @@ CORO_CASE(wait_counts_a_constructor_that_failed_as_done) {
 CORO_CASE(future_that_stands_twice_counts_twice) {
     mouv_future_t f = mouv_sleep_future(1);
     mouv_future_t twice[] = {f, f};
-    check_int(mouv_wait(twice, 2, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL), 2);
-    check_int(mouv_await(f, NULL), 0);
+    CHECK_INT(mouv_wait(twice, 2, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL), 2);
+    CHECK_INT(mouv_await(f, NULL), 0);
     return 0;
 }
 
@@ -134,17 +134,17 @@ CORO_CASE(future_that_stands_twice_counts_twice) {
 
 CORO_CASE(wait_leaves_the_references_to_the_caller) {
     mouv_future_t f = mouv_task(turns, &one);
-    for (int i = 0; i < 3; i++) check_int(mouv_wait(&f, 1, MOUV_ALL_COMPLETED, 1000, NULL), 1);
-    check_int(mouv_await(f, NULL), 1);
-    check_int(mouv_await(f, NULL), MOUV_EINVAL);
+    for (int i = 0; i < 3; i++) CHECK_INT(mouv_wait(&f, 1, MOUV_ALL_COMPLETED, 1000, NULL), 1);
+    CHECK_INT(mouv_await(f, NULL), 1);
+    CHECK_INT(mouv_await(f, NULL), MOUV_EINVAL);
     return 0;
 }
 
 CORO_CASE(failure_seen_by_a_wait_alone_is_reported) {
     mouv_future_t f = mouv_task(fails_now, "lost");
-    check_int(mouv_wait(&f, 1, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 1);
+    CHECK_INT(mouv_wait(&f, 1, MOUV_FIRST_EXCEPTION, MOUV_FOREVER, NULL), 1);
     mouv_future_unref(f);
-    check_one_warning("lost");
+    CHECK_ONE_WARNING("lost");
     return 0;
 }
 
@@ -154,7 +154,7 @@ static int waits_for_shared(void *arg) {
     (void)arg;
     mouv_error_t error = {0};
     int rc = mouv_wait(shared, 2, MOUV_ALL_COMPLETED, MOUV_FOREVER, &error);
-    check_int(error.code, rc);
+    CHECK_INT(error.code, rc);
     event("waiter=%d", rc);
     return rc;
 }
@@ -165,10 +165,10 @@ CORO_CASE(cancelled_waiter_leaves_the_futures_alone) {
     mouv_future_t waiter = mouv_task(waits_for_shared, NULL);
     yield(2);
     mouv_future_cancel(waiter);
-    check_int(mouv_await(waiter, NULL), MOUV_ECANCELED);
-    check(!mouv_future_done(shared[0]));
-    check(!mouv_future_done(shared[1]));
-    check_str(events(), "waiter=-20002");
+    CHECK_INT(mouv_await(waiter, NULL), MOUV_ECANCELED);
+    CHECK(!mouv_future_done(shared[0]));
+    CHECK(!mouv_future_done(shared[1]));
+    CHECK_STRING(events(), "waiter=-20002");
     drop_all(shared, 2);
     yield(2);
     return 0;
@@ -179,9 +179,9 @@ CORO_CASE(expired_scope_ends_a_wait_and_leaves_the_futures_alone) {
     mouv_future_t f = mouv_task(sleeps_10_s, "x");
     mouv_timeout_begin(&scope, 10);
     int rc = mouv_wait(&f, 1, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL);
-    check_int(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
-    check(!mouv_future_done(f));
-    check_int(mouv_wait(&f, 1, MOUV_ALL_COMPLETED, 0, NULL), 0);
+    CHECK_INT(mouv_timeout_end(&scope, rc, NULL), MOUV_ETIMEDOUT);
+    CHECK(!mouv_future_done(f));
+    CHECK_INT(mouv_wait(&f, 1, MOUV_ALL_COMPLETED, 0, NULL), 0);
     mouv_future_drop(&f);
     yield(2);
     return 0;
@@ -197,8 +197,8 @@ CORO_CASE(waited_for_futures_do_not_learn_the_deadline) {
     int64_t left = 0;
     MOUV_TIMEOUT_SCOPE(limit, 50000);
     mouv_future_t f = mouv_task(time_left, &left);
-    check_int(mouv_wait(&f, 1, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL), 1);
-    check(left == INT64_MAX);
+    CHECK_INT(mouv_wait(&f, 1, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL), 1);
+    CHECK(left == INT64_MAX);
     return mouv_await(f, NULL);
 }
 
@@ -207,23 +207,23 @@ CORO_CASE(waited_for_futures_do_not_learn_the_deadline) {
 CORO_CASE(wait_for_nothing_is_refused) {
     mouv_error_t error = {0};
     mouv_future_t f = mouv_sleep_future(1);
-    check_int(mouv_wait(NULL, 0, MOUV_ALL_COMPLETED, 10, &error), MOUV_EINVAL);
-    check_has(error.message, "empty");
-    check_int(mouv_wait(&f, 0, MOUV_ALL_COMPLETED, 10, NULL), MOUV_EINVAL);
-    check_int(mouv_wait(NULL, 2, MOUV_ALL_COMPLETED, 10, NULL), MOUV_EINVAL);
-    check_int(mouv_wait(&f, 1, (mouv_wait_mode_t)7, 10, &error), MOUV_EINVAL);
-    check_has(error.message, "mode 7");
+    CHECK_INT(mouv_wait(NULL, 0, MOUV_ALL_COMPLETED, 10, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "empty");
+    CHECK_INT(mouv_wait(&f, 0, MOUV_ALL_COMPLETED, 10, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_wait(NULL, 2, MOUV_ALL_COMPLETED, 10, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_wait(&f, 1, (mouv_wait_mode_t)7, 10, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "mode 7");
     return mouv_await(f, NULL);
 }
 
 CORO_CASE(wait_for_a_cold_coroutine_is_refused_and_leaves_it_cold) {
     mouv_error_t error = {0};
     mouv_future_t f[] = {mouv_sleep_future(1), mouv_coro(say, "ran")};
-    check_int(mouv_wait(f, 2, MOUV_ALL_COMPLETED, 10, &error), MOUV_EINVAL);
-    check_has(error.message, "futures[1]");
-    check_str(events(), "");
-    check_int(mouv_await(f[1], NULL), 0);
-    check_str(events(), "ran");
+    CHECK_INT(mouv_wait(f, 2, MOUV_ALL_COMPLETED, 10, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "futures[1]");
+    CHECK_STRING(events(), "");
+    CHECK_INT(mouv_await(f[1], NULL), 0);
+    CHECK_STRING(events(), "ran");
     return mouv_await(f[0], NULL);
 }
 
@@ -234,9 +234,9 @@ CORO_CASE(wait_for_an_unusable_handle_names_its_index) {
     const mouv_future_t bad[] = {stale_zero, stale_garbage, stale_ones, used};
     for (int i = 0; i < 4; i++) {
         mouv_future_t f[] = {mouv_sleep_future(1), bad[i]};
-        check_int(mouv_wait(f, 2, MOUV_FIRST_COMPLETED, 10, &error), MOUV_EINVAL);
-        check_has(error.message, "futures[1]");
-        check_int(mouv_await(f[0], NULL), 0); /* is still the caller's */
+        CHECK_INT(mouv_wait(f, 2, MOUV_FIRST_COMPLETED, 10, &error), MOUV_EINVAL);
+        CHECK_CONTAINS(error.message, "futures[1]");
+        CHECK_INT(mouv_await(f[0], NULL), 0); /* is still the caller's */
     }
     return 0;
 }
@@ -246,9 +246,9 @@ static mouv_future_t myself;
 static int waits_for_itself(void *arg) {
     (void)arg;
     mouv_future_t both[] = {myself, mouv_sleep_future(5)};
-    check_int(mouv_wait(&myself, 1, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL), MOUV_EDEADLK);
-    check_int(mouv_wait(&myself, 1, MOUV_ALL_COMPLETED, 5, NULL), 0);
-    check_int(mouv_wait(both, 2, MOUV_FIRST_COMPLETED, MOUV_FOREVER, NULL), 1);
+    CHECK_INT(mouv_wait(&myself, 1, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL), MOUV_EDEADLK);
+    CHECK_INT(mouv_wait(&myself, 1, MOUV_ALL_COMPLETED, 5, NULL), 0);
+    CHECK_INT(mouv_wait(both, 2, MOUV_FIRST_COMPLETED, MOUV_FOREVER, NULL), 1);
     return mouv_await(both[1], NULL);
 }
 
@@ -263,14 +263,14 @@ static void wait_outside_a_coroutine_is_refused(void **state) {
     (void)state;
     mouv_error_t error = {0};
     mouv_future_t f = mouv_sleep_future(1);
-    check_int(mouv_wait(&f, 1, MOUV_ALL_COMPLETED, 10, &error), MOUV_ENOTCORO);
-    check_int(error.code, MOUV_ENOTCORO);
-    check_int(mouv_future_result(mouv_wait_future(&f, 1, MOUV_ALL_COMPLETED, 10), NULL),
+    CHECK_INT(mouv_wait(&f, 1, MOUV_ALL_COMPLETED, 10, &error), MOUV_ENOTCORO);
+    CHECK_INT(error.code, MOUV_ENOTCORO);
+    CHECK_INT(mouv_future_result(mouv_wait_future(&f, 1, MOUV_ALL_COMPLETED, 10), NULL),
               MOUV_ENOLOOP);
     mouv_as_completed_t *it = mouv_as_completed(&f, 1, 10);
-    check_int(mouv_as_completed_next(it, &f, NULL), MOUV_ENOTCORO);
-    check_int(mouv_future_result(mouv_as_completed_next_future(it, &f), NULL), MOUV_ENOLOOP);
-    check(mouv_as_completed_unref(it) == NULL);
+    CHECK_INT(mouv_as_completed_next(it, &f, NULL), MOUV_ENOTCORO);
+    CHECK_INT(mouv_future_result(mouv_as_completed_next_future(it, &f), NULL), MOUV_ENOLOOP);
+    CHECK(mouv_as_completed_unref(it) == NULL);
     assert_int_equal(support_failures, 0);
 }
 
@@ -279,15 +279,15 @@ static void wait_outside_a_coroutine_is_refused(void **state) {
 CORO_CASE(wait_future_gives_the_number_done_and_cancels_nothing_itself) {
     mouv_future_t f[] = {mouv_sleep_future(5), mouv_task(sleeps_10_s, "x")};
     mouv_future_t first = mouv_wait_future(f, 2, MOUV_FIRST_COMPLETED, MOUV_FOREVER);
-    check_int(mouv_await_for(first, 1000, NULL), 1);
+    CHECK_INT(mouv_await_for(first, 1000, NULL), 1);
     mouv_future_t all = mouv_wait_future(f, 2, MOUV_ALL_COMPLETED, MOUV_FOREVER);
-    check_int(mouv_await_for(all, 5, NULL), MOUV_ETIMEDOUT);
-    check(!mouv_future_done(f[1]));
+    CHECK_INT(mouv_await_for(all, 5, NULL), MOUV_ETIMEDOUT);
+    CHECK(!mouv_future_done(f[1]));
     mouv_future_unref(mouv_wait_future(f, 2, MOUV_ALL_COMPLETED, 10));
     mouv_sleep_ms(20);
     all = mouv_wait_future(f, 2, MOUV_FIRST_COMPLETED, 10); /* its tick is still to come */
     mouv_future_cancel(all);
-    check_int(mouv_await(all, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(all, NULL), MOUV_ECANCELED);
     drop_all(f, 2);
     yield(2);
     return 0;
@@ -300,12 +300,12 @@ CORO_CASE(as_completed_gives_the_callers_handles_in_the_order_of_completion) {
     MOUV_AUTO_AS_COMPLETED mouv_as_completed_t *it = mouv_as_completed(f, 3, MOUV_FOREVER);
     const int order[] = {1, 2, 0};
     for (int i = 0; i < 3; i++) {
-        check_int(mouv_as_completed_next(it, &next, NULL), 1);
-        check(next.id == f[order[i]].id);
-        check_int(mouv_await(next, NULL), 0);
+        CHECK_INT(mouv_as_completed_next(it, &next, NULL), 1);
+        CHECK(next.id == f[order[i]].id);
+        CHECK_INT(mouv_await(next, NULL), 0);
     }
-    check_int(mouv_as_completed_next(it, &next, NULL), 0);
-    check_int(mouv_as_completed_next(it, &next, NULL), 0);
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 0);
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 0);
     return 0;
 }
 
@@ -315,14 +315,14 @@ CORO_CASE(as_completed_gives_what_is_done_first_and_does_not_suspend_for_it) {
     yield(2);
     mouv_future_unref(mouv_task(say, "other"));
     mouv_as_completed_t *it = mouv_as_completed(f, 3, 1000);
-    check_int(mouv_as_completed_next(it, &next, NULL), 1);
-    check(next.id == f[1].id);
-    check_int(mouv_as_completed_next(it, &next, NULL), 1);
-    check_int(mouv_await(next, NULL), MOUV_EINVAL); /* the one that could not be made */
-    check_str(events(), "");
-    check_int(mouv_as_completed_next(it, &next, NULL), 1);
-    check(next.id == f[0].id);
-    check_int(mouv_as_completed_next(it, &next, NULL), 0);
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 1);
+    CHECK(next.id == f[1].id);
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 1);
+    CHECK_INT(mouv_await(next, NULL), MOUV_EINVAL); /* the one that could not be made */
+    CHECK_STRING(events(), "");
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 1);
+    CHECK(next.id == f[0].id);
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 0);
     it = mouv_as_completed_unref(it);
     drop_all(f, 3);
     return 0;
@@ -331,16 +331,16 @@ CORO_CASE(as_completed_gives_what_is_done_first_and_does_not_suspend_for_it) {
 CORO_CASE(as_completed_starts_coroutines_in_order) {
     mouv_future_t f[] = {mouv_coro(say, "a"), mouv_coro(say, "b")}, next;
     MOUV_AUTO_AS_COMPLETED mouv_as_completed_t *it = mouv_as_completed(f, 2, MOUV_FOREVER);
-    while (mouv_as_completed_next(it, &next, NULL) > 0) check_int(mouv_await(next, NULL), 0);
-    check_str(events(), "a b");
+    while (mouv_as_completed_next(it, &next, NULL) > 0) CHECK_INT(mouv_await(next, NULL), 0);
+    CHECK_STRING(events(), "a b");
     return 0;
 }
 
 CORO_CASE(as_completed_of_nothing_ends_at_once) {
     mouv_future_t next;
     mouv_as_completed_t *it = mouv_as_completed(NULL, 0, 0);
-    check_int(mouv_as_completed_next(it, &next, NULL), 0);
-    check_int(mouv_await(mouv_as_completed_next_future(it, &next), NULL), 0);
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 0);
+    CHECK_INT(mouv_await(mouv_as_completed_next_future(it, &next), NULL), 0);
     mouv_as_completed_unref(it);
     return 0;
 }
@@ -352,15 +352,15 @@ CORO_CASE(as_completed_that_times_out_gives_first_what_was_done_and_cancels_noth
                   next;
     MOUV_AUTO_AS_COMPLETED mouv_as_completed_t *it = mouv_as_completed(f, 3, 40);
     pause_ms(60);
-    check_int(mouv_as_completed_next(it, &next, NULL), 1);
-    check(next.id == f[0].id);
-    check_int(mouv_as_completed_next(it, &next, NULL), 1);
-    check(next.id == f[2].id);
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 1);
+    CHECK(next.id == f[0].id);
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 1);
+    CHECK(next.id == f[2].id);
     for (int i = 0; i < 2; i++)
-        check_int(mouv_as_completed_next(it, &next, &error), MOUV_ETIMEDOUT);
-    check_int(error.code, MOUV_ETIMEDOUT);
-    check_has(error.message, "1 of 3");
-    check_int(mouv_await(f[1], NULL), 0);
+        CHECK_INT(mouv_as_completed_next(it, &next, &error), MOUV_ETIMEDOUT);
+    CHECK_INT(error.code, MOUV_ETIMEDOUT);
+    CHECK_CONTAINS(error.message, "1 of 3");
+    CHECK_INT(mouv_await(f[1], NULL), 0);
     drop_all(f, 3);
     return 0;
 }
@@ -369,9 +369,9 @@ CORO_CASE(as_completed_times_out_while_it_is_awaited) {
     int64_t began = clock_ms();
     mouv_future_t f = mouv_sleep_future(60000), next;
     MOUV_AUTO_AS_COMPLETED mouv_as_completed_t *it = mouv_as_completed(&f, 1, 20);
-    check_int(mouv_as_completed_next(it, &next, NULL), MOUV_ETIMEDOUT);
-    check(took(began, 20));
-    check(!mouv_future_done(f));
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), MOUV_ETIMEDOUT);
+    CHECK(took(began, 20));
+    CHECK(!mouv_future_done(f));
     mouv_future_drop(&f);
     return 0;
 }
@@ -382,11 +382,11 @@ CORO_CASE(as_completed_without_time_gives_what_is_done_already) {
         mouv_future_t f[] = {mouv_task(turns, &none), mouv_task(turns, &two)}, next;
         yield(1);
         mouv_as_completed_t *it = mouv_as_completed(f, 2, times[i]);
-        check_int(mouv_as_completed_next(it, &next, NULL), 1);
-        check(next.id == f[0].id);
-        check_int(mouv_as_completed_next(it, &next, NULL), MOUV_ETIMEDOUT);
+        CHECK_INT(mouv_as_completed_next(it, &next, NULL), 1);
+        CHECK(next.id == f[0].id);
+        CHECK_INT(mouv_as_completed_next(it, &next, NULL), MOUV_ETIMEDOUT);
         mouv_as_completed_unref(it);
-        check_int(mouv_await(f[1], NULL), 2);
+        CHECK_INT(mouv_await(f[1], NULL), 2);
         mouv_future_drop(&f[0]);
     }
     return 0;
@@ -406,12 +406,12 @@ CORO_CASE(several_tasks_take_in_turn_and_a_cancelled_one_loses_nothing) {
     for (int i = 0; i < 4; i++) takers[i] = mouv_task(takes_one, it);
     yield(1);
     mouv_future_cancel(takers[0]);
-    check_int(mouv_await(takers[0], NULL), MOUV_ECANCELED);
-    check_int(mouv_await(takers[1], NULL), 1);
-    check_int(mouv_await(takers[2], NULL), 1);
-    check_int(mouv_await(takers[3], NULL), 0);
-    check_str(events(), "refused took took end");
-    check(mouv_future_done(f[0]));
+    CHECK_INT(mouv_await(takers[0], NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_await(takers[1], NULL), 1);
+    CHECK_INT(mouv_await(takers[2], NULL), 1);
+    CHECK_INT(mouv_await(takers[3], NULL), 0);
+    CHECK_STRING(events(), "refused took took end");
+    CHECK(mouv_future_done(f[0]));
     mouv_as_completed_unref(it);
     drop_all(f, 2);
     return 0;
@@ -422,15 +422,15 @@ CORO_CASE(what_a_dropped_next_had_got_is_the_next_again) {
     mouv_as_completed_t *it = mouv_as_completed(f, 2, MOUV_FOREVER);
     mouv_future_t taken = mouv_as_completed_next_future(it, &other);
     mouv_sleep_ms(5);
-    check(mouv_future_done(taken));
+    CHECK(mouv_future_done(taken));
     mouv_future_drop(&taken);
-    check(other.id == 0); /* nobody awaited it */
-    check_int(mouv_as_completed_next(it, &next, NULL), 1);
-    check(next.id == f[0].id);
+    CHECK(other.id == 0); /* nobody awaited it */
+    CHECK_INT(mouv_as_completed_next(it, &next, NULL), 1);
+    CHECK(next.id == f[0].id);
     taken = mouv_as_completed_next_future(it, &other);
     mouv_as_completed_unref(it);
-    check_int(mouv_await(taken, NULL), 1);
-    check(other.id == f[1].id);
+    CHECK_INT(mouv_await(taken, NULL), 1);
+    CHECK(other.id == f[1].id);
     drop_all(f, 2);
     return 0;
 }
@@ -439,10 +439,10 @@ CORO_CASE(unref_of_an_iterator_leaves_the_futures_alone) {
     mouv_future_t f = mouv_task(sleeps_10_s, "x");
     mouv_as_completed_unref(mouv_as_completed(&f, 1, 5));
     pause_ms(10);
-    check(!mouv_future_done(f));
+    CHECK(!mouv_future_done(f));
     mouv_future_drop(&f);
     yield(2);
-    check(mouv_as_completed_unref(NULL) == NULL);
+    CHECK(mouv_as_completed_unref(NULL) == NULL);
     return 0;
 }
 
@@ -450,11 +450,11 @@ CORO_CASE(as_completed_of_an_unusable_handle_fails_at_every_next) {
     mouv_error_t error = {0};
     mouv_future_t f[] = {mouv_sleep_future(1), stale_garbage}, next;
     MOUV_AUTO_AS_COMPLETED mouv_as_completed_t *it = mouv_as_completed(f, 2, 10);
-    for (int i = 0; i < 2; i++) check_int(mouv_as_completed_next(it, &next, &error), MOUV_EINVAL);
-    check_has(error.message, "futures[1]");
-    check_int(mouv_as_completed_next(NULL, &next, NULL), MOUV_EINVAL);
-    check_int(mouv_as_completed_next(it, NULL, NULL), MOUV_EINVAL);
-    check_int(mouv_await(mouv_as_completed_next_future(it, &next), NULL), MOUV_EINVAL);
+    for (int i = 0; i < 2; i++) CHECK_INT(mouv_as_completed_next(it, &next, &error), MOUV_EINVAL);
+    CHECK_CONTAINS(error.message, "futures[1]");
+    CHECK_INT(mouv_as_completed_next(NULL, &next, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_as_completed_next(it, NULL, NULL), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_as_completed_next_future(it, &next), NULL), MOUV_EINVAL);
     return mouv_await(f[0], NULL);
 }
 
@@ -470,46 +470,46 @@ static void iterator_outlives_its_runtime(void **state) {
     mouv_runtime_close(runtime, NULL, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
-    check_int(mouv_future_result(mouv_as_completed_next_future(it, &next), NULL), MOUV_ECLOSED);
+    CHECK_INT(mouv_future_result(mouv_as_completed_next_future(it, &next), NULL), MOUV_ECLOSED);
     mouv_as_completed_unref(it);
     assert_int_equal(support_failures, 0);
 }
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(wait_for_all_returns_when_the_last_is_done),
-        CASE(wait_for_the_first_counts_what_ended_by_the_time_it_returns),
-        CASE(wait_for_an_exception_returns_at_the_first_failure),
-        CASE(wait_for_an_exception_is_not_ended_by_a_cancelled_one),
-        CASE(wait_for_an_exception_without_one_waits_for_all),
-        CASE(wait_that_times_out_returns_the_number_done_and_cancels_nothing),
-        CASE(wait_without_time_lets_every_ready_task_run_once),
-        CASE(wait_for_what_is_done_lets_others_run),
-        CASE(wait_counts_a_constructor_that_failed_as_done),
-        CASE(future_that_stands_twice_counts_twice),
-        CASE(wait_leaves_the_references_to_the_caller),
-        CASE(failure_seen_by_a_wait_alone_is_reported),
-        CASE(cancelled_waiter_leaves_the_futures_alone),
-        CASE(expired_scope_ends_a_wait_and_leaves_the_futures_alone),
-        CASE(waited_for_futures_do_not_learn_the_deadline),
-        CASE(wait_for_nothing_is_refused),
-        CASE(wait_for_a_cold_coroutine_is_refused_and_leaves_it_cold),
-        CASE(wait_for_an_unusable_handle_names_its_index),
-        CASE(wait_for_oneself_is_a_deadlock_unless_something_else_can_end_it),
-        CASE(wait_outside_a_coroutine_is_refused),
-        CASE(wait_future_gives_the_number_done_and_cancels_nothing_itself),
-        CASE(as_completed_gives_the_callers_handles_in_the_order_of_completion),
-        CASE(as_completed_gives_what_is_done_first_and_does_not_suspend_for_it),
-        CASE(as_completed_starts_coroutines_in_order),
-        CASE(as_completed_of_nothing_ends_at_once),
-        CASE(as_completed_that_times_out_gives_first_what_was_done_and_cancels_nothing),
-        CASE(as_completed_times_out_while_it_is_awaited),
-        CASE(as_completed_without_time_gives_what_is_done_already),
-        CASE(several_tasks_take_in_turn_and_a_cancelled_one_loses_nothing),
-        CASE(what_a_dropped_next_had_got_is_the_next_again),
-        CASE(unref_of_an_iterator_leaves_the_futures_alone),
-        CASE(as_completed_of_an_unusable_handle_fails_at_every_next),
-        CASE(iterator_outlives_its_runtime),
+        TEST(wait_for_all_returns_when_the_last_is_done),
+        TEST(wait_for_the_first_counts_what_ended_by_the_time_it_returns),
+        TEST(wait_for_an_exception_returns_at_the_first_failure),
+        TEST(wait_for_an_exception_is_not_ended_by_a_cancelled_one),
+        TEST(wait_for_an_exception_without_one_waits_for_all),
+        TEST(wait_that_times_out_returns_the_number_done_and_cancels_nothing),
+        TEST(wait_without_time_lets_every_ready_task_run_once),
+        TEST(wait_for_what_is_done_lets_others_run),
+        TEST(wait_counts_a_constructor_that_failed_as_done),
+        TEST(future_that_stands_twice_counts_twice),
+        TEST(wait_leaves_the_references_to_the_caller),
+        TEST(failure_seen_by_a_wait_alone_is_reported),
+        TEST(cancelled_waiter_leaves_the_futures_alone),
+        TEST(expired_scope_ends_a_wait_and_leaves_the_futures_alone),
+        TEST(waited_for_futures_do_not_learn_the_deadline),
+        TEST(wait_for_nothing_is_refused),
+        TEST(wait_for_a_cold_coroutine_is_refused_and_leaves_it_cold),
+        TEST(wait_for_an_unusable_handle_names_its_index),
+        TEST(wait_for_oneself_is_a_deadlock_unless_something_else_can_end_it),
+        TEST(wait_outside_a_coroutine_is_refused),
+        TEST(wait_future_gives_the_number_done_and_cancels_nothing_itself),
+        TEST(as_completed_gives_the_callers_handles_in_the_order_of_completion),
+        TEST(as_completed_gives_what_is_done_first_and_does_not_suspend_for_it),
+        TEST(as_completed_starts_coroutines_in_order),
+        TEST(as_completed_of_nothing_ends_at_once),
+        TEST(as_completed_that_times_out_gives_first_what_was_done_and_cancels_nothing),
+        TEST(as_completed_times_out_while_it_is_awaited),
+        TEST(as_completed_without_time_gives_what_is_done_already),
+        TEST(several_tasks_take_in_turn_and_a_cancelled_one_loses_nothing),
+        TEST(what_a_dropped_next_had_got_is_the_next_again),
+        TEST(unref_of_an_iterator_leaves_the_futures_alone),
+        TEST(as_completed_of_an_unusable_handle_fails_at_every_next),
+        TEST(iterator_outlives_its_runtime),
     };
     return RUN_CASES(cases);
 }

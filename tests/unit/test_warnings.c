@@ -27,8 +27,8 @@ static void check_never_awaited(void) {
     const char *text;
     snprintf(expected, sizeof expected,
              "%s:%d: RuntimeWarning: coroutine 'hello' was never awaited\n", __FILE__, line);
-    check_int(take_log(&text), 1);
-    check_str(text, expected);
+    CHECK_INT(take_log(&text), 1);
+    CHECK_STRING(text, expected);
 }
 
 /* --- Never awaited -------------------------------------------------------------------------- */
@@ -37,7 +37,7 @@ CORO_CASE(coroutine_given_up_is_reported_at_once_with_its_file_and_line) {
     mouv_future_unref(HELLO());
     check_never_awaited();
     yield(3);
-    check_str(events(), "");
+    CHECK_STRING(events(), "");
     return 0;
 }
 
@@ -47,7 +47,7 @@ CORO_CASE(coroutine_dropped_is_reported) {
     check_never_awaited();
     {
         MOUV_AUTO mouv_future_t other = HELLO();
-        check_no_warning();
+        CHECK_NO_WARNING();
     }
     check_never_awaited();
     return 0;
@@ -57,15 +57,15 @@ static int forgets(void *arg) {
     (void)arg;
     HELLO();
     mouv_sleep_ms(5);
-    check_no_warning(); /* the handle might still be awaited */
+    CHECK_NO_WARNING(); /* the handle might still be awaited */
     event("end");
     return 0;
 }
 
 CORO_CASE(coroutine_forgotten_is_reported_when_the_task_that_made_it_ends) {
-    check_int(mouv_await(mouv_task(forgets, NULL), NULL), 0);
+    CHECK_INT(mouv_await(mouv_task(forgets, NULL), NULL), 0);
     check_never_awaited();
-    check_str(events(), "end");
+    CHECK_STRING(events(), "end");
     return 0;
 }
 
@@ -80,7 +80,7 @@ static int forgets_in_a_call(void *arg) {
 }
 
 CORO_CASE(coroutine_forgotten_by_an_inline_coroutine_is_reported_by_the_end_of_the_task) {
-    check_int(mouv_await(mouv_task(forgets_in_a_call, NULL), NULL), 0);
+    CHECK_INT(mouv_await(mouv_task(forgets_in_a_call, NULL), NULL), 0);
     check_never_awaited();
     return 0;
 }
@@ -92,45 +92,45 @@ static int makes_one_for_another(void *out) {
 
 CORO_CASE(handle_of_a_forgotten_coroutine_is_stale_after_its_task) {
     mouv_future_t coro = {0};
-    check_int(mouv_await(mouv_task(makes_one_for_another, &coro), NULL), 0);
+    CHECK_INT(mouv_await(mouv_task(makes_one_for_another, &coro), NULL), 0);
     check_never_awaited();
-    check_int(mouv_await(coro, NULL), MOUV_EINVAL);
-    check_str(events(), "");
+    CHECK_INT(mouv_await(coro, NULL), MOUV_EINVAL);
+    CHECK_STRING(events(), "");
     return 0;
 }
 
 CORO_CASE(each_forgotten_coroutine_is_reported_once) {
     const char *text;
     for (int i = 0; i < 3; i++) mouv_future_unref(mouv_coro(hello, NULL));
-    check_int(take_log(&text), 3);
+    CHECK_INT(take_log(&text), 3);
     mouv_future_t coro = mouv_coro(hello, NULL);
     mouv_future_ref(coro);
     mouv_future_unref(coro);
-    check_no_warning(); /* a reference is left */
+    CHECK_NO_WARNING(); /* a reference is left */
     mouv_future_unref(coro);
-    check_int(take_log(&text), 1);
+    CHECK_INT(take_log(&text), 1);
     mouv_future_unref(coro);
     return 0;
 }
 
 CORO_CASE(coroutine_that_was_awaited_in_some_way_is_not_reported) {
-    check_int(mouv_await(mouv_coro(hello, NULL), NULL), 0);
-    check_int(mouv_await(mouv_gather(mouv_coro(hello, NULL), mouv_coro(hello, NULL)), NULL), 0);
-    check_int(mouv_await_for(mouv_coro(hello, NULL), 1000, NULL), 0);
-    check_int(mouv_await(mouv_wait_for(mouv_coro(hello, NULL), 1000), NULL), 0);
-    check_int(mouv_await(mouv_shield(mouv_coro(hello, NULL)), NULL), 0);
+    CHECK_INT(mouv_await(mouv_coro(hello, NULL), NULL), 0);
+    CHECK_INT(mouv_await(mouv_gather(mouv_coro(hello, NULL), mouv_coro(hello, NULL)), NULL), 0);
+    CHECK_INT(mouv_await_for(mouv_coro(hello, NULL), 1000, NULL), 0);
+    CHECK_INT(mouv_await(mouv_wait_for(mouv_coro(hello, NULL), 1000), NULL), 0);
+    CHECK_INT(mouv_await(mouv_shield(mouv_coro(hello, NULL)), NULL), 0);
     mouv_future_unref(mouv_gather(mouv_coro(hello, NULL)));
     yield(3);
-    check_str(events(), "Hello Hello Hello Hello Hello Hello Hello");
-    check_no_warning();
+    CHECK_STRING(events(), "Hello Hello Hello Hello Hello Hello Hello");
+    CHECK_NO_WARNING();
     return 0;
 }
 
 CORO_CASE(task_given_up_is_not_reported) {
     mouv_future_unref(mouv_task(hello, NULL));
     yield(2);
-    check_no_warning();
-    check_str(events(), "Hello");
+    CHECK_NO_WARNING();
+    CHECK_STRING(events(), "Hello");
     return 0;
 }
 
@@ -144,7 +144,7 @@ static void coroutine_made_outside_a_task_is_reported_by_the_end_of_its_runtime(
     uv_run(&loop, UV_RUN_DEFAULT);
     mouv_runtime_close(runtime, NULL, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
-    check_int(uv_loop_close(&loop), 0);
+    CHECK_INT(uv_loop_close(&loop), 0);
     check_never_awaited();
     assert_int_equal(support_failures, 0);
 }
@@ -156,19 +156,19 @@ CORO_CASE(failure_of_a_task_that_nobody_awaits_is_reported) {
     mouv_task_opts_t opts = {.name = "importer"};
     mouv_future_unref(mouv_task_with(fails, "no such file", &opts));
     yield(3);
-    check_int(take_log(&text), 1);
-    check(strncmp(text, "Task exception was never retrieved", 34) == 0);
-    check_has(text, "no such file");
-    check_has(text, "importer");
+    CHECK_INT(take_log(&text), 1);
+    CHECK(strncmp(text, "Task exception was never retrieved", 34) == 0);
+    CHECK_CONTAINS(text, "no such file");
+    CHECK_CONTAINS(text, "importer");
     return 0;
 }
 
 CORO_CASE(failure_of_a_task_is_reported_when_its_reference_is_given_up) {
     mouv_future_t task = mouv_task(fails, "why");
     yield(3);
-    check_no_warning();
+    CHECK_NO_WARNING();
     mouv_future_unref(task);
-    check_one_warning("Task exception was never retrieved");
+    CHECK_ONE_WARNING("Task exception was never retrieved");
     return 0;
 }
 
@@ -177,9 +177,9 @@ CORO_CASE(failure_is_reported_with_the_last_of_several_references) {
     mouv_future_ref(task);
     yield(3);
     mouv_future_unref(task);
-    check_no_warning();
+    CHECK_NO_WARNING();
     mouv_future_unref(task);
-    check_one_warning("why");
+    CHECK_ONE_WARNING("why");
     return 0;
 }
 
@@ -189,25 +189,25 @@ CORO_CASE(failure_of_a_future_is_reported_as_one_of_a_future) {
     mouv_future_t future = mouv_future_new();
     mouv_future_set_error(future, &error);
     mouv_future_unref(future);
-    check_int(take_log(&text), 1);
-    check(strncmp(text, "Future exception was never retrieved", 36) == 0);
-    check_has(text, "broken pipe");
+    CHECK_INT(take_log(&text), 1);
+    CHECK(strncmp(text, "Future exception was never retrieved", 36) == 0);
+    CHECK_CONTAINS(text, "broken pipe");
     return 0;
 }
 
 CORO_CASE(failure_that_was_retrieved_is_not_reported) {
     mouv_error_t error;
-    check_int(mouv_await(mouv_task(fails, "a"), &error), -5);
-    check_int(mouv_await(mouv_task(fails, "b"), NULL), -5); /* awaiting is enough */
+    CHECK_INT(mouv_await(mouv_task(fails, "a"), &error), -5);
+    CHECK_INT(mouv_await(mouv_task(fails, "b"), NULL), -5); /* awaiting is enough */
     mouv_future_t task = mouv_task(fails, "c");
     yield(2);
-    check_int(mouv_future_result(task, &error), -5);
+    CHECK_INT(mouv_future_result(task, &error), -5);
     mouv_future_unref(task);
     task = mouv_task(fails, "d");
     mouv_future_t again = mouv_future_ref(task);
-    check_int(mouv_await(task, NULL), -5);
+    CHECK_INT(mouv_await(task, NULL), -5);
     mouv_future_unref(again);
-    check_no_warning();
+    CHECK_NO_WARNING();
     return 0;
 }
 
@@ -221,7 +221,7 @@ CORO_CASE(cancelled_task_is_not_reported) {
     mouv_future_t timer = mouv_sleep_future(60000);
     mouv_future_drop(&timer);
     yield(4);
-    check_no_warning();
+    CHECK_NO_WARNING();
     return 0;
 }
 
@@ -229,7 +229,7 @@ CORO_CASE(pending_future_given_up_is_not_reported) {
     mouv_future_unref(mouv_future_new());
     mouv_future_unref(mouv_sleep_future(1));
     mouv_sleep_ms(5);
-    check_no_warning();
+    CHECK_NO_WARNING();
     return 0;
 }
 
@@ -241,15 +241,15 @@ CORO_CASE(failure_that_is_passed_on_is_reported_once) {
     const char *text;
     mouv_future_unref(mouv_task(passes_on, "from below"));
     yield(5);
-    check_int(take_log(&text), 1);
-    check_has(text, "from below");
+    CHECK_INT(take_log(&text), 1);
+    CHECK_CONTAINS(text, "from below");
     return 0;
 }
 
 CORO_CASE(failure_of_a_gather_that_nobody_awaits_is_reported_once) {
     mouv_future_unref(mouv_gather(mouv_coro(fails, "in a gather")));
     yield(5);
-    check_one_warning("exception was never retrieved");
+    CHECK_ONE_WARNING("exception was never retrieved");
     return 0;
 }
 
@@ -262,7 +262,7 @@ static int leaves_a_failing_task(void *arg) {
 static void failure_of_a_task_left_behind_is_reported_by_the_end_of_run(void **state) {
     (void)state;
     run_body(leaves_a_failing_task);
-    check_one_warning("while ending");
+    CHECK_ONE_WARNING("while ending");
 }
 
 static int keeps_a_failed_task(void *arg) {
@@ -275,7 +275,7 @@ static int keeps_a_failed_task(void *arg) {
 static void failure_behind_a_forgotten_handle_is_reported_by_the_end_of_run(void **state) {
     (void)state;
     run_body(keeps_a_failed_task);
-    check_one_warning("kept for ever");
+    CHECK_ONE_WARNING("kept for ever");
 }
 
 static int main_fails(void *arg) {
@@ -286,7 +286,7 @@ static int main_fails(void *arg) {
 static void failure_of_the_main_task_is_returned_and_not_reported(void **state) {
     (void)state;
     assert_int_equal(mouv_run(main_fails, NULL, NULL), -5);
-    check_no_warning();
+    CHECK_NO_WARNING();
 }
 
 /* --- Where it goes -------------------------------------------------------------------------- */
@@ -318,8 +318,8 @@ static void warnings_go_to_stderr_by_default(void **state) {
 }
 
 static void notes_its_argument(mouv_log_level_t level, const char *message, void *arg) {
-    check(level == MOUV_LOG_WARNING || level == MOUV_LOG_ERROR);
-    check(message[0] && message[strlen(message) - 1] != '\n');
+    CHECK(level == MOUV_LOG_WARNING || level == MOUV_LOG_ERROR);
+    CHECK(message[0] && message[strlen(message) - 1] != '\n');
     event("%s", (char *)arg);
 }
 
@@ -332,30 +332,30 @@ static void handler_gets_its_argument_a_level_and_no_newline(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
-        CASE(coroutine_given_up_is_reported_at_once_with_its_file_and_line),
-        CASE(coroutine_dropped_is_reported),
-        CASE(coroutine_forgotten_is_reported_when_the_task_that_made_it_ends),
-        CASE(coroutine_forgotten_by_the_main_task_is_reported_by_the_end_of_run),
-        CASE(coroutine_forgotten_by_an_inline_coroutine_is_reported_by_the_end_of_the_task),
-        CASE(handle_of_a_forgotten_coroutine_is_stale_after_its_task),
-        CASE(each_forgotten_coroutine_is_reported_once),
-        CASE(coroutine_that_was_awaited_in_some_way_is_not_reported),
-        CASE(task_given_up_is_not_reported),
-        CASE(coroutine_made_outside_a_task_is_reported_by_the_end_of_its_runtime),
-        CASE(failure_of_a_task_that_nobody_awaits_is_reported),
-        CASE(failure_of_a_task_is_reported_when_its_reference_is_given_up),
-        CASE(failure_is_reported_with_the_last_of_several_references),
-        CASE(failure_of_a_future_is_reported_as_one_of_a_future),
-        CASE(failure_that_was_retrieved_is_not_reported),
-        CASE(cancelled_task_is_not_reported),
-        CASE(pending_future_given_up_is_not_reported),
-        CASE(failure_that_is_passed_on_is_reported_once),
-        CASE(failure_of_a_gather_that_nobody_awaits_is_reported_once),
-        CASE(failure_of_a_task_left_behind_is_reported_by_the_end_of_run),
-        CASE(failure_behind_a_forgotten_handle_is_reported_by_the_end_of_run),
-        CASE(failure_of_the_main_task_is_returned_and_not_reported),
-        CASE(warnings_go_to_stderr_by_default),
-        CASE(handler_gets_its_argument_a_level_and_no_newline),
+        TEST(coroutine_given_up_is_reported_at_once_with_its_file_and_line),
+        TEST(coroutine_dropped_is_reported),
+        TEST(coroutine_forgotten_is_reported_when_the_task_that_made_it_ends),
+        TEST(coroutine_forgotten_by_the_main_task_is_reported_by_the_end_of_run),
+        TEST(coroutine_forgotten_by_an_inline_coroutine_is_reported_by_the_end_of_the_task),
+        TEST(handle_of_a_forgotten_coroutine_is_stale_after_its_task),
+        TEST(each_forgotten_coroutine_is_reported_once),
+        TEST(coroutine_that_was_awaited_in_some_way_is_not_reported),
+        TEST(task_given_up_is_not_reported),
+        TEST(coroutine_made_outside_a_task_is_reported_by_the_end_of_its_runtime),
+        TEST(failure_of_a_task_that_nobody_awaits_is_reported),
+        TEST(failure_of_a_task_is_reported_when_its_reference_is_given_up),
+        TEST(failure_is_reported_with_the_last_of_several_references),
+        TEST(failure_of_a_future_is_reported_as_one_of_a_future),
+        TEST(failure_that_was_retrieved_is_not_reported),
+        TEST(cancelled_task_is_not_reported),
+        TEST(pending_future_given_up_is_not_reported),
+        TEST(failure_that_is_passed_on_is_reported_once),
+        TEST(failure_of_a_gather_that_nobody_awaits_is_reported_once),
+        TEST(failure_of_a_task_left_behind_is_reported_by_the_end_of_run),
+        TEST(failure_behind_a_forgotten_handle_is_reported_by_the_end_of_run),
+        TEST(failure_of_the_main_task_is_returned_and_not_reported),
+        TEST(warnings_go_to_stderr_by_default),
+        TEST(handler_gets_its_argument_a_level_and_no_newline),
     };
     return RUN_CASES(cases);
 }

@@ -129,7 +129,8 @@ def selection_kept():
 def users_frame(frame):
     """The first frame from here on that is not in mouv's own sources, or None."""
     suspend = gdb.lookup_symbol("mouv__task_suspend")[0]
-    own = os.path.dirname(os.path.dirname(suspend.symtab.fullname())) if suspend else ""
+    path = suspend.symtab.fullname() if suspend else ""
+    own = path.removesuffix("/async/task/task.c") if path.endswith("/async/task/task.c") else ""
     while frame is not None:
         symtab = frame.find_sal().symtab
         if symtab is not None and not (own and symtab.fullname().startswith(own + "/")):
@@ -145,12 +146,34 @@ def has_field(kind, name):
     return any(field.name == name for field in kind.strip_typedefs().fields())
 
 
+def items(head, kind, member):
+    """What is in a mouv__list_t of `kind`, linked by `member`; see src/context/list.h."""
+    offset = next(f.bitpos for f in kind.strip_typedefs().fields() if f.name == member) // 8
+    first = link = head["first"]
+    while int(link):
+        yield gdb.Value(int(link) - offset).cast(kind.pointer()).dereference()
+        link = link["next"]
+        if int(link) == int(first):
+            break
+
+
 def text(pointer, default=""):
     return pointer.string(errors="replace") if int(pointer) else default
 
 
 def place(file, line):
     return f"{os.path.basename(text(file))}:{int(line)}" if int(file) else ""
+
+
+# mouv__task_state_t
+STATES = {
+    "MOUV__TASK_NEW": "not started",
+    "MOUV__TASK_READY": "ready",
+    "MOUV__TASK_RUNNING": "running",
+    "MOUV__TASK_AWAITING": "waiting",
+    "MOUV__TASK_SLEEPING": "sleeping",
+    "MOUV__TASK_ENDED": "ended",
+}
 
 
 class Task:
@@ -175,17 +198,10 @@ class Task:
 
     def state(self):
         """What it does, and what for if it waits for a future."""
-        awaiting = self.value["awaiting"]
-        if self.running:
-            state, what = "running", ""
-        elif not self.has_stack:
-            state, what = "not started", ""
-        elif self.value["sleeping"]:
-            state, what = "sleeping", ""
-        elif int(awaiting) and int(awaiting["state"]) != 2:  # MOUV__DONE
-            state, what = "waiting", describe(awaiting, self.value)
-        else:
-            state, what = "ready", ""
+        state = "running" if self.running else STATES.get(str(self.value["state"]), "?")
+        what = ""
+        if state == "waiting":
+            what = describe(self.value["awaiting"], self.value)
         return state + (", cancelled" if self.value["cancelled"] else ""), what
 
     def where(self):
@@ -222,10 +238,8 @@ class Runtime:
         self.value = value
 
     def tasks(self):
-        task = self.value["tasks"]
-        while int(task):
-            yield Task(self, task.dereference())
-            task = task["next"]
+        for task in items(self.value["tasks"], gdb.lookup_type("struct mouv__task"), "link"):
+            yield Task(self, task)
 
     @contextlib.contextmanager
     def selected(self):

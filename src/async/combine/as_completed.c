@@ -1,5 +1,10 @@
 /*
  * as_completed: futures one after another, in the order in which they complete.
+ *
+ * The iterator borrows the futures, and queues each in `done` when it is. Those who ask for the next
+ * one while there is none stand in `takers`, each a future that holds the iterator; what one has got
+ * and never delivers goes back to the front. The iterator is freed with its last reference; when the
+ * runtime closes before that, it lets go of the futures and fails every further call.
  */
 #include "async/combine/wait.h"
 #include "async/loop/timer.h"
@@ -12,20 +17,18 @@ typedef struct taker taker_t;
 struct entry {
     mouv__future_listener_t listener; /* first */
     mouv_as_completed_t *it;
-    entry_t *next;          /* in `done` */
+    mouv__link_t link;      /* in `done` */
     mouv_future_t handle;   /* the caller's own */
     mouv__future_t *future; /* NULL: failed from the start, or given */
-    bool listening;
 };
 
 /** A future of mouv_as_completed_next_future(). */
 struct taker {
     mouv__future_t future; /* first */
     mouv_as_completed_t *it;
-    taker_t *prev, *next; /* in `takers` */
-    entry_t *entry;       /* what it has got and not delivered */
+    mouv__link_t link; /* in `takers` */
+    entry_t *entry;    /* what it has got and not delivered */
     mouv_future_t *out;
-    bool waits; /* is in `takers` */
 };
 
 struct mouv_as_completed {
@@ -35,28 +38,10 @@ struct mouv_as_completed {
     mouv_error_t error;            /* what every call fails with; code 0: nothing */
     mouv__timer_t timer;
     bool timed_out;
-    entry_t *done, *last_done;
-    taker_t *takers, *last_taker;
+    mouv__list_t done, takers;
     size_t count, running; /* running: not done yet */
     entry_t entries[];
 };
-
-static void as_completed_append_done(entry_t *entry) {
-    mouv_as_completed_t *it = entry->it;
-    entry->next = NULL;
-    if (it->done == NULL)
-        it->done = entry;
-    else
-        it->last_done->next = entry;
-    it->last_done = entry;
-}
-
-static void as_completed_prepend_done(entry_t *entry) {
-    mouv_as_completed_t *it = entry->it;
-    entry->next = it->done;
-    if (it->done == NULL) it->last_done = entry;
-    it->done = entry;
-}
 
 /* 1 with `*entry`, 0 at the end, a failure, or MOUV_EAGAIN: one has to wait. */
 static int as_completed_take_entry(mouv_as_completed_t *it, entry_t **entry, mouv_error_t *error) {
@@ -64,11 +49,8 @@ static int as_completed_take_entry(mouv_as_completed_t *it, entry_t **entry, mou
         *error = it->error;
         return error->code;
     }
-    *entry = it->done;
-    if (*entry != NULL) {
-        it->done = (*entry)->next;
-        return 1;
-    }
+    *entry = MOUV__LIST_POP(&it->done, entry_t, link);
+    if (*entry != NULL) return 1;
     if (it->running == 0) return 0;
     if (!it->timed_out) return MOUV_EAGAIN;
     return mouv_error_set(error, MOUV_ETIMEDOUT, "as_completed: %zu of %zu are not done in time",
@@ -81,37 +63,13 @@ static mouv_future_t as_completed_give(entry_t *entry) {
     return entry->handle;
 }
 
-static void as_completed_leave_takers(taker_t *taker) {
-    mouv_as_completed_t *it = taker->it;
-    if (taker->prev != NULL)
-        taker->prev->next = taker->next;
-    else
-        it->takers = taker->next;
-    if (taker->next != NULL)
-        taker->next->prev = taker->prev;
-    else
-        it->last_taker = taker->prev;
-    taker->waits = false;
-}
-
-static void as_completed_join_takers(taker_t *taker) {
-    mouv_as_completed_t *it = taker->it;
-    taker->prev = it->last_taker;
-    if (it->last_taker != NULL)
-        it->last_taker->next = taker;
-    else
-        it->takers = taker;
-    it->last_taker = taker;
-    taker->waits = true;
-}
-
 static void as_completed_serve_takers(mouv_as_completed_t *it) {
-    while (it->takers != NULL) {
-        taker_t *taker = it->takers;
+    taker_t *taker;
+    while ((taker = MOUV__LIST_FIRST(&it->takers, taker_t, link)) != NULL) {
         mouv_error_t error;
         int rc = as_completed_take_entry(it, &taker->entry, &error);
         if (rc == MOUV_EAGAIN) return;
-        as_completed_leave_takers(taker);
+        mouv__list_remove(&it->takers, &taker->link);
         mouv__future_complete(&taker->future, rc, rc < 0 ? &error : NULL);
     }
 }
@@ -120,8 +78,7 @@ static void as_completed_stop_entries(mouv_as_completed_t *it) {
     mouv__timer_stop(it->runtime, &it->timer);
     for (size_t i = 0; i < it->count; i++) {
         entry_t *entry = &it->entries[i];
-        if (entry->listening) mouv__future_unlisten(entry->future, &entry->listener);
-        entry->listening = false;
+        if (entry->future != NULL) mouv__future_unlisten(entry->future, &entry->listener);
     }
 }
 
@@ -129,15 +86,13 @@ static void as_completed_on_entry(mouv__future_listener_t *listener, mouv__futur
     entry_t *entry = (entry_t *)listener;
     mouv_as_completed_t *it = entry->it;
     (void)future;
-    entry->listening = false;
     if (--it->running == 0) mouv__timer_stop(it->runtime, &it->timer);
-    as_completed_append_done(entry);
+    mouv__list_push_back(&it->done, &entry->link);
     as_completed_serve_takers(it);
 }
 
 static void as_completed_on_iteration_timeout(mouv__timer_t *timer) {
-    mouv_as_completed_t *it =
-        (mouv_as_completed_t *)((char *)timer - offsetof(mouv_as_completed_t, timer));
+    mouv_as_completed_t *it = mouv__container_of(timer, mouv_as_completed_t, timer);
     it->timed_out = true;
     as_completed_stop_entries(it);
     as_completed_serve_takers(it);
@@ -173,18 +128,17 @@ static void as_completed_begin_entry(entry_t *entry) {
     mouv__future_t *future = entry->future;
     if (future != NULL) mouv__future_start(future);
     if (future == NULL || mouv__future_is_done(future)) {
-        as_completed_append_done(entry);
+        mouv__list_push_back(&entry->it->done, &entry->link);
         return;
     }
     entry->it->running++;
-    entry->listening = true;
     entry->listener.done = as_completed_on_entry;
     mouv__future_listen(future, &entry->listener);
 }
 
 static void as_completed_limit_iteration(mouv_as_completed_t *it, int64_t timeout_ms) {
     if (it->running == 0) return;
-    int64_t at = mouv__deadline_in(it->runtime, timeout_ms);
+    int64_t at = mouv__clock_deadline_in(it->runtime, timeout_ms);
     if (timeout_ms <= 0)
         as_completed_on_iteration_timeout(&it->timer);
     else if (mouv__timer_start(it->runtime, &it->timer, at, as_completed_on_iteration_timeout) != 0)
@@ -199,7 +153,7 @@ static int as_completed_borrow_entries(mouv_as_completed_t *it, const mouv_futur
         entry->it = it;
         entry->handle = futures[i];
         it->count = i + 1;
-        rc = mouv__future_borrow("as_completed", futures, i, &entry->future, &code, &it->error);
+        rc = mouv__wait_borrow("as_completed", futures, i, &entry->future, &code, &it->error);
     }
     return rc;
 }
@@ -231,7 +185,8 @@ mouv_as_completed_t *mouv_as_completed(const mouv_future_t *futures, size_t coun
 /* ---- its next ---- */
 
 static void as_completed_cancel_taker(mouv__future_t *future) {
-    as_completed_leave_takers((taker_t *)future);
+    taker_t *taker = (taker_t *)future;
+    mouv__list_remove(&taker->it->takers, &taker->link);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
@@ -248,7 +203,7 @@ static void as_completed_release_taker(mouv__future_t *future) {
     taker_t *taker = (taker_t *)future;
     mouv_as_completed_t *it = taker->it;
     if (taker->entry != NULL && it->runtime != NULL) {
-        as_completed_prepend_done(taker->entry);
+        mouv__list_push_front(&it->done, &taker->entry->link);
         as_completed_serve_takers(it);
     }
     mouv_as_completed_unref(it);
@@ -287,7 +242,7 @@ mouv_future_t mouv_as_completed_next_future(mouv_as_completed_t *it, mouv_future
     taker->it = it;
     taker->out = future;
     it->references++;
-    as_completed_join_takers(taker);
+    mouv__list_push_back(&it->takers, &taker->link);
     as_completed_serve_takers(it);
     return handle;
 }
@@ -300,7 +255,8 @@ int mouv_as_completed_next(mouv_as_completed_t *it, mouv_future_t *future, mouv_
         return mouv_error_set(error, MOUV_ENOTCORO, "as_completed: outside of a coroutine");
     int rc = as_completed_check_next(it, future, error);
     if (rc == 0) rc = as_completed_take_entry(it, &entry, error);
-    if (rc == MOUV_EAGAIN) return mouv__await_own(mouv_as_completed_next_future(it, future), error);
+    if (rc == MOUV_EAGAIN)
+        return mouv__wait_for_own(mouv_as_completed_next_future(it, future), error);
     if (rc > 0) *future = as_completed_give(entry);
-    return rc < 0 ? mouv__record_error(error) : rc;
+    return rc < 0 ? mouv__raise_error(error) : rc;
 }

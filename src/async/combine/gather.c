@@ -1,5 +1,10 @@
 /*
  * gather and gather_all: one future for many.
+ *
+ * It consumes its children, starts those that are cold and listens to each. The first failure
+ * completes a gather, which then listens no more and leaves the others alone; a gather_all, or one
+ * that is being cancelled, waits until every child has settled. The children's results stay with
+ * them until the whole is taken, and they are let go of with it.
  */
 #include <mouv/gather.h>
 
@@ -13,7 +18,6 @@ typedef struct child {
     mouv__future_listener_t listener; /* first */
     gather_t *gather;
     mouv__future_t *future;
-    bool listening;
 } child_t;
 
 struct gather {
@@ -51,15 +55,10 @@ static mouv__future_t *gather_main_failure(gather_t *gather) {
     return found;
 }
 
-static size_t gather_count_failed(const gather_t *gather) {
-    size_t failed = 0;
-    for (size_t i = 0; i < gather->count; i++) failed += gather->children[i].future->code < 0;
-    return failed;
-}
-
 /* Every child has settled and none has failed the whole before. */
 static void gather_conclude(gather_t *gather) {
-    size_t failed = gather_count_failed(gather);
+    size_t failed = 0;
+    for (size_t i = 0; i < gather->count; i++) failed += gather->children[i].future->code < 0;
     if (!gather_cancelling(gather) || failed == 0) {
         mouv__future_complete(&gather->future, gather->all ? (int)failed : 0, NULL);
         return;
@@ -74,8 +73,7 @@ static void gather_conclude(gather_t *gather) {
 static void gather_stop_listening(gather_t *gather) {
     for (size_t i = 0; i < gather->count; i++) {
         child_t *child = &gather->children[i];
-        if (!child->listening) continue;
-        child->listening = false;
+        if (!mouv__future_listener_listens(&child->listener)) continue;
         mouv__future_unlisten(child->future, &child->listener);
         child->future->retrieved = true; /* as in asyncio: later failures are not reported */
     }
@@ -94,7 +92,6 @@ static void gather_child_is_done(gather_t *gather, mouv__future_t *child) {
 
 static void gather_on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
     child_t *child = (child_t *)listener;
-    child->listening = false;
     gather_child_is_done(child->gather, future);
 }
 
@@ -135,7 +132,8 @@ static bool gather_visit(mouv__future_t *future, bool (*visit_child)(mouv__futur
                          void *arg) {
     gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++)
-        if (gather->children[i].listening && visit_child(gather->children[i].future, arg))
+        if (mouv__future_listener_listens(&gather->children[i].listener) &&
+            visit_child(gather->children[i].future, arg))
             return true;
     return false;
 }
@@ -176,7 +174,6 @@ static void gather_adopt(gather_t *gather, size_t i) {
     child->gather = gather;
     mouv__future_start(child->future);
     if (mouv__future_is_done(child->future)) return;
-    child->listening = true;
     child->listener.done = gather_on_child;
     mouv__future_listen(child->future, &child->listener);
 }
@@ -184,7 +181,7 @@ static void gather_adopt(gather_t *gather, size_t i) {
 /* Children that were done already count in order, once all others are being listened to. */
 static void gather_count_done(gather_t *gather) {
     for (size_t i = 0; i < gather->count && gather->future.state == MOUV__PENDING; i++)
-        if (!gather->children[i].listening)
+        if (!mouv__future_listener_listens(&gather->children[i].listener))
             gather_child_is_done(gather, gather->children[i].future);
 }
 

@@ -7,15 +7,16 @@
 
 #include "async/combine/children.h"
 #include "async/combine/wait.h"
+#include "async/task/coroutine.h"
+#include "async/task/current.h"
 #include "async/task/scope.h"
-#include "async/task/task.h"
 #include "context/alloc.h"
 
 /* ---- the user's struct ---- */
 
 static mouv__group_t *group_find(const mouv_group_t *group) {
     mouv__future_t *future = group != NULL ? mouv__future_peek(group->whole) : NULL;
-    return future != NULL && future->ops == &mouv__group_ops ? (mouv__group_t *)future : NULL;
+    return future != NULL && future->ops == &mouv__children_ops ? (mouv__group_t *)future : NULL;
 }
 
 /* Why there is no group behind it. */
@@ -32,7 +33,8 @@ int mouv_group_begin(mouv_group_t *group) {
     *group = (mouv_group_t){.whole = mouv__future_failed(MOUV_ENOLOOP)};
     if (runtime == NULL) return MOUV_ENOLOOP;
     mouv__group_t *made = mouv__alloc(sizeof *made);
-    if (made == NULL || mouv__future_init(&made->future, &mouv__group_ops, runtime, false) != 0) {
+    if (made == NULL ||
+        mouv__future_init(&made->future, &mouv__children_ops, runtime, false) != 0) {
         mouv__free(made);
         group->whole = mouv__future_failed(MOUV_ENOMEM);
         return mouv__raise(NULL, MOUV_ENOMEM, "group: out of memory");
@@ -49,7 +51,7 @@ int mouv_group_set_limit(mouv_group_t *handle, size_t limit) {
     mouv__group_t *group = group_find(handle);
     if (group == NULL) return mouv__raise(NULL, group_explain(handle, &error), "%s", error.message);
     group->limit = limit;
-    mouv__group_admit(group);
+    mouv__children_admit(group);
     return 0;
 }
 
@@ -58,7 +60,7 @@ static mouv__future_t *group_receive(mouv__group_t *group, mouv_future_t future,
                                      mouv_error_t *error) {
     mouv__future_t *child = mouv__future_consume(future, code, error);
     if (child == NULL) {
-        *code = mouv__group_fail(group, error);
+        *code = mouv__children_fail(group, error);
         return NULL;
     }
     if (group->phase == MOUV__GROUP_OPEN && child != &group->future) return child;
@@ -66,8 +68,8 @@ static mouv__future_t *group_receive(mouv__group_t *group, mouv_future_t future,
         mouv__future_let_go(child);
         *code = mouv_error_set(error, MOUV_EDEADLK, "group: it cannot be a child of its own");
     } else {
-        mouv__group_turn_away(group, child);
-        *code = mouv__group_refuse(group, error);
+        mouv__children_turn_away(group, child);
+        *code = mouv__children_refuse(group, error);
     }
     return NULL;
 }
@@ -89,17 +91,17 @@ mouv_future_t mouv_group_add_future(mouv_group_t *handle, mouv_future_t future) 
         return mouv__future_failed_with(mouv__runtime(), &error);
     }
     mouv__future_t *child = group_receive(group, future, &code, &error);
-    if (child != NULL) return mouv__group_queue_up(group, child);
+    if (child != NULL) return mouv__children_queue_up(group, child);
     return mouv__future_failed_with(group->future.runtime, &error);
 }
 
 /* Outside a coroutine nobody can wait for room. */
 static int group_wait_for_room(mouv__group_t *group, mouv__future_t *child) {
     mouv_error_t error;
-    if (mouv_in_coroutine()) return mouv__await_own(mouv__group_queue_up(group, child), NULL);
-    mouv__group_turn_away(group, child);
+    if (mouv_in_coroutine()) return mouv__wait_for_own(mouv__children_queue_up(group, child), NULL);
+    mouv__children_turn_away(group, child);
     mouv_error_set(&error, MOUV_ENOTCORO, "group: it is full, and this is no coroutine");
-    return mouv__group_fail(group, &error);
+    return mouv__children_fail(group, &error);
 }
 
 int mouv_group_add(mouv_group_t *handle, mouv_future_t future) {
@@ -109,12 +111,12 @@ int mouv_group_add(mouv_group_t *handle, mouv_future_t future) {
     if (group == NULL) {
         group_discard(future);
         group_explain(handle, &error);
-        return mouv__record_error(&error);
+        return mouv__raise_error(&error);
     }
     mouv__future_t *child = group_receive(group, future, &code, &error);
-    if (child == NULL) return mouv__record_error(&error);
-    if (!mouv__group_has_room(group)) return group_wait_for_room(group, child);
-    return mouv__group_adopt(group, child) == 0 ? 0 : mouv__group_fail_for_memory(group);
+    if (child == NULL) return mouv__raise_error(&error);
+    if (!mouv__children_has_room(group)) return group_wait_for_room(group, child);
+    return mouv__children_adopt(group, child) == 0 ? 0 : mouv__children_fail_for_memory(group);
 }
 
 static int group_start(mouv_group_t *handle, mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
@@ -125,10 +127,10 @@ static int group_start(mouv_group_t *handle, mouv_fn_t fn, void *arg, const mouv
         if (group == NULL)
             group_explain(handle, &error);
         else
-            mouv__group_refuse(group, &error);
-        return mouv__record_error(&error); /* not even made */
+            mouv__children_refuse(group, &error);
+        return mouv__raise_error(&error); /* not even made */
     }
-    return mouv_group_add(handle, mouv__coro_with(fn, arg, opts, fn_name, file, line));
+    return mouv_group_add(handle, mouv__coroutine_with(fn, arg, opts, fn_name, file, line));
 }
 
 int mouv_group_start_at(mouv_group_t *group, mouv_fn_t fn, void *arg, const char *fn_name,
@@ -159,10 +161,10 @@ int mouv_group_join(mouv_group_t *handle, mouv_error_t *error) {
         return mouv_error_set(error, MOUV_ENOTCORO, "mouv_group_join: outside of a coroutine");
     if (group == NULL) {
         group_explain(handle, error);
-        return mouv__record_error(error);
+        return mouv__raise_error(error);
     }
     group_end_body(group);
-    mouv__group_begin_join(group);
+    mouv__children_begin_join(group);
     return mouv_await(mouv_future_ref(handle->whole), error);
 }
 
@@ -174,27 +176,27 @@ mouv_future_t mouv_group_join_future(mouv_group_t *handle) {
         return mouv__future_failed_with(mouv__runtime(), &error);
     }
     group_end_body(group);
-    mouv__group_begin_join(group);
+    mouv__children_begin_join(group);
     return mouv_future_ref(handle->whole);
 }
 
 bool mouv_group_cancel(mouv_group_t *handle) {
     mouv__group_t *group = group_find(handle);
     if (group == NULL || group->phase != MOUV__GROUP_OPEN) return false;
-    mouv__group_stop(group);
+    mouv__children_stop(group);
     return true;
 }
 
 size_t mouv_group_error_count(const mouv_group_t *handle) {
     const mouv__group_t *group = group_find(handle);
-    return group != NULL ? mouv__group_count_errors(group) : 0;
+    return group != NULL ? mouv__children_count_errors(group) : 0;
 }
 
 int mouv_group_error(const mouv_group_t *handle, size_t index, mouv_error_t *error) {
     mouv_error_t found;
     const mouv__group_t *group = group_find(handle);
-    if (group == NULL || index >= mouv__group_count_errors(group)) return MOUV_EINVAL;
-    mouv__group_get_error(group, index, &found);
+    if (group == NULL || index >= mouv__children_count_errors(group)) return MOUV_EINVAL;
+    mouv__children_get_error(group, index, &found);
     if (error != NULL) *error = found;
     return found.code;
 }
@@ -203,39 +205,37 @@ int mouv_group_error(const mouv_group_t *handle, size_t index, mouv_error_t *err
 
 /* Waits without a trace in what the task remembers: that belongs to the body that is returning. */
 static void group_wait_for_children(mouv__task_t *task, mouv__group_t *group) {
-    mouv_error_t *remembered = task->last_error;
-    int means = task->means;
+    mouv__last_error_t remembered = task->last;
     bool retrieved = group->future.retrieved;
-    task->last_error = NULL;
+    task->last.error = NULL;
     mouv_await(mouv_future_ref(mouv__future_handle(&group->future)), NULL);
-    mouv__free(task->last_error);
-    task->last_error = remembered;
-    task->means = means;
+    mouv__free(task->last.error);
+    task->last = remembered;
     group->future.retrieved = retrieved;
 }
 
 /* The body was refused: an ECANCELED that it returns stands for what the children failed with. */
 static void group_pass_on(mouv__task_t *task, mouv__group_t *group) {
-    const mouv_error_t *last = task->last_error;
-    bool cancelled = last == NULL || last->code == MOUV_ECANCELED || last->code == task->means;
-    if (!cancelled || group->future.retrieved || mouv__group_count_errors(group) == 0) return;
+    const mouv_error_t *last = task->last.error;
+    bool cancelled = last == NULL || last->code == MOUV_ECANCELED || last->code == task->last.means;
+    if (!cancelled || group->future.retrieved || mouv__children_count_errors(group) == 0) return;
     mouv_error_t error;
     int code = mouv__future_take(&group->future, &error);
-    mouv__record_error(&error);
-    task->means = code;
+    mouv__raise_error(&error);
+    task->last.means = code;
 }
 
 void mouv_group_leave(mouv_group_t *handle) {
     mouv__group_t *group = group_find(handle);
     mouv__task_t *task = mouv__current_task();
     if (group == NULL) return;
-    bool refused = task != NULL && (mouv__task_refused(task) || task->means != 0);
+    bool refused = task != NULL && (mouv__task_refused(task) || task->last.means != 0);
     if (group->scope != NULL) mouv__scope_remove(group->scope);
     group->scope = NULL;
     if (group->phase != MOUV__GROUP_ENDED) {
         group->abandoned = !group->joining;
-        mouv__group_stop(group);
-        mouv__group_begin_join(group);
+        mouv__children_stop(group);
+        mouv__children_begin_join(group);
         if (task != NULL) group_wait_for_children(task, group);
     }
     if (refused && group->phase == MOUV__GROUP_ENDED) group_pass_on(task, group);

@@ -32,13 +32,13 @@ static void proxy_settle(proxy_t *proxy) {
         return;
     }
     mouv__future_error(inner, &error);
-    if (proxy->stopped_by != 0) mouv__stopped_by(proxy->stopped_by, &error);
+    if (proxy->stopped_by != 0) mouv__scope_stopped_by(proxy->stopped_by, &error);
     mouv__future_complete(&proxy->future, error.code, &error);
 }
 
 static void proxy_on_inner(mouv__future_listener_t *listener, mouv__future_t *inner) {
     (void)inner;
-    proxy_settle((proxy_t *)((char *)listener - offsetof(proxy_t, listener)));
+    proxy_settle(mouv__container_of(listener, proxy_t, listener));
 }
 
 static void proxy_shorten(mouv__future_t *future, int64_t deadline_ns) {
@@ -118,7 +118,7 @@ static void proxy_stop(proxy_t *proxy, int because) {
 }
 
 static void proxy_run_timeout(mouv__ready_t *ready) {
-    proxy_t *proxy = (proxy_t *)((char *)ready - offsetof(proxy_t, ready));
+    proxy_t *proxy = mouv__container_of(ready, proxy_t, ready);
     if (!mouv__future_is_done(&proxy->future) && !proxy->future.asked)
         proxy_stop(proxy, MOUV_ETIMEDOUT);
     mouv__future_let_go(&proxy->future);
@@ -126,7 +126,7 @@ static void proxy_run_timeout(mouv__ready_t *ready) {
 
 /* In its turn: what earlier timers have made ready goes first. */
 static void proxy_on_timeout(mouv__timer_t *timer) {
-    proxy_t *proxy = (proxy_t *)((char *)timer - offsetof(proxy_t, timer));
+    proxy_t *proxy = mouv__container_of(timer, proxy_t, timer);
     mouv__future_hold(&proxy->future);
     proxy->ready.run = proxy_run_timeout;
     mouv__runtime_ready(proxy->future.runtime, &proxy->ready);
@@ -137,7 +137,7 @@ mouv_future_t mouv_wait_for(mouv_future_t handle, int64_t timeout_ms) {
     proxy_t *proxy = proxy_wrap(handle, &wait_for_ops, &failed);
     if (proxy == NULL) return failed;
     mouv_runtime_t *runtime = proxy->future.runtime;
-    int64_t at = mouv__deadline_in(runtime, timeout_ms);
+    int64_t at = mouv__clock_deadline_in(runtime, timeout_ms);
     if (timeout_ms <= 0) {
         proxy_stop(proxy, MOUV_ETIMEDOUT); /* of a cold coroutine the body never runs */
     } else {
@@ -192,7 +192,7 @@ static void proxy_cancel_nap(mouv__future_t *future) {
 static const mouv__future_ops_t nap_ops = {.kind = "sleep", .cancel = proxy_cancel_nap};
 
 static void proxy_on_time(mouv__timer_t *timer) {
-    nap_t *nap = (nap_t *)((char *)timer - offsetof(nap_t, timer));
+    nap_t *nap = mouv__container_of(timer, nap_t, timer);
     mouv__future_complete(&nap->future, 0, NULL);
 }
 
@@ -205,7 +205,7 @@ mouv_future_t mouv_sleep_future(int64_t timeout_ms) {
         return mouv__future_failed(MOUV_ENOMEM);
     }
     mouv_future_t handle = mouv__future_handle(&nap->future);
-    int64_t at = mouv__deadline_in(runtime, timeout_ms);
+    int64_t at = mouv__clock_deadline_in(runtime, timeout_ms);
     if (mouv__timer_start(runtime, &nap->timer, at, proxy_on_time) != 0)
         mouv__future_complete(&nap->future, MOUV_ENOMEM, NULL);
     return handle;

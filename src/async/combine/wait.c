@@ -1,5 +1,8 @@
 /*
  * wait: until all, or the first, of some futures are done.
+ *
+ * It borrows: it holds each of them until it is released itself, and neither takes the caller's
+ * references nor cancels anything. It completes a tick after what it waits for, as asyncio does.
  */
 #include "async/combine/wait.h"
 
@@ -12,8 +15,8 @@
 
 /* ---- borrowing ---- */
 
-int mouv__future_borrow(const char *who, const mouv_future_t *futures, size_t index,
-                        mouv__future_t **future, int *code, mouv_error_t *error) {
+int mouv__wait_borrow(const char *who, const mouv_future_t *futures, size_t index,
+                      mouv__future_t **future, int *code, mouv_error_t *error) {
     mouv_future_t handle = futures[index];
     mouv_error_t why;
     *future = NULL;
@@ -29,7 +32,7 @@ int mouv__future_borrow(const char *who, const mouv_future_t *futures, size_t in
     return 0;
 }
 
-int mouv__await_own(mouv_future_t own, mouv_error_t *error) {
+int mouv__wait_for_own(mouv_future_t own, mouv_error_t *error) {
     int rc = mouv_await(mouv_future_ref(own), error);
     mouv_future_drop(&own);
     return rc;
@@ -44,7 +47,6 @@ typedef struct watched {
     wait_t *wait;
     mouv__future_t *future; /* NULL: failed from the start, with `code` */
     int code;
-    bool listening;
 } watched_t;
 
 struct wait {
@@ -70,21 +72,20 @@ static void wait_finish_wait(wait_t *wait, int code) {
     mouv__timer_stop(wait->future.runtime, &wait->timer);
     for (size_t i = 0; i < wait->count; i++) {
         watched_t *watched = &wait->watched[i];
-        if (watched->listening) mouv__future_unlisten(watched->future, &watched->listener);
-        watched->listening = false;
+        if (watched->future != NULL) mouv__future_unlisten(watched->future, &watched->listener);
     }
     mouv__future_complete(&wait->future, code, NULL);
 }
 
 static void wait_run_wait(mouv__ready_t *ready) {
-    wait_t *wait = (wait_t *)((char *)ready - offsetof(wait_t, ready));
+    wait_t *wait = mouv__container_of(ready, wait_t, ready);
     if (!mouv__future_is_done(&wait->future)) wait_finish_wait(wait, wait_count_done(wait));
     mouv__future_let_go(&wait->future);
 }
 
 /* On the next tick, as asyncio's callbacks: whatever ends in this one is counted as well. */
 static void wait_finish_wait_soon(wait_t *wait) {
-    if (wait->ready.queued) return;
+    if (mouv__ready_is_queued(&wait->ready)) return;
     mouv__future_hold(&wait->future);
     wait->ready.run = wait_run_wait;
     mouv__runtime_ready(wait->future.runtime, &wait->ready);
@@ -100,12 +101,11 @@ static void wait_note_done(wait_t *wait, int code) {
 
 static void wait_on_watched(mouv__future_listener_t *listener, mouv__future_t *future) {
     watched_t *watched = (watched_t *)listener;
-    watched->listening = false;
     wait_note_done(watched->wait, future->code);
 }
 
 static void wait_on_wait_timeout(mouv__timer_t *timer) {
-    wait_t *wait = (wait_t *)((char *)timer - offsetof(wait_t, timer));
+    wait_t *wait = mouv__container_of(timer, wait_t, timer);
     wait_finish_wait(wait, wait_count_done(wait));
 }
 
@@ -118,9 +118,11 @@ static bool wait_visit_watched(mouv__future_t *future,
                                bool (*visit_child)(mouv__future_t *, void *), void *arg) {
     wait_t *wait = (wait_t *)future;
     bool choice = wait->mode != MOUV_ALL_COMPLETED && wait->pending > 1;
-    if (wait->limited || choice || wait->ready.queued) return false;
+    if (wait->limited || choice || mouv__ready_is_queued(&wait->ready)) return false;
     for (size_t i = 0; i < wait->count; i++)
-        if (wait->watched[i].listening && visit_child(wait->watched[i].future, arg)) return true;
+        if (mouv__future_listener_listens(&wait->watched[i].listener) &&
+            visit_child(wait->watched[i].future, arg))
+            return true;
     return false;
 }
 
@@ -156,7 +158,7 @@ static int wait_check_wait(const mouv_future_t *futures, size_t count, mouv_wait
 static int wait_borrow_watched(wait_t *wait, const mouv_future_t *futures, size_t index,
                                mouv_error_t *error) {
     watched_t *watched = &wait->watched[index];
-    int rc = mouv__future_borrow("wait", futures, index, &watched->future, &watched->code, error);
+    int rc = mouv__wait_borrow("wait", futures, index, &watched->future, &watched->code, error);
     if (rc != 0) return rc;
     wait->count = index + 1;
     if (watched->future == NULL || watched->future->state != MOUV__COLD) return 0;
@@ -173,7 +175,6 @@ static void wait_watch(wait_t *wait, size_t index) {
         wait_note_done(wait, watched->future != NULL ? watched->future->code : watched->code);
         return;
     }
-    watched->listening = true;
     watched->listener.done = wait_on_watched;
     mouv__future_listen(watched->future, &watched->listener);
 }
@@ -183,7 +184,7 @@ static void wait_limit_wait(wait_t *wait, int64_t timeout_ms) {
     wait->limited = timeout_ms != MOUV_FOREVER;
     if (timeout_ms <= 0)
         wait_finish_wait_soon(wait);
-    else if (mouv__timer_start(runtime, &wait->timer, mouv__deadline_in(runtime, timeout_ms),
+    else if (mouv__timer_start(runtime, &wait->timer, mouv__clock_deadline_in(runtime, timeout_ms),
                                wait_on_wait_timeout) != 0)
         wait_finish_wait(wait, MOUV_ENOMEM);
 }
@@ -222,7 +223,7 @@ int mouv_wait(const mouv_future_t *futures, size_t count, mouv_wait_mode_t mode,
               mouv_error_t *error) {
     if (mouv__current_task_future() == NULL)
         return mouv_error_set(error, MOUV_ENOTCORO, "wait: outside of a coroutine");
-    int rc = mouv__await_own(mouv_wait_future(futures, count, mode, timeout_ms), error);
+    int rc = mouv__wait_for_own(mouv_wait_future(futures, count, mode, timeout_ms), error);
     if (rc < 0) return rc;
     int done = 0; /* more may be by now than had completed it */
     for (size_t i = 0; i < count; i++) done += mouv_future_done(futures[i]);

@@ -13,10 +13,10 @@
  * mouv__future_let_go(). `*future` is NULL, and `*code` set, for one that failed from the start.
  * MOUV_EINVAL, with `who` and the index in the message, for an unusable handle.
  */
-int mouv__future_borrow(const char *who, const mouv_future_t *futures, size_t index,
-                        mouv__future_t **future, int *code, mouv_error_t *error);
+int mouv__wait_borrow(const char *who, const mouv_future_t *futures, size_t index,
+                      mouv__future_t **future, int *code, mouv_error_t *error);
 
 /** Awaits a future made for this await alone: it is cancelled if the await was refused. */
-int mouv__await_own(mouv_future_t own, mouv_error_t *error);
+int mouv__wait_for_own(mouv_future_t own, mouv_error_t *error);
 
 #endif

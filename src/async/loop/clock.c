@@ -9,8 +9,6 @@
 #include <string.h>
 #include <uv.h>
 
-#include <mouv/clock.h>
-
 #include "async/loop/state.h"
 
 static int64_t clock_real_ns(void) {
@@ -37,7 +35,7 @@ void mouv__clock_jump(mouv__clock_t *clock, int64_t at_ns) {
         clock->ns = at_ns;
 }
 
-static void clock_set(mouv__clock_t *clock, mouv__clock_mode_t mode) {
+void mouv__clock_set(mouv__clock_t *clock, mouv__clock_mode_t mode) {
     clock->ns = mouv__clock_ns(clock);
     clock->since = clock_real_ns();
     clock->mode = mode;
@@ -45,43 +43,28 @@ static void clock_set(mouv__clock_t *clock, mouv__clock_mode_t mode) {
 
 void mouv__clock_open(mouv__clock_t *clock) {
     const char *wanted = getenv("MOUV_VIRTUAL_CLOCK");
-    if (wanted != NULL && strcmp(wanted, "1") == 0) clock_set(clock, MOUV__VIRTUAL_CLOCK);
+    if (wanted != NULL && strcmp(wanted, "1") == 0) mouv__clock_set(clock, MOUV__VIRTUAL_CLOCK);
 }
 
-void mouv__clock_outside(mouv_runtime_t *runtime, bool begins) {
-    mouv__clock_t *clock = &runtime->clock;
-    if (clock->mode != MOUV__REAL_CLOCK) clock_set(clock, clock->mode);
+void mouv__clock_outside(mouv__clock_t *clock, bool begins) {
+    if (clock->mode != MOUV__REAL_CLOCK) mouv__clock_set(clock, clock->mode);
     clock->outside += begins ? 1 : (size_t)-1;
-    if (clock->mode != MOUV__REAL_CLOCK) mouv__timers_look(runtime);
 }
 
-/* ---- for tests ---- */
+/* ---- a runtime's ---- */
 
-static int clock_change(mouv__clock_mode_t mode) {
+int64_t mouv__clock_now_ns(mouv_runtime_t *runtime) {
+    return mouv__clock_ns(&runtime->clock);
+}
+
+int64_t mouv__clock_deadline_in(mouv_runtime_t *runtime, int64_t ms) {
+    int64_t now = mouv__clock_now_ns(runtime);
+    if (ms <= 0) return now;
+    if (ms > (MOUV__NEVER - now) / MOUV__NS_PER_MS - 1) return MOUV__NEVER;
+    return now + ms * MOUV__NS_PER_MS;
+}
+
+int64_t mouv_now_ms(void) {
     mouv_runtime_t *runtime = mouv__runtime();
-    if (runtime == NULL) return MOUV_ENOLOOP;
-    clock_set(&runtime->clock, mode);
-    mouv__timers_look(runtime);
-    return 0;
-}
-
-int mouv_clock_set_virtual(void) {
-    return clock_change(MOUV__VIRTUAL_CLOCK);
-}
-
-int mouv_clock_set_manual(void) {
-    return clock_change(MOUV__MANUAL_CLOCK);
-}
-
-int mouv_clock_advance_ms(int64_t ms) {
-    mouv_runtime_t *runtime = mouv__runtime();
-    if (runtime == NULL) return MOUV_ENOLOOP;
-    if (runtime->clock.mode == MOUV__REAL_CLOCK)
-        return mouv__raise(NULL, MOUV_ESTATE, "mouv_clock_advance_ms: the clock is the real one");
-    int64_t now = mouv__now_ns(runtime), at = mouv__deadline_in(runtime, ms);
-    if (ms < 0 || at == MOUV__NEVER)
-        return mouv__raise(NULL, MOUV_EINVAL, "mouv_clock_advance_ms: not a time to move by");
-    runtime->clock.ns += at - now;
-    mouv__timers_look(runtime);
-    return 0;
+    return runtime != NULL ? mouv__clock_now_ns(runtime) / MOUV__NS_PER_MS : 0;
 }

@@ -10,6 +10,11 @@
 
 #include <mouv/runtime.h>
 
+/** A time that never comes. */
+#define MOUV__NEVER INT64_MAX
+
+#define MOUV__NS_PER_MS INT64_C(1000000)
+
 /** REAL -> VIRTUAL <-> MANUAL. */
 typedef enum mouv__clock_mode {
     MOUV__REAL_CLOCK,
@@ -23,6 +28,12 @@ typedef struct mouv__clock {
     int64_t since;  /* of the real clock, when it began to run */
     size_t outside; /* pending futures that something outside the loop will complete */
 } mouv__clock_t;
+
+/** The runtime's clock. */
+int64_t mouv__clock_now_ns(mouv_runtime_t *runtime);
+
+/** `ms` from now as an absolute time: <= 0 is now, too far is MOUV__NEVER. */
+int64_t mouv__clock_deadline_in(mouv_runtime_t *runtime, int64_t ms);
 
 /** Obeys MOUV_VIRTUAL_CLOCK. */
 void mouv__clock_open(mouv__clock_t *clock);
@@ -38,7 +49,10 @@ bool mouv__clock_reaches(const mouv__clock_t *clock, int64_t at_ns);
 /** Nothing is ready: time jumps to this timer, if that is the clock's way. */
 void mouv__clock_jump(mouv__clock_t *clock, int64_t at_ns);
 
-/** Something outside the loop is awaited, or no more: a virtual clock runs meanwhile. */
-void mouv__clock_outside(mouv_runtime_t *runtime, bool begins);
+/** Another mode from now on; the time stays. */
+void mouv__clock_set(mouv__clock_t *clock, mouv__clock_mode_t mode);
+
+/** See mouv__timers_outside(). */
+void mouv__clock_outside(mouv__clock_t *clock, bool begins);
 
 #endif

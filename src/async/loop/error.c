@@ -1,7 +1,7 @@
 /*
- * Error values: names, texts, labels. What a task remembers of its errors is in task.c.
+ * Error values: names, texts, labels. What a task remembers of its errors is in raise.c.
  */
-#include <mouv/error.h>
+#include "async/loop/error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +57,13 @@ int mouv_error_set(mouv_error_t *error, int code, const char *format, ...) {
     va_end(args);
     error_to_one_line(error->message);
     return code;
+}
+
+void mouv__error_of_result(mouv_error_t *error, int rc, const char *kind, const char *fn_name) {
+    if (strcmp(mouv_error_name(rc), "user error") != 0)
+        mouv_error_set(error, rc, "%s", mouv_error_message(rc));
+    else
+        mouv_error_set(error, rc, "%s '%s' returned %d", kind, fn_name, rc);
 }
 
 bool mouv_error_has_label(const mouv_error_t *error, const char *label) {

@@ -1,11 +1,12 @@
 /*
- * What happens in the child of a fork().
+ * What happens in the child of a fork(); why, says docs/decisions/0012.
  */
 #include "async/loop/fork.h"
 
 #include <pthread.h>
+#include <uv.h>
 
-#include "async/loop/state.h"
+#include "async/loop/runtime.h"
 
 static uint32_t number;
 static _Thread_local bool orphaned;

@@ -1,45 +1,85 @@
 /*
- * What every future has in common: its references, its completion, its listeners.
+ * What every future has in common: its states, its references, its completion, its listeners and
+ * callbacks.
+ *
+ * A future is one object on the heap, in whose beginning each kind embeds mouv__future_t. Users
+ * have handles, which the table of handle.c turns into the object or into "stale"; `owned` counts
+ * the references that users hold, `held` those inside mouv (an awaiter, a parent, and the loop
+ * while it is counted). When both are 0 it is disposed of: its handle is stale from then on, and
+ * ops->release frees it (docs/decisions/0001). It completes once; then its listeners are told at
+ * once, inside of mouv__future_complete(), and the user's callbacks run on the next tick. Results
+ * are moved to the user's outputs only when somebody takes them (deliver). All of this happens on
+ * the loop thread; other threads send mail to have a future completed.
  */
 #include "async/loop/future.h"
 
 #include <assert.h>
-#include <string.h>
+#include <stdio.h>
 
-#include "async/loop/callback.h"
+#include "async/loop/debug.h"
+#include "async/loop/log.h"
 #include "async/loop/state.h"
-#include "async/task/debug.h"
-#include "async/task/task.h"
 #include "context/alloc.h"
+
+/* Cold ones are made pending, and are so at once. */
+const bool mouv__future_may_become[3][3] = {
+    [MOUV__PENDING] = {[MOUV__COLD] = true, [MOUV__DONE] = true},
+    [MOUV__COLD] = {[MOUV__PENDING] = true},
+};
 
 /* ---- chores ---- */
 
 /*
- * Completing, cancelling or releasing a future leads to the same for those around it. However
+ * Completing, cancelling or disposing of a future leads to the same for those around it. However
  * deeply they are nested, it needs no depth of stack: what comes up during a chore of the same kind
- * waits until that one has returned.
+ * waits until that one has returned. Two links do for the three: one that is being disposed of has
+ * no references left, which a completion that waits holds.
  */
 enum { NOTIFYING, CANCELLING, DISPOSING };
+
+static mouv__future_t *future_next_chore(mouv__chores_t *chores, int kind) {
+    mouv__link_t *link = mouv__list_pop_front(&chores->waiting);
+    return kind == CANCELLING ? MOUV__LIST_ITEM(link, mouv__future_t, cancelling)
+                              : MOUV__LIST_ITEM(link, mouv__future_t, ending);
+}
 
 static void future_do_chore(mouv__future_t *future, int kind, void (*chore)(mouv__future_t *)) {
     mouv__chores_t *chores = &future->runtime->chores[kind];
     if (chores->busy) {
-        future->next_chore[kind] = NULL;
-        if (chores->first == NULL)
-            chores->first = future;
-        else
-            chores->last->next_chore[kind] = future;
-        chores->last = future;
+        mouv__list_push_back(&chores->waiting,
+                             kind == CANCELLING ? &future->cancelling : &future->ending);
         return;
     }
     chores->busy = true;
-    chore(future);
-    while (chores->first != NULL) {
-        mouv__future_t *next = chores->first;
-        chores->first = next->next_chore[kind];
-        chore(next);
-    }
+    do chore(future);
+    while ((future = future_next_chore(chores, kind)) != NULL);
     chores->busy = false;
+}
+
+/* ---- names ---- */
+
+static mouv__description_t future_description(const mouv__future_t *future) {
+    mouv__description_t description = {.fn_name = NULL};
+    if (future->ops->describe != NULL)
+        future->ops->describe(future, &description);
+    else
+        snprintf(description.name, sizeof description.name, "%s", future->ops->kind);
+    if (future->name != NULL)
+        snprintf(description.name, sizeof description.name, "%s", future->name);
+    return description;
+}
+
+void mouv__future_name(const mouv__future_t *future, char *name) {
+    snprintf(name, MOUV__NAME_BYTES, "%s", future_description(future).name);
+}
+
+void mouv__future_describe(const mouv__future_t *future, char *text, size_t size) {
+    mouv__description_t what = future_description(future);
+    if (what.fn_name != NULL)
+        snprintf(text, size, "%s '%s' (%s at %s:%d)", future->ops->kind, what.name, what.fn_name,
+                 what.file, what.line);
+    else
+        snprintf(text, size, "%s '%s'", future->ops->kind, what.name);
 }
 
 /* ---- references ---- */
@@ -50,15 +90,16 @@ static void future_report_unretrieved(mouv__future_t *future) {
     mouv__future_error(future, &error);
     char what[160];
     mouv__future_describe(future, what, sizeof what);
-    bool task = mouv__task_of(future) != NULL;
+    bool runs_code = future->ops->start != NULL;
     mouv__log(MOUV_LOG_WARNING, "%s exception was never retrieved: %s: %s: %s",
-              task ? "Task" : "Future", what, mouv_error_name(error.code), error.message);
+              runs_code ? "Task" : "Future", what, mouv_error_name(error.code), error.message);
 }
 
 static void future_dispose(mouv__future_t *future) {
     if (future->state == MOUV__DONE) future_report_unretrieved(future);
-    if (future->state == MOUV__COLD) mouv__task_forget_cold(future, true);
-    if (future->callbacks != NULL) mouv__callbacks_clear(future);
+    mouv__callback_t *callback; /* that will never run */
+    while ((callback = MOUV__LIST_POP(&future->callbacks, mouv__callback_t, link)) != NULL)
+        mouv__free(callback);
     mouv__handles_remove(&future->runtime->handles, future->id);
     mouv__free(future->error);
     mouv__free(future->name);
@@ -91,7 +132,7 @@ void mouv__future_count(mouv__future_t *future) {
     future->counted = true;
     future->held++;
     mouv__runtime_keep(future->runtime);
-    if (future->ops->outside) mouv__clock_outside(future->runtime, true);
+    if (future->ops->outside) mouv__timers_outside(future->runtime, true);
 }
 
 void mouv__future_hold(mouv__future_t *future) {
@@ -139,7 +180,7 @@ static mouv__handle_kind_t future_find(mouv_future_t handle, mouv__future_t **fu
 mouv__future_t *mouv__future_peek(mouv_future_t handle) {
     mouv__future_t *future = NULL;
     mouv__handle_kind_t kind = future_find(handle, &future);
-    if (kind == MOUV__HANDLE_FOREIGN && mouv__debug()) mouv__debug_foreign();
+    if (kind == MOUV__HANDLE_FOREIGN) mouv__debug_foreign();
     return kind == MOUV__HANDLE_LIVE ? future : NULL;
 }
 
@@ -153,7 +194,7 @@ static int future_explain(mouv__handle_kind_t kind, mouv_future_t handle, mouv_e
         return mouv_error_set(error, code, "%s", mouv_error_message(code));
     }
     case MOUV__HANDLE_FOREIGN:
-        if (mouv__debug()) mouv__debug_foreign();
+        mouv__debug_foreign();
         return mouv_error_set(error, MOUV_EINVAL,
                               "future: the handle belongs to another runtime or thread");
     default:
@@ -191,33 +232,46 @@ mouv__future_t *mouv__future_consume_pending(mouv_future_t handle, mouv_error_t 
 
 /* ---- completion ---- */
 
-static mouv_error_t *future_copy_error(const mouv_error_t *error) {
-    mouv_error_t *copy = mouv__alloc(sizeof *copy);
-    if (copy != NULL) *copy = *error;
-    return copy; /* NULL: the code and its standard text remain */
+static void future_run_callbacks(mouv__ready_t *ready) {
+    mouv__future_t *future = mouv__container_of(ready, mouv__future_t, ready);
+    mouv__callback_t *callback;
+    while ((callback = MOUV__LIST_POP(&future->callbacks, mouv__callback_t, link)) != NULL) {
+        if (callback->consumes) mouv__future_deliver(future, future->code >= 0);
+        callback->fn(mouv__future_handle(future), callback->arg);
+        if (callback->consumes) mouv__future_let_go(future);
+        mouv__free(callback);
+    }
+    mouv__future_let_go(future);
+}
+
+void mouv__future_schedule_callbacks(mouv__future_t *future) {
+    if (mouv__list_is_empty(&future->callbacks) || mouv__ready_is_queued(&future->ready)) return;
+    mouv__future_hold(future);
+    future->ready.run = future_run_callbacks;
+    mouv__runtime_ready(future->runtime, &future->ready);
 }
 
 static void future_notify(mouv__future_t *future) {
-    while (future->listeners != NULL) {
-        mouv__future_listener_t *listener = future->listeners;
-        mouv__future_unlisten(future, listener);
+    mouv__future_listener_t *listener;
+    while ((listener = MOUV__LIST_POP(&future->listeners, mouv__future_listener_t, link)) != NULL)
         listener->done(listener, future);
-    }
-    mouv__callbacks_schedule(future);
+    mouv__future_schedule_callbacks(future);
     if (future->counted) {
         future->counted = false;
         future->held--;
-        if (future->ops->outside) mouv__clock_outside(future->runtime, false);
+        if (future->ops->outside) mouv__timers_outside(future->runtime, false);
         mouv__runtime_unkeep(future->runtime);
     }
     mouv__future_let_go(future);
 }
 
 void mouv__future_complete(mouv__future_t *future, int code, const mouv_error_t *error) {
-    assert(future->state == MOUV__PENDING);
-    future->state = MOUV__DONE;
+    mouv__future_become(future, MOUV__DONE);
     future->code = code;
-    if (code < 0 && error != NULL) future->error = future_copy_error(error);
+    if (code < 0 && error != NULL) {
+        future->error = mouv__alloc(sizeof *error);
+        if (future->error != NULL) *future->error = *error; /* else the standard text remains */
+    }
     mouv__future_hold(future);
     future_do_chore(future, NOTIFYING, future_notify);
 }
@@ -236,7 +290,7 @@ bool mouv__future_cancel(mouv__future_t *future) {
     if (future->state == MOUV__DONE || future->asked) return false;
     future->asked = true;
     if (future->state == MOUV__COLD) {
-        mouv__task_cancel_cold(future);
+        future->ops->cancel(future);
         return true;
     }
     mouv__future_hold(future);
@@ -269,32 +323,18 @@ int mouv__future_take(mouv__future_t *future, mouv_error_t *error) {
 }
 
 void mouv__future_start(mouv__future_t *future) {
-    if (future->state == MOUV__COLD) mouv__task_start_cold(future);
+    if (future->state == MOUV__COLD) future->ops->start(future);
 }
 
 /* ---- listeners ---- */
 
 void mouv__future_listen(mouv__future_t *future, mouv__future_listener_t *listener) {
     assert(future->state != MOUV__DONE);
-    listener->prev = future->last_listener;
-    listener->next = NULL;
-    if (future->last_listener != NULL)
-        future->last_listener->next = listener;
-    else
-        future->listeners = listener;
-    future->last_listener = listener;
+    mouv__list_push_back(&future->listeners, &listener->link);
 }
 
 void mouv__future_unlisten(mouv__future_t *future, mouv__future_listener_t *listener) {
-    if (listener->prev != NULL)
-        listener->prev->next = listener->next;
-    else
-        future->listeners = listener->next;
-    if (listener->next != NULL)
-        listener->next->prev = listener->prev;
-    else
-        future->last_listener = listener->prev;
-    listener->prev = listener->next = NULL;
+    mouv__list_remove(&future->listeners, &listener->link);
 }
 
 /* ---- the end of the runtime ---- */
@@ -324,7 +364,7 @@ void mouv__futures_release_all(mouv_runtime_t *runtime) {
     future_for_each(runtime, future_disown);
 }
 
-/* ---- the public calls that borrow ---- */
+/* ---- futures of the program's own ---- */
 
 mouv_future_t mouv_future_new(void) {
     mouv_runtime_t *runtime = mouv__runtime();
@@ -356,34 +396,6 @@ int mouv_future_set_error(mouv_future_t handle, const mouv_error_t *error) {
     return future_complete_plain(handle, error->code, error);
 }
 
-mouv_future_t mouv_future_ref(mouv_future_t handle) {
-    mouv__future_t *future = mouv__future_peek(handle);
-    if (future != NULL) future->owned++;
-    return handle;
-}
-
-void mouv_future_unref(mouv_future_t handle) {
-    mouv__future_t *future = mouv__future_peek(handle);
-    if (future == NULL || future->owned == 0) return;
-    future->owned--;
-    future_dispose_if_unused(future);
-}
-
-bool mouv_future_cancel(mouv_future_t handle) {
-    mouv__future_t *future = mouv__future_peek(handle);
-    return future != NULL && mouv__future_cancel(future);
-}
-
-bool mouv_future_done(mouv_future_t handle) {
-    mouv__future_t *future = mouv__future_peek(handle);
-    return future == NULL || future->state == MOUV__DONE;
-}
-
-bool mouv_future_cancelled(mouv_future_t handle) {
-    mouv__future_t *future = mouv__future_peek(handle);
-    return future != NULL && future->state == MOUV__DONE && future->code == MOUV_ECANCELED;
-}
-
 int mouv_future_result(mouv_future_t handle, mouv_error_t *error) {
     mouv__future_t *future = NULL;
     mouv__handle_kind_t kind = future_find(handle, &future);
@@ -391,15 +403,4 @@ int mouv_future_result(mouv_future_t handle, mouv_error_t *error) {
     if (future->state != MOUV__DONE)
         return mouv_error_set(error, MOUV_ESTATE, "Result is not set.");
     return mouv__future_take(future, error);
-}
-
-void mouv_future_drop(mouv_future_t *handle) {
-    if (handle == NULL) return;
-    mouv__future_t *future = mouv__future_peek(*handle);
-    handle->id = 0;
-    if (future == NULL || future->owned == 0) return;
-    mouv__future_hold(future);
-    if (future->state == MOUV__PENDING) mouv__future_cancel(future);
-    future->owned--;
-    mouv__future_let_go(future);
 }

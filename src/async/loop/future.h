@@ -5,6 +5,7 @@
 #ifndef MOUV_ASYNC_LOOP_FUTURE_H
 #define MOUV_ASYNC_LOOP_FUTURE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,12 +13,24 @@
 #include <mouv/future.h>
 #include <mouv/runtime.h>
 
+#include "async/loop/runtime.h"
+#include "context/list.h"
+
 typedef struct mouv__future mouv__future_t;
 typedef struct mouv__future_listener mouv__future_listener_t;
-typedef struct mouv__ready mouv__ready_t;
 
-/** COLD (a coroutine not started) -> PENDING -> DONE; only these transitions exist. */
+/** COLD (a coroutine not started) -> PENDING -> DONE; see the table in future.c. */
 typedef enum mouv__future_state { MOUV__COLD, MOUV__PENDING, MOUV__DONE } mouv__future_state_t;
+
+#define MOUV__NAME_BYTES 32
+
+/** What a kind of future tells of one of them. */
+typedef struct mouv__description {
+    char name[MOUV__NAME_BYTES]; /**< while the user has given it none */
+    const char *fn_name,
+        *file; /**< what runs in it, and where it was made; NULL: nothing to tell */
+    int line;
+} mouv__description_t;
 
 /**
  * What one kind of future does. `kind` is mandatory; a NULL function means what its comment says.
@@ -29,7 +42,9 @@ typedef struct mouv__future_ops {
     /** Something outside the loop completes it (a worker, a server): a virtual clock, which else
      *  would jump to the next timer, runs at real speed while one is counted. */
     bool outside;
-    /** Asked to stop, while pending, at most once; must lead to completion, now or later.
+    /** Only of kinds that can be cold: COLD -> PENDING, and everything begins. */
+    void (*start)(mouv__future_t *future);
+    /** Asked to stop, while pending (or cold), at most once; must lead to completion, now or later.
      *  NULL: completes with MOUV_ECANCELED at once. */
     void (*cancel)(mouv__future_t *future);
     /** Learns an (absolute) deadline of its awaiter; may come often. NULL: of no interest. */
@@ -42,25 +57,29 @@ typedef struct mouv__future_ops {
      *  and returns that. For cycle detection and dumps. NULL: none. */
     bool (*visit)(mouv__future_t *future, bool (*visit)(mouv__future_t *child, void *arg),
                   void *arg);
+    /** Fills in (zeroed) what there is to tell. NULL: its name is `kind`, and that is all. */
+    void (*describe)(const mouv__future_t *future, mouv__description_t *description);
     /** The last reference has gone: frees results and the object itself. NULL: mouv__free(). */
     void (*release)(mouv__future_t *future);
 } mouv__future_ops_t;
 
-/** Something that happens on the next tick. Embedded; queued at most once at a time. */
-struct mouv__ready {
-    mouv__ready_t *next;
-    void (*run)(mouv__ready_t *self);
-    bool queued;
-};
-
 /** Called once, inside the completion of a future; must only note it and schedule. */
 struct mouv__future_listener {
-    mouv__future_listener_t *prev, *next;
+    mouv__link_t link;
     void (*done)(mouv__future_listener_t *self, mouv__future_t *future);
 };
 
-/** The user's callbacks of a future, see callback.c. */
-typedef struct mouv__callback mouv__callback_t;
+static inline bool mouv__future_listener_listens(const mouv__future_listener_t *listener) {
+    return mouv__link_is_in_list(&listener->link);
+}
+
+/** One of the user's callbacks, on the heap; it is freed once it has run. See callback.c. */
+typedef struct mouv__callback {
+    mouv__link_t link;
+    mouv_future_fn_t fn;
+    void *arg;
+    bool consumes; /**< of mouv_then: moves the results first and holds the future */
+} mouv__callback_t;
 
 struct mouv__future {
     const mouv__future_ops_t *ops;
@@ -77,10 +96,10 @@ struct mouv__future {
     int code;            /**< result once done */
     mouv_error_t *error; /**< owned; NULL: the standard text of `code` */
     char *name;          /**< owned; NULL: default */
-    mouv__future_listener_t *listeners, *last_listener;
-    mouv__future_t *next_chore[3]; /**< see future.c */
-    mouv__callback_t *callbacks, *last_callback;
-    mouv__ready_t ready; /**< runs the callbacks */
+    mouv__list_t listeners;
+    mouv__list_t callbacks;
+    mouv__link_t cancelling, ending; /**< among the chores, see future.c */
+    mouv__ready_t ready;             /**< runs the callbacks */
 };
 
 /**
@@ -94,6 +113,19 @@ int mouv__future_init(mouv__future_t *future, const mouv__future_ops_t *ops,
 
 /** Counts a pending future: it keeps the loop alive and itself in being until it is done. */
 void mouv__future_count(mouv__future_t *future);
+
+/** Which state may follow which: [from][to]. */
+extern const bool mouv__future_may_become[3][3];
+
+/** For future.c, and for kinds that can be cold: COLD, before anybody has the handle, and PENDING
+ *  again by ops->start. */
+static inline void mouv__future_become(mouv__future_t *future, mouv__future_state_t state) {
+    assert(mouv__future_may_become[future->state][state]);
+    future->state = (uint8_t)state;
+}
+
+/** Its name, MOUV__NAME_BYTES at most. */
+void mouv__future_name(const mouv__future_t *future, char *name);
 
 /** "task 'Task-3' (hello at main.c:12)", for messages. */
 void mouv__future_describe(const mouv__future_t *future, char *text, size_t size);
@@ -141,7 +173,11 @@ int mouv__future_take(mouv__future_t *future, mouv_error_t *error);
 void mouv__future_error(const mouv__future_t *future, mouv_error_t *error);
 
 void mouv__future_listen(mouv__future_t *future, mouv__future_listener_t *listener);
+/** Harmless if it listens no more. */
 void mouv__future_unlisten(mouv__future_t *future, mouv__future_listener_t *listener);
+
+/** The callbacks of a done future run on the next tick. */
+void mouv__future_schedule_callbacks(mouv__future_t *future);
 
 static inline bool mouv__future_is_done(const mouv__future_t *future) {
     return future->state == MOUV__DONE;

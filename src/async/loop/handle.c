@@ -1,5 +1,5 @@
 /*
- * Slots for futures. An id is: 8 bits runtime number, 32 bits generation, 24 bits slot; number 0 is
+ * Slots for futures (docs/decisions/0001). An id is: 8 bits runtime number, 32 bits generation, 24 bits slot; number 0 is
  * for handles that carry nothing but an error code.
  */
 #include "async/loop/handle.h"

@@ -1,13 +1,11 @@
 /*
  * The log hook: the only way in which the library says anything.
  */
-#include <mouv/log.h>
+#include "async/loop/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <uv.h>
-
-#include "async/task/runtime.h"
 
 static void log_write_to_stderr(mouv_log_level_t level, const char *message, void *arg) {
     (void)arg;

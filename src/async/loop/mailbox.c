@@ -1,5 +1,10 @@
 /*
  * Mail from other threads: a locked list and one uv_async_send for all that gathers in it.
+ *
+ * Whoever posts embeds the mail in what he sends and gives that away: exactly one of `deliver` (on
+ * the loop thread) and `discard` (the box is closed: on the posting or the closing thread) gets it
+ * and frees it. The box itself is counted and goes with its last user, who may be a worker that
+ * outlives the runtime. No hook is called with the lock held, so each may post again.
  */
 #include "async/loop/mailbox.h"
 
@@ -8,7 +13,7 @@
 struct mouv__mailbox {
     uv_mutex_t lock;
     uv_async_t *wake; /* NULL once closed */
-    mouv__mail_t *head, *tail;
+    mouv__list_t mail;
     size_t references;
 };
 
@@ -41,16 +46,11 @@ void mouv__mailbox_unref(mouv__mailbox_t *box) {
 }
 
 bool mouv__mailbox_post(mouv__mailbox_t *box, mouv__mail_t *mail) {
-    mail->next = NULL;
     uv_mutex_lock(&box->lock);
     bool open = box->wake != NULL;
     if (open) {
-        bool first = box->head == NULL;
-        if (first)
-            box->head = mail;
-        else
-            box->tail->next = mail;
-        box->tail = mail;
+        bool first = mouv__list_is_empty(&box->mail);
+        mouv__list_push_back(&box->mail, &mail->link);
         /* under the lock: the owner closes the handle only after closing the box */
         if (first) uv_async_send(box->wake);
     }
@@ -59,31 +59,24 @@ bool mouv__mailbox_post(mouv__mailbox_t *box, mouv__mail_t *mail) {
     return open;
 }
 
-static mouv__mail_t *mailbox_take_all(mouv__mailbox_t *box, bool close) {
+static mouv__list_t mailbox_take_all(mouv__mailbox_t *box, bool close) {
     uv_mutex_lock(&box->lock);
-    mouv__mail_t *mail = box->head;
-    box->head = box->tail = NULL;
+    mouv__list_t all = mouv__list_take_all(&box->mail);
     if (close) box->wake = NULL;
     uv_mutex_unlock(&box->lock);
-    return mail;
+    return all;
 }
 
 bool mouv__mailbox_empty(mouv__mailbox_t *box) {
-    mouv__mail_t *mail = mailbox_take_all(box, false);
-    bool any = mail != NULL;
-    while (mail != NULL) {
-        mouv__mail_t *next = mail->next; /* delivering may free it */
-        mail->deliver(mail);
-        mail = next;
-    }
+    mouv__list_t all = mailbox_take_all(box, false);
+    bool any = !mouv__list_is_empty(&all);
+    mouv__mail_t *mail;
+    while ((mail = MOUV__LIST_POP(&all, mouv__mail_t, link)) != NULL) mail->deliver(mail);
     return any;
 }
 
 void mouv__mailbox_close(mouv__mailbox_t *box) {
-    mouv__mail_t *mail = mailbox_take_all(box, true);
-    while (mail != NULL) {
-        mouv__mail_t *next = mail->next;
-        mail->discard(mail);
-        mail = next;
-    }
+    mouv__list_t all = mailbox_take_all(box, true);
+    mouv__mail_t *mail;
+    while ((mail = MOUV__LIST_POP(&all, mouv__mail_t, link)) != NULL) mail->discard(mail);
 }

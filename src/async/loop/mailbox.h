@@ -9,12 +9,14 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "context/list.h"
+
 typedef struct mouv__mailbox mouv__mailbox_t;
 typedef struct mouv__mail mouv__mail_t;
 
 /** Embedded in what is posted. */
 struct mouv__mail {
-    mouv__mail_t *next;
+    mouv__link_t link;
     /** Runs on the loop thread. */
     void (*deliver)(mouv__mail_t *self);
     /** Runs instead of `deliver`, on the posting (or closing) thread, when the loop has gone. */

@@ -1,30 +1,19 @@
 /*
- * A binary heap of timers and the one uv_timer_t that stands for its top.
+ * Timers: a binary heap of those that are armed, and the one uv_timer_t that stands for its top.
+ *
+ * A timer is embedded in what waits for it and knows its place in the heap, so that disarming needs
+ * no search. Whoever embeds it disarms it before freeing it; arming may need memory for the heap,
+ * which only grows. What is due is fired from the loop, in the order of times and then of arming,
+ * never inside a task, and only by the clock of clock.c: on a virtual or manual one the alarm
+ * stands still and every tick asks mouv__timers_due() instead. Loop thread only.
  */
 #include "async/loop/timer.h"
 
-#include "async/loop/state.h"
-#include "context/alloc.h"
-
+#include <mouv/clock.h>
 #include <mouv/error.h>
 
-#define NS_PER_MS INT64_C(1000000)
-
-int64_t mouv__now_ns(mouv_runtime_t *runtime) {
-    return mouv__clock_ns(&runtime->clock);
-}
-
-int64_t mouv__deadline_in(mouv_runtime_t *runtime, int64_t ms) {
-    int64_t now = mouv__now_ns(runtime);
-    if (ms <= 0) return now;
-    if (ms > (MOUV__NEVER - now) / NS_PER_MS - 1) return MOUV__NEVER;
-    return now + ms * NS_PER_MS;
-}
-
-int64_t mouv_now_ms(void) {
-    mouv_runtime_t *runtime = mouv__runtime();
-    return runtime != NULL ? mouv__now_ns(runtime) / NS_PER_MS : 0;
-}
+#include "async/loop/state.h"
+#include "context/alloc.h"
 
 static bool timer_earlier(const mouv__timer_t *a, const mouv__timer_t *b) {
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
@@ -75,8 +64,8 @@ static void timer_set_alarm(mouv_runtime_t *runtime) {
         uv_timer_stop(&runtime->alarm);
         return;
     }
-    int64_t left = at - mouv__now_ns(runtime);
-    uint64_t delay = left <= 0 ? 0 : (uint64_t)(left + NS_PER_MS - 1) / NS_PER_MS;
+    int64_t left = at - mouv__clock_now_ns(runtime);
+    uint64_t delay = left <= 0 ? 0 : (uint64_t)(left + MOUV__NS_PER_MS - 1) / MOUV__NS_PER_MS;
     uv_update_time(runtime->loop);
     uv_timer_start(&runtime->alarm, timer_on_alarm, delay, 0);
 }
@@ -130,17 +119,24 @@ bool mouv__timers_due(const mouv_runtime_t *runtime) {
            mouv__clock_reaches(&runtime->clock, runtime->timers.heap[0]->at_ns);
 }
 
-void mouv__timers_look(mouv_runtime_t *runtime) {
+/* The clock has been changed: when to wake is to be found anew. */
+static void timer_look(mouv_runtime_t *runtime) {
     runtime->timers.alarm_at_ns = MOUV__NEVER;
     uv_timer_stop(&runtime->alarm);
     timer_set_alarm(runtime);
 }
 
+void mouv__timers_outside(mouv_runtime_t *runtime, bool begins) {
+    mouv__clock_outside(&runtime->clock, begins);
+    if (runtime->clock.mode != MOUV__REAL_CLOCK) timer_look(runtime);
+}
+
 void mouv__timers_fire(mouv_runtime_t *runtime) {
     mouv__timers_t *timers = &runtime->timers;
     if (timers->count == 0) return;
-    if (runtime->ready_head == NULL) mouv__clock_jump(&runtime->clock, timers->heap[0]->at_ns);
-    int64_t now = mouv__now_ns(runtime);
+    if (mouv__list_is_empty(&runtime->ready))
+        mouv__clock_jump(&runtime->clock, timers->heap[0]->at_ns);
+    int64_t now = mouv__clock_now_ns(runtime);
     while (timers->count > 0 && timers->heap[0]->at_ns <= now) {
         mouv__timer_t *timer = timers->heap[0];
         timer_take_out(timers, timer);
@@ -169,4 +165,35 @@ int mouv__timers_open(mouv_runtime_t *runtime) {
 void mouv__timers_close(mouv_runtime_t *runtime) {
     mouv__free(runtime->timers.heap);
     runtime->timers.heap = NULL;
+}
+
+/* ---- for tests ---- */
+
+static int timer_change_clock(mouv__clock_mode_t mode) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (runtime == NULL) return MOUV_ENOLOOP;
+    mouv__clock_set(&runtime->clock, mode);
+    timer_look(runtime);
+    return 0;
+}
+
+int mouv_clock_set_virtual(void) {
+    return timer_change_clock(MOUV__VIRTUAL_CLOCK);
+}
+
+int mouv_clock_set_manual(void) {
+    return timer_change_clock(MOUV__MANUAL_CLOCK);
+}
+
+int mouv_clock_advance_ms(int64_t ms) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (runtime == NULL) return MOUV_ENOLOOP;
+    if (runtime->clock.mode == MOUV__REAL_CLOCK)
+        return mouv__raise(NULL, MOUV_ESTATE, "mouv_clock_advance_ms: the clock is the real one");
+    int64_t now = mouv__clock_now_ns(runtime), at = mouv__clock_deadline_in(runtime, ms);
+    if (ms < 0 || at == MOUV__NEVER)
+        return mouv__raise(NULL, MOUV_EINVAL, "mouv_clock_advance_ms: not a time to move by");
+    runtime->clock.ns += at - now;
+    timer_look(runtime);
+    return 0;
 }

@@ -18,7 +18,7 @@ typedef struct call {
 } call_t;
 
 static void call_run(mouv__ready_t *ready) {
-    call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
+    call_t *call = mouv__container_of(ready, call_t, ready);
     mouv_call_fn_t fn = call->fn;
     void *arg = call->arg;
     bool cancelled = call->future.asked;
@@ -27,14 +27,14 @@ static void call_run(mouv__ready_t *ready) {
 }
 
 static void call_on_time(mouv__timer_t *timer) {
-    call_t *call = (call_t *)((char *)timer - offsetof(call_t, timer));
+    call_t *call = mouv__container_of(timer, call_t, timer);
     mouv__runtime_ready(call->future.runtime, &call->ready);
 }
 
 /* One that is queued completes at its turn. */
 static void call_cancel(mouv__future_t *future) {
     call_t *call = (call_t *)future;
-    if (call->ready.queued) return;
+    if (mouv__ready_is_queued(&call->ready)) return;
     mouv__timer_stop(future->runtime, &call->timer);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
@@ -86,7 +86,7 @@ static int call_at_ns(int64_t at_ns, mouv_call_fn_t fn, void *arg, mouv_handle_t
 int mouv_call_later(int64_t delay_ms, mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
-    return call_at_ns(mouv__deadline_in(runtime, delay_ms), fn, arg, handle);
+    return call_at_ns(mouv__clock_deadline_in(runtime, delay_ms), fn, arg, handle);
 }
 
 int mouv_call_at(int64_t when_ms, mouv_call_fn_t fn, void *arg, mouv_handle_t *handle) {

@@ -1,14 +1,18 @@
 /*
  * Functions on libuv's thread pool. A running uv_queue_work() pins its loop, so the requests go to
  * a loop that nobody waits on, one for the process, run only to reap them; what they have done
- * comes home by mail. Thus a function that is stuck holds up no loop of anybody's.
+ * comes home by mail. Thus a function that is stuck holds up no loop of anybody's
+ * (docs/decisions/0005). The job is freed once both have done with it, libuv and the runtime; the
+ * future, which may go first (a detached one), when its last reference does.
  */
 #include <mouv/offload.h>
 
 #include <assert.h>
 
+#include "async/loop/error.h"
+#include "async/loop/log.h"
 #include "async/loop/state.h"
-#include "async/task/task.h"
+#include "async/task/current.h"
 #include "context/alloc.h"
 
 /* ---- the pool: any thread ---- */
@@ -30,10 +34,10 @@ typedef struct job {
     mouv_free_fn_t free_arg;
     const char *fn_name;
     int result;
-    bool returned;       /* atomic: its mail is on the way */
-    bool left_behind;    /* by a runtime that closes */
-    mouv_error_t *error; /* what the function has told with mouv_fail() */
-    offload_t *awaited;  /* loop thread; NULL once nobody waits any more */
+    bool returned;           /* atomic: its mail is on the way */
+    bool left_behind;        /* by a runtime that closes */
+    mouv__last_error_t last; /* what the function has told with mouv_fail() */
+    offload_t *awaited;      /* loop thread; NULL once nobody waits any more */
 } job_t;
 
 struct offload {
@@ -82,9 +86,9 @@ static bool offload_withdraw(job_t *job) {
 static void offload_run(uv_work_t *work) {
     job_t *job = (job_t *)work;
     mouv__mailbox_t *mailbox = job->mailbox;
-    mouv__record_on_worker(&job->error);
+    mouv__raise_into(&job->last);
     job->result = job->fn(job->arg);
-    mouv__record_on_worker(NULL);
+    mouv__raise_into(NULL);
     __atomic_store_n(&job->returned, true, __ATOMIC_RELEASE);
     mouv__mailbox_post(mailbox, &job->mail);
     mouv__mailbox_unref(mailbox);
@@ -92,13 +96,9 @@ static void offload_run(uv_work_t *work) {
 
 /* ---- coming home ---- */
 
-static job_t *offload_job_of_mail(mouv__mail_t *mail) {
-    return (job_t *)((char *)mail - offsetof(job_t, mail));
-}
-
 static void offload_free_job(job_t *job) {
     if (job->free_arg != NULL) job->free_arg(job->arg);
-    mouv__free(job->error);
+    mouv__free(job->last.error);
     uv_mutex_lock(&pool_lock);
     offload_disown(job);
     uv_mutex_unlock(&pool_lock);
@@ -113,11 +113,11 @@ static void offload_settle(job_t *job, int code, const mouv_error_t *error) {
 }
 
 static void offload_come_home(mouv__mail_t *mail) {
-    job_t *job = offload_job_of_mail(mail);
+    job_t *job = mouv__container_of(mail, job_t, mail);
     int rc = job->result;
     mouv_error_t error;
-    if (job->error != NULL && job->error->code == rc)
-        error = *job->error;
+    if (job->last.error != NULL && job->last.error->code == rc)
+        error = *job->last.error;
     else if (rc < 0)
         mouv__error_of_result(&error, rc, "function", job->fn_name);
     if (!job->left_behind) mouv__runtime_detach(mouv__runtime(), &job->attachment);
@@ -127,14 +127,14 @@ static void offload_come_home(mouv__mail_t *mail) {
 
 /* The runtime has gone, and with it whoever could want to know. */
 static void offload_find_nobody(mouv__mail_t *mail) {
-    job_t *job = offload_job_of_mail(mail);
+    job_t *job = mouv__container_of(mail, job_t, mail);
     assert(job->awaited == NULL);
     offload_free_job(job);
 }
 
 /* Its future has been cancelled. One that nobody waits for is left behind, if it still runs. */
 static void offload_on_runtime_closes(mouv__attachment_t *attachment) {
-    job_t *job = (job_t *)((char *)attachment - offsetof(job_t, attachment));
+    job_t *job = mouv__container_of(attachment, job_t, attachment);
     if (job->awaited != NULL || __atomic_load_n(&job->returned, __ATOMIC_ACQUIRE)) return;
     job->left_behind = true;
     mouv__log(MOUV_LOG_WARNING,

@@ -6,14 +6,14 @@
 #include <signal.h>
 #include <string.h>
 
-#include "async/loop/fork.h"
+#include "async/loop/log.h"
 #include "async/loop/state.h"
 #include "async/outside/signal.h"
-#include "async/task/task.h"
+#include "async/task/lifetime.h"
 #include "context/alloc.h"
 
 #include <mouv/debug.h>
-#include <mouv/log.h>
+#include <mouv/task.h>
 
 /* ---- run_until ---- */
 
@@ -57,7 +57,7 @@ int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *
             run_give_up(future, error,
                         "mouv_run_until: the event loop has nothing left to do, but the future is "
                         "not done");
-    if (runtime->closed) mouv__runtime_free(runtime);
+    if (runtime->closed) mouv__lifetime_free(runtime);
     return code;
 }
 

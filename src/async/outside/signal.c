@@ -10,10 +10,9 @@
 #include "async/loop/state.h"
 #include "context/alloc.h"
 
-typedef struct waiter waiter_t;
-
-struct mouv__signal {
-    mouv__signal_t *next;
+/** A signal that is watched. */
+typedef struct watch {
+    mouv__link_t link; /* among the runtime's */
     mouv__attachment_t attachment;
     uv_signal_t every, once;
     int open_handles;
@@ -21,22 +20,22 @@ struct mouv__signal {
     mouv_signal_fn_t fn; /* NULL: no handler */
     void *arg;
     bool serves_once;
-    waiter_t *waiters;
-};
+    mouv__list_t waiters;
+} watch_t;
 
-struct waiter {
+typedef struct waiter {
     mouv__future_t future; /* first */
-    mouv__signal_t *watch;
-    waiter_t *next;
-};
+    watch_t *watch;
+    mouv__link_t link; /* there, until it is done */
+} waiter_t;
 
 /* ---- listening to what is wanted, and to no more ---- */
 
 static void signal_on_signal(uv_signal_t *handle, int signum);
 
-static int signal_arm(mouv__signal_t *watch) {
+static int signal_arm(watch_t *watch) {
     bool handler = watch->fn != NULL;
-    bool every = watch->waiters != NULL || (handler && !watch->serves_once);
+    bool every = !mouv__list_is_empty(&watch->waiters) || (handler && !watch->serves_once);
     int rc = 0;
     if (every)
         rc = uv_signal_start(&watch->every, signal_on_signal, watch->signum);
@@ -47,20 +46,17 @@ static int signal_arm(mouv__signal_t *watch) {
     return rc == 0 ? 0 : rc == UV_EINVAL ? MOUV_EINVAL : MOUV_ESYSTEM;
 }
 
-static void signal_tell_waiters(mouv__signal_t *watch) {
-    waiter_t *waiter = watch->waiters;
-    watch->waiters = NULL;
+static void signal_tell_waiters(watch_t *watch) {
+    mouv__list_t waiters = mouv__list_take_all(&watch->waiters);
+    waiter_t *waiter;
     signal_arm(watch);
-    while (waiter != NULL) {
-        waiter_t *next = waiter->next; /* completing may free it */
+    while ((waiter = MOUV__LIST_POP(&waiters, waiter_t, link)) != NULL)
         mouv__future_complete(&waiter->future, watch->signum, NULL);
-        waiter = next;
-    }
 }
 
 static void signal_on_signal(uv_signal_t *handle, int signum) {
-    mouv__signal_t *watch = handle->data;
-    if (watch->waiters != NULL) {
+    watch_t *watch = handle->data;
+    if (!mouv__list_is_empty(&watch->waiters)) {
         signal_tell_waiters(watch);
     } else if (watch->fn != NULL) {
         mouv_signal_fn_t fn = watch->fn;
@@ -72,25 +68,22 @@ static void signal_on_signal(uv_signal_t *handle, int signum) {
 /* ---- watches ---- */
 
 static void signal_on_closed(uv_handle_t *handle) {
-    mouv__signal_t *watch = handle->data;
+    watch_t *watch = handle->data;
     if (--watch->open_handles > 0) return;
     mouv__runtime_detach(mouv__runtime(), &watch->attachment);
     mouv__free(watch);
 }
 
 static void signal_close_watch(mouv__attachment_t *attachment) {
-    mouv__signal_t *watch =
-        (mouv__signal_t *)((char *)attachment - offsetof(mouv__signal_t, attachment));
-    mouv__signal_t **place = &mouv__runtime()->signals;
-    while (*place != watch) place = &(*place)->next;
-    *place = watch->next;
+    watch_t *watch = mouv__container_of(attachment, watch_t, attachment);
+    mouv__list_remove(&mouv__runtime()->signals, &watch->link);
     uv_close((uv_handle_t *)&watch->every, signal_on_closed);
     uv_close((uv_handle_t *)&watch->once, signal_on_closed);
 }
 
 /* uv_signal_init() fails only for want of a pipe, which the loop's first signal handle makes. */
-static int signal_make_watch(mouv_runtime_t *runtime, int signum, mouv__signal_t **made) {
-    mouv__signal_t *watch = mouv__alloc(sizeof *watch);
+static int signal_make_watch(mouv_runtime_t *runtime, int signum, watch_t **made) {
+    watch_t *watch = mouv__alloc(sizeof *watch);
     if (watch == NULL) return MOUV_ENOMEM;
     if (uv_signal_init(runtime->loop, &watch->every) != 0) {
         mouv__free(watch);
@@ -104,18 +97,19 @@ static int signal_make_watch(mouv_runtime_t *runtime, int signum, mouv__signal_t
     watch->signum = signum;
     watch->attachment.close = signal_close_watch;
     mouv__runtime_attach(runtime, &watch->attachment);
-    watch->next = runtime->signals;
-    runtime->signals = *made = watch;
+    mouv__list_push_front(&runtime->signals, &watch->link);
+    *made = watch;
     return 0;
 }
 
-static mouv__signal_t *signal_find(mouv_runtime_t *runtime, int signum) {
-    mouv__signal_t *watch = runtime != NULL ? runtime->signals : NULL;
-    while (watch != NULL && watch->signum != signum) watch = watch->next;
-    return watch;
+static watch_t *signal_find(mouv_runtime_t *runtime, int signum) {
+    if (runtime == NULL) return NULL;
+    MOUV__LIST_EACH(&runtime->signals, watch_t, watch, link)
+        if (watch->signum == signum) return watch;
+    return NULL;
 }
 
-static int signal_find_or_make(int signum, mouv__signal_t **watch) {
+static int signal_find_or_make(int signum, watch_t **watch) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (runtime->phase >= MOUV__DETACHING) return MOUV_ECLOSED;
@@ -127,7 +121,7 @@ static int signal_find_or_make(int signum, mouv__signal_t **watch) {
 /* ---- handlers ---- */
 
 static int signal_add(int signum, mouv_signal_fn_t fn, void *arg, bool once) {
-    mouv__signal_t *watch;
+    watch_t *watch;
     int rc = fn == NULL ? MOUV_EINVAL : signal_find_or_make(signum, &watch);
     if (rc == 0) {
         watch->fn = fn;
@@ -148,7 +142,7 @@ int mouv__signal_add_once(int signum, mouv_signal_fn_t fn, void *arg) {
 }
 
 bool mouv_signal_remove_handler(int signum) {
-    mouv__signal_t *watch = signal_find(mouv__runtime(), signum);
+    watch_t *watch = signal_find(mouv__runtime(), signum);
     if (watch == NULL || watch->fn == NULL) return false;
     watch->fn = NULL;
     signal_arm(watch);
@@ -156,7 +150,7 @@ bool mouv_signal_remove_handler(int signum) {
 }
 
 void mouv__signal_remove(int signum, mouv_signal_fn_t fn, void *arg) {
-    mouv__signal_t *watch = signal_find(mouv__runtime(), signum);
+    watch_t *watch = signal_find(mouv__runtime(), signum);
     if (watch != NULL && watch->fn == fn && watch->arg == arg) mouv_signal_remove_handler(signum);
 }
 
@@ -164,23 +158,15 @@ void mouv__signal_remove(int signum, mouv_signal_fn_t fn, void *arg) {
 
 static void signal_cancel(mouv__future_t *future) {
     waiter_t *waiter = (waiter_t *)future;
-    waiter_t **place = &waiter->watch->waiters;
-    while (*place != waiter) place = &(*place)->next;
-    *place = waiter->next;
+    mouv__list_remove(&waiter->watch->waiters, &waiter->link);
     signal_arm(waiter->watch);
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
 static const mouv__future_ops_t waiter_ops = {.kind = "signal", .cancel = signal_cancel};
 
-static void signal_append(mouv__signal_t *watch, waiter_t *waiter) {
-    waiter_t **end = &watch->waiters;
-    while (*end != NULL) end = &(*end)->next;
-    *end = waiter;
-}
-
 mouv_future_t mouv_signal_future(int signum) {
-    mouv__signal_t *watch;
+    watch_t *watch;
     int rc = signal_find_or_make(signum, &watch);
     if (rc != 0) return mouv__future_failed(rc);
     mouv_runtime_t *runtime = mouv__runtime();
@@ -191,9 +177,9 @@ mouv_future_t mouv_signal_future(int signum) {
     }
     mouv_future_t handle = mouv__future_handle(&waiter->future);
     waiter->watch = watch;
-    signal_append(watch, waiter);
+    mouv__list_push_back(&watch->waiters, &waiter->link);
     if ((rc = signal_arm(watch)) != 0) {
-        watch->waiters = NULL; /* it can only have failed for the first */
+        mouv__list_remove(&watch->waiters, &waiter->link);
         mouv__future_complete(&waiter->future, rc, NULL);
     }
     return handle;

@@ -1,6 +1,7 @@
 /*
  * Calls and tasks from other threads: mail that starts them, a condition variable that tells how a
- * task has ended.
+ * task has ended. A remote task is counted: by who has its handle, on any thread, and by the mail or
+ * the loop that has it in hand; its last user frees it. A call is freed by whoever gets its mail.
  */
 #include <mouv/threadsafe.h>
 
@@ -41,7 +42,7 @@ typedef struct call {
 } call_t;
 
 static void threadsafe_run_call(mouv__ready_t *ready) {
-    call_t *call = (call_t *)((char *)ready - offsetof(call_t, ready));
+    call_t *call = mouv__container_of(ready, call_t, ready);
     void (*fn)(void *) = call->fn;
     void *arg = call->arg;
     mouv__free(call);
@@ -119,8 +120,7 @@ static void threadsafe_fail(mouv_remote_task_t *task, int code) {
 }
 
 static void threadsafe_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
-    mouv_remote_task_t *task =
-        (mouv_remote_task_t *)((char *)listener - offsetof(mouv_remote_task_t, listener));
+    mouv_remote_task_t *task = mouv__container_of(listener, mouv_remote_task_t, listener);
     mouv_error_t error;
     task->future = NULL;
     int code = mouv__future_take(future, &error);
@@ -149,7 +149,7 @@ static void threadsafe_discard_start(mouv__mail_t *mail) {
 }
 
 static mouv_remote_task_t *threadsafe_task_of_stop(mouv__mail_t *mail) {
-    return (mouv_remote_task_t *)((char *)mail - offsetof(mouv_remote_task_t, stop));
+    return mouv__container_of(mail, mouv_remote_task_t, stop);
 }
 
 static void threadsafe_deliver_stop(mouv__mail_t *mail) {

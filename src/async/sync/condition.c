@@ -88,7 +88,7 @@ static void condition_sleep_again(sleeper_t *sleeper) {
 }
 
 static void condition_check_predicate(mouv__ready_t *ready) {
-    sleeper_t *sleeper = (sleeper_t *)((char *)ready - offsetof(sleeper_t, check));
+    sleeper_t *sleeper = mouv__container_of(ready, sleeper_t, check);
     mouv__future_t *future = &sleeper->waiter.future;
     bool come = !mouv__future_is_done(future) && sleeper->predicate(sleeper->arg);
     if (mouv__future_is_done(future))
@@ -142,18 +142,15 @@ static sleeper_t *condition_new_sleeper(mouv_condition_t *condition, mouv_future
     return (sleeper_t *)waiter;
 }
 
-static void condition_fall_asleep(sleeper_t *sleeper) {
-    mouv__waiter_join(&sleeper->waiter, &sleeper->condition->waiting);
-    mouv__lock_free(sleeper->waiter.object);
-}
-
 mouv_future_t mouv_condition_wait_future(mouv_condition_t *condition) {
     mouv_error_t error;
     mouv_future_t handle;
     if (condition_check(condition, "wait", &error) != 0)
         return mouv__future_failed_with(mouv__runtime(), &error);
     sleeper_t *sleeper = condition_new_sleeper(condition, &handle);
-    if (sleeper != NULL) condition_fall_asleep(sleeper);
+    if (sleeper == NULL) return handle;
+    mouv__waiter_join(&sleeper->waiter, &condition->waiting);
+    mouv__lock_free(sleeper->waiter.object);
     return handle;
 }
 

@@ -6,7 +6,7 @@
 #include <mouv/await.h>
 #include <mouv/task.h>
 
-#include "async/sync/waiters.h"
+#include "async/sync/waiter.h"
 
 static const mouv__waiter_ops_t wait_ops = {
     .future = {.kind = "event",

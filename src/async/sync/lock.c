@@ -4,13 +4,14 @@
 #include "async/sync/lock.h"
 
 #include <mouv/await.h>
+#include <mouv/task.h>
 
-#include "async/task/task.h"
+#include "async/task/current.h"
 
 /* Ids, not pointers: a task that ended with the lock held must not lend its name to another. */
 static uint64_t lock_running(void) {
-    const mouv__task_t *task = mouv__current_task();
-    return task != NULL ? task->future.id : 0;
+    const mouv__future_t *task = mouv__current_task_future();
+    return task != NULL ? task->id : 0;
 }
 
 static void lock_own(mouv_lock_t *lock, uint64_t owner) {

@@ -6,7 +6,7 @@
 
 #include <mouv/lock.h>
 
-#include "async/sync/waiters.h"
+#include "async/sync/waiter.h"
 
 /** Whether the running task (or, outside of any, the loop's own code) holds it. */
 bool mouv__lock_held(const mouv_lock_t *lock);

@@ -8,7 +8,7 @@
 #include <mouv/await.h>
 #include <mouv/task.h>
 
-#include "async/sync/waiters.h"
+#include "async/sync/waiter.h"
 #include "context/alloc.h"
 
 typedef struct passer {
@@ -38,10 +38,6 @@ static bool queue_reserve(mouv_queue_t *queue) {
     return true;
 }
 
-static void queue_push_back(mouv_queue_t *queue, void *item) {
-    queue->items[(queue->first + queue->count++) % queue->capacity] = item;
-}
-
 static void queue_push_front(mouv_queue_t *queue, void *item) {
     queue->first = (queue->first + queue->capacity - 1) % queue->capacity;
     queue->items[queue->first] = item;
@@ -61,29 +57,22 @@ static bool queue_is_full(const mouv_queue_t *queue) {
 
 /* ---- bringing both sides together ---- */
 
-static void queue_serve_getter(mouv_queue_t *queue) {
-    ((passer_t *)queue->getters)->item = queue_pop_front(queue);
-    mouv__waiter_grant(queue->getters, &queue->granted);
-}
-
 static void queue_store(mouv_queue_t *queue, void *item) {
-    queue_push_back(queue, item);
+    queue->items[(queue->first + queue->count++) % queue->capacity] = item;
     queue->unfinished++;
-}
-
-static void queue_admit_putter(mouv_queue_t *queue) {
-    queue_store(queue, ((passer_t *)queue->putters)->item);
-    mouv__waiter_grant(queue->putters, NULL);
 }
 
 static void queue_advance(mouv_queue_t *queue) {
     for (;;) {
-        if (queue->count > 0 && queue->getters != NULL)
-            queue_serve_getter(queue);
-        else if (queue->putters != NULL && !queue_is_full(queue))
-            queue_admit_putter(queue);
-        else
+        if (queue->count > 0 && queue->getters != NULL) {
+            ((passer_t *)queue->getters)->item = queue_pop_front(queue);
+            mouv__waiter_grant(queue->getters, &queue->granted);
+        } else if (queue->putters != NULL && !queue_is_full(queue)) {
+            queue_store(queue, ((passer_t *)queue->putters)->item);
+            mouv__waiter_grant(queue->putters, NULL);
+        } else {
             break;
+        }
     }
 }
 
@@ -180,15 +169,11 @@ void mouv_queue_clear(mouv_queue_t *queue) {
     mouv_queue_init(queue, 0);
 }
 
-static bool queue_is_foreign(const mouv_queue_t *queue) {
-    return mouv__waiters_foreign(queue->getters) || mouv__waiters_foreign(queue->putters) ||
-           mouv__waiters_foreign(queue->joiners);
-}
-
 /* Whether the caller may use it: 0, or why not. */
 static int queue_check(const mouv_queue_t *queue) {
     if (queue == NULL) return mouv__raise(NULL, MOUV_EINVAL, "queue: NULL");
-    if (queue_is_foreign(queue))
+    if (mouv__waiters_foreign(queue->getters) || mouv__waiters_foreign(queue->putters) ||
+        mouv__waiters_foreign(queue->joiners))
         return mouv__raise(NULL, MOUV_ETHREAD, "queue: used on another thread");
     return 0;
 }
@@ -206,15 +191,10 @@ int mouv_queue_shutdown(mouv_queue_t *queue, bool immediate) {
 
 /* ---- put ---- */
 
-static int queue_may_put(const mouv_queue_t *queue) {
-    if (queue->shut) return MOUV_ESHUTDOWN;
-    return queue_is_full(queue) ? MOUV_EAGAIN : 0;
-}
-
 static int queue_put_now(mouv_queue_t *queue, void *item) {
-    int rc = queue_may_put(queue);
-    if (rc == 0 && !queue_reserve(queue)) rc = MOUV_ENOMEM;
-    if (rc != 0) return rc;
+    if (queue->shut) return MOUV_ESHUTDOWN;
+    if (queue_is_full(queue)) return MOUV_EAGAIN;
+    if (!queue_reserve(queue)) return MOUV_ENOMEM;
     queue_store(queue, item);
     queue_advance(queue);
     return 0;

@@ -8,7 +8,7 @@
 #include <mouv/await.h>
 #include <mouv/task.h>
 
-#include "async/sync/waiters.h"
+#include "async/sync/waiter.h"
 
 static void semaphore_advance(mouv_semaphore_t *semaphore) {
     while (semaphore->value > 0 && semaphore->waiting != NULL) {

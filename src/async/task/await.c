@@ -1,18 +1,21 @@
 /*
- * Suspending the running task until a future is done, or until a time.
+ * Suspending the running task until a future is done, or until a time. An await consumes its future
+ * whatever comes of it. One that could only be waited for by itself is refused
+ * (docs/decisions/0009).
  */
 #include <mouv/await.h>
 
 #include "async/loop/fork.h"
 #include "async/loop/timer.h"
+#include "async/task/coroutine.h"
+#include "async/task/current.h"
 #include "async/task/scope.h"
-#include "async/task/task.h"
 
 /* ---- may it wait? ---- */
 
 static bool await_leads_to(mouv__future_t *future, void *goal) {
     while (future != goal) {
-        const mouv__task_t *task = mouv__task_of(future);
+        const mouv__task_t *task = mouv__coroutine_of(future);
         if (task == NULL)
             return future->ops->visit != NULL && future->ops->visit(future, await_leads_to, goal);
         if (task->awaiting == NULL) return false;
@@ -23,32 +26,31 @@ static bool await_leads_to(mouv__future_t *future, void *goal) {
 
 /* A cycle can only close at a task that something waits for. */
 static bool await_closes_cycle(const mouv__task_t *task, mouv__future_t *future) {
-    return task->future.listeners != NULL && await_leads_to(future, (void *)&task->future);
+    return !mouv__list_is_empty(&task->future.listeners) &&
+           await_leads_to(future, (void *)&task->future);
 }
 
-__attribute__((noinline)) static int refuse(mouv_future_t handle, mouv__task_t *task,
-                                            mouv_error_t *error) {
+__attribute__((noinline)) static int await_refuse(mouv_future_t handle, mouv__task_t *task,
+                                                  mouv_error_t *error) {
     mouv_error_t local;
     int code = 0;
     if (error == NULL) error = &local;
     if (task != NULL) return mouv__raise(error, MOUV_EDEADLK, "task cannot await on itself");
 
     mouv__future_t *future = mouv__future_consume(handle, &code, error);
-    if (future != NULL) {
-        mouv__future_discard(future);
-    }
+    if (future != NULL) mouv__future_discard(future);
     if (mouv__fork_orphaned())
         return mouv_error_set(error, MOUV_ETHREAD, "await in a child of fork()");
     return mouv_error_set(error, MOUV_ENOTCORO, "await outside of a coroutine%s",
                           mouv__runtime() == NULL ? " (no running event loop)" : "");
 }
 
-__attribute__((noinline)) static mouv__future_t *consume(mouv_future_t handle, int *code,
-                                                         mouv_error_t *error) {
+__attribute__((noinline)) static mouv__future_t *await_consume(mouv_future_t handle, int *code,
+                                                               mouv_error_t *error) {
     mouv_error_t local;
     if (error == NULL) error = &local;
     mouv__future_t *future = mouv__future_consume(handle, code, error);
-    if (future == NULL) mouv__record_error(error);
+    if (future == NULL) mouv__raise_error(error);
     return future;
 }
 
@@ -56,10 +58,11 @@ __attribute__((noinline)) static mouv__future_t *consume(mouv_future_t handle, i
 
 static void await_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
     (void)future;
-    mouv__task_wake((mouv__task_t *)((char *)listener - offsetof(mouv__task_t, listener)));
+    mouv__task_wake(mouv__container_of(listener, mouv__task_t, listener));
 }
 
 static void await_wait_until_done(mouv__task_t *task, mouv__future_t *future) {
+    mouv__task_become(task, MOUV__TASK_AWAITING);
     task->awaiting = future;
     task->listener.done = await_on_done;
     mouv__future_listen(future, &task->listener);
@@ -69,12 +72,12 @@ static void await_wait_until_done(mouv__task_t *task, mouv__future_t *future) {
     task->awaiting = NULL;
 }
 
-__attribute__((noinline)) static int failure(mouv__future_t *future, mouv_error_t *error) {
+__attribute__((noinline)) static int await_fail(mouv__future_t *future, mouv_error_t *error) {
     mouv_error_t local;
     if (error == NULL) error = &local;
     int code = mouv__future_take(future, error);
     mouv__future_let_go(future);
-    mouv__record_error(error);
+    mouv__raise_error(error);
     return code;
 }
 
@@ -82,14 +85,14 @@ __attribute__((noinline)) static int failure(mouv__future_t *future, mouv_error_
 static int await_settle(mouv__future_t *future, mouv_error_t *error) {
     int code = future->code;
     mouv__future_deliver(future, code >= 0);
-    if (code < 0) return failure(future, error);
+    if (code < 0) return await_fail(future, error);
     mouv__future_let_go(future);
     return code;
 }
 
 static int await_consumed(mouv__task_t *task, mouv__future_t *future, mouv_error_t *error) {
     if (future->state == MOUV__COLD) {
-        int rc = mouv__task_run_inline(task, future, error);
+        int rc = mouv__coroutine_run_inline(task, future, error);
         mouv__future_let_go(future);
         return rc;
     }
@@ -105,20 +108,20 @@ static int await_consumed(mouv__task_t *task, mouv__future_t *future, mouv_error
 
 int mouv_await(mouv_future_t handle, mouv_error_t *error) {
     mouv__task_t *task = mouv__current_task();
-    if (task == NULL) return refuse(handle, NULL, error);
-    if (handle.id == task->future.id) return refuse(handle, task, error);
+    if (task == NULL) return await_refuse(handle, NULL, error);
+    if (handle.id == task->future.id) return await_refuse(handle, task, error);
     int code = 0;
-    mouv__future_t *future = consume(handle, &code, error);
+    mouv__future_t *future = await_consume(handle, &code, error);
     if (future == NULL) return code;
     return await_consumed(task, future, error);
 }
 
 int mouv_await_for(mouv_future_t handle, int64_t timeout_ms, mouv_error_t *error) {
     mouv__task_t *task = mouv__current_task();
-    if (task == NULL) return refuse(handle, NULL, error);
-    if (handle.id == task->future.id) return refuse(handle, task, error);
+    if (task == NULL) return await_refuse(handle, NULL, error);
+    if (handle.id == task->future.id) return await_refuse(handle, task, error);
     int code = 0;
-    mouv__future_t *future = consume(handle, &code, error);
+    mouv__future_t *future = await_consume(handle, &code, error);
     if (future == NULL) return code;
 
     mouv_scope_t scope;
@@ -132,9 +135,7 @@ int mouv_await_for(mouv_future_t handle, int64_t timeout_ms, mouv_error_t *error
 /* ---- sleeping ---- */
 
 static void await_on_time(mouv__timer_t *timer) {
-    mouv__task_t *task = (mouv__task_t *)((char *)timer - offsetof(mouv__task_t, timer));
-    task->sleeping = false;
-    mouv__task_wake(task);
+    mouv__task_wake(mouv__container_of(timer, mouv__task_t, timer));
 }
 
 static int await_yield_once(mouv__task_t *task) {
@@ -149,12 +150,12 @@ int mouv_sleep_ms(int64_t timeout_ms) {
     if (timeout_ms <= 0 || mouv__task_refused(task)) return await_yield_once(task);
 
     mouv_runtime_t *runtime = task->future.runtime;
-    int64_t at = mouv__deadline_in(runtime, timeout_ms);
+    int64_t at = mouv__clock_deadline_in(runtime, timeout_ms);
     if (mouv__timer_start(runtime, &task->timer, at, await_on_time) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timer");
-    task->sleeping = true;
+    mouv__task_become(task, MOUV__TASK_SLEEPING);
     mouv__task_suspend(task);
     /* woken before its time, it was interrupted */
-    if (mouv__now_ns(runtime) < at) return mouv__raise(NULL, MOUV_ECANCELED, "cancelled");
+    if (mouv__clock_now_ns(runtime) < at) return mouv__raise(NULL, MOUV_ECANCELED, "cancelled");
     return 0;
 }

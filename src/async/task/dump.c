@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "async/loop/state.h"
-#include "async/task/debug.h"
-#include "async/task/task.h"
+#include "async/task/coroutine.h"
 #include "context/alloc.h"
 
 #define DEPTH_MAX 40
@@ -17,8 +16,10 @@ size_t mouv_all_tasks(mouv_future_t *tasks, size_t capacity) {
     mouv_runtime_t *runtime = mouv__runtime();
     size_t count = 0;
     if (runtime == NULL) return 0;
-    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next, count++)
+    MOUV__LIST_EACH(&runtime->tasks, const mouv__task_t, task, link) {
         if (tasks != NULL && count < capacity) tasks[count] = mouv__future_handle(&task->future);
+        count++;
+    }
     return count;
 }
 
@@ -32,13 +33,13 @@ static void dump_print_wait(FILE *out, const mouv__task_t *task) {
     mouv_runtime_t *runtime = task->future.runtime;
     if (task == runtime->current) {
         fputs("running", out);
-    } else if (task->sleeping) {
-        int64_t left = (task->timer.at_ns - mouv__now_ns(runtime)) / 1000000;
+    } else if (task->state == MOUV__TASK_SLEEPING) {
+        int64_t left = (task->timer.at_ns - mouv__clock_now_ns(runtime)) / 1000000;
         fprintf(out, "sleeps for %" PRId64 " ms more", left > 0 ? left : 0);
-    } else if (task->awaiting != NULL && !mouv__future_is_done(task->awaiting)) {
+    } else if (task->state == MOUV__TASK_AWAITING && !mouv__future_is_done(task->awaiting)) {
         fprintf(out, "awaits %s", dump_name_of(task->awaiting));
     } else {
-        fputs(task->stack == NULL ? "not started" : "ready", out);
+        fputs(task->state == MOUV__TASK_NEW ? "not started" : "ready", out);
         return;
     }
     if (task->place_file != NULL) fprintf(out, " at %s:%d", task->place_file, task->place_line);
@@ -70,7 +71,7 @@ static void dump_visit_task(mouv__task_t *task, walk_t *walk) {
 /* What stands between two tasks (a gather, a timeout) is passed through. */
 static bool dump_visit_awaited(mouv__future_t *future, void *arg) {
     walk_t *walk = arg;
-    mouv__task_t *task = mouv__task_of(future);
+    mouv__task_t *task = mouv__coroutine_of(future);
     if (task == NULL) {
         if (future->ops->visit != NULL) future->ops->visit(future, dump_visit_awaited, arg);
     } else if (walk->out == NULL) {
@@ -83,9 +84,8 @@ static bool dump_visit_awaited(mouv__future_t *future, void *arg) {
 
 static void dump_mark_awaited(mouv_runtime_t *runtime) {
     walk_t mark = {NULL, 0};
-    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next)
-        task->has_awaiter = false;
-    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next)
+    MOUV__LIST_EACH(&runtime->tasks, mouv__task_t, task, link) task->has_awaiter = false;
+    MOUV__LIST_EACH(&runtime->tasks, mouv__task_t, task, link)
         if (task->awaiting != NULL) dump_visit_awaited(task->awaiting, &mark);
 }
 
@@ -93,7 +93,7 @@ size_t mouv_dump_tasks(FILE *out) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL || out == NULL) return 0;
     dump_mark_awaited(runtime);
-    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next) {
+    MOUV__LIST_EACH(&runtime->tasks, mouv__task_t, task, link) {
         walk_t root = {out, 0};
         if (!task->has_awaiter) dump_visit_task(task, &root);
     }

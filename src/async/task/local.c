@@ -4,6 +4,7 @@
  */
 #include "async/task/local.h"
 
+#include "async/loop/raise.h"
 #include "async/loop/state.h"
 #include "async/task/task.h"
 #include "context/alloc.h"
@@ -109,10 +110,9 @@ static void local_close_base(mouv__attachment_t *attachment) {
 }
 
 static base_t *local_find_base(const mouv_runtime_t *runtime) {
-    mouv__attachment_t *attachment = runtime->attachments;
-    while (attachment != NULL && attachment->close != local_close_base)
-        attachment = attachment->next;
-    return (base_t *)attachment;
+    MOUV__LIST_EACH(&runtime->attachments, mouv__attachment_t, attachment, link)
+        if (attachment->close == local_close_base) return (base_t *)attachment;
+    return NULL;
 }
 
 static mouv__locals_t *local_current(const mouv_runtime_t *runtime) {

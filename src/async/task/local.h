@@ -7,8 +7,7 @@
 #include <stdbool.h>
 
 #include <mouv/local.h>
-
-#include "async/task/runtime.h"
+#include <mouv/runtime.h>
 
 typedef struct mouv__locals mouv__locals_t;
 

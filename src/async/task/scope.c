@@ -1,77 +1,54 @@
 /*
- * Timeout and shield scopes. They live in the user's frames; the task knows the innermost.
+ * Timeout and shield scopes.
+ *
+ * A scope lives in a frame of the user's and stands in its task's chain, innermost first, from its
+ * beginning to its end; ending one ends all that were left open inside of it. When its time comes it
+ * is due, and expires in its turn, as a ready that is queued behind all that earlier timers have made
+ * ready: a result that came in time wins, however late the loop is. From then on the task is refused
+ * (task.c), and the ECANCELED that comes of it is turned into ETIMEDOUT by the scope that caused it,
+ * at its end, unless something around asks for the cancel as well. Scopes allocate nothing but a
+ * place in the heap of timers. What they are to operations: docs/decisions/0010.
  */
 #include "async/task/scope.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/state.h"
+#include "async/task/current.h"
 #include "async/task/task.h"
 
-enum { SHIELD = 1, EXPIRED = 2, ENDED = 4, GROUP = 8, DUE = 16 };
-
-bool mouv__scopes_expired(const mouv_scope_t *innermost, bool *shielded) {
-    *shielded = false;
-    for (const mouv_scope_t *scope = innermost; scope != NULL; scope = scope->parent) {
-        if (scope->flags & EXPIRED) return true;
-        if (scope->flags & SHIELD) {
-            *shielded = true;
-            return false;
-        }
-    }
-    return false;
-}
-
-int64_t mouv__scopes_deadline(const mouv_scope_t *innermost, bool *shielded) {
-    int64_t earliest = MOUV__NEVER;
-    *shielded = false;
-    for (const mouv_scope_t *scope = innermost; scope != NULL && !*shielded;
-         scope = scope->parent) {
-        if (scope->deadline_ns < earliest) earliest = scope->deadline_ns;
-        *shielded = (scope->flags & SHIELD) != 0;
-    }
-    return earliest;
-}
-
 static void scope_expire(mouv_scope_t *scope) {
-    scope->flags |= EXPIRED;
+    scope->flags |= MOUV__SCOPE_EXPIRED;
     mouv__task_interrupt(scope->task);
 }
 
-void mouv__scopes_expire_due(mouv__task_t *task) {
-    for (mouv_scope_t *scope = task->scopes; scope != NULL; scope = scope->parent)
-        if (scope->flags & DUE) scope->flags |= EXPIRED;
-    mouv__task_interrupt(task);
-}
-
-/* It takes effect in its turn, after what earlier timers have made ready: a result that came before
- * the time was up wins also where the loop is late. */
 static void scope_on_time(mouv__timer_t *timer) {
-    mouv_scope_t *scope = (mouv_scope_t *)((char *)timer - offsetof(mouv_scope_t, timer));
-    scope->flags |= DUE;
+    mouv_scope_t *scope = mouv__container_of(timer, mouv_scope_t, timer);
+    scope->flags |= MOUV__SCOPE_DUE;
     mouv__task_expire_soon(scope->task);
 }
 
 static int scope_set_deadline(mouv_scope_t *scope, int64_t timeout_ms) {
     mouv__task_t *task = scope->task;
     mouv_runtime_t *runtime = task->future.runtime;
-    scope->deadline_ns = mouv__deadline_in(runtime, timeout_ms);
+    scope->deadline_ns = mouv__clock_deadline_in(runtime, timeout_ms);
     if (timeout_ms > 0)
         return mouv__timer_start(runtime, &scope->timer, scope->deadline_ns, scope_on_time);
     mouv__timer_stop(runtime, &scope->timer);
-    scope->flags |= EXPIRED;
+    scope->flags |= MOUV__SCOPE_EXPIRED;
     return 0;
 }
 
 static int scope_begin(mouv_scope_t *scope, int64_t timeout_ms, uint32_t flags) {
     mouv__task_t *task = mouv__current_task();
     memset(scope, 0, sizeof *scope);
-    scope->flags = ENDED;
+    scope->flags = MOUV__SCOPE_ENDED;
     if (task == NULL) return MOUV_ENOTCORO;
     scope->task = task;
     if (scope_set_deadline(scope, timeout_ms) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
-    scope->flags = flags | (scope->flags & EXPIRED);
+    scope->flags = flags | (scope->flags & MOUV__SCOPE_EXPIRED);
     scope->parent = task->scopes;
     task->scopes = scope;
     return 0;
@@ -84,17 +61,17 @@ int mouv_timeout_begin(mouv_scope_t *scope, int64_t timeout_ms) {
 
 int mouv_shield_begin(mouv_scope_t *scope, int64_t timeout_ms) {
     if (scope == NULL) return mouv__raise(NULL, MOUV_EINVAL, "shield scope: NULL");
-    return scope_begin(scope, timeout_ms, SHIELD);
+    return scope_begin(scope, timeout_ms, MOUV__SCOPE_SHIELD);
 }
 
 /* Takes the scope (and any left open inside it) off the chain. False if it was not on it. */
 static bool scope_pop(mouv_scope_t *scope) {
-    if (scope == NULL || (scope->flags & ENDED)) return false;
+    if (scope == NULL || (scope->flags & MOUV__SCOPE_ENDED)) return false;
     mouv__task_t *task = scope->task;
     while (task->scopes != NULL) {
         mouv_scope_t *innermost = task->scopes;
         task->scopes = innermost->parent;
-        innermost->flags |= ENDED;
+        innermost->flags |= MOUV__SCOPE_ENDED;
         mouv__timer_stop(task->future.runtime, &innermost->timer);
         if (innermost == scope) break;
     }
@@ -106,25 +83,26 @@ void mouv__scopes_unwind(mouv__task_t *task, mouv_scope_t *outer) {
 }
 
 void mouv__scope_begin(mouv_scope_t *scope) {
-    scope_begin(scope, INT64_MAX, GROUP);
+    scope_begin(scope, INT64_MAX, MOUV__SCOPE_GROUP);
 }
 
 void mouv__scope_cancel(mouv_scope_t *scope) {
-    if (!(scope->flags & (EXPIRED | ENDED))) scope_expire(scope);
+    if (!(scope->flags & (MOUV__SCOPE_EXPIRED | MOUV__SCOPE_ENDED))) scope_expire(scope);
 }
 
 void mouv__scope_remove(mouv_scope_t *scope) {
-    if (scope->flags & ENDED) return;
+    if (scope->flags & MOUV__SCOPE_ENDED) return;
     mouv__task_t *task = scope->task;
     mouv_scope_t **link = &task->scopes;
     while (*link != NULL && *link != scope) link = &(*link)->parent;
     if (*link == scope) *link = scope->parent;
-    scope->flags |= ENDED;
+    scope->flags |= MOUV__SCOPE_ENDED;
 }
 
 /* A scope that fired accounts for ECANCELED unless something around it asks for that as well. */
 static bool scope_is_cause(const mouv_scope_t *scope) {
-    return (scope->flags & EXPIRED) && !(scope->flags & (SHIELD | GROUP)) &&
+    return (scope->flags & MOUV__SCOPE_EXPIRED) &&
+           !(scope->flags & (MOUV__SCOPE_SHIELD | MOUV__SCOPE_GROUP)) &&
            !mouv__task_refused(scope->task);
 }
 
@@ -133,7 +111,7 @@ static bool scope_has_a_cause(int code) {
     return code == MOUV_EUNKNOWN || code == MOUV_ESERVER;
 }
 
-void mouv__stopped_by(int code, mouv_error_t *error) {
+void mouv__scope_stopped_by(int code, mouv_error_t *error) {
     if (error == NULL) return;
     if (scope_has_a_cause(error->code) && error->cause == MOUV_ECANCELED) error->cause = code;
     if (error->code != MOUV_ECANCELED) return;
@@ -153,8 +131,9 @@ void mouv__stopped_by(int code, mouv_error_t *error) {
 void mouv_scope_leave(mouv_scope_t *scope) {
     if (!scope_pop(scope) || !scope_is_cause(scope)) return;
     mouv__task_t *task = scope->task;
-    mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
-    if (task->means == 0) task->means = MOUV_ETIMEDOUT; /* or else a group inside has failed */
+    mouv__scope_stopped_by(MOUV_ETIMEDOUT, task->last.error);
+    if (task->last.means == 0)
+        task->last.means = MOUV_ETIMEDOUT; /* or else a group inside has failed */
 }
 
 int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
@@ -162,44 +141,45 @@ int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
     mouv__task_t *task = scope->task;
     if (scope_has_a_cause(rc)) {
         if (!scope_is_cause(scope)) return rc;
-        mouv__stopped_by(MOUV_ETIMEDOUT, task->last_error);
-        if (error != NULL && error->code == rc) mouv__stopped_by(MOUV_ETIMEDOUT, error);
+        mouv__scope_stopped_by(MOUV_ETIMEDOUT, task->last.error);
+        if (error != NULL && error->code == rc) mouv__scope_stopped_by(MOUV_ETIMEDOUT, error);
         return rc;
     }
     mouv_error_t timeout;
-    if (task->means != 0) {
+    if (task->last.means != 0) {
         mouv__task_outcome(task, rc, "timeout", &timeout);
         if (error != NULL) *error = timeout;
-        return mouv__record_error(&timeout);
+        return mouv__raise_error(&timeout);
     }
     if (!scope_is_cause(scope)) return rc;
-    if (task->last_error != NULL && task->last_error->code == MOUV_ECANCELED)
-        timeout = *task->last_error;
+    if (task->last.error != NULL && task->last.error->code == MOUV_ECANCELED)
+        timeout = *task->last.error;
     else
         mouv_error_set(&timeout, MOUV_ECANCELED, "cancelled");
-    mouv__stopped_by(MOUV_ETIMEDOUT, &timeout);
+    mouv__scope_stopped_by(MOUV_ETIMEDOUT, &timeout);
     if (error != NULL) *error = timeout;
-    return mouv__record_error(&timeout);
+    return mouv__raise_error(&timeout);
 }
 
 int mouv_timeout_reschedule(mouv_scope_t *scope, int64_t timeout_ms) {
-    if (scope == NULL || (scope->flags & (EXPIRED | ENDED)))
+    if (scope == NULL || (scope->flags & (MOUV__SCOPE_EXPIRED | MOUV__SCOPE_ENDED)))
         return mouv__raise(NULL, MOUV_ESTATE, "timeout scope: it has expired or ended");
-    scope->flags &= ~(uint32_t)DUE;
+    scope->flags &= ~(uint32_t)MOUV__SCOPE_DUE;
     if (scope_set_deadline(scope, timeout_ms) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
-    if ((scope->flags & EXPIRED) && scope->task != mouv__current_task()) scope_expire(scope);
+    if ((scope->flags & MOUV__SCOPE_EXPIRED) && scope->task != mouv__current_task())
+        scope_expire(scope);
     return 0;
 }
 
 bool mouv_timeout_expired(const mouv_scope_t *scope) {
-    return scope != NULL && (scope->flags & EXPIRED) != 0;
+    return scope != NULL && (scope->flags & MOUV__SCOPE_EXPIRED) != 0;
 }
 
 int64_t mouv_time_left_ms(void) {
     int64_t deadline = mouv__current_deadline_ns();
     if (deadline == MOUV__NEVER) return INT64_MAX;
-    int64_t left = deadline - mouv__now_ns(mouv__runtime());
+    int64_t left = deadline - mouv__clock_now_ns(mouv__runtime());
     return left > 0 ? (left + 999999) / 1000000 : 0;
 }
 

@@ -1,14 +1,15 @@
 /*
  * What tasks do with their stacks: the census, and the last words of one that overflows.
  */
-#include <mouv/debug.h>
+#include "async/task/stacks.h"
 
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <mouv/debug.h>
+
 #include "async/loop/state.h"
-#include "async/task/debug.h"
 #include "async/task/task.h"
 #include "context/alloc.h"
 
@@ -19,7 +20,7 @@ void mouv_stack_census(mouv_stack_census_t *census) {
     if (census == NULL) return;
     memset(census, 0, sizeof *census);
     if (runtime == NULL) return;
-    for (mouv__task_t *task = runtime->tasks; task != NULL; task = task->next) {
+    MOUV__LIST_EACH(&runtime->tasks, mouv__task_t, task, link) {
         if (task->stack == NULL) continue;
         size_t touched = mouv__stack_high_water(task->stack);
         census->tasks++;
@@ -97,7 +98,7 @@ int mouv_report_stack_overflow(void) {
     return sigaltstack(&stack, NULL) == 0 ? 0 : MOUV_ESYSTEM;
 }
 
-void mouv__debug_close(mouv_runtime_t *runtime) {
+void mouv__stacks_close(mouv_runtime_t *runtime) {
     if (runtime->fault_stack == NULL) return;
     stack_t none = {.ss_flags = SS_DISABLE};
     sigaltstack(&none, NULL);

@@ -37,10 +37,9 @@ int mongod_reserve_port(uint16_t *port) {
 
 /* --- starting it ----------------------------------------------------------------------------- */
 
-/* Small, quick to start, quiet on disk; failpoints for tests. --set-parameter overrides. */
+/* Those of mongod.conf, as "NAME=VALUE"; made by CMake. --set-parameter overrides. */
 static const char *const default_parameters[] = {
-    "enableTestCommands=1",
-    "diagnosticDataCollectionEnabled=false",
+#include "mongod_parameters.inc"
 };
 enum { DEFAULT_PARAMETERS = sizeof default_parameters / sizeof default_parameters[0] };
 

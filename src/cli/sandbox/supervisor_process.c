@@ -37,9 +37,8 @@ struct process {
 /* --- reports --------------------------------------------------------------------------------- */
 
 static void supervisor_process_report(const struct process *process,
-                                      const struct supervisor_report *supervisor_process_report) {
-    send(process->socket, supervisor_process_report, sizeof *supervisor_process_report,
-         MSG_NOSIGNAL); /* nobody there: end of file */
+                                      const struct supervisor_report *report) {
+    send(process->socket, report, sizeof *report, MSG_NOSIGNAL); /* nobody there: end of file */
 }
 
 static void supervisor_process_report_node(const struct process *process, int node) {

@@ -2,6 +2,7 @@
  * rename, options, validate, explain, server information, cursors of any command.
  */
 #include <mouv/admin.h>
+#include <mouv/client.h>
 
 #include "mongo/api/client.h"
 #include "mongo/base/check.h"
@@ -10,8 +11,9 @@
 #include "mongo/cursor/cursor.h"
 
 /** The database in which a command about `collection` runs that is not its own. */
-static mouv_database_t *admin(const mouv_database_t *database) {
-    return database && database->client ? mouv__client_database(database->client, "admin") : NULL;
+static mouv_database_t *admin_database(const mouv_database_t *database) {
+    return database && database->client ? mouv_client_get_database(database->client, "admin")
+                                        : NULL;
 }
 
 /** "database.collection" under `key`; a bad name makes the command fail. */
@@ -29,18 +31,18 @@ mouv_future_t mouv_collection_rename(mouv_collection_t *collection, const char *
     static const mouv__row_t row = {{"renameCollection", MOUV__ADMIN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv_database_t *database = collection ? collection->database : NULL;
-    mouv__command_begin_bare(&command, &row, admin(database), opts);
+    mouv__command_begin_bare(&command, &row, admin_database(database), opts);
     if (collection) command.defaults = collection->defaults;
     admin_append_namespace(&command, row.operation.name, database,
                            collection ? collection->name : NULL);
     admin_append_namespace(&command, "to", database, name);
-    return mouv__command_send(&command, mouv__to_nobody());
+    return mouv__command_send(&command, mouv__reply_to_nobody());
 }
 
 mouv_future_t mouv_collection_options(mouv_collection_t *collection, const bson_t *opts,
                                       bson_t **options) {
     static const mouv__row_t row = {
-        {"listCollections", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__read_first_options};
+        {"listCollections", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__reply_read_first_options};
     mouv__command_t command;
     bson_t filter;
     mouv__command_begin_database(&command, &row, collection ? collection->database : NULL, opts);
@@ -50,52 +52,28 @@ mouv_future_t mouv_collection_options(mouv_collection_t *collection, const bson_
         bson_append_document_end(command.bson, &filter);
     }
     mouv__command_empty(&command, "cursor");
-    return mouv__command_send(&command, mouv__to_value(options));
+    return mouv__command_send(&command, mouv__reply_to_value(options));
 }
 
 mouv_future_t mouv_collection_validate(mouv_collection_t *collection, const bson_t *opts,
                                        bson_t **reply) {
     static const mouv__row_t row = {
-        {"validate", MOUV__OP_MAX_TIME}, MOUV__FAMILY_PLAIN, mouv__read_valid};
+        {"validate", MOUV__OP_MAX_TIME}, MOUV__FAMILY_PLAIN, mouv__reply_read_valid};
     mouv__command_t command;
     mouv__command_begin(&command, &row, collection, opts);
-    return mouv__command_send(&command, mouv__to_reply(reply));
+    return mouv__command_send(&command, mouv__reply_to_reply(reply));
 }
-
-static const mouv__row_t explain = {
-    {"explain", MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_READ_PREFERENCE},
-    MOUV__FAMILY_PLAIN,
-    NULL};
 
 mouv_future_t mouv_database_explain(mouv_database_t *database, const bson_t *given,
                                     const bson_t *opts, bson_t **reply) {
+    static const mouv__row_t row = {
+        {"explain", MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_READ_PREFERENCE},
+        MOUV__FAMILY_PLAIN,
+        NULL};
     mouv__command_t command;
-    mouv__command_begin_bare(&command, &explain, database, opts);
+    mouv__command_begin_bare(&command, &row, database, opts);
     mouv__command_document(&command, "explain", given, "command");
-    return mouv__command_send(&command, mouv__to_reply(reply));
-}
-
-/** What the cursor's own command was given: where it is read from, and in which session. */
-static void admin_explain_as(mouv__command_t *command, const mouv_cursor_t *cursor) {
-    if (!command->opts.read_preference.data && cursor->read_prefs)
-        command->read_prefs = mongoc_read_prefs_copy(cursor->read_prefs);
-    command->defaults = cursor->defaults;
-    command->session = cursor->session;
-    command->server_id = cursor->server_id;
-}
-
-mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor, const bson_t *opts, bson_t **reply) {
-    mouv__command_t command;
-    mouv__command_begin_bare(&command, &explain, cursor ? cursor->database : NULL, opts);
-    if (cursor && cursor->error) {
-        command.error = *cursor->error;
-    } else if (cursor && !cursor->command) {
-        mouv__command_fail(&command, MOUV_ESTATE, "the cursor has begun: explain it before that");
-    } else if (cursor) {
-        mouv__command_document(&command, "explain", cursor->command, "command");
-        admin_explain_as(&command, cursor);
-    }
-    return mouv__command_send(&command, mouv__to_reply(reply));
+    return mouv__command_send(&command, mouv__reply_to_reply(reply));
 }
 
 /** Whether a find that the user has built himself is one that waits at its end. */
@@ -117,18 +95,14 @@ mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, const bson_t 
         command.opts.await_data |= admin_is_set(given, "awaitData");
     }
     if (command.opts.tailable && command.opts.await_data) command.row = &tail;
-    int64_t max_await_ms = command.opts.max_await_ms;
-    mouv_cursor_t *cursor = mouv__cursor_new(&command);
-    /* as it is asked for: only the server knows whether what the command is may have one */
-    if (cursor->client && max_await_ms > 0) cursor->poll_ms = max_await_ms;
-    return cursor;
+    return mouv__cursor_new(&command);
 }
 
 mouv_future_t mouv_client_server_info(mouv_client_t *client, bson_t **info) {
     static const mouv__row_t row = {
-        {"buildInfo", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__read_whole};
+        {"buildInfo", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__reply_read_whole};
     mouv__command_t command;
-    mouv_database_t *database = client ? mouv__client_database(client, "admin") : NULL;
+    mouv_database_t *database = client ? mouv_client_get_database(client, "admin") : NULL;
     mouv__command_begin_database(&command, &row, database, NULL);
-    return mouv__command_send(&command, mouv__to_value(info));
+    return mouv__command_send(&command, mouv__reply_to_value(info));
 }

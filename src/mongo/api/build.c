@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "context/alloc.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 
 #define MOST_VALUES 64
 #define MARKER "\001mouv:"
@@ -60,7 +60,7 @@ typedef struct scan {
     const char *format, *at;
     char *json;
     size_t length;
-    size_t inquiry;     /**< which byte of `json` is asked for */
+    size_t wanted;      /**< which byte of `json` is asked for */
     const char *origin; /**< where it comes from */
     char quote;         /**< of the string that `at` is in, or 0 */
     int depth;
@@ -78,7 +78,7 @@ static int build_wrong(const scan_t *scan, const char *at, const char *why) {
 }
 
 static void build_put(scan_t *scan, const char *text, size_t length) {
-    if (scan->length <= scan->inquiry && scan->inquiry < scan->length + length)
+    if (scan->length <= scan->wanted && scan->wanted < scan->length + length)
         scan->origin = scan->at;
     memcpy(scan->json + scan->length, text, length);
     scan->length += length;
@@ -146,11 +146,11 @@ static int build_take_outside(scan_t *scan) {
     return 0;
 }
 
-/** Writes JSON and finds the placeholders. `inquiry`: a byte of JSON whose origin is wanted. */
-static int build_run(scan_t *scan, size_t inquiry) {
+/** Writes JSON and finds the placeholders. `wanted`: a byte of JSON whose origin is to be found. */
+static int build_run(scan_t *scan, size_t wanted) {
     int rc = 0;
     scan->at = scan->origin = scan->format;
-    scan->inquiry = inquiry;
+    scan->wanted = wanted;
     scan->length = 0;
     scan->quote = 0;
     scan->depth = scan->count = 0;

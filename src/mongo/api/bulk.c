@@ -1,6 +1,6 @@
 /*
  * Bulk writes: models become statements of batches as they are added, and are sent as one
- * operation. Batches, sending and adding up are those of every write (batch.c, write result.c).
+ * operation. Batches, sending and adding up are those of every write (batch.c, write_result.c).
  */
 #include <mouv/bulk.h>
 
@@ -9,9 +9,9 @@
 
 #include "async/task/runtime.h"
 #include "mongo/api/client.h"
-#include "mongo/api/write.h"
 #include "mongo/base/check.h"
 #include "mongo/base/timeout.h"
+#include "mongo/command/batch.h"
 #include "mongo/session/session.h"
 
 /* Embeds BSON structs, so it is allocated by their alignment (128 in libmongoc 1.x). */
@@ -21,7 +21,7 @@ struct mouv_bulk {
     mouv_session_t *session; /**< counted; NULL: none */
     bson_t *ids;             /**< of the inserts: {"<index>": _id} */
     unsigned validation;
-    bool executed; /**< `maker` and `ids` are another's */
+    bool executed; /**< `builder` and `ids` are another's */
 };
 
 /* --- The reply ------------------------------------------------------------------------------ */
@@ -211,7 +211,7 @@ static mouv_future_t bulk_refuse(int code, const char *why) {
 }
 
 mouv_future_t mouv_bulk_execute(mouv_bulk_t *bulk, bson_t **reply) {
-    mouv__output_t output = mouv__to_reply(reply);
+    mouv__output_t output = mouv__reply_to_reply(reply);
     if (!bulk) return bulk_refuse(MOUV_EINVAL, "the bulk is NULL");
     if (bulk->executed) return bulk_refuse(MOUV_ESTATE, "it has been executed");
     if (bulk->builder.statement_count == 0) {

@@ -5,16 +5,19 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "async/loop/fork.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/api/close.h"
 #include "mongo/base/libmongoc.h"
 #include "mongo/base/timeout.h"
 #include "mongo/operation/operation.h"
+#include "mongo/pool/establish.h"
+#include "mongo/pool/measure.h"
 #include "mongo/topology/events.h"
+#include "mongo/transport/threads/threads.h"
 
 /* --- making ----------------------------------------------------------------------------------- */
 
@@ -75,15 +78,18 @@ static mongoc_uri_t *client_parse_uri(const char *text, int64_t *timeout_ms, mou
 #define SELECTION_SLICE_MS 1000
 
 /* What libmongoc must not do by itself, and room for the control connections and the listener. */
-static void client_take_over(mouv_client_t *client, mongoc_uri_t *uri) {
-    client->retry_reads = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
-    client->retry_writes = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
-    client->selection_timeout_ms =
+static void client_take_over(mouv_client_t *client, mongoc_uri_t *uri,
+                             int64_t *selection_timeout_ms) {
+    client->operations.retry_reads =
+        mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
+    client->operations.retry_writes =
+        mongoc_uri_get_option_as_bool(uri, MONGOC_URI_RETRYWRITES, true);
+    *selection_timeout_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 30000);
-    if (client->selection_timeout_ms > SELECTION_SLICE_MS)
+    if (*selection_timeout_ms > SELECTION_SLICE_MS)
         mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS,
                                        SELECTION_SLICE_MS);
-    if (client->timeout_ms != MOUV__TIMEOUT_UNSET) /* which takes the place of that */
+    if (client->ref.timeout_ms != MOUV__TIMEOUT_UNSET) /* which takes the place of that */
         mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
                                        MONGOC_DEFAULT_SOCKETTIMEOUTMS);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
@@ -105,9 +111,10 @@ static void client_on_runtime_close(mouv__attachment_t *attachment) {
 }
 
 static void client_free(mouv_client_t *client) {
-    mouv__handles_free(client);
+    mouv__topology_free(client->topology);
+    mouv__handles_clear(&client->handles);
     mouv__free(client->default_database);
-    if (client->events) mouv__events_unref(client->events);
+    if (client->ref.events) mouv__events_unref(client->ref.events);
     mouv__free(client);
 }
 
@@ -131,32 +138,97 @@ static int client_remember_database(mouv_client_t *client, const mongoc_uri_t *u
     return 0;
 }
 
-/* Consumes `uri` and `setup`. */
+/* --- the picture ------------------------------------------------------------------------------ */
+
+static void client_server_changed(void *arg, mouv__server_t *server, mouv__server_kind_t was) {
+    (void)was;
+    mouv__pool_server_changed(&((mouv_client_t *)arg)->pool, server);
+}
+
+static void client_server_gone(void *arg, mouv__server_t *server) {
+    mouv__pool_server_gone(&((mouv_client_t *)arg)->pool, server);
+}
+
+static void client_server_heard(void *arg, mouv__server_t *server) {
+    mouv__breaker_heard(&((mouv_client_t *)arg)->pool, server->id);
+}
+
+static const mouv__topology_ops_t client_topology_ops = {
+    .server_changed = client_server_changed,
+    .server_gone = client_server_gone,
+    .server_heard = client_server_heard,
+};
+
+/* The monitors have news. */
+static void client_on_news(void *arg) {
+    mouv_client_t *client = arg;
+    if (mouv__topology_catch_up(client->topology, client->driver_pool->listener)) {
+        mouv__cut_topology_changed(&client->operations);
+        mouv__pool_look_again(&client->pool);
+    }
+    mouv__measure_due(&client->pool);
+}
+
+/* --- its parts -------------------------------------------------------------------------------- */
+
+static bool client_wants_uvpool(mouv_executor_t executor) {
+    if (executor != MOUV_EXECUTOR_DEFAULT) return executor == MOUV_EXECUTOR_UVPOOL;
+    const char *name = getenv("MOUV_EXECUTOR");
+    if (!name || !*name || strcmp(name, "threads") == 0) return false;
+    if (strcmp(name, "uvpool") == 0) return true;
+    mouv__log(MOUV_LOG_WARNING, "MOUV_EXECUTOR is '%s', neither threads nor uvpool: threads it is",
+              name);
+    return false;
+}
+
+static mouv__pool_options_t client_pool_options(const mongoc_uri_t *uri,
+                                                const mouv_client_opts_t *opts) {
+    int64_t queue_wait_ms = client_queue_wait_ms(opts, uri);
+    return (mouv__pool_options_t){
+        .queue_wait_ms = queue_wait_ms,
+        .queue_limit = opts->queue_limit > 0 ? opts->queue_limit : 65536,
+        .told = {.max_pool_size = (uint32_t)client_max_pool_size(uri),
+                 .max_connecting = MOUV__CONNECTING_MAX,
+                 .wait_queue_timeout_ms = queue_wait_ms},
+    };
+}
+
+/* What a client is made of, from below: libmongoc's part, the picture, the transport, the pool, the
+ * operations. Consumes `uri` and `client_options`. What has been made is client_free()'s on
+ * failure. */
 static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
                        mouv__client_options_t *client_options, const mouv_client_opts_t *opts) {
-    uint32_t pool_size = (uint32_t)client_max_pool_size(uri);
-    client->pool.queue_wait_ms = client_queue_wait_ms(opts, uri);
-    client->close_wait_ms = opts->close_wait_ms > 0 ? opts->close_wait_ms : 0;
-    mouv__listener_t *listener = mouv__listener_new(mouv__runtime_mailbox(client->ref.runtime),
-                                                    mouv__pool_topology_changed, client);
+    uint32_t size = (uint32_t)client_max_pool_size(uri);
+    mouv__pool_options_t options = client_pool_options(uri, opts);
+    mouv__listener_t *listener =
+        mouv__listener_new(mouv__runtime_mailbox(client->ref.runtime), client_on_news, client);
     if (!listener || client_remember_database(client, uri) < 0) {
         if (listener) mouv__listener_unref(listener);
         mongoc_uri_destroy(uri);
         mouv__client_options_clear(client_options);
         return MOUV_ENOMEM;
     }
-    client_take_over(client, uri);
+    client->close_wait_ms = opts->close_wait_ms > 0 ? opts->close_wait_ms : 0;
+    client_take_over(client, uri, &options.selection_timeout_ms);
     client->driver_pool = mouv__driver_pool_new(uri, client_options, listener);
     mouv__listener_unref(listener);
     if (!client->driver_pool) return MOUV_ENOMEM;
-    if (mouv__pool_init(client, opts, pool_size) < 0) {
+    client->ref.read_concern = client->driver_pool->read_concern;
+    client->ref.write_concern = client->driver_pool->write_concern;
+    client->ref.read_prefs = client->driver_pool->read_prefs;
+    client->topology = mouv__topology_new(client->driver_pool->uri, &client_topology_ops, client);
+    mouv__transport_t *transport =
+        client->topology ? mouv__threads_new(client, client->driver_pool,
+                                             client_wants_uvpool(opts->executor), size)
+                         : NULL;
+    if (!transport) {
         mouv__driver_pool_unref(client->driver_pool);
         return MOUV_ENOMEM;
     }
-    mouv__kill_init(&client->kills, client);
-    mouv__cut_init(&client->cuts, client);
-    mouv__breakers_init(&client->breakers, client);
-    return 0;
+    client->pool.topology = client->topology;
+    client->pool.listener = client->driver_pool->listener;
+    mouv__operations_init(&client->operations, client, &client->pool);
+    return mouv__pool_init(&client->pool, client, transport, &options);
 }
 
 static int client_check_opts(const mouv_client_opts_t *opts, mouv_error_t *error) {
@@ -190,7 +262,8 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
     mouv_client_t *client = mouv__alloc(sizeof(*client));
     if (client) {
         mouv__client_ref_init(client, &client_ops, runtime);
-        client->timeout_ms = timeout_ms;
+        client->ref.timeout_ms = timeout_ms;
+        client->ref.handles = &client->handles;
     }
     if (!client || client_init(client, uri, &client_options, opts) < 0) {
         if (client) {
@@ -217,7 +290,7 @@ mouv_client_t *mouv_client_ref(mouv_client_t *client) {
 mouv_client_t *mouv_client_unref(mouv_client_t *client) {
     if (!client || mouv__client_is_foreign(client, "mouv_client_unref")) return NULL;
     if (!mouv__client_ref_leave(client)) return NULL;
-    mouv__events_stop(client->events); /* whatever it stays open for: who listens may be gone */
+    mouv__events_stop(client->ref.events); /* whatever it stays open for: who listens may be gone */
     mouv__client_close_if_unused(client);
     return NULL;
 }
@@ -226,24 +299,26 @@ void mouv_client_drop(mouv_client_t **client) {
     *client = mouv_client_unref(*client);
 }
 
-/* --- figures ---------------------------------------------------------------------------------- */
+/* --- what it knows ---------------------------------------------------------------------------- */
+
+mouv_database_t *mouv_client_get_default_database(mouv_client_t *client, const char *fallback) {
+    if (client && client->default_database)
+        return mouv_client_get_database(client, client->default_database);
+    return mouv_client_get_database(client, fallback ? fallback : "test");
+}
 
 void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *stats) {
     if (!stats) return;
     memset(stats, 0, sizeof(*stats));
     if (!client) return;
-    const mouv__pool_t *pool = &client->pool;
+    const mouv__operations_t *operations = &client->operations;
     *stats = *mouv__client_stats(client);
-    stats->queued = pool->selecting.count + pool->ready.count + pool->cleanup.count;
-    stats->clients = pool->connection_count;
-    stats->busy = pool->selector.busy + pool->cleaner.busy + client->kills.control.busy +
-                  client->breakers.control.busy;
-    for (uint32_t i = 0; i < pool->connection_count; i++) {
-        stats->queued += pool->connections[i]->pinned.count;
-        stats->busy += pool->connections[i]->busy;
+    stats->clients = client->pool.connection_count;
+    if (client->pool.transport) {
+        stats->queued = mouv__pool_count_waiting(&client->pool);
+        stats->busy = mouv__pool_count_busy(&client->pool);
     }
-    for (const mouv__operation_t *op = pool->running.first; op; op = op->next) {
-        stats->in_flight++;
+    stats->in_flight = operations->running_count;
+    MOUV__LIST_EACH(&operations->running, mouv__operation_t, op, running)
         stats->late += op->state == MOUV__OP_LATE;
-    }
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "mongo/api/client.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/command/command.h"
 #include "mongo/command/reply.h"
 #include "mongo/cursor/cursor.h"
@@ -31,13 +31,14 @@ static const bson_t *collection_or_all(const bson_t *filter) {
 
 mouv_future_t mouv_collection_find_one(mouv_collection_t *collection, const bson_t *filter,
                                        const bson_t *opts, bson_t **doc) {
-    static const mouv__row_t find = {{"find", MOUV__READ}, MOUV__FAMILY_FIND, mouv__read_first};
+    static const mouv__row_t find = {
+        {"find", MOUV__READ}, MOUV__FAMILY_FIND, mouv__reply_read_first};
     mouv__command_t command;
     mouv__command_begin(&command, &find, collection, opts);
     mouv__command_document(&command, "filter", collection_or_all(filter), "filter");
     mouv__command_int(&command, "limit", 1);
     mouv__command_bool(&command, "singleBatch", true);
-    return mouv__command_send(&command, mouv__to_value(doc));
+    return mouv__command_send(&command, mouv__reply_to_value(doc));
 }
 
 /** What limit and batchSize in `opts` mean to the server; see the find specification. */
@@ -70,7 +71,7 @@ mouv_cursor_t *mouv_collection_find(mouv_collection_t *collection, const bson_t 
 mouv_cursor_t *mouv_collection_aggregate(mouv_collection_t *collection, const bson_t *pipeline,
                                          const bson_t *opts) {
     mouv__command_t command;
-    mouv__command_begin(&command, mouv__aggregate_row(pipeline), collection, opts);
+    mouv__command_begin(&command, mouv__cursor_aggregate_row(pipeline), collection, opts);
     mouv__command_pipeline(&command, pipeline);
     return mouv__cursor_new(&command);
 }
@@ -115,35 +116,36 @@ static void collection_append_counting(mouv__command_t *command, const bson_t *f
 mouv_future_t mouv_collection_count_documents(mouv_collection_t *collection, const bson_t *filter,
                                               const bson_t *opts, int64_t *count) {
     static const mouv__row_t row = {
-        {"aggregate", MOUV__READ}, MOUV__FAMILY_COUNT, mouv__read_counted};
+        {"aggregate", MOUV__READ}, MOUV__FAMILY_COUNT, mouv__reply_read_counted};
     mouv__command_t command;
     mouv__command_begin(&command, &row, collection, opts);
     filter = collection_or_all(filter);
     if (mouv__command_checks(&command, filter, "filter"))
         collection_append_counting(&command, filter);
     mouv__command_empty(&command, "cursor");
-    return mouv__command_send(&command, mouv__to_number(count));
+    return mouv__command_send(&command, mouv__reply_to_number(count));
 }
 
 /* --- count, distinct ------------------------------------------------------------------------ */
 
 mouv_future_t mouv_collection_estimated_document_count(mouv_collection_t *collection,
                                                        const bson_t *opts, int64_t *count) {
-    static const mouv__row_t row = {{"count", MOUV__READ}, MOUV__FAMILY_PLAIN, mouv__read_count};
+    static const mouv__row_t row = {
+        {"count", MOUV__READ}, MOUV__FAMILY_PLAIN, mouv__reply_read_count};
     mouv__command_t command;
     mouv__command_begin(&command, &row, collection, opts);
-    return mouv__command_send(&command, mouv__to_number(count));
+    return mouv__command_send(&command, mouv__reply_to_number(count));
 }
 
 mouv_future_t mouv_collection_distinct(mouv_collection_t *collection, const char *key,
                                        const bson_t *filter, const bson_t *opts, bson_t **values) {
     static const mouv__row_t distinct = {
-        {"distinct", MOUV__READ}, MOUV__FAMILY_PLAIN, mouv__read_values};
+        {"distinct", MOUV__READ}, MOUV__FAMILY_PLAIN, mouv__reply_read_values};
     mouv__command_t command;
     mouv__command_begin(&command, &distinct, collection, opts);
     mouv__command_string(&command, "key", key);
     mouv__command_document(&command, "query", collection_or_all(filter), "filter");
-    return mouv__command_send(&command, mouv__to_value(values));
+    return mouv__command_send(&command, mouv__reply_to_value(values));
 }
 
 /* --- findAndModify -------------------------------------------------------------------------- */
@@ -151,7 +153,7 @@ mouv_future_t mouv_collection_distinct(mouv_collection_t *collection, const char
 static void collection_begin_modify(mouv__command_t *command, mouv_collection_t *collection,
                                     const bson_t *filter, const bson_t *opts) {
     static const mouv__row_t modify = {
-        {"findAndModify", MOUV__CHANGE}, MOUV__FAMILY_MODIFY, mouv__read_value};
+        {"findAndModify", MOUV__CHANGE}, MOUV__FAMILY_MODIFY, mouv__reply_read_value};
     mouv__command_begin(command, &modify, collection, opts);
     mouv__command_document(command, "query", filter, "filter");
 }
@@ -179,7 +181,7 @@ mouv_future_t mouv_collection_find_one_and_update(mouv_collection_t *collection,
     collection_begin_modify(&command, collection, filter, opts);
     mouv__command_update(&command, "update", update);
     collection_append_return(&command);
-    return mouv__command_send(&command, mouv__to_value(doc));
+    return mouv__command_send(&command, mouv__reply_to_value(doc));
 }
 
 mouv_future_t mouv_collection_find_one_and_replace(mouv_collection_t *collection,
@@ -189,7 +191,7 @@ mouv_future_t mouv_collection_find_one_and_replace(mouv_collection_t *collection
     collection_begin_modify(&command, collection, filter, opts);
     mouv__command_replacement(&command, "update", replacement);
     collection_append_return(&command);
-    return mouv__command_send(&command, mouv__to_value(doc));
+    return mouv__command_send(&command, mouv__reply_to_value(doc));
 }
 
 mouv_future_t mouv_collection_find_one_and_delete(mouv_collection_t *collection,
@@ -198,7 +200,7 @@ mouv_future_t mouv_collection_find_one_and_delete(mouv_collection_t *collection,
     mouv__command_t command;
     collection_begin_modify(&command, collection, filter, opts);
     mouv__command_bool(&command, "remove", true);
-    return mouv__command_send(&command, mouv__to_value(doc));
+    return mouv__command_send(&command, mouv__reply_to_value(doc));
 }
 
 /* --- drop ----------------------------------------------------------------------------------- */

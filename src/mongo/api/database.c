@@ -19,7 +19,7 @@ mouv_client_t *mouv_database_client(const mouv_database_t *database) {
 }
 
 mouv_collection_t *mouv_database_get_collection(mouv_database_t *database, const char *name) {
-    return mouv__client_collection(database, name);
+    return mouv__handles_collection(database, name);
 }
 
 /* --- The deployment ------------------------------------------------------------------------- */
@@ -32,7 +32,7 @@ mouv_future_t mouv_client_ping(mouv_client_t *client) {
     static const mouv__row_t ping = {{"ping", MOUV__OP_MAX_TIME}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv__command_begin_database(&command, &ping, database_admin(client), NULL);
-    return mouv__command_send(&command, mouv__to_nobody());
+    return mouv__command_send(&command, mouv__reply_to_nobody());
 }
 
 /* --- Any command ---------------------------------------------------------------------------- */
@@ -64,7 +64,7 @@ mouv_future_t mouv_database_command(mouv_database_t *database, const bson_t *giv
     mouv__command_t command;
     mouv__command_begin_given(&command, database_is_harmless(given) ? &read : &write, database,
                               given, opts);
-    return mouv__command_send(&command, mouv__to_reply(reply));
+    return mouv__command_send(&command, mouv__reply_to_reply(reply));
 }
 
 /* --- Lists ---------------------------------------------------------------------------------- */
@@ -72,20 +72,20 @@ mouv_future_t mouv_database_command(mouv_database_t *database, const bson_t *giv
 mouv_future_t mouv_client_list_databases(mouv_client_t *client, const bson_t *opts,
                                          bson_t **databases) {
     static const mouv__row_t list = {
-        {"listDatabases", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__read_databases};
+        {"listDatabases", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__reply_read_databases};
     mouv__command_t command;
     mouv__command_begin_database(&command, &list, database_admin(client), opts);
-    return mouv__command_send(&command, mouv__to_value(databases));
+    return mouv__command_send(&command, mouv__reply_to_value(databases));
 }
 
 mouv_future_t mouv_client_list_database_names(mouv_client_t *client, const bson_t *opts,
                                               char ***names) {
     static const mouv__row_t list = {
-        {"listDatabases", MOUV__LIST}, MOUV__FAMILY_NAMES, mouv__read_database_names};
+        {"listDatabases", MOUV__LIST}, MOUV__FAMILY_NAMES, mouv__reply_read_database_names};
     mouv__command_t command;
     mouv__command_begin_database(&command, &list, database_admin(client), opts);
     mouv__command_bool(&command, "nameOnly", true);
-    return mouv__command_send(&command, mouv__to_names(names));
+    return mouv__command_send(&command, mouv__reply_to_names(names));
 }
 
 static mouv_cursor_t *database_list_collections(mouv_database_t *database, const bson_t *opts,
@@ -107,9 +107,7 @@ mouv_future_t mouv_database_list_collection_names(mouv_database_t *database, con
                                                   char ***names) {
     mouv_cursor_t *cursor =
         mouv__cursor_within_scope(database_list_collections(database, opts, true));
-    mouv_future_t future = mouv__cursor_names_future(cursor, names);
-    mouv__cursor_let_go(cursor); /* the future holds it */
-    return future;
+    return mouv__cursor_names_future(cursor, names);
 }
 
 /* --- aggregate, create, drop ---------------------------------------------------------------- */
@@ -117,7 +115,7 @@ mouv_future_t mouv_database_list_collection_names(mouv_database_t *database, con
 mouv_cursor_t *mouv_database_aggregate(mouv_database_t *database, const bson_t *pipeline,
                                        const bson_t *opts) {
     mouv__command_t command;
-    mouv__command_begin_database(&command, mouv__aggregate_row(pipeline), database, opts);
+    mouv__command_begin_database(&command, mouv__cursor_aggregate_row(pipeline), database, opts);
     mouv__command_pipeline(&command, pipeline);
     return mouv__cursor_new(&command);
 }
@@ -127,12 +125,12 @@ mouv_future_t mouv_database_create_collection(mouv_database_t *database, const c
     static const mouv__row_t create = {{"create", MOUV__ADMIN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv__command_begin_named(&command, &create, database, name, opts);
-    return mouv__command_send(&command, mouv__to_nobody());
+    return mouv__command_send(&command, mouv__reply_to_nobody());
 }
 
 mouv_future_t mouv_database_drop(mouv_database_t *database, const bson_t *opts) {
     static const mouv__row_t drop = {{"dropDatabase", MOUV__ADMIN}, MOUV__FAMILY_PLAIN, NULL};
     mouv__command_t command;
     mouv__command_begin_database(&command, &drop, database, opts);
-    return mouv__command_send(&command, mouv__to_nobody());
+    return mouv__command_send(&command, mouv__reply_to_nobody());
 }

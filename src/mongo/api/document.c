@@ -5,12 +5,11 @@
 
 #include <string.h>
 
-#include "mongo/base/opts.h"
-#include "mongo/command/reply.h"
+#include "mongo/base/bson_view.h"
 
 /* --- The path ------------------------------------------------------------------------------- */
 
-/** Background jobs from the fields of `at` to the one named by [name, name + length). */
+/** Steps from the fields of `at` to the one named by [name, name + length). */
 static bool document_step_to(bson_iter_t *at, const char *name, size_t length) {
     while (bson_iter_next(at)) {
         if (bson_iter_key_len(at) == length && memcmp(bson_iter_key(at), name, length) == 0) {
@@ -40,7 +39,7 @@ static int document_find(const bson_t *document, const char *path, bson_iter_t *
         bson_iter_t inside;
         if (!bson_iter_recurse(field, &inside)) {
             return mouv_error_set(error, MOUV_EINVAL, "no field '%s': '%.*s' is %s", path, walked,
-                                  path, mouv__type_name(bson_iter_type(field)));
+                                  path, mouv__bson_view_type_name(bson_iter_type(field)));
         }
         *field = inside;
         name += length + 1;
@@ -57,7 +56,7 @@ bool mouv_bson_has(const bson_t *document, const char *path) {
 static int document_refuse(const char *path, const char *expected, const bson_iter_t *field,
                            mouv_error_t *error) {
     return mouv_error_set(error, MOUV_EINVAL, "field '%s': expected %s, got %s", path, expected,
-                          mouv__type_name(bson_iter_type(field)));
+                          mouv__bson_view_type_name(bson_iter_type(field)));
 }
 
 /** Finds a field that must be of one type. */
@@ -65,7 +64,7 @@ static int document_find_typed(const bson_t *document, const char *path, bson_ty
                                bson_iter_t *field, mouv_error_t *error) {
     int rc = document_find(document, path, field, error);
     if (rc < 0 || bson_iter_type(field) == type) return rc;
-    return document_refuse(path, mouv__type_name(type), field, error);
+    return document_refuse(path, mouv__bson_view_type_name(type), field, error);
 }
 
 static int document_find_number(const bson_t *document, const char *path, bson_iter_t *field,
@@ -143,7 +142,7 @@ static int document_get_view(const bson_t *document, const char *path, bson_type
                              bson_t *value, mouv_error_t *error) {
     bson_iter_t field;
     int rc = document_find_typed(document, path, type, &field, error);
-    if (rc < 0 || mouv__reply_view(&field, value)) return rc;
+    if (rc < 0 || mouv__bson_view_of(&field, value)) return rc;
     return mouv_error_set(error, MOUV_EINVAL, "field '%s' is corrupt", path);
 }
 

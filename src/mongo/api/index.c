@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mongo/api/client.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
 #include "mongo/command/command.h"
 #include "mongo/command/reply.h"
@@ -118,13 +119,13 @@ mouv_future_t mouv_collection_create_index(mouv_collection_t *collection, const 
                                            const bson_t *index_opts, const bson_t *opts,
                                            char **name) {
     const mouv_index_model_t model = {keys, index_opts};
-    return index_create(collection, &model, 1, opts, mouv__to_name(name));
+    return index_create(collection, &model, 1, opts, mouv__reply_to_name(name));
 }
 
 mouv_future_t mouv_collection_create_indexes(mouv_collection_t *collection,
                                              const mouv_index_model_t *models, size_t count,
                                              const bson_t *opts, char ***names) {
-    return index_create(collection, models, count, opts, mouv__to_names(names));
+    return index_create(collection, models, count, opts, mouv__reply_to_names(names));
 }
 
 /* --- Listing -------------------------------------------------------------------------------- */
@@ -140,7 +141,7 @@ mouv_cursor_t *mouv_collection_list_indexes(mouv_collection_t *collection, const
 static void index_append_information(bson_t *to, const bson_iter_t *at) {
     bson_iter_t index;
     bson_t view, entry;
-    if (!mouv__reply_view(at, &view) || !bson_iter_init_find(&index, &view, "name")) return;
+    if (!mouv__bson_view_of(at, &view) || !bson_iter_init_find(&index, &view, "name")) return;
     bson_append_document_begin(to, bson_iter_utf8(&index, NULL), -1, &entry);
     bson_iter_init(&index, &view);
     while (bson_iter_next(&index)) {
@@ -161,7 +162,8 @@ static int index_finish_information(mouv__operation_t *operation, bson_t *reply,
     if (error->code < 0 && !missing) return error->code;
     request->document = bson_new();
     if (missing) return 0;
-    if (mouv__reply_find(reply, "cursor.firstBatch", &field) && bson_iter_recurse(&field, &index)) {
+    if (mouv__bson_view_find(reply, "cursor.firstBatch", &field) &&
+        bson_iter_recurse(&field, &index)) {
         while (bson_iter_next(&index)) index_append_information(request->document, &index);
     }
     return 0;
@@ -174,7 +176,7 @@ mouv_future_t mouv_collection_index_information(mouv_collection_t *collection, c
     mouv_future_t failed;
     mouv__command_begin(&command, &row, collection, opts);
     mouv__request_t *request =
-        mouv__command_request(&command, mouv__to_value(indexes), sizeof *request, &failed);
+        mouv__command_request(&command, mouv__reply_to_value(indexes), sizeof *request, &failed);
     if (!request) return failed;
     request->operation.finish = index_finish_information;
     return mouv__operation_start(&request->operation);

@@ -1,5 +1,9 @@
 /*
- * mouv_with_transaction(): a body in a transaction, again and again as the errors' labels say.
+ * mouv_with_transaction(): a body in a transaction, again and again as the errors' labels say,
+ * which is the loop of MongoDB's specification of convenient transactions. All of it runs in the
+ * caller's coroutine: a run_t on its stack, the body as a coroutine that is awaited. A limit in
+ * time is the session's meanwhile (session->limit), so that every operation in it inherits what is
+ * left.
  */
 #include <mouv/await.h>
 #include <mouv/clock.h>
@@ -64,10 +68,6 @@ static int64_t with_transaction_retry_limit_ms(const run_t *run) {
     return limit_ms > 0 && limit_ms < ms ? limit_ms : ms;
 }
 
-static bool with_transaction_may_retry(const run_t *run, const char *label) {
-    return mouv_error_has_label(&run->error, label) && mouv_now_ms() < run->until_ms;
-}
-
 /* The abort is waited for also in a cancelled task. */
 static void with_transaction_give_up(run_t *run) {
     if (!mouv_session_in_transaction(run->session)) return;
@@ -92,7 +92,8 @@ static int with_transaction_commit(run_t *run) {
             return before.code;
         }
         if (run->error.server_code == MAX_TIME_EXPIRED ||
-            !with_transaction_may_retry(run, "UnknownTransactionCommitResult"))
+            !mouv_error_has_label(&run->error, "UnknownTransactionCommitResult") ||
+            mouv_now_ms() >= run->until_ms)
             return rc;
     }
 }
@@ -106,7 +107,8 @@ static int with_transaction_run_once(run_t *run) {
         int committed = with_transaction_commit(run);
         if (committed < 0) rc = committed;
         /* where it was not sent for want of time, an abort would tell the server nothing new */
-        if (committed == MOUV_ETIMEDOUT && mouv__transaction_gone(run->session)) return rc;
+        if (committed == MOUV_ETIMEDOUT && mouv__transaction_gone(&run->session->transaction))
+            return rc;
     }
     if (rc < 0) with_transaction_give_up(run);
     return rc;
@@ -158,7 +160,7 @@ int mouv_with_transaction(mouv_session_t *session, mouv_transaction_fn_t fn, voi
     if (run.limits) session->limited = false;
     if (rc >= 0) return rc;
     if (error) *error = run.error;
-    return mouv__record_error(&run.error);
+    return mouv__raise_error(&run.error);
 }
 
 static int with_transaction_task_body(void *arg) {

@@ -2,7 +2,7 @@
  * insert, update, replace, delete: calls with one kind of statement. How statements become commands
  * is in batch.c; calls with several kinds are in bulk.c.
  */
-#include "mongo/api/write.h"
+#include "mongo/command/batch.h"
 
 #include <mouv/collection.h>
 
@@ -32,7 +32,7 @@ mouv_future_t mouv_collection_insert_one(mouv_collection_t *collection, const bs
     static const mouv__write_row_t row = {{{"insert", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
                                           write_begin_insert_one_reply};
     mouv__batch_builder_t builder;
-    mouv__output_t output = mouv__to_reply(reply);
+    mouv__output_t output = mouv__reply_to_reply(reply);
     bson_t *ids = reply ? bson_new() : NULL;
     mouv__batch_builder_begin(&builder, &row, collection, opts, document ? document->len + 24 : 0);
     if (!mouv__batch_builder_failed(&builder) &&
@@ -49,7 +49,7 @@ mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
     static const mouv__write_row_t row = {{{"insert", MOUV__CHANGE}, MOUV__FAMILY_PLAIN, NULL},
                                           write_begin_insert_many_reply};
     mouv__batch_builder_t builder;
-    mouv__output_t output = mouv__to_reply(reply);
+    mouv__output_t output = mouv__reply_to_reply(reply);
     bson_t *ids = reply ? bson_new() : NULL;
     size_t size_hint = 0;
     for (size_t i = 0; documents && i < count; i++) {
@@ -93,7 +93,7 @@ static mouv_future_t write_update_with(mouv_collection_t *collection, const bson
                                           write_begin_update_reply};
     mouv__batch_builder_t builder;
     mouv__command_t *command = &builder.command;
-    mouv__output_t output = mouv__to_reply(reply);
+    mouv__output_t output = mouv__reply_to_reply(reply);
     mouv__batch_builder_begin(&builder, &row, collection, opts,
                               (filter && update) ? filter->len + update->len : 0);
     if (mouv__command_checks(command, filter, "filter") &&
@@ -132,7 +132,7 @@ static mouv_future_t write_delete_with(mouv_collection_t *collection, const bson
     static const mouv__write_row_t row = {{{"delete", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
                                           write_begin_delete_reply};
     mouv__batch_builder_t builder;
-    mouv__output_t output = mouv__to_reply(reply);
+    mouv__output_t output = mouv__reply_to_reply(reply);
     mouv__batch_builder_begin(&builder, &row, collection, opts, filter ? filter->len : 0);
     if (mouv__command_checks(&builder.command, filter, "filter")) {
         mouv__batch_builder_add_delete(&builder, filter, multi, &builder.command.opts);

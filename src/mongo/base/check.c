@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "mongo/base/opts.h"
+#include "mongo/base/bson_view.h"
 
 #define MAX_NAMESPACE 255
 #define MAX_DEPTH 200 /* the server takes 180 */
@@ -73,11 +73,6 @@ static const char *check_problem_in(const bson_iter_t *start, unsigned flags, in
     return iter.err_off ? "a field does not end where it must" : NULL;
 }
 
-const char *mouv__bson_problem(const bson_t *document, unsigned flags) {
-    bson_iter_t iter;
-    return bson_iter_init(&iter, document) ? check_problem_in(&iter, flags, 0) : "corrupt";
-}
-
 int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,
                          mouv_error_t *error) {
     if (!document) return mouv_error_set(error, MOUV_EINVAL, "'%s' is NULL", argument);
@@ -85,7 +80,9 @@ int mouv__check_document(const bson_t *document, const char *argument, unsigned 
         return mouv_error_set(error, MOUV_EINVAL, "'%s' has %u bytes, more than the limit of %u",
                               argument, document->len, MOUV__MAX_DOCUMENT_BYTES);
     }
-    const char *problem = mouv__bson_problem(document, flags);
+    bson_iter_t iter;
+    const char *problem =
+        bson_iter_init(&iter, document) ? check_problem_in(&iter, flags, 0) : "corrupt";
     if (!problem) return 0;
     return mouv_error_set(error, MOUV_EINVAL, "'%s' is no valid BSON: %s", argument, problem);
 }
@@ -97,14 +94,14 @@ int mouv__check_stages(const bson_t *stages, mouv_error_t *error) {
     if (!bson_iter_init(&stage, stages)) return 0;
     while (bson_iter_next(&stage)) {
         if (BSON_ITER_HOLDS_DOCUMENT(&stage)) continue;
-        return mouv_error_set(error, MOUV_EINVAL,
-                              "'pipeline': stage %s: expected a document, got %s",
-                              bson_iter_key(&stage), mouv__type_name(bson_iter_type(&stage)));
+        return mouv_error_set(
+            error, MOUV_EINVAL, "'pipeline': stage %s: expected a document, got %s",
+            bson_iter_key(&stage), mouv__bson_view_type_name(bson_iter_type(&stage)));
     }
     return 0;
 }
 
-bool mouv__is_pipeline(const bson_t *document) {
+bool mouv__check_is_pipeline(const bson_t *document) {
     bson_iter_t stage;
     uint32_t count = 0;
     if (!bson_iter_init(&stage, document)) return false;
@@ -121,7 +118,7 @@ bool mouv__is_pipeline(const bson_t *document) {
 
 int mouv__check_update(const bson_t *update, unsigned flags, mouv_error_t *error) {
     int rc = mouv__check_document(update, "update", flags, error);
-    if (rc < 0 || mouv__is_pipeline(update)) return rc;
+    if (rc < 0 || mouv__check_is_pipeline(update)) return rc;
     if (bson_empty(update)) {
         return mouv_error_set(error, MOUV_EINVAL, "'update' is empty");
     }

@@ -23,9 +23,6 @@
 /** Of a database whose name has been checked. */
 int mouv__check_collection_name(const char *database, const char *name, mouv_error_t *error);
 
-/** What is wrong with the bytes of a document, in words, or NULL; flags as bson_validate() has. */
-const char *mouv__bson_problem(const bson_t *document, unsigned flags);
-
 /** Not NULL, well formed, UTF-8 where it must be, and within the limit. */
 int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,
                          mouv_error_t *error);
@@ -40,6 +37,6 @@ int mouv__check_update(const bson_t *update, unsigned flags, mouv_error_t *error
 int mouv__check_replacement(const bson_t *replacement, unsigned flags, mouv_error_t *error);
 
 /** Whether the keys are "0", "1", ... and the values documents; false for an empty document. */
-bool mouv__is_pipeline(const bson_t *document);
+bool mouv__check_is_pipeline(const bson_t *document);
 
 #endif

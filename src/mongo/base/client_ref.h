@@ -1,11 +1,15 @@
 /*
- * What the lower rooms may know of a client: whose thread it is on, whether it is open, who holds it.
- * A mouv_client_t begins with its reference (api/client.h), so its address is that of the client;
- * what the rooms below api/ call upward stands in three callbacks.
+ * What the lower rooms may know of a client: whose thread it is on, whether it is open, who holds
+ * it. A mouv_client_t begins with its reference (api/client.h), so its address is that of the
+ * client; what the rooms below api/ call upward stands in three callbacks.
  *
  *   users     mouv_client_ref(): at 0 nothing is told any more
  *   open_for  sessions, cursors and the like; with both at 0 it closes
  *   held      inside mouv: unsettled operations, the close itself; with all at 0 it is freed
+ *
+ * All of it is the loop thread's, and counts are plain numbers. Who comes from another thread or
+ * from the child of a fork() is told so (mouv__client_check()) or turned away (is_foreign) before a
+ * count is touched; see docs/decisions/0012.
  */
 #ifndef MOUV_MONGO_BASE_CLIENT_REF_H
 #define MOUV_MONGO_BASE_CLIENT_REF_H
@@ -13,9 +17,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <mongoc/mongoc.h>
+
 #include <mouv/client.h>
 
 #include "async/task/runtime.h"
+#include "context/list.h"
+#include "mongo/base/types.h"
 
 /** Only forward. DRAINING waits for operations, DESTROYING for libmongoc's pool. */
 typedef enum mouv__client_state {
@@ -39,8 +47,17 @@ typedef struct mouv__client_ref {
     const mouv__client_ops_t *ops;
     mouv_runtime_t *runtime; /**< NULL once it is closed */
     uint32_t users, open_for, held;
-    uint32_t process; /**< where it was made, see fork.h */
-    uint8_t state;    /**< mouv__client_state_t */
+    uint32_t process;               /**< where it was made, see fork.h */
+    uint8_t state;                  /**< mouv__client_state_t */
+    int64_t timeout_ms;             /**< the URI's timeoutMS, see timeout.h */
+    mouv__handles_t *handles;       /**< its databases and collections, see handles.h */
+    mouv__operations_t *operations; /**< see operation.h */
+    mouv__events_t *events;         /**< NULL: nothing is subscribed, see events.h */
+    mouv__list_t sessions;          /**< the users', see session.h */
+    int64_t txn_number;             /**< the last one given out */
+    /* the URI's; borrowed from libmongoc's part, NULL: the server's */
+    const bson_t *read_concern, *write_concern; /**< {readConcern: {...}}, {writeConcern: {...}} */
+    const mongoc_read_prefs_t *read_prefs;
     mouv_client_stats_t stats;
 } mouv__client_ref_t;
 
@@ -53,7 +70,7 @@ static inline mouv_runtime_t *mouv__client_runtime(const mouv_client_t *client) 
 }
 
 static inline int64_t mouv__client_now_ns(const mouv_client_t *client) {
-    return mouv__now_ns(mouv__client_runtime(client));
+    return mouv__clock_now_ns(mouv__client_runtime(client));
 }
 
 static inline mouv__client_state_t mouv__client_state(const mouv_client_t *client) {
@@ -67,6 +84,11 @@ static inline bool mouv__client_is_open(const mouv_client_t *client) {
 /** Its figures, for whoever counts. */
 static inline mouv_client_stats_t *mouv__client_stats(const mouv_client_t *client) {
     return &mouv__client_ref_of(client)->stats;
+}
+
+/** Who is told of what happens; NULL: nobody. */
+static inline mouv__events_t *mouv__client_events(const mouv_client_t *client) {
+    return mouv__client_ref_of(client)->events;
 }
 
 /** A client's beginning, with one user. */

@@ -1,23 +1,11 @@
 /*
- * What releases of libmongoc and libbson call by different names, for the rest of this folder. What
- * one of them cannot do at all is said where it is done: connection.c, close.c, stream_connect.c.
+ * What releases of libmongoc call by different names; libbson's are in bson_view.h. What one of
+ * them cannot do at all is said where it is done: connection.c, close.c, stream_connect.c.
  */
 #ifndef MOUV_MONGO_BASE_COMPAT_H
 #define MOUV_MONGO_BASE_COMPAT_H
 
-#include <string.h>
-
 #include <mongoc/mongoc.h>
-
-/** bson_append_array_begin(), whose name libbson 2.5 deprecates; bson_append_array_end() ends it.
- */
-static inline bool mouv__append_array_begin(bson_t *bson, const char *key, bson_t *child) {
-#ifdef BSON_APPEND_ARRAY_UNSAFE_BEGIN
-    return bson_append_array_unsafe_begin(bson, key, (int)strlen(key), child);
-#else
-    return bson_append_array_begin(bson, key, (int)strlen(key), child);
-#endif
-}
 
 /** Deprecated by libmongoc 2, as servers have no use for it from 8.0 on; older ones have. */
 static inline void mouv__read_prefs_set_hedge(mongoc_read_prefs_t *prefs, const bson_t *hedge) {

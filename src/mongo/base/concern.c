@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "context/alloc.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/compat.h"
 #include "mongo/base/timeout.h"
-#include "mongo/transport/driver/driver_pool.h"
 
 /* --- Read preference ------------------------------------------------------------------------ */
 
@@ -60,7 +60,7 @@ static bool concern_read_preference_document(mongoc_read_prefs_t *prefs, const b
     return mongoc_read_prefs_is_valid(prefs);
 }
 
-mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given) {
+mongoc_read_prefs_t *mouv__concern_parse_read_prefs(const mouv__view_t *given) {
     mongoc_read_mode_t mode = MONGOC_READ_PRIMARY;
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(mode);
     bson_t document;
@@ -88,7 +88,7 @@ static bool concern_is_setting(const char *name) {
     return false;
 }
 
-bson_t *mouv__settings_merge(const bson_t *given, const mouv__concerns_t *below) {
+bson_t *mouv__concern_merge(const bson_t *given, const mouv__concerns_t *below) {
     bson_t *merged = given ? bson_copy(given) : bson_new();
     bson_iter_t iter;
     if (!below || !bson_iter_init(&iter, below->settings)) return merged;
@@ -133,7 +133,7 @@ static int concern_read_settings(mouv__concerns_t *defaults, mouv_error_t *error
     defaults->write_concern = concern_pick(defaults->settings, "writeConcern");
     defaults->timeout_ms = opts.timeout_ms;
     if (!opts.read_preference.data) return 0;
-    defaults->read_prefs = mouv__read_prefs_parse(&opts.read_preference);
+    defaults->read_prefs = mouv__concern_parse_read_prefs(&opts.read_preference);
     if (defaults->read_prefs) return 0;
     return mouv_error_set(error, MOUV_EINVAL, "option 'readPreference' makes no sense");
 }
@@ -180,18 +180,31 @@ void mouv__concern_unref(mouv__concerns_t *defaults) {
 
 /* --- Reading them --------------------------------------------------------------------------- */
 
-const bson_t *mouv__concern_read(const mouv__concerns_t *defaults,
-                                 const mouv__driver_pool_t *driver_pool) {
-    return defaults && defaults->read_concern ? defaults->read_concern : driver_pool->read_concern;
+const bson_t *mouv__concern_read(const mouv__concerns_t *defaults, const bson_t *clients) {
+    return defaults && defaults->read_concern ? defaults->read_concern : clients;
 }
 
-const bson_t *mouv__concern_write(const mouv__concerns_t *defaults,
-                                  const mouv__driver_pool_t *driver_pool) {
-    return defaults && defaults->write_concern ? defaults->write_concern
-                                               : driver_pool->write_concern;
+const bson_t *mouv__concern_write(const mouv__concerns_t *defaults, const bson_t *clients) {
+    return defaults && defaults->write_concern ? defaults->write_concern : clients;
 }
 
 const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defaults,
-                                                    const mouv__driver_pool_t *driver_pool) {
-    return defaults && defaults->read_prefs ? defaults->read_prefs : driver_pool->read_prefs;
+                                                    const mongoc_read_prefs_t *clients) {
+    return defaults && defaults->read_prefs ? defaults->read_prefs : clients;
+}
+
+/* --- What is in them ------------------------------------------------------------------------ */
+
+bool mouv__concern_is_unacknowledged(const bson_t *write_concern) {
+    bson_iter_t w;
+    return write_concern && bson_iter_init_find(&w, write_concern, "w") &&
+           BSON_ITER_HOLDS_NUMBER(&w) && bson_iter_as_int64(&w) == 0;
+}
+
+void mouv__concern_append_untimed(bson_t *to, const bson_t *write_concern) {
+    bson_t concern, *untimed = bson_new();
+    if (mouv__bson_view_inside(write_concern, "writeConcern", &concern))
+        bson_copy_to_excluding_noinit(&concern, untimed, "wtimeout", NULL);
+    if (!bson_empty(untimed)) BSON_APPEND_DOCUMENT(to, "writeConcern", untimed);
+    bson_destroy(untimed);
 }

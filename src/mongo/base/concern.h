@@ -1,7 +1,10 @@
 /*
  * What operations take where their opts give nothing: read concern, write concern, read preference
  * and timeoutMS of the handle they are called on. A collection's come before its database's, those
- * before the client's, which are in the pool.
+ * before the client's, which are in the driver's pool. Settings are parsed once, when a handle is
+ * made with them, and never change: handles and operations have shares, any thread may give up one,
+ * the last frees. Settings that make no sense are kept with their error, which every operation of
+ * that handle fails with: making a handle cannot fail.
  */
 #ifndef MOUV_MONGO_BASE_CONCERN_H
 #define MOUV_MONGO_BASE_CONCERN_H
@@ -27,7 +30,7 @@ struct mouv__concerns {
 };
 
 /** `given` (may be NULL), and what it leaves out of `below` (may be NULL). */
-bson_t *mouv__settings_merge(const bson_t *given, const mouv__concerns_t *below);
+bson_t *mouv__concern_merge(const bson_t *given, const mouv__concerns_t *below);
 
 /** Whether `defaults` (may be NULL) were made of these settings; empty ones are none. */
 bool mouv__concern_are(const mouv__concerns_t *defaults, const bson_t *settings);
@@ -39,15 +42,20 @@ mouv__concerns_t *mouv__concern_new(bson_t *settings, bool *nomem);
 mouv__concerns_t *mouv__concern_ref(mouv__concerns_t *defaults);
 void mouv__concern_unref(mouv__concerns_t *defaults);
 
-/* What an operation takes by default, without regard to its row's flags; NULL: nothing. */
-const bson_t *mouv__concern_read(const mouv__concerns_t *defaults,
-                                 const mouv__driver_pool_t *driver_pool);
-const bson_t *mouv__concern_write(const mouv__concerns_t *defaults,
-                                  const mouv__driver_pool_t *driver_pool);
+/* What an operation takes by default, without regard to its row's flags: the handle's, else the
+ * client's; NULL: nothing. */
+const bson_t *mouv__concern_read(const mouv__concerns_t *defaults, const bson_t *clients);
+const bson_t *mouv__concern_write(const mouv__concerns_t *defaults, const bson_t *clients);
 const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defaults,
-                                                    const mouv__driver_pool_t *driver_pool);
+                                                    const mongoc_read_prefs_t *clients);
 
 /** "secondary", or {mode, tags, maxStalenessSeconds, hedge}; NULL: it makes no sense. */
-mongoc_read_prefs_t *mouv__read_prefs_parse(const mouv__view_t *given);
+mongoc_read_prefs_t *mouv__concern_parse_read_prefs(const mouv__view_t *given);
+
+/** Whether a write concern is w: 0; NULL is fine. */
+bool mouv__concern_is_unacknowledged(const bson_t *write_concern);
+
+/** Appends {writeConcern: {...}} without its wtimeout, unless that was all there was. */
+void mouv__concern_append_untimed(bson_t *to, const bson_t *write_concern);
 
 #endif

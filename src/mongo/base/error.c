@@ -160,7 +160,7 @@ bool mouv__error_from_write_reply(mouv_error_t *error, const bson_t *reply, bool
     return true;
 }
 
-bool mouv__reply_did_something(const bson_t *reply) {
+bool mouv__error_reply_did_something(const bson_t *reply) {
     static const char *const counts[] = {"n", "nModified", "nInserted", "nRemoved"};
     bson_iter_t iter;
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -174,8 +174,8 @@ static int64_t error_count_in(const bson_t *reply, const char *name) {
     return bson_iter_init_find(&iter, reply, name) ? bson_iter_as_int64(&iter) : -1;
 }
 
-bool mouv__reply_did_nothing(const bson_t *reply) {
-    if (error_count_in(reply, "n") == 0) return !mouv__reply_did_something(reply);
+bool mouv__error_reply_did_nothing(const bson_t *reply) {
+    if (error_count_in(reply, "n") == 0) return !mouv__error_reply_did_something(reply);
     int64_t before = error_count_in(reply, "numIndexesBefore");
     return before >= 0 && before == error_count_in(reply, "numIndexesAfter");
 }
@@ -208,12 +208,12 @@ static const int32_t other_retryable_codes[] = {
     134,  /* ReadConcernMajorityNotAvailableYet */
 };
 
-bool mouv__code_is_retryable(int32_t code) {
+bool mouv__error_code_is_retryable(int32_t code) {
     return error_is_one_of(code, state_codes, sizeof(state_codes) / sizeof(state_codes[0])) ||
            error_is_one_of(code, other_retryable_codes,
                            sizeof(other_retryable_codes) / sizeof(other_retryable_codes[0]));
 }
 
-bool mouv__code_is_half_way(int32_t code) {
+bool mouv__error_code_is_half_way(int32_t code) {
     return code == 11600 || code == 11602;
 }

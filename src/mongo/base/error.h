@@ -42,10 +42,10 @@ void mouv__error_from_reply(mouv_error_t *error, const bson_t *reply);
 bool mouv__error_from_write_reply(mouv_error_t *error, const bson_t *reply, bool *in_concern);
 
 /** Whether the reply says that something was done (n, nModified, upserted, ... not 0). */
-bool mouv__reply_did_something(const bson_t *reply);
+bool mouv__error_reply_did_something(const bson_t *reply);
 
 /** Whether the reply says that nothing had to be done; false where it does not tell. */
-bool mouv__reply_did_nothing(const bson_t *reply);
+bool mouv__error_reply_did_nothing(const bson_t *reply);
 
 /** Copies the reply's errorLabels, also those inside writeConcernError, separated by spaces. */
 void mouv__error_labels(mouv_error_t *error, const bson_t *reply);
@@ -54,11 +54,11 @@ void mouv__error_labels(mouv_error_t *error, const bson_t *reply);
 void mouv__error_add_label(mouv_error_t *error, const char *label);
 
 /** Whether the server's code is one that the retryable reads and writes specifications name. */
-bool mouv__code_is_retryable(int32_t code);
+bool mouv__error_code_is_retryable(int32_t code);
 
 /** Whether a change of the server's state has ended what it was doing, at whichever point: mongod
  *  looks for that once more when a write is stored already. */
-bool mouv__code_is_half_way(int32_t code);
+bool mouv__error_code_is_half_way(int32_t code);
 
 #define MOUV__CODE_MAX_TIME_EXPIRED 50
 #define MOUV__CODE_INTERRUPTED 11601

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "mongo/base/check.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/timeout.h"
 
 /** What an option may be; bits, some options may be one of two. */
@@ -197,35 +197,6 @@ static const char *opts_expected_name(unsigned expected) {
     }
 }
 
-const char *mouv__type_name(bson_type_t type) {
-    switch (type) {
-    case BSON_TYPE_DOUBLE:
-    case BSON_TYPE_INT32:
-    case BSON_TYPE_INT64:
-        return "a number";
-    case BSON_TYPE_UTF8:
-        return "a string";
-    case BSON_TYPE_DOCUMENT:
-        return "a document";
-    case BSON_TYPE_ARRAY:
-        return "an array";
-    case BSON_TYPE_BOOL:
-        return "a boolean";
-    case BSON_TYPE_NULL:
-        return "null";
-    case BSON_TYPE_OID:
-        return "an object id";
-    case BSON_TYPE_DATE_TIME:
-        return "a date";
-    case BSON_TYPE_TIMESTAMP:
-        return "a timestamp";
-    case BSON_TYPE_BINARY:
-        return "binary data";
-    default:
-        return "a value of another type";
-    }
-}
-
 static void opts_view_value(const bson_iter_t *iter, mouv__view_t *view) {
     view->type = bson_iter_type(iter);
     if (view->type == BSON_TYPE_UTF8) {
@@ -258,14 +229,9 @@ static int opts_refuse(const bson_iter_t *iter, const option_t *option, mouv_err
     const char *got = opts_fits(NUMBER, iter) && option->expected == COUNT ? "a negative one"
                       : (option->expected & (COUNT | NUMBER)) && !opts_is_whole(iter)
                           ? "one with a fraction or too great"
-                          : mouv__type_name(bson_iter_type(iter));
+                          : mouv__bson_view_type_name(bson_iter_type(iter));
     return mouv_error_set(error, MOUV_EINVAL, "option '%s': expected %s, got %s",
                           bson_iter_key(iter), opts_expected_name(option->expected), got);
-}
-
-/** A cursor whose batches come unasked would have a connection to itself. */
-static int opts_refuse_exhaust(mouv_error_t *error) {
-    return mouv_error_set(error, MOUV_EINVAL, "option 'exhaust': is not supported");
 }
 
 int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
@@ -291,8 +257,9 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
         if (!opts_fits(option->expected, &iter)) return opts_refuse(&iter, option, error);
         opts_read_into(opts, option, &iter);
     }
-    if (opts->exhaust) return opts_refuse_exhaust(error);
-    return 0;
+    if (!opts->exhaust) return 0;
+    /* a cursor whose batches come unasked would have a connection to itself */
+    return mouv_error_set(error, MOUV_EINVAL, "option 'exhaust': is not supported");
 }
 
 void mouv__opts_append(const mouv__opts_t *opts, mouv__place_t place, bson_t *to) {

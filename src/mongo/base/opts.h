@@ -72,7 +72,4 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
 /** Appends to `to` every given option that belongs at `place`. */
 void mouv__opts_append(const mouv__opts_t *opts, mouv__place_t place, bson_t *to);
 
-/** What a type is called in messages: "a string". */
-const char *mouv__type_name(bson_type_t type);
-
 #endif

@@ -1,5 +1,5 @@
 /*
- * Where timeoutMS comes from, and what it does to an operation.
+ * Where timeoutMS comes from, and when it is over.
  */
 #include "mongo/base/timeout.h"
 
@@ -11,14 +11,9 @@
 
 #include <mouv/await.h>
 
-#include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/concern.h"
-#include "mongo/command/command.h"
-#include "mongo/session/session.h"
-
-#define MS_NS INT64_C(1000000)
 
 /* --- Where it is given ----------------------------------------------------------------------- */
 
@@ -92,162 +87,11 @@ int mouv__timeout_from_struct(int64_t given, const char *field, int64_t *timeout
 
 int64_t mouv__timeout_inherited(const mouv_client_t *client, const mouv__concerns_t *defaults) {
     if (defaults && defaults->timeout_ms != MOUV__TIMEOUT_UNSET) return defaults->timeout_ms;
-    return client->timeout_ms;
+    return mouv__client_ref_of(client)->timeout_ms;
 }
-
-mouv__timeout_t mouv__timeout_of(mouv__command_t *command) {
-    mouv__timeout_t timeout = {command->opts.timeout_ms, MOUV__NEVER};
-    const mouv_session_t *session = command->session;
-    if (mouv__command_failed(command) || !command->database->client) return timeout;
-    if (session && session->limited) {
-        if (timeout.ms != MOUV__TIMEOUT_UNSET)
-            mouv__command_fail(command, MOUV_EINVAL,
-                               "option 'timeoutMS': inside mouv_with_transaction() its own limit "
-                               "counts for all that is done in its session");
-        return session->limit;
-    }
-    if (timeout.ms == MOUV__TIMEOUT_UNSET)
-        timeout.ms = mouv__timeout_inherited(command->database->client, command->defaults);
-    return timeout;
-}
-
-/* --- Operations ------------------------------------------------------------------------------ */
 
 int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeout) {
     if (timeout.until_ns != MOUV__NEVER) return timeout.until_ns;
-    return timeout.ms > 0 ? mouv__deadline_in(mouv__client_runtime(client), timeout.ms)
+    return timeout.ms > 0 ? mouv__clock_deadline_in(mouv__client_runtime(client), timeout.ms)
                           : MOUV__NEVER;
-}
-
-int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns) {
-    int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
-    int64_t heartbeat_ns = mouv__listener_rtt_ms(client->driver_pool->listener) * MS_NS;
-    if (heartbeat_ns > rtt_ns) rtt_ns = heartbeat_ns;
-    return (until_ns - mouv__client_now_ns(client) - rtt_ns) / MS_NS;
-}
-
-static void timeout_shorten(mouv__operation_t *op, int64_t deadline_ns) {
-    if (deadline_ns < op->deadline_ns) op->deadline_ns = deadline_ns;
-}
-
-void mouv__operation_set_timeout(mouv__operation_t *op, mouv__timeout_t timeout) {
-    if (timeout.ms == MOUV__TIMEOUT_UNSET) return;
-    op->has_timeout = true;
-    timeout_shorten(op, mouv__timeout_end_ns(op->client, timeout));
-}
-
-void mouv__operation_set_cleanup_timeout(mouv__operation_t *op, int64_t ms) {
-    if (ms <= 0) return;
-    op->has_timeout = true;
-    op->own_limit = true;
-    op->deadline_ns = op->limit_ns = mouv__deadline_in(mouv__client_runtime(op->client), ms);
-}
-
-/** {writeConcern: {...}} anew without wtimeout; false: it has none. */
-static bool timeout_replace_concern(mouv__operation_t *op) {
-    bson_t concern;
-    if (!mouv__view_inside(op->command, "writeConcern", &concern) ||
-        !bson_has_field(&concern, "wtimeout"))
-        return false;
-    bson_t *untimed = bson_new(), *command = bson_new();
-    bson_copy_to_excluding_noinit(&concern, untimed, "wtimeout", NULL);
-    bson_copy_to_excluding_noinit(op->command, command, "writeConcern", NULL);
-    BSON_APPEND_DOCUMENT(command, "writeConcern", untimed);
-    bson_destroy(untimed);
-    bson_destroy(op->command);
-    op->command = command;
-    return true;
-}
-
-void mouv__operation_drop_old_timeouts(mouv__operation_t *op) {
-    if (!op->has_timeout) return;
-    op->user_max_time_ms = 0;
-    timeout_replace_concern(op);
-}
-
-void mouv__append_untimed_concern(bson_t *to, const bson_t *write_concern) {
-    bson_t concern, *untimed = bson_new();
-    if (mouv__view_inside(write_concern, "writeConcern", &concern))
-        bson_copy_to_excluding_noinit(&concern, untimed, "wtimeout", NULL);
-    if (!bson_empty(untimed)) BSON_APPEND_DOCUMENT(to, "writeConcern", untimed);
-    bson_destroy(untimed);
-}
-
-void mouv__timeout_check_await(mouv__command_t *command, mouv__timeout_t timeout) {
-    int64_t await_ms = command->opts.max_await_ms;
-    if (timeout.ms > 0 && await_ms >= timeout.ms)
-        mouv__command_fail(command, MOUV_EINVAL,
-                           "option 'maxAwaitTimeMS': %lld is not less than the 'timeoutMS' of %lld",
-                           (long long)await_ms, (long long)timeout.ms);
-}
-
-/* --- Cursors --------------------------------------------------------------------------------- */
-
-/** `timeoutMode` as given. */
-static mouv__timeout_mode_t timeout_read_mode(mouv__command_t *command) {
-    const char *text = (const char *)command->opts.timeout_mode.data;
-    if (strcmp(text, "iteration") == 0) return MOUV__TIMEOUT_ITERATION;
-    if (strcmp(text, "cursorLifetime") != 0)
-        mouv__command_fail(command, MOUV_EINVAL,
-                           "option 'timeoutMode': expected 'cursorLifetime' or 'iteration', got "
-                           "'%.40s'",
-                           text);
-    return MOUV__TIMEOUT_LIFETIME;
-}
-
-static void timeout_check_mode(mouv__command_t *command, const mouv__cursor_timeout_t *limit) {
-    bool iteration = limit->mode == MOUV__TIMEOUT_ITERATION;
-    bool writes = (command->row->operation.flags & MOUV__OP_WRITE) != 0;
-    bool scope = !iteration && mouv__current_deadline_ns() != MOUV__NEVER;
-    if (limit->timeout.ms == MOUV__TIMEOUT_UNSET && !scope)
-        mouv__command_fail(command, MOUV_EINVAL, "option 'timeoutMode' without 'timeoutMS'");
-    else if (iteration && writes)
-        mouv__command_fail(command, MOUV_EINVAL,
-                           "option 'timeoutMode': a pipeline with $out or $merge has no iteration");
-    else if (!iteration && command->opts.tailable)
-        mouv__command_fail(command, MOUV_EINVAL,
-                           "option 'timeoutMode': a tailable cursor has iteration alone");
-}
-
-void mouv__cursor_timeout_init(mouv__cursor_timeout_t *limit, mouv__command_t *command) {
-    const mouv__opts_t *opts = &command->opts;
-    bool writes = (command->row->operation.flags & MOUV__OP_WRITE) != 0;
-    limit->timeout = mouv__timeout_of(command);
-    limit->deadline_ns = MOUV__NEVER;
-    limit->close_ms = limit->timeout.ms;
-    limit->mode = opts->tailable ? MOUV__TIMEOUT_ITERATION : MOUV__TIMEOUT_LIFETIME;
-    limit->within = writes || opts->single_batch || opts->limit < 0;
-    if (mouv__command_failed(command)) return;
-    if (opts->timeout_mode.data) {
-        limit->mode = timeout_read_mode(command);
-        limit->within = limit->within || limit->mode == MOUV__TIMEOUT_LIFETIME;
-        timeout_check_mode(command, limit);
-    }
-    mouv__timeout_check_await(command, limit->timeout);
-}
-
-void mouv__cursor_timeout_begin(mouv__cursor_timeout_t *limit, mouv__operation_t *op,
-                                int64_t deadline_ns, bool await_data) {
-    int64_t own_ns = mouv__timeout_end_ns(op->client, limit->timeout);
-    bool lifetime = limit->mode == MOUV__TIMEOUT_LIFETIME;
-    if (lifetime) {
-        limit->deadline_ns = own_ns;
-        if (limit->within && deadline_ns < own_ns) limit->deadline_ns = deadline_ns;
-    }
-    op->has_timeout = limit->timeout.ms != MOUV__TIMEOUT_UNSET;
-    timeout_shorten(op, own_ns);
-    if (limit->within) return;
-    op->own_limit = true;
-    op->limit_ns = lifetime || await_data ? own_ns : MOUV__NEVER;
-}
-
-void mouv__cursor_timeout_go_on(const mouv__cursor_timeout_t *limit, mouv__operation_t *op) {
-    op->has_timeout = limit->timeout.ms != MOUV__TIMEOUT_UNSET;
-    timeout_shorten(op, limit->deadline_ns);
-}
-
-int64_t mouv__cursor_timeout_wait_ns(const mouv__cursor_timeout_t *limit,
-                                     const mouv_client_t *client) {
-    if (limit->mode == MOUV__TIMEOUT_LIFETIME) return limit->deadline_ns;
-    return mouv__timeout_end_ns(client, limit->timeout);
 }

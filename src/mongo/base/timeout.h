@@ -1,8 +1,10 @@
 /*
- * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given,
- * what counts where several give it, and what it makes of operations. It is a deadline beside those
- * of scopes (the nearest counts) that also changes how an operation behaves: it is retried until
- * the time is up, and the older limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored.
+ * timeoutMS, as MongoDB's client-side operations timeout specification has it: where it is given
+ * and when it is over. It is a deadline beside those of scopes (the nearest counts,
+ * docs/decisions/0010) that also changes how an operation behaves: it is retried until the time is
+ * up, and the older limits (maxTimeMS, wtimeout, waitQueueTimeoutMS, ...) are ignored; that is
+ * operation/limits.h. What counts where a command, its session and its handle give one is
+ * mouv__command_timeout().
  */
 #ifndef MOUV_MONGO_BASE_TIMEOUT_H
 #define MOUV_MONGO_BASE_TIMEOUT_H
@@ -39,61 +41,7 @@ int mouv__timeout_from_struct(int64_t given, const char *field, int64_t *timeout
 /** What operations on a handle of these defaults (may be NULL) get. */
 int64_t mouv__timeout_inherited(const mouv_client_t *client, const mouv__concerns_t *defaults);
 
-/** What counts for a command whose options are read and whose session is known; may make it fail.
- */
-mouv__timeout_t mouv__timeout_of(mouv__command_t *command);
-
 /** When it is over, counted from now; MOUV__NEVER. */
 int64_t mouv__timeout_end_ns(const mouv_client_t *client, mouv__timeout_t timeout);
-
-/** What the server may take of the time until then: less the least round trip so far, of commands
- * or of the last heartbeats. */
-int64_t mouv__time_for_server_ms(const mouv_client_t *client, int64_t until_ns);
-
-/** Before mouv__operation_start(). */
-void mouv__operation_set_timeout(mouv__operation_t *op, mouv__timeout_t timeout);
-
-/** The same for clean-up, which has no other limit; `ms` 0 or less: none. */
-void mouv__operation_set_cleanup_timeout(mouv__operation_t *op, int64_t ms);
-
-/** Before a command of it is sent: takes out of it what timeoutMS replaces. */
-void mouv__operation_drop_old_timeouts(mouv__operation_t *op);
-
-/** Appends {writeConcern: {...}} without its wtimeout, unless that was all there was. */
-void mouv__append_untimed_concern(bson_t *to, const bson_t *write_concern);
-
-/* --- Cursors --------------------------------------------------------------------------------- */
-
-typedef enum mouv__timeout_mode {
-    MOUV__TIMEOUT_LIFETIME, /**< all of the cursor's commands together */
-    MOUV__TIMEOUT_ITERATION /**< its first command, and then every batch that is waited for */
-} mouv__timeout_mode_t;
-
-/** The limit of a cursor's life. */
-typedef struct mouv__cursor_timeout {
-    mouv__timeout_t timeout;
-    uint8_t mode;        /**< mouv__timeout_mode_t */
-    bool within;         /**< it does not outlive the scope that it begins in: its deadline is sent
-                              as maxTimeMS, too */
-    int64_t deadline_ns; /**< LIFETIME: once it has begun; else MOUV__NEVER */
-    int64_t close_ms;    /**< for killCursors; 0 or less: none */
-} mouv__cursor_timeout_t;
-
-/** That maxAwaitTimeMS leaves timeoutMS a chance; else the command fails. */
-void mouv__timeout_check_await(mouv__command_t *command, mouv__timeout_t timeout);
-
-/** Reads timeoutMS and timeoutMode; a combination that makes no sense makes the command fail. */
-void mouv__cursor_timeout_init(mouv__cursor_timeout_t *limit, mouv__command_t *command);
-
-/** The first command of it, to be awaited until `deadline_ns`. */
-void mouv__cursor_timeout_begin(mouv__cursor_timeout_t *limit, mouv__operation_t *op,
-                                int64_t deadline_ns, bool await_data);
-
-/** A getMore of it. */
-void mouv__cursor_timeout_go_on(const mouv__cursor_timeout_t *limit, mouv__operation_t *op);
-
-/** Until when a batch that is needed now is waited for, beside other deadlines. */
-int64_t mouv__cursor_timeout_wait_ns(const mouv__cursor_timeout_t *limit,
-                                     const mouv_client_t *client);
 
 #endif

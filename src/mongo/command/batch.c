@@ -2,15 +2,14 @@
  * Batches of statements: how they are made within the server's limits, sent one after the other and
  * added up.
  */
-#include "mongo/api/write.h"
+#include "mongo/command/batch.h"
 
 #include <limits.h>
 #include <string.h>
 
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
-#include "mongo/base/compat.h"
 #include "mongo/command/reply.h"
 
 /** What differs between the three commands. */
@@ -185,7 +184,7 @@ void mouv__batch_builder_add_update(mouv__batch_builder_t *builder, const bson_t
     if (!batch_take_slot(builder, MOUV__WRITE_UPDATE, size, &slot)) return;
     bson_append_document_begin(slot.statements, slot.key, -1, &statement);
     bson_append_document(&statement, "q", -1, filter);
-    if (mouv__is_pipeline(update)) {
+    if (mouv__check_is_pipeline(update)) {
         bson_append_array(&statement, "u", -1, update);
     } else {
         bson_append_document(&statement, "u", -1, update);
@@ -226,24 +225,19 @@ static void batch_release(mouv__operation_t *operation) {
     mouv__free(write->first_error);
     bson_destroy(write->ids);
     mouv__write_result_clear(&write->write_result);
-    mouv__request_release(operation);
+    mouv__reply_release(operation);
 }
 
-/** Why the server refused the command as a whole. */
-static void batch_append_failure(bson_t *reply, const bson_t *answer) {
+/** `answer`: why the server refused the last command as a whole, if it did; or NULL. */
+static bson_t *batch_make_reply(const mouv__write_t *write, const bson_t *answer) {
     static const char *const fields[] = {"errmsg", "code", "codeName"};
+    bson_t *reply = bson_new();
     bson_iter_t field;
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    ((const mouv__write_row_t *)write->request.operation.parts.row)->begin_reply(write, reply);
+    mouv__write_result_append_errors(&write->write_result, reply);
+    for (size_t i = 0; answer && i < sizeof fields / sizeof *fields; i++)
         if (bson_iter_init_find(&field, answer, fields[i]))
             bson_append_iter(reply, NULL, -1, &field);
-    }
-}
-
-static bson_t *batch_make_reply(const mouv__write_t *write, const bson_t *answer) {
-    bson_t *reply = bson_new();
-    ((const mouv__write_row_t *)write->request.operation.row)->begin_reply(write, reply);
-    mouv__write_result_append_errors(&write->write_result, reply);
-    if (answer) batch_append_failure(reply, answer);
     return reply;
 }
 
@@ -274,7 +268,7 @@ static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_
     mouv__write_t *write = (mouv__write_t *)operation;
     const mouv__batch_t *batch = &write->batches[write->sent];
     uint32_t errors = write->write_result.error_count;
-    bool taken = reply && mouv__reply_number(reply, "ok") == 1;
+    bool taken = reply && mouv__bson_view_number(reply, "ok") == 1;
     if (reply) {
         mouv__write_result_add(&write->write_result, batch->kind, reply, &batch->span,
                                write->ordered);
@@ -285,7 +279,7 @@ static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_
         mouv__batch_t *next = &write->batches[++write->sent];
         mouv__operation_set_command(operation, next->command);
         next->command = NULL;
-        operation->retryable = !next->multi;
+        operation->parts.retryable = !next->multi;
         return MOUV__AGAIN;
     }
     if ((reply || write->sent > 0) && write->request.output.to) {
@@ -295,7 +289,7 @@ static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_
     return batch_total(write) > INT_MAX - 1 ? INT_MAX - 1 : (int)batch_total(write);
 }
 
-/* --- The maker's end ------------------------------------------------------------------------ */
+/* --- The builder's end ---------------------------------------------------------------------- */
 
 void mouv__batch_builder_clear(mouv__batch_builder_t *builder) {
     batch_free_batches(builder->batches, builder->batch_count);
@@ -331,8 +325,8 @@ mouv_future_t mouv__batch_builder_send(mouv__batch_builder_t *builder, mouv__out
     builder->batches[0].command = NULL;
     request->operation.finish = batch_finish;
     request->operation.release = batch_release;
-    request->operation.multi = builder->multi || builder->batch_count > 1;
-    request->operation.retryable = !builder->batches[0].multi;
+    request->operation.parts.multi = builder->multi || builder->batch_count > 1;
+    request->operation.parts.retryable = !builder->batches[0].multi;
     write->batches = builder->batches;
     write->batch_count = builder->batch_count;
     write->ordered = builder->ordered;

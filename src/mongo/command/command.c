@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "async/task/runtime.h"
-#include "mongo/api/client.h"
 #include "mongo/base/check.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/concern.h"
-#include "mongo/base/timeout.h"
+#include "mongo/command/handles.h"
+#include "mongo/operation/limits.h"
 #include "mongo/session/session.h"
 
 /* --- Building ------------------------------------------------------------------------------- */
@@ -46,7 +47,7 @@ static bool command_begin(mouv__command_t *command, const mouv__row_t *row,
     mouv__opts_read(&command->opts, row->families, NULL, &command->error);
     if (!database) {
         mouv__command_fail(command, MOUV_EINVAL, "the client, database or collection is NULL");
-    } else if (mouv__database_is_unmade(database)) {
+    } else if (mouv__handles_is_unmade(database)) {
         mouv__command_fail(command, MOUV_ENOMEM, "there was no memory for the handle");
     } else if (!database->client) {
         mouv__command_fail(command, MOUV_EINVAL, "the client is NULL");
@@ -118,7 +119,7 @@ void mouv__command_update(mouv__command_t *command, const char *key, const bson_
     if (mouv__command_failed(command)) return;
     unsigned flags = mouv__command_validation(command);
     if (mouv__check_update(update, flags, &command->error) < 0) return;
-    if (mouv__is_pipeline(update)) {
+    if (mouv__check_is_pipeline(update)) {
         bson_append_array(command->bson, key, -1, update);
     } else {
         bson_append_document(command->bson, key, -1, update);
@@ -182,40 +183,55 @@ void mouv__command_int(mouv__command_t *command, const char *key, int64_t value)
 
 /* --- Sending -------------------------------------------------------------------------------- */
 
-static void command_read_preference(mouv__command_t *command) {
-    const mouv__view_t *given = &command->opts.read_preference;
-    if (!given->data) return;
-    command->read_prefs = mouv__read_prefs_parse(given);
-    if (command->read_prefs) return;
-    mouv__command_fail(command, MOUV_EINVAL, "option 'readPreference' makes no sense");
-}
-
-/** The server that the user has chosen, by the id that events of monitoring give it. */
-static void command_server_id(mouv__command_t *command) {
-    int64_t id = command->opts.server_id;
-    if (id <= UINT32_MAX)
-        command->server_id = (uint32_t)id;
-    else
-        mouv__command_fail(command, MOUV_EINVAL, "option 'serverId': there is no such server");
-}
-
 void mouv__command_end(mouv__command_t *command) {
     if (mouv__command_failed(command) || command->ended) return;
     command->ended = true;
     if (command->defaults && command->defaults->error) {
         command->error = *command->defaults->error;
     }
-    command_read_preference(command);
-    if (command->opts.session_id != 0)
+    const mouv__view_t *preference = &command->opts.read_preference;
+    if (preference->data) {
+        command->read_prefs = mouv__concern_parse_read_prefs(preference);
+        if (!command->read_prefs)
+            mouv__command_fail(command, MOUV_EINVAL, "option 'readPreference' makes no sense");
+    }
+    if (command->opts.session_id != 0 && !mouv__client_is_elsewhere(command->database->client))
         command->session = mouv__session_find(command->database->client, command->opts.session_id,
                                               &command->error);
-    command_server_id(command);
+    int64_t server_id = command->opts.server_id; /* as events of monitoring have it */
+    command->server_id = server_id <= UINT32_MAX ? (uint32_t)server_id : 0;
+    if (server_id > UINT32_MAX)
+        mouv__command_fail(command, MOUV_EINVAL, "option 'serverId': there is no such server");
     mouv__opts_append(&command->opts, MOUV__PLACE_TOP, command->bson);
     if (command->bson->len > MOUV__COMMAND_SIZE_BYTES) {
         mouv__command_fail(command, MOUV_EINVAL,
                            "the command has %u bytes, more than the limit of %u",
                            command->bson->len, (unsigned)MOUV__COMMAND_SIZE_BYTES);
     }
+}
+
+mouv__timeout_t mouv__command_timeout(mouv__command_t *command) {
+    mouv__timeout_t timeout = {command->opts.timeout_ms, MOUV__NEVER};
+    const mouv_session_t *session = command->session;
+    if (mouv__command_failed(command) || !command->database->client) return timeout;
+    if (session && session->limited) {
+        if (timeout.ms != MOUV__TIMEOUT_UNSET)
+            mouv__command_fail(command, MOUV_EINVAL,
+                               "option 'timeoutMS': inside mouv_with_transaction() its own limit "
+                               "counts for all that is done in its session");
+        return session->limit;
+    }
+    if (timeout.ms == MOUV__TIMEOUT_UNSET)
+        timeout.ms = mouv__timeout_inherited(command->database->client, command->defaults);
+    return timeout;
+}
+
+void mouv__command_check_await(mouv__command_t *command, mouv__timeout_t timeout) {
+    int64_t await_ms = command->opts.max_await_ms;
+    if (timeout.ms > 0 && await_ms >= timeout.ms)
+        mouv__command_fail(command, MOUV_EINVAL,
+                           "option 'maxAwaitTimeMS': %lld is not less than the 'timeoutMS' of %lld",
+                           (long long)await_ms, (long long)timeout.ms);
 }
 
 void mouv__command_clear(mouv__command_t *command) {
@@ -225,91 +241,16 @@ void mouv__command_clear(mouv__command_t *command) {
     command->read_prefs = NULL;
 }
 
-mouv__output_t mouv__to_nobody(void) {
-    return (mouv__output_t){MOUV__TO_NOBODY, NULL};
-}
-
-mouv__output_t mouv__to_reply(bson_t **to) {
-    if (to) *to = NULL;
-    return (mouv__output_t){MOUV__TO_REPLY, to};
-}
-
-mouv__output_t mouv__to_value(bson_t **to) {
-    if (to) *to = NULL;
-    return (mouv__output_t){MOUV__TO_VALUE, to};
-}
-
-mouv__output_t mouv__to_number(int64_t *to) {
-    return (mouv__output_t){MOUV__TO_NUMBER, to};
-}
-
-mouv__output_t mouv__to_names(char ***to) {
-    if (to) *to = NULL;
-    return (mouv__output_t){MOUV__TO_NAMES, to};
-}
-
-mouv__output_t mouv__to_name(char **to) {
-    if (to) *to = NULL;
-    return (mouv__output_t){MOUV__TO_NAME, to};
-}
-
-static bson_t *command_take(bson_t **document) {
-    bson_t *taken = *document;
-    *document = NULL;
-    return taken;
-}
-
-static void command_deliver(mouv__operation_t *operation, bool whole) {
-    mouv__request_t *request = (mouv__request_t *)operation;
-    bool good = whole && operation->future.code >= 0;
-    if (!request->output.to) return;
-    switch (request->output.kind) {
-    case MOUV__TO_NOBODY:
-        return;
-    case MOUV__TO_REPLY:
-        *(bson_t **)request->output.to = command_take(&request->document);
-        return;
-    case MOUV__TO_VALUE:
-        if (good) *(bson_t **)request->output.to = command_take(&request->document);
-        return;
-    case MOUV__TO_NUMBER:
-        if (good) *(int64_t *)request->output.to = request->number;
-        return;
-    case MOUV__TO_NAMES:
-        if (!good) return;
-        *(char ***)request->output.to = request->names;
-        request->names = NULL;
-        return;
-    case MOUV__TO_NAME:
-        if (!good) return;
-        *(char **)request->output.to = request->names[0];
-        request->names[0] = NULL;
-        return;
-    }
-}
-
-void mouv__request_release(mouv__operation_t *operation) {
-    mouv__request_t *request = (mouv__request_t *)operation;
-    bson_destroy(request->document);
-    bson_strfreev(request->names);
-}
-
-bson_t *mouv__operation_take_reply(mouv__operation_t *operation) {
-    bson_t *reply = operation->attempt.reply;
-    operation->attempt.reply = NULL;
-    return reply;
-}
-
 static int command_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv__request_t *request = (mouv__request_t *)operation;
-    const mouv__row_t *row = (const mouv__row_t *)operation->row;
+    const mouv__row_t *row = (const mouv__row_t *)operation->parts.row;
     int rc = error->code;
     if (rc == 0 && row->read) {
         rc = row->read(request, reply);
         if (rc < 0) mouv__operation_fail(operation, error, rc, "the server's reply cannot be read");
     }
     if (request->output.kind == MOUV__TO_REPLY && reply) {
-        request->document = mouv__operation_take_reply(operation);
+        request->document = mouv__reply_take(operation);
     }
     return rc;
 }
@@ -324,7 +265,7 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
         *failed = mouv__future_failed_with(mouv__runtime(), &command->error);
     } else {
         mouv__command_end(command);
-        timeout = mouv__timeout_of(command);
+        timeout = mouv__command_timeout(command);
         if (command->opts.timeout_mode.data)
             mouv__command_fail(command, MOUV_EINVAL, "option 'timeoutMode' is for cursors");
         operation = mouv__operation_new(command->database->client, &command->row->operation,
@@ -335,15 +276,15 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
         return NULL;
     }
     mouv__request_t *request = (mouv__request_t *)operation;
-    operation->command = command->bson;
-    operation->read_prefs = command->read_prefs;
-    operation->defaults = mouv__concern_ref(command->defaults);
+    operation->parts.command = command->bson;
+    operation->parts.read_prefs = command->read_prefs;
+    operation->parts.defaults = mouv__concern_ref(command->defaults);
     operation->server_id = command->server_id;
-    mouv__session_attach(command->session, operation);
-    mouv__operation_set_timeout(operation, timeout);
+    mouv__session_attach(command->session, &operation->parts);
+    mouv__limits_set_timeout(operation, timeout);
     operation->finish = command_finish;
-    operation->deliver = command_deliver;
-    operation->release = mouv__request_release;
+    operation->deliver = mouv__reply_deliver;
+    operation->release = mouv__reply_release;
     request->output = output;
     if (!mouv__command_failed(command)) return request;
     *failed = mouv__operation_refuse(operation, command->error.code, "%s", command->error.message);
@@ -366,7 +307,7 @@ static int command_finish_drop(mouv__operation_t *operation, bson_t *reply, mouv
 mouv_future_t mouv__command_send_to_drop(mouv__command_t *command) {
     mouv_future_t failed;
     mouv__request_t *request =
-        mouv__command_request(command, mouv__to_nobody(), sizeof *request, &failed);
+        mouv__command_request(command, mouv__reply_to_nobody(), sizeof *request, &failed);
     if (!request) return failed;
     request->operation.finish = command_finish_drop;
     return mouv__operation_start(&request->operation);

@@ -2,14 +2,18 @@
  * One command in the making and its way to an operation. Every call of the public surface is
  *
  *     static const mouv__row_t distinct = {{"distinct", MOUV__READ}, MOUV__FAMILY_PLAIN,
- *                                          mouv__read_values};           its options, its result
+ *                                          mouv__reply_read_values};     its options, its result
  *     mouv__command_t command;                                           and its call:
  *     mouv__command_begin(&command, &distinct, collection, opts);
  *     mouv__command_string(&command, "key", key);
  *     mouv__command_document(&command, "query", filter, "filter");
- *     return mouv__command_send(&command, mouv__to_value(values));
+ *     return mouv__command_send(&command, mouv__reply_to_value(values));
  *
- * The first failure sticks: later steps do nothing and sending gives a future that has failed so.
+ * The first failure sticks: later steps do nothing and sending gives a future that has failed so. A
+ * command lives on its caller's stack, on the loop thread, and borrows handle, session and opts for
+ * the length of the call. Its BSON is its own until it is sent; sending consumes it in every case:
+ * the BSON goes on with the operation, which takes shares of the session and of the handle's
+ * concerns.
  */
 #ifndef MOUV_MONGO_COMMAND_COMMAND_H
 #define MOUV_MONGO_COMMAND_COMMAND_H
@@ -24,6 +28,9 @@
 #include <mouv/future.h>
 
 #include "mongo/base/opts.h"
+#include "mongo/base/timeout.h"
+#include "mongo/command/handles.h"
+#include "mongo/command/reply.h"
 #include "mongo/operation/operation.h"
 
 /** The usual flags of a row. */
@@ -36,50 +43,12 @@
     (MOUV__OP_WRITE | MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_WRITE_CONCERN)
 #define MOUV__ADMIN (MOUV__OP_WRITE | MOUV__OP_MAX_TIME | MOUV__OP_WRITE_CONCERN)
 
-typedef struct mouv__request mouv__request_t;
-
-/**
- * Reads the reply of a command that succeeded into the request's result; see reply.h. Returns the
- * future's result, or a negative code if the reply is not what it must be.
- */
-typedef int (*mouv__reader_t)(mouv__request_t *request, const bson_t *reply);
-
 /** One name: its flags, how it takes its options, who reads its reply (NULL: success is all). */
 typedef struct mouv__row {
-    mouv__operation_row_t operation; /**< first: op->row is this row */
+    mouv__operation_row_t operation; /**< first: op->parts.row is this row */
     unsigned families;               /**< mouv__family_t */
     mouv__reader_t read;
 } mouv__row_t;
-
-/** Where a result goes: one pointer of the user's, which may be NULL. */
-typedef struct mouv__output {
-    enum {
-        MOUV__TO_NOBODY,
-        MOUV__TO_REPLY,
-        MOUV__TO_VALUE,
-        MOUV__TO_NUMBER,
-        MOUV__TO_NAMES,
-        MOUV__TO_NAME
-    } kind;
-    void *to;
-} mouv__output_t;
-
-/** These set `*to` to NULL at once, as the headers promise. */
-mouv__output_t mouv__to_nobody(void);
-mouv__output_t mouv__to_reply(bson_t **to); /**< given whenever the server answered */
-mouv__output_t mouv__to_value(bson_t **to); /**< given on success */
-mouv__output_t mouv__to_number(int64_t *to);
-mouv__output_t mouv__to_names(char ***to);
-mouv__output_t mouv__to_name(char **to); /**< the first of the names */
-
-/** An operation and its result, which waits here until it is delivered. */
-struct mouv__request {
-    mouv__operation_t operation; /**< first, so that they are one object */
-    mouv__output_t output;
-    bson_t *document; /**< owned: of TO_REPLY and TO_VALUE */
-    char **names;     /**< owned: of TO_NAMES, TO_NAME */
-    int64_t number;   /**< of TO_NUMBER */
-};
 
 struct mouv__command {
     const mouv__row_t *row;
@@ -153,6 +122,13 @@ unsigned mouv__command_validation(const mouv__command_t *command);
 /** Appends what the user's opts leave for the top level and checks the size; sending does it. */
 void mouv__command_end(mouv__command_t *command);
 
+/** What counts for a command whose options are read and whose session is known; may make it fail.
+ */
+mouv__timeout_t mouv__command_timeout(mouv__command_t *command);
+
+/** That maxAwaitTimeMS leaves timeoutMS a chance; else the command fails. */
+void mouv__command_check_await(mouv__command_t *command, mouv__timeout_t timeout);
+
 /** Frees what has not been sent. */
 void mouv__command_clear(mouv__command_t *command);
 
@@ -169,11 +145,5 @@ mouv_future_t mouv__command_send_to_drop(mouv__command_t *command);
  */
 mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t output, size_t size,
                                        mouv_future_t *failed);
-
-/** Inside `finish`: the reply, which the caller then owns; large as it may be, it is not copied. */
-bson_t *mouv__operation_take_reply(mouv__operation_t *operation);
-
-/** Frees a request's result; for the `release` of larger ones. */
-void mouv__request_release(mouv__operation_t *operation);
 
 #endif

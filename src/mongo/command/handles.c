@@ -1,13 +1,15 @@
 /*
- * Database and collection handles: interned by their client, told apart by name and settings.
+ * The lists, and the stand-ins.
  */
+#include "mongo/command/handles.h"
+
 #include <mouv/collection.h>
 #include <mouv/database.h>
 
 #include <string.h>
 
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/concern.h"
 
 /*
@@ -25,7 +27,7 @@ static union {
 } no_collection = {.handle = {.database = &no_database.handle}},
   unmade_collection = {.handle = {.database = &unmade_database.handle}};
 
-bool mouv__database_is_unmade(const mouv_database_t *database) {
+bool mouv__handles_is_unmade(const mouv_database_t *database) {
     return database == &unmade_database.handle;
 }
 
@@ -33,12 +35,12 @@ bool mouv__database_is_unmade(const mouv_database_t *database) {
  * What they give on another thread, or in the child of a fork(): the lists are not to be touched
  * there. Operations find this client's runtime to be another than theirs.
  */
-static mouv_client_t foreign_client = {.ref.runtime = (mouv_runtime_t *)&foreign_client};
+static mouv__client_ref_t foreign_client = {.runtime = (mouv_runtime_t *)&foreign_client};
 
 static union {
     mouv_database_t handle;
     char room[sizeof(mouv_database_t) + 1];
-} foreign_database = {.handle = {.client = &foreign_client}};
+} foreign_database = {.handle = {.client = (mouv_client_t *)&foreign_client}};
 
 static union {
     mouv_collection_t handle;
@@ -57,22 +59,23 @@ static mouv_database_t *handles_add_database(mouv_client_t *client, const char *
         return &unmade_database.handle;
     }
     memcpy(database->name, name, size);
+    mouv__handles_t *handles = mouv__client_ref_of(client)->handles;
     database->client = client;
     database->defaults = defaults;
-    database->next = client->databases;
-    client->databases = database;
+    database->next = handles->databases;
+    handles->databases = database;
     return database;
 }
 
 static mouv_database_t *handles_find_database(const mouv_client_t *client, const char *name,
                                               const bson_t *settings) {
-    mouv_database_t *each = client->databases;
+    mouv_database_t *each = mouv__client_ref_of(client)->handles->databases;
     while (each && (strcmp(each->name, name) != 0 || !mouv__concern_are(each->defaults, settings)))
         each = each->next;
     return each;
 }
 
-mouv_database_t *mouv__client_database(mouv_client_t *client, const char *name) {
+mouv_database_t *mouv_client_get_database(mouv_client_t *client, const char *name) {
     if (!client) return &no_database.handle;
     if (mouv__client_is_elsewhere(client)) return &foreign_database.handle;
     if (!name) name = "";
@@ -84,7 +87,7 @@ mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bso
     if (!database || !database->client) return database ? database : &no_database.handle;
     if (mouv__client_is_elsewhere(database->client)) return &foreign_database.handle;
     bool nomem;
-    bson_t *settings = mouv__settings_merge(opts, database->defaults);
+    bson_t *settings = mouv__concern_merge(opts, database->defaults);
     mouv_database_t *found = handles_find_database(database->client, database->name, settings);
     if (found) {
         bson_destroy(settings);
@@ -122,7 +125,7 @@ static mouv_collection_t *handles_find_collection(const mouv_database_t *databas
     return each;
 }
 
-mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char *name) {
+mouv_collection_t *mouv__handles_collection(mouv_database_t *database, const char *name) {
     if (database == &unmade_database.handle) return &unmade_collection.handle;
     if (!database || !database->client) return &no_collection.handle;
     if (mouv__client_is_elsewhere(database->client)) return &foreign_collection.handle;
@@ -133,13 +136,18 @@ mouv_collection_t *mouv__client_collection(mouv_database_t *database, const char
     return found ? found : handles_add_collection(database, name, mouv__concern_ref(defaults));
 }
 
+mouv_collection_t *mouv_client_get_collection(mouv_client_t *client, const char *database,
+                                              const char *name) {
+    return mouv__handles_collection(mouv_client_get_database(client, database), name);
+}
+
 mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, const bson_t *opts) {
     if (!collection || !collection->database || !collection->database->client) {
         return collection ? collection : &no_collection.handle;
     }
     if (mouv__client_is_elsewhere(collection->database->client)) return &foreign_collection.handle;
     bool nomem;
-    bson_t *settings = mouv__settings_merge(opts, collection->defaults);
+    bson_t *settings = mouv__concern_merge(opts, collection->defaults);
     mouv_collection_t *found =
         handles_find_collection(collection->database, collection->name, settings);
     if (found) {
@@ -151,22 +159,7 @@ mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection, c
                  : handles_add_collection(collection->database, collection->name, defaults);
 }
 
-/* --- Getting and freeing -------------------------------------------------------------------- */
-
-mouv_database_t *mouv_client_get_database(mouv_client_t *client, const char *name) {
-    return mouv__client_database(client, name);
-}
-
-mouv_collection_t *mouv_client_get_collection(mouv_client_t *client, const char *database,
-                                              const char *name) {
-    return mouv__client_collection(mouv__client_database(client, database), name);
-}
-
-mouv_database_t *mouv_client_get_default_database(mouv_client_t *client, const char *fallback) {
-    if (client && client->default_database)
-        return mouv__client_database(client, client->default_database);
-    return mouv__client_database(client, fallback ? fallback : "test");
-}
+/* --- The end -------------------------------------------------------------------------------- */
 
 static void handles_free_collections(mouv_database_t *database) {
     while (database->collections) {
@@ -177,10 +170,10 @@ static void handles_free_collections(mouv_database_t *database) {
     }
 }
 
-void mouv__handles_free(mouv_client_t *client) {
-    while (client->databases) {
-        mouv_database_t *database = client->databases;
-        client->databases = database->next;
+void mouv__handles_clear(mouv__handles_t *handles) {
+    while (handles->databases) {
+        mouv_database_t *database = handles->databases;
+        handles->databases = database->next;
         handles_free_collections(database);
         mouv__concern_unref(database->defaults);
         mouv__free(database);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mongo/command/reply.h"
+#include "mongo/base/bson_view.h"
 
 /** One key of an array document that grows. */
 typedef struct index_key {
@@ -53,7 +53,7 @@ static void write_result_add_write_error(mouv__write_result_t *write_result,
 static void write_result_add_write_errors(mouv__write_result_t *write_result, const bson_t *reply,
                                           const mouv__span_t *span) {
     bson_iter_t field, errors;
-    if (!mouv__reply_find(reply, "writeErrors", &field) || !bson_iter_recurse(&field, &errors))
+    if (!mouv__bson_view_find(reply, "writeErrors", &field) || !bson_iter_recurse(&field, &errors))
         return;
     while (bson_iter_next(&errors)) write_result_add_write_error(write_result, &errors, span);
 }
@@ -61,12 +61,13 @@ static void write_result_add_write_errors(mouv__write_result_t *write_result, co
 static void write_result_add_upserted(mouv__write_result_t *write_result, const bson_t *reply,
                                       const mouv__span_t *span) {
     bson_iter_t field, list, id;
-    if (!mouv__reply_find(reply, "upserted", &field) || !bson_iter_recurse(&field, &list)) return;
+    if (!mouv__bson_view_find(reply, "upserted", &field) || !bson_iter_recurse(&field, &list))
+        return;
     while (bson_iter_next(&list)) {
         bson_t view;
         index_key_t name;
-        if (!mouv__reply_view(&list, &view) || !bson_iter_init_find(&id, &view, "_id")) continue;
-        uint32_t index = write_result_index_of(span, mouv__reply_number(&view, "index"));
+        if (!mouv__bson_view_of(&list, &view) || !bson_iter_init_find(&id, &view, "_id")) continue;
+        uint32_t index = write_result_index_of(span, mouv__bson_view_number(&view, "index"));
         bson_append_iter(write_result_some(&write_result->upserted_ids),
                          write_result_key(&name, index), -1, &id);
         write_result->upserted++;
@@ -77,7 +78,7 @@ static void write_result_add_concern_error(mouv__write_result_t *write_result,
                                            const bson_t *reply) {
     bson_iter_t field;
     index_key_t name;
-    if (!mouv__reply_find(reply, "writeConcernError", &field)) return;
+    if (!mouv__bson_view_find(reply, "writeConcernError", &field)) return;
     bson_append_iter(write_result_some(&write_result->concern_errors),
                      write_result_key(&name, write_result->concern_count++), -1, &field);
 }
@@ -85,7 +86,7 @@ static void write_result_add_concern_error(mouv__write_result_t *write_result,
 static void write_result_add_labels(mouv__write_result_t *write_result, const bson_t *reply) {
     bson_iter_t field;
     bson_t labels;
-    if (!mouv__reply_find(reply, "errorLabels", &field) || !mouv__reply_view(&field, &labels))
+    if (!mouv__bson_view_find(reply, "errorLabels", &field) || !mouv__bson_view_of(&field, &labels))
         return;
     bson_destroy(write_result->labels);
     write_result->labels = bson_copy(&labels);
@@ -93,7 +94,7 @@ static void write_result_add_labels(mouv__write_result_t *write_result, const bs
 
 static void write_result_add_numbers(mouv__write_result_t *write_result, mouv__write_kind_t kind,
                                      const bson_t *reply, int64_t upserted) {
-    int64_t n = mouv__reply_number(reply, "n");
+    int64_t n = mouv__bson_view_number(reply, "n");
     switch (kind) {
     case MOUV__WRITE_INSERT:
         write_result->inserted += n;
@@ -103,7 +104,7 @@ static void write_result_add_numbers(mouv__write_result_t *write_result, mouv__w
         return;
     case MOUV__WRITE_UPDATE:
         write_result->matched += n - upserted;
-        write_result->modified += mouv__reply_number(reply, "nModified");
+        write_result->modified += mouv__bson_view_number(reply, "nModified");
         return;
     }
 }
@@ -111,7 +112,7 @@ static void write_result_add_numbers(mouv__write_result_t *write_result, mouv__w
 static uint32_t write_result_last_error_index(const mouv__write_result_t *write_result) {
     char path[32];
     bson_snprintf(path, sizeof path, "%u.index", write_result->error_count - 1);
-    return (uint32_t)mouv__reply_number(write_result->write_errors, path);
+    return (uint32_t)mouv__bson_view_number(write_result->write_errors, path);
 }
 
 void mouv__write_result_add(mouv__write_result_t *write_result, mouv__write_kind_t kind,
@@ -123,7 +124,7 @@ void mouv__write_result_add(mouv__write_result_t *write_result, mouv__write_kind
     write_result_add_concern_error(write_result, reply);
     write_result_add_labels(write_result, reply);
     write_result_add_numbers(write_result, kind, reply, write_result->upserted - upserted);
-    if (kind != MOUV__WRITE_INSERT || mouv__reply_number(reply, "ok") != 1) return;
+    if (kind != MOUV__WRITE_INSERT || mouv__bson_view_number(reply, "ok") != 1) return;
     bool cut = ordered && write_result->error_count > errors;
     write_result->tried +=
         cut ? write_result_last_error_index(write_result) + 1 - span->first : span->count;
@@ -142,8 +143,8 @@ void mouv__write_result_append_errors(const mouv__write_result_t *write_result, 
 /** The index of the write error that `errors` is at; UINT32_MAX past the last. */
 static uint32_t write_result_error_index(const bson_iter_t *errors, bool there) {
     bson_t view;
-    if (!there || !mouv__reply_view(errors, &view)) return UINT32_MAX;
-    return (uint32_t)mouv__reply_number(&view, "index");
+    if (!there || !mouv__bson_view_of(errors, &view)) return UINT32_MAX;
+    return (uint32_t)mouv__bson_view_number(&view, "index");
 }
 
 void mouv__write_result_append_done(const mouv__write_result_t *write_result, const bson_t *ids,

@@ -1,5 +1,7 @@
 /*
- * Adding up the replies of a write's batches, and the reply that its caller gets.
+ * What became of a write, added up over the replies of its batches. The server counts statements
+ * within a command; what users are told counts them over all batches (a span says which they are).
+ * Its documents are its own until mouv__write_result_clear(). Pure functions.
  */
 #ifndef MOUV_MONGO_COMMAND_WRITE_RESULT_H
 #define MOUV_MONGO_COMMAND_WRITE_RESULT_H

@@ -1,303 +1,105 @@
 /*
- * What a change stream says to the server, and how it goes on when its cursor has gone: as
- * MongoDB's change streams specification says.
+ * Change streams: what they send when, what ends them, and the calls of change_stream.h.
  */
 #include "mongo/cursor/change_stream.h"
 
-#include <assert.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "async/task/runtime.h"
-#include "context/alloc.h"
-#include "mongo/api/client.h"
-#include "mongo/base/compat.h"
-#include "mongo/base/concern.h"
-#include "mongo/command/reply.h"
-#include "mongo/cursor/cursor.h"
-#include "mongo/session/session.h"
+#include "mongo/base/bson_view.h"
+#include "mongo/cursor/fetch.h"
 
-/* Without an answer in between. */
-#define RESUMES_MAX 5
-
-/* Servers from this wire version on (4.0) know startAtOperationTime. */
-#define WIRE_VERSION_START_AT 7
+#define MS_NS INT64_C(1000000)
 
 #define DEFAULT_AWAIT_MS 1000
 
-#define CODE_CURSOR_NOT_FOUND 43
+static const mouv__fetch_ops_t fetch_ops;
 
-/** One command of a stream. */
-typedef struct exchange {
-    mouv__operation_t operation;
-    mouv_change_stream_t *stream; /**< counted */
-} exchange_t;
+/** What constructors give when there is no memory for more. */
+static mouv_change_stream_t out_of_memory = {
+    .base = {.unmade = true, .state = MOUV__CURSOR_FAILED, .fetch_ops = &fetch_ops}};
 
-/** What constructors give when there is no memory for more. Never freed, never written. */
-static mouv_change_stream_t out_of_memory = {.state = MOUV__STREAM_FAILED, .references = 1};
-
-/* --- States ---------------------------------------------------------------------------------- */
-
-#define TO(state) (1u << MOUV__STREAM_##state)
-
-static const unsigned transitions[] = {
-    [MOUV__STREAM_FRESH] = TO(OPEN) | TO(ENDED) | TO(FAILED) | TO(CLOSED),
-    [MOUV__STREAM_OPEN] = TO(LOST) | TO(ENDED) | TO(FAILED) | TO(CLOSED),
-    [MOUV__STREAM_LOST] = TO(OPEN) | TO(ENDED) | TO(FAILED) | TO(CLOSED),
-    [MOUV__STREAM_ENDED] = TO(FAILED) | TO(CLOSED),
-    [MOUV__STREAM_FAILED] = 0,
-    [MOUV__STREAM_CLOSED] = 0,
-};
-
-static void change_stream_move_to(mouv_change_stream_t *stream, mouv__stream_state_t state) {
-    assert(transitions[stream->state] & (1u << state));
-    stream->state = (uint8_t)state;
-}
-
-static bool change_stream_is_final(const mouv_change_stream_t *stream) {
-    return transitions[stream->state] == 0;
-}
-
-static void change_stream_drop_batch(mouv_change_stream_t *stream) {
-    bson_destroy(stream->batch);
-    stream->batch = NULL;
-    stream->at_hand = false;
-}
+/* --- The cursor's end ------------------------------------------------------------------------ */
 
 static void change_stream_kill_lost(mouv_change_stream_t *stream) {
-    if (stream->lost_id != 0) {
-        mouv__cursor_kill(stream->client, stream->database->name, stream->lost_id,
-                          stream->lost_server_id, stream->collection, stream->timeout.ms);
-    }
+    if (stream->lost_id != 0)
+        mouv__batch_cursor_kill(&stream->base, stream->lost_id, stream->lost_server_id);
     stream->lost_id = 0;
 }
 
-/** Gives the cursor up, with its client; change_stream_kill_lost() is still to come. */
-static void change_stream_forget_cursor(mouv_change_stream_t *stream) {
-    if (stream->id != 0) {
-        change_stream_kill_lost(stream);
-        stream->lost_id = stream->id;
-        stream->lost_server_id = mouv__pin_server_id(stream->pin);
-    }
-    stream->id = 0;
-    mouv__pin_free(stream->pin);
-    stream->pin = NULL;
-}
-
-/** The server may forget its cursor. */
-static void change_stream_leave_cursor(mouv_change_stream_t *stream) {
-    change_stream_forget_cursor(stream);
-    change_stream_kill_lost(stream);
-}
-
-/** The server may be out of reach just now: the old cursor is killed when there is a new one. */
 static void change_stream_lose(mouv_change_stream_t *stream) {
-    if (stream->state != MOUV__STREAM_OPEN) return;
-    change_stream_forget_cursor(stream);
-    change_stream_move_to(stream, MOUV__STREAM_LOST);
+    mouv__batch_cursor_t *base = &stream->base;
+    if (base->state != MOUV__CURSOR_OPEN) return;
+    if (base->id != 0) {
+        change_stream_kill_lost(stream);
+        stream->lost_id = base->id;
+        stream->lost_server_id = mouv__pin_server_id(base->pin);
+    }
+    mouv__batch_cursor_forget(base);
+    mouv__batch_cursor_move(base, MOUV__CURSOR_LOST);
 }
 
 static void change_stream_fail(mouv_change_stream_t *stream, const mouv_error_t *error) {
-    if (change_stream_is_final(stream)) return;
-    change_stream_leave_cursor(stream);
-    if (!stream->error) stream->error = mouv__alloc(sizeof *stream->error);
-    if (stream->error) *stream->error = *error;
-    change_stream_move_to(stream, MOUV__STREAM_FAILED);
-}
-
-/* --- References ------------------------------------------------------------------------------ */
-
-void mouv__stream_hold(mouv_change_stream_t *stream) {
-    if (stream != &out_of_memory) stream->references++;
-}
-
-void mouv__stream_let_go(mouv_change_stream_t *stream) {
-    if (stream == &out_of_memory || --stream->references > 0) return;
-    change_stream_leave_cursor(stream);
-    change_stream_drop_batch(stream);
-    if (stream->session) mouv__session_let_go(stream->session);
-    bson_destroy(stream->command);
-    bson_destroy(stream->stage);
-    bson_destroy(stream->start);
-    bson_destroy(stream->token);
-    mongoc_read_prefs_destroy(stream->read_prefs);
-    mouv__concern_unref(stream->defaults);
-    bson_free(stream->collection);
-    mouv__free(stream->error);
-    mouv__client_may_close(stream->client);
-    free(stream);
-}
-
-/* --- Where to go on -------------------------------------------------------------------------- */
-
-static void change_stream_set_token(mouv_change_stream_t *stream, const bson_iter_t *field) {
-    bson_t view;
-    if (!mouv__reply_view(field, &view)) return;
-    bson_destroy(stream->token);
-    stream->token = bson_copy(&view);
-}
-
-/** The batch has been read to its end: the server may know a later place than its last event's. */
-static bool change_stream_set_token_after_batch(mouv_change_stream_t *stream) {
-    bson_iter_t field;
-    if (!mouv__reply_find(stream->batch, "cursor.postBatchResumeToken", &field)) return false;
-    change_stream_set_token(stream, &field);
-    return true;
-}
-
-bool mouv__stream_take(mouv_change_stream_t *stream) {
-    const uint8_t *data;
-    uint32_t length;
-    bson_iter_t id;
-    mouv_error_t error;
-    if (!stream->at_hand || !BSON_ITER_HOLDS_DOCUMENT(&stream->documents)) return false;
-    bson_iter_document(&stream->documents, &length, &data);
-    if (!data || !bson_init_static(&stream->view, data, length)) return false;
-    if (!bson_iter_init_find(&id, &stream->view, "_id") || !BSON_ITER_HOLDS_DOCUMENT(&id)) {
-        change_stream_drop_batch(stream);
-        mouv_error_set(&error, MOUV_EINVAL,
-                       "an event without its resume token: the pipeline must keep '_id' as it is");
-        change_stream_fail(stream, &error);
-        return false;
-    }
-    stream->at_hand = bson_iter_next(&stream->documents);
-    if (stream->at_hand || !change_stream_set_token_after_batch(stream))
-        change_stream_set_token(stream, &id);
-    stream->returned = true;
-    return true;
-}
-
-/** The first answer, without events and tokens: the stream can only go on from its time. */
-static void change_stream_note_operation_time(mouv_change_stream_t *stream,
-                                              const mouv__operation_t *operation) {
-    bson_iter_t time;
-    if (!bson_empty(stream->start)) return;
-    if (mouv__operation_wire_version(operation) < WIRE_VERSION_START_AT) return;
-    if (!bson_iter_init_find(&time, stream->batch, "operationTime")) return;
-    bson_append_iter(stream->start, "startAtOperationTime", -1, &time);
-}
-
-/* --- Replies --------------------------------------------------------------------------------- */
-
-/** What servers before 4.4 mean by an error that a stream survives. */
-static bool change_stream_is_old_resumable(int32_t code) {
-    static const int32_t codes[] = {6,   7,    63,    89,    91,    133,   150,   189,  234,
-                                    262, 9001, 10107, 11600, 11602, 13388, 13435, 13436};
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (codes[i] == code) return true;
-    return false;
-}
-
-static bool change_stream_is_resumable(const mouv__operation_t *operation,
-                                       const mouv_error_t *error) {
-    if (!operation->pin) return false; /* an aggregate, which is retried like other reads */
-    if (error->code == MOUV_ENETWORK || error->code == MOUV_ESELECTION) return true;
-    bool out_of_time = error->code == MOUV_ETIMEDOUT && !operation->expired; /* the server's word */
-    if (error->code != MOUV_ESERVER && !out_of_time) return false;
-    if (error->server_code == CODE_CURSOR_NOT_FOUND) return true;
-    if (mouv__operation_wire_version(operation) < MOUV__WIRE_VERSION_LABELS)
-        return change_stream_is_old_resumable(error->server_code);
-    return mouv_error_has_label(error, "ResumableChangeStreamError");
-}
-
-/** The aggregate's answer: a cursor to keep. */
-static int change_stream_open_cursor(mouv_change_stream_t *stream, mouv__operation_t *operation,
-                                     const bson_t *reply, mouv_error_t *error) {
     change_stream_kill_lost(stream);
-    if (mouv__reply_number(reply, "cursor.id") == 0) return 0;
-    stream->pin = mouv__pin_for_polls(operation);
-    if (!stream->pin) {
-        mouv__cursor_kill_answered(operation, reply, stream->timeout.ms);
-        return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
-    }
-    bson_free(stream->collection);
-    stream->collection = bson_strdup(mouv__cursor_collection(reply));
-    return 0;
+    mouv__batch_cursor_fail(&stream->base, error, false);
 }
 
-static void change_stream_take_batch(mouv_change_stream_t *stream, mouv__operation_t *operation) {
-    change_stream_drop_batch(stream);
-    stream->batch = mouv__operation_take_reply(operation);
-    stream->at_hand =
-        mouv__cursor_batch(stream->batch, &stream->documents) && bson_iter_next(&stream->documents);
-    if (!stream->at_hand && !change_stream_set_token_after_batch(stream) && !operation->pin)
-        change_stream_note_operation_time(stream, operation);
+static void change_stream_clear(mouv__batch_cursor_t *base) {
+    mouv_change_stream_t *stream = (mouv_change_stream_t *)base;
+    change_stream_kill_lost(stream);
+    mouv__resume_clear(&stream->resume);
 }
 
-static int change_stream_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
-    mouv_change_stream_t *stream = ((exchange_t *)operation)->stream;
-    bson_iter_t documents;
-    stream->resumable = false;
-    if (error->code < 0) {
-        stream->resumable = change_stream_is_resumable(operation, error);
-        return error->code;
-    }
-    if (!mouv__cursor_batch(reply, &documents))
-        return mouv__operation_fail(operation, error, MOUV_ESERVER, "the reply has no batch");
-    if (!operation->pin && change_stream_open_cursor(stream, operation, reply, error) < 0)
-        return error->code;
-    stream->id = mouv__reply_number(reply, "cursor.id");
-    if (change_stream_is_final(stream)) {
-        change_stream_leave_cursor(stream); /* closed meanwhile */
-        return 0;
-    }
-    if (operation->pin) stream->resumes = 0;
-    change_stream_take_batch(stream, operation);
-    if (stream->id == 0) {
-        change_stream_leave_cursor(stream);
-        change_stream_move_to(stream, MOUV__STREAM_ENDED);
-    } else if (stream->state != MOUV__STREAM_OPEN) {
-        change_stream_move_to(stream, MOUV__STREAM_OPEN);
-    }
-    return operation->pin ? 1 : 0;
+/* --- Answers --------------------------------------------------------------------------------- */
+
+static int change_stream_failed(mouv__batch_cursor_t *base, const mouv__batch_outcome_t *outcome,
+                                const mouv_error_t *error) {
+    /* an aggregate is retried like other reads */
+    ((mouv_change_stream_t *)base)->resumable =
+        outcome->more && mouv__resume_survives(error, outcome->expired, outcome->wire_version);
+    return error->code;
 }
 
-/** It was given up, and then answered after all. */
-static void change_stream_late(mouv__operation_t *operation, bson_t *reply) {
-    const mouv_change_stream_t *stream = ((exchange_t *)operation)->stream;
-    mouv__cursor_kill_answered(operation, reply, stream->timeout.ms);
+static int change_stream_answered(mouv__batch_cursor_t *base,
+                                  const mouv__batch_outcome_t *outcome) {
+    mouv_change_stream_t *stream = (mouv_change_stream_t *)base;
+    if (outcome->more)
+        stream->resume.count = 0;
+    else
+        change_stream_kill_lost(stream);
+    mouv__batch_cursor_turn(base);
+    if (!base->at_hand)
+        mouv__resume_take_empty(&stream->resume, base->batch, !outcome->more,
+                                outcome->wire_version);
+    return outcome->more ? 1 : 0;
 }
 
-static void change_stream_release(mouv__operation_t *operation) {
-    mouv__stream_let_go(((exchange_t *)operation)->stream);
+static const mouv__batch_cursor_ops_t batch_cursor_ops = {.failed = change_stream_failed,
+                                                          .answered = change_stream_answered,
+                                                          .clear = change_stream_clear};
+
+/** These leave the stream as it was, though its cursor may have been killed on the server. */
+static bool change_stream_is_pause(int code) {
+    return code == MOUV_ETIMEDOUT || code == MOUV_ECANCELED || code == MOUV_EQUEUE;
+}
+
+static void change_stream_on_failure(mouv__batch_cursor_t *base, const mouv_error_t *error,
+                                     bool late) {
+    mouv_change_stream_t *stream = (mouv_change_stream_t *)base;
+    (void)late;
+    if (base->state >= MOUV__CURSOR_FAILED) return; /* closed meanwhile: a later fetch is told so */
+    if (stream->resumable && base->state == MOUV__CURSOR_OPEN &&
+        mouv__resume_again(&stream->resume)) {
+        if (error->server_code == MOUV__CODE_CURSOR_NOT_FOUND) base->id = 0;
+        change_stream_lose(stream);
+        return;
+    }
+    if (!change_stream_is_pause(error->code))
+        change_stream_fail(stream, error);
+    else if (error->code != MOUV_EQUEUE)
+        change_stream_lose(stream);
+    if (base->fetch) mouv__fetch_settle(base->fetch, error->code, error);
 }
 
 /* --- Commands -------------------------------------------------------------------------------- */
-
-static mouv__operation_t *change_stream_new_exchange(mouv_change_stream_t *stream,
-                                                     const mouv__operation_row_t *row,
-                                                     mouv_future_t *failed) {
-    mouv__operation_t *operation = mouv__operation_new(stream->client, row, stream->database->name,
-                                                       sizeof(exchange_t), failed);
-    if (!operation) return NULL;
-    ((exchange_t *)operation)->stream = stream;
-    mouv__stream_hold(stream);
-    mouv__session_attach(stream->session, operation);
-    operation->finish = change_stream_finish;
-    operation->late = change_stream_late;
-    operation->release = change_stream_release;
-    operation->has_timeout = stream->timeout.ms != MOUV__TIMEOUT_UNSET;
-    return operation;
-}
-
-/** {$changeStream: {...}} */
-static void change_stream_append_stage(const mouv_change_stream_t *stream, bson_t *pipeline) {
-    bson_t outer, stage;
-    bool first = stream->state == MOUV__STREAM_FRESH;
-    bson_append_document_begin(pipeline, "0", -1, &outer);
-    bson_append_document_begin(&outer, "$changeStream", -1, &stage);
-    if (stream->whole_deployment) bson_append_bool(&stage, "allChangesForCluster", -1, true);
-    bson_concat(&stage, stream->stage);
-    if (first || !stream->token) {
-        bson_concat(&stage, stream->start);
-    } else {
-        bool after = !stream->returned && bson_has_field(stream->start, "startAfter");
-        bson_append_document(&stage, after ? "startAfter" : "resumeAfter", -1, stream->token);
-    }
-    bson_append_document_end(&outer, &stage);
-    bson_append_document_end(pipeline, &outer);
-}
 
 static void change_stream_append_pipeline(const mouv_change_stream_t *stream, bson_t *command) {
     bson_t pipeline;
@@ -306,8 +108,8 @@ static void change_stream_append_pipeline(const mouv_change_stream_t *stream, bs
     char text[16];
     const char *key;
     mouv__append_array_begin(command, "pipeline", &pipeline);
-    change_stream_append_stage(stream, &pipeline);
-    if (bson_iter_init_find(&iter, stream->command, "pipeline") &&
+    mouv__resume_append(&stream->resume, stream->base.state == MOUV__CURSOR_FRESH, &pipeline);
+    if (bson_iter_init_find(&iter, stream->base.command, "pipeline") &&
         bson_iter_recurse(&iter, &stages)) {
         while (bson_iter_next(&stages)) {
             bson_uint32_to_string(++count, &key, text, sizeof text);
@@ -318,211 +120,166 @@ static void change_stream_append_pipeline(const mouv_change_stream_t *stream, bs
 }
 
 static bson_t *change_stream_make_aggregate(const mouv_change_stream_t *stream) {
+    int64_t batch_size = stream->base.batch_size;
     bson_t *command = bson_new(), cursor;
-    bson_copy_to_excluding_noinit(stream->command, command, "pipeline", NULL);
+    bson_copy_to_excluding_noinit(stream->base.command, command, "pipeline", NULL);
     change_stream_append_pipeline(stream, command);
     bson_append_document_begin(command, "cursor", -1, &cursor);
-    if (stream->batch_size >= 0) bson_append_int64(&cursor, "batchSize", -1, stream->batch_size);
+    if (batch_size >= 0) bson_append_int64(&cursor, "batchSize", -1, batch_size);
     bson_append_document_end(command, &cursor);
     return command;
 }
 
 /* Without MOUV__OP_MAX_TIME: the cursor outlives the deadline. What timeoutMS says is sent. */
-static const mouv__row_t aggregate = {{"aggregate", MOUV__OP_RETRYABLE | MOUV__OP_READ_PREFERENCE |
-                                                        MOUV__OP_READ_CONCERN | MOUV__OP_POLL},
-                                      MOUV__FAMILY_CURSOR | MOUV__FAMILY_STREAM,
-                                      NULL};
+const mouv__row_t mouv__change_stream_row = {
+    {"aggregate",
+     MOUV__OP_RETRYABLE | MOUV__OP_READ_PREFERENCE | MOUV__OP_READ_CONCERN | MOUV__OP_POLL},
+    MOUV__FAMILY_CURSOR | MOUV__FAMILY_STREAM,
+    NULL};
 
 static mouv_future_t change_stream_send_aggregate(mouv_change_stream_t *stream, int64_t limit_ns) {
+    mouv__batch_cursor_t *base = &stream->base;
     mouv_future_t failed;
-    mouv__operation_t *operation =
-        change_stream_new_exchange(stream, &aggregate.operation, &failed);
+    mouv__operation_t *operation = mouv__batch_cursor_open(
+        base, &mouv__change_stream_row.operation, change_stream_make_aggregate(stream),
+        base->read_prefs ? mongoc_read_prefs_copy(base->read_prefs) : NULL, &failed);
     if (!operation) return failed;
-    operation->command = change_stream_make_aggregate(stream);
-    operation->own_limit = operation->has_timeout;
-    operation->limit_ns = limit_ns;
-    operation->read_prefs = stream->read_prefs ? mongoc_read_prefs_copy(stream->read_prefs) : NULL;
-    operation->defaults = mouv__concern_ref(stream->defaults);
-    if (stream->error)
-        return mouv__operation_refuse(operation, stream->error->code, "%s", stream->error->message);
+    mouv__cursor_timeout_begin_stream(&base->limit, operation, limit_ns);
     return mouv__operation_start(operation);
 }
 
 static mouv_future_t change_stream_send_get_more(mouv_change_stream_t *stream, int64_t wait_ms) {
-    static const mouv__operation_row_t get_more = {"getMore", MOUV__OP_POLL};
-    mouv_future_t failed;
-    bson_iter_t comment;
-    mouv__operation_t *operation = change_stream_new_exchange(stream, &get_more, &failed);
-    if (!operation) return failed;
-    bson_t *command = operation->command = bson_new();
-    bson_append_int64(command, "getMore", -1, stream->id);
-    BSON_APPEND_UTF8(command, "collection", stream->collection);
-    if (stream->batch_size > 0) bson_append_int64(command, "batchSize", -1, stream->batch_size);
-    if (stream->await_given || stream->timeout.ms <= 0)
-        bson_append_int64(command, "maxTimeMS", -1, wait_ms);
-    if (bson_iter_init_find(&comment, stream->command, "comment"))
-        bson_append_iter(command, "comment", -1, &comment);
-    operation->pin = stream->pin;
-    return mouv__operation_start(operation);
+    mouv__batch_cursor_t *base = &stream->base;
+    if (wait_ms > base->max_await_ms) wait_ms = base->max_await_ms;
+    if (wait_ms <= 0) wait_ms = 1;
+    bool told = stream->await_given || base->limit.timeout.ms <= 0;
+    return mouv__batch_cursor_get_more(base, told ? wait_ms : 0);
 }
 
-/** These leave the stream as it was, though its cursor may have been killed on the server. */
-static bool change_stream_is_pause(int code) {
-    return code == MOUV_ETIMEDOUT || code == MOUV_ECANCELED || code == MOUV_EQUEUE;
+/* --- Fetching -------------------------------------------------------------------------------- */
+
+static bool change_stream_take(mouv__batch_cursor_t *base) {
+    mouv_change_stream_t *stream = (mouv_change_stream_t *)base;
+    mouv_error_t error;
+    if (!mouv__batch_cursor_take(base)) return false;
+    if (mouv__resume_take_event(&stream->resume, &base->view, base->at_hand ? NULL : base->batch))
+        return true;
+    mouv__batch_cursor_drop(base);
+    mouv_error_set(&error, MOUV_EINVAL,
+                   "an event without its resume token: the pipeline must keep '_id' as it is");
+    change_stream_fail(stream, &error);
+    return false;
 }
 
-static void change_stream_on_failure(mouv_change_stream_t *stream, const mouv_error_t *error) {
-    if (change_stream_is_final(stream)) return; /* closed meanwhile: a later fetch is told so */
-    if (stream->resumable && stream->state == MOUV__STREAM_OPEN && stream->resumes < RESUMES_MAX) {
-        stream->resumes++;
-        if (error->server_code == CODE_CURSOR_NOT_FOUND) stream->id = 0;
-        change_stream_lose(stream);
+static bool change_stream_is_answer(const mouv__fetch_t *fetch, bool turned) {
+    const mouv__batch_cursor_t *base = fetch->cursor;
+    (void)turned;
+    if (base->running || base->state >= MOUV__CURSOR_ENDED || fetch->future.asked) return false;
+    return (fetch->wanted == MOUV__FETCH_TRY && fetch->polled) ||
+           (fetch->wanted == MOUV__FETCH_OPEN && base->state == MOUV__CURSOR_OPEN);
+}
+
+/** Sends the next command, unless so little time is left that only the deadline can come. */
+static void change_stream_need(mouv__fetch_t *fetch) {
+    mouv__batch_cursor_t *base = fetch->cursor;
+    mouv_change_stream_t *stream = (mouv_change_stream_t *)base;
+    int64_t wait_ms = INT64_MAX;
+    if (base->running || base->state >= MOUV__CURSOR_ENDED) return;
+    if (fetch->future.asked) {
+        mouv__fetch_settle(fetch, MOUV_ECANCELED, NULL);
         return;
     }
-    if (!change_stream_is_pause(error->code))
-        change_stream_fail(stream, error);
-    else if (error->code != MOUV_EQUEUE)
-        change_stream_lose(stream);
-    if (stream->fetch) mouv__change_fetch_fail(stream->fetch, error);
-}
-
-static void change_stream_on_arrived(mouv__ready_t *ready) {
-    mouv_change_stream_t *stream =
-        (mouv_change_stream_t *)((char *)ready - offsetof(mouv_change_stream_t, arrived));
-    mouv__future_t *running = stream->running;
-    mouv_error_t error;
-    stream->running = NULL;
-    mouv__stream_hold(stream); /* the operation's own reference may be the last */
-    int rc = mouv__future_take(running, &error);
-    if (rc < 0) change_stream_on_failure(stream, &error);
-    mouv__future_let_go(running);
-    if (stream->fetch) mouv__change_fetch_wake(stream->fetch, rc > 0);
-    mouv__stream_let_go(stream);
-}
-
-static void change_stream_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
-    mouv_change_stream_t *stream =
-        (mouv_change_stream_t *)((char *)listener - offsetof(mouv_change_stream_t, arrival));
-    mouv__runtime_ready(future->runtime, &stream->arrived);
-}
-
-void mouv__stream_send(mouv_change_stream_t *stream, int64_t wait_ms, int64_t deadline_ns,
-                       int64_t limit_ns) {
-    if (wait_ms > stream->max_await_ms) wait_ms = stream->max_await_ms;
+    if (fetch->deadline_ns != MOUV__NEVER) {
+        int64_t margin_ms = fetch->limit_ns == MOUV__NEVER ? MOUV__FETCH_MARGIN_MS : 0;
+        wait_ms =
+            (fetch->deadline_ns - mouv__clock_now_ns(fetch->future.runtime)) / MS_NS - margin_ms;
+        if (wait_ms <= 0 && base->state == MOUV__CURSOR_OPEN) return;
+    }
     stream->resumable = false;
-    mouv_future_t handle = stream->state == MOUV__STREAM_OPEN
-                               ? change_stream_send_get_more(stream, wait_ms > 0 ? wait_ms : 1)
-                               : change_stream_send_aggregate(stream, limit_ns);
-    mouv_error_t error;
-    mouv__future_t *future = mouv__future_consume_pending(handle, &error);
-    if (!future) {
-        change_stream_on_failure(stream, &error);
-        return;
-    }
-    stream->running = future;
-    stream->arrival.done = change_stream_on_done;
-    stream->arrived.run = change_stream_on_arrived;
-    mouv__future_listen(future, &stream->arrival);
-    mouv__future_shorten(future, deadline_ns);
+    mouv__fetch_run(base, base->state == MOUV__CURSOR_OPEN
+                              ? change_stream_send_get_more(stream, wait_ms)
+                              : change_stream_send_aggregate(stream, fetch->limit_ns));
+    mouv__fetch_shorten_running(base, fetch->deadline_ns);
+}
+
+static const mouv__fetch_ops_t fetch_ops = {.future = MOUV__FETCH_FUTURE("change stream"),
+                                            .argument = "stream",
+                                            .prefix = "mouv_change_stream",
+                                            .take = change_stream_take,
+                                            .is_answer = change_stream_is_answer,
+                                            .need = change_stream_need,
+                                            .failed = change_stream_on_failure};
+
+static mouv__batch_cursor_t *change_stream_base(mouv_change_stream_t *stream) {
+    return stream ? &stream->base : NULL;
+}
+
+static mouv_future_t change_stream_fetch(mouv_change_stream_t *stream,
+                                         mouv__fetch_wanted_t wanted) {
+    return mouv__fetch_future(&fetch_ops, change_stream_base(stream), wanted, 0,
+                              mouv__reply_to_nobody());
+}
+
+mouv_future_t mouv_change_stream_fetch(mouv_change_stream_t *stream) {
+    return change_stream_fetch(stream, MOUV__FETCH_ANY);
+}
+
+mouv_future_t mouv_change_stream_try_fetch(mouv_change_stream_t *stream) {
+    return change_stream_fetch(stream, MOUV__FETCH_TRY);
+}
+
+mouv_future_t mouv_change_stream_open(mouv_change_stream_t *stream) {
+    return change_stream_fetch(stream, MOUV__FETCH_OPEN);
+}
+
+int mouv_change_stream_next_buffered(mouv_change_stream_t *stream, const bson_t **doc) {
+    return mouv__fetch_next_buffered(change_stream_base(stream), doc);
+}
+
+int mouv_change_stream_next(mouv_change_stream_t *stream, const bson_t **doc, mouv_error_t *error) {
+    return mouv__fetch_next(&fetch_ops, change_stream_base(stream), MOUV__FETCH_ANY, doc, error);
+}
+
+int mouv_change_stream_try_next(mouv_change_stream_t *stream, const bson_t **doc,
+                                mouv_error_t *error) {
+    return mouv__fetch_next(&fetch_ops, change_stream_base(stream), MOUV__FETCH_TRY, doc, error);
 }
 
 /* --- Beginning and end ----------------------------------------------------------------------- */
 
-static void change_stream_read_start(mouv_change_stream_t *stream, const mouv__opts_t *opts) {
-    bson_iter_t field;
-    mouv__opts_append(opts, MOUV__PLACE_STAGE, stream->stage);
-    mouv__opts_append(opts, MOUV__PLACE_START, stream->start);
-    if (bson_iter_init_find(&field, stream->start, "startAfter") ||
-        bson_iter_init_find(&field, stream->start, "resumeAfter"))
-        change_stream_set_token(stream, &field);
-}
-
-static void change_stream_read_timeout(mouv_change_stream_t *stream, mouv__command_t *command) {
-    stream->timeout = mouv__timeout_of(command);
-    if (command->opts.timeout_mode.data)
-        mouv__command_fail(command, MOUV_EINVAL,
-                           "option 'timeoutMode': a change stream has iteration alone");
-    mouv__timeout_check_await(command, stream->timeout);
-}
-
-/** Consumes the command. */
-static mouv_change_stream_t *change_stream_stream_new(mouv__command_t *command,
-                                                      const bson_t *pipeline) {
+mouv_change_stream_t *mouv__change_stream_new(mouv__command_t *command, const bson_t *pipeline,
+                                              bool whole_deployment) {
     static const bson_t no_stages = BSON_INITIALIZER;
-    mouv_change_stream_t *stream = aligned_alloc(_Alignof(mouv_change_stream_t), sizeof *stream);
-    if (!stream) {
-        mouv__command_clear(command);
-        return &out_of_memory;
-    }
-    memset(stream, 0, sizeof *stream);
     mouv__command_pipeline(command, pipeline ? pipeline : &no_stages);
-    mouv__command_end(command);
-    change_stream_read_timeout(stream, command);
-    stream->references = 1;
-    stream->command = command->bson;
-    stream->read_prefs = command->read_prefs;
-    stream->defaults = mouv__concern_ref(command->defaults);
-    stream->database = command->database;
-    stream->batch_size = command->opts.batch_size;
-    stream->max_await_ms =
-        command->opts.max_await_ms >= 0 ? command->opts.max_await_ms : DEFAULT_AWAIT_MS;
-    stream->await_given = command->opts.max_await_ms >= 0;
-    stream->stage = bson_new();
-    stream->start = bson_new();
-    if (mouv__command_failed(command)) {
-        stream->error = mouv__alloc(sizeof *stream->error);
-        if (stream->error) *stream->error = command->error;
-        if (!stream->database) change_stream_move_to(stream, MOUV__STREAM_FAILED);
-    } else {
-        change_stream_read_start(stream, &command->opts);
-        stream->session = command->session;
-        if (stream->session) mouv__session_hold(stream->session);
-    }
-    if (stream->database) stream->client = mouv__client_keep_open(stream->database->client);
-    return stream;
-}
-
-mouv_change_stream_t *mouv_collection_watch(mouv_collection_t *collection, const bson_t *pipeline,
-                                            const bson_t *opts) {
-    mouv__command_t command;
-    mouv__command_begin(&command, &aggregate, collection, opts);
-    return change_stream_stream_new(&command, pipeline);
-}
-
-mouv_change_stream_t *mouv_database_watch(mouv_database_t *database, const bson_t *pipeline,
-                                          const bson_t *opts) {
-    mouv__command_t command;
-    mouv__command_begin_database(&command, &aggregate, database, opts);
-    return change_stream_stream_new(&command, pipeline);
-}
-
-mouv_change_stream_t *mouv_client_watch(mouv_client_t *client, const bson_t *pipeline,
-                                        const bson_t *opts) {
-    mouv_change_stream_t *stream = mouv_database_watch(
-        client ? mouv_client_get_database(client, "admin") : NULL, pipeline, opts);
-    if (stream != &out_of_memory) stream->whole_deployment = true;
+    mouv_change_stream_t *stream = (mouv_change_stream_t *)mouv__batch_cursor_new(
+        command, sizeof *stream, &batch_cursor_ops, &fetch_ops);
+    if (!stream) return &out_of_memory;
+    stream->base.polls = true;
+    stream->await_given = stream->base.max_await_ms >= 0;
+    if (!stream->await_given) stream->base.max_await_ms = DEFAULT_AWAIT_MS;
+    mouv__resume_init(&stream->resume, mouv__command_failed(command) ? NULL : &command->opts,
+                      whole_deployment);
     return stream;
 }
 
 static bool change_stream_is_foreign(const mouv_change_stream_t *stream) {
-    return stream->client && mouv__client_is_foreign(stream->client, "mouv_change_stream_close");
+    return mouv__batch_cursor_is_foreign(&stream->base, "mouv_change_stream_close");
 }
 
 void mouv_change_stream_close(mouv_change_stream_t *stream) {
     mouv_error_t error;
-    if (!stream || change_stream_is_final(stream) || change_stream_is_foreign(stream)) return;
-    change_stream_drop_batch(stream);
-    change_stream_leave_cursor(stream);
-    change_stream_move_to(stream, MOUV__STREAM_CLOSED);
-    if (stream->running) mouv__future_cancel(stream->running);
+    if (!stream || stream->base.state >= MOUV__CURSOR_FAILED || change_stream_is_foreign(stream))
+        return;
+    change_stream_kill_lost(stream);
+    mouv__batch_cursor_close(&stream->base);
     mouv_error_set(&error, MOUV_ECLOSED, "the change stream has been closed");
-    if (stream->fetch) mouv__change_fetch_fail(stream->fetch, &error);
+    if (stream->base.fetch) mouv__fetch_settle(stream->base.fetch, error.code, &error);
 }
 
 mouv_change_stream_t *mouv_change_stream_unref(mouv_change_stream_t *stream) {
-    if (!stream || stream == &out_of_memory || change_stream_is_foreign(stream)) return NULL;
+    if (!stream || change_stream_is_foreign(stream)) return NULL;
     mouv_change_stream_close(stream);
-    mouv__stream_let_go(stream);
+    mouv__batch_cursor_let_go(&stream->base);
     return NULL;
 }
 
@@ -531,9 +288,9 @@ void mouv_change_stream_drop(mouv_change_stream_t **stream) {
 }
 
 bool mouv_change_stream_alive(const mouv_change_stream_t *stream) {
-    return stream && stream->state < MOUV__STREAM_ENDED;
+    return stream && stream->base.state < MOUV__CURSOR_ENDED;
 }
 
 const bson_t *mouv_change_stream_resume_token(const mouv_change_stream_t *stream) {
-    return stream ? stream->token : NULL;
+    return stream ? stream->resume.token : NULL;
 }

@@ -18,10 +18,11 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/timeout.h"
+#include "mongo/command/handles.h"
 
 /* --- Errors ---------------------------------------------------------------------------------- */
 
@@ -56,7 +57,7 @@ int mouv__gridfs_fail(mouv_error_t *error, const char *code_name, const char *fo
 
 int mouv__gridfs_give(const mouv_error_t *kept, mouv_error_t *error) {
     if (error) *error = *kept;
-    return mouv__record_error(kept);
+    return mouv__raise_error(kept);
 }
 
 int mouv__gridfs_may(const mouv_gridfs_bucket_t *bucket, const char *call, mouv_error_t *error) {

@@ -18,7 +18,7 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
 
 /** OPEN -> STORED by close; OPEN -> ENDED by abort and by every failure. */
 typedef enum upload_state { OPEN, STORED, ENDED } upload_state_t;

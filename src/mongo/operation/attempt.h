@@ -1,48 +1,36 @@
 /*
- * One attempt of an operation: what goes to the worker, what it does there, what it brings back.
- *
- *   PREPARING --worker--> SENT       the command is given to the connection
- *   PREPARING --loop----> STOPPED    the worker comes back without having sent anything
+ * One attempt of an operation: what goes beside its command, and its way to the transport and back.
+ * What goes out is counted in op->memory: the exchange may outlive the future.
  */
 #ifndef MOUV_MONGO_OPERATION_ATTEMPT_H
 #define MOUV_MONGO_OPERATION_ATTEMPT_H
 
 #include "mongo/operation/operation.h"
 
-enum { MOUV__STAGE_PREPARING, MOUV__STAGE_SENT, MOUV__STAGE_STOPPED };
+/** What an operation asks of a server; the read preference is borrowed. */
+mouv__criteria_t mouv__attempt_criteria(const mouv__operation_t *op);
 
-/** What the server, and a wait for it, may take: false if nothing is left of the deadline. */
-bool mouv__attempt_set_limits(mouv__operation_t *op);
+/** The server session that it must use (a cursor's, a user's session's, that of the attempt before),
+ *  NULL if any will do. */
+mouv__server_session_t *mouv__attempt_pinned_session(const mouv__operation_t *op);
 
 /**
- * Hands `op` to a worker with this connection. 0, or a negative code with nothing changed.
- * `done` is mouv__operation_back().
+ * Sends it on this connection (NULL: a control one); `done` is told when it is back. 0, or a
+ * negative code with nothing changed.
  */
 int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
-                        mouv__executor_t *executor);
+                        void (*done)(mouv__exchange_t *exchange));
 
-/** Loop thread: the server session that it must use (a cursor's, a user's session's, that of the
- *  attempt before), NULL if any will do. */
-mouv__server_session_t *mouv__pinned_session(const mouv__operation_t *op);
+/** It is back: gives its session up, unless it is kept for a retry. */
+void mouv__attempt_end(mouv__operation_t *op, bool keep_session);
 
-/** Loop thread: true if nothing has been sent and nothing will be. */
-bool mouv__attempt_stop(mouv__operation_t *op);
-
-/** Loop thread: whether the command has been given to the connection, so that a kill has a sense.
- */
-bool mouv__attempt_is_sent(const mouv__operation_t *op);
-
-/** Loop thread, the job is back: gives session (unless `keep_session`) and pool share back. Returns
- *  the connection, which the caller gives to the the pool. */
-mouv__connection_t *mouv__attempt_end(mouv__operation_t *op, bool keep_session);
-
-/** Loop thread: the job is left behind; the worker frees what is the attempt's. */
+/** It is not waited for any more: what is out frees itself. */
 void mouv__attempt_abandon(mouv__operation_t *op);
 
-/** Drops one share of the operation's memory; the last one frees it. Any thread. */
-void mouv__operation_unref_memory(mouv__operation_t *op);
+/** Gives up the session that was kept for a retry that does not come. */
+void mouv__attempt_drop_session(mouv__operation_t *op);
 
-/** operation.c: the job is back. */
-void mouv__operation_back(mouv__job_t *job);
+/** Gives up a share of the operation's memory. Any thread. */
+void mouv__attempt_unref_memory(mouv__operation_t *op);
 
 #endif

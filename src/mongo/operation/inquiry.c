@@ -7,8 +7,8 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
 #include "mongo/operation/state.h"
 
@@ -100,7 +100,7 @@ static bson_t *inquiry_question(const char *collection, int statements) {
 /* --- whether to ask -------------------------------------------------------------------------- */
 
 bool mouv__inquiry_is_possible(const mouv__operation_t *op) {
-    return mouv__is_write(op) && op->attempt.txn_number > 0 && !op->in_transaction &&
+    return mouv__is_write(op) && op->parts.txn_number > 0 && !op->parts.in_transaction &&
            !op->inquiry && mouv__client_is_open(op->client);
 }
 
@@ -114,22 +114,22 @@ static bool inquiry_is_doubtful(const mouv__operation_t *op, const mouv_error_t 
     if (error->code != MOUV_ETIMEDOUT && error->code != MOUV_ECANCELED &&
         error->code != MOUV_ENETWORK)
         return false;
-    if (op->attempt.reply) return inquiry_may_come_too_late(op, error);
-    return op->stopped && op->maybe_stored && !mouv__kill_thinks_silent(&op->client->kills, op);
+    if (op->attempt.exchange.reply) return inquiry_may_come_too_late(op, error);
+    return op->stopped && op->maybe_stored && !mouv__kill_thinks_silent(op);
 }
 
 /* A mongos would refuse the fence itself, and which shards the write went to is not known. */
 static bool inquiry_can_fence(const mouv__operation_t *op) {
-    const mouv__topology_t *topology = op->client->pool.topology;
-    const mouv__server_t *server = mouv__topology_server(topology, op->attempt.server_id);
-    return (topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET) ||
+    const mouv__topology_t *topology = op->operations->pool->topology;
+    const mouv__server_t *server = mouv__operation_server(op);
+    return mouv__topology_is_replica_set(topology) ||
            (server && server->kind == MOUV__SERVER_PRIMARY);
 }
 
 static void inquiry_begin_fence(mouv__operation_t *op, const char *collection) {
-    op->command = inquiry_fence(collection);
-    bson_destroy(op->attempt.fields);
-    op->attempt.fields =
+    op->parts.command = inquiry_fence(collection);
+    bson_destroy(op->parts.fields);
+    op->parts.fields =
         BCON_NEW("startTransaction", BCON_BOOL(true), "autocommit", BCON_BOOL(false));
 }
 
@@ -137,20 +137,20 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
     if (!mouv__inquiry_is_possible(op) || !inquiry_is_doubtful(op, error)) return false;
     mouv__inquiry_t *inquiry = mouv__alloc(sizeof *inquiry);
     if (!inquiry) return false;
-    const char *collection = inquiry_read_command(op->command, inquiry);
+    const char *collection = inquiry_read_command(op->parts.command, inquiry);
     if (!collection) {
         mouv__free(inquiry);
         return false;
     }
     inquiry->error = *error;
     inquiry->deadline_ns = op->deadline_ns;
-    inquiry->command = op->command;
-    inquiry->arrived = op->attempt.reply && op->retries == 0;
-    inquiry->stage = op->attempt.reply || !inquiry_can_fence(op) ? QUESTION : FENCE;
+    inquiry->command = op->parts.command;
+    inquiry->arrived = op->attempt.exchange.reply && op->retries == 0;
+    inquiry->stage = op->attempt.exchange.reply || !inquiry_can_fence(op) ? QUESTION : FENCE;
     if (inquiry->stage == FENCE)
         inquiry_begin_fence(op, collection);
     else
-        op->command = inquiry_question(collection, inquiry->statements);
+        op->parts.command = inquiry_question(collection, inquiry->statements);
     op->inquiry = inquiry;
     op->maybe_stored = true; /* until there is an answer */
     op->user_max_time_ms = 0;
@@ -163,8 +163,8 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
 
 static void inquiry_restore_command(mouv__operation_t *op) {
     if (!op->inquiry->command) return;
-    bson_destroy(op->command);
-    op->command = op->inquiry->command;
+    bson_destroy(op->parts.command);
+    op->parts.command = op->inquiry->command;
     op->inquiry->command = NULL;
     op->inquiry->stage = RESEND;
 }
@@ -204,20 +204,20 @@ static bson_t *inquiry_tell_part(mouv__operation_t *op, int executed, mouv_error
 /* Whatever was wrong with the delete, its transaction had begun, and has ended. */
 static mouv__inquiry_next_t inquiry_fence_back(mouv__operation_t *op, mouv_error_t *error) {
     mouv__inquiry_t *inquiry = op->inquiry;
-    bson_destroy(op->attempt.fields);
-    op->attempt.fields = NULL;
-    if (op->attempt.ok) {
+    bson_destroy(op->parts.fields);
+    op->parts.fields = NULL;
+    if (op->attempt.exchange.ok) {
         inquiry_tell_nothing_stored(op, error);
         return MOUV__INQUIRY_ENDED;
     }
-    if (!op->attempt.reply) {
+    if (!op->attempt.exchange.reply) {
         mouv__inquiry_error(op, error);
         return MOUV__INQUIRY_ENDED;
     }
     inquiry->arrived = inquiry_has_begun(error) && op->retries == 0;
     inquiry->stage = QUESTION;
-    bson_destroy(op->command);
-    op->command =
+    bson_destroy(op->parts.command);
+    op->parts.command =
         inquiry_question(inquiry_read_command(inquiry->command, inquiry), inquiry->statements);
     return MOUV__INQUIRY_AGAIN;
 }
@@ -225,7 +225,8 @@ static mouv__inquiry_next_t inquiry_fence_back(mouv__operation_t *op, mouv_error
 static mouv__inquiry_next_t inquiry_question_back(mouv__operation_t *op, mouv_error_t *error,
                                                   bson_t **reply) {
     const mouv__inquiry_t *inquiry = op->inquiry;
-    int executed = op->attempt.ok ? inquiry_count_executed(op->attempt.reply) : -1;
+    int executed =
+        op->attempt.exchange.ok ? inquiry_count_executed(op->attempt.exchange.reply) : -1;
     if (executed == inquiry->statements) {
         inquiry_restore_command(op);
         return MOUV__INQUIRY_AGAIN;
@@ -244,7 +245,7 @@ mouv__inquiry_next_t mouv__inquiry_back(mouv__operation_t *op, mouv_error_t *err
     *reply = NULL;
     if (op->inquiry->stage == FENCE) return inquiry_fence_back(op, error);
     if (op->inquiry->stage == QUESTION) return inquiry_question_back(op, error, reply);
-    if (op->attempt.ok) return MOUV__INQUIRY_ANSWER;
+    if (op->attempt.exchange.ok) return MOUV__INQUIRY_ANSWER;
     mouv__inquiry_error(op, error);
     return MOUV__INQUIRY_ENDED;
 }

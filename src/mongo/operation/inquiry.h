@@ -29,7 +29,7 @@ typedef enum mouv__inquiry_next {
 /** Whether a question can be asked of this write at all. */
 bool mouv__inquiry_is_possible(const mouv__operation_t *op);
 
-/** `op` has failed with `error`: if asking has a sense, op->command becomes the question. */
+/** `op` has failed with `error`: if asking has a sense, op->parts.command becomes the question. */
 bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error);
 
 /**

@@ -1,23 +1,17 @@
 /*
  * killSessions for operations that have been given up.
- *
- *   NONE --add--> WAITING --flush--> KILLED --again--> WAITING ... --back from the worker--> NONE
  */
 #include "mongo/operation/kill.h"
 
 #include <stddef.h>
-#include <stdio.h>
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/bson_view.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
-#include "mongo/operation/attempt.h"
-#include "mongo/topology/events.h"
-#include "mongo/transport/threads/background.h"
-
-enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
+#include "mongo/operation/state.h"
+#include "mongo/operation/tell.h"
 
 /* A command that was on its way when the kill came needs another: after 10, 40, 160, ... ms. */
 #define KILLS_MAX 6
@@ -26,136 +20,220 @@ enum { KILL_NONE, KILL_WAITING, KILL_KILLED };
 /* How long a server that has left a kill unanswered gets no other, unless it is heard of. */
 #define SILENCE_NS (5 * INT64_C(1000000000))
 
-/* An answer that takes longer is not waited for: interrupts are quicker. */
+/* An answer that takes longer is not waited for: a cut is quicker. */
 #define KILL_LIMIT_MS 2000
 
 /* Most sessions in one command. */
 #define VICTIMS_MAX 1000
 
-/* One killSessions on its way. */
-typedef struct kill {
-    mouv__background_t background; /* first */
+/* One killSessions on its way; or, without victims, the hello that connects its connection. */
+struct mouv__killing {
+    mouv__exchange_t exchange; /* first */
+    mouv__operations_t *operations;
     bson_t *command;
-    uint64_t number; /* its call id on the control connection's line */
-    int64_t began_ns;
-    bool was_cut;
+    bool was_connected;
     uint32_t count;
     mouv__server_session_t *sessions[];
-} kill_t;
+};
 
-static bool kill_is_silent(const mouv__kills_t *kills, uint32_t server_id) {
-    return (kills->silent & mouv__server_bit(server_id)) &&
-           mouv__client_now_ns(kills->client) < kills->silent_until_ns;
+static mouv__connection_t *kill_connection(const mouv__operations_t *operations) {
+    return operations->pool->transport->controls[MOUV__CONTROL_KILL].connection;
 }
 
-/* --- the two lists --------------------------------------------------------------------------- */
+/* --- the two lists ---------------------------------------------------------------------------- */
 
-static void kill_push(mouv__operation_t **list, mouv__operation_t *op, uint8_t state) {
-    op->kill_state = state;
-    op->kill_prev = NULL;
-    op->kill_next = *list;
-    if (*list) (*list)->kill_prev = op;
-    *list = op;
+static void kill_schedule(mouv__kills_t *kills) {
+    if (!mouv__list_is_empty(&kills->to_kill) && !mouv__ready_is_queued(&kills->flush))
+        mouv__runtime_ready(mouv__client_runtime(kills->operations->client), &kills->flush);
 }
 
-static void kill_pull(mouv__operation_t **list, mouv__operation_t *op) {
-    if (op->kill_prev)
-        op->kill_prev->kill_next = op->kill_next;
-    else
-        *list = op->kill_next;
-    if (op->kill_next) op->kill_next->kill_prev = op->kill_prev;
-    op->kill_prev = op->kill_next = NULL;
-    op->kill_state = KILL_NONE;
+static void kill_push(mouv__list_t *list, mouv__operation_t *op, mouv__kill_state_t state) {
+    op->kill_state = (uint8_t)state;
+    mouv__list_push_front(list, &op->kill);
+}
+
+static void kill_pull(mouv__list_t *list, mouv__operation_t *op) {
+    mouv__list_remove(list, &op->kill);
+    op->kill_state = MOUV__KILL_NONE;
+}
+
+static bool kill_is_lately_silent(const mouv__operation_t *op) {
+    const mouv__server_pool_t *of =
+        mouv__server_pool_of(op->operations->pool, op->checkout.server_id);
+    return of && mouv__operation_now_ns(op) < of->silent_until_ns;
 }
 
 void mouv__kill_add(mouv__operation_t *op) {
-    mouv__kills_t *kills = &op->client->kills;
-    if (op->kill_state != KILL_NONE) return;
-    bool hopeless = kills->refused || kill_is_silent(kills, op->attempt.server_id);
-    mouv__cut_add(op, kills->refused);
-    if (hopeless) return;
-    kill_push(&kills->to_kill, op, KILL_WAITING);
-    if (!kills->flush.queued) mouv__runtime_ready(mouv__client_runtime(op->client), &kills->flush);
+    mouv__kills_t *kills = &op->operations->kills;
+    if (op->kill_state != MOUV__KILL_NONE || kills->refused || kill_is_lately_silent(op)) return;
+    kill_push(&kills->to_kill, op, MOUV__KILL_WAITING);
+    kill_schedule(kills);
+}
+
+bool mouv__kill_is_refused(const mouv__operation_t *op) {
+    return op->operations->kills.refused;
 }
 
 void mouv__kill_remove(mouv__operation_t *op) {
-    mouv__kills_t *kills = &op->client->kills;
-    if (op->kill_state == KILL_WAITING) kill_pull(&kills->to_kill, op);
-    if (op->kill_state == KILL_KILLED) kill_pull(&kills->killed, op);
+    mouv__kills_t *kills = &op->operations->kills;
+    if (op->kill_state == MOUV__KILL_WAITING) kill_pull(&kills->to_kill, op);
+    if (op->kill_state == MOUV__KILL_KILLED) kill_pull(&kills->killed, op);
     op->kills = 0;
-    mouv__cut_remove(op);
-}
-
-/* --- the control connection
- * -------------------------------------------------------------------------------- */
-
-static void kill_control_ended(mouv__background_t *background, bool answered) {
-    mouv__kills_t *kills = &background->client->kills;
-    if (background->connection && answered)
-        background->connection->connected |= mouv__server_bit(background->server_id);
-    else if (background->connection)
-        background->connection->connected &= ~mouv__server_bit(background->server_id);
-    mouv__pool_leave_control(background->client, &kills->control);
-    if (kills->to_kill && !kills->flush.queued)
-        mouv__runtime_ready(mouv__client_runtime(background->client), &kills->flush);
-}
-
-static void kill_prepare_ended(mouv__background_t *background) {
-    if (background->ok) mouv__breaker_heard(background->client, background->server_id);
-    kill_control_ended(background, background->ok);
-}
-
-void mouv__kill_prepare(mouv__kills_t *kills, uint32_t server_id) {
-    uint64_t bit = mouv__server_bit(server_id);
-    if (kills->prepared & bit || kills->refused || kills->control.busy || server_id == 0) return;
-    mouv__background_t *background = mouv__alloc(sizeof(*background));
-    if (!background) return;
-    kills->prepared |= bit;
-    background->server_id = server_id;
-    mouv__background_submit(kills->client, background, &kills->control,
-                            mouv__background_connect_run, kill_prepare_ended, NULL);
 }
 
 bool mouv__kill_is_silent(const mouv__operation_t *op) {
-    const mouv__control_t *control = &op->client->kills.control;
-    return op->attempt.session && op->attempt.session->kills > 0 && control->busy &&
-           control->connection &&
-           (control->connection->connected & mouv__server_bit(op->attempt.server_id));
+    const mouv__operations_t *operations = op->operations;
+    const mouv__server_session_t *session = op->attempt.exchange.session;
+    const mouv__connection_t *connection = kill_connection(operations);
+    return session && session->kills > 0 && operations->kills.out && connection &&
+           mouv__connection_is_ready(connection, op->checkout.server_id);
 }
 
-bool mouv__kill_thinks_silent(const mouv__kills_t *kills, const mouv__operation_t *op) {
-    return mouv__kill_is_silent(op) || kill_is_silent(kills, op->attempt.server_id);
+bool mouv__kill_thinks_silent(const mouv__operation_t *op) {
+    return mouv__kill_is_silent(op) || kill_is_lately_silent(op);
 }
 
-void mouv__kill_drop(mouv__kills_t *kills) {
-    mouv__interruptible_interrupt(kills->control.connection->interruptible, kills->kill_number);
+void mouv__kill_drop(mouv__operations_t *operations) {
+    struct mouv__killing *out = operations->kills.out;
+    if (out) operations->pool->transport->ops->cut(&out->exchange);
 }
 
-void mouv__kill_heard(mouv__kills_t *kills, uint32_t server_id) {
-    kills->silent &= ~mouv__server_bit(server_id);
+/* --- the exchange ----------------------------------------------------------------------------- */
+
+static void kill_free(struct mouv__killing *killing) {
+    bson_destroy(killing->exchange.reply);
+    bson_destroy(killing->command);
+    mouv__free(killing);
 }
 
-/* --- the command ----------------------------------------------------------------------------- */
-
-static void kill_run(mouv__job_t *job) {
-    kill_t *kill = (kill_t *)job;
-    mouv__background_t *background = &kill->background;
-    if (!mouv__connection_open(background->connection, background->driver_pool, &background->error))
-        return;
-    mouv__events_t *events = mouv__listener_events(background->driver_pool->listener);
-    mouv__events_enter(events, 0, "admin", kill->command);
-    mouv__connection_begin(background->connection, background->driver_pool, kill->number,
-                           KILL_LIMIT_MS);
-    background->ok = mongoc_client_command_simple_with_server_id(
-        background->connection->client, "admin", kill->command, NULL, background->server_id, NULL,
-        &background->error);
-    kill->was_cut = mouv__connection_end(background->connection, background->ok);
-    mouv__events_leave(events);
+static void kill_discard(mouv__exchange_t *exchange) {
+    kill_free((struct mouv__killing *)exchange);
 }
 
-static void kill_free(mouv__background_t *background) {
-    bson_destroy(((kill_t *)background)->command);
+static struct mouv__killing *kill_new(mouv__operations_t *operations, uint32_t server_id,
+                                      uint32_t victims, void (*done)(mouv__exchange_t *exchange)) {
+    struct mouv__killing *killing =
+        mouv__alloc(sizeof(*killing) + victims * sizeof(killing->sessions[0]));
+    if (!killing) return NULL;
+    killing->operations = operations;
+    killing->command = bson_new();
+    killing->exchange = (mouv__exchange_t){.server_id = server_id,
+                                           .database = "admin",
+                                           .command = killing->command,
+                                           .limit_ms = KILL_LIMIT_MS,
+                                           .done = done,
+                                           .discard = kill_discard};
+    return killing;
 }
+
+/* False: there was no memory or thread for it. */
+static bool kill_send(struct mouv__killing *killing) {
+    mouv__operations_t *operations = killing->operations;
+    mouv__transport_t *transport = operations->pool->transport;
+    const mouv__connection_t *connection = kill_connection(operations);
+    killing->was_connected =
+        connection && mouv__connection_is_ready(connection, killing->exchange.server_id);
+    operations->kills.out = killing;
+    if (transport->ops->control(transport, MOUV__CONTROL_KILL, &killing->exchange) == 0)
+        return true;
+    operations->kills.out = NULL;
+    return false;
+}
+
+static void kill_prepare_done(mouv__exchange_t *exchange) {
+    struct mouv__killing *killing = (struct mouv__killing *)exchange;
+    mouv__operations_t *operations = killing->operations;
+    operations->kills.out = NULL;
+    mouv__connection_note(exchange->connection, exchange->server_id, exchange->reply != NULL);
+    if (exchange->reply) mouv__breaker_heard(operations->pool, exchange->server_id);
+    kill_free(killing);
+    kill_schedule(&operations->kills);
+}
+
+void mouv__kill_prepare(mouv__operations_t *operations, uint32_t server_id) {
+    mouv__kills_t *kills = &operations->kills;
+    mouv__server_pool_t *of = mouv__server_pool_of(operations->pool, server_id);
+    if (!of || of->kill_prepared || kills->refused || kills->out) return;
+    struct mouv__killing *killing = kill_new(operations, server_id, 0, kill_prepare_done);
+    if (!killing) return;
+    of->kill_prepared = true;
+    BSON_APPEND_INT32(killing->command, "hello", 1);
+    killing->exchange.limit_ms = operations->pool->transport->connect_timeout_ms;
+    killing->exchange.quiet = killing->exchange.sets_up = true;
+    if (!kill_send(killing)) kill_free(killing);
+}
+
+/* --- its answer ------------------------------------------------------------------------------- */
+
+static void kill_on_again(mouv__timer_t *timer) {
+    mouv__kills_t *kills = mouv__container_of(timer, mouv__kills_t, again);
+    MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill) {
+        if (op->kills >= KILLS_MAX || kill_is_lately_silent(op)) continue;
+        kill_pull(&kills->killed, op);
+        kill_push(&kills->to_kill, op, MOUV__KILL_WAITING);
+    }
+    kill_schedule(kills);
+}
+
+static void kill_start_again(mouv__kills_t *kills, int64_t pause_ns) {
+    mouv_runtime_t *runtime = mouv__client_runtime(kills->operations->client);
+    mouv__timer_start(runtime, &kills->again, mouv__clock_now_ns(runtime) + pause_ns,
+                      kill_on_again);
+}
+
+/* Those who are not back yet are killed again after a pause that suits the most impatient. */
+static void kill_plan_again(mouv__kills_t *kills) {
+    uint8_t least = KILLS_MAX;
+    MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill)
+        if (op->kills < least) least = op->kills;
+    if (least >= KILLS_MAX || kills->refused) return;
+    kill_start_again(kills, FIRST_PAUSE_NS << (2 * (least > 0 ? least - 1 : 0)));
+}
+
+static void kill_note_refusal(mouv__operations_t *operations, const mouv_error_t *error) {
+    if (mouv__error_code_is_retryable(error->server_code)) return;
+    operations->kills.refused = true;
+    mouv__log(MOUV_LOG_DEBUG, "killSessions is refused: %s", error->message);
+    operations->kills.on_refused(operations);
+}
+
+/* Whether the server has said anything, and what follows from it. */
+static bool kill_note_answer(const struct mouv__killing *killing) {
+    const mouv__exchange_t *exchange = &killing->exchange;
+    mouv__operations_t *operations = killing->operations;
+    mouv__server_pool_t *of = mouv__server_pool_of(operations->pool, exchange->server_id);
+    mouv_error_t error = {0};
+    if (exchange->reply && !exchange->ok) mouv__error_from_reply(&error, exchange->reply);
+    if (error.code == MOUV_ESERVER) kill_note_refusal(operations, &error);
+    bool in_time = operations->pool->transport->cuts; /* or it would have been cut */
+    if (of && in_time && exchange->reply && killing->was_connected) of->kill_ns = exchange->took_ns;
+    if (of && exchange->cut)
+        of->silent_until_ns = mouv__client_now_ns(operations->client) + SILENCE_NS;
+    bool answered = exchange->reply && !exchange->cut;
+    if (answered) mouv__breaker_heard(operations->pool, exchange->server_id);
+    return answered;
+}
+
+static void kill_done(mouv__exchange_t *exchange) {
+    struct mouv__killing *killing = (struct mouv__killing *)exchange;
+    mouv__operations_t *operations = killing->operations;
+    int64_t now_ns = mouv__client_now_ns(operations->client);
+    operations->kills.out = NULL;
+    bool answered = kill_note_answer(killing);
+    mouv__connection_note(exchange->connection, exchange->server_id, answered);
+    for (uint32_t i = 0; i < killing->count; i++) {
+        mouv__server_session_t *session = killing->sessions[i];
+        mouv__connection_t *connection = session->connection;
+        mouv__server_session_killed(session, answered, now_ns);
+        if (session->kills == 0) mouv__pool_serve(operations->pool, connection);
+    }
+    kill_free(killing);
+    kill_plan_again(&operations->kills);
+    kill_schedule(&operations->kills);
+    mouv__pool_pump(operations->pool);
+}
+
+/* --- the flush -------------------------------------------------------------------------------- */
 
 static void kill_append_victim(bson_t *sessions, uint32_t index,
                                const mouv__server_session_t *session) {
@@ -169,123 +247,60 @@ static void kill_append_victim(bson_t *sessions, uint32_t index,
 }
 
 /* Moves every operation that waits on this server to `killed` and into the command. */
-static void kill_collect(mouv__kills_t *kills, kill_t *kill) {
+static void kill_collect(mouv__kills_t *kills, struct mouv__killing *killing) {
     bson_t sessions;
-    kill->command = bson_new();
-    mouv__append_array_begin(kill->command, "killSessions", &sessions);
-    for (mouv__operation_t *op = kills->to_kill, *next; op && kill->count < VICTIMS_MAX;
-         op = next) {
-        next = op->kill_next;
-        if (op->attempt.server_id != kill->background.server_id) continue;
-        kill_append_victim(&sessions, kill->count, op->attempt.session);
-        op->attempt.session->kills++;
-        kill->sessions[kill->count++] = op->attempt.session;
+    mouv__append_array_begin(killing->command, "killSessions", &sessions);
+    MOUV__LIST_EACH(&kills->to_kill, mouv__operation_t, op, kill) {
+        mouv__server_session_t *session = op->attempt.exchange.session;
+        if (killing->count == VICTIMS_MAX) break;
+        if (op->checkout.server_id != killing->exchange.server_id) continue;
+        kill_append_victim(&sessions, killing->count, session);
+        mouv__server_session_kill(session);
+        killing->sessions[killing->count++] = session;
         op->kills++;
-        if (kills->client->events) mouv__events_killed(op);
+        mouv__tell_operation(op, MOUV__EVENT_OPERATION_KILLED);
         kill_pull(&kills->to_kill, op);
-        kill_push(&kills->killed, op, KILL_KILLED);
+        kill_push(&kills->killed, op, MOUV__KILL_KILLED);
     }
-    bson_append_array_end(kill->command, &sessions);
+    bson_append_array_end(killing->command, &sessions);
 }
 
-/* --- its answer ------------------------------------------------------------------------------ */
-
-static void kill_on_again(mouv__timer_t *timer) {
-    mouv__kills_t *kills = (mouv__kills_t *)((char *)timer - offsetof(mouv__kills_t, again));
-    for (mouv__operation_t *op = kills->killed, *next; op; op = next) {
-        next = op->kill_next;
-        if (op->kills >= KILLS_MAX) continue;
-        kill_pull(&kills->killed, op);
-        kill_push(&kills->to_kill, op, KILL_WAITING);
-    }
-    if (kills->to_kill && !kills->flush.queued)
-        mouv__runtime_ready(mouv__client_runtime(kills->client), &kills->flush);
-}
-
-/* Those who are not back yet are killed again after a pause that suits the most impatient. */
-static void kill_plan_again(mouv__kills_t *kills) {
-    uint8_t least = KILLS_MAX;
-    for (mouv__operation_t *op = kills->killed; op; op = op->kill_next)
-        if (op->kills < least) least = op->kills;
-    if (least >= KILLS_MAX || kills->refused) return;
-    mouv_runtime_t *runtime = mouv__client_runtime(kills->client);
-    int64_t pause_ns = FIRST_PAUSE_NS << (2 * (least > 0 ? least - 1 : 0));
-    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + pause_ns, kill_on_again);
-}
-
-/* There was no memory for the command. */
-static void kill_plan_flush(mouv__kills_t *kills) {
-    mouv_runtime_t *runtime = mouv__client_runtime(kills->client);
-    mouv__timer_start(runtime, &kills->again, mouv__now_ns(runtime) + FIRST_PAUSE_NS,
-                      kill_on_again);
-}
-
-static void kill_note_refusal(mouv__kills_t *kills, const mouv_error_t *error) {
-    if (mouv__code_is_retryable(error->server_code)) return;
-    kills->refused = true;
-    mouv__log(MOUV_LOG_DEBUG, "killSessions is refused: %s", error->message);
-    mouv__cut_hurry(&kills->client->cuts);
-}
-
-/* Whether the server has said anything, and what follows from it. */
-static bool kill_note_answer(mouv__kills_t *kills, const kill_t *kill) {
-    int64_t now_ns = mouv__client_now_ns(kills->client);
-    uint64_t bit = mouv__server_bit(kill->background.server_id);
-    mouv_error_t error = {0};
-    if (!kill->background.ok) mouv__error_from_driver(&error, &kill->background.error);
-    if (error.code == MOUV_ESERVER) kill_note_refusal(kills, &error);
-    bool answered = kill->background.ok || error.code == MOUV_ESERVER;
-    if (answered && (kills->control.connection->connected & bit))
-        kills->rtt_ns = now_ns - kill->began_ns;
-    if (kill->was_cut) {
-        kills->silent |= bit;
-        kills->silent_until_ns = now_ns + SILENCE_NS;
-    }
-    if (answered && !kill->was_cut) mouv__breaker_heard(kills->client, kill->background.server_id);
-    return answered && !kill->was_cut;
-}
-
-static void kill_ended(mouv__background_t *background) {
-    kill_t *kill = (kill_t *)background;
-    mouv_client_t *client = background->client;
-    mouv__kills_t *kills = &client->kills;
-    bool answered = background->connection && kill_note_answer(kills, kill);
-    for (uint32_t i = 0; i < kill->count; i++) {
-        mouv__server_session_t *session = kill->sessions[i];
-        if (!answered) session->dirty = session->doomed = true;
-        if (--session->kills > 0) continue;
-        if (session->parked) mouv__server_session_give_back(session, mouv__client_now_ns(client));
-        mouv__pool_serve(client, session->connection);
-    }
-    kill_plan_again(kills);
-    kill_control_ended(background, answered);
+static void kill_put_back(mouv__kills_t *kills, const struct mouv__killing *killing) {
+    for (uint32_t i = 0; i < killing->count; i++) killing->sessions[i]->kills--;
+    kill_start_again(kills, FIRST_PAUSE_NS);
 }
 
 static void kill_flush(mouv__ready_t *ready) {
-    mouv__kills_t *kills = (mouv__kills_t *)((char *)ready - offsetof(mouv__kills_t, flush));
-    if (!kills->to_kill || kills->control.busy) return; /* kill_ended() comes back here */
-    kill_t *kill = mouv__alloc(sizeof(*kill) + VICTIMS_MAX * sizeof(kill->sessions[0]));
-    if (!kill) {
-        kill_plan_flush(kills);
+    mouv__kills_t *kills = mouv__container_of(ready, mouv__kills_t, flush);
+    mouv__operation_t *first = MOUV__LIST_FIRST(&kills->to_kill, mouv__operation_t, kill);
+    if (!first || kills->out) return; /* kill_done() comes back here */
+    struct mouv__killing *killing =
+        kill_new(kills->operations, first->checkout.server_id, VICTIMS_MAX, kill_done);
+    if (!killing) {
+        kill_start_again(kills, FIRST_PAUSE_NS);
         return;
     }
-    kill->background.server_id = kills->to_kill->attempt.server_id;
-    kill->number = ++kills->kill_number;
-    kill->began_ns = mouv__client_now_ns(kills->client);
-    kill_collect(kills, kill);
-    mouv__background_submit(kills->client, &kill->background, &kills->control, kill_run, kill_ended,
-                            kill_free);
+    killing->exchange.call_id = ++kills->number;
+    kill_collect(kills, killing);
+    if (kill_send(killing)) return;
+    kill_put_back(kills, killing);
+    kill_free(killing);
 }
 
 /* --- */
 
-void mouv__kill_init(mouv__kills_t *kills, mouv_client_t *client) {
-    kills->client = client;
-    kills->flush.run = kill_flush;
+void mouv__kill_init(mouv__operations_t *operations,
+                     void (*on_refused)(mouv__operations_t *operations)) {
+    operations->kills.operations = operations;
+    operations->kills.flush.run = kill_flush;
+    operations->kills.on_refused = on_refused;
 }
 
-void mouv__kill_close(mouv__kills_t *kills) {
-    mouv__timer_stop(mouv__client_runtime(kills->client), &kills->again);
-    while (kills->to_kill) kill_pull(&kills->to_kill, kills->to_kill);
-    while (kills->killed) kill_pull(&kills->killed, kills->killed);
+void mouv__kill_close(mouv__operations_t *operations) {
+    mouv__kills_t *kills = &operations->kills;
+    mouv__timer_stop(mouv__client_runtime(operations->client), &kills->again);
+    MOUV__LIST_EACH(&kills->to_kill, mouv__operation_t, op, kill) kill_pull(&kills->to_kill, op);
+    MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill) kill_pull(&kills->killed, op);
+    if (kills->out) operations->pool->transport->ops->abandon(&kills->out->exchange);
+    kills->out = NULL;
 }

@@ -11,15 +11,17 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
 #include "mongo/base/timeout.h"
 #include "mongo/operation/attempt.h"
 #include "mongo/operation/inquiry.h"
+#include "mongo/operation/limits.h"
 #include "mongo/operation/retry.h"
 #include "mongo/operation/state.h"
-#include "mongo/pool/queue.h"
+#include "mongo/operation/stop.h"
+#include "mongo/operation/tell.h"
+#include "mongo/pool/checkout.h"
+#include "mongo/pool/measure.h"
 #include "mongo/session/session.h"
-#include "mongo/topology/events.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -29,39 +31,36 @@
 /* How long a stopped write's answer is waited for before its outcome is called unknown. */
 #define WRITE_GRACE_NS (500 * MS_NS)
 
-/* --- states ---------------------------------------------------------------------------------- */
+/* --- states ----------------------------------------------------------------------------------- */
 
 #define BIT(state) (1u << MOUV__OP_##state)
 
-static const uint16_t may_follow[] = {
+static const uint8_t may_follow[] = {
     [MOUV__OP_NEW] = BIT(STARTED),
-    [MOUV__OP_STARTED] = BIT(SELECTING) | BIT(SETTLED),
-    [MOUV__OP_SELECTING] = BIT(QUEUED) | BIT(SETTLED),
-    [MOUV__OP_QUEUED] = BIT(RUNNING) | BIT(SELECTING) | BIT(SETTLED),
-    /* SELECTING: a retry, or the next command */
-    [MOUV__OP_RUNNING] = BIT(STOPPING) | BIT(LATE) | BIT(SELECTING) | BIT(SETTLED),
-    /* SELECTING: the server is asked what became of it */
-    [MOUV__OP_STOPPING] = BIT(LATE) | BIT(SELECTING) | BIT(SETTLED),
+    [MOUV__OP_STARTED] = BIT(WAITING) | BIT(SETTLED),
+    [MOUV__OP_WAITING] = BIT(RUNNING) | BIT(SETTLED),
+    /* WAITING: a retry, or the next command */
+    [MOUV__OP_RUNNING] = BIT(STOPPING) | BIT(LATE) | BIT(WAITING) | BIT(SETTLED),
+    /* WAITING: the server is asked what became of it */
+    [MOUV__OP_STOPPING] = BIT(LATE) | BIT(WAITING) | BIT(SETTLED),
     [MOUV__OP_LATE] = BIT(SETTLED),
     [MOUV__OP_SETTLED] = 0,
 };
 
-void mouv__operation_move(mouv__operation_t *op, mouv__op_state_t state) {
+static void operation_move(mouv__operation_t *op, mouv__op_state_t state) {
     (void)may_follow; /* only assertions read it */
     assert(may_follow[op->state] & (1u << state));
     op->state = (uint8_t)state;
 }
 
-static bool operation_is_on_worker(const mouv__operation_t *op) {
-    return op->state == MOUV__OP_RUNNING || op->state == MOUV__OP_STOPPING ||
-           op->state == MOUV__OP_LATE;
+/* Whether its exchange is out. */
+static bool operation_is_out(const mouv__operation_t *op) {
+    return op->state >= MOUV__OP_RUNNING && op->state <= MOUV__OP_LATE;
 }
 
-int32_t mouv__operation_wire_version(const mouv__operation_t *op) {
-    const mouv__server_t *server =
-        mouv__topology_server(op->client->pool.topology, op->attempt.server_id);
-    return server ? server->wire_version : MOUV__WIRE_VERSION_LABELS;
-}
+static void operation_arm(mouv__operation_t *op);
+static void operation_stop(mouv__operation_t *op, bool expired);
+static void operation_enter(mouv__operation_t *op);
 
 /* --- words ----------------------------------------------------------------------------------- */
 
@@ -76,8 +75,8 @@ static const char *operation_collection_of(const bson_t *command) {
 }
 
 void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size) {
-    const char *collection = operation_collection_of(op->command);
-    snprintf(text, size, "%s %s%s%s", op->row->name, op->database, collection ? "." : "",
+    const char *collection = operation_collection_of(op->parts.command);
+    snprintf(text, size, "%s %s%s%s", op->parts.row->name, op->database, collection ? "." : "",
              collection ? collection : "");
 }
 
@@ -103,16 +102,16 @@ static void operation_future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
     if (op->inquiry) return;          /* it was stopped before, and will soon have ended */
-    op->out_of_time = op->deadline_ns <= mouv__client_now_ns(op->client);
+    op->out_of_time = op->deadline_ns <= mouv__operation_now_ns(op);
     if (!op->out_of_time) mouv__client_stats(op->client)->cancels++;
-    mouv__operation_stop(op, false);
+    operation_stop(op, false);
 }
 
 static void operation_future_shorten(mouv__future_t *future, int64_t deadline_ns) {
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op) || op->inquiry || deadline_ns >= op->deadline_ns) return;
     op->deadline_ns = deadline_ns;
-    mouv__operation_arm(op);
+    operation_arm(op);
 }
 
 static void operation_future_deliver(mouv__future_t *future, bool whole) {
@@ -124,12 +123,12 @@ static void operation_future_release(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (op->release) op->release(op);
     mouv__free(op->first_error);
-    mouv__pin_free(op->pin);
-    mouv__session_detach(op);
+    mouv__pin_free(op->parts.pin);
+    mouv__session_detach(&op->parts);
     op->first_error = NULL;
     mouv__inquiry_free(op);
     mouv__client_let_go(op->client);
-    mouv__operation_unref_memory(op);
+    mouv__attempt_unref_memory(op);
 }
 
 static const mouv__future_ops_t future_ops = {
@@ -143,7 +142,7 @@ static const mouv__future_ops_t future_ops = {
 
 /* Lets the future go once neither a worker nor the ready queue can come back to it. */
 static void operation_let_go_if_over(mouv__operation_t *op) {
-    if (op->state != MOUV__OP_SETTLED || op->admit.queued || !op->held) return;
+    if (op->state != MOUV__OP_SETTLED || mouv__ready_is_queued(&op->admit) || !op->held) return;
     op->held = false;
     mouv__future_let_go(&op->future);
 }
@@ -197,10 +196,11 @@ mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operat
         return NULL;
     }
     op->client = client;
+    op->operations = mouv__client_ref_of(client)->operations;
     mouv__client_hold(client);
-    op->row = row;
+    op->parts.row = row;
     snprintf(op->database, sizeof(op->database), "%s", database);
-    op->retryable = (row->flags & MOUV__OP_RETRYABLE) != 0;
+    op->parts.retryable = (row->flags & MOUV__OP_RETRYABLE) != 0;
     op->deadline_ns = mouv__is_cleanup(op) ? MOUV__NEVER : mouv__current_deadline_ns();
     op->memory = 1;
     return op;
@@ -223,41 +223,42 @@ mouv_future_t mouv__operation_refuse(mouv__operation_t *op, int code, const char
 /* The user's maxTimeMS leaves the command: the lesser of it and the deadline is sent instead. */
 static void operation_take_max_time(mouv__operation_t *op) {
     bson_iter_t iter;
-    if (!(op->row->flags & MOUV__OP_MAX_TIME) && !op->own_limit) return;
-    if (!bson_iter_init_find(&iter, op->command, "maxTimeMS") || !BSON_ITER_HOLDS_NUMBER(&iter))
+    if (!(op->parts.row->flags & MOUV__OP_MAX_TIME) && !op->own_limit) return;
+    if (!bson_iter_init_find(&iter, op->parts.command, "maxTimeMS") ||
+        !BSON_ITER_HOLDS_NUMBER(&iter))
         return;
     int64_t max_time_ms = bson_iter_as_int64(&iter);
     if (max_time_ms <= 0 || max_time_ms > INT32_MAX) return; /* the server's to judge */
     bson_t *rest = bson_new();
-    bson_copy_to_excluding_noinit(op->command, rest, "maxTimeMS", NULL);
-    bson_destroy(op->command);
-    op->command = rest;
+    bson_copy_to_excluding_noinit(op->parts.command, rest, "maxTimeMS", NULL);
+    bson_destroy(op->parts.command);
+    op->parts.command = rest;
     op->user_max_time_ms = (int32_t)max_time_ms;
 }
 
-static void operation_admit(mouv__ready_t *ready) {
+static void operation_on_turn(mouv__ready_t *ready) {
     mouv__operation_t *op =
         (mouv__operation_t *)((char *)ready - offsetof(mouv__operation_t, admit));
     if (op->state == MOUV__OP_STARTED)
-        mouv__pool_enter(op->client, op);
+        operation_enter(op);
     else
         operation_let_go_if_over(op);
 }
 
 mouv_future_t mouv__operation_start(mouv__operation_t *op) {
     mouv_error_t error;
-    if (op->pin) mouv__pin_hold(op->pin); /* operation_future_release() gives it up */
-    if (op->user_session && mouv__session_begin_operation(op, &error) < 0)
+    if (op->parts.pin) mouv__pin_hold(op->parts.pin); /* operation_future_release() gives it up */
+    if (op->parts.session && mouv__session_begin_operation(&op->parts, &error) < 0)
         return mouv__operation_refuse(op, error.code, "%s", error.message);
     mouv_future_t handle = mouv__future_handle(&op->future);
     operation_take_max_time(op);
-    mouv__operation_drop_old_timeouts(op);
+    mouv__limits_drop_old_timeouts(op);
     op->held = true;
     mouv__future_hold(&op->future);
-    mouv__operation_move(op, MOUV__OP_STARTED);
+    operation_move(op, MOUV__OP_STARTED);
     op->number = ++mouv__client_stats(op->client)->started;
-    if (mouv__is_cleanup(op)) op->client->cleanups++;
-    op->admit.run = operation_admit;
+    if (mouv__is_cleanup(op)) op->operations->cleanups++;
+    op->admit.run = operation_on_turn;
     mouv__runtime_ready(mouv__client_runtime(op->client), &op->admit);
     return handle;
 }
@@ -268,32 +269,41 @@ void mouv__operation_start_detached(mouv__operation_t *op) {
 }
 
 void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
-    assert(!operation_is_on_worker(op) || op->attempt.connection == NULL || op->attempt.job.run);
-    bson_destroy(op->command);
-    op->command = command;
+    bson_destroy(op->parts.command);
+    op->parts.command = command;
     operation_take_max_time(op);
-    mouv__operation_drop_old_timeouts(op);
+    mouv__limits_drop_old_timeouts(op);
 }
 
-/* --- settling -------------------------------------------------------------------------------- */
+/* --- settling --------------------------------------------------------------------------------- */
 
 static void operation_count_end(mouv__operation_t *op, int code, const mouv_error_t *error) {
-    if (mouv__is_cleanup(op)) op->client->cleanups--;
+    if (mouv__is_cleanup(op)) op->operations->cleanups--;
     mouv__client_stats(op->client)->completed++;
     if (code < 0 && (op->out_of_time || code == MOUV_ETIMEDOUT || mouv_error_is_timeout(error)))
         mouv__client_stats(op->client)->timeouts++;
 }
 
-/* Completes the future. While a worker has the operation it is LATE, then SETTLED. */
+static void operation_list(mouv__operation_t *op) {
+    mouv__list_push_back(&op->operations->running, &op->running);
+    op->operations->running_count++;
+}
+
+static void operation_unlist(mouv__operation_t *op) {
+    if (!mouv__link_is_in_list(&op->running)) return;
+    mouv__list_remove(&op->operations->running, &op->running);
+    op->operations->running_count--;
+}
+
+/* Completes the future. While its exchange is out it is LATE, then SETTLED. */
 static void operation_settle(mouv__operation_t *op, int code, mouv_error_t *error) {
-    mouv__queue_remove(op);
+    bool out = operation_is_out(op) && op->attempt.exchange.connection != NULL;
     mouv__timer_stop(mouv__client_runtime(op->client), &op->timer);
-    mouv__session_end_operation(op);
+    mouv__session_end_operation(&op->parts, mouv__exchange_is_sent(&op->attempt.exchange));
     if (code < 0 && error->operation[0] == '\0')
         mouv__operation_text(op, error->operation, sizeof(error->operation));
-    bool worker = operation_is_on_worker(op) && op->attempt.connection != NULL;
-    if (worker) mouv__queue_push(&op->client->pool.running, op);
-    mouv__operation_move(op, worker ? MOUV__OP_LATE : MOUV__OP_SETTLED);
+    if (!out) operation_unlist(op);
+    operation_move(op, out ? MOUV__OP_LATE : MOUV__OP_SETTLED);
     operation_count_end(op, code, error);
     mouv__future_hold(&op->future);
     mouv__future_complete(&op->future, code, error);
@@ -304,8 +314,8 @@ static void operation_settle(mouv__operation_t *op, int code, mouv_error_t *erro
 
 /* Asks the maker what it came to. May be MOUV__AGAIN. */
 static int operation_ask_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
-    mouv__final_error(op, error);
-    mouv__transaction_label(op, error);
+    mouv__retry_last_word(op, error);
+    mouv__transaction_label(&op->parts, error);
     return op->finish ? op->finish(op, reply, error) : error->code;
 }
 
@@ -313,7 +323,7 @@ static void operation_why_stopped(const mouv__operation_t *op, mouv_error_t *err
     if (op->inquiry)
         mouv__inquiry_error(op, error);
     else
-        mouv__stopped_error(op, error);
+        mouv__retry_stopped_error(op, error);
 }
 
 /* Ends an operation that will not run any more, or not this time. */
@@ -324,34 +334,39 @@ static void operation_end_unanswered(mouv__operation_t *op, mouv_error_t *error)
     operation_settle(op, code, error);
 }
 
-void mouv__operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *error) {
+/* It is in the pool no more, and was granted nothing. */
+static void operation_fail_waiting(mouv__operation_t *op, const mouv_error_t *error) {
     mouv_error_t own = *error;
-    mouv__queue_remove(op);
-    if (op->attempt.session) { /* kept for a retry that does not come */
-        mouv__server_session_give_back(op->attempt.session, mouv__client_now_ns(op->client));
-        op->attempt.session = NULL;
-    }
+    mouv__attempt_drop_session(op); /* kept for a retry that does not come */
     operation_end_unanswered(op, &own);
 }
 
-/* --- back from the worker -------------------------------------------------------------------- */
+/* Its future is done now, whatever the exchange will bring. */
+static void operation_give_up(mouv__operation_t *op) {
+    mouv_error_t error = {0};
+    operation_why_stopped(op, &error);
+    if (mouv__is_write(op) && mouv__exchange_is_sent(&op->attempt.exchange))
+        op->maybe_stored = true;
+    operation_end_unanswered(op, &error);
+}
+
+/* --- back ------------------------------------------------------------------------------------- */
 
 static void operation_prepare_next_command(mouv__operation_t *op) {
     mouv__inquiry_end(op);
-    op->retries = op->connects = 0;
+    op->retries = 0;
     op->maybe_stored = false;
-    op->attempt.txn_number = 0;
-    op->attempt.avoid_id = 0;
+    op->parts.txn_number = 0;
+    op->checkout.avoid_id = 0;
     mouv__free(op->first_error);
     op->first_error = NULL;
 }
 
 static void operation_go_again(mouv__operation_t *op) {
-    mouv_client_t *client = op->client;
-    mouv__queue_remove(op);
+    operation_unlist(op);
     op->kills = 0;
-    if ((!op->stopped || op->inquiry) && mouv__client_is_open(client)) {
-        mouv__pool_enter(client, op);
+    if ((!op->stopped || op->inquiry) && mouv__client_is_open(op->client)) {
+        operation_enter(op);
         return;
     }
     mouv_error_t error = {0};
@@ -359,45 +374,63 @@ static void operation_go_again(mouv__operation_t *op) {
     operation_end_unanswered(op, &error);
 }
 
-/* What the answer says of the connection and the session. */
+/* An awaiter's deadline cancels what it waits for a moment before that has expired itself. */
+static bool operation_is_too_late(const mouv__operation_t *op) {
+    return op->stopped && op->deadline_ns != MOUV__NEVER &&
+           mouv__operation_now_ns(op) >= op->deadline_ns;
+}
+
+/* What the answer, or that there is none, says of the server. */
+static void operation_note_server(mouv__operation_t *op) {
+    const mouv__exchange_t *exchange = &op->attempt.exchange;
+    mouv__pool_t *pool = op->operations->pool;
+    if (exchange->reply && !exchange->unacknowledged)
+        mouv__breaker_heard(pool, exchange->server_id);
+    else if (!exchange->reply && (exchange->reached || !pool->transport->cuts) &&
+             operation_is_too_late(op))
+        mouv__breaker_missed(pool, exchange->server_id, op->began_ns);
+}
+
+/* ... and of the connection and the session. */
 static void operation_note_connection(mouv__operation_t *op, const mouv_error_t *error) {
-    mouv__attempt_t *attempt = &op->attempt;
-    uint64_t bit = mouv__server_bit(attempt->server_id);
-    bool answered = attempt->reply && !attempt->unacknowledged;
-    if (answered)
-        mouv__breaker_heard(op->client, attempt->server_id);
-    else if (!attempt->reply)
-        mouv__breaker_missed(op);
-    if (error->code == MOUV_ENETWORK || attempt->cut) {
-        attempt->connection->connected &= ~bit;
-        if (attempt->cut) attempt->connection->reconnect_id = attempt->server_id;
-        if (attempt->session) attempt->session->dirty = true;
-        if (attempt->session) attempt->session->dropped = attempt->reached && !attempt->reply;
-    } else if (attempt->reply) {
-        attempt->connection->connected |= bit;
-    }
+    const mouv__exchange_t *exchange = &op->attempt.exchange;
+    mouv__pool_t *pool = op->operations->pool;
+    bool lost = error->code == MOUV_ENETWORK || exchange->cut;
+    if (exchange->control >= 0)
+        mouv__connection_note(exchange->connection, exchange->server_id, exchange->reply && !lost);
+    else if (exchange->cut)
+        mouv__server_pool_cut_link(pool, exchange->connection, exchange->server_id);
+    else if (lost)
+        mouv__server_pool_drop_link(pool, exchange->connection, exchange->server_id,
+                                    MOUV_CONNECTION_CLOSED_ERROR);
+    else if (exchange->reply)
+        mouv__server_pool_note_link(pool, exchange->connection, exchange->server_id);
+    if (lost && exchange->session)
+        mouv__server_session_lost(exchange->session, exchange->reached && !exchange->reply);
 }
 
 static void operation_count_bytes(mouv__operation_t *op) {
+    const mouv__exchange_t *exchange = &op->attempt.exchange;
     mouv_client_stats_t *stats = mouv__client_stats(op->client);
-    if (mouv__attempt_is_sent(op)) stats->bytes_sent += op->command->len;
-    if (op->attempt.reply) stats->bytes_received += op->attempt.reply->len;
+    if (mouv__exchange_is_sent(exchange)) stats->bytes_sent += op->parts.command->len;
+    if (exchange->reply) stats->bytes_received += exchange->reply->len;
 }
 
-static void operation_give_connection_back(mouv_client_t *client, mouv__connection_t *connection) {
-    if (connection == client->pool.cleaner.connection)
-        mouv__pool_leave_control(client, &client->pool.cleaner);
-    else
-        mouv__pool_leave(client, connection);
+/* Gives everything of the attempt back but, for a retry, its session. */
+static void operation_end_attempt(mouv__operation_t *op, bool again) {
+    mouv__connection_t *connection = op->attempt.exchange.connection;
+    bool control = op->attempt.exchange.control >= 0;
+    mouv__attempt_end(op, again);
+    if (!control)
+        mouv__pool_leave(op->operations->pool, connection, op->checkout.server_id, op->number);
 }
 
 static void operation_back_late(mouv__operation_t *op) {
-    bson_t *reply = op->attempt.reply;
+    bson_t *reply = op->attempt.exchange.reply;
     if (reply && op->late) op->late(op, reply);
-    mouv__queue_remove(op);
-    mouv__connection_t *connection = mouv__attempt_end(op, false);
-    operation_give_connection_back(op->client, connection);
-    mouv__operation_move(op, MOUV__OP_SETTLED);
+    operation_unlist(op);
+    operation_end_attempt(op, false);
+    operation_move(op, MOUV__OP_SETTLED);
     operation_let_go_if_over(op);
 }
 
@@ -405,145 +438,276 @@ static bool operation_goes_again(mouv__operation_t *op, mouv_error_t *error) {
     return error->code < 0 && (mouv__retry(op, error) || mouv__inquiry_begin(op, error));
 }
 
-/* The same question as operation_goes_again(), of an attempt that asked what had become of the
- * write. */
-static bool operation_probe_goes_again(mouv__operation_t *op, mouv_error_t *error) {
+/* The same question of an attempt that asked what had become of the write. */
+static bool operation_inquiry_goes_again(mouv__operation_t *op, mouv_error_t *error) {
     bson_t *reply;
     mouv__inquiry_next_t next = mouv__inquiry_back(op, error, &reply);
     if (next == MOUV__INQUIRY_ENDED) {
-        bson_destroy(op->attempt.reply);
-        op->attempt.reply = reply;
+        bson_destroy(op->attempt.exchange.reply);
+        op->attempt.exchange.reply = reply;
     }
     return next == MOUV__INQUIRY_AGAIN;
 }
 
 static void operation_back_awaited(mouv__operation_t *op, mouv_error_t *error) {
-    mouv__attempt_t *attempt = &op->attempt;
+    mouv__exchange_t *exchange = &op->attempt.exchange;
     bool again =
-        op->inquiry ? operation_probe_goes_again(op, error) : operation_goes_again(op, error);
-    int code = again ? MOUV__AGAIN : operation_ask_finish(op, attempt->reply, error);
+        op->inquiry ? operation_inquiry_goes_again(op, error) : operation_goes_again(op, error);
+    int code = again ? MOUV__AGAIN : operation_ask_finish(op, exchange->reply, error);
     if (code == MOUV__AGAIN && !again) operation_prepare_next_command(op);
-    bson_destroy(attempt->reply);
-    attempt->reply = NULL;
-    mouv__connection_t *connection = mouv__attempt_end(op, again);
-    operation_give_connection_back(op->client, connection);
+    bson_destroy(exchange->reply);
+    exchange->reply = NULL;
+    operation_end_attempt(op, again);
     if (code == MOUV__AGAIN)
         operation_go_again(op);
     else
         operation_settle(op, code, error);
 }
 
-void mouv__operation_back(mouv__job_t *job) {
-    mouv__operation_t *op =
-        (mouv__operation_t *)((char *)job - offsetof(mouv__operation_t, attempt.job));
-    mouv_client_t *client = op->client;
+static void operation_back(mouv__exchange_t *exchange) {
+    mouv__operation_t *op = mouv__container_of(exchange, mouv__operation_t, attempt.exchange);
+    mouv__pool_t *pool = op->operations->pool;
     mouv_error_t error = {0};
-    mouv__client_hold(client);
-    mouv__kill_remove(op);
+    mouv__stop_remove(op);
     operation_count_bytes(op);
-    if (client->events) mouv__events_returned(op);
-    mouv__outcome(op, &error);
+    mouv__tell_operation(op, MOUV__EVENT_CLIENT_RETURNED);
+    mouv__retry_outcome(op, &error);
+    operation_note_server(op);
     operation_note_connection(op, &error);
-    if (op->user_session) mouv__session_observe_reply(op);
+    if (op->parts.session) mouv__session_observe_reply(&op->parts, exchange->reply, op->stopped);
     if (op->state == MOUV__OP_LATE)
         operation_back_late(op);
     else
         operation_back_awaited(op, &error);
-    mouv__pool_pump(client);
-    mouv__client_quiet(client);
-    mouv__client_let_go(client);
+    mouv__pool_pump(pool);
 }
 
-/* --- stopping -------------------------------------------------------------------------------- */
+/* --- in the pool ------------------------------------------------------------------------------ */
+
+static mouv__operation_t *operation_of_checkout(mouv__checkout_t *checkout) {
+    return mouv__container_of(checkout, mouv__operation_t, checkout);
+}
+
+/* What cannot be answered in the time that is left is not sent. */
+static bool operation_admit(mouv__checkout_t *checkout) {
+    mouv__operation_t *op = operation_of_checkout(checkout);
+    mouv_error_t why = {0}, error = {0};
+    if (mouv__limits_set(op, &why)) return true;
+    mouv__pool_withdraw(checkout, &why);
+    mouv__measure_server(checkout->pool, checkout->server_id);
+    if (!op->inquiry) op->stopped = op->expired = true;
+    operation_why_stopped(op, &error);
+    if (!op->inquiry)
+        mouv_error_set(&error, error.code, "timed out before anything was sent: %.400s",
+                       why.message);
+    operation_fail_waiting(op, &error);
+    return false;
+}
+
+static bool operation_granted(mouv__checkout_t *checkout, mouv__connection_t *connection) {
+    mouv__operation_t *op = operation_of_checkout(checkout);
+    if (op->deadline_ns != MOUV__NEVER && mouv__client_is_open(op->client)) {
+        mouv__kill_prepare(op->operations, checkout->server_id);
+        mouv__measure_unknown(checkout->pool, checkout->server_id);
+    }
+    mouv__retry_give_txn_number(op);
+    op->began_ns = mouv__operation_now_ns(op);
+    mouv__tell_operation(op, MOUV__EVENT_CLIENT_CHECKED_OUT); /* the worker may tell more at once */
+    int rc = mouv__attempt_begin(op, connection, operation_back);
+    if (rc < 0) {
+        mouv_error_t error = {0};
+        mouv__tell_operation(op, MOUV__EVENT_CLIENT_RETURNED);
+        mouv_error_set(&error, rc, "no thread or memory to run it");
+        operation_fail_waiting(op, &error);
+        return false;
+    }
+    operation_move(op, MOUV__OP_RUNNING);
+    operation_list(op);
+    if (op->timer.index) operation_arm(op);
+    return true;
+}
+
+static void operation_failed(mouv__checkout_t *checkout, const mouv_error_t *error) {
+    operation_fail_waiting(operation_of_checkout(checkout), error);
+}
+
+static void operation_waits(mouv__checkout_t *checkout) {
+    operation_arm(operation_of_checkout(checkout));
+}
+
+static const mouv__checkout_ops_t operation_checkout_ops = {
+    .admit = operation_admit,
+    .granted = operation_granted,
+    .failed = operation_failed,
+    .waits = operation_waits,
+};
+
+/* Why it may not even wait: 0 or a negative code. */
+static int operation_check_entry(const mouv__operation_t *op, mouv_error_t *error) {
+    bool lost = false;
+    if (op->parts.session) mouv__session_pinned(op->parts.session, &lost);
+    if (!mouv__client_is_open(op->client) && !mouv__is_cleanup(op))
+        return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
+    if (lost || (op->parts.pin && !mouv__pin_session(op->parts.pin)))
+        return mouv_error_set(error, MOUV_ECLOSED, "its session has ended with the client");
+    return 0;
+}
+
+static void operation_ask_pool(mouv__operation_t *op) {
+    mouv__checkout_t *checkout = &op->checkout;
+    checkout->ops = &operation_checkout_ops;
+    checkout->criteria = mouv__attempt_criteria(op);
+    checkout->session = mouv__attempt_pinned_session(op);
+    checkout->operation_id = op->number;
+    checkout->poll = mouv__is_poll(op);
+    checkout->poll_waits = checkout->poll && op->parts.pin;
+    checkout->cleanup = mouv__is_cleanup(op);
+    checkout->lasts = checkout->cleanup && op->deadline_ns != MOUV__NEVER;
+    checkout->has_deadline = op->deadline_ns != MOUV__NEVER;
+    checkout->one_limit = op->parts.has_timeout;
+    mouv__pool_enter(op->operations->pool, checkout);
+}
+
+/* It wants to run, for the first time or again. */
+static void operation_enter(mouv__operation_t *op) {
+    mouv_error_t error = {0};
+    mouv__future_hold(&op->future);
+    operation_move(op, MOUV__OP_WAITING);
+    if (operation_check_entry(op, &error) < 0)
+        operation_fail_waiting(op, &error);
+    else
+        operation_ask_pool(op);
+    /* most are out by now and need a timer only for a deadline */
+    if (op->state == MOUV__OP_WAITING) mouv__tell_operation(op, MOUV__EVENT_OPERATION_QUEUED);
+    if (op->state == MOUV__OP_WAITING ||
+        (op->state == MOUV__OP_RUNNING && op->deadline_ns != MOUV__NEVER))
+        operation_arm(op);
+    mouv__future_let_go(&op->future);
+}
+
+/* --- stopping --------------------------------------------------------------------------------- */
 
 static int64_t operation_next_alarm(const mouv__operation_t *op) {
     int64_t at = op->deadline_ns;
     if (at != MOUV__NEVER) at += DEADLINE_SLACK_NS;
     if (op->state == MOUV__OP_STOPPING) return op->grace_ns;
-    bool waiting = op->state == MOUV__OP_SELECTING || op->state == MOUV__OP_QUEUED;
-    return waiting && op->wait_ns < at ? op->wait_ns : at;
+    return op->state == MOUV__OP_WAITING && op->checkout.wait_ns < at ? op->checkout.wait_ns : at;
 }
 
 static void operation_on_timer(mouv__timer_t *timer) {
-    mouv__operation_t *op =
-        (mouv__operation_t *)((char *)timer - offsetof(mouv__operation_t, timer));
+    mouv__operation_t *op = mouv__container_of(timer, mouv__operation_t, timer);
     mouv_client_t *client = op->client;
-    int64_t now = mouv__client_now_ns(client);
+    int64_t now_ns = mouv__client_now_ns(client);
     mouv__client_hold(client);
     if (op->state == MOUV__OP_STOPPING) {
-        mouv__operation_give_up(op);
-    } else if (op->deadline_ns != MOUV__NEVER && now >= op->deadline_ns + DEADLINE_SLACK_NS) {
-        mouv__operation_stop(op, true);
+        operation_give_up(op);
+    } else if (op->deadline_ns != MOUV__NEVER && now_ns >= op->deadline_ns + DEADLINE_SLACK_NS) {
+        operation_stop(op, true);
     } else {
         mouv_error_t error = {0};
-        mouv__pool_explain(client, op, &error);
-        mouv__operation_fail_waiting(op, &error);
+        mouv__checkout_explain(&op->checkout, &error);
+        mouv__pool_withdraw(&op->checkout, &error);
+        operation_fail_waiting(op, &error);
     }
     mouv__client_quiet(client);
     mouv__client_let_go(client);
 }
 
-void mouv__operation_arm(mouv__operation_t *op) {
+/* Sets the timer to what matters in the present state. */
+static void operation_arm(mouv__operation_t *op) {
     mouv_runtime_t *runtime = mouv__client_runtime(op->client);
     int64_t at = operation_next_alarm(op);
-    if (at == MOUV__NEVER) {
+    if (at == MOUV__NEVER)
         mouv__timer_stop(runtime, &op->timer);
-        return;
-    }
-    if (mouv__timer_start(runtime, &op->timer, at, operation_on_timer) < 0)
+    else if (mouv__timer_start(runtime, &op->timer, at, operation_on_timer) < 0)
         mouv__log(MOUV_LOG_WARNING, "no memory for the timer of an operation");
 }
 
-void mouv__operation_give_up(mouv__operation_t *op) {
-    mouv_error_t error = {0};
-    operation_why_stopped(op, &error);
-    if (mouv__is_write(op) && mouv__attempt_is_sent(op)) op->maybe_stored = true;
-    operation_end_unanswered(op, &error);
-}
-
-static void operation_stop_on_worker(mouv__operation_t *op) {
-    if (mouv__attempt_stop(op)) { /* nothing was sent, nothing will be */
-        mouv__operation_give_up(op);
+static void operation_stop_running(mouv__operation_t *op) {
+    if (mouv__exchange_withdraw(&op->attempt.exchange)) { /* nothing was sent, nothing will be */
+        operation_give_up(op);
         return;
     }
-    mouv__kill_add(op);
+    mouv__stop_add(op);
     if (!mouv__is_write(op) || op->inquiry) {
-        mouv__operation_give_up(op);
+        operation_give_up(op);
         return;
     }
-    mouv__operation_move(op, MOUV__OP_STOPPING);
-    op->grace_ns = mouv__client_now_ns(op->client) + WRITE_GRACE_NS;
-    mouv__operation_arm(op);
+    operation_move(op, MOUV__OP_STOPPING);
+    op->grace_ns = mouv__operation_now_ns(op) + WRITE_GRACE_NS;
+    operation_arm(op);
 }
 
-void mouv__operation_stop(mouv__operation_t *op, bool expired) {
+static void operation_stop_waiting(mouv__operation_t *op) {
+    const mouv__checkout_t *checkout = &op->checkout;
+    mouv__pool_t *pool = op->operations->pool;
+    mouv_error_t error = {0}, wait = {0};
+    if (checkout->state == MOUV__CHECKOUT_QUEUED && operation_is_too_late(op))
+        mouv__breaker_waited(pool, checkout->server_id,
+                             checkout->select_ns - pool->selection_timeout_ms * MS_NS);
+    operation_why_stopped(op, &error);
+    mouv__checkout_explain(checkout, &wait);
+    if (wait.code < 0 && !op->inquiry)
+        mouv_error_set(&error, error.code, "%s %s: %.400s", mouv_error_message(error.code),
+                       op->retries > 0 ? "while waiting to retry" : "before anything was sent",
+                       wait.message);
+    mouv__pool_withdraw(&op->checkout, &error);
+    operation_fail_waiting(op, &error);
+}
+
+/* Cancelled, or its own deadline has come. */
+static void operation_stop(mouv__operation_t *op, bool expired) {
     if (op->state >= MOUV__OP_STOPPING || op->state == MOUV__OP_NEW) return;
     if (!op->inquiry) {
         op->stopped = true;
         op->expired = expired;
     }
-    if (op->state == MOUV__OP_RUNNING) {
-        operation_stop_on_worker(op);
-        return;
-    }
-    mouv_error_t error = {0}, wait = {0};
-    if (op->state == MOUV__OP_QUEUED) mouv__breaker_waited(op);
-    operation_why_stopped(op, &error);
-    mouv__pool_explain(op->client, op, &wait);
-    if (wait.code < 0 && !op->inquiry)
-        mouv_error_set(&error, error.code, "%s %s: %.400s", mouv_error_message(error.code),
-                       op->retries > 0 ? "while waiting to retry" : "before anything was sent",
-                       wait.message);
-    mouv__operation_fail_waiting(op, &error);
+    if (op->state == MOUV__OP_RUNNING)
+        operation_stop_running(op);
+    else
+        operation_stop_waiting(op);
 }
 
-void mouv__operation_leave_behind(mouv__operation_t *op) {
-    if (op->state != MOUV__OP_LATE) {
-        op->stopped = true;
-        mouv__operation_give_up(op);
+/* --- pins ------------------------------------------------------------------------------------- */
+
+mouv__pin_t *mouv__operation_keep_pin(mouv__operation_t *op) {
+    return mouv__pin_new(op->client, op->attempt.exchange.session, op->checkout.server_id);
+}
+
+mouv__pin_t *mouv__operation_keep_poll_pin(mouv__operation_t *op) {
+    return mouv__pin_new_for_polls(op->operations->pool, op->attempt.exchange.session,
+                                   op->checkout.server_id);
+}
+
+/* --- all of a client -------------------------------------------------------------------------- */
+
+void mouv__operations_init(mouv__operations_t *operations, mouv_client_t *client,
+                           mouv__pool_t *pool) {
+    operations->client = client;
+    operations->pool = pool;
+    mouv__client_ref_of(client)->operations = operations;
+    mouv__stop_init(operations);
+}
+
+void mouv__operations_stop(mouv__operations_t *operations) {
+    MOUV__LIST_EACH(&operations->running, mouv__operation_t, op, running)
+        mouv__future_cancel(&op->future);
+}
+
+void mouv__operations_leave_behind(mouv__operations_t *operations) {
+    MOUV__LIST_EACH(&operations->running, mouv__operation_t, op, running) {
+        mouv__stop_remove(op);
+        if (op->state != MOUV__OP_LATE) {
+            op->stopped = true;
+            operation_give_up(op);
+        }
+        mouv__attempt_abandon(op);
+        operation_unlist(op);
+        operation_move(op, MOUV__OP_SETTLED);
+        operation_let_go_if_over(op);
     }
-    mouv__attempt_abandon(op);
-    mouv__queue_remove(op);
-    mouv__operation_move(op, MOUV__OP_SETTLED);
-    operation_let_go_if_over(op);
+}
+
+void mouv__operations_close(mouv__operations_t *operations) {
+    mouv__stop_close(operations);
 }

@@ -6,13 +6,12 @@
 #include <stdio.h>
 
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
-#include "mongo/operation/attempt.h"
 #include "mongo/operation/state.h"
 #include "mongo/session/session.h"
 
-void mouv__stopped_error(const mouv__operation_t *op, mouv_error_t *error) {
+void mouv__retry_stopped_error(const mouv__operation_t *op, mouv_error_t *error) {
     if (op->expired)
         mouv_error_set(error, MOUV_ETIMEDOUT, "timed out");
     else
@@ -45,7 +44,7 @@ static int retry_stopped_code(const mouv__operation_t *op, const mouv_error_t *e
 
 static void retry_turn_into_stopped(const mouv__operation_t *op, mouv_error_t *error) {
     int code = retry_stopped_code(op, error);
-    if (mouv__is_write(op) && op->multi)
+    if (mouv__is_write(op) && op->parts.multi)
         retry_make_unknown(error, code, "stopped on the server, some of it may have been done");
     else
         error->code = code;
@@ -53,14 +52,14 @@ static void retry_turn_into_stopped(const mouv__operation_t *op, mouv_error_t *e
 
 /* ok: 1, but a write may have failed all the same. */
 static void retry_outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
-    const bson_t *reply = op->attempt.reply;
+    const bson_t *reply = op->attempt.exchange.reply;
     bool in_concern;
     if (!mouv__error_from_write_reply(error, reply, &in_concern)) return;
     if (!retry_was_stopped(op, error)) return;
     int code = retry_stopped_code(op, error);
-    if (in_concern && !mouv__reply_did_nothing(reply))
+    if (in_concern && !mouv__error_reply_did_nothing(reply))
         retry_make_unknown(error, code, "stored, but its confirmation was not waited for");
-    else if (!mouv__reply_did_something(reply))
+    else if (!mouv__error_reply_did_something(reply))
         error->code = code;
     else
         error->cause = code; /* a part is stored: the server's error, for this reason */
@@ -69,22 +68,22 @@ static void retry_outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
 /* There is no answer, because mouv did not wait for it any longer. */
 static void retry_turn_into_interrupted(mouv__operation_t *op, mouv_error_t *error) {
     *error = (mouv_error_t){0};
-    mouv__stopped_error(op, error);
-    if (mouv__is_write(op) && op->attempt.reached) op->maybe_stored = true;
+    mouv__retry_stopped_error(op, error);
+    if (mouv__is_write(op) && op->attempt.exchange.reached) op->maybe_stored = true;
 }
 
-void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
-    const mouv__attempt_t *attempt = &op->attempt;
-    if (attempt->ok) {
+void mouv__retry_outcome(mouv__operation_t *op, mouv_error_t *error) {
+    const mouv__exchange_t *exchange = &op->attempt.exchange;
+    if (exchange->ok) {
         if (mouv__is_write(op)) retry_outcome_of_write(op, error);
         return;
     }
-    if (!attempt->reply) {
-        mouv__error_from_driver(error, &attempt->error);
-        if (attempt->cut && op->stopped) retry_turn_into_interrupted(op, error);
+    if (!exchange->reply) {
+        mouv__error_from_driver(error, &exchange->error);
+        if (exchange->cut && op->stopped) retry_turn_into_interrupted(op, error);
         return;
     }
-    mouv__error_from_reply(error, attempt->reply);
+    mouv__error_from_reply(error, exchange->reply);
     if (retry_was_stopped(op, error)) retry_turn_into_stopped(op, error);
 }
 
@@ -92,7 +91,7 @@ void mouv__outcome(mouv__operation_t *op, mouv_error_t *error) {
 
 static bool retry_read_may_retry(const mouv_error_t *error) {
     return error->code == MOUV_ENETWORK ||
-           (error->code == MOUV_ESERVER && mouv__code_is_retryable(error->server_code));
+           (error->code == MOUV_ESERVER && mouv__error_code_is_retryable(error->server_code));
 }
 
 static bool retry_write_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
@@ -100,7 +99,7 @@ static bool retry_write_may_retry(const mouv__operation_t *op, const mouv_error_
         return true;
     return error->code == MOUV_ESERVER &&
            mouv__operation_wire_version(op) < MOUV__WIRE_VERSION_LABELS &&
-           mouv__code_is_retryable(error->server_code);
+           mouv__error_code_is_retryable(error->server_code);
 }
 
 /* An answer that was no answer: nobody knows what the next one would be. */
@@ -109,10 +108,10 @@ static bool retry_is_malformed(const mouv_error_t *error) {
 }
 
 static bool retry_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
-    if (!op->retryable || op->stopped || retry_is_malformed(error)) return false;
-    if (op->retries > 0 && !op->has_timeout) return false; /* with it, until the time is up */
-    if (mouv__is_write(op)) return op->attempt.txn_number > 0 && retry_write_may_retry(op, error);
-    return op->client->retry_reads && retry_read_may_retry(error);
+    if (!op->parts.retryable || op->stopped || retry_is_malformed(error)) return false;
+    if (op->retries > 0 && !op->parts.has_timeout) return false; /* with it, until the time is up */
+    if (mouv__is_write(op)) return op->parts.txn_number > 0 && retry_write_may_retry(op, error);
+    return op->operations->retry_reads && retry_read_may_retry(error);
 }
 
 /* Whether libmongoc failed before it had given anything to a connection. */
@@ -130,13 +129,13 @@ static bool retry_is_in_concern(const mouv_error_t *error) {
 
 /* Ended by a change of the server's state, which does not say that nothing was done before. */
 static bool retry_is_half_way(const mouv_error_t *error) {
-    return error->code == MOUV_ESERVER && mouv__code_is_half_way(error->server_code) &&
+    return error->code == MOUV_ESERVER && mouv__error_code_is_half_way(error->server_code) &&
            !mouv_error_has_label(error, "NoWritesPerformed");
 }
 
 static void retry_note_maybe_stored(mouv__operation_t *op, const mouv_error_t *error) {
     bool lost = error->code == MOUV_ENETWORK && !retry_was_not_sent(error) &&
-                mouv__attempt_is_sent(op) && op->attempt.reached;
+                mouv__exchange_is_sent(&op->attempt.exchange) && op->attempt.exchange.reached;
     if (mouv__is_write(op) && (lost || retry_is_in_concern(error) || retry_is_half_way(error)))
         op->maybe_stored = true;
 }
@@ -148,18 +147,17 @@ bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
     if (op->first_error) *op->first_error = *error;
     if (op->retries < UINT8_MAX) op->retries++;
     mouv__client_stats(op->client)->retries++;
-    op->attempt.avoid_id = op->attempt.server_id;
+    op->checkout.avoid_id = op->checkout.server_id;
     return true;
 }
 
-void mouv__give_txn_number(mouv__operation_t *op) {
-    mouv_client_t *client = op->client;
-    if (!mouv__is_write(op) || !op->retryable || !client->retry_writes ||
-        op->attempt.txn_number > 0)
+void mouv__retry_give_txn_number(mouv__operation_t *op) {
+    if (!mouv__is_write(op) || !op->parts.retryable || !op->operations->retry_writes ||
+        op->parts.txn_number > 0)
         return;
-    if (mouv__operation_is_unacknowledged(op)) return;
-    if (mouv__topology_retries_writes(client->pool.topology))
-        op->attempt.txn_number = ++client->txn_number;
+    if (mouv__session_is_unacknowledged(&op->parts, op->client)) return;
+    if (mouv__topology_retries_writes(op->operations->pool->topology))
+        op->parts.txn_number = ++mouv__client_ref_of(op->client)->txn_number;
 }
 
 /* --- the last word --------------------------------------------------------------------------- */
@@ -173,21 +171,21 @@ static bool retry_first_counts(const mouv_error_t *error) {
 /* Whether this answer also tells what became of an earlier attempt with the same txnNumber. */
 static bool retry_is_definite(const mouv_error_t *error) {
     return retry_is_in_concern(error) ||
-           (error->code == MOUV_ESERVER && !mouv__code_is_retryable(error->server_code));
+           (error->code == MOUV_ESERVER && !mouv__error_code_is_retryable(error->server_code));
 }
 
 /* What a transaction did before its commit is not stored. */
 static bool retry_is_undone(const mouv__operation_t *op) {
-    return op->in_transaction && !op->multi;
+    return op->parts.in_transaction && !op->parts.multi;
 }
 
 /* What servers cannot, or do not yet, say themselves of a retryable write: a commit is one too. */
 static void retry_label_retryable(const mouv__operation_t *op, mouv_error_t *error) {
-    if (!mouv__is_write(op) || retry_is_undone(op) || op->attempt.txn_number == 0) return;
+    if (!mouv__is_write(op) || retry_is_undone(op) || op->parts.txn_number == 0) return;
     if (retry_write_may_retry(op, error)) mouv__error_add_label(error, "RetryableWriteError");
 }
 
-void mouv__final_error(mouv__operation_t *op, mouv_error_t *error) {
+void mouv__retry_last_word(mouv__operation_t *op, mouv_error_t *error) {
     if (error->code >= 0) return;
     if (op->first_error && retry_first_counts(error)) *error = *op->first_error;
     retry_label_retryable(op, error);

@@ -8,7 +8,7 @@
 #include "mongo/operation/operation.h"
 
 /** Classifies the attempt that has come back into `error` (code 0: success), see error.h. */
-void mouv__outcome(mouv__operation_t *op, mouv_error_t *error);
+void mouv__retry_outcome(mouv__operation_t *op, mouv_error_t *error);
 
 /** Whether this failure allows a second attempt; if so the operation is made ready for it. */
 bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error);
@@ -17,12 +17,12 @@ bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error);
  * The last word on a failure, after every attempt: brings in the first attempt's error and what is
  * not known of a write.
  */
-void mouv__final_error(mouv__operation_t *op, mouv_error_t *error);
+void mouv__retry_last_word(mouv__operation_t *op, mouv_error_t *error);
 
 /** The error of an operation that was cancelled or has expired. */
-void mouv__stopped_error(const mouv__operation_t *op, mouv_error_t *error);
+void mouv__retry_stopped_error(const mouv__operation_t *op, mouv_error_t *error);
 
 /** Gives a retryable write its txnNumber, where the deployment takes one. */
-void mouv__give_txn_number(mouv__operation_t *op);
+void mouv__retry_give_txn_number(mouv__operation_t *op);
 
 #endif

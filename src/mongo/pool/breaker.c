@@ -1,118 +1,154 @@
 /*
  * Breakers.
- *
- *   CLOSED --deadlines missed, no answer--> ASKED --nor to a ping--> OPEN
- *   ASKED, OPEN --any answer, or the monitor has lost the server--> CLOSED
  */
 #include "mongo/pool/breaker.h"
 
+#include <assert.h>
 #include <stddef.h>
 
-#include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
-#include "mongo/operation/operation.h"
-#include "mongo/operation/state.h"
-#include "mongo/pool/establish.h"
-#include "mongo/transport/threads/background.h"
+#include "mongo/pool/pool.h"
 
 #define MS_NS INT64_C(1000000)
 
 /* Deadlines in a row after which a server is asked, by a ping, whether it is there. */
 #define MISSES 3
 
-/* Nothing can be expected within less; on slow ways: than so many round trips. */
+/* Nothing can be expected within less. */
 #define LEAST_NS (10 * MS_NS)
-#define LEAST_ROUND_TRIPS 4
 
 /* How long the ping is waited for before the breaker opens; and how long it is until another one if
  * it has ended without an answer. */
 #define PATIENCE_NS (250 * MS_NS)
 #define PAUSE_NS (500 * MS_NS)
 
-static mouv__breaker_t *breaker_of(const mouv__operation_t *op) {
-    return &op->client->breakers.of[op->attempt.server_id % 64];
+/* --- states ----------------------------------------------------------------------------------- */
+
+#define BIT(state) (1u << MOUV__BREAKER_##state)
+
+static const uint8_t may_follow[] = {
+    [MOUV__BREAKER_CLOSED] = BIT(MISSED),
+    [MOUV__BREAKER_MISSED] = BIT(ASKED) | BIT(CLOSED),
+    [MOUV__BREAKER_ASKED] = BIT(OPEN) | BIT(CLOSED),
+    [MOUV__BREAKER_OPEN] = BIT(CLOSED),
+};
+
+static void breaker_move(mouv__breaker_t *breaker, mouv__breaker_state_t state) {
+    (void)may_follow; /* only assertions read it */
+    assert(may_follow[breaker->state] & (1u << state));
+    breaker->state = (uint8_t)state;
 }
 
-static const char *breaker_host_of(const mouv_client_t *client, uint32_t server_id) {
-    const mouv__server_t *server = mouv__topology_server(client->pool.topology, server_id);
-    return server ? server->host : "the server";
+static int64_t breaker_now_ns(const mouv__pool_t *pool) {
+    return mouv__client_now_ns(pool->client);
 }
 
-static long long breaker_silent_ms(const mouv_client_t *client, const mouv__breaker_t *breaker) {
-    return (long long)((mouv__client_now_ns(client) - breaker->since_ns) / MS_NS);
+static long long breaker_silent_ms(const mouv__pool_t *pool, const mouv__breaker_t *breaker) {
+    return (long long)((breaker_now_ns(pool) - breaker->since_ns) / MS_NS);
 }
 
-static bool breaker_is_asked(const mouv__breakers_t *breakers, uint32_t server_id) {
-    return (breakers->asked & mouv__server_bit(server_id)) != 0;
+static int64_t breaker_least_ns(const mouv__pool_t *pool, uint32_t server_id) {
+    return mouv__server_pool_patience_ns(pool, server_id, LEAST_NS);
 }
 
-static int64_t breaker_least_ns(const mouv_client_t *client) {
-    int64_t rtt_ns = __atomic_load_n(&client->driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
-    if (client->kills.rtt_ns > rtt_ns) rtt_ns = client->kills.rtt_ns;
-    return LEAST_ROUND_TRIPS * rtt_ns > LEAST_NS ? LEAST_ROUND_TRIPS * rtt_ns : LEAST_NS;
+static bool breaker_is_asked(const mouv__server_pool_t *of) {
+    return of->breaker.state >= MOUV__BREAKER_ASKED;
 }
 
-/* --- the ping -------------------------------------------------------------------------------- */
+/* --- the ping --------------------------------------------------------------------------------- */
+
+struct mouv__ping {
+    mouv__exchange_t exchange; /* first */
+    mouv__pool_t *pool;
+    bson_t *command;
+};
 
 static void breaker_go_on_asking(mouv__breakers_t *breakers);
 
-/* A server that refuses the ping has answered as well. */
-static void breaker_ping_ended(mouv__background_t *background) {
-    mouv_client_t *client = background->client;
-    mouv_error_t error = {0};
-    mouv__pool_leave_control(client, &client->breakers.control);
-    client->breakers.of[background->server_id % 64].ping_ns =
-        mouv__client_now_ns(client) + PAUSE_NS;
-    if (background->ok || mouv__background_error(background, &error) == MOUV_ESERVER)
-        mouv__breaker_heard(client, background->server_id);
-    breaker_go_on_asking(&client->breakers);
+static void breaker_ping_discard(mouv__exchange_t *exchange) {
+    struct mouv__ping *ping = (struct mouv__ping *)exchange;
+    bson_destroy(exchange->reply);
+    bson_destroy(ping->command);
+    mouv__free(ping);
 }
 
-static void breaker_send_ping(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
-    mouv__background_t *background = mouv__alloc(sizeof(*background));
-    int64_t now_ns = mouv__client_now_ns(breakers->client);
-    int64_t least = breaker_least_ns(breakers->client);
-    breaker->ping_ns = now_ns + PAUSE_NS;
-    if (!background) return;
-    if (breaker->open_ns == MOUV__NEVER)
-        breaker->open_ns = now_ns + (least > PATIENCE_NS ? least : PATIENCE_NS);
-    background->server_id = breaker->server_id;
-    mouv__background_submit(breakers->client, background, &breakers->control,
-                            mouv__background_connect_run, breaker_ping_ended, NULL);
+/* Its round trip is one of those that are counted. A server that refuses it has answered as well. */
+static void breaker_ping_done(mouv__exchange_t *exchange) {
+    struct mouv__ping *ping = (struct mouv__ping *)exchange;
+    mouv__pool_t *pool = ping->pool;
+    mouv__server_pool_t *of = mouv__server_pool_of(pool, exchange->server_id);
+    pool->breakers.ping = NULL;
+    if (of) of->breaker.ping_ns = breaker_now_ns(pool) + PAUSE_NS;
+    if (of && exchange->ok) mouv__rtt_add(&of->server->rtt, exchange->took_ns);
+    if (exchange->reply) mouv__breaker_heard(pool, exchange->server_id);
+    breaker_ping_discard(exchange);
+    breaker_go_on_asking(&pool->breakers);
+    pool->changed(pool, false);
+}
+
+static struct mouv__ping *breaker_ping_new(mouv__pool_t *pool, uint32_t server_id) {
+    struct mouv__ping *ping = mouv__alloc(sizeof(*ping));
+    if (!ping) return NULL;
+    ping->pool = pool;
+    ping->command = bson_new();
+    BSON_APPEND_INT32(ping->command, "ping", 1);
+    ping->exchange = (mouv__exchange_t){.server_id = server_id,
+                                        .database = "admin",
+                                        .command = ping->command,
+                                        .limit_ms = pool->transport->connect_timeout_ms,
+                                        .quiet = true,
+                                        .sets_up = true,
+                                        .done = breaker_ping_done,
+                                        .discard = breaker_ping_discard};
+    return ping;
+}
+
+static void breaker_send_ping(mouv__breakers_t *breakers, mouv__server_pool_t *of) {
+    mouv__pool_t *pool = breakers->pool;
+    int64_t now_ns = breaker_now_ns(pool);
+    of->breaker.ping_ns = now_ns + PAUSE_NS;
+    struct mouv__ping *ping = breaker_ping_new(pool, of->server->id);
+    if (!ping) return;
+    if (pool->transport->ops->control(pool->transport, MOUV__CONTROL_PING, &ping->exchange) < 0) {
+        breaker_ping_discard(&ping->exchange);
+        return;
+    }
+    breakers->ping = ping;
+    if (of->breaker.open_ns == MOUV__NEVER)
+        of->breaker.open_ns =
+            now_ns + mouv__server_pool_patience_ns(pool, of->server->id, PATIENCE_NS);
 }
 
 /* Of several that are asked that whose turn it is. */
-static mouv__breaker_t *breaker_next_ping(mouv__breakers_t *breakers) {
-    mouv__breaker_t *next = NULL;
-    for (uint32_t i = 0; i < 64; i++) {
-        mouv__breaker_t *breaker = &breakers->of[i];
-        if (!breaker_is_asked(breakers, i)) continue;
-        if (!next || breaker->ping_ns < next->ping_ns) next = breaker;
-    }
+static mouv__server_pool_t *breaker_next_ping(const mouv__breakers_t *breakers) {
+    mouv__server_pool_t *next = NULL;
+    for (mouv__server_pool_t *of = breakers->pool->servers; of; of = of->next)
+        if (breaker_is_asked(of) && (!next || of->breaker.ping_ns < next->breaker.ping_ns))
+            next = of;
     return next;
 }
 
-static void breaker_open_breaker(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
-    mouv_client_t *client = breakers->client;
-    breakers->open |= mouv__server_bit(breaker->server_id);
-    mouv__client_stats(client)->circuits++;
+static void breaker_open(mouv__breakers_t *breakers, mouv__server_pool_t *of) {
+    mouv__pool_t *pool = breakers->pool;
+    breaker_move(&of->breaker, MOUV__BREAKER_OPEN);
+    breakers->open[breakers->open_count++] = of->server->id;
+    mouv__client_stats(pool->client)->circuits++;
     mouv__log(MOUV_LOG_WARNING,
               "%s has not answered for %lld ms; until it does only pings are sent",
-              breaker_host_of(client, breaker->server_id), breaker_silent_ms(client, breaker));
+              of->server->host, breaker_silent_ms(pool, &of->breaker));
 }
 
 /* Opens those whose ping has had its time; gives when that is so of the next one. */
 static int64_t breaker_open_unanswered(mouv__breakers_t *breakers, int64_t now_ns) {
     int64_t next_ns = MOUV__NEVER;
-    for (uint32_t i = 0; i < 64; i++) {
-        mouv__breaker_t *breaker = &breakers->of[i];
-        if (!breaker_is_asked(breakers, i) || (breakers->open & mouv__server_bit(i))) continue;
-        if (breaker->open_ns <= now_ns)
-            breaker_open_breaker(breakers, breaker);
-        else if (breaker->open_ns < next_ns)
-            next_ns = breaker->open_ns;
+    for (mouv__server_pool_t *of = breakers->pool->servers; of; of = of->next) {
+        if (of->breaker.state != MOUV__BREAKER_ASKED) continue;
+        if (of->breaker.open_ns <= now_ns)
+            breaker_open(breakers, of);
+        else if (of->breaker.open_ns < next_ns)
+            next_ns = of->breaker.open_ns;
     }
     return next_ns;
 }
@@ -122,18 +158,17 @@ static void breaker_on_timer(mouv__timer_t *timer) {
     mouv__breakers_t *breakers =
         (mouv__breakers_t *)((char *)timer - offsetof(mouv__breakers_t, timer));
     breaker_go_on_asking(breakers);
-    mouv__pool_pump(breakers->client);
+    breakers->pool->changed(breakers->pool, false);
 }
 
-/* breaker_ping_ended() comes here as well. */
 static void breaker_go_on_asking(mouv__breakers_t *breakers) {
-    mouv_client_t *client = breakers->client;
-    int64_t now_ns = mouv__client_now_ns(client);
-    if (!breakers->asked || !mouv__client_is_open(client)) return;
-    mouv__breaker_t *next = breaker_next_ping(breakers);
-    if (!breakers->control.busy && next->ping_ns <= now_ns) breaker_send_ping(breakers, next);
+    mouv_client_t *client = breakers->pool->client;
+    mouv__server_pool_t *next = breaker_next_ping(breakers);
+    int64_t now_ns = breaker_now_ns(breakers->pool);
+    if (!next || !mouv__client_is_open(client)) return;
+    if (!breakers->ping && next->breaker.ping_ns <= now_ns) breaker_send_ping(breakers, next);
     int64_t next_ns = breaker_open_unanswered(breakers, now_ns);
-    if (!breakers->control.busy && next->ping_ns < next_ns) next_ns = next->ping_ns;
+    if (!breakers->ping && next->breaker.ping_ns < next_ns) next_ns = next->breaker.ping_ns;
     if (next_ns == MOUV__NEVER)
         mouv__timer_stop(mouv__client_runtime(client), &breakers->timer);
     else if (mouv__timer_start(mouv__client_runtime(client), &breakers->timer, next_ns,
@@ -141,188 +176,145 @@ static void breaker_go_on_asking(mouv__breakers_t *breakers) {
         mouv__log(MOUV_LOG_WARNING, "no memory for the timer of a ping");
 }
 
-static void breaker_ask(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
-    breakers->asked |= mouv__server_bit(breaker->server_id);
-    breaker->ping_ns = mouv__client_now_ns(breakers->client);
-    breaker->open_ns = MOUV__NEVER; /* its ping may have to wait for another server's */
+/* So that opening never wants memory. */
+static bool breaker_make_room(mouv__breakers_t *breakers) {
+    uint32_t room = 0;
+    for (const mouv__server_pool_t *of = breakers->pool->servers; of; of = of->next) room++;
+    if (room <= breakers->room) return true;
+    uint32_t *open = mouv__realloc(breakers->open, room * sizeof(*open));
+    if (!open) return false;
+    breakers->open = open;
+    breakers->room = room;
+    return true;
+}
+
+static void breaker_ask(mouv__breakers_t *breakers, mouv__server_pool_t *of) {
+    if (!breaker_make_room(breakers)) return; /* the next miss asks again */
+    breaker_move(&of->breaker, MOUV__BREAKER_ASKED);
+    of->breaker.ping_ns = breaker_now_ns(breakers->pool);
+    of->breaker.open_ns = MOUV__NEVER; /* its ping may have to wait for another server's */
     breaker_go_on_asking(breakers);
 }
 
-/* --- open and closed ------------------------------------------------------------------------- */
+/* --- open and closed -------------------------------------------------------------------------- */
 
 static void breaker_on_closed(mouv__ready_t *ready) {
     mouv__breakers_t *breakers =
         (mouv__breakers_t *)((char *)ready - offsetof(mouv__breakers_t, closed));
-    if (mouv__client_is_open(breakers->client)) mouv__pool_look_again(breakers->client);
+    if (mouv__client_is_open(breakers->pool->client)) breakers->pool->changed(breakers->pool, true);
 }
 
-bool mouv__breaker_keeps_cut(const mouv_client_t *client, mouv__connection_t *connection,
-                             uint32_t server_id) {
-    if (!mouv__breaker_is_open(client, server_id)) return false;
-    connection->cut_id = server_id;
+bool mouv__breaker_holds_cut(const mouv__pool_t *pool, mouv__server_link_t *link) {
+    if (!mouv__breaker_is_open(pool, link->server_id)) return false;
+    link->state = MOUV__LINK_HELD;
     return true;
 }
 
-static void breaker_give_cuts_back(mouv_client_t *client, uint32_t server_id) {
-    mouv__pool_t *pool = &client->pool;
+static void breaker_give_cuts_back(mouv__pool_t *pool, uint32_t server_id) {
     for (uint32_t i = 0; i < pool->connection_count; i++) {
-        mouv__connection_t *connection = pool->connections[i];
-        if (connection->cut_id != server_id) continue;
-        connection->reconnect_id = server_id;
-        connection->cut_id = 0;
+        mouv__server_link_t *link = mouv__connection_link(pool->connections[i], server_id);
+        if (!link || link->state != MOUV__LINK_HELD) continue;
+        link->state = MOUV__LINK_CUT;
         pool->reconnecting = true;
     }
 }
 
+static void breaker_forget_open(mouv__breakers_t *breakers, uint32_t server_id) {
+    for (uint32_t i = 0; i < breakers->open_count; i++)
+        if (breakers->open[i] == server_id)
+            breakers->open[i] = breakers->open[--breakers->open_count];
+}
+
 /* Its caller may be in the midst of an operation, so nobody is let in before the turn's end. */
-static void breaker_close_breaker(mouv__breakers_t *breakers, mouv__breaker_t *breaker) {
-    mouv_client_t *client = breakers->client;
-    uint64_t bit = mouv__server_bit(breaker->server_id);
-    bool was_open = (breakers->open & bit) != 0;
-    breaker->misses = 0;
-    breakers->missed &= ~bit;
-    breakers->asked &= ~bit;
-    breakers->open &= ~bit;
-    if (!breakers->asked) mouv__timer_stop(mouv__client_runtime(client), &breakers->timer);
+static void breaker_close(mouv__breakers_t *breakers, mouv__server_pool_t *of) {
+    mouv__pool_t *pool = breakers->pool;
+    mouv_runtime_t *runtime = mouv__client_runtime(pool->client);
+    bool was_open = of->breaker.state == MOUV__BREAKER_OPEN;
+    if (of->breaker.state == MOUV__BREAKER_CLOSED) return;
+    breaker_move(&of->breaker, MOUV__BREAKER_CLOSED);
+    of->breaker.misses = 0;
+    breakers->missed--;
+    if (!breaker_next_ping(breakers)) mouv__timer_stop(runtime, &breakers->timer);
     if (!was_open) return;
-    breaker_give_cuts_back(client, breaker->server_id);
-    mouv__log(MOUV_LOG_DEBUG, "%s is no longer only pinged, after %lld ms",
-              breaker_host_of(client, breaker->server_id), breaker_silent_ms(client, breaker));
-    if (!breakers->closed.queued)
-        mouv__runtime_ready(mouv__client_runtime(client), &breakers->closed);
+    breaker_forget_open(breakers, of->server->id);
+    breaker_give_cuts_back(pool, of->server->id);
+    mouv__log(MOUV_LOG_DEBUG, "%s is no longer only pinged, after %lld ms", of->server->host,
+              breaker_silent_ms(pool, &of->breaker));
+    if (!mouv__ready_is_queued(&breakers->closed)) mouv__runtime_ready(runtime, &breakers->closed);
 }
 
-void mouv__breaker_heard(mouv_client_t *client, uint32_t server_id) {
-    mouv__breakers_t *breakers = &client->breakers;
-    mouv__breaker_t *breaker = &breakers->of[server_id % 64];
-    breaker->heard_ns = mouv__client_now_ns(client);
-    mouv__kill_heard(&client->kills, server_id);
-    if (breaker->misses > 0) breaker_close_breaker(breakers, breaker);
+void mouv__breaker_heard(mouv__pool_t *pool, uint32_t server_id) {
+    mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
+    if (!of) return;
+    of->breaker.heard_ns = breaker_now_ns(pool);
+    of->silent_until_ns = 0;
+    breaker_close(&pool->breakers, of);
 }
 
-/* --- misses ---------------------------------------------------------------------------------- */
-
-/* An awaiter's deadline cancels what it waits for a moment before that has expired itself. */
-static bool breaker_was_too_late(const mouv__operation_t *op, int64_t now_ns) {
-    return op->stopped && op->deadline_ns != MOUV__NEVER && now_ns >= op->deadline_ns;
+/* Who waits for a server that is lost waits for what the monitors find. */
+void mouv__breaker_lost(mouv__pool_t *pool, uint32_t server_id) {
+    mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
+    if (of) breaker_close(&pool->breakers, of);
 }
 
-static void breaker_count_miss(const mouv__operation_t *op, int64_t began_ns, int64_t now_ns) {
-    mouv__breakers_t *breakers = &op->client->breakers;
-    mouv__breaker_t *breaker = breaker_of(op);
+bool mouv__breaker_is_open(const mouv__pool_t *pool, uint32_t server_id) {
+    for (uint32_t i = 0; i < pool->breakers.open_count; i++)
+        if (pool->breakers.open[i] == server_id) return true;
+    return false;
+}
+
+bool mouv__breaker_explain(const mouv__pool_t *pool, uint32_t server_id, mouv_error_t *error) {
+    if (!mouv__breaker_is_open(pool, server_id)) return false;
+    const mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
+    mouv_error_set(error, MOUV_ESELECTION,
+                   "%s has not answered for %lld ms; until it does only pings are sent",
+                   of->server->host, breaker_silent_ms(pool, &of->breaker));
+    return true;
+}
+
+/* --- misses ----------------------------------------------------------------------------------- */
+
+void mouv__breaker_missed(mouv__pool_t *pool, uint32_t server_id, int64_t began_ns) {
+    mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
+    int64_t now_ns = breaker_now_ns(pool);
+    if (!of || !mouv__client_is_open(pool->client)) return;
+    /* the server had time for an answer and has said nothing at all */
+    mouv__breaker_t *breaker = &of->breaker;
+    if (breaker->heard_ns > began_ns || now_ns - began_ns < breaker_least_ns(pool, server_id))
+        return;
     if (breaker->misses == 0 || began_ns < breaker->since_ns) breaker->since_ns = began_ns;
-    breaker->server_id = op->attempt.server_id;
     breaker->missed_ns = now_ns;
-    breaker->misses++;
-    breakers->missed |= mouv__server_bit(breaker->server_id);
-    if (breaker->misses >= MISSES && !breaker_is_asked(breakers, breaker->server_id))
-        breaker_ask(breakers, breaker);
-}
-
-/* Whether its server had time for an answer and has said nothing at all. */
-static bool breaker_is_miss(const mouv__operation_t *op, int64_t began_ns, int64_t now_ns) {
-    if (op->attempt.server_id == 0 || !mouv__client_is_open(op->client)) return false;
-    return breaker_was_too_late(op, now_ns) && breaker_of(op)->heard_ns <= began_ns &&
-           now_ns - began_ns >= breaker_least_ns(op->client);
-}
-
-void mouv__breaker_missed(const mouv__operation_t *op) {
-    int64_t now_ns = mouv__client_now_ns(op->client);
-    if (!op->attempt.reached && op->client->driver_pool->own_streams) return;
-    if (breaker_is_miss(op, op->began_ns, now_ns)) breaker_count_miss(op, op->began_ns, now_ns);
+    if (breaker->misses++ == 0) {
+        breaker_move(breaker, MOUV__BREAKER_MISSED);
+        pool->breakers.missed++;
+    }
+    if (breaker->misses >= MISSES && !breaker_is_asked(of)) breaker_ask(&pool->breakers, of);
 }
 
 /* Those that one moment ends are one miss: most of them have waited for others. */
-void mouv__breaker_waited(const mouv__operation_t *op) {
-    const mouv__breaker_t *breaker = breaker_of(op);
-    int64_t now_ns = mouv__client_now_ns(op->client);
-    int64_t began_ns = op->select_ns - op->client->selection_timeout_ms * MS_NS;
-    if (breaker->misses > 0 && now_ns - breaker->missed_ns < breaker_least_ns(op->client)) return;
-    if (breaker_is_miss(op, began_ns, now_ns)) breaker_count_miss(op, began_ns, now_ns);
-}
-
-/* --- who may go where ------------------------------------------------------------------------ */
-
-bool mouv__breaker_is_open(const mouv_client_t *client, uint32_t server_id) {
-    return (client->breakers.open & mouv__server_bit(server_id)) != 0 && server_id != 0;
-}
-
-/* Clean-up has a control connection of its own and little time there. */
-static bool breaker_is_exempt(const mouv__operation_t *op) {
-    return mouv__is_cleanup(op) && op->deadline_ns == MOUV__NEVER;
-}
-
-static uint32_t breaker_first_open_id(const mouv__breakers_t *breakers) {
-    return breakers->open ? breakers->of[__builtin_ctzll(breakers->open)].server_id : 0;
-}
-
-/* Which servers have the right tags only libmongoc knows: it is asked to prefer another one. */
-static bool breaker_find_other(mouv__operation_t *op) {
-    const mouv__breakers_t *breakers = &op->client->breakers;
-    mouv__criteria_t criteria = mouv__operation_criteria(op);
-    criteria.barred = breakers->open;
-    uint32_t waits_for = op->attempt.server_id, id;
-    if (!mouv__topology_pick(op->client->pool.topology, &criteria, (uint32_t)op->number, &id)) {
-        op->attempt.server_id = waits_for ? waits_for : breaker_first_open_id(breakers);
-        return false;
-    }
-    op->attempt.server_id = id;
-    if (id == 0 && op->attempt.avoid_id == 0 && breakers->open)
-        op->attempt.avoid_id = breaker_first_open_id(breakers);
-    return true;
-}
-
-/* Where a server may be silent nobody is left to libmongoc, which may choose just that one and then
- * hold the worker until its connection is set up. */
-bool mouv__breaker_lets_pass(mouv__operation_t *op) {
-    const mouv_client_t *client = op->client;
-    uint32_t server_id = op->attempt.server_id;
-    if (!client->breakers.missed || breaker_is_exempt(op)) return true;
-    if (server_id && !mouv__breaker_is_open(client, server_id)) return true;
-    return !op->pin && !op->server_id && breaker_find_other(op);
-}
-
-bool mouv__breaker_explain(const mouv__operation_t *op, mouv_error_t *error) {
-    const mouv_client_t *client = op->client;
-    uint32_t server_id = op->attempt.server_id;
-    if (!mouv__breaker_is_open(client, server_id)) return false;
-    mouv_error_set(error, MOUV_ESELECTION,
-                   "%s has not answered for %lld ms; until it does only pings are sent",
-                   breaker_host_of(client, server_id),
-                   breaker_silent_ms(client, &client->breakers.of[server_id % 64]));
-    return true;
-}
-
-/* --- the monitors ---------------------------------------------------------------------------- */
-
-/* Who waits for a server that is lost waits for what the monitors find. */
-static void breaker_drop_lost(mouv_client_t *client) {
-    mouv__breakers_t *breakers = &client->breakers;
-    for (uint32_t i = 0; i < 64 && breakers->missed; i++) {
-        if (!(breakers->missed & mouv__server_bit(i))) continue;
-        const mouv__server_t *server =
-            mouv__topology_server(client->pool.topology, breakers->of[i].server_id);
-        if (!server || server->kind == MOUV__SERVER_UNKNOWN)
-            breaker_close_breaker(breakers, &breakers->of[i]);
-    }
-}
-
-void mouv__breakers_look(mouv_client_t *client) {
-    const mouv__topology_t *topology = client->pool.topology;
-    for (uint32_t i = 0; topology && i < topology->count; i++)
-        if (mouv__listener_take_heartbeat(client->driver_pool->listener, topology->servers[i].host))
-            mouv__breaker_heard(client, topology->servers[i].id);
-    breaker_drop_lost(client);
+void mouv__breaker_waited(mouv__pool_t *pool, uint32_t server_id, int64_t began_ns) {
+    const mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
+    if (of && of->breaker.misses > 0 &&
+        breaker_now_ns(pool) - of->breaker.missed_ns < breaker_least_ns(pool, server_id))
+        return;
+    mouv__breaker_missed(pool, server_id, began_ns);
 }
 
 /* --- */
 
-void mouv__breakers_init(mouv__breakers_t *breakers, mouv_client_t *client) {
-    breakers->client = client;
+void mouv__breakers_init(mouv__breakers_t *breakers, mouv__pool_t *pool) {
+    breakers->pool = pool;
     breakers->closed.run = breaker_on_closed;
 }
 
 void mouv__breakers_close(mouv__breakers_t *breakers) {
-    breakers->missed = breakers->asked = breakers->open = 0;
-    mouv__timer_stop(mouv__client_runtime(breakers->client), &breakers->timer);
+    const mouv__pool_t *pool = breakers->pool;
+    for (mouv__server_pool_t *of = pool->servers; of; of = of->next)
+        of->breaker = (mouv__breaker_t){0};
+    breakers->missed = breakers->open_count = breakers->room = 0;
+    mouv__timer_stop(mouv__client_runtime(pool->client), &breakers->timer);
+    if (breakers->ping) pool->transport->ops->abandon(&breakers->ping->exchange);
+    breakers->ping = NULL;
+    mouv__free(breakers->open);
+    breakers->open = NULL;
 }

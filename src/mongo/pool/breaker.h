@@ -1,9 +1,12 @@
 /*
- * One breaker a server: after some deadlines in a row without an answer from there it is pinged,
- * and if there is no answer to that either the breaker opens. While it is open nothing new is sent
- * to that server but one ping at a time; operations that may go elsewhere do, the others wait on
- * the loop. Whatever the server answers closes it: a ping, a kill, a late operation, a greeting, a
- * heartbeat. What is in flight is left alone. Loop thread.
+ * One breaker a server: after some deadlines in a row without an answer from there it is pinged, and
+ * if there is no answer to that either the breaker opens. While it is open nothing new is sent to
+ * that server but one ping at a time; checkouts that may go elsewhere do, the others wait on the
+ * loop. Whatever the server answers closes it: a ping, a kill, a late operation, a greeting, a
+ * heartbeat. What is in flight is left alone. Loop thread; decision 0014.
+ *
+ *   CLOSED --deadlines missed--> MISSED --some more--> ASKED --no answer to a ping--> OPEN
+ *   MISSED, ASKED, OPEN --any answer, or the monitor has lost the server--> CLOSED
  */
 #ifndef MOUV_MONGO_POOL_BREAKER_H
 #define MOUV_MONGO_POOL_BREAKER_H
@@ -11,15 +14,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <mouv/client.h>
+#include <mouv/error.h>
 
 #include "async/loop/future.h"
 #include "async/loop/timer.h"
 #include "mongo/base/types.h"
-#include "mongo/pool/pool.h"
+#include "mongo/transport/connection.h"
 
+/** The legal moves stand in one table in breaker.c. */
+typedef enum mouv__breaker_state {
+    MOUV__BREAKER_CLOSED,
+    MOUV__BREAKER_MISSED, /**< some deadlines */
+    MOUV__BREAKER_ASKED,  /**< by pings whether it is there */
+    MOUV__BREAKER_OPEN
+} mouv__breaker_state_t;
+
+/** In the server's pool. */
 typedef struct mouv__breaker {
-    uint32_t server_id;
+    uint8_t state;     /**< mouv__breaker_state_t */
     uint32_t misses;   /**< deadlines in a row */
     int64_t heard_ns;  /**< the last answer */
     int64_t missed_ns; /**< the last miss */
@@ -29,49 +41,43 @@ typedef struct mouv__breaker {
                             no ping has been sent yet */
 } mouv__breaker_t;
 
+/** What all have together; in the pool. */
 typedef struct mouv__breakers {
-    mouv_client_t *client;
-    /* mouv__server_bit()s; each is part of the one before */
-    uint64_t missed; /**< some deadlines */
-    uint64_t asked;  /**< by pings whether they are there */
-    uint64_t open;
+    mouv__pool_t *pool;
+    uint32_t missed; /**< that are not CLOSED */
+    uint32_t *open;  /**< ids of the servers of those that are OPEN */
+    uint32_t open_count, room;
     mouv__timer_t timer;
-    mouv__ready_t closed; /**< at the end of the loop turn: those who waited go on */
-    mouv__control_t control;
-    mouv__breaker_t of[64]; /**< by server id % 64 */
+    mouv__ready_t closed;    /**< at the end of the loop turn: those who waited go on */
+    struct mouv__ping *ping; /**< that is out, or NULL */
 } mouv__breakers_t;
 
-void mouv__breakers_init(mouv__breakers_t *breakers, mouv_client_t *client);
-
-/** This server has answered something. */
-void mouv__breaker_heard(mouv_client_t *client, uint32_t server_id);
-
-/** `op` is back from the worker without an answer: counts, if its deadline is why. */
-void mouv__breaker_missed(const mouv__operation_t *op);
-
-/** `op` has waited in vain for a connection, whose setting up a silent server holds up as well:
- *  likewise. */
-void mouv__breaker_waited(const mouv__operation_t *op);
-
-/** Whether nothing is to be sent to this server. */
-bool mouv__breaker_is_open(const mouv_client_t *client, uint32_t server_id);
-
-/** The connection's connection to this server was cut: true if it is set up again once that
- *  answers; until then the connection may serve others. */
-bool mouv__breaker_keeps_cut(const mouv_client_t *client, mouv__connection_t *connection,
-                             uint32_t server_id);
-
-/** `op` has a server: whether it may go there, or to another one, whose id is then set. If not, the
- *  server that it waits for is. */
-bool mouv__breaker_lets_pass(mouv__operation_t *op);
-
-/** If `op` waits for a breaker: true, with `error` filled. */
-bool mouv__breaker_explain(const mouv__operation_t *op, mouv_error_t *error);
-
-/** The monitors have news: heartbeats, or a snapshot, in which lost servers have no breaker. */
-void mouv__breakers_look(mouv_client_t *client);
+void mouv__breakers_init(mouv__breakers_t *breakers, mouv__pool_t *pool);
 
 /** The client ends: no timer, no ping. */
 void mouv__breakers_close(mouv__breakers_t *breakers);
+
+/** This server has answered something. */
+void mouv__breaker_heard(mouv__pool_t *pool, uint32_t server_id);
+
+/** This one is lost, which its monitor knows better. */
+void mouv__breaker_lost(mouv__pool_t *pool, uint32_t server_id);
+
+/** A deadline has ended what was sent there at `began_ns`, and no answer had come. */
+void mouv__breaker_missed(mouv__pool_t *pool, uint32_t server_id, int64_t began_ns);
+
+/** A deadline has ended a wait for a connection to it, whose setting up a silent server holds up as
+ *  well. */
+void mouv__breaker_waited(mouv__pool_t *pool, uint32_t server_id, int64_t began_ns);
+
+/** Whether nothing is to be sent to this server. */
+bool mouv__breaker_is_open(const mouv__pool_t *pool, uint32_t server_id);
+
+/** A link to this server was cut: true if it is set up anew once that answers; until then the
+ *  connection may serve others. */
+bool mouv__breaker_holds_cut(const mouv__pool_t *pool, mouv__server_link_t *link);
+
+/** If that server's breaker is open: true, with `error` filled. */
+bool mouv__breaker_explain(const mouv__pool_t *pool, uint32_t server_id, mouv_error_t *error);
 
 #endif

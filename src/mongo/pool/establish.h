@@ -1,24 +1,29 @@
 /*
- * The background jobs before any operation can run: libmongoc's pool, a snapshot of the topology,
- * connections.
+ * Setting up: libmongoc's part of the pool, its monitors in a hurry, connections. Each goes to the
+ * transport and comes back to the function that was given. Loop thread.
  */
 #ifndef MOUV_MONGO_POOL_ESTABLISH_H
 #define MOUV_MONGO_POOL_ESTABLISH_H
 
-#include "mongo/api/client.h"
+#include "mongo/pool/pool.h"
 
-/** Makes libmongoc's pool and pops its first client, which starts the monitors. */
-void mouv__prepare_pool(mouv_client_t *client);
+/** Connections that are set up at once to one server: maxConnecting. */
+#define MOUV__CONNECTING_MAX 2
 
-/** One worker sits in libmongoc's server selection for `op`, so that the monitors scan at once. */
-void mouv__seek_server(mouv_client_t *client, const mouv__operation_t *op);
+/** Failed connections after which a checkout that waits for one gives up. */
+#define MOUV__CONNECTS_MAX 3
 
-/** Connects a connection to a server (0: one that suits `op`, else it may be NULL), with a ping.
- * False: there is no memory for it, and no other connection is connected to that server. */
-bool mouv__connect(mouv_client_t *client, mouv__connection_t *connection, uint32_t server_id,
-                   const mouv__operation_t *op);
+/** A new connection, counted; NULL: there can be no more, or ENOMEM. */
+mouv__connection_t *mouv__establish_new(mouv__pool_t *pool);
 
-/** What an operation asks of a server; the read preference is borrowed. */
-mouv__criteria_t mouv__operation_criteria(const mouv__operation_t *op);
+/** Begins to connect an idle or new connection. `ended` gets the connection. 0 or MOUV_ENOMEM. */
+int mouv__establish_begin(mouv__connection_t *connection, uint32_t server_id,
+                          mouv__transport_ended_fn_t ended);
+
+/** It has ended: gives the server's id; the connection is idle, in no list. */
+uint32_t mouv__establish_end(mouv__connection_t *connection, const mouv_error_t *error);
+
+/** Whether any connection is connected to this server. */
+bool mouv__establish_any(const mouv__pool_t *pool, uint32_t server_id);
 
 #endif

@@ -1,17 +1,40 @@
 /*
- * Pin, the lower half's part; the rest is in operation.h.
+ * Pins: what ties a cursor's getMores, and a user's session, to their server session, and with it to
+ * the connection and the server that they need. Between operations the connection serves others. A
+ * server session may be pinned several times: by a user's session and by the cursors in it. Loop
+ * thread.
  */
 #ifndef MOUV_MONGO_POOL_PIN_H
 #define MOUV_MONGO_POOL_PIN_H
 
+#include "mongo/base/types.h"
+#include "mongo/transport/server_session.h"
+
 #include <mouv/client.h>
 
-#include "mongo/transport/driver/driver_pool.h"
+/** Keeps a server session from being given back. NULL: ENOMEM. */
+mouv__pin_t *mouv__pin_new(mouv_client_t *client, mouv__server_session_t *session,
+                           uint32_t server_id);
 
-/** Keeps a session of the client's. NULL: ENOMEM. */
-mouv__pin_t *mouv__pin_new(mouv_client_t *client, mouv__server_session_t *session);
+/** The same for getMores that wait (polls): other checkouts then keep off its connection while there
+ *  are others. */
+mouv__pin_t *mouv__pin_new_for_polls(mouv__pool_t *pool, mouv__server_session_t *session,
+                                     uint32_t server_id);
 
-/** Loop thread: the connection's sessions end soon; whoever keeps one learns it. */
-void mouv__pin_forget_all(mouv__connection_t *connection);
+/** The server, for killCursors. */
+uint32_t mouv__pin_server_id(const mouv__pin_t *pin);
+
+/** Its session; NULL once the client has closed. */
+mouv__server_session_t *mouv__pin_session(const mouv__pin_t *pin);
+
+/** One more holder: each operation that uses it holds a share until it has come back. */
+void mouv__pin_hold(mouv__pin_t *pin);
+
+/** Gives a share up; with the last one the session goes back. NULL is fine. May be called while an
+ *  operation that uses it is still out. */
+void mouv__pin_free(mouv__pin_t *pin);
+
+/** These sessions end soon; whoever keeps one learns it. */
+void mouv__pin_forget_all(mouv__session_store_t *store);
 
 #endif

@@ -1,529 +1,511 @@
 /*
- * The pool: from SELECTING over QUEUED to a worker.
+ * Letting in: from SELECTING over QUEUED to a connection.
  */
 #include "mongo/pool/pool.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
-#include "mongo/api/close.h"
-#include "mongo/base/timeout.h"
-#include "mongo/operation/attempt.h"
-#include "mongo/operation/retry.h"
-#include "mongo/operation/state.h"
-#include "mongo/pool/breaker.h"
+#include "mongo/base/client_ref.h"
+#include "mongo/pool/checkout.h"
 #include "mongo/pool/establish.h"
 #include "mongo/pool/idle.h"
+#include "mongo/pool/measure.h"
+#include "mongo/pool/pin.h"
 #include "mongo/pool/queue.h"
-#include "mongo/session/session.h"
-#include "mongo/topology/events.h"
 
-#define MS_NS INT64_C(1000000)
-
-/* How far behind an operation that cannot go yet others are looked at (other servers' turn). */
+/* How far behind a checkout that cannot go yet others are looked at (other servers' turn). */
 #define LOOK_AHEAD 64
 
-static bool pool_is_poll(const mouv__operation_t *op) {
-    return (op->row->flags & MOUV__OP_POLL) != 0;
+/* --- granting --------------------------------------------------------------------------------- */
+
+void mouv__pool_fail(mouv__checkout_t *checkout, const mouv_error_t *error) {
+    mouv_error_t own = *error;
+    mouv__checkout_end(checkout, &own);
+    checkout->ops->failed(checkout, &own);
 }
 
-/* --- the server ------------------------------------------------------------------------------ */
-
-static bool pool_choose_fixed(mouv_client_t *client, mouv__operation_t *op, uint32_t server_id) {
-    const mouv__server_t *server = mouv__topology_server(client->pool.topology, server_id);
-    op->attempt.server_id = server_id;
-    return server && server->kind != MOUV__SERVER_UNKNOWN;
+void mouv__pool_withdraw(mouv__checkout_t *checkout, const mouv_error_t *error) {
+    mouv__checkout_end(checkout, error);
 }
 
-static bool pool_choose_known(mouv_client_t *client, mouv__operation_t *op) {
-    if (client->pool.driver_pool_state != MOUV__DRIVER_POOL_READY) return false;
-    if (op->pin) return pool_choose_fixed(client, op, mouv__pin_server_id(op->pin));
-    if (op->server_id) return pool_choose_fixed(client, op, op->server_id);
-    mouv__criteria_t criteria = mouv__operation_criteria(op);
-    return mouv__topology_select(client->pool.topology, &criteria, &op->attempt.server_id);
+/* An idle connection: it is in the list again if it was not taken. */
+static void pool_grant(mouv__pool_t *pool, mouv__checkout_t *checkout,
+                       mouv__connection_t *connection) {
+    if (!checkout->ops->admit(checkout)) return;
+    mouv__idle_remove(pool, connection);
+    mouv__connection_move(connection, checkout->poll_waits ? MOUV__CONNECTION_POLLING
+                                                           : MOUV__CONNECTION_IN_USE);
+    connection->granted_ns = mouv__client_now_ns(pool->client);
+    pool->polling += checkout->poll_waits;
+    mouv__checkout_grant(checkout, connection);
+    mouv__checkout_end(checkout, NULL);
+    uint64_t operation_id = checkout->operation_id;
+    uint32_t server_id = checkout->server_id;
+    if (checkout->ops->granted(checkout, connection)) return;
+    mouv__checkout_return(pool, connection, server_id, operation_id);
+    pool->polling -= connection->state == MOUV__CONNECTION_POLLING;
+    mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
+    mouv__idle_push(pool, connection);
 }
 
-bool mouv__pool_choose(mouv_client_t *client, mouv__operation_t *op) {
-    return pool_choose_known(client, op) && mouv__breaker_lets_pass(op);
-}
+/* --- waiting ---------------------------------------------------------------------------------- */
 
-/* --- to the worker --------------------------------------------------------------------------- */
-
-static void pool_dispatch(mouv_client_t *client, mouv__operation_t *op,
-                          mouv__connection_t *connection, mouv__executor_t *executor) {
-    if (!mouv__attempt_set_limits(op)) {
-        mouv__operation_stop(op, true);
-        return;
-    }
-    if (op->deadline_ns != MOUV__NEVER && mouv__client_is_open(client))
-        mouv__kill_prepare(&client->kills, op->attempt.server_id);
-    mouv__give_txn_number(op);
-    mouv__queue_remove(op);
-    op->began_ns = mouv__client_now_ns(client);
-    if (client->events) mouv__events_checked_out(op); /* the worker may tell more at once */
-    int rc = mouv__attempt_begin(op, connection, executor);
-    if (rc < 0) {
-        if (client->events) mouv__events_returned(op);
-        mouv_error_t error = {0};
-        mouv_error_set(&error, rc, "no thread or memory to run it");
-        mouv__operation_fail_waiting(op, &error);
-        return;
-    }
-    mouv__operation_move(op, MOUV__OP_RUNNING);
-    mouv__queue_push(&client->pool.running, op);
-    if (pool_is_poll(op) && op->pin) {
-        connection->polling = true;
-        client->pool.polling++;
-    }
-    if (op->timer.index) mouv__operation_arm(op);
-}
-
-/* --- waiting --------------------------------------------------------------------------------- */
-
-/* Who waits for a certain server (its cursor's, one that is silent) is not helped by selecting. */
-static bool pool_seeks(const mouv__operation_t *op) {
-    return !op->pin && !op->server_id && !mouv__breaker_is_open(op->client, op->attempt.server_id);
-}
-
-static void pool_wait_for_server(mouv_client_t *client, mouv__operation_t *op) {
-    mouv__queue_remove(op);
-    if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
-    mouv__queue_push(&client->pool.selecting, op);
-    if (pool_seeks(op)) client->pool.nobody_seeks = false;
-    op->wait_ns = op->select_ns;
-    mouv__operation_arm(op);
-}
-
-/* What clean-up would clean up has gone with its server. */
-static void pool_fail_cleanup(mouv__operation_t *op) {
+static void pool_fail_unserved(mouv__checkout_t *checkout) {
     mouv_error_t error = {0};
-    mouv_error_set(&error, MOUV_ESELECTION, "the server is not reachable");
-    mouv__operation_fail_waiting(op, &error);
+    if (checkout->state != MOUV__CHECKOUT_SELECTING) mouv__checkout_select(checkout);
+    mouv__checkout_explain(checkout, &error);
+    mouv__pool_fail(checkout, &error);
 }
 
-static bool pool_is_dead(const mouv__pool_t *pool) {
-    return pool->topology && pool->topology->dead;
-}
-
-static void pool_fail_unserved(mouv_client_t *client, mouv__operation_t *op) {
+/* What clean-up would clean up has gone with its server. Of it only an abort waits for a server: a
+ * transaction is open there. */
+static void pool_wait_or_fail(mouv__checkout_t *checkout) {
+    mouv__pool_t *pool = checkout->pool;
     mouv_error_t error = {0};
-    if (op->state != MOUV__OP_SELECTING) mouv__operation_move(op, MOUV__OP_SELECTING);
-    mouv__pool_explain(client, op, &error);
-    mouv__operation_fail_waiting(op, &error);
-}
-
-/* Of clean-up only an abort waits for a server: a transaction is open there. It has a deadline. */
-static void pool_wait_or_fail(mouv_client_t *client, mouv__operation_t *op) {
-    bool dead = pool_is_dead(&client->pool);
-    bool waits = op->deadline_ns != MOUV__NEVER && mouv__client_is_open(client) && !dead;
-    if (mouv__is_cleanup(op) && !waits)
-        pool_fail_cleanup(op);
-    else if (dead)
-        pool_fail_unserved(client, op);
-    else
-        pool_wait_for_server(client, op);
-}
-
-static mouv__connection_t *pool_pinned_connection(const mouv__operation_t *op) {
-    const mouv__server_session_t *session = mouv__pinned_session(op);
-    return session ? session->connection : NULL;
-}
-
-static void pool_wait_for_client(mouv_client_t *client, mouv__operation_t *op) {
-    mouv__pool_t *pool = &client->pool;
-    mouv__connection_t *bound = pool_pinned_connection(op);
-    mouv__queue_remove(op);
-    mouv__operation_move(op, MOUV__OP_QUEUED);
-    if (bound)
-        mouv__queue_push(&bound->pinned, op);
-    else
-        mouv__queue_push(mouv__is_cleanup(op) ? &pool->cleanup : &pool->ready, op);
-    op->wait_ns = MOUV__NEVER;
-    if (op->has_timeout)
-        op->wait_ns =
-            op->select_ns; /* one limit for the server and the client, whatever the queue's */
-    else if (op->deadline_ns == MOUV__NEVER)
-        op->wait_ns = mouv__deadline_in(mouv__client_runtime(client), pool->queue_wait_ms);
+    bool dead = pool->topology->dead;
+    bool waits = checkout->lasts && mouv__client_is_open(pool->client) && !dead;
+    if (checkout->cleanup && !waits) {
+        mouv_error_set(&error, MOUV_ESELECTION, "the server is not reachable");
+        mouv__pool_fail(checkout, &error);
+    } else if (dead) {
+        pool_fail_unserved(checkout);
+    } else {
+        mouv__checkout_select(checkout);
+    }
 }
 
 /* A killSessions that is under way must not hit the session's next operation: that waits. */
-static bool pool_may_go(const mouv__operation_t *op, bool polls) {
-    return mouv__pinned_session(op)->kills == 0 && (polls || !pool_is_poll(op));
+static bool pool_may_go(const mouv__checkout_t *checkout, bool polls) {
+    return checkout->session->kills == 0 && (polls || !checkout->poll);
 }
 
-static mouv__operation_t *pool_first_pinned(const mouv__pool_t *pool,
-                                            const mouv__connection_t *connection, bool behind) {
+static mouv__checkout_t *pool_first_pinned(const mouv__pool_t *pool,
+                                           const mouv__connection_t *connection, bool behind) {
     bool polls = pool->polling < pool->polling_max && (behind || pool->ready.count == 0);
-    mouv__operation_t *op = connection->pinned.first;
-    while (op && !pool_may_go(op, false)) op = op->next;
-    if (op || !polls) return op;
-    for (op = connection->pinned.first; op && !pool_may_go(op, true);) op = op->next;
-    return op;
+    MOUV__QUEUE_EACH(&connection->pinned, checkout)
+    if (pool_may_go(checkout, false)) return checkout;
+    if (!polls) return NULL;
+    MOUV__QUEUE_EACH(&connection->pinned, checkout)
+    if (pool_may_go(checkout, true)) return checkout;
+    return NULL;
 }
 
-/* The next one bound to a connection goes before all others; a poll only if it is `behind` them. */
-static void pool_pump_pinned_to(mouv_client_t *client, mouv__connection_t *connection,
-                                bool behind) {
-    mouv__operation_t *op;
-    while (!connection->busy && !connection->reconnect_id &&
-           (op = pool_first_pinned(&client->pool, connection, behind)) != NULL) {
-        if (!mouv__pool_choose(client, op)) {
-            pool_wait_or_fail(client, op);
-            continue;
-        }
-        mouv__idle_remove(&client->pool, connection);
-        pool_dispatch(client, op, connection, client->pool.executor);
-        if (!connection->busy) mouv__idle_push(&client->pool, connection);
+static bool pool_is_usable(const mouv__connection_t *connection) {
+    return connection->state == MOUV__CONNECTION_IDLE &&
+           !mouv__connection_find_link(connection, MOUV__LINK_CUT);
+}
+
+/* The next one pinned to a connection goes before all others; a poll only if it is `behind` them. */
+static void pool_pump_pinned(mouv__pool_t *pool, mouv__connection_t *connection, bool behind) {
+    mouv__checkout_t *checkout;
+    while (pool_is_usable(connection) &&
+           (checkout = pool_first_pinned(pool, connection, behind)) != NULL) {
+        if (mouv__checkout_choose(checkout))
+            pool_grant(pool, checkout, connection);
+        else
+            pool_wait_or_fail(checkout);
     }
 }
 
-static void pool_pump_pinned(mouv_client_t *client, mouv__connection_t *connection) {
-    pool_pump_pinned_to(client, connection, false);
+void mouv__pool_serve(mouv__pool_t *pool, mouv__connection_t *connection) {
+    pool_pump_pinned(pool, connection, false);
 }
 
 /* Polls that wait: the connection that has been idle longest is first. */
-static void pool_pump_polls(mouv_client_t *client) {
-    mouv__connection_t *connection = client->pool.idle, *before;
-    while (connection && connection->next) connection = connection->next;
-    for (; connection; connection = before) {
-        before = connection->prev;
-        if (connection->pinned.first) pool_pump_pinned_to(client, connection, true);
+static void pool_pump_polls(mouv__pool_t *pool) {
+    mouv__connection_t *connection = MOUV__LIST_LAST(&pool->idle, mouv__connection_t, idle);
+    for (mouv__connection_t *before; connection; connection = before) {
+        before = MOUV__LIST_PREV(&pool->idle, connection, mouv__connection_t, idle);
+        if (connection->pinned.count > 0) pool_pump_pinned(pool, connection, true);
     }
 }
+
+static void pool_pump_all_pinned(mouv__pool_t *pool) {
+    for (uint32_t i = 0; i < pool->connection_count; i++)
+        mouv__pool_serve(pool, pool->connections[i]);
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static void pool_on_connected(void *arg, const mouv_error_t *error);
+
+/* Begins one more connection to its server, if that is allowed and of use. False: there is no memory
+ * for it and no other connection to wait for. */
+static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
+    const mouv__server_pool_t *of = mouv__server_pool_of(pool, checkout->server_id);
+    if (!of || of->connecting >= MOUV__CONNECTING_MAX || of->connecting >= pool->ready.count)
+        return true;
+    mouv__connection_t *connection = mouv__idle_find_other(pool, checkout);
+    if (connection)
+        mouv__idle_remove(pool, connection);
+    else
+        connection = mouv__establish_new(pool);
+    if (!connection) return pool->connection_count > 0;
+    if (mouv__establish_begin(connection, checkout->server_id, pool_on_connected) == 0) return true;
+    if (connection->state == MOUV__CONNECTION_NEW)
+        mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
+    mouv__idle_push(pool, connection);
+    return mouv__establish_any(pool, checkout->server_id);
+}
+
+/* Sets a link that was cut up anew, if its server is there, before anything runs on an idle
+ * connection; in its turn, as other connections are. */
+static void pool_reconnect(mouv__pool_t *pool, mouv__connection_t *connection) {
+    mouv__server_link_t *link = mouv__connection_find_link(connection, MOUV__LINK_CUT);
+    const mouv__server_pool_t *of = mouv__server_pool_of(pool, link->server_id);
+    bool there = of && mouv__server_is_known(of->server);
+    bool held = mouv__breaker_holds_cut(pool, link);
+    if (there && !held && of->connecting >= MOUV__CONNECTING_MAX) return;
+    pool->reconnecting = true; /* others may be waiting for their turn */
+    if (held) return;
+    uint32_t server_id = link->server_id;
+    mouv__server_pool_drop_link(pool, connection, server_id, MOUV_CONNECTION_CLOSED_ERROR);
+    if (!there || !mouv__client_is_open(pool->client)) return;
+    mouv__idle_remove(pool, connection);
+    if (mouv__establish_begin(connection, server_id, pool_on_connected) < 0)
+        mouv__idle_push(pool, connection);
+}
+
+/* One that need not be set up any more may be what its pinned checkouts have waited for. */
+static void pool_pump_reconnecting(mouv__pool_t *pool) {
+    pool->reconnecting = false;
+    MOUV__LIST_EACH(&pool->idle, mouv__connection_t, connection, idle) {
+        if (!mouv__connection_find_link(connection, MOUV__LINK_CUT)) continue;
+        pool_reconnect(pool, connection);
+        pool->reconnecting = true;
+    }
+    pool_pump_all_pinned(pool);
+}
+
+/* Idle, and in no list. */
+static void pool_take_back(mouv__pool_t *pool, mouv__connection_t *connection) {
+    mouv__server_pool_drop_stale(pool, connection);
+    mouv__idle_push(pool, connection);
+    if (mouv__connection_find_link(connection, MOUV__LINK_CUT)) pool_reconnect(pool, connection);
+    if (mouv__connection_find_link(connection, MOUV__LINK_CUT)) pool->reconnecting = true;
+    mouv__pool_serve(pool, connection);
+}
+
+void mouv__pool_leave(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
+                      uint64_t operation_id) {
+    mouv__checkout_return(pool, connection, server_id, operation_id);
+    pool->polling -= connection->state == MOUV__CONNECTION_POLLING;
+    mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
+    pool_take_back(pool, connection);
+}
+
+/* Fails those who wait for a connection to this server and have had too many failures. */
+static void pool_charge_ready(mouv__pool_t *pool, uint32_t server_id, bool lasting,
+                              const mouv_error_t *error) {
+    MOUV__QUEUE_EACH(&pool->ready, checkout) {
+        if (checkout->server_id != server_id) continue;
+        if (lasting || ++checkout->connects >= MOUV__CONNECTS_MAX) mouv__pool_fail(checkout, error);
+    }
+}
+
+/* Credentials are the same for all servers, so whoever may use any server would fail as well. */
+static void pool_fail_selecting(mouv__pool_t *pool, const mouv_error_t *error) {
+    MOUV__QUEUE_EACH(&pool->selecting, checkout) {
+        if (!checkout->criteria.server_id) mouv__pool_fail(checkout, error);
+    }
+}
+
+/*
+ * A connection could not be set up. Where others exist nobody is worse off. Else whoever waits for
+ * this server has had one failure: a lasting one (wrong password) ends it, others the third time.
+ * A failure makes libmongoc forget what kind of server it is, so most are back to SELECTING by now,
+ * where the selection timeout bounds what is not lasting.
+ */
+static void pool_on_connected(void *arg, const mouv_error_t *error) {
+    mouv__connection_t *connection = arg;
+    mouv__pool_t *pool = connection->owner;
+    uint32_t server_id = mouv__establish_end(connection, error);
+    pool_take_back(pool, connection);
+    if (error && !mouv__establish_any(pool, server_id)) {
+        bool lasting = error->code != MOUV_ENETWORK && error->code != MOUV_ESELECTION;
+        pool_charge_ready(pool, server_id, lasting, error);
+        if (lasting) pool_fail_selecting(pool, error);
+    }
+    mouv__pool_pump(pool);
+}
+
+/* --- libmongoc's part ------------------------------------------------------------------------- */
+
+static void pool_reselect(mouv__pool_t *pool) {
+    pool->nobody_seeks = false;
+    MOUV__QUEUE_EACH(&pool->selecting, checkout) {
+        mouv_error_t error = {0};
+        if (mouv__selection_check(pool->topology, &checkout->criteria, &error) < 0) {
+            mouv__pool_fail(checkout, &error);
+        } else if (mouv__checkout_choose(checkout)) {
+            mouv__checkout_queue(checkout);
+            checkout->ops->waits(checkout);
+        }
+    }
+}
+
+static void pool_on_opened(void *arg, const mouv_error_t *error) {
+    mouv__pool_t *pool = arg;
+    pool->state = error ? MOUV__POOL_NONE : MOUV__POOL_READY;
+    if (error)
+        mouv__pool_fail_waiting(pool, error);
+    else
+        pool_reselect(pool); /* the snapshot may have come before it was ready */
+    mouv__pool_pump(pool);
+}
+
+static void pool_open(mouv__pool_t *pool) {
+    mouv_error_t error = {0};
+    if (pool->transport->ops->open(pool->transport, pool_on_opened, pool) == 0) {
+        pool->state = MOUV__POOL_PREPARING;
+        return;
+    }
+    mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
+    mouv__pool_fail_waiting(pool, &error);
+}
+
+/* Success shows in the snapshot, failure in each checkout's own time: nothing to do but go on. */
+static void pool_on_sought(void *arg, const mouv_error_t *error) {
+    (void)error;
+    mouv__pool_pump(arg);
+}
+
+static void pool_pump_selector(mouv__pool_t *pool) {
+    mouv__transport_t *transport = pool->transport;
+    if (transport->controls[MOUV__CONTROL_SELECT].busy) return;
+    if (pool->state == MOUV__POOL_NONE) pool_open(pool);
+    if (pool->state != MOUV__POOL_READY) return;
+    if (pool->nobody_seeks) return;
+    pool->nobody_seeks = true;
+    MOUV__QUEUE_EACH(&pool->selecting, seeker) {
+        if (!mouv__checkout_seeks(seeker)) continue;
+        transport->ops->seek(transport, seeker->criteria.write, seeker->criteria.read_prefs,
+                             pool_on_sought, pool);
+        pool->nobody_seeks = false;
+        return;
+    }
+}
+
+/* --- the pump --------------------------------------------------------------------------------- */
+
+/*
+ * First come, first served, but a checkout whose server has no free connection does not hold up
+ * those for other servers.
+ */
+static void pool_pump_ready(mouv__pool_t *pool) {
+    uint32_t blocked[LOOK_AHEAD], count = 0;
+    MOUV__QUEUE_EACH(&pool->ready, checkout) {
+        if (!mouv__checkout_choose(checkout)) {
+            mouv__checkout_select(checkout);
+            continue;
+        }
+        bool is_blocked = false;
+        for (uint32_t i = 0; i < count && !is_blocked; i++)
+            is_blocked = blocked[i] == checkout->server_id;
+        mouv__connection_t *connection = is_blocked ? NULL : mouv__idle_find(pool, checkout);
+        if (connection) {
+            pool_grant(pool, checkout, connection);
+            continue;
+        }
+        if (!is_blocked && !pool_grow(pool, checkout)) {
+            mouv_error_t error = {0};
+            mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
+            mouv__pool_fail(checkout, &error);
+            continue;
+        }
+        blocked[count++] = checkout->server_id;
+        if (count == LOOK_AHEAD || mouv__list_is_empty(&pool->idle)) return;
+    }
+}
+
+static void pool_pump_cleanup(mouv__pool_t *pool) {
+    while (!pool->transport->controls[MOUV__CONTROL_CLEANUP].busy && pool->cleanup.count > 0) {
+        mouv__checkout_t *checkout = mouv__queue_first(&pool->cleanup);
+        if (!checkout->ops->admit(checkout)) continue;
+        mouv__checkout_end(checkout, NULL);
+        checkout->ops->granted(checkout, NULL);
+    }
+}
+
+void mouv__pool_pump(mouv__pool_t *pool) {
+    if (mouv__client_state(pool->client) > MOUV__CLIENT_DRAINING) return;
+    if (pool->state == MOUV__POOL_READY) {
+        if (pool->cleanup.count > 0) pool_pump_cleanup(pool);
+        if (pool->reconnecting) pool_pump_reconnecting(pool);
+        if (pool->ready.count > 0) pool_pump_ready(pool);
+        if (pool->streams > 0) pool_pump_polls(pool);
+    }
+    if (pool->selecting.count > 0) pool_pump_selector(pool);
+}
+
+/* --- entering --------------------------------------------------------------------------------- */
 
 static bool pool_is_over_limit(const mouv__pool_t *pool) {
     return pool->selecting.count + pool->ready.count >= pool->queue_limit;
 }
 
-/* Why an operation may not even wait: 0 or a negative code. */
-static int pool_check_entry(mouv_client_t *client, const mouv__operation_t *op,
-                            mouv_error_t *error) {
-    bool cleanup = mouv__is_cleanup(op), lost = false;
-    if (op->user_session) mouv__session_pinned(op->user_session, &lost);
-    if (!mouv__client_is_open(client) && !cleanup)
-        return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
-    if (lost || (op->pin && !mouv__pin_session(op->pin)))
-        return mouv_error_set(error, MOUV_ECLOSED, "its session has ended with the client");
-    if (!cleanup && pool_is_over_limit(&client->pool))
-        return mouv_error_set(error, MOUV_EQUEUE, "%u operations wait already",
-                              client->pool.queue_limit);
-    return 0;
-}
-
-static void pool_enter(mouv_client_t *client, mouv__operation_t *op) {
+static void pool_let_in(mouv__pool_t *pool, mouv__checkout_t *checkout) {
     mouv_error_t error = {0};
-    mouv__operation_move(op, MOUV__OP_SELECTING);
-    op->order = ++client->pool.arrivals;
-    op->select_ns = mouv__deadline_in(mouv__client_runtime(client), client->selection_timeout_ms);
-    if (pool_check_entry(client, op, &error) < 0) {
-        mouv__operation_fail_waiting(op, &error);
-    } else if (mouv__pool_choose(client, op)) {
-        pool_wait_for_client(client, op);
-        mouv__connection_t *bound = pool_pinned_connection(op);
-        if (bound) pool_pump_pinned(client, bound);
+    mouv__checkout_begin(checkout, pool);
+    if (!checkout->cleanup && pool_is_over_limit(pool)) {
+        mouv_error_set(&error, MOUV_EQUEUE, "%u operations wait already", pool->queue_limit);
+        mouv__pool_fail(checkout, &error);
+    } else if (mouv__selection_check(pool->topology, &checkout->criteria, &error) < 0) {
+        mouv__pool_fail(checkout, &error);
+    } else if (mouv__checkout_choose(checkout)) {
+        mouv__checkout_queue(checkout);
+        mouv__connection_t *pinned = mouv__checkout_pinned(checkout);
+        if (pinned) mouv__pool_serve(pool, pinned);
     } else {
-        pool_wait_or_fail(client, op);
+        pool_wait_or_fail(checkout);
     }
 }
 
-static bool pool_is_waiting(const mouv__operation_t *op) {
-    return op->state == MOUV__OP_SELECTING || op->state == MOUV__OP_QUEUED;
+void mouv__pool_enter(mouv__pool_t *pool, mouv__checkout_t *checkout) {
+    pool_let_in(pool, checkout);
+    mouv__pool_pump(pool);
 }
 
-void mouv__pool_enter(mouv_client_t *client, mouv__operation_t *op) {
-    mouv__future_hold(&op->future);
-    if (client->events) op->entered_ns = mouv__client_now_ns(client);
-    pool_enter(client, op);
-    mouv__pool_pump(client);
-    if (client->events && pool_is_waiting(op)) mouv__events_queued(op);
-    /* most are on a worker by now and need a timer only for a deadline */
-    bool waits = op->state == MOUV__OP_QUEUED;
-    bool runs = op->state == MOUV__OP_RUNNING && op->deadline_ns != MOUV__NEVER;
-    if (waits || runs) mouv__operation_arm(op);
-    mouv__future_let_go(&op->future);
-}
+/* --- the picture ------------------------------------------------------------------------------ */
 
-/* --- the pump -------------------------------------------------------------------------------- */
-
-static void pool_fail_without_memory(mouv__operation_t *op) {
-    mouv_error_t error = {0};
-    mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
-    mouv__operation_fail_waiting(op, &error);
-}
-
-/*
- * First come, first served, but an operation whose server has no free connection does not hold up
- * those for other servers.
- */
-static void pool_pump_ready(mouv_client_t *client) {
-    mouv__pool_t *pool = &client->pool;
-    uint64_t blocked = 0;
-    int looked = 0;
-    for (mouv__operation_t *op = pool->ready.first, *next; op && looked < LOOK_AHEAD; op = next) {
-        next = op->next;
-        if (!mouv__pool_choose(client, op)) {
-            pool_wait_for_server(client, op);
-            continue;
-        }
-        mouv__connection_t *connection = NULL;
-        if (!(blocked & mouv__server_bit(op->attempt.server_id)))
-            connection = mouv__idle_find(pool, op);
-        if (connection) {
-            mouv__idle_remove(pool, connection);
-            pool_dispatch(client, op, connection, pool->executor);
-            if (!connection->busy) mouv__idle_push(pool, connection);
-            continue;
-        }
-        uint64_t server = mouv__server_bit(op->attempt.server_id);
-        if (!(blocked & server) && !mouv__idle_grow(client, op)) {
-            pool_fail_without_memory(op);
-            continue;
-        }
-        blocked |= server;
-        if (!pool->idle) return;
-        looked++;
+void mouv__pool_server_changed(mouv__pool_t *pool, mouv__server_t *server) {
+    mouv__server_pool_t *of = mouv__server_pool_of(pool, server->id);
+    if (mouv__server_is_known(server)) {
+        mouv__server_pool_ready(pool, server);
+    } else if (of) {
+        mouv__breaker_lost(pool, server->id);
+        mouv__server_pool_clear(pool, of);
     }
 }
 
-static void pool_pump_cleanup(mouv_client_t *client) {
-    mouv__control_t *control = &client->pool.cleaner;
-    if (!control->connection) control->connection = mouv__connection_new(client->driver_pool);
-    while (control->connection && !control->busy && client->pool.cleanup.first) {
-        control->busy = true;
-        pool_dispatch(client, client->pool.cleanup.first, control->connection,
-                      client->pool.control_executor);
-        control->busy = control->connection->busy;
-    }
+void mouv__pool_server_gone(mouv__pool_t *pool, mouv__server_t *server) {
+    mouv__server_pool_t *of = mouv__server_pool_of(pool, server->id);
+    if (!of) return;
+    mouv__breaker_lost(pool, server->id);
+    mouv__server_pool_close(pool, of);
 }
 
-void mouv__pool_reselect(mouv_client_t *client) {
-    mouv__operation_t *next;
-    client->pool.nobody_seeks = false;
-    for (mouv__operation_t *op = client->pool.selecting.first; op; op = next) {
-        next = op->next;
-        if (!mouv__pool_choose(client, op)) continue;
-        pool_wait_for_client(client, op);
-        mouv__operation_arm(op);
-    }
+void mouv__pool_look_again(mouv__pool_t *pool) {
+    mouv__client_hold(pool->client);
+    pool_reselect(pool);
+    while (pool->topology->dead && pool->selecting.count > 0) /* there is nobody to wait for */
+        pool_fail_unserved(mouv__queue_first(&pool->selecting));
+    pool_pump_all_pinned(pool);
+    mouv__pool_pump(pool);
+    mouv__client_let_go(pool->client);
 }
 
-static const mouv__operation_t *pool_first_seeker(const mouv__pool_t *pool) {
-    const mouv__operation_t *op = pool->nobody_seeks ? NULL : pool->selecting.first;
-    while (op && !pool_seeks(op)) op = op->next;
-    return op;
+static void pool_on_change(mouv__pool_t *pool, bool again) {
+    if (again)
+        mouv__pool_look_again(pool);
+    else
+        mouv__pool_pump(pool);
 }
 
-static void pool_pump_selector(mouv_client_t *client) {
-    mouv__pool_t *pool = &client->pool;
-    if (pool->selector.busy) return;
-    if (pool->driver_pool_state == MOUV__DRIVER_POOL_NONE) mouv__prepare_pool(client);
-    if (pool->driver_pool_state != MOUV__DRIVER_POOL_READY) return;
-    const mouv__operation_t *seeker = pool_first_seeker(pool);
-    pool->nobody_seeks = !seeker;
-    if (seeker) mouv__seek_server(client, seeker);
-}
+/* --- failing ---------------------------------------------------------------------------------- */
 
-static void pool_pump_all_pinned(mouv_client_t *client) {
-    for (uint32_t i = 0; i < client->pool.connection_count; i++)
-        pool_pump_pinned(client, client->pool.connections[i]);
-}
-
-/* One that need not be reconnected any more may be what its bound operations have waited for. */
-static void pool_pump_reconnecting(mouv_client_t *client) {
-    mouv__idle_reconnect_all(client);
-    pool_pump_all_pinned(client);
-}
-
-void mouv__pool_pump(mouv_client_t *client) {
-    mouv__pool_t *pool = &client->pool;
-    if (mouv__client_state(client) > MOUV__CLIENT_DRAINING) return;
-    if (pool->driver_pool_state == MOUV__DRIVER_POOL_READY) {
-        if (pool->cleanup.first) pool_pump_cleanup(client);
-        if (pool->reconnecting) pool_pump_reconnecting(client);
-        if (pool->ready.first) pool_pump_ready(client);
-        if (pool->streams > 0) pool_pump_polls(client);
-    }
-    if (pool->selecting.first) pool_pump_selector(client);
-}
-
-void mouv__pool_serve(mouv_client_t *client, mouv__connection_t *connection) {
-    pool_pump_pinned(client, connection);
-}
-
-void mouv__pool_leave(mouv_client_t *client, mouv__connection_t *connection) {
-    connection->busy = false;
-    if (connection->polling) client->pool.polling--;
-    connection->polling = false;
-    mouv__idle_push(&client->pool, connection);
-    if (connection->reconnect_id) mouv__idle_reconnect(client, connection);
-    if (connection->reconnect_id) client->pool.reconnecting = true;
-    if (!connection->busy) pool_pump_pinned(client, connection);
-}
-
-void mouv__pool_leave_control(mouv_client_t *client, mouv__control_t *control) {
-    (void)client;
-    control->busy = false;
-    if (control->connection) control->connection->busy = false;
-    if (control->connection) control->connection->reconnect_id = 0; /* its next user tries it */
-}
-
-/* --- topology -------------------------------------------------------------------------------- */
-
-/* There is nobody left to wait for. */
-static void pool_fail_selecting(mouv_client_t *client) {
-    mouv__operation_t *next;
-    for (mouv__operation_t *op = client->pool.selecting.first; op; op = next) {
-        next = op->next;
-        pool_fail_unserved(client, op);
-    }
-}
-
-void mouv__pool_look_again(mouv_client_t *client) {
-    mouv__client_hold(client);
-    mouv__pool_reselect(client);
-    if (pool_is_dead(&client->pool)) pool_fail_selecting(client);
-    pool_pump_all_pinned(client);
-    mouv__pool_pump(client);
-    mouv__client_let_go(client);
-}
-
-void mouv__pool_topology_changed(void *arg) {
-    mouv_client_t *client = arg;
-    mouv__pool_t *pool = &client->pool;
-    mouv__topology_t *newest = mouv__listener_take(client->driver_pool->listener);
-    if (newest) {
-        mouv__free(pool->topology);
-        pool->topology = newest;
-        mouv__idle_forget_lost(pool);
-        mouv__cut_topology_changed(&client->cuts);
-    }
-    mouv__breakers_look(client);
-    if (newest) mouv__pool_look_again(client);
-}
-
-/* --- failing --------------------------------------------------------------------------------- */
-
-/* Operations of the user's, or clean-up: a closing client waits for the latter. */
 static void pool_fail_queue(mouv__queue_t *queue, bool cleanup, const mouv_error_t *error) {
-    mouv__operation_t *next;
-    for (mouv__operation_t *op = queue->first; op; op = next) {
-        next = op->next;
-        if (mouv__is_cleanup(op) == cleanup) mouv__operation_fail_waiting(op, error);
-    }
+    MOUV__QUEUE_EACH(queue, checkout)
+    if (checkout->cleanup == cleanup) mouv__pool_fail(checkout, error);
 }
 
-static void pool_fail_queues(mouv_client_t *client, bool cleanup, const mouv_error_t *error) {
-    mouv__pool_t *pool = &client->pool;
-    mouv__client_hold(client);
+static void pool_fail_queues(mouv__pool_t *pool, bool cleanup, const mouv_error_t *error) {
+    mouv__client_hold(pool->client);
     pool_fail_queue(&pool->selecting, cleanup, error);
     pool_fail_queue(&pool->ready, cleanup, error);
     pool_fail_queue(&pool->cleanup, cleanup, error);
     for (uint32_t i = 0; i < pool->connection_count; i++)
         pool_fail_queue(&pool->connections[i]->pinned, cleanup, error);
-    mouv__client_let_go(client);
+    mouv__client_let_go(pool->client);
 }
 
-void mouv__pool_fail_waiting(mouv_client_t *client, const mouv_error_t *error) {
-    pool_fail_queues(client, false, error);
+void mouv__pool_fail_waiting(mouv__pool_t *pool, const mouv_error_t *error) {
+    pool_fail_queues(pool, false, error);
 }
 
-void mouv__pool_fail_cleanup(mouv_client_t *client) {
+void mouv__pool_fail_cleanup(mouv__pool_t *pool) {
     mouv_error_t error = {0};
     mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the runtime closes");
-    pool_fail_queues(client, true, &error);
+    pool_fail_queues(pool, true, &error);
 }
 
-static void pool_explain_selection(mouv_client_t *client, const mouv__operation_t *op,
-                                   mouv_error_t *error) {
-    int64_t left_ms = (op->select_ns - mouv__client_now_ns(client)) / MS_NS;
-    int64_t waited_ms = client->selection_timeout_ms - (left_ms > 0 ? left_ms : 0);
-    char reasons[400];
-    if (mouv__breaker_explain(op, error)) return;
-    mouv__listener_errors(client->driver_pool->listener, client->pool.topology, reasons,
-                          sizeof(reasons));
-    if (!reasons[0])
-        snprintf(reasons, sizeof(reasons), "%s",
-                 client->pool.driver_pool_state == MOUV__DRIVER_POOL_READY
-                     ? "no server of the deployment takes this operation now"
-                     : "the names in the URI are still being looked up");
-    if (pool_is_dead(&client->pool))
-        mouv_error_set(error, MOUV_ESELECTION, "no suitable server: %s", reasons);
-    else
-        mouv_error_set(error, MOUV_ESELECTION, "no suitable server within %lld ms: %s",
-                       (long long)waited_ms, reasons);
+/* --- figures ---------------------------------------------------------------------------------- */
+
+uint32_t mouv__pool_count_waiting(const mouv__pool_t *pool) {
+    uint32_t count = pool->selecting.count + pool->ready.count + pool->cleanup.count;
+    for (uint32_t i = 0; i < pool->connection_count; i++)
+        count += pool->connections[i]->pinned.count;
+    return count;
 }
 
-/* By order of arrival, since counting would cost too much where many fail at once. */
-static uint32_t pool_count_ahead(const mouv__operation_t *op) {
-    if (!op->queue) return 0;
-    uint64_t ahead = op->order - op->queue->first->order;
-    return ahead < op->queue->count ? (uint32_t)ahead : op->queue->count - 1;
+uint32_t mouv__pool_count_busy(const mouv__pool_t *pool) {
+    uint32_t count = 0;
+    for (int i = 0; i < MOUV__CONTROLS; i++) count += pool->transport->controls[i].busy;
+    for (uint32_t i = 0; i < pool->connection_count; i++)
+        count += mouv__connection_is_busy(pool->connections[i]);
+    return count;
 }
 
-static void pool_explain_queue(mouv_client_t *client, const mouv__operation_t *op,
-                               mouv_error_t *error) {
-    const mouv__pool_t *pool = &client->pool;
-    uint32_t busy = 0;
-    for (uint32_t i = 0; i < pool->connection_count; i++) busy += pool->connections[i]->busy;
-    const mouv__operation_t *oldest = pool->running.first;
-    int64_t age_ns = oldest ? mouv__client_now_ns(client) - oldest->began_ns : 0;
-    mouv_error_set(error, MOUV_EQUEUE,
-                   "%u of %u clients busy, %u operations ahead; the oldest runs for %.1f s", busy,
-                   pool->connection_max, pool_count_ahead(op), (double)age_ns / 1e9);
-}
+/* --- begin and end ---------------------------------------------------------------------------- */
 
-void mouv__pool_explain(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error) {
-    if (op->state == MOUV__OP_SELECTING)
-        pool_explain_selection(client, op, error);
-    else if (op->state == MOUV__OP_QUEUED)
-        pool_explain_queue(client, op, error);
-}
-
-/* --- begin and end --------------------------------------------------------------------------- */
-
-static bool pool_wants_uvpool(mouv_executor_t executor) {
-    if (executor != MOUV_EXECUTOR_DEFAULT) return executor == MOUV_EXECUTOR_UVPOOL;
-    const char *name = getenv("MOUV_EXECUTOR");
-    if (!name || !*name || strcmp(name, "threads") == 0) return false;
-    if (strcmp(name, "uvpool") == 0) return true;
-    mouv__log(MOUV_LOG_WARNING, "MOUV_EXECUTOR is '%s', neither threads nor uvpool: threads it is",
-              name);
-    return false;
-}
-
-int mouv__pool_init(mouv_client_t *client, const mouv_client_opts_t *opts, uint32_t max_pool_size) {
-    mouv__pool_t *pool = &client->pool;
-    mouv__mailbox_t *mailbox = mouv__runtime_mailbox(mouv__client_runtime(client));
-    pool->control_executor = mouv__executor_threads_new(mailbox, MOUV__CONTROLS + 1);
-    pool->executor = pool_wants_uvpool(opts->executor)
-                         ? mouv__executor_uvpool_new(mailbox, max_pool_size)
-                         : mouv__executor_threads_new(mailbox, max_pool_size);
-    if (!pool->control_executor || !pool->executor) goto fail;
-    pool->connection_max = pool->executor->capacity;
-    uint32_t spared = (pool->connection_max + 3) / 4;
+int mouv__pool_init(mouv__pool_t *pool, mouv_client_t *client, mouv__transport_t *transport,
+                    const mouv__pool_options_t *options) {
+    uint32_t spared = (transport->connection_max + 3) / 4;
+    pool->client = client;
+    pool->transport = transport;
+    pool->connection_max = transport->connection_max;
     pool->polling_max = pool->connection_max > 1 ? pool->connection_max - spared : 1;
-    pool->connections = mouv__alloc(pool->connection_max * sizeof(pool->connections[0]));
-    if (!pool->connections || mouv__close_reserve(client) < 0) goto fail;
-    pool->queue_limit = opts->queue_limit > 0 ? opts->queue_limit : 65536;
-    return 0;
-fail:
-    mouv__pool_clear(client);
+    pool->selection_timeout_ms = options->selection_timeout_ms;
+    pool->queue_wait_ms = options->queue_wait_ms;
+    pool->queue_limit = options->queue_limit;
+    pool->told = options->told;
+    pool->changed = pool_on_change;
+    mouv__breakers_init(&pool->breakers, pool);
+    pool->connections =
+        mouv__alloc((pool->connection_max + MOUV__CONTROLS) * sizeof(pool->connections[0]));
+    if (pool->connections) return 0;
+    mouv__pool_clear(pool);
     return MOUV_ENOMEM;
 }
 
-void mouv__pool_clear(mouv_client_t *client) {
-    mouv__pool_t *pool = &client->pool;
-    if (pool->executor) pool->executor->close(pool->executor);
-    if (pool->control_executor) pool->control_executor->close(pool->control_executor);
-    pool->executor = pool->control_executor = NULL;
-    mouv__close_unreserve(client);
-    mouv__free(pool->connections);
-    mouv__free(pool->topology);
+/* libmongoc prefers the primary for its good-bye; without one it takes any. */
+static bool pool_is_preferred(const mouv__pool_t *pool, const mouv__server_link_t *link) {
+    const mouv__server_t *server = mouv__topology_server(pool->topology, link->server_id);
+    return !mouv__topology_has_primary(pool->topology) ||
+           (server && server->kind == MOUV__SERVER_PRIMARY);
+}
+
+static bool pool_any_server(const mouv__pool_t *pool) {
+    for (uint32_t i = 0; i < pool->topology->count; i++)
+        if (mouv__server_is_known(pool->topology->servers[i])) return true;
+    return false;
+}
+
+void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void *arg) {
+    mouv__transport_t *transport = pool->transport;
+    mouv__transport_end_t end = {.connections = pool->connections,
+                                 .unused = pool->state == MOUV__POOL_NONE,
+                                 .unreachable = !pool_any_server(pool)};
+    mouv__breakers_close(&pool->breakers);
+    mouv__measure_close(pool);
+    transport->ops->abandon_jobs(transport);
+    for (uint32_t i = 0; i < pool->connection_count; i++) {
+        mouv__connection_t *connection = pool->connections[i];
+        mouv__pin_forget_all(&connection->sessions);
+        for (const mouv__server_link_t *link = connection->links; link; link = link->next)
+            connection->goes_last = connection->goes_last || pool_is_preferred(pool, link);
+        if (!mouv__connection_is_busy(connection)) end.connections[end.count++] = connection;
+    }
+    while (pool->servers) mouv__server_pool_close(pool, pool->servers);
     pool->connections = NULL;
-    pool->topology = NULL;
     pool->connection_count = 0;
+    pool->idle = (mouv__list_t){0};
+    pool->state = MOUV__POOL_NONE;
+    transport->ops->close(transport, &end, ended, arg);
+}
+
+void mouv__pool_clear(mouv__pool_t *pool) {
+    if (pool->transport) pool->transport->ops->free(pool->transport);
+    mouv__free(pool->connections);
+    pool->transport = NULL;
+    pool->connections = NULL;
 }

@@ -1,13 +1,16 @@
 /*
- * Who goes to a worker when; loop thread. An operation first waits for a suitable server in the
- * last snapshot of the topology (SELECTING), then for a libmongoc client that is connected to it
- * (QUEUED). Clients are counted here as connections, up to maxPoolSize; the one used last is used
- * first; operations bound to a connection (getMore, a write's retry) go ahead of new ones on it.
+ * The pool: who may send when. Whoever wants a connection makes a checkout; it first waits for a
+ * suitable server in the loop's picture of the deployment (SELECTING), then for a connection to it
+ * (QUEUED), and is granted one. Connections are counted up to maxPoolSize; the one used last is used
+ * first; checkouts that are pinned to a connection (getMore, a write's retry) go ahead of new ones
+ * on it.
  *
  * Polls, the getMores of change streams, wait on the server for up to a second and more. So each
- * stream gets a connection that nothing else is bound to, while the number of connections allows
+ * stream gets a connection that nothing else is pinned to, while the number of connections allows
  * it; polls go behind whatever else waits; and a quarter of the connections, but not the only one,
  * is left free of them.
+ *
+ * Loop thread; decision 0004.
  */
 #ifndef MOUV_MONGO_POOL_POOL_H
 #define MOUV_MONGO_POOL_POOL_H
@@ -17,94 +20,152 @@
 
 #include <mouv/client.h>
 
+#include "async/loop/timer.h"
 #include "mongo/base/types.h"
-#include "mongo/topology/topology.h"
-#include "mongo/transport/driver/driver_pool.h"
-#include "mongo/transport/workers/executor.h"
+#include "mongo/pool/server_pool.h"
+#include "mongo/topology/events.h"
+#include "mongo/topology/selection.h"
+#include "mongo/transport/transport.h"
 
-/** Connections that are set up at once to one server. */
-#define MOUV__CONNECTING_MAX 2
+/** NONE -> SELECTING -> QUEUED -> NONE (granted, failed, withdrawn); QUEUED -> SELECTING. */
+typedef enum mouv__checkout_state {
+    MOUV__CHECKOUT_NONE,
+    MOUV__CHECKOUT_SELECTING, /**< waits for a suitable server */
+    MOUV__CHECKOUT_QUEUED     /**< waits for a connection */
+} mouv__checkout_state_t;
 
-/** Failed connections after which an operation that waits for one gives up. */
-#define MOUV__CONNECTS_MAX 3
+/** What whoever wants a connection is told. */
+typedef struct mouv__checkout_ops {
+    /** Just before it is granted one: false if it goes no more; it has been withdrawn then. */
+    bool (*admit)(mouv__checkout_t *checkout);
+    /** It has this connection (NULL: a control one, for clean-up) and sends. False: it does not. */
+    bool (*granted)(mouv__checkout_t *checkout, mouv__connection_t *connection);
+    /** It has left the pool without one. */
+    void (*failed)(mouv__checkout_t *checkout, const mouv_error_t *error);
+    /** It waits for something else than before: its `wait_ns` is another. */
+    void (*waits)(mouv__checkout_t *checkout);
+} mouv__checkout_ops_t;
+
+/** A request for a connection, embedded in whatever makes it. */
+struct mouv__checkout {
+    const mouv__checkout_ops_t *ops;
+    mouv__pool_t *pool;
+    /* --- what is asked for; set before mouv__pool_enter() --- */
+    mouv__criteria_t criteria;       /**< `barred` and `avoided` are the pool's to fill in */
+    mouv__server_session_t *session; /**< it must use, and so this one's connection; or NULL */
+    uint32_t avoid_id;               /**< another server than this one, if there is one; 0: any */
+    uint64_t operation_id;           /**< in events */
+    bool poll;                       /**< of a change stream */
+    bool poll_waits;                 /**< ... and it will wait on the server */
+    bool cleanup;                    /**< on a control connection, whatever else waits */
+    bool lasts;                      /**< clean-up that waits for a server: an abort */
+    bool has_deadline;               /**< of its own, so the pool has none for it */
+    bool one_limit;                  /**< serverSelectionTimeoutMS is for the connection as well */
+    /* --- the pool's --- */
+    mouv__link_t link;
+    mouv__queue_t *queue; /**< it is in, or NULL */
+    uint8_t state;        /**< mouv__checkout_state_t */
+    uint8_t connects;     /**< connections that failed while it waited */
+    uint32_t server_id;   /**< that it will go to; of one that was granted: has gone to */
+    uint64_t order;       /**< of arrival, for "operations ahead" */
+    int64_t entered_ns;   /**< when it began to wait */
+    int64_t queued_ns;    /**< when it began to wait for a connection; 0: not yet */
+    int64_t wait_ns;      /**< when its present wait is over; MOUV__NEVER */
+    int64_t select_ns;    /**< until when it may wait for a server, in all */
+};
 
 /** NONE -> PREPARING -> READY; a failure leads back to NONE. */
-typedef enum mouv__driver_pool_state {
-    MOUV__DRIVER_POOL_NONE,
-    MOUV__DRIVER_POOL_PREPARING,
-    MOUV__DRIVER_POOL_READY
-} mouv__driver_pool_state_t;
+typedef enum mouv__pool_state {
+    MOUV__POOL_NONE,
+    MOUV__POOL_PREPARING,
+    MOUV__POOL_READY
+} mouv__pool_state_t;
 
-typedef struct mouv__background mouv__background_t;
-
-/** A connection of its own for one kind of background work, one piece of it at a time. */
-typedef struct mouv__control {
-    mouv__connection_t *connection; /**< NULL until first used */
-    bool busy;
-} mouv__control_t;
-
-typedef struct mouv__pool {
-    mouv__executor_t *executor; /**< operations and their connections */
-    mouv__executor_t
-        *control_executor; /**< everything else; always threads, so it is never in a queue
-                                     behind operations */
-    mouv__driver_pool_state_t driver_pool_state;
-    mouv__topology_t *topology;
-    mouv__queue_t selecting, ready, running, cleanup;
+struct mouv__pool {
+    mouv_client_t *client;
+    mouv__transport_t *transport; /**< owned */
+    mouv__topology_t *topology;   /**< borrowed */
+    mouv__listener_t *listener;   /**< borrowed: why servers cannot be reached */
+    uint8_t state;                /**< mouv__pool_state_t: libmongoc's part of it */
+    mouv__queue_t selecting, ready, cleanup;
     mouv__connection_t **connections;
     uint32_t connection_count, connection_max;
-    bool reconnecting; /**< connections wait for a connection in place of one that was cut */
-    bool nobody_seeks; /**< whoever is SELECTING waits for a certain server */
-    uint32_t streams;  /**< change streams that are open */
+    mouv__list_t idle;             /**< connections; the one used last is first */
+    bool reconnecting;             /**< links that were cut wait to be set up anew */
+    bool nobody_seeks;             /**< whoever is SELECTING waits for a certain server */
+    uint32_t streams;              /**< change streams that are open */
     uint32_t polling, polling_max; /**< connections that poll; the most that may */
-    mouv__connection_t *idle;      /**< the one used last is first */
-    uint8_t connecting[64];        /**< by server id % 64 */
-    mouv__control_t selector, cleaner;
-    mouv__background_t *background_jobs; /**< jobs that are out and are no operations */
     uint64_t arrivals;
+    mouv__server_pool_t *servers;
+    /** Who waits may go now, or not any more: lets in whoever can; `again`: a server is back. */
+    void (*changed)(mouv__pool_t *pool, bool again);
+    mouv__breakers_t breakers;
+    mouv__exchange_t *measurement; /**< that is out (measure.h), or NULL */
+    /* options */
+    mouv_connection_pool_options_t told; /**< in events */
+    int64_t selection_timeout_ms;
     int64_t queue_wait_ms;
     uint32_t queue_limit;
-} mouv__pool_t;
+};
 
-/** 0 or MOUV_ENOMEM. */
-int mouv__pool_init(mouv_client_t *client, const mouv_client_opts_t *opts, uint32_t max_pool_size);
+typedef struct mouv__pool_options {
+    int64_t selection_timeout_ms;
+    int64_t queue_wait_ms; /**< what a checkout without a deadline waits for a connection */
+    uint32_t queue_limit;  /**< checkouts that may wait at once */
+    mouv_connection_pool_options_t told; /**< what events tell of them */
+} mouv__pool_options_t;
 
-/** The executors end; nothing may be out. */
-void mouv__pool_clear(mouv_client_t *client);
+/** Takes the transport, also on failure. 0 or MOUV_ENOMEM. */
+int mouv__pool_init(mouv__pool_t *pool, mouv_client_t *client, mouv__transport_t *transport,
+                    const mouv__pool_options_t *options);
 
-/** An operation wants to run, for the first time or again: it becomes SELECTING at least. */
-void mouv__pool_enter(mouv_client_t *client, mouv__operation_t *op);
+/** Frees the transport; nothing may be out. */
+void mouv__pool_clear(mouv__pool_t *pool);
 
-/** What `op` ran on is free; whoever waits is let in. */
-void mouv__pool_leave(mouv_client_t *client, mouv__connection_t *connection);
-void mouv__pool_leave_control(mouv_client_t *client, mouv__control_t *control);
+/** The end: gives the idle connections to the transport, which ends them and then calls `ended`. */
+void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void *arg);
 
-/** Lets in who is bound to this connection. */
-void mouv__pool_serve(mouv_client_t *client, mouv__connection_t *connection);
+/* --- checkouts -------------------------------------------------------------------------------- */
 
-/** Lets in whoever can go. */
-void mouv__pool_pump(mouv_client_t *client);
+/** It wants a connection. What comes of it may come at once, from inside this call. */
+void mouv__pool_enter(mouv__pool_t *pool, mouv__checkout_t *checkout);
 
-/** Looks anew for a server for those that wait for one. */
-void mouv__pool_reselect(mouv_client_t *client);
+/** It does not any more, because of `error`. Harmless if it does not wait. */
+void mouv__pool_withdraw(mouv__checkout_t *checkout, const mouv_error_t *error);
 
-/** The same, and lets in whoever can go now: a server is back, or another one is there. */
-void mouv__pool_look_again(mouv_client_t *client);
+/** What was granted is free again; whoever waits is let in. */
+void mouv__pool_leave(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
+                      uint64_t operation_id);
 
-/** News have come from the monitors. `client` as a pointer to void: it is a callback. */
-void mouv__pool_topology_changed(void *client);
-
-/** Ends every operation that waits, with the operation's own text in front. */
-void mouv__pool_fail_waiting(mouv_client_t *client, const mouv_error_t *error);
+/** Ends every checkout that waits, but clean-up, which a closing client waits for. */
+void mouv__pool_fail_waiting(mouv__pool_t *pool, const mouv_error_t *error);
 
 /** Ends clean-up that waits: the runtime leaves it behind. */
-void mouv__pool_fail_cleanup(mouv_client_t *client);
+void mouv__pool_fail_cleanup(mouv__pool_t *pool);
 
-/** Fills `error` with what a waiting operation waits for: ESELECTION or EQUEUE. */
-void mouv__pool_explain(mouv_client_t *client, const mouv__operation_t *op, mouv_error_t *error);
+/* --- letting in ------------------------------------------------------------------------------- */
 
-/** Whether a server that suits `op` is in the snapshot; sets its server id (0: a worker selects).
- *  */
-bool mouv__pool_choose(mouv_client_t *client, mouv__operation_t *op);
+/** Lets in whoever can go. */
+void mouv__pool_pump(mouv__pool_t *pool);
+
+/** Lets in who is pinned to this connection. */
+void mouv__pool_serve(mouv__pool_t *pool, mouv__connection_t *connection);
+
+/** A server of the picture is of another kind than before, or there no more. */
+void mouv__pool_server_changed(mouv__pool_t *pool, mouv__server_t *server);
+void mouv__pool_server_gone(mouv__pool_t *pool, mouv__server_t *server);
+
+/** The picture is another one: looks anew for a server for those that wait for one, and lets in
+ *  whoever can go now. */
+void mouv__pool_look_again(mouv__pool_t *pool);
+
+/** Ends a checkout that waits. */
+void mouv__pool_fail(mouv__checkout_t *checkout, const mouv_error_t *error);
+
+/* --- figures ---------------------------------------------------------------------------------- */
+
+/** Checkouts that wait; connections in use, the controls' too. */
+uint32_t mouv__pool_count_waiting(const mouv__pool_t *pool);
+uint32_t mouv__pool_count_busy(const mouv__pool_t *pool);
 
 #endif

@@ -1,38 +1,33 @@
 /*
- * Queues of operations; an operation is in one at a time and knows which.
+ * Queues of checkouts; a checkout is in one at a time and knows which.
  */
 #ifndef MOUV_MONGO_POOL_QUEUE_H
 #define MOUV_MONGO_POOL_QUEUE_H
 
-#include "mongo/operation/operation.h"
+#include "mongo/pool/pool.h"
 
-static inline void mouv__queue_push(mouv__queue_t *queue, mouv__operation_t *op) {
-    op->queue = queue;
-    op->prev = queue->last;
-    op->next = NULL;
-    if (queue->last)
-        queue->last->next = op;
-    else
-        queue->first = op;
-    queue->last = op;
+/** A loop over a queue, whose body may take the current one out. */
+#define MOUV__QUEUE_EACH(queue, checkout) \
+    MOUV__LIST_EACH(&(queue)->list, mouv__checkout_t, checkout, link)
+
+/** The first, or NULL. */
+static inline mouv__checkout_t *mouv__queue_first(const mouv__queue_t *queue) {
+    return MOUV__LIST_FIRST(&queue->list, mouv__checkout_t, link);
+}
+
+static inline void mouv__queue_push(mouv__queue_t *queue, mouv__checkout_t *checkout) {
+    checkout->queue = queue;
+    mouv__list_push_back(&queue->list, &checkout->link);
     queue->count++;
 }
 
-/** Takes an operation out of the queue it is in, if any. */
-static inline void mouv__queue_remove(mouv__operation_t *op) {
-    mouv__queue_t *queue = op->queue;
+/** Takes a checkout out of the queue it is in, if any. */
+static inline void mouv__queue_remove(mouv__checkout_t *checkout) {
+    mouv__queue_t *queue = checkout->queue;
     if (!queue) return;
-    if (op->prev)
-        op->prev->next = op->next;
-    else
-        queue->first = op->next;
-    if (op->next)
-        op->next->prev = op->prev;
-    else
-        queue->last = op->prev;
+    mouv__list_remove(&queue->list, &checkout->link);
     queue->count--;
-    op->queue = NULL;
-    op->prev = op->next = NULL;
+    checkout->queue = NULL;
 }
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * mouv_session_t: made without I/O, found again by the number in opts, used by one operation at a
- * time, and what it learns of the deployment's times.
+ * What the user's session is to operations: found again by the number in opts, used by one
+ * operation at a time, and what it learns of the deployment's times.
  */
 #include "mongo/session/session.h"
 
@@ -8,75 +8,14 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
+#include "mongo/base/bson_view.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/concern.h"
 #include "mongo/base/error.h"
-#include "mongo/command/reply.h"
-#include "mongo/operation/state.h"
 #include "mongo/pool/pin.h"
 
-/* Numbers are the process's, so that a session is never taken for one of another client. */
-static int64_t last_number; /* atomic */
-
-/* --- making ----------------------------------------------------------------------------------- */
-
-static int session_init(mouv_session_t *session, const mouv_client_t *client,
-                        const mouv_session_opts_t *opts, mouv_error_t *error) {
-    if (opts->snapshot && opts->causal_consistency > 0)
-        return mouv_error_set(error, MOUV_EINVAL,
-                              "snapshot and causal_consistency exclude each "
-                              "other");
-    int rc = mouv__timeout_from_struct(opts->default_timeout_ms, "default_timeout_ms",
-                                       &session->timeout_ms, error);
-    if (rc < 0) return rc;
-    if (session->timeout_ms == MOUV__TIMEOUT_UNSET) session->timeout_ms = client->timeout_ms;
-    session->snapshot = opts->snapshot;
-    session->causal = opts->causal_consistency >= 0 && !opts->snapshot;
-    return mouv__transaction_opts_copy(&session->defaults, &opts->transaction, error);
-}
-
-static void session_link_to(mouv_session_t *session, mouv_client_t *client) {
-    session->client = mouv__client_keep_open(client);
-    session->next = client->sessions;
-    if (client->sessions) client->sessions->prev = session;
-    client->sessions = session;
-}
-
-static void session_unlink_from_client(mouv_session_t *session) {
-    if (session->prev)
-        session->prev->next = session->next;
-    else
-        session->client->sessions = session->next;
-    if (session->next) session->next->prev = session->prev;
-}
-
-mouv_session_t *mouv_client_start_session(mouv_client_t *client, const mouv_session_opts_t *opts,
-                                          mouv_error_t *error) {
-    static const mouv_session_opts_t defaults;
-    mouv_error_t why = {0};
-    int rc = mouv__client_check(client, &why);
-    mouv_session_t *session = rc < 0 ? NULL : mouv__alloc(sizeof(*session));
-    if (rc == 0 && !session) rc = mouv_error_set(&why, MOUV_ENOMEM, "out of memory");
-    if (rc == 0) rc = session_init(session, client, opts ? opts : &defaults, &why);
-    if (rc < 0) {
-        mouv__free(session);
-        mouv__raise(error, rc, "mouv_client_start_session: %s", why.message);
-        return NULL;
-    }
-    session->references = 1;
-    session->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
-    session_link_to(session, client);
-    return session;
-}
-
-int mouv_session_append(const mouv_session_t *session, bson_t *opts) {
-    if (!session || !opts) return mouv__raise(NULL, MOUV_EINVAL, "'session' or 'opts' is NULL");
-    BSON_APPEND_INT64(opts, "sessionId", session->number);
-    return 0;
-}
-
 mouv_session_t *mouv__session_find(mouv_client_t *client, int64_t number, mouv_error_t *error) {
-    for (mouv_session_t *session = client->sessions; session; session = session->next)
+    MOUV__LIST_EACH(&mouv__client_ref_of(client)->sessions, mouv_session_t, session, link)
         if (session->number == number) return session;
     mouv_error_set(error, MOUV_EINVAL,
                    "option 'sessionId': no session of this client; it belongs to another client, "
@@ -86,8 +25,7 @@ mouv_session_t *mouv__session_find(mouv_client_t *client, int64_t number, mouv_e
 
 /* --- ending ----------------------------------------------------------------------------------- */
 
-/* The server session goes back once no operation can come to it any more. */
-static void session_give_home_back(mouv_session_t *session) {
+void mouv__session_unpin_if_unused(mouv_session_t *session) {
     if (!session->ended || session->operations > 0) return;
     mouv__pin_free(session->pinned);
     session->pinned = NULL;
@@ -105,33 +43,9 @@ void mouv__session_let_go(mouv_session_t *session) {
     bson_destroy(session->transaction.recovery_token);
     bson_destroy(session->lsid);
     bson_destroy(session->cluster_time);
-    session_unlink_from_client(session);
+    mouv__list_remove(&mouv__client_ref_of(session->client)->sessions, &session->link);
     mouv__client_may_close(session->client);
     mouv__free(session);
-}
-
-void mouv_session_end(mouv_session_t *session) {
-    if (!session || session->ended) return;
-    if (mouv__client_is_foreign(session->client, "mouv_session_end")) return;
-    mouv__transaction_end(session);
-    session->ended = true;
-    session_give_home_back(session);
-}
-
-void mouv__sessions_end(mouv_client_t *client) {
-    for (mouv_session_t *session = client->sessions; session; session = session->next)
-        mouv_session_end(session);
-}
-
-mouv_session_t *mouv_session_unref(mouv_session_t *session) {
-    if (!session || mouv__client_is_foreign(session->client, "mouv_session_unref")) return NULL;
-    mouv_session_end(session);
-    mouv__session_let_go(session);
-    return NULL;
-}
-
-void mouv_session_drop(mouv_session_t **session) {
-    *session = mouv_session_unref(*session);
 }
 
 /* --- its operations --------------------------------------------------------------------------- */
@@ -144,52 +58,53 @@ int mouv__session_check(const mouv_session_t *session, mouv_error_t *error) {
     return rc;
 }
 
-void mouv__session_attach(mouv_session_t *session, mouv__operation_t *op) {
+void mouv__session_attach(mouv_session_t *session, mouv__parts_t *parts) {
     if (!session) return;
     mouv__session_hold(session);
     session->operations++;
-    op->user_session = session;
+    parts->session = session;
 }
 
-void mouv__session_detach(mouv__operation_t *op) {
-    mouv_session_t *session = op->user_session;
+void mouv__session_detach(mouv__parts_t *parts) {
+    mouv_session_t *session = parts->session;
     if (!session) return;
-    op->user_session = NULL;
+    parts->session = NULL;
     session->operations--;
-    session_give_home_back(session);
+    mouv__session_unpin_if_unused(session);
     mouv__session_let_go(session);
 }
 
-bool mouv__operation_is_unacknowledged(const mouv__operation_t *op) {
+bool mouv__session_is_unacknowledged(const mouv__parts_t *parts, const mouv_client_t *client) {
     bson_t concern;
-    if (!(op->row->flags & MOUV__OP_WRITE_CONCERN) || op->in_transaction) return false;
-    const bson_t *by_default = mouv__concern_write(op->defaults, op->client->driver_pool);
-    return (mouv__view_inside(op->command, "writeConcern", &concern) ||
-            mouv__view_inside(by_default, "writeConcern", &concern)) &&
-           mouv__is_unacknowledged(&concern);
+    if (!(parts->row->flags & MOUV__OP_WRITE_CONCERN) || parts->in_transaction) return false;
+    const bson_t *by_default =
+        mouv__concern_write(parts->defaults, mouv__client_ref_of(client)->write_concern);
+    return (mouv__bson_view_inside(parts->command, "writeConcern", &concern) ||
+            mouv__bson_view_inside(by_default, "writeConcern", &concern)) &&
+           mouv__concern_is_unacknowledged(&concern);
 }
 
-int mouv__session_begin_operation(mouv__operation_t *op, mouv_error_t *error) {
-    mouv_session_t *session = op->user_session;
-    if (!mouv__is_cleanup(op)) {
+int mouv__session_begin_operation(mouv__parts_t *parts, mouv_error_t *error) {
+    mouv_session_t *session = parts->session;
+    if (!(parts->row->flags & MOUV__OP_CLEANUP)) {
         if (session->ended)
             return mouv_error_set(error, MOUV_ECLOSED, "the session has been ended");
         if (session->current)
             return mouv_error_set(error, MOUV_ESTATE, "another task is using the session");
     }
-    int rc = mouv__transaction_begin_operation(op, error);
-    if (rc == 0 && mouv__operation_is_unacknowledged(op))
+    int rc = mouv__transaction_begin_operation(&session->transaction, parts, error);
+    if (rc == 0 && mouv__session_is_unacknowledged(parts, session->client))
         rc = mouv_error_set(error, MOUV_EINVAL,
                             "an unacknowledged write (w: 0) cannot be in a session");
-    if (rc == 0) session->current = op;
+    if (rc == 0) session->current = parts;
     return rc;
 }
 
-void mouv__session_end_operation(mouv__operation_t *op) {
-    mouv_session_t *session = op->user_session;
-    if (!session || session->current != op) return;
+void mouv__session_end_operation(const mouv__parts_t *parts, bool sent) {
+    mouv_session_t *session = parts->session;
+    if (!session || session->current != parts) return;
     session->current = NULL;
-    mouv__transaction_end_operation(op);
+    mouv__transaction_end_operation(&session->transaction, parts, sent);
 }
 
 mouv__server_session_t *mouv__session_pinned(const mouv_session_t *session, bool *lost) {
@@ -200,16 +115,12 @@ mouv__server_session_t *mouv__session_pinned(const mouv_session_t *session, bool
 
 /* --- read concern ----------------------------------------------------------------------------- */
 
-bool mouv__view_inside(const bson_t *outer, const char *name, bson_t *view) {
-    bson_iter_t iter;
-    return outer && bson_iter_init_find(&iter, outer, name) && mouv__reply_view(&iter, view);
-}
-
 static void session_append_time(bson_t *to, const char *name, const uint32_t time[2]) {
     if (time[0] > 0) BSON_APPEND_TIMESTAMP(to, name, time[0], time[1]);
 }
 
-bson_t *mouv__session_read_concern(const mouv_session_t *session, const bson_t *given) {
+/* {<given>, afterClusterTime: ...} or what else the session demands of a first read. */
+static bson_t *session_read_concern(const mouv_session_t *session, const bson_t *given) {
     bson_t *concern = bson_new();
     if (session->snapshot) {
         BSON_APPEND_UTF8(concern, "level", "snapshot");
@@ -222,71 +133,76 @@ bson_t *mouv__session_read_concern(const mouv_session_t *session, const bson_t *
 }
 
 /* libmongoc's opts know a read concern's level alone, so it stands in the command. */
-void mouv__session_set_read_concern(mouv__operation_t *op, bson_t *concern, bool if_empty) {
-    bson_t *command = bson_new();
-    bson_copy_to_excluding_noinit(op->command, command, "readConcern", NULL);
+static void session_set_read_concern(mouv__parts_t *parts, const bson_t *given, bool if_empty) {
+    bson_t *concern = session_read_concern(parts->session, given), *command = bson_new();
+    bson_copy_to_excluding_noinit(parts->command, command, "readConcern", NULL);
     if (if_empty || !bson_empty(concern)) BSON_APPEND_DOCUMENT(command, "readConcern", concern);
     bson_destroy(concern);
-    bson_destroy(op->command);
-    op->command = command;
+    bson_destroy(parts->command);
+    parts->command = command;
 }
 
 /* A read outside of transactions: its own read concern, or the client's, and the session's times.
  */
-static void session_dress_read(mouv__operation_t *op) {
-    const mouv_session_t *session = op->user_session;
+static void session_apply_to_read(mouv__parts_t *parts) {
+    const mouv_session_t *session = parts->session;
+    const bson_t *by_default =
+        mouv__concern_read(parts->defaults, mouv__client_ref_of(session->client)->read_concern);
     bson_t given;
-    bool own = mouv__view_inside(op->command, "readConcern", &given);
-    bool any = own || mouv__view_inside(mouv__concern_read(op->defaults, op->client->driver_pool),
-                                        "readConcern", &given);
-    bson_t *concern = mouv__session_read_concern(session, any ? &given : NULL);
-    mouv__session_set_read_concern(op, concern, own);
+    bool own = mouv__bson_view_inside(parts->command, "readConcern", &given);
+    bool any = own || mouv__bson_view_inside(by_default, "readConcern", &given);
+    session_set_read_concern(parts, any ? &given : NULL, own);
 }
 
 /* In a snapshot session everything has the snapshot's read concern: the server then refuses what
  * cannot be done in one. */
-static bool session_takes_times(const mouv__operation_t *op) {
-    const mouv_session_t *session = op->user_session;
-    if (session->snapshot) return !op->pin && !mouv__is_cleanup(op);
-    return session->causal && (op->row->flags & MOUV__OP_READ_CONCERN);
+static bool session_takes_times(const mouv__parts_t *parts) {
+    const mouv_session_t *session = parts->session;
+    if (session->snapshot) return !parts->pin && !(parts->row->flags & MOUV__OP_CLEANUP);
+    return session->causal && (parts->row->flags & MOUV__OP_READ_CONCERN);
 }
 
-int mouv__session_apply_to(mouv__operation_t *op, mouv__server_session_t *server_session) {
-    mouv_session_t *session = op->user_session;
-    if (!session->pinned) session->pinned = mouv__pin_new(op->client, server_session);
+/* The first of a transaction takes a number then, and not earlier: others may have used this server
+ * session until now, with numbers of theirs. */
+static void session_apply_transaction(mouv__parts_t *parts, bool again) {
+    mouv_session_t *session = parts->session;
+    mouv__client_ref_t *ref = mouv__client_ref_of(session->client);
+    if (!mouv__transaction_apply_to(&session->transaction, parts, ref->txn_number + 1, again))
+        return;
+    ref->txn_number++;
+    session_set_read_concern(parts, session->transaction.opts.read_concern, false);
+}
+
+int mouv__session_apply_to(mouv__parts_t *parts, mouv__server_session_t *server_session,
+                           uint32_t server_id, bool again) {
+    mouv_session_t *session = parts->session;
+    if (!session->pinned)
+        session->pinned = mouv__pin_new(session->client, server_session, server_id);
     if (!session->pinned) return MOUV_ENOMEM;
     if (session->advanced) {
-        bson_destroy(op->attempt.cluster_time);
-        op->attempt.cluster_time = bson_copy(session->cluster_time);
-        server_session->dirty =
-            true; /* what the user believes is not the next session's business */
+        bson_destroy(parts->cluster_time);
+        parts->cluster_time = bson_copy(session->cluster_time);
+        /* what the user believes is not the next session's business */
+        server_session->dirty = true;
     }
-    if (op->in_transaction)
-        mouv__transaction_apply_to(op);
-    else if (session_takes_times(op))
-        session_dress_read(op);
+    if (parts->in_transaction)
+        session_apply_transaction(parts, again);
+    else if (session_takes_times(parts))
+        session_apply_to_read(parts);
     return 0;
 }
 
 /* --- times ------------------------------------------------------------------------------------ */
 
-static bool session_timestamp_at(const bson_t *document, const char *path, uint32_t time[2]) {
-    bson_iter_t field;
-    if (!mouv__reply_find(document, path, &field) || !BSON_ITER_HOLDS_TIMESTAMP(&field))
-        return false;
-    bson_iter_timestamp(&field, &time[0], &time[1]);
-    return true;
-}
-
 static bool session_is_later(const uint32_t a[2], const uint32_t b[2]) {
     return a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]);
 }
 
-/* True if that was news. */
-static bool session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
+bool mouv__session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
     uint32_t theirs[2], ours[2];
-    if (!session_timestamp_at(cluster_time, "clusterTime", theirs)) return false;
-    if (session->cluster_time && session_timestamp_at(session->cluster_time, "clusterTime", ours) &&
+    if (!mouv__bson_view_timestamp(cluster_time, "clusterTime", theirs)) return false;
+    if (session->cluster_time &&
+        mouv__bson_view_timestamp(session->cluster_time, "clusterTime", ours) &&
         !session_is_later(theirs, ours))
         return false;
     bson_destroy(session->cluster_time);
@@ -294,20 +210,16 @@ static bool session_advance_cluster_time(mouv_session_t *session, const bson_t *
     return true;
 }
 
+void mouv__session_advance_operation_time(mouv_session_t *session, const uint32_t time[2]) {
+    if (session_is_later(time, session->operation_time))
+        memcpy(session->operation_time, time, sizeof(session->operation_time));
+}
+
 static void session_note_lsid(mouv_session_t *session) {
     const mouv__server_session_t *pinned = mouv__session_pinned(session, NULL);
     if (session->lsid || !pinned || !pinned->handle) return;
     session->lsid = bson_new();
     BSON_APPEND_BINARY(session->lsid, "id", BSON_SUBTYPE_UUID, pinned->lsid, sizeof(pinned->lsid));
-}
-
-/* What was stopped in a transaction has ended it. */
-static void session_note_end(const mouv__operation_t *op) {
-    mouv__transaction_t *transaction = &op->user_session->transaction;
-    int64_t code = mouv__reply_number(op->attempt.reply, "code");
-    bool stopped =
-        code == MOUV__CODE_MAX_TIME_EXPIRED || (op->stopped && code == MOUV__CODE_INTERRUPTED);
-    if (stopped && op->attempt.txn_number == transaction->number) transaction->gone = true;
 }
 
 static void session_note_recovery_token(mouv_session_t *session, const bson_t *reply) {
@@ -318,63 +230,22 @@ static void session_note_recovery_token(mouv_session_t *session, const bson_t *r
     bson_append_iter(session->transaction.recovery_token, NULL, 0, &field);
 }
 
-void mouv__session_observe_reply(mouv__operation_t *op) {
-    mouv_session_t *session = op->user_session;
-    const bson_t *reply = op->attempt.reply;
+void mouv__session_observe_reply(const mouv__parts_t *parts, const bson_t *reply, bool stopped) {
+    mouv_session_t *session = parts->session;
     bson_t cluster_time;
     uint32_t time[2];
     session_note_lsid(session);
     if (!reply) return;
-    if (op->in_transaction) session_note_end(op);
-    if (mouv__view_inside(reply, "$clusterTime", &cluster_time) &&
-        session_advance_cluster_time(session, &cluster_time))
+    mouv__transaction_observe_reply(&session->transaction, parts, reply, stopped);
+    if (mouv__bson_view_inside(reply, "$clusterTime", &cluster_time) &&
+        mouv__session_advance_cluster_time(session, &cluster_time))
         session->advanced = false; /* libmongoc has seen it too */
-    if (session_timestamp_at(reply, "operationTime", time))
-        mouv_session_advance_operation_time(session, time[0], time[1]);
+    if (mouv__bson_view_timestamp(reply, "operationTime", time))
+        mouv__session_advance_operation_time(session, time);
     if (session->snapshot && session->snapshot_time[0] == 0 &&
-        (session_timestamp_at(reply, "cursor.atClusterTime", time) ||
-         session_timestamp_at(reply, "atClusterTime", time)))
+        (mouv__bson_view_timestamp(reply, "cursor.atClusterTime", time) ||
+         mouv__bson_view_timestamp(reply, "atClusterTime", time)))
         memcpy(session->snapshot_time, time, sizeof(time));
-    if (op->in_transaction && session->current == op) session_note_recovery_token(session, reply);
-}
-
-/* --- what users may know ---------------------------------------------------------------------- */
-
-mouv_client_t *mouv_session_client(const mouv_session_t *session) {
-    return session ? session->client : NULL;
-}
-
-const bson_t *mouv_session_lsid(const mouv_session_t *session) {
-    return session ? session->lsid : NULL;
-}
-
-bool mouv_session_is_dirty(const mouv_session_t *session) {
-    const mouv__server_session_t *pinned = session ? mouv__session_pinned(session, NULL) : NULL;
-    return pinned && pinned->dirty;
-}
-
-const bson_t *mouv_session_cluster_time(const mouv_session_t *session) {
-    return session ? session->cluster_time : NULL;
-}
-
-void mouv_session_operation_time(const mouv_session_t *session, uint32_t *timestamp,
-                                 uint32_t *increment) {
-    if (timestamp) *timestamp = session ? session->operation_time[0] : 0;
-    if (increment) *increment = session ? session->operation_time[1] : 0;
-}
-
-int mouv_session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
-    uint32_t time[2];
-    if (!session || !cluster_time || !session_timestamp_at(cluster_time, "clusterTime", time))
-        return mouv__raise(NULL, MOUV_EINVAL,
-                           "mouv_session_advance_cluster_time: no timestamp 'clusterTime'");
-    if (session_advance_cluster_time(session, cluster_time)) session->advanced = true;
-    return 0;
-}
-
-void mouv_session_advance_operation_time(mouv_session_t *session, uint32_t timestamp,
-                                         uint32_t increment) {
-    uint32_t time[2] = {timestamp, increment};
-    if (session && session_is_later(time, session->operation_time))
-        memcpy(session->operation_time, time, sizeof(time));
+    if (parts->in_transaction && session->current == parts)
+        session_note_recovery_token(session, reply);
 }

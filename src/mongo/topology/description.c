@@ -3,9 +3,7 @@
  */
 #include "mongo/topology/description.h"
 
-#include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/api/client.h"
 
 /* --- one server ------------------------------------------------------------------------------- */
 
@@ -96,6 +94,11 @@ mouv__description_copy(const mouv_topology_description_t *description,
     return view;
 }
 
+void mouv__description_set_round_trip(mouv_topology_description_t *description, size_t i,
+                                      int64_t round_trip_ms) {
+    ((mouv_server_description_t *)description->servers)[i].round_trip_ms = round_trip_ms;
+}
+
 mouv_topology_description_t *
 mouv_topology_description_unref(mouv_topology_description_t *topology) {
     if (!topology) return NULL;
@@ -108,19 +111,4 @@ mouv_topology_description_unref(mouv_topology_description_t *topology) {
 
 void mouv_topology_description_drop(mouv_topology_description_t **topology) {
     *topology = mouv_topology_description_unref(*topology);
-}
-
-mouv_topology_description_t *mouv_client_get_topology(const mouv_client_t *client,
-                                                      mouv_error_t *error) {
-    mouv_error_t why = {0};
-    if (mouv__client_check(client, &why) < 0) {
-        mouv__raise(error, why.code, "mouv_client_get_topology: %s", why.message);
-        return NULL;
-    }
-    mouv_topology_description_t *topology = mouv__listener_describe(client->driver_pool->listener);
-    if (!topology) topology = mouv__describe_seeds(client->driver_pool->uri);
-    if (!topology)
-        mouv__raise(error, MOUV_ENOMEM, "mouv_client_get_topology: %s",
-                    mouv_error_message(MOUV_ENOMEM));
-    return topology;
 }

@@ -24,4 +24,8 @@ mouv_topology_description_t *
 mouv__description_copy(const mouv_topology_description_t *description,
                        const char *(*error_of)(void *arg, const char *host), void *arg);
 
+/** Loop thread: what is known by now of the `i`-th server of a copy. */
+void mouv__description_set_round_trip(mouv_topology_description_t *description, size_t i,
+                                      int64_t round_trip_ms);
+
 #endif

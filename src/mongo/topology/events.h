@@ -1,51 +1,65 @@
 /*
  * Monitoring inside: events are written down on whatever thread they happen on and told on the loop
- * thread, in one order. Commands and what concerns the topology come from libmongoc's callbacks,
- * which know what really went over the wire; the pool's events are mouv's own.
+ * thread, in one order. What they say comes in as the plain views of monitor.h, whoever knows it:
+ * libmongoc's callbacks (events_apm.h), a transport of mouv's own, the pool, operations.
  *
- * Without a subscription there is no mouv__events_t: every hook is one look at a NULL pointer.
+ * Without a subscription there is no mouv__events_t: every door takes NULL and does nothing.
  */
 #ifndef MOUV_MONGO_TOPOLOGY_EVENTS_H
 #define MOUV_MONGO_TOPOLOGY_EVENTS_H
 
-#include <mouv/monitor.h>
+#include <stdbool.h>
 
-#include "mongo/operation/operation.h"
-#include "mongo/topology/topology.h"
+#include <mouv/monitor.h>
+#include <mouv/runtime.h>
+
+#include "mongo/topology/events_record.h"
+
+typedef struct mouv__events mouv__events_t;
+
+/** Loop thread of `runtime`. Copies `callbacks`. NULL: ENOMEM. */
+mouv__events_t *mouv__events_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
+                                 void *arg);
+
+/** Loop thread: what `callbacks` (copied) are told of, with one share. NULL: ENOMEM. */
+mouv__events_t *mouv__events_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
+                                 void *arg);
 
 /** Any thread. */
 mouv__events_t *mouv__events_ref(mouv__events_t *events);
 void mouv__events_unref(mouv__events_t *events);
 
-/** A worker: adds what is subscribed to libmongoc's callbacks; their context is a mouv__listener_t.
- *  */
-void mouv__events_subscribe(const mouv__events_t *events, mongoc_apm_callbacks_t *callbacks);
+/** Any thread: whether somebody wants to be told, so that what must be worked out for it alone (a
+ *  duration) is not without. NULL: no. */
+bool mouv__events_wants(const mouv__events_t *events, mouv__event_kind_t kind);
 
-/** What the listener needs for itself and passes on. Monitor threads. */
-void mouv__events_topology_changed(mouv__events_t *events,
-                                   const mongoc_apm_topology_changed_t *event);
-void mouv__events_heartbeat_succeeded(mouv__events_t *events,
-                                      const mongoc_apm_server_heartbeat_succeeded_t *event);
-void mouv__events_heartbeat_failed(mouv__events_t *events,
-                                   const mongoc_apm_server_heartbeat_failed_t *event);
-
-/**
- * A worker: between these two calls its thread sends `command`; nothing else that libmongoc sends
- * is told of. `operation_id` is 0 for what is no operation. `monitor` may be NULL.
+/*
+ * The doors. Any thread. `kind` is one of those that have such a view; `what` and all it points to
+ * are copied. Nothing is told before the next tick, so they may be called with queues in any state.
+ * What is not subscribed costs no memory; an event for which there is none is lost, it alone.
  */
-void mouv__events_enter(mouv__events_t *events, uint64_t operation_id, const char *database,
-                        const bson_t *command);
-void mouv__events_leave(mouv__events_t *events);
 
-/* The pool's events; loop thread; `op->client` has a monitor. Nothing is told before the next tick,
- * so these may be called with the queues in any state. */
-void mouv__events_queued(const mouv__operation_t *op);
-void mouv__events_checked_out(const mouv__operation_t *op);
-void mouv__events_killed(const mouv__operation_t *op);
+/** `secret` (mouv__events_is_secret()): command and reply are told of as empty documents. */
+void mouv__events_command(mouv__events_t *events, mouv__event_kind_t kind,
+                          const mouv_command_event_t *what, bool secret);
 
-/** Its worker is back: this, and what the worker has written down, is told before the awaiter is
- *  woken. */
-void mouv__events_returned(const mouv__operation_t *op);
+/** CLIENT_RETURNED on the loop thread, before the operation settles: whether it is subscribed or
+ *  not, what has been written down until now is told before the awaiter is woken. */
+void mouv__events_operation(mouv__events_t *events, mouv__event_kind_t kind,
+                            const mouv_pool_event_t *what);
+void mouv__events_pool(mouv__events_t *events, mouv__event_kind_t kind,
+                       const mouv_connection_pool_event_t *what);
+void mouv__events_connection(mouv__events_t *events, mouv__event_kind_t kind,
+                             const mouv_connection_event_t *what);
+void mouv__events_heartbeat(mouv__events_t *events, mouv__event_kind_t kind,
+                            const mouv_heartbeat_event_t *what);
+
+/** A record that its maker has filled; takes it. NULL (ENOMEM) is fine. */
+void mouv__events_add(mouv__events_t *events, mouv__events_record_t *record);
+
+/** Whether a command (or its reply) may give secrets away, as the command monitoring specification
+ *  lists them. */
+bool mouv__events_is_secret(const char *name, const bson_t *command);
 
 /** Loop thread: nothing is told any more, at once or after what is there. NULL is fine. */
 void mouv__events_stop(mouv__events_t *events);

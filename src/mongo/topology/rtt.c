@@ -1,50 +1,37 @@
 /*
- * The round trips behind libmongoc's averages.
+ * An exponentially weighted moving average, and the least of a ring of samples.
  */
 #include "mongo/topology/rtt.h"
 
-#include <stddef.h>
-
-/* libmongoc's: average = newest / 5 + former * 4 / 5, in whole milliseconds, rounded down. */
+/* A new sample's part of the average is one in so many: alpha = 0.2. */
 #define WEIGHT 5
 
-static mouv__rtt_server_t *rtt_server_of(mouv__rtt_t *rtt, uint32_t id) {
-    for (size_t i = 0; i < MOUV__RTT_SERVERS; i++) {
-        mouv__rtt_server_t *server = &rtt->servers[i];
-        if (server->id == 0) server->id = id;
-        if (server->id == id) return server;
-    }
-    return NULL;
+void mouv__rtt_add(mouv__rtt_t *rtt, int64_t sample_ns) {
+    rtt->samples_ns[rtt->count % MOUV__RTT_SAMPLES] = sample_ns;
+    rtt->average_ns = rtt->count == 0
+                          ? sample_ns
+                          : (sample_ns + (WEIGHT - 1) * rtt->average_ns + WEIGHT / 2) / WEIGHT;
+    rtt->count++;
 }
 
-/*
- * What the newest round trip was at most. It is never taken for more than the average, which is all
- * that rounding leaves of a steady one; but after one that was slow the average is long too high.
- */
-static int64_t rtt_newest_ms(int64_t average_ms, int64_t former_ms) {
-    int64_t most_ms = WEIGHT * average_ms - (WEIGHT - 1) * former_ms + (WEIGHT - 1);
-    return most_ms > average_ms ? average_ms : most_ms > 0 ? most_ms : 0;
+void mouv__rtt_guess(mouv__rtt_t *rtt, int64_t average_ns) {
+    if (rtt->count > 0 || average_ns < 0) return;
+    rtt->average_ns = average_ns;
+    rtt->guessed = true;
 }
 
-void mouv__rtt_note(mouv__rtt_t *rtt, uint32_t server_id, int64_t average_ms) {
-    mouv__rtt_server_t *server = rtt_server_of(rtt, server_id);
-    if (!server) return;
-    if (average_ms < 0) {
-        server->count = 0;
-        return;
-    }
-    server->samples_ms[server->count % MOUV__RTT_SAMPLES] =
-        server->count > 0 ? rtt_newest_ms(average_ms, server->average_ms) : average_ms;
-    server->average_ms = average_ms;
-    server->count++;
+void mouv__rtt_reset(mouv__rtt_t *rtt) {
+    *rtt = (mouv__rtt_t){0};
 }
 
-int64_t mouv__rtt_least_ms(const mouv__rtt_t *rtt) {
-    int64_t least_ms = -1;
-    for (size_t i = 0; i < MOUV__RTT_SERVERS; i++) {
-        const mouv__rtt_server_t *server = &rtt->servers[i];
-        for (uint32_t j = 0; j < server->count && j < MOUV__RTT_SAMPLES; j++)
-            if (least_ms < 0 || server->samples_ms[j] < least_ms) least_ms = server->samples_ms[j];
-    }
-    return least_ms < 0 ? 0 : least_ms;
+int64_t mouv__rtt_average_ns(const mouv__rtt_t *rtt) {
+    return rtt->count > 0 || rtt->guessed ? rtt->average_ns : -1;
+}
+
+int64_t mouv__rtt_least_ns(const mouv__rtt_t *rtt) {
+    if (rtt->count < MOUV__RTT_SAMPLES_LEAST) return 0;
+    int64_t least_ns = rtt->samples_ns[0];
+    for (uint32_t i = 1; i < rtt->count && i < MOUV__RTT_SAMPLES; i++)
+        if (rtt->samples_ns[i] < least_ns) least_ns = rtt->samples_ns[i];
+    return least_ns;
 }

@@ -8,7 +8,7 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/transport/driver/stream.h"
+#include "mongo/transport/driver/stream_connect.h"
 #include "mongo/transport/workers/thread.h"
 #include "mongo/wire/compress.h"
 
@@ -60,7 +60,7 @@ mouv__driver_pool_t *mouv__driver_pool_new(mongoc_uri_t *uri,
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 10000);
     driver_pool->socket_timeout_ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS,
                                                                     MONGOC_DEFAULT_SOCKETTIMEOUTMS);
-    driver_pool->own_streams = mouv__streams_suit(uri);
+    driver_pool->own_streams = mouv__stream_connect_suits(uri);
     if (driver_pool->own_streams)
         mouv__compress_restrict(uri);
     else
@@ -76,7 +76,6 @@ mouv__driver_pool_t *mouv__driver_pool_ref(mouv__driver_pool_t *driver_pool) {
 
 static void driver_pool_pool_destroy(void *arg) {
     mouv__driver_pool_t *driver_pool = arg;
-    mouv__driver_pool_leave_listener(driver_pool);
     if (driver_pool->clients) mongoc_client_pool_destroy(driver_pool->clients);
     mongoc_uri_destroy(driver_pool->uri);
     mouv__client_options_clear(&driver_pool->client_options);
@@ -127,14 +126,4 @@ bool mouv__driver_pool_prepare(mouv__driver_pool_t *driver_pool, bson_error_t *e
     mouv__listener_subscribe(driver_pool->listener, driver_pool->uri, clients);
     driver_pool->clients = clients;
     return true;
-}
-
-void mouv__driver_pool_leave_listener(mouv__driver_pool_t *driver_pool) {
-    if (driver_pool->clients) mouv__listener_leave(driver_pool->listener, driver_pool->clients);
-}
-
-void mouv__driver_pool_note_rtt(mouv__driver_pool_t *driver_pool, int64_t rtt_ns) {
-    int64_t least = __atomic_load_n(&driver_pool->least_rtt_ns, __ATOMIC_RELAXED);
-    if (least == 0 || rtt_ns < least) /* a lost update of two at once does no harm */
-        __atomic_store_n(&driver_pool->least_rtt_ns, rtt_ns, __ATOMIC_RELAXED);
 }

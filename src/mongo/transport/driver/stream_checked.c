@@ -6,7 +6,7 @@
  * is received where libmongoc wants it and checked there, without a copy. A compressed answer is
  * uncompressed here, once, and handed on as the message that was in it.
  */
-#include "mongo/transport/driver/stream.h"
+#include "mongo/transport/driver/stream_checked.h"
 
 #include <errno.h>
 #include <string.h>
@@ -261,7 +261,7 @@ static void stream_checked_checked_destroy(mongoc_stream_t *stream) {
     mouv__free(stream);
 }
 
-mongoc_stream_t *mouv__checked_stream_new(mongoc_stream_t *inner, mouv__socket_t *socket) {
+mongoc_stream_t *mouv__stream_checked_new(mongoc_stream_t *inner, mouv__socket_t *socket) {
     checked_t *self = mouv__alloc(sizeof(*self));
     if (self) self->buffer = mouv__alloc(BUFFER_BYTES);
     if (!self || !self->buffer) {

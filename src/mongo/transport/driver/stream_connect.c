@@ -2,7 +2,9 @@
  * Setting a connection up as libmongoc's own initiator does, with the same options and errors, but
  * within connectTimeoutMS as a whole (for each address that a name has).
  */
-#include "mongo/transport/driver/stream.h"
+#include "mongo/transport/driver/stream_connect.h"
+#include "mongo/transport/driver/stream_checked.h"
+#include "mongo/transport/driver/stream_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +27,7 @@
 #define KEEP_INTERVAL_S 10
 #define KEEP_COUNT 9
 
-bool mouv__streams_suit(const mongoc_uri_t *uri) {
+bool mouv__stream_connect_suits(const mongoc_uri_t *uri) {
 #if MONGOC_CHECK_VERSION(2, 0, 0)
     (void)uri; /* pooled clients refuse an initiator */
     return false;
@@ -113,12 +115,6 @@ typedef struct attempt {
 
 static void stream_connect_begin_attempt(attempt_t *attempt) {
     attempt->until_us = bson_get_monotonic_time() + attempt->timeout_ms * INT64_C(1000);
-}
-
-/* TCP's handshake is one round trip. */
-static int64_t stream_connect_connected_within_ns(const attempt_t *attempt) {
-    int64_t began_us = attempt->until_us - attempt->timeout_ms * INT64_C(1000);
-    return (bson_get_monotonic_time() - began_us) * 1000 + 1; /* 0 is none */
 }
 
 static int stream_connect_fail_to_connect(const attempt_t *attempt, int code) {
@@ -226,8 +222,7 @@ mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host
     int fd = host->family == AF_UNIX ? stream_connect_connect_unix(&attempt)
                                      : stream_connect_connect_tcp(&attempt);
     if (fd < 0) return NULL;
-    mouv__driver_pool_note_rtt(from->driver_pool, stream_connect_connected_within_ns(&attempt));
-    mongoc_stream_t *stream = mouv__socket_stream_new(from->interruptible, fd, &socket);
+    mongoc_stream_t *stream = mouv__stream_socket_new(from->interruptible, fd, &socket);
     if (!stream) {
         close(fd);
         return stream_connect_no_memory(NULL, error);
@@ -236,6 +231,6 @@ mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host
     socket->set_up_by_us = attempt.until_us;
     if (stream_connect_wants_tls(uri)) stream = stream_connect_add_tls(uri, stream, &attempt);
     if (!stream) return NULL;
-    mongoc_stream_t *checked = mouv__checked_stream_new(stream, socket);
+    mongoc_stream_t *checked = mouv__stream_checked_new(stream, socket);
     return checked ? checked : stream_connect_no_memory(stream, error);
 }

@@ -3,7 +3,7 @@
  * an interrupt or a bad answer it is closed with RST, so that no TIME_WAIT is left and the server
  * notices at once.
  */
-#include "mongo/transport/driver/stream.h"
+#include "mongo/transport/driver/stream_socket.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -231,7 +231,7 @@ static void stream_socket_socket_destroy(mongoc_stream_t *stream) {
     mouv__free(stream);
 }
 
-mongoc_stream_t *mouv__socket_stream_new(mouv__interruptible_t *interruptible, int fd,
+mongoc_stream_t *mouv__stream_socket_new(mouv__interruptible_t *interruptible, int fd,
                                          mouv__socket_t **socket) {
     stream_t *self = mouv__alloc(sizeof(*self));
     if (!self) return NULL;

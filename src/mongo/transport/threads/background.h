@@ -1,58 +1,50 @@
 /*
- * Blocking work that is no operation: making the pool, connecting a connection, waiting in server
- * selection, killing sessions, destroying the pool. Jobs like any other, known to their client.
+ * Blocking work of libmongoc's that is no exchange: making its pool, waiting in its server
+ * selection, setting a connection up, destroying it all. Each is a job on a worker, known to its
+ * transport until it has come back or was abandoned; it holds a share of libmongoc's pool. Where
+ * there is no memory or thread it ends later, with the reason, without having run.
+ *
+ * Loop thread.
  */
 #ifndef MOUV_MONGO_TRANSPORT_THREADS_BACKGROUND_H
 #define MOUV_MONGO_TRANSPORT_THREADS_BACKGROUND_H
 
-#include "mongo/api/client.h"
+#include "mongo/transport/driver/driver_pool.h"
+#include "mongo/transport/transport.h"
 
-struct mouv__background {
-    mouv__job_t job; /**< first */
-    mouv__background_t *prev, *next;
-    mouv_client_t *client;            /**< loop thread */
-    mouv__driver_pool_t *driver_pool; /**< a share, or NULL */
-    mouv__connection_t *connection;   /**< or NULL */
-    uint32_t server_id;               /**< 0: chosen by the criteria */
-    bool write;
-    mongoc_read_prefs_t *read_prefs; /**< owned */
-    bool ok;
-    int refused; /**< it has not run: MOUV_ENOMEM, ...; or 0 */
-    bson_error_t error;
-    void (*ended)(
-        mouv__background_t *background); /**< loop thread; the background job is freed afterwards */
-    void (*clear)(
-        mouv__background_t *background); /**< frees what is its kind's own; any thread; or NULL */
-};
+typedef struct mouv__background mouv__background_t;
 
-/**
- * Gives a background job (zeroed, but for its own fields) to a worker; consumes it. With a control
- * connection, it takes the control connection's connection, which `ended` gives back; with a
- * connection, it runs on the executor of operations. Where there is no memory or thread it ends
- * later, without having run, with `ok` false.
+/** What all have: who is told, and where it runs. */
+typedef struct mouv__background_place {
+    mouv__transport_t *transport;
+    mouv__list_t *list; /**< of those that are out */
+    mouv__executor_t *executor;
+    mouv__driver_pool_t *driver_pool;
+    mouv__transport_ended_fn_t ended;
+    void *arg;
+} mouv__background_place_t;
+
+/** 0, or MOUV_ENOMEM and nothing has begun. `connection` is a control's, which `ended` finds idle.
  */
-void mouv__background_submit(mouv_client_t *client, mouv__background_t *background,
-                             mouv__control_t *control, void (*run)(mouv__job_t *job),
-                             void (*ended)(mouv__background_t *background),
-                             void (*clear)(mouv__background_t *background));
+int mouv__background_open(const mouv__background_place_t *place, mouv__connection_t *connection);
 
-/** Why a background job has ended without `ok`; gives the code. */
-int mouv__background_error(const mouv__background_t *background, mouv_error_t *error);
+int mouv__background_seek(const mouv__background_place_t *place, mouv__connection_t *connection,
+                          bool write, const mongoc_read_prefs_t *read_prefs);
 
-/** The client leaves its background jobs behind: they free themselves. */
-void mouv__background_abandon_all(mouv_client_t *client);
+/** Within connectTimeoutMS; sends a ping only where the connection was set up before. */
+int mouv__background_connect(const mouv__background_place_t *place, mouv__connection_t *connection,
+                             uint32_t server_id);
 
-/** A worker: sets a connection to its server up, for at most connectTimeoutMS; if there is one,
- *  tries it. */
-bool mouv__background_connect(mouv__background_t *background);
+/** The memory that the end needs, set aside at the beginning. NULL: ENOMEM. */
+mouv__background_t *mouv__background_reserve(void);
+void mouv__background_unreserve(mouv__background_t *reserve);
 
-/** The same as a job, for a connection that may not have been opened yet. */
-void mouv__background_connect_run(mouv__job_t *job);
+/** Ends connections, then gives up the share of libmongoc's pool that the place has; takes the
+ *  reserve and the array. */
+void mouv__background_close(mouv__background_t *reserve, const mouv__background_place_t *place,
+                            const mouv__transport_end_t *end);
 
-/** A worker: tries the connection, within the same time. */
-bool mouv__background_ping(mouv__background_t *background);
-
-/** A worker: selects a server for the background job's criteria, sets its id. */
-bool mouv__background_select_server(mouv__background_t *background);
+/** Nobody is told any more: they free themselves. */
+void mouv__background_abandon_all(mouv__list_t *list);
 
 #endif

@@ -35,18 +35,6 @@ struct mouv__executor {
     void (*close)(mouv__executor_t *self);
 };
 
-/** Threads of its own, started on demand, at most `capacity`. NULL: ENOMEM. */
-mouv__executor_t *mouv__executor_threads_new(mouv__mailbox_t *mailbox, uint32_t capacity);
-
-/**
- * libuv's process-wide pool, one thread of it left free for DNS and files. uv_queue_work() pins the
- * loop it is given until the job has ended, so jobs are given to a loop of the executor's own that
- * is only ever reaped: the user's loop can close while a job is stuck. The private loop (about 1
- * KiB and three descriptors) of an executor that is closed with a stuck job is never freed: libuv
- * offers no way, and says so in the log.
- */
-mouv__executor_t *mouv__executor_uvpool_new(mouv__mailbox_t *mailbox, uint32_t capacity);
-
 /** For implementations: sends a job that has run home. */
 void mouv__executor_send_home(mouv__mailbox_t *mailbox, mouv__job_t *job);
 

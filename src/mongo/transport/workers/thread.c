@@ -96,7 +96,7 @@ int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bo
     return MOUV_ESYSTEM;
 }
 
-void mouv__threads_leave(uint32_t count) {
+void mouv__thread_leave_all(uint32_t count) {
     uv_once(&all.once, thread_init);
     uv_mutex_lock(&all.lock);
     all.leaving += count;

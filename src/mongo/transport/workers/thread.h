@@ -11,7 +11,7 @@
 
 /**
  * Starts `run(arg)`. Nobody has to join the thread: the next one that starts, or exit(), does so
- * once it has called mouv__thread_ends(). `told`: as if mouv__threads_leave() had counted it.
+ * once it has called mouv__thread_ends(). `told`: as if mouv__thread_leave_all() had counted it.
  * Any thread. Returns 0 or MOUV_ESYSTEM, MOUV_ENOMEM.
  */
 int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bool told);
@@ -21,9 +21,9 @@ int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bo
  * thread that still runs its last background jobs while the exit handlers (OpenSSL's among them)
  * run corrupts the heap. Any thread.
  */
-void mouv__threads_leave(uint32_t count);
+void mouv__thread_leave_all(uint32_t count);
 
-/** The calling thread, one of mouv__thread_start(), ends now; `told`: mouv__threads_leave() has
+/** The calling thread, one of mouv__thread_start(), ends now; `told`: mouv__thread_leave_all() has
  *  counted it. */
 void mouv__thread_ends(bool told);
 

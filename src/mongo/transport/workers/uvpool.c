@@ -2,6 +2,8 @@
  * The executor on libuv's process-wide pool. Jobs are queued on a private loop that nobody runs but
  * to reap requests; they come home by mail like those of the other executor.
  */
+#include "mongo/transport/workers/uvpool.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -10,7 +12,6 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
-#include "mongo/transport/workers/executor.h"
 
 /* Requests that may lie about ended before the private loop is run to reap them. */
 #define REAP_EVERY 64
@@ -124,7 +125,7 @@ static void uvpool_close(mouv__executor_t *self) {
     mouv__free(pool);
 }
 
-mouv__executor_t *mouv__executor_uvpool_new(mouv__mailbox_t *mailbox, uint32_t capacity) {
+mouv__executor_t *mouv__uvpool_new(mouv__mailbox_t *mailbox, uint32_t capacity) {
     uvpool_t *pool = mouv__alloc(sizeof(*pool));
     if (!pool) return NULL;
     if (uv_loop_init(&pool->loop) != 0) {

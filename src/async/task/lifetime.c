@@ -1,0 +1,220 @@
+/*
+ * The runtime on its loop: attaching, ticks, closing.
+ *
+ * A tick runs the ready queue (runtime.c). It comes from the idle handle, which is active while
+ * something is ready, or after the poll from the check handle, if that has made something ready.
+ *
+ * Closing goes by phases, each begun by a tick in which nothing is left of the one before: tasks are
+ * cancelled and end (JOINING), then what is attached closes (DETACHING; how long a client may take:
+ * docs/decisions/0006), then the handles (CLOSING). The runtime is freed when
+ * libuv has closed the last of them; if mouv_run_until() is still on the stack, by that.
+ * All of this on the loop thread; a child of fork() finds it dead (docs/decisions/0012).
+ */
+#include "async/task/lifetime.h"
+
+#include <assert.h>
+
+#include "async/loop/debug.h"
+#include "async/loop/fork.h"
+#include "async/loop/log.h"
+#include "async/loop/state.h"
+#include "async/task/stacks.h"
+#include "async/task/task.h"
+#include "context/alloc.h"
+
+#include <mouv/debug.h>
+
+#define JOIN_WARNING_MS 1000
+
+/* ---- ticks ---- */
+
+static void lifetime_advance_close(mouv_runtime_t *runtime);
+
+/* False in the child of a fork(). */
+static bool lifetime_is_here(const mouv_runtime_t *runtime) {
+    return runtime == mouv__thread_runtime;
+}
+
+/* In a child that has come back to the loop: who drives it gets out without a look at what it
+ * shares with the parent. */
+static void lifetime_abandon(mouv_runtime_t *runtime) {
+    int rc = uv_loop_fork(runtime->loop);
+    if (rc != 0) mouv__log(MOUV_LOG_ERROR, "uv_loop_fork: %s", uv_strerror(rc));
+    uv_idle_stop(&runtime->idle);
+    uv_stop(runtime->loop);
+}
+
+static void lifetime_tick(mouv_runtime_t *runtime) {
+    runtime->in_tick = true;
+    if (!mouv__runtime_run_ready(runtime)) {
+        lifetime_abandon(runtime);
+        return;
+    }
+    runtime->in_tick = false;
+    if (!mouv__list_is_empty(&runtime->ready) || mouv__timers_due(runtime))
+        uv_idle_start(&runtime->idle, runtime->tick);
+    else
+        uv_idle_stop(&runtime->idle);
+    if (runtime->phase != MOUV__OPEN) lifetime_advance_close(runtime);
+}
+
+static void lifetime_on_idle(uv_idle_t *idle) {
+    if (lifetime_is_here(idle->data))
+        lifetime_tick(idle->data);
+    else
+        uv_idle_stop(idle);
+}
+
+static void lifetime_on_check(uv_check_t *check) {
+    mouv_runtime_t *runtime = check->data;
+    if (!lifetime_is_here(runtime)) return;
+    if (mouv__timers_due(runtime)) mouv__timers_fire(runtime);
+    if (!mouv__list_is_empty(&runtime->ready)) lifetime_tick(runtime);
+}
+
+static void lifetime_on_wake(uv_async_t *wake) {
+    mouv_runtime_t *runtime = wake->data;
+    if (lifetime_is_here(runtime)) mouv__mailbox_empty(runtime->mailbox);
+}
+
+/* ---- attaching ---- */
+
+void mouv__lifetime_free(mouv_runtime_t *runtime) {
+    mouv__stacks_close(runtime);
+    mouv__timers_close(runtime);
+    mouv__stack_pool_clear(&runtime->stacks);
+    mouv__handles_close(&runtime->handles);
+    if (runtime->mailbox != NULL) mouv__mailbox_unref(runtime->mailbox);
+    mouv__free(runtime);
+}
+
+static int lifetime_open_handles(mouv_runtime_t *runtime, uv_loop_t *loop) {
+    int rc = uv_async_init(loop, &runtime->wake, lifetime_on_wake);
+    if (rc != 0) return rc; /* the others cannot fail */
+    uv_check_init(loop, &runtime->check);
+    uv_idle_init(loop, &runtime->idle);
+    mouv__timers_open(runtime);
+    runtime->wake.data = runtime->check.data = runtime->idle.data = runtime;
+    runtime->open_handles = 4;
+    uv_check_start(&runtime->check, lifetime_on_check);
+    uv_unref((uv_handle_t *)&runtime->wake);
+    uv_unref((uv_handle_t *)&runtime->check);
+    return 0;
+}
+
+int mouv_runtime_attach(mouv_runtime_t **out, uv_loop_t *loop) {
+    if (out == NULL || loop == NULL) return MOUV_EINVAL;
+    if (mouv__thread_runtime != NULL) return MOUV_ESTATE;
+    mouv_runtime_t *runtime = mouv__alloc(sizeof *runtime);
+    if (runtime == NULL) return MOUV_ENOMEM;
+    if (mouv__handles_open(&runtime->handles) != 0) {
+        mouv__free(runtime);
+        return MOUV_ENOMEM;
+    }
+    runtime->loop = loop;
+    runtime->tick = lifetime_on_idle;
+    mouv__stack_pool_init(&runtime->stacks);
+    mouv__context_init_thread(&runtime->context);
+    runtime->mailbox = mouv__mailbox_new(&runtime->wake);
+    if (runtime->mailbox == NULL) {
+        mouv__lifetime_free(runtime);
+        return MOUV_ENOMEM;
+    }
+    if (lifetime_open_handles(runtime, loop) != 0) {
+        mouv__lifetime_free(runtime);
+        return MOUV_ESYSTEM;
+    }
+    mouv__thread_runtime = *out = runtime;
+    mouv__fork_watch();
+    mouv__fork_adopted();
+    mouv__debug_read_environment();
+    if (mouv__debug()) mouv_report_stack_overflow();
+    return 0;
+}
+
+/* ---- closing ---- */
+
+static void lifetime_enter(mouv_runtime_t *runtime, mouv__runtime_phase_t phase) {
+    assert(phase == runtime->phase + 1);
+    runtime->phase = phase;
+}
+
+static void lifetime_on_closed(uv_handle_t *handle) {
+    mouv_runtime_t *runtime = handle->data;
+    if (--runtime->open_handles > 0) return;
+    mouv__closer_t *closer;
+    mouv__thread_runtime = NULL;
+    while ((closer = MOUV__LIST_POP(&runtime->closers, mouv__closer_t, link)) != NULL) {
+        if (closer->fn != NULL) closer->fn(runtime, closer->arg);
+        if (closer != &runtime->first_closer) mouv__free(closer);
+    }
+    runtime->closed = true;
+    if (runtime->goal == NULL) mouv__lifetime_free(runtime);
+}
+
+static void lifetime_close_handles(mouv_runtime_t *runtime) {
+    lifetime_enter(runtime, MOUV__CLOSING);
+    mouv__mailbox_close(runtime->mailbox);
+    mouv__futures_cancel_all(runtime); /* what callbacks have started since lifetime_detach_all() */
+    while (!mouv__list_is_empty(&runtime->ready)) mouv__runtime_run_ready(runtime);
+    mouv__futures_release_all(runtime);
+    uv_close((uv_handle_t *)&runtime->wake, lifetime_on_closed);
+    uv_close((uv_handle_t *)&runtime->check, lifetime_on_closed);
+    uv_close((uv_handle_t *)&runtime->idle, lifetime_on_closed);
+    uv_close((uv_handle_t *)&runtime->alarm, lifetime_on_closed);
+}
+
+static void lifetime_detach_all(mouv_runtime_t *runtime) {
+    lifetime_enter(runtime, MOUV__DETACHING);
+    mouv__timer_stop(runtime, &runtime->join_timer);
+    mouv__futures_cancel_all(runtime);
+    MOUV__LIST_EACH(&runtime->attachments, mouv__attachment_t, attachment, link)
+        attachment->close(attachment);
+    mouv__runtime_turn(runtime);
+}
+
+static void lifetime_advance_close(mouv_runtime_t *runtime) {
+    if (!mouv__list_is_empty(&runtime->tasks)) return;
+    if (runtime->phase == MOUV__JOINING) lifetime_detach_all(runtime);
+    if (runtime->phase == MOUV__DETACHING && mouv__list_is_empty(&runtime->tasks) &&
+        mouv__list_is_empty(&runtime->attachments) && mouv__list_is_empty(&runtime->ready))
+        lifetime_close_handles(runtime);
+}
+
+static void lifetime_warn_of_stubborn(mouv__timer_t *timer) {
+    mouv_runtime_t *runtime = mouv__container_of(timer, mouv_runtime_t, join_timer);
+    MOUV__LIST_EACH(&runtime->tasks, mouv__task_t, task, link) {
+        char what[160];
+        mouv__future_describe(&task->future, what, sizeof what);
+        mouv__log(MOUV_LOG_WARNING,
+                  "the runtime is closing and waits for %s, which goes on after being cancelled",
+                  what);
+    }
+}
+
+static void lifetime_begin_close(mouv_runtime_t *runtime) {
+    lifetime_enter(runtime, MOUV__JOINING);
+    mouv__runtime_keep(runtime);
+    MOUV__LIST_EACH(&runtime->tasks, mouv__task_t, task, link)
+        mouv__future_cancel(&task->future); /* they complete in later ticks only */
+    if (!mouv__list_is_empty(&runtime->tasks))
+        mouv__timer_start(runtime, &runtime->join_timer,
+                          mouv__clock_deadline_in(runtime, JOIN_WARNING_MS),
+                          lifetime_warn_of_stubborn);
+    mouv__runtime_turn(runtime);
+}
+
+void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_t fn, void *arg) {
+    if (runtime == NULL) return;
+    if (runtime != mouv__thread_runtime) {
+        mouv__debug_foreign();
+        return;
+    }
+    mouv__closer_t *closer = mouv__list_is_empty(&runtime->closers) ? &runtime->first_closer
+                                                                    : mouv__alloc(sizeof *closer);
+    if (closer != NULL) {
+        *closer = (mouv__closer_t){.fn = fn, .arg = arg};
+        mouv__list_push_back(&runtime->closers, &closer->link);
+    }
+    if (runtime->phase == MOUV__OPEN) lifetime_begin_close(runtime);
+}

@@ -1,0 +1,45 @@
+/*
+ * Database and collection handles: interned by their client, told apart by name and settings, freed
+ * with it. Where a constructor has nothing to give (NULL was given, memory has run out, this is
+ * another thread) it gives a stand-in, of which every operation fails and says why.
+ */
+#ifndef MOUV_MONGO_COMMAND_HANDLES_H
+#define MOUV_MONGO_COMMAND_HANDLES_H
+
+#include <stdbool.h>
+
+#include <mouv/client.h>
+
+#include "mongo/base/types.h"
+
+/** All handles of one client. */
+struct mouv__handles {
+    mouv_database_t *databases;
+};
+
+/** Interned by its client and freed with it. `name` is not validated: operations do that. */
+struct mouv_database {
+    mouv_client_t *client; /**< NULL: a stand-in */
+    mouv_database_t *next; /**< in the client's list */
+    mouv_collection_t *collections;
+    mouv__concerns_t *defaults; /**< a share; NULL: the client's */
+    char name[];
+};
+
+struct mouv_collection {
+    mouv_database_t *database;
+    mouv_collection_t *next;    /**< the database's list */
+    mouv__concerns_t *defaults; /**< a share; NULL: the client's */
+    char name[];
+};
+
+/** A collection of this database, or a stand-in; interned. */
+mouv_collection_t *mouv__handles_collection(mouv_database_t *database, const char *name);
+
+/** Whether it stands in for one for which there was no memory. */
+bool mouv__handles_is_unmade(const mouv_database_t *database);
+
+/** The end of them all. */
+void mouv__handles_clear(mouv__handles_t *handles);
+
+#endif

@@ -1,0 +1,219 @@
+/*
+ * Checkouts.
+ */
+#include "mongo/pool/checkout.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "mongo/base/client_ref.h"
+#include "mongo/pool/queue.h"
+
+#define MS_NS INT64_C(1000000)
+
+#define BIT(state) (1u << MOUV__CHECKOUT_##state)
+
+static const uint8_t may_follow[] = {
+    [MOUV__CHECKOUT_NONE] = BIT(SELECTING),
+    [MOUV__CHECKOUT_SELECTING] = BIT(QUEUED) | BIT(NONE),
+    [MOUV__CHECKOUT_QUEUED] = BIT(SELECTING) | BIT(NONE),
+};
+
+static void checkout_move(mouv__checkout_t *checkout, mouv__checkout_state_t state) {
+    (void)may_follow; /* only assertions read it */
+    assert(may_follow[checkout->state] & (1u << state));
+    checkout->state = (uint8_t)state;
+}
+
+static int64_t checkout_now_ns(const mouv__checkout_t *checkout) {
+    return mouv__client_now_ns(checkout->pool->client);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void checkout_tell(const mouv__checkout_t *checkout, mouv__event_kind_t kind,
+                          const mouv__connection_t *connection, const mouv_error_t *error) {
+    const mouv__pool_t *pool = checkout->pool;
+    const mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
+    if (checkout->cleanup || !server ||
+        !mouv__events_wants(mouv__client_events(pool->client), kind))
+        return;
+    const mouv__server_link_t *link =
+        connection ? mouv__connection_link(connection, checkout->server_id) : NULL;
+    mouv_connection_event_t what = {.host = server->host,
+                                    .server_id = server->id,
+                                    .connection_id = link ? link->number : 0,
+                                    .operation_id = checkout->operation_id,
+                                    .error = error,
+                                    .duration_us =
+                                        (checkout_now_ns(checkout) - checkout->queued_ns) / 1000};
+    if (kind == MOUV__EVENT_CONNECTION_CHECK_OUT_STARTED) what.duration_us = 0;
+    if (kind == MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED)
+        what.check_out_failed_reason =
+            !error || error->code == MOUV_ESELECTION || error->code == MOUV_ENETWORK
+                ? MOUV_CHECK_OUT_FAILED_CONNECTION
+            : error->code == MOUV_ECLOSED || !mouv__client_is_open(pool->client)
+                ? MOUV_CHECK_OUT_FAILED_POOL_CLOSED
+                : MOUV_CHECK_OUT_FAILED_TIMEOUT;
+    mouv__events_connection(mouv__client_events(pool->client), kind, &what);
+}
+
+void mouv__checkout_grant(mouv__checkout_t *checkout, const mouv__connection_t *connection) {
+    checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECKED_OUT, connection, NULL);
+}
+
+void mouv__checkout_return(mouv__pool_t *pool, const mouv__connection_t *connection,
+                           uint32_t server_id, uint64_t operation_id) {
+    const mouv__server_t *server = mouv__topology_server(pool->topology, server_id);
+    const mouv__server_link_t *link = mouv__connection_link(connection, server_id);
+    if (!server) return;
+    mouv_connection_event_t what = {.host = server->host,
+                                    .server_id = server_id,
+                                    .connection_id = link ? link->number : 0,
+                                    .operation_id = operation_id};
+    mouv__events_connection(mouv__client_events(pool->client), MOUV__EVENT_CONNECTION_CHECKED_IN,
+                            &what);
+}
+
+/* --- the server ------------------------------------------------------------------------------- */
+
+mouv__connection_t *mouv__checkout_pinned(const mouv__checkout_t *checkout) {
+    return checkout->session ? checkout->session->connection : NULL;
+}
+
+bool mouv__checkout_seeks(const mouv__checkout_t *checkout) {
+    return !checkout->criteria.server_id &&
+           !mouv__breaker_is_open(checkout->pool, checkout->server_id);
+}
+
+/* Clean-up has a control connection of its own and little time there. */
+static bool checkout_is_exempt(const mouv__checkout_t *checkout) {
+    return checkout->cleanup && !checkout->lasts;
+}
+
+bool mouv__checkout_choose(mouv__checkout_t *checkout) {
+    mouv__pool_t *pool = checkout->pool;
+    const mouv__breakers_t *breakers = &pool->breakers;
+    if (pool->state != MOUV__POOL_READY) return false;
+    checkout->criteria.barred = (mouv__server_ids_t){0};
+    if (!checkout_is_exempt(checkout))
+        checkout->criteria.barred = (mouv__server_ids_t){breakers->open, breakers->open_count};
+    checkout->criteria.avoided = (mouv__server_ids_t){&checkout->avoid_id, checkout->avoid_id != 0};
+    /* who waits for a connection to a server goes on waiting for that one while it suits */
+    if (checkout->state == MOUV__CHECKOUT_QUEUED &&
+        mouv__selection_includes(pool->topology, &checkout->criteria, checkout->server_id))
+        return true;
+    const mouv__server_t *server = mouv__selection_choose(pool->topology, &checkout->criteria);
+    if (server) {
+        checkout->server_id = server->id;
+        return true;
+    }
+    checkout->server_id = checkout->criteria.server_id;
+    if (!checkout->server_id && breakers->open_count > 0) checkout->server_id = breakers->open[0];
+    return false;
+}
+
+void mouv__checkout_begin(mouv__checkout_t *checkout, mouv__pool_t *pool) {
+    checkout->pool = pool;
+    checkout->connects = 0;
+    checkout->order = ++pool->arrivals;
+    checkout->entered_ns = checkout_now_ns(checkout);
+    checkout->select_ns =
+        mouv__clock_deadline_in(mouv__client_runtime(pool->client), pool->selection_timeout_ms);
+    checkout_move(checkout, MOUV__CHECKOUT_SELECTING);
+}
+
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+void mouv__checkout_select(mouv__checkout_t *checkout) {
+    mouv__pool_t *pool = checkout->pool;
+    if (checkout->state == MOUV__CHECKOUT_QUEUED)
+        checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED, NULL, NULL);
+    mouv__queue_remove(checkout);
+    if (checkout->state != MOUV__CHECKOUT_SELECTING)
+        checkout_move(checkout, MOUV__CHECKOUT_SELECTING);
+    mouv__queue_push(&pool->selecting, checkout);
+    if (mouv__checkout_seeks(checkout)) pool->nobody_seeks = false;
+    checkout->queued_ns = 0;
+    checkout->wait_ns = checkout->select_ns;
+    checkout->ops->waits(checkout);
+}
+
+void mouv__checkout_queue(mouv__checkout_t *checkout) {
+    mouv__pool_t *pool = checkout->pool;
+    mouv__connection_t *pinned = mouv__checkout_pinned(checkout);
+    mouv__queue_remove(checkout);
+    checkout_move(checkout, MOUV__CHECKOUT_QUEUED);
+    if (pinned)
+        mouv__queue_push(&pinned->pinned, checkout);
+    else
+        mouv__queue_push(checkout->cleanup ? &pool->cleanup : &pool->ready, checkout);
+    checkout->queued_ns = checkout_now_ns(checkout);
+    checkout->wait_ns = MOUV__NEVER;
+    if (checkout->one_limit)
+        checkout->wait_ns = checkout->select_ns;
+    else if (!checkout->has_deadline)
+        checkout->wait_ns =
+            mouv__clock_deadline_in(mouv__client_runtime(pool->client), pool->queue_wait_ms);
+    checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_STARTED, NULL, NULL);
+}
+
+void mouv__checkout_end(mouv__checkout_t *checkout, const mouv_error_t *error) {
+    if (checkout->state == MOUV__CHECKOUT_NONE) return;
+    if (error && checkout->state == MOUV__CHECKOUT_QUEUED)
+        checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED, NULL, error);
+    mouv__queue_remove(checkout);
+    checkout_move(checkout, MOUV__CHECKOUT_NONE);
+}
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+static void checkout_explain_selection(const mouv__checkout_t *checkout, mouv_error_t *error) {
+    const mouv__pool_t *pool = checkout->pool;
+    int64_t left_ms = (checkout->select_ns - checkout_now_ns(checkout)) / MS_NS;
+    int64_t waited_ms = pool->selection_timeout_ms - (left_ms > 0 ? left_ms : 0);
+    char reasons[400];
+    if (mouv__breaker_explain(pool, checkout->server_id, error)) return;
+    mouv__topology_errors(pool->topology, pool->listener, reasons, sizeof(reasons));
+    if (!reasons[0])
+        snprintf(reasons, sizeof(reasons), "%s",
+                 pool->state == MOUV__POOL_READY
+                     ? "no server of the deployment takes this operation now"
+                     : "the names in the URI are still being looked up");
+    if (pool->topology->dead)
+        mouv_error_set(error, MOUV_ESELECTION, "no suitable server: %s", reasons);
+    else
+        mouv_error_set(error, MOUV_ESELECTION, "no suitable server within %lld ms: %s",
+                       (long long)waited_ms, reasons);
+}
+
+/* By order of arrival, since counting would cost too much where many fail at once. */
+static uint32_t checkout_count_ahead(const mouv__checkout_t *checkout) {
+    if (!checkout->queue) return 0;
+    uint64_t ahead = checkout->order - mouv__queue_first(checkout->queue)->order;
+    return ahead < checkout->queue->count ? (uint32_t)ahead : checkout->queue->count - 1;
+}
+
+static void checkout_explain_queue(const mouv__checkout_t *checkout, mouv_error_t *error) {
+    const mouv__pool_t *pool = checkout->pool;
+    int64_t now_ns = checkout_now_ns(checkout), age_ns = 0;
+    uint32_t busy = 0;
+    for (uint32_t i = 0; i < pool->connection_count; i++) {
+        const mouv__connection_t *connection = pool->connections[i];
+        if (!mouv__connection_is_busy(connection)) continue;
+        busy++;
+        if (connection->state != MOUV__CONNECTION_SETTING_UP &&
+            now_ns - connection->granted_ns > age_ns)
+            age_ns = now_ns - connection->granted_ns;
+    }
+    mouv_error_set(error, MOUV_EQUEUE,
+                   "%u of %u clients busy, %u operations ahead; the oldest runs for %.1f s", busy,
+                   pool->connection_max, checkout_count_ahead(checkout), (double)age_ns / 1e9);
+}
+
+void mouv__checkout_explain(const mouv__checkout_t *checkout, mouv_error_t *error) {
+    if (checkout->state == MOUV__CHECKOUT_SELECTING)
+        checkout_explain_selection(checkout, error);
+    else if (checkout->state == MOUV__CHECKOUT_QUEUED)
+        checkout_explain_queue(checkout, error);
+}

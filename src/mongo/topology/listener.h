@@ -1,0 +1,59 @@
+/*
+ * Between libmongoc's monitors and the loop: they report on threads of their own, the loop gets what
+ * is new by mail. Counted, as a monitor may report while the loop goes.
+ */
+#ifndef MOUV_MONGO_TOPOLOGY_LISTENER_H
+#define MOUV_MONGO_TOPOLOGY_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <mongoc/mongoc.h>
+
+#include <mouv/topology.h>
+
+#include "async/loop/mailbox.h"
+#include "mongo/topology/server.h"
+#include "mongo/topology/snapshot.h"
+
+typedef struct mouv__listener mouv__listener_t;
+typedef struct mouv__events mouv__events_t; /* see events.h */
+
+/** Loop thread: `changed(arg)` is called there after each change and heartbeat. NULL: ENOMEM. */
+mouv__listener_t *mouv__listener_new(mouv__mailbox_t *mailbox, void (*changed)(void *arg),
+                                     void *arg);
+
+/** Loop thread: `changed` is not called any more. */
+void mouv__listener_stop(mouv__listener_t *listener);
+
+/** Loop thread, before the pool is made: what the user wants to be told of. Takes a share. */
+void mouv__listener_set_events(mouv__listener_t *listener, mouv__events_t *events);
+
+/** Any thread: NULL if nothing is subscribed. */
+mouv__events_t *mouv__listener_events(const mouv__listener_t *listener);
+
+/** Any thread. */
+mouv__listener_t *mouv__listener_ref(mouv__listener_t *listener);
+void mouv__listener_unref(mouv__listener_t *listener);
+
+/** A worker: makes a pool report to the listener; before its first client is popped. */
+void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *uri,
+                              mongoc_client_pool_t *driver_pool);
+
+/** Loop thread: the newest snapshot since the last call, the caller's to free, or NULL. */
+mouv__snapshot_t *mouv__listener_take(mouv__listener_t *listener);
+
+/** Loop thread: what this host's monitor has heard since the last call; false: nothing new. */
+bool mouv__listener_take_heartbeats(mouv__listener_t *listener, const char *host,
+                                    mouv__heartbeats_t *heartbeats);
+
+/** Any thread: the last heartbeat error of each host that is not reachable in `described`, "; "
+ *  between them; "" if none. */
+void mouv__listener_errors(mouv__listener_t *listener, const mouv_topology_description_t *described,
+                           char *text, size_t size);
+
+/** Any thread: a copy that has these errors; NULL: ENOMEM. */
+mouv_topology_description_t *mouv__listener_describe(mouv__listener_t *listener,
+                                                     const mouv_topology_description_t *described);
+
+#endif

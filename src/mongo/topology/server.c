@@ -1,0 +1,112 @@
+/*
+ * One server: out of libmongoc's description of it.
+ */
+#include "mongo/topology/server.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "context/alloc.h"
+
+#define MS_NS INT64_C(1000000)
+
+mouv__server_kind_t mouv__server_kind_of(const char *type) {
+    static const struct {
+        const char *name;
+        mouv__server_kind_t kind;
+    } kinds[] = {{"Standalone", MOUV__SERVER_STANDALONE},  {"Mongos", MOUV__SERVER_MONGOS},
+                 {"RSPrimary", MOUV__SERVER_PRIMARY},      {"RSSecondary", MOUV__SERVER_SECONDARY},
+                 {"LoadBalancer", MOUV__SERVER_BALANCER},  {"Unknown", MOUV__SERVER_UNKNOWN},
+                 {"PossiblePrimary", MOUV__SERVER_UNKNOWN}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(type, kinds[i].name) == 0) return kinds[i].kind;
+    return MOUV__SERVER_OTHER;
+}
+
+int64_t mouv__server_last_write_ms(const bson_t *hello) {
+    bson_iter_t iter, date;
+    bool found = bson_iter_init(&iter, hello) &&
+                 bson_iter_find_descendant(&iter, "lastWrite.lastWriteDate", &date) &&
+                 BSON_ITER_HOLDS_DATE_TIME(&date);
+    return found ? bson_iter_date_time(&date) : -1;
+}
+
+static void server_read_hello(mouv__server_t *server, const bson_t *hello) {
+    bson_iter_t iter;
+    if (bson_iter_init_find(&iter, hello, "maxWireVersion"))
+        server->wire_version = (int32_t)bson_iter_as_int64(&iter);
+    if (bson_iter_init_find(&iter, hello, "tags") && BSON_ITER_HOLDS_DOCUMENT(&iter))
+        bson_iter_document(&iter, &server->tags_length, &server->tags);
+    server->last_write_ms = mouv__server_last_write_ms(hello);
+}
+
+mouv__server_t *mouv__server_new(uint32_t id, const mouv_server_description_t *described,
+                                 int64_t updated_ms) {
+    mouv__server_t *server = mouv__alloc(sizeof(*server));
+    if (!server) return NULL;
+    server->shares = 1;
+    server->id = id;
+    server->kind = mouv__server_kind_of(described->type);
+    snprintf(server->host, sizeof(server->host), "%s", described->host);
+    server->described = described;
+    server->updated_ms = updated_ms;
+    server_read_hello(server, described->hello);
+    if (described->round_trip_ms >= 0)
+        mouv__rtt_guess(&server->rtt, described->round_trip_ms * MS_NS);
+    return server;
+}
+
+mouv__server_t *mouv__server_ref(mouv__server_t *server) {
+    server->shares++;
+    return server;
+}
+
+void mouv__server_unref(mouv__server_t *server) {
+    if (server && --server->shares == 0) mouv__free(server);
+}
+
+void mouv__server_update(mouv__server_t *server, const mouv__server_t *newer) {
+    server->former_kind = server->kind;
+    server->kind = newer->kind;
+    server->described = newer->described;
+    server->wire_version = newer->wire_version;
+    server->tags = newer->tags;
+    server->tags_length = newer->tags_length;
+    /* a heartbeat since then may have told more */
+    if (newer->updated_ms >= server->updated_ms) {
+        server->last_write_ms = newer->last_write_ms;
+        server->updated_ms = newer->updated_ms;
+    }
+    mouv__rtt_guess(&server->rtt, mouv__rtt_average_ns(&newer->rtt));
+}
+
+void mouv__server_leave(mouv__server_t *server) {
+    server->kind = MOUV__SERVER_UNKNOWN;
+    server->described = NULL;
+    server->tags = NULL;
+    server->tags_length = 0;
+    server->last_write_ms = -1;
+    mouv__rtt_reset(&server->rtt);
+}
+
+void mouv__server_note_heartbeats(mouv__server_t *server, const mouv__heartbeats_t *heartbeats) {
+    if (heartbeats->lost) mouv__rtt_reset(&server->rtt);
+    for (uint32_t i = 0; i < heartbeats->count; i++)
+        mouv__rtt_add(&server->rtt, heartbeats->samples_ns[i]);
+    if (heartbeats->updated_ms == 0 || heartbeats->updated_ms < server->updated_ms) return;
+    server->last_write_ms = heartbeats->last_write_ms;
+    server->updated_ms = heartbeats->updated_ms;
+}
+
+bool mouv__server_is_known(const mouv__server_t *server) {
+    return server && server->kind != MOUV__SERVER_UNKNOWN;
+}
+
+int64_t mouv__server_time_left_ms(const mouv__server_t *server, int64_t now_ns, int64_t until_ns) {
+    return (until_ns - now_ns - (server ? mouv__rtt_least_ns(&server->rtt) : 0)) / MS_NS;
+}
+
+bool mouv__server_takes_operations(const mouv__server_t *server) {
+    return server->kind != MOUV__SERVER_UNKNOWN && server->kind != MOUV__SERVER_OTHER &&
+           server->kind != MOUV__SERVER_BALANCER;
+}

@@ -1,0 +1,16 @@
+/*
+ * The highest stream of mouv's own connections (stream_connect.h): no answer reaches libmongoc that
+ * is none (wire/).
+ */
+#ifndef MOUV_MONGO_TRANSPORT_DRIVER_STREAM_CHECKED_H
+#define MOUV_MONGO_TRANSPORT_DRIVER_STREAM_CHECKED_H
+
+#include <mongoc/mongoc.h>
+
+#include "mongo/transport/driver/interruptible.h"
+
+/** Checks what comes from `inner`, which it owns, whose lowest stream has `socket`. NULL: ENOMEM.
+ */
+mongoc_stream_t *mouv__stream_checked_new(mongoc_stream_t *inner, mouv__socket_t *socket);
+
+#endif

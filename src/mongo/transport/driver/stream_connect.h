@@ -1,0 +1,34 @@
+/*
+ * mouv's own connections under libmongoc, where its pooled clients take them (1.x): a socket that
+ * can be interrupted from another thread, TLS by libmongoc above it, and above that a stream that
+ * checks each answer before libmongoc reads it.
+ *
+ *   libmongoc -> checked stream -> (libmongoc's TLS stream) -> socket stream -> interruptible
+ *
+ * Where libmongoc does not take them (2.x), or a connection needs what only libmongoc's own streams
+ * can do (see mouv__stream_connect_suits()), nothing here is used. Decision 0011.
+ */
+#ifndef MOUV_MONGO_TRANSPORT_DRIVER_STREAM_CONNECT_H
+#define MOUV_MONGO_TRANSPORT_DRIVER_STREAM_CONNECT_H
+
+#include <stdbool.h>
+
+#include <mongoc/mongoc.h>
+
+#include "mongo/base/types.h"
+#include "mongo/transport/driver/interruptible.h"
+
+/** Whether connections of this URI can be mouv's own. */
+bool mouv__stream_connect_suits(const mongoc_uri_t *uri);
+
+/** What a client's connections are made of. */
+typedef struct mouv__stream_source {
+    mouv__interruptible_t *interruptible; /**< each connection takes a share */
+    mouv__driver_pool_t *driver_pool;     /**< borrowed */
+} mouv__stream_source_t;
+
+/** A mongoc_stream_initiator_t: looks up, connects, does the TLS handshake. */
+mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
+                                      void *source, bson_error_t *error);
+
+#endif
