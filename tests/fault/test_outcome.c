@@ -5,6 +5,7 @@
 /* test: lock=mock-faults, serial */
 #include "support/mock_case.h"
 #include "support/mock_replies.h"
+#include "support/pace.h"
 
 /* Within its deadline a write reaches the server also beside other programs. */
 enum { DEADLINE_MS = 300 };
@@ -75,7 +76,7 @@ static int insert_one(test_t *t, mouv_client_t *client, bson_t **reply) {
     return insert_one_for(t, client, DEADLINE_MS, reply);
 }
 
-BARE_CASE(write_that_has_not_come_is_shut_out_and_promised_not_to_be_stored) {
+PACED_CASE(write_that_has_not_come_is_shut_out_and_promised_not_to_be_stored) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     answer("insert", NOT_BEGUN, NOTHING);
     CHECK(insert_one(t, client, NULL) == MOUV_ETIMEDOUT);
@@ -84,7 +85,7 @@ BARE_CASE(write_that_has_not_come_is_shut_out_and_promised_not_to_be_stored) {
     return 0;
 }
 
-BARE_CASE(write_that_came_and_did_nothing_is_promised_not_to_be_stored) {
+PACED_CASE(write_that_came_and_did_nothing_is_promised_not_to_be_stored) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     answer("insert", BEGUN, NOTHING);
     CHECK(insert_one(t, client, NULL) == MOUV_ETIMEDOUT);
@@ -93,7 +94,7 @@ BARE_CASE(write_that_came_and_did_nothing_is_promised_not_to_be_stored) {
     return 0;
 }
 
-BARE_CASE(without_a_fence_only_what_was_executed_is_certain) {
+PACED_CASE(without_a_fence_only_what_was_executed_is_certain) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     answer("insert", REFUSED, NOTHING);
     CHECK(insert_one(t, client, NULL) == MOUV_EUNKNOWN && t->error.cause == MOUV_ETIMEDOUT);
@@ -103,7 +104,7 @@ BARE_CASE(without_a_fence_only_what_was_executed_is_certain) {
 }
 
 /* The first attempt's connection was lost, and what it had sent may come after the second's. */
-BARE_CASE(write_that_was_sent_twice_may_come_twice) {
+PACED_CASE(write_that_was_sent_twice_may_come_twice) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     answer("insert", BEGUN, NOTHING);
     lost_later = "insert";
@@ -114,7 +115,7 @@ BARE_CASE(write_that_was_sent_twice_may_come_twice) {
     return 0;
 }
 
-BARE_CASE(write_that_was_executed_is_answered_as_if_nothing_had_been_lost) {
+PACED_CASE(write_that_was_executed_is_answered_as_if_nothing_had_been_lost) {
     MOUV_AUTO_BSON bson_t *reply = NULL;
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     answer("insert", BEGUN, "{'ok': 1, 'n': 1, 'retriedStmtIds': [0]}");
@@ -134,7 +135,7 @@ static int insert_four(test_t *t, mouv_client_t *client, bson_t **reply) {
     return rc;
 }
 
-BARE_CASE(batch_of_which_a_part_was_executed_says_how_far_it_got) {
+PACED_CASE(batch_of_which_a_part_was_executed_says_how_far_it_got) {
     int64_t inserted = 0;
     MOUV_AUTO_BSON bson_t *reply = NULL;
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
@@ -145,7 +146,7 @@ BARE_CASE(batch_of_which_a_part_was_executed_says_how_far_it_got) {
     return 0;
 }
 
-BARE_CASE(update_and_find_and_modify_are_asked_about_too) {
+PACED_CASE(update_and_find_and_modify_are_asked_about_too) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
     MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
@@ -160,7 +161,7 @@ BARE_CASE(update_and_find_and_modify_are_asked_about_too) {
     return 0;
 }
 
-BARE_CASE(fence_without_an_answer_leaves_the_write_unknown) {
+PACED_CASE(fence_without_an_answer_leaves_the_write_unknown) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     answer("insert", BEGUN, "{'ok': 1}");
     mock_server_script(mock, "delete", &(mock_script_t){.silent = true});
@@ -169,7 +170,7 @@ BARE_CASE(fence_without_an_answer_leaves_the_write_unknown) {
     return 0;
 }
 
-BARE_CASE(question_without_an_answer_leaves_the_write_unknown) {
+PACED_CASE(question_without_an_answer_leaves_the_write_unknown) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     answer("insert", BEGUN, NOTHING);
     lost_later = "delete";
@@ -178,7 +179,7 @@ BARE_CASE(question_without_an_answer_leaves_the_write_unknown) {
     return 0;
 }
 
-BARE_CASE(update_of_many_cannot_be_asked_about) {
+PACED_CASE(update_of_many_cannot_be_asked_about) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
     MOUV_AUTO_BSON bson_t *all = bson_new();
@@ -189,7 +190,7 @@ BARE_CASE(update_of_many_cannot_be_asked_about) {
     return 0;
 }
 
-BARE_CASE(server_that_is_silent_altogether_is_not_asked) {
+PACED_CASE(server_that_is_silent_altogether_is_not_asked) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     mock_server_script(mock, "*", &(mock_script_t){.silent = true});
     CHECK(insert_one(t, client, NULL) == MOUV_EUNKNOWN && t->error.cause == MOUV_ETIMEDOUT);
@@ -199,7 +200,7 @@ BARE_CASE(server_that_is_silent_altogether_is_not_asked) {
 }
 
 /* The server may look at the clock once more when the write is stored already. */
-BARE_CASE(expired_max_time_is_no_proof_that_nothing_is_stored) {
+PACED_CASE(expired_max_time_is_no_proof_that_nothing_is_stored) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
     MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
@@ -225,7 +226,7 @@ static int increment(test_t *t, mouv_client_t *client) {
 }
 
 /* So it may for the kill. */
-BARE_CASE(killed_write_is_asked_about_though_the_server_says_that_it_was_interrupted) {
+PACED_CASE(killed_write_is_asked_about_though_the_server_says_that_it_was_interrupted) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     MOUV_AUTO_BSON bson_t *interrupted = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(11601),
                                                   "errmsg", "operation was interrupted");
@@ -251,7 +252,7 @@ static void step_down_at_updates(const char *label) {
     mock_server_reply(mock, "update", reply);
 }
 
-BARE_CASE(write_that_a_step_down_interrupts_twice_is_unknown_unless_the_server_says_more) {
+PACED_CASE(write_that_a_step_down_interrupts_twice_is_unknown_unless_the_server_says_more) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t);
     MOUV_AUTO_BSON bson_t *by_id = BCON_NEW("_id", BCON_INT32(1));
     MOUV_AUTO_BSON bson_t *change = BCON_NEW("$inc", "{", "x", BCON_INT32(1), "}");
