@@ -17,7 +17,7 @@ import time
 import unittest
 
 MOUV = os.environ.get("MOUV", "mouv")
-CONF = pathlib.Path(__file__).resolve().parents[2] / "src" / "cli" / "mongod.conf"
+CONF = pathlib.Path(__file__).resolve().parents[2] / "src" / "cli" / "sandbox" / "mongod.conf"
 # A machine under valgrind, a sanitizer or a full test run is slower than these figures suppose.
 START_SECONDS = 60
 CLEAN_SECONDS = 20

@@ -3,6 +3,7 @@
  */
 #include "mongo/operation/kill.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "async/task/runtime.h"
@@ -47,14 +48,24 @@ static void kill_schedule(mouv__kills_t *kills) {
         mouv__runtime_ready(mouv__client_runtime(kills->operations->client), &kills->flush);
 }
 
-static void kill_push(mouv__list_t *list, mouv__operation_t *op, mouv__kill_state_t state) {
-    op->kill_state = (uint8_t)state;
-    mouv__list_push_front(list, &op->kill);
-}
+#define BIT(state) (1u << MOUV__KILL_##state)
 
-static void kill_pull(mouv__list_t *list, mouv__operation_t *op) {
-    mouv__list_remove(list, &op->kill);
-    op->kill_state = MOUV__KILL_NONE;
+static const uint8_t may_follow[] = {
+    [MOUV__KILL_NONE] = BIT(WAITING),
+    [MOUV__KILL_WAITING] = BIT(KILLED) | BIT(NONE),
+    [MOUV__KILL_KILLED] = BIT(WAITING) | BIT(NONE),
+};
+
+/* Into the list of its new state, out of that of the old one. */
+static void kill_move(mouv__operation_t *op, mouv__kill_state_t state) {
+    mouv__kills_t *kills = &op->operations->kills;
+    mouv__list_t *const lists[] = {
+        [MOUV__KILL_WAITING] = &kills->to_kill, [MOUV__KILL_KILLED] = &kills->killed};
+    (void)may_follow; /* only assertions read it */
+    assert(may_follow[op->kill_state] & (1u << state));
+    if (op->kill_state != MOUV__KILL_NONE) mouv__list_remove(lists[op->kill_state], &op->kill);
+    if (state != MOUV__KILL_NONE) mouv__list_push_front(lists[state], &op->kill);
+    op->kill_state = (uint8_t)state;
 }
 
 static bool kill_is_lately_silent(const mouv__operation_t *op) {
@@ -66,7 +77,7 @@ static bool kill_is_lately_silent(const mouv__operation_t *op) {
 void mouv__kill_add(mouv__operation_t *op) {
     mouv__kills_t *kills = &op->operations->kills;
     if (op->kill_state != MOUV__KILL_NONE || kills->refused || kill_is_lately_silent(op)) return;
-    kill_push(&kills->to_kill, op, MOUV__KILL_WAITING);
+    kill_move(op, MOUV__KILL_WAITING);
     kill_schedule(kills);
 }
 
@@ -75,9 +86,7 @@ bool mouv__kill_is_refused(const mouv__operation_t *op) {
 }
 
 void mouv__kill_remove(mouv__operation_t *op) {
-    mouv__kills_t *kills = &op->operations->kills;
-    if (op->kill_state == MOUV__KILL_WAITING) kill_pull(&kills->to_kill, op);
-    if (op->kill_state == MOUV__KILL_KILLED) kill_pull(&kills->killed, op);
+    if (op->kill_state != MOUV__KILL_NONE) kill_move(op, MOUV__KILL_NONE);
     op->kills = 0;
 }
 
@@ -169,8 +178,7 @@ static void kill_on_again(mouv__timer_t *timer) {
     mouv__kills_t *kills = mouv__container_of(timer, mouv__kills_t, again);
     MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill) {
         if (op->kills >= KILLS_MAX || kill_is_lately_silent(op)) continue;
-        kill_pull(&kills->killed, op);
-        kill_push(&kills->to_kill, op, MOUV__KILL_WAITING);
+        kill_move(op, MOUV__KILL_WAITING);
     }
     kill_schedule(kills);
 }
@@ -259,8 +267,7 @@ static void kill_collect(mouv__kills_t *kills, struct mouv__killing *killing) {
         killing->sessions[killing->count++] = session;
         op->kills++;
         mouv__tell_operation(op, MOUV__EVENT_OPERATION_KILLED);
-        kill_pull(&kills->to_kill, op);
-        kill_push(&kills->killed, op, MOUV__KILL_KILLED);
+        kill_move(op, MOUV__KILL_KILLED);
     }
     bson_append_array_end(killing->command, &sessions);
 }
@@ -299,8 +306,8 @@ void mouv__kill_init(mouv__operations_t *operations,
 void mouv__kill_close(mouv__operations_t *operations) {
     mouv__kills_t *kills = &operations->kills;
     mouv__timer_stop(mouv__client_runtime(operations->client), &kills->again);
-    MOUV__LIST_EACH(&kills->to_kill, mouv__operation_t, op, kill) kill_pull(&kills->to_kill, op);
-    MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill) kill_pull(&kills->killed, op);
+    MOUV__LIST_EACH(&kills->to_kill, mouv__operation_t, op, kill) kill_move(op, MOUV__KILL_NONE);
+    MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill) kill_move(op, MOUV__KILL_NONE);
     if (kills->out) operations->pool->transport->ops->abandon(&kills->out->exchange);
     kills->out = NULL;
 }

@@ -131,9 +131,10 @@ static void pool_on_connected(void *arg, const mouv_error_t *error);
 /* Begins one more connection to its server, if that is allowed and of use. False: there is no memory
  * for it and no other connection to wait for. */
 static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
+    mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
+    if (!server || !mouv__server_pool_ready(pool, server)) return false;
     const mouv__server_pool_t *of = mouv__server_pool_of(pool, checkout->server_id);
-    if (!of || of->connecting >= MOUV__CONNECTING_MAX || of->connecting >= pool->ready.count)
-        return true;
+    if (of->connecting >= MOUV__CONNECTING_MAX || of->connecting >= pool->ready.count) return true;
     mouv__connection_t *connection = mouv__idle_find_other(pool, checkout);
     if (connection)
         mouv__idle_remove(pool, connection);

@@ -15,11 +15,6 @@
 
 #include "mongo/topology/rtt.h"
 
-/** A server's place in a set of servers. */
-static inline uint64_t mouv__server_bit(uint32_t server_id) {
-    return UINT64_C(1) << (server_id % 64);
-}
-
 typedef enum mouv__server_kind {
     MOUV__SERVER_UNKNOWN,
     MOUV__SERVER_STANDALONE,
