@@ -10,38 +10,31 @@
 #include "spec/entities.h"
 #include "spec/view.h"
 
-/**
- * Whether mouv's pool tells of itself and of its connections: until it does, what it tells of
- * operations stands in for check outs (client_checked_out() below).
- */
-enum { POOL_TELLS = 1 };
-
 /** The names of events, and what they become in lists of stored ones ("CommandStartedEvent"). */
 static const struct {
     const char *type, *class;
-    bool told; /**< mouv's monitor has it */
 } types[] = {
-    {"commandStartedEvent", "command", true},
-    {"commandSucceededEvent", "command", true},
-    {"commandFailedEvent", "command", true},
-    {"poolCreatedEvent", "cmap", POOL_TELLS},
-    {"poolReadyEvent", "cmap", POOL_TELLS},
-    {"poolClearedEvent", "cmap", POOL_TELLS},
-    {"poolClosedEvent", "cmap", POOL_TELLS},
-    {"connectionCreatedEvent", "cmap", POOL_TELLS},
-    {"connectionReadyEvent", "cmap", POOL_TELLS},
-    {"connectionClosedEvent", "cmap", POOL_TELLS},
-    {"connectionCheckOutStartedEvent", "cmap", true},
-    {"connectionCheckOutFailedEvent", "cmap", POOL_TELLS},
-    {"connectionCheckedOutEvent", "cmap", true},
-    {"connectionCheckedInEvent", "cmap", true},
-    {"serverDescriptionChangedEvent", "sdam", true},
-    {"serverHeartbeatStartedEvent", "sdam", true},
-    {"serverHeartbeatSucceededEvent", "sdam", true},
-    {"serverHeartbeatFailedEvent", "sdam", true},
-    {"topologyOpeningEvent", "sdam", true},
-    {"topologyClosedEvent", "sdam", true},
-    {"topologyDescriptionChangedEvent", "sdam", true},
+    {"commandStartedEvent", "command"},
+    {"commandSucceededEvent", "command"},
+    {"commandFailedEvent", "command"},
+    {"poolCreatedEvent", "cmap"},
+    {"poolReadyEvent", "cmap"},
+    {"poolClearedEvent", "cmap"},
+    {"poolClosedEvent", "cmap"},
+    {"connectionCreatedEvent", "cmap"},
+    {"connectionReadyEvent", "cmap"},
+    {"connectionClosedEvent", "cmap"},
+    {"connectionCheckOutStartedEvent", "cmap"},
+    {"connectionCheckOutFailedEvent", "cmap"},
+    {"connectionCheckedOutEvent", "cmap"},
+    {"connectionCheckedInEvent", "cmap"},
+    {"serverDescriptionChangedEvent", "sdam"},
+    {"serverHeartbeatStartedEvent", "sdam"},
+    {"serverHeartbeatSucceededEvent", "sdam"},
+    {"serverHeartbeatFailedEvent", "sdam"},
+    {"topologyOpeningEvent", "sdam"},
+    {"topologyClosedEvent", "sdam"},
+    {"topologyDescriptionChangedEvent", "sdam"},
 };
 
 const char *spec_event_class(const char *type) {
@@ -49,13 +42,6 @@ const char *spec_event_class(const char *type) {
         if (strcmp(types[i].type, type) == 0) return types[i].class;
     }
     return NULL;
-}
-
-bool spec_event_is_told(const char *type) {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        if (strcmp(types[i].type, type) == 0) return types[i].told;
-    }
-    return false;
 }
 
 /* --- Storing -------------------------------------------------------------------------------- */
@@ -178,22 +164,6 @@ static void command_failed(const mouv_command_event_t *event, void *arg) {
 }
 
 /* --- The pool ------------------------------------------------------------------------------- */
-
-/** Without POOL_TELLS, as the next. */
-static void client_checked_out(const mouv_pool_event_t *event, void *arg) {
-    spec_events_t *events = arg;
-    if (is_of_no_test(events, event->operation_id)) return;
-    events->checked_out++;
-    add(events, "connectionCheckOutStartedEvent", bson_new());
-    add(events, "connectionCheckedOutEvent", bson_new());
-}
-
-static void client_returned(const mouv_pool_event_t *event, void *arg) {
-    spec_events_t *events = arg;
-    if (is_of_no_test(events, event->operation_id)) return;
-    events->checked_out--;
-    add(events, "connectionCheckedInEvent", bson_new());
-}
 
 static bson_t *pool_fields(const mouv_connection_pool_event_t *event) {
     bson_t *fields = bson_new();
@@ -355,7 +325,7 @@ spec_events_t *spec_events_new(spec_test_t *test, const bson_t *definition) {
 }
 
 int spec_events_listen(spec_events_t *events, mouv_client_t *client) {
-    mouv_monitor_t monitor = {
+    const mouv_monitor_t monitor = {
         .command_started = command_started,
         .command_succeeded = command_succeeded,
         .command_failed = command_failed,
@@ -378,10 +348,6 @@ int spec_events_listen(spec_events_t *events, mouv_client_t *client) {
         .connection_checked_out = checked_out,
         .connection_checked_in = checked_in,
     };
-    if (!POOL_TELLS) {
-        monitor.client_checked_out = client_checked_out;
-        monitor.client_returned = client_returned;
-    }
     return mouv_client_set_monitor(client, &monitor, events);
 }
 

@@ -45,9 +45,6 @@ void spec_events_free(spec_events_t *events);
 /** "command", "cmap" or "sdam"; NULL for no event at all. */
 const char *spec_event_class(const char *type);
 
-/** Whether mouv's monitor can tell of such events at all. */
-bool spec_event_is_told(const char *type);
-
 /** Waits until there is news or `deadline_ms` (as mouv_now_ms() has it) has come: false then. */
 bool spec_events_wait(spec_events_t *events, int64_t deadline_ms);
 

@@ -4,34 +4,8 @@
  */
 #include <string.h>
 
-#include "spec/events.h"
 #include "spec/server.h"
 #include "spec/view.h"
-
-static bool event_is_lacking(spec_test_t *test, const bson_t *event) {
-    bson_t fields;
-    const char *type = spec_single(event, &fields);
-    if (!type || !spec_event_class(type) || spec_event_is_told(type)) return false;
-    spec_unsupported(test, "%s: libmongoc's pool has no such event", type);
-    return true;
-}
-
-/** [{client, events: [...]}] */
-static bool expected_events_are_lacking(spec_test_t *test) {
-    bson_t all, client, events, event;
-    bson_iter_t each, inner;
-    spec_document(test->definition, "expectEvents", &all);
-    bson_iter_init(&each, &all);
-    while (bson_iter_next(&each)) {
-        if (!spec_document_at(&each, &client)) continue;
-        spec_document(&client, "events", &events);
-        bson_iter_init(&inner, &events);
-        while (bson_iter_next(&inner)) {
-            if (spec_document_at(&inner, &event) && event_is_lacking(test, &event)) return true;
-        }
-    }
-    return false;
-}
 
 /** A client learns of the set's name, and then of one member after the other. */
 static bool members_are_lacking(spec_test_t *test, const bson_t *event, int64_t count) {
@@ -58,9 +32,7 @@ static bool operation_is_lacking(spec_test_t *test, const bson_t *operation) {
         return true;
     }
     if (!name || count == 0) return false;
-    if (strcmp(name, "waitForEvent") == 0 && members_are_lacking(test, &event, count)) return true;
-    return (strcmp(name, "waitForEvent") == 0 || strcmp(name, "assertEventCount") == 0) &&
-           event_is_lacking(test, &event);
+    return strcmp(name, "waitForEvent") == 0 && members_are_lacking(test, &event, count);
 }
 
 static bool operations_are_lacking(spec_test_t *test) {
@@ -83,5 +55,5 @@ bool spec_test_lacks(spec_test_t *test) {
         spec_unsupported(test, "%s", sections[i]);
         return true;
     }
-    return operations_are_lacking(test) || expected_events_are_lacking(test);
+    return operations_are_lacking(test);
 }

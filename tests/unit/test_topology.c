@@ -32,7 +32,12 @@ static void on_gone(void *arg, mouv__server_t *server) {
     note(arg, "gone", server, 0);
 }
 
-static const mouv__topology_ops_t ops = {.server_changed = on_changed, .server_gone = on_gone};
+static void on_lost(void *arg, mouv__server_t *server) {
+    note(arg, "lost", server, 0);
+}
+
+static const mouv__topology_ops_t ops = {
+    .server_changed = on_changed, .server_lost = on_lost, .server_gone = on_gone};
 
 static void apply(mouv__topology_t *topology, const char *json, bson_t **kept) {
     *kept = from_json(json);
@@ -76,6 +81,24 @@ static void servers_that_stay_keep_their_object_and_what_was_measured(void **sta
     assert_ptr_equal(a->described, &topology->snapshot->described->servers[1]);
     mouv__topology_free(topology);
     bson_destroy(second);
+}
+
+static void server_that_was_lost_for_a_while_is_told_of_as_lost_and_back(void **state) {
+    (void)state;
+    static const char json[] =
+        "{'type': 'Single', 'servers': [{'address': 'a', 'id': 1, 'type': 'Standalone'}]}";
+    told_t told = {""};
+    bson_t *first, *kept = from_json(json);
+    mouv__topology_t *topology = topology_with(&ops, &told);
+    apply(topology, json, &first);
+    told.text[0] = '\0';
+    mouv__snapshot_t *second = snapshot_from(kept);
+    second->servers[0]->lost = true;
+    mouv__topology_apply(topology, second);
+    assert_string_equal(told.text, "lost a 0-1;changed a 1-1;");
+    mouv__topology_free(topology);
+    bson_destroy(first);
+    bson_destroy(kept);
 }
 
 static void server_that_is_held_outlives_the_deployment(void **state) {
@@ -190,6 +213,7 @@ static void unknown_servers_do_not_lower_what_all_speak(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(servers_that_stay_keep_their_object_and_what_was_measured),
+        cmocka_unit_test(server_that_was_lost_for_a_while_is_told_of_as_lost_and_back),
         cmocka_unit_test(server_that_is_held_outlives_the_deployment),
         cmocka_unit_test(heartbeats_bring_samples_and_a_loss_drops_those_before),
         cmocka_unit_test(servers_own_least_round_trip_is_what_is_left_out_of_the_time),

@@ -145,6 +145,10 @@ static void client_server_changed(void *arg, mouv__server_t *server, mouv__serve
     mouv__pool_server_changed(&((mouv_client_t *)arg)->pool, server);
 }
 
+static void client_server_lost(void *arg, mouv__server_t *server) {
+    mouv__pool_server_lost(&((mouv_client_t *)arg)->pool, server);
+}
+
 static void client_server_gone(void *arg, mouv__server_t *server) {
     mouv__pool_server_gone(&((mouv_client_t *)arg)->pool, server);
 }
@@ -155,6 +159,7 @@ static void client_server_heard(void *arg, mouv__server_t *server) {
 
 static const mouv__topology_ops_t client_topology_ops = {
     .server_changed = client_server_changed,
+    .server_lost = client_server_lost,
     .server_gone = client_server_gone,
     .server_heard = client_server_heard,
 };

@@ -368,14 +368,18 @@ void mouv__pool_enter(mouv__pool_t *pool, mouv__checkout_t *checkout) {
 
 /* --- the picture ------------------------------------------------------------------------------ */
 
-void mouv__pool_server_changed(mouv__pool_t *pool, mouv__server_t *server) {
+void mouv__pool_server_lost(mouv__pool_t *pool, mouv__server_t *server) {
     mouv__server_pool_t *of = mouv__server_pool_of(pool, server->id);
-    if (mouv__server_is_known(server)) {
+    if (!of) return;
+    mouv__breaker_lost(pool, server->id);
+    mouv__server_pool_clear(pool, of);
+}
+
+void mouv__pool_server_changed(mouv__pool_t *pool, mouv__server_t *server) {
+    if (mouv__server_is_known(server))
         mouv__server_pool_ready(pool, server);
-    } else if (of) {
-        mouv__breaker_lost(pool, server->id);
-        mouv__server_pool_clear(pool, of);
-    }
+    else
+        mouv__pool_server_lost(pool, server);
 }
 
 void mouv__pool_server_gone(mouv__pool_t *pool, mouv__server_t *server) {

@@ -151,8 +151,10 @@ void mouv__pool_pump(mouv__pool_t *pool);
 /** Lets in who is pinned to this connection. */
 void mouv__pool_serve(mouv__pool_t *pool, mouv__connection_t *connection);
 
-/** A server of the picture is of another kind than before, or there no more. */
+/** A server of the picture is of another kind than before, was Unknown for a while, or is there no
+ *  more. */
 void mouv__pool_server_changed(mouv__pool_t *pool, mouv__server_t *server);
+void mouv__pool_server_lost(mouv__pool_t *pool, mouv__server_t *server);
 void mouv__pool_server_gone(mouv__pool_t *pool, mouv__server_t *server);
 
 /** The picture is another one: looks anew for a server for those that wait for one, and lets in

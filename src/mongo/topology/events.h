@@ -17,11 +17,7 @@
 
 typedef struct mouv__events mouv__events_t;
 
-/** Loop thread of `runtime`. Copies `callbacks`. NULL: ENOMEM. */
-mouv__events_t *mouv__events_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
-                                 void *arg);
-
-/** Loop thread: what `callbacks` (copied) are told of, with one share. NULL: ENOMEM. */
+/** Loop thread of `runtime`: what `callbacks` (copied) are told of, with one share. NULL: ENOMEM. */
 mouv__events_t *mouv__events_new(mouv_runtime_t *runtime, const mouv_monitor_t *callbacks,
                                  void *arg);
 

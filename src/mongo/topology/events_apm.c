@@ -123,9 +123,11 @@ static void events_apm_on_server_changed(const mongoc_apm_server_changed_t *even
     mouv__events_add(EVENTS_OF(server_changed, event), record);
 }
 
-static void events_apm_on_server_closed(const mongoc_apm_server_closed_t *event) {
+void mouv__events_apm_server_closed(mouv__events_t *events,
+                                    const mongoc_apm_server_closed_t *event) {
+    if (!mouv__events_wants(events, MOUV__EVENT_SERVER_CLOSED)) return;
     SERVER_RECORD(record, server_closed, SERVER_CLOSED, event);
-    mouv__events_add(EVENTS_OF(server_closed, event), record);
+    mouv__events_add(events, record);
 }
 
 static void events_apm_on_topology_opening(const mongoc_apm_topology_opening_t *event) {
@@ -196,7 +198,6 @@ void mouv__events_apm_subscribe(const mouv__events_t *events, mongoc_apm_callbac
     SUBSCRIBE(COMMAND_FAILED, command_failed, command_failed);
     SUBSCRIBE(SERVER_OPENING, server_opening, server_opening);
     SUBSCRIBE(SERVER_CHANGED, server_changed, server_changed);
-    SUBSCRIBE(SERVER_CLOSED, server_closed, server_closed);
     SUBSCRIBE(TOPOLOGY_OPENING, topology_opening, topology_opening);
     SUBSCRIBE(TOPOLOGY_CLOSED, topology_closed, topology_closed);
     SUBSCRIBE(HEARTBEAT_STARTED, heartbeat_started, server_heartbeat_started);

@@ -24,8 +24,11 @@
 typedef struct host {
     char name[264];
     char text[256];                /* why its last heartbeat failed; empty: it went well */
+    uint32_t id;                   /* in the last snapshot that had it; 0: none yet */
     bool known;                    /* in the last snapshot */
-    bool there;                    /* likewise, of whatever kind */
+    bool lost;                     /* became Unknown since the snapshot that was last taken */
+    bool there;                    /* in the last snapshot, of whatever kind */
+    bool closed;                   /* the deployment has it no more */
     bool misnamed;                 /* of another replica set, or of none */
     mouv__heartbeats_t heartbeats; /* since somebody looked */
 } host_t;
@@ -114,6 +117,7 @@ mouv__snapshot_t *mouv__listener_take(mouv__listener_t *listener) {
     uv_mutex_lock(&listener->lock);
     mouv__snapshot_t *newest = listener->newest;
     listener->newest = NULL;
+    for (uint32_t i = 0; i < listener->host_count; i++) listener->hosts[i].lost = false;
     uv_mutex_unlock(&listener->lock);
     return newest;
 }
@@ -156,28 +160,41 @@ static host_t *listener_host_of(mouv__listener_t *listener, const char *name) {
 }
 
 /* What is measured of a server anew after it was lost does not count with what was before. */
-static void listener_mark_lost(mouv__heartbeats_t *heartbeats) {
-    heartbeats->lost = true;
-    heartbeats->count = 0;
+static void listener_mark_lost(host_t *host) {
+    host->lost = true;
+    host->heartbeats.lost = true;
+    host->heartbeats.count = 0;
 }
 
-/* What each host is now. Those that are gone are forgotten, unless it says why. */
+static bool listener_remembers(host_t *host) {
+    return host->there || host->misnamed || (host->id && !host->closed);
+}
+
+/* What each host is now: libmongoc lists none that is Unknown. Those that are gone are forgotten,
+ * unless it says why. */
 static void listener_compare_hosts(mouv__listener_t *listener, const mouv__snapshot_t *snapshot) {
     for (uint32_t i = 0; i < listener->host_count; i++) listener->hosts[i].there = false;
     for (uint32_t i = 0; i < snapshot->count; i++) {
-        const mouv__server_t *server = snapshot->servers[i];
+        mouv__server_t *server = snapshot->servers[i];
         host_t *host = listener_host_of(listener, server->host);
         if (!host) continue;
         bool known = mouv__server_is_known(server);
-        if (host->known && !known) listener_mark_lost(&host->heartbeats);
+        if (host->known && !known) listener_mark_lost(host);
+        server->lost = host->lost;
+        host->id = server->id;
         host->known = known;
         host->there = true;
+        host->closed = false;
     }
-    for (uint32_t i = 0; i < listener->host_count;)
-        if (listener->hosts[i].there || listener->hosts[i].misnamed)
+    for (uint32_t i = 0; i < listener->host_count;) {
+        host_t *host = &listener->hosts[i];
+        if (host->known && !host->there) listener_mark_lost(host);
+        host->known = host->known && host->there;
+        if (listener_remembers(host))
             i++;
         else
-            listener->hosts[i] = listener->hosts[--listener->host_count];
+            *host = listener->hosts[--listener->host_count];
+    }
 }
 
 static void listener_add_sample(mouv__heartbeats_t *heartbeats, int64_t sample_ns) {
@@ -200,6 +217,14 @@ bool mouv__listener_take_heartbeats(mouv__listener_t *listener, const char *host
     }
     uv_mutex_unlock(&listener->lock);
     return news;
+}
+
+bool mouv__listener_has_server(mouv__listener_t *listener, const char *name, uint32_t id) {
+    uv_mutex_lock(&listener->lock);
+    const host_t *host = listener_find_host(listener, name);
+    bool there = host && host->id == id && !host->closed;
+    uv_mutex_unlock(&listener->lock);
+    return there;
 }
 
 /* --- snapshots ------------------------------------------------------------------------------ */
@@ -234,6 +259,17 @@ static void listener_on_topology_changed(const mongoc_apm_topology_changed_t *ev
     uv_mutex_unlock(&listener->lock);
     mouv__snapshot_free(older);
     if (is_first) listener_post(listener);
+}
+
+/* Before the snapshot without it. */
+static void listener_on_server_closed(const mongoc_apm_server_closed_t *event) {
+    mouv__listener_t *listener = mongoc_apm_server_closed_get_context(event);
+    if (listener->apm.events) mouv__events_apm_server_closed(listener->apm.events, event);
+    uv_mutex_lock(&listener->lock);
+    host_t *host =
+        listener_find_host(listener, mongoc_apm_server_closed_get_host(event)->host_and_port);
+    if (host) host->closed = true;
+    uv_mutex_unlock(&listener->lock);
 }
 
 /* --- heartbeats ----------------------------------------------------------------------------- */
@@ -374,6 +410,7 @@ void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *ur
     uv_mutex_unlock(&listener->lock);
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
     mongoc_apm_set_topology_changed_cb(callbacks, listener_on_topology_changed);
+    mongoc_apm_set_server_closed_cb(callbacks, listener_on_server_closed);
     mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, listener_on_heartbeat_succeeded);
     mongoc_apm_set_server_heartbeat_failed_cb(callbacks, listener_on_heartbeat_failed);
     if (listener->apm.events) mouv__events_apm_subscribe(listener->apm.events, callbacks);

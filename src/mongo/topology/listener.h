@@ -43,6 +43,10 @@ void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *ur
 /** Loop thread: the newest snapshot since the last call, the caller's to free, or NULL. */
 mouv__snapshot_t *mouv__listener_take(mouv__listener_t *listener);
 
+/** Loop thread: whether the deployment has it still, if only as an Unknown one, which is in no
+ *  snapshot. */
+bool mouv__listener_has_server(mouv__listener_t *listener, const char *host, uint32_t id);
+
 /** Loop thread: what this host's monitor has heard since the last call; false: nothing new. */
 bool mouv__listener_take_heartbeats(mouv__listener_t *listener, const char *host,
                                     mouv__heartbeats_t *heartbeats);

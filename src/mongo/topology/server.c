@@ -68,6 +68,7 @@ void mouv__server_unref(mouv__server_t *server) {
 void mouv__server_update(mouv__server_t *server, const mouv__server_t *newer) {
     server->former_kind = server->kind;
     server->kind = newer->kind;
+    server->lost = newer->lost;
     server->described = newer->described;
     server->wire_version = newer->wire_version;
     server->tags = newer->tags;

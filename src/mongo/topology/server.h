@@ -30,6 +30,7 @@ typedef struct mouv__server {
     uint32_t id; /**< libmongoc's, never 0 */
     mouv__server_kind_t kind;
     mouv__server_kind_t former_kind; /**< while a snapshot is applied: what it was before */
+    bool lost;                       /**< it was Unknown at some time since the snapshot before */
     char host[264];                  /**< "localhost:27017" */
     /** As users see it, its answer to hello in it. The snapshot's; NULL: it is gone. */
     const mouv_server_description_t *described;

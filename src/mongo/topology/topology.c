@@ -37,6 +37,8 @@ mouv__topology_t *mouv__topology_new(const mongoc_uri_t *uri, const mouv__topolo
 void mouv__topology_free(mouv__topology_t *topology) {
     if (!topology) return;
     for (uint32_t i = 0; i < topology->count; i++) mouv__server_leave(topology->servers[i]);
+    for (uint32_t i = 0; i < topology->away_count; i++) mouv__server_unref(topology->away[i]);
+    mouv__free(topology->away);
     mouv__snapshot_free(topology->snapshot);
     mouv_topology_description_unref(topology->seeds);
     mouv__free(topology);
@@ -48,11 +50,18 @@ static bool topology_has(const mouv__topology_t *topology, const mouv__server_t 
     return mouv__topology_server(topology, server->id) == server;
 }
 
-/* Servers that stay take their new object's place in the snapshot. */
+static mouv__server_t *topology_find_away(const mouv__topology_t *topology, uint32_t id) {
+    for (uint32_t i = 0; i < topology->away_count; i++)
+        if (topology->away[i]->id == id) return topology->away[i];
+    return NULL;
+}
+
+/* Servers that stay, or are back, take their new object's place in the snapshot. */
 static void topology_keep_servers(const mouv__topology_t *topology, mouv__snapshot_t *snapshot) {
     for (uint32_t i = 0; i < snapshot->count; i++) {
         mouv__server_t *newer = snapshot->servers[i];
         mouv__server_t *server = mouv__topology_server(topology, newer->id);
+        if (!server) server = topology_find_away(topology, newer->id);
         if (!server) continue;
         mouv__server_update(server, newer);
         snapshot->servers[i] = mouv__server_ref(server);
@@ -60,25 +69,70 @@ static void topology_keep_servers(const mouv__topology_t *topology, mouv__snapsh
     }
 }
 
+/* Of one that is in no snapshot: whether it is Unknown, not gone. */
+static bool topology_is_away(const mouv__topology_t *topology, const mouv__server_t *server) {
+    return topology->listener &&
+           mouv__listener_has_server(topology->listener, server->host, server->id);
+}
+
 static void topology_tell_changes(const mouv__topology_t *topology) {
     for (uint32_t i = 0; i < topology->count; i++) {
         mouv__server_t *server = topology->servers[i];
         mouv__server_kind_t was = server->former_kind;
+        bool is_back = was != MOUV__SERVER_UNKNOWN && server->lost && mouv__server_is_known(server);
         server->former_kind = server->kind;
-        if (was != server->kind && topology->ops && topology->ops->server_changed)
+        if (is_back && topology->ops && topology->ops->server_lost)
+            topology->ops->server_lost(topology->arg, server);
+        if ((is_back || was != server->kind) && topology->ops && topology->ops->server_changed)
             topology->ops->server_changed(topology->arg, server, was);
     }
 }
 
-static void topology_release_gone(const mouv__topology_t *topology, mouv__snapshot_t *former) {
+/* ENOMEM: as if the deployment had it no more. */
+static bool topology_keep_away(mouv__topology_t *topology, mouv__server_t *server) {
+    if (!topology_is_away(topology, server)) return false;
+    if (topology->away_count == topology->away_room) {
+        uint32_t room = 2 * topology->away_room + 4;
+        mouv__server_t **away = mouv__realloc(topology->away, room * sizeof(*away));
+        if (!away) return false;
+        topology->away = away;
+        topology->away_room = room;
+    }
+    topology->away[topology->away_count++] = mouv__server_ref(server);
+    return true;
+}
+
+static void topology_tell_gone(const mouv__topology_t *topology, mouv__server_t *server) {
+    if (topology->ops && topology->ops->server_gone)
+        topology->ops->server_gone(topology->arg, server);
+}
+
+static void topology_release_gone(mouv__topology_t *topology, mouv__snapshot_t *former) {
     for (uint32_t i = 0; former && i < former->count; i++) {
         mouv__server_t *server = former->servers[i];
         if (topology_has(topology, server)) continue;
+        mouv__server_kind_t was = server->kind;
         mouv__server_leave(server);
-        if (topology->ops && topology->ops->server_gone)
-            topology->ops->server_gone(topology->arg, server);
+        if (!topology_keep_away(topology, server))
+            topology_tell_gone(topology, server);
+        else if (topology->ops && topology->ops->server_changed)
+            topology->ops->server_changed(topology->arg, server, was);
     }
     mouv__snapshot_free(former);
+}
+
+static void topology_release_away(mouv__topology_t *topology) {
+    for (uint32_t i = 0; i < topology->away_count;) {
+        mouv__server_t *server = topology->away[i];
+        bool is_back = topology_has(topology, server);
+        if (!is_back && topology_is_away(topology, server)) {
+            i++;
+            continue;
+        }
+        topology->away[i] = topology->away[--topology->away_count];
+        if (!is_back) topology_tell_gone(topology, server);
+        mouv__server_unref(server);
+    }
 }
 
 void mouv__topology_apply(mouv__topology_t *topology, mouv__snapshot_t *snapshot) {
@@ -90,10 +144,12 @@ void mouv__topology_apply(mouv__topology_t *topology, mouv__snapshot_t *snapshot
     topology->count = snapshot->count;
     topology->servers = snapshot->servers;
     topology_release_gone(topology, former);
+    topology_release_away(topology);
     topology_tell_changes(topology);
 }
 
 bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *listener) {
+    topology->listener = listener;
     mouv__snapshot_t *newest = mouv__listener_take(listener);
     if (newest) mouv__topology_apply(topology, newest);
     for (uint32_t i = 0; i < topology->count; i++) {

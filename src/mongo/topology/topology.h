@@ -19,10 +19,12 @@
 
 /** What the rooms above want to be told of, once the picture is whole; each may be NULL. */
 typedef struct mouv__topology_ops {
-    /** It is of another kind than before; a new one was Unknown. */
+    /** It is of another kind than before, or has been lost since; a new one was Unknown. */
     void (*server_changed)(void *arg, mouv__server_t *server, mouv__server_kind_t was);
     /** The deployment has it no more: it goes with whoever holds it last. */
     void (*server_gone)(void *arg, mouv__server_t *server);
+    /** It was Unknown for a while that is over: both changes have come at once. */
+    void (*server_lost)(void *arg, mouv__server_t *server);
     /** It has answered a heartbeat. */
     void (*server_heard)(void *arg, mouv__server_t *server);
 } mouv__topology_ops_t;
@@ -35,8 +37,11 @@ typedef struct mouv__topology {
     mouv__snapshot_t *snapshot;         /**< whose servers those are; NULL: none has come yet */
     mouv_topology_description_t *seeds; /**< what the URI says */
     int64_t local_threshold_ns;
-    int64_t heartbeat_ms; /**< heartbeatFrequencyMS */
-    uint64_t random;      /**< see selection.h */
+    int64_t heartbeat_ms;       /**< heartbeatFrequencyMS */
+    uint64_t random;            /**< see selection.h */
+    mouv__listener_t *listener; /**< whom it last caught up with; NULL: none yet */
+    mouv__server_t **away;      /**< Unknown, which are in no snapshot: shares */
+    uint32_t away_count, away_room;
     const mouv__topology_ops_t *ops;
     void *arg;
 } mouv__topology_t;
