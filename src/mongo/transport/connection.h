@@ -1,6 +1,7 @@
 /*
  * What the pool and a transport share of a connection. With threads it is one of libmongoc's
- * clients, which may be connected to several servers and does one thing at a time.
+ * clients, which may be connected to several servers and does one thing at a time; on the loop it
+ * is one socket to one server.
  *
  *   NEW -> SETTING_UP -> IDLE <-> IN_USE, POLLING       a connection
  *   READY -> CUT <-> HELD; CUT -> (set up anew) READY   its link to one server
