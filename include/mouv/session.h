@@ -141,7 +141,7 @@ MOUV_API mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t 
 
 /**
  * Aborts. What the server or the network says to it is nobody's error: the future gives 0, after
- * 10 s at the latest. Handed to the clean-up lane: not refused in a cancelled task and not
+ * 10 s at the latest. It is clean-up, as killCursors: not refused in a cancelled task and not
  * cancelled.
  *
  * Errors: MOUV_ESTATE: no transaction, one that has been committed or aborted, or another task uses

@@ -8,7 +8,7 @@
 
 /** Flags of a row. */
 enum {
-    /** Changes data: errors tell the truth about what was stored (DESIGN 2). */
+    /** Changes data: errors tell the truth about what was stored. */
     MOUV__OP_WRITE = 1 << 0,
     /** May be sent a second time after a retryable failure (parts->retryable narrows it down). A write
      *  then gets a txnNumber on replica sets and sharded clusters, elsewhere it is not retried. */

@@ -26,7 +26,7 @@
 /* How long a server that has lost its place may be silent about what runs on it. */
 #define REPLACED_NS (1000 * MS_NS)
 
-/* The worker has not begun its call yet, or is on its way back. */
+/* The call has not begun yet, or is on its way back. */
 #define AGAIN_NS (5 * MS_NS)
 
 /* --- the list --------------------------------------------------------------------------------- */

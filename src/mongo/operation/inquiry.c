@@ -256,7 +256,7 @@ void mouv__inquiry_error(const mouv__operation_t *op, mouv_error_t *error) {
 
 void mouv__inquiry_free(mouv__operation_t *op) {
     if (!op->inquiry) return;
-    bson_destroy(op->inquiry->command); /* a worker may still read the question */
+    bson_destroy(op->inquiry->command); /* the question may be out still */
     mouv__free(op->inquiry);
     op->inquiry = NULL;
 }

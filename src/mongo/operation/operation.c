@@ -1,6 +1,6 @@
 /*
- * The life of an operation on the loop thread: made, started, admitted, back from the worker,
- * retried, asked to stop, settled.
+ * The life of an operation on the loop thread: made, started, in the pool, out, back, retried,
+ * asked to stop, settled.
  */
 #include "mongo/operation/operation.h"
 
@@ -140,7 +140,7 @@ static const mouv__future_ops_t future_ops = {
     .release = operation_future_release,
 };
 
-/* Lets the future go once neither a worker nor the ready queue can come back to it. */
+/* Lets the future go once neither its exchange nor the ready queue can come back to it. */
 static void operation_let_go_if_over(mouv__operation_t *op) {
     if (op->state != MOUV__OP_SETTLED || mouv__ready_is_queued(&op->admit) || !op->held) return;
     op->held = false;
@@ -512,7 +512,7 @@ static bool operation_granted(mouv__checkout_t *checkout, mouv__connection_t *co
     }
     mouv__retry_give_txn_number(op);
     op->began_ns = mouv__operation_now_ns(op);
-    mouv__tell_operation(op, MOUV__EVENT_CLIENT_CHECKED_OUT); /* the worker may tell more at once */
+    mouv__tell_operation(op, MOUV__EVENT_CLIENT_CHECKED_OUT); /* before what the transport tells */
     int rc = mouv__attempt_begin(op, connection, operation_back);
     if (rc < 0) {
         mouv_error_t error = {0};

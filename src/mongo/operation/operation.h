@@ -1,13 +1,13 @@
 /*
- * One shape for every operation: a command that mouv builds, libmongoc carries and mouv reads the
+ * One shape for every operation: a command that mouv builds, a transport carries and mouv reads the
  * reply of. What differs between forty operations is a static row, a command and a finish function.
  *
- * Life of an operation (all on the loop thread but `run`, see operation.c for the transitions):
+ * Life of an operation (all on the loop thread; see operation.c for the transitions):
  *
  *     op = mouv__operation_new(...);           checks client, thread, cancellation, name
  *     op->parts.command = ...; op->finish = ...;     fields are set
- *     return mouv__operation_start(op);        queued now, admitted at the end of the tick
- *        ... waits for a server and a client, goes to a worker, comes back, is retried ...
+ *     return mouv__operation_start(op);        queued now, in the pool at the end of the tick
+ *        ... waits for a server and a connection, goes out, comes back, is retried ...
  *     op->finish(op, reply, error)             interprets the reply; may ask for another command
  *     op->deliver(op, whole)                   the awaiter's turn: outputs are moved
  *     op->release(op)                          the last reference has gone
@@ -114,7 +114,7 @@ struct mouv__operation {
     void (*late)(mouv__operation_t *op, bson_t *reply);
     void (*release)(mouv__operation_t *op); /**< frees what the maker's own fields own; or NULL */
 
-    /* --- the lower half's own --- */
+    /* --- this room's own --- */
     mouv__operations_t *operations;
     mouv__link_t running, kill, cut; /**< in lists of those names */
     mouv__checkout_t checkout;
@@ -128,7 +128,7 @@ struct mouv__operation {
     uint64_t number;           /**< which of the client's operations, from 1 */
     int64_t limit_ns;          /**< with `own_limit`: what maxTimeMS is reckoned from */
     int32_t user_max_time_ms;  /**< the user's maxTimeMS, taken out of the command; 0: none */
-    uint32_t memory;           /**< atomic: the future's share and the worker's */
+    uint32_t memory;           /**< atomic: the future's share, its exchange's */
     uint8_t state;             /**< mouv__op_state_t */
     uint8_t kill_state;        /**< mouv__kill_state_t, see kill.h */
     uint8_t kills;             /**< killSessions sent for the present attempt */
@@ -139,7 +139,7 @@ struct mouv__operation {
     bool out_of_time;          /**< cancelled, by a scope whose deadline it has: counted as that */
     bool watched;              /**< in cut.c's list, and not given up */
     bool own_limit;            /**< maxTimeMS is not for the deadline to say, see timeout.h */
-    bool held;                 /**< the lower half holds the future */
+    bool held;                 /**< this room holds the future */
     mouv_error_t *first_error; /**< of the attempt before a retry; owned */
     struct mouv__inquiry *inquiry; /**< what became of it is being asked, see inquiry.h; owned */
 };

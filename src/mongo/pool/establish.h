@@ -1,6 +1,6 @@
 /*
- * Setting up: libmongoc's part of the pool, its monitors in a hurry, connections. Each goes to the
- * transport and comes back to the function that was given. Loop thread.
+ * Setting connections up: each goes to the transport, and comes back to the function that was
+ * given. Loop thread.
  */
 #ifndef MOUV_MONGO_POOL_ESTABLISH_H
 #define MOUV_MONGO_POOL_ESTABLISH_H

@@ -14,8 +14,8 @@ void mouv__measure_server(mouv__pool_t *pool, uint32_t server_id);
 /** The same unless something is known already. */
 void mouv__measure_unknown(mouv__pool_t *pool, uint32_t server_id);
 
-/** Measures that of the server whose was measured longest ago, if that is a heartbeat's time ago.
- *  The monitors have news: they have them at least that often. */
+/** The monitors have news, as they have at least once in heartbeatFrequencyMS: measures the server
+ *  that was measured longest ago, if that is as long ago. */
 void mouv__measure_due(mouv__pool_t *pool);
 
 /** The client ends: what is out is not waited for. */

@@ -1,7 +1,7 @@
 /*
  * What the pool and a transport share of a connection. With threads it is one of libmongoc's
- * clients, which may be connected to several servers and does one thing at a time; on the loop it is
- * one socket to one server.
+ * clients, which may be connected to several servers and does one thing at a time; on the loop it
+ * is one socket to one server.
  *
  *   NEW -> SETTING_UP -> IDLE <-> IN_USE, POLLING       a connection
  *   READY -> CUT <-> HELD; CUT -> (set up anew) READY   its link to one server
@@ -20,7 +20,7 @@
 
 /** The legal moves stand in one table in connection.c. */
 typedef enum mouv__connection_state {
-    MOUV__CONNECTION_NEW,        /**< no worker has had it yet */
+    MOUV__CONNECTION_NEW,        /**< has not been used yet */
     MOUV__CONNECTION_SETTING_UP, /**< is being connected to a server */
     MOUV__CONNECTION_IDLE,
     MOUV__CONNECTION_IN_USE,

@@ -90,7 +90,7 @@ mouv__server_session_t *mouv__server_session_take(mouv__session_store_t *store, 
     mouv__server_session_t *session = server_session_pull(&store->free);
     if (!session) session = server_session_take_doomed(store, now_ns);
     if (!session) return server_session_new(store);
-    /* one that is no longer good is begun anew by the worker that gets it */
+    /* one that is no longer good is begun anew before it is used */
     session->renew = session->dirty || server_session_is_idle(session, now_ns);
     session->dirty = session->dropped = session->unanswered = false;
     server_session_move(session, MOUV__SERVER_SESSION_IN_USE);

@@ -36,7 +36,7 @@ struct mouv__server_session {
     mouv__session_store_t *store;
     mouv__connection_t *connection; /**< that only can use it */
     mouv__pin_t *keepers;           /**< the cursors and the user's session that keep it */
-    void *handle;                   /**< libmongoc's; NULL until a worker has begun it */
+    void *handle;                   /**< libmongoc's; NULL: it has not been begun */
     uint8_t lsid[16];               /**< set with `handle` */
     uint8_t state;                  /**< mouv__server_session_state_t */
     int64_t used_ns;                /**< when it was given back */
@@ -45,7 +45,7 @@ struct mouv__server_session {
     bool dirty;      /**< a connection was lost under it */
     bool dropped;    /**< ... with its command, so libmongoc drops it then */
     bool unanswered; /**< a killSessions for it had no answer */
-    /* for the worker that has it */
+    /* for the transport */
     bool renew; /**< it is to be begun anew */
 };
 
@@ -61,7 +61,7 @@ void mouv__session_store_init(mouv__session_store_t *store, mouv__connection_t *
 /** Whether a cursor or a user's session keeps one of them. */
 bool mouv__session_store_is_kept(const mouv__session_store_t *store);
 
-/** Frees all, with `end` for what a worker has begun. Any thread that has the connection. */
+/** Frees all, and calls `end` for each first. Any thread that has the connection. */
 void mouv__session_store_clear(mouv__session_store_t *store,
                                void (*end)(mouv__server_session_t *session));
 

@@ -31,7 +31,7 @@ static void driver_pool_read_defaults(mouv__driver_pool_t *driver_pool) {
     }
 }
 
-/* Each call has a limit of its own, see mouv__connection_begin(); what libmongoc sends when its
+/* Each call has a limit of its own, see mouv__driver_client_begin(); what libmongoc sends when its
  * pool is destroyed has that of the URI. */
 static void driver_pool_limit_goodbye(mongoc_uri_t *uri) {
 #if MONGOC_CHECK_VERSION(1, 27, 0)

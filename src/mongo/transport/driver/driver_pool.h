@@ -31,7 +31,7 @@ struct mouv__driver_pool {
     bson_t *read_concern;  /**< {readConcern: {...}} of the URI; NULL: the server's */
     bson_t *write_concern; /**< {writeConcern: {...}} of the URI; NULL: the server's */
     int32_t connect_timeout_ms, socket_timeout_ms;
-    bool own_streams; /**< its connections are mouv's, see stream.h */
+    bool own_streams; /**< its connections are mouv's, see stream_connect.h */
 };
 
 /** Loop thread. Takes `uri`, also on failure, and what is in `setup`, which it clears. NULL:

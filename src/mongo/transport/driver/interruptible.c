@@ -1,5 +1,5 @@
 /*
- * One lock a line: it orders an interrupt against the end of the call and of the socket.
+ * One lock each: it orders an interrupt against the end of the call and of the socket.
  */
 #include "mongo/transport/driver/interruptible.h"
 

@@ -1,11 +1,11 @@
 /*
- * What a call on a connection can be interrupted through, and what its connections report back. One
- * a connection: the worker that has the connection says whose call begins and ends, its connections
- * (stream.h) register the socket they use, and the loop interrupts by naming the call, so that it
- * never meets the next one. Counted, since libmongoc keeps connections for longer than mouv.
+ * What a call on one of libmongoc's clients can be interrupted through. One for each client: the
+ * worker that has it says whose call begins and ends, the client's streams (stream_connect.h)
+ * register the socket that they use and report back, and the loop interrupts by naming the call, so
+ * that it never meets the next one. Counted, since libmongoc keeps streams for longer than mouv.
  *
- * A connection that is being set up is never interrupted: libmongoc would take the server for lost.
- * The call is then ended when its command is to be sent.
+ * A socket that is being set up is never interrupted: libmongoc would take the server for lost. The
+ * call is then ended when its command is to be sent.
  */
 #ifndef MOUV_MONGO_TRANSPORT_DRIVER_INTERRUPTIBLE_H
 #define MOUV_MONGO_TRANSPORT_DRIVER_INTERRUPTIBLE_H
@@ -18,7 +18,7 @@
 
 typedef struct mouv__interruptible mouv__interruptible_t;
 
-/** The socket of one connection; the stream's that it is part of. */
+/** The socket of one stream, which it is part of. */
 typedef struct mouv__socket {
     mouv__interruptible_t *interruptible; /**< a share */
     int fd;
@@ -35,10 +35,9 @@ mouv__interruptible_t *mouv__interruptible_new(void);
 mouv__interruptible_t *mouv__interruptible_ref(mouv__interruptible_t *interruptible);
 void mouv__interruptible_unref(mouv__interruptible_t *interruptible);
 
-/* --- A worker that has the connection ------------------------------------------------------------
- * */
+/* --- A worker that has the client ------------------------------------------------------------- */
 
-/** A call begins that `call id` (not 0) names; each wait for the server takes at most `limit_ms`,
+/** A call begins that `call_id` (0: none) names; each wait for the server takes at most `limit_ms`,
  *  in place of the URI's socketTimeoutMS (0: that; negative: no limit). */
 void mouv__interruptible_begin(mouv__interruptible_t *interruptible, uint64_t call_id,
                                int32_t limit_ms);
@@ -63,7 +62,7 @@ void mouv__interruptible_explain(mouv__interruptible_t *interruptible, bson_erro
 /** Ends this call if it is the one under way: true, also where it is so already. */
 bool mouv__interruptible_interrupt(mouv__interruptible_t *interruptible, uint64_t call_id);
 
-/* --- Its connections, on the worker ----------------------------------------------------------- */
+/* --- Its streams, on the worker --------------------------------------------------------------- */
 
 /** The next wait is on this socket: false if it is cut. */
 bool mouv__interruptible_use(mouv__socket_t *socket);

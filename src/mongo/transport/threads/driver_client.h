@@ -1,6 +1,6 @@
 /*
  * A connection's libmongoc half: one mongoc_client_t of libmongoc's pool, opened and closed on
- * workers. The worker that has its exchange or job alone touches `client` and the server session
+ * workers. Only the worker that has its exchange or job touches `client` and the server session
  * that came with it; the rest is the loop's (connection.h).
  */
 #ifndef MOUV_MONGO_TRANSPORT_THREADS_DRIVER_CLIENT_H
@@ -26,7 +26,7 @@ static inline mouv__driver_client_t *mouv__driver_client_of(mouv__connection_t *
 /** Loop thread. NULL: ENOMEM. */
 mouv__driver_client_t *mouv__driver_client_new(const mouv__driver_pool_t *driver_pool);
 
-/** A worker: has it a client? Pops one. False: the pool has none left (cannot be). */
+/** A worker: pops a client, if it has none yet. False: the pool has none left (cannot be). */
 bool mouv__driver_client_open(mouv__driver_client_t *self, mouv__driver_pool_t *driver_pool,
                               bson_error_t *error);
 

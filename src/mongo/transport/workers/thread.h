@@ -1,6 +1,6 @@
 /*
- * The threads that mouv starts: with all signals blocked, and never cut short in their last
- * background jobs by the end of the process.
+ * The threads that mouv starts: with all signals blocked, and never cut short in what they do last
+ * by the end of the process.
  */
 #ifndef MOUV_MONGO_TRANSPORT_WORKERS_THREAD_H
 #define MOUV_MONGO_TRANSPORT_WORKERS_THREAD_H
@@ -17,9 +17,9 @@
 int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bool told);
 
 /**
- * So many threads have been told to end. exit() waits for them, but no longer than a second: a
- * thread that still runs its last background jobs while the exit handlers (OpenSSL's among them)
- * run corrupts the heap. Any thread.
+ * So many threads have been told to end. exit() waits for them, but no longer than a second: one
+ * that is still ending while the exit handlers (OpenSSL's among them) run corrupts the heap. Any
+ * thread.
  */
 void mouv__thread_leave_all(uint32_t count);
 
