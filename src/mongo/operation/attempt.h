@@ -10,8 +10,8 @@
 /** What an operation asks of a server; the read preference is borrowed. */
 mouv__criteria_t mouv__attempt_criteria(const mouv__operation_t *op);
 
-/** The server session that it must use (a cursor's, a user's session's, that of the attempt before),
- *  NULL if any will do. */
+/** The server session that it must use (a cursor's, a user's session's, that of the attempt
+ *  before), NULL if any will do. */
 mouv__server_session_t *mouv__attempt_pinned_session(const mouv__operation_t *op);
 
 /**

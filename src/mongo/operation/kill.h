@@ -1,9 +1,9 @@
 /*
- * Kill first: running operations whose awaiter has left are ended on the server by killSessions, one
- * command for all of one loop turn and server, sent on a control connection of its own. The exchange
- * then comes back with the server's answer on a kept connection. A command that had not reached the
- * server when the kill came is killed again, a few times at growing distances. Where that does not
- * help, cut.h goes on; stop.h is the policy over both. Loop thread.
+ * Kill first: running operations whose awaiter has left are ended on the server by killSessions,
+ * one command for all of one loop turn and server, sent on a control connection of its own. The
+ * exchange then comes back with the server's answer on a kept connection. A command that had not
+ * reached the server when the kill came is killed again, a few times at growing distances. Where
+ * that does not help, cut.h goes on; stop.h is the policy over both. Loop thread.
  *
  *   NONE --add--> WAITING --flush--> KILLED --again--> WAITING ... --back, or left behind--> NONE
  */

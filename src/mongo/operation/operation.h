@@ -186,17 +186,17 @@ static inline int32_t mouv__operation_wire_version(const mouv__operation_t *op) 
     return server ? server->wire_version : MOUV__WIRE_VERSION_LABELS;
 }
 
-/* --- Pins (pin.h) ------------------------------------------------------------------------------ */
+/* --- Pins (pin.h) ----------------------------------------------------------------------------- */
 
 /** Only inside `finish` after an answer: keeps the operation's session, instead of giving it back,
- *  and remembers its server, for the getMores that follow. One operation at a time may use it. NULL:
- *  ENOMEM. */
+ *  and remembers its server, for the getMores that follow. One operation at a time may use it.
+ *  NULL: ENOMEM. */
 mouv__pin_t *mouv__operation_keep_pin(mouv__operation_t *op);
 
 /** The same for getMores that wait (MOUV__OP_POLL). */
 mouv__pin_t *mouv__operation_keep_poll_pin(mouv__operation_t *op);
 
-/* --- All of a client --------------------------------------------------------------------------- */
+/* --- All of a client -------------------------------------------------------------------------- */
 
 void mouv__operations_init(mouv__operations_t *operations, mouv_client_t *client,
                            mouv__pool_t *pool);

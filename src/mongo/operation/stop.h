@@ -1,6 +1,6 @@
 /*
- * How a running operation is stopped: kill first, cut second; the policy over kill.h and cut.h. Loop
- * thread.
+ * How a running operation is stopped: kill first, cut second; the policy over kill.h and cut.h.
+ * Loop thread.
  */
 #ifndef MOUV_MONGO_OPERATION_STOP_H
 #define MOUV_MONGO_OPERATION_STOP_H

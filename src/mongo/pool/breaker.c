@@ -74,7 +74,7 @@ static void breaker_ping_discard(mouv__exchange_t *exchange) {
     mouv__free(ping);
 }
 
-/* Its round trip is one of those that are counted. A server that refuses it has answered as well. */
+/* Its round trip is one of those that count. A server that refuses it has answered as well. */
 static void breaker_ping_done(mouv__exchange_t *exchange) {
     struct mouv__ping *ping = (struct mouv__ping *)exchange;
     mouv__pool_t *pool = ping->pool;

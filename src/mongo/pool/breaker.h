@@ -1,7 +1,7 @@
 /*
- * One breaker a server: after some deadlines in a row without an answer from there it is pinged, and
- * if there is no answer to that either the breaker opens. While it is open nothing new is sent to
- * that server but one ping at a time; checkouts that may go elsewhere do, the others wait on the
+ * One breaker a server: after some deadlines in a row without an answer from there it is pinged,
+ * and if there is no answer to that either the breaker opens. While it is open nothing new is sent
+ * to that server but one ping at a time; checkouts that may go elsewhere do, the others wait on the
  * loop. Whatever the server answers closes it: a ping, a kill, a late operation, a greeting, a
  * heartbeat. What is in flight is left alone. Loop thread; decision 0014.
  *

@@ -1,6 +1,6 @@
 /*
- * One checkout: the server that it goes to, what it waits for, and how it ends without a connection.
- * Loop thread.
+ * One checkout: the server that it goes to, what it waits for, and how it ends without a
+ * connection. Loop thread.
  */
 #ifndef MOUV_MONGO_POOL_CHECKOUT_H
 #define MOUV_MONGO_POOL_CHECKOUT_H

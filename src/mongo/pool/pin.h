@@ -1,7 +1,7 @@
 /*
- * Pins: what ties a cursor's getMores, and a user's session, to their server session, and with it to
- * the connection and the server that they need. Between operations the connection serves others. A
- * server session may be pinned several times: by a user's session and by the cursors in it. Loop
+ * Pins: what ties a cursor's getMores, and a user's session, to their server session, and with it
+ * to the connection and the server that they need. Between operations the connection serves others.
+ * A server session may be pinned several times: by a user's session and by the cursors in it. Loop
  * thread.
  */
 #ifndef MOUV_MONGO_POOL_PIN_H
@@ -16,8 +16,8 @@
 mouv__pin_t *mouv__pin_new(mouv_client_t *client, mouv__server_session_t *session,
                            uint32_t server_id);
 
-/** The same for getMores that wait (polls): other checkouts then keep off its connection while there
- *  are others. */
+/** The same for getMores that wait (polls): other checkouts then keep off its connection while
+ *  there are others. */
 mouv__pin_t *mouv__pin_new_for_polls(mouv__pool_t *pool, mouv__server_session_t *session,
                                      uint32_t server_id);
 

@@ -94,7 +94,7 @@ static bool pool_is_usable(const mouv__connection_t *connection) {
            !mouv__connection_find_link(connection, MOUV__LINK_CUT);
 }
 
-/* The next one pinned to a connection goes before all others; a poll only if it is `behind` them. */
+/* The next one pinned to a connection goes before all others; a poll only if `behind` them. */
 static void pool_pump_pinned(mouv__pool_t *pool, mouv__connection_t *connection, bool behind) {
     mouv__checkout_t *checkout;
     while (pool_is_usable(connection) &&
@@ -128,8 +128,8 @@ static void pool_pump_all_pinned(mouv__pool_t *pool) {
 
 static void pool_on_connected(void *arg, const mouv_error_t *error);
 
-/* Begins one more connection to its server, if that is allowed and of use. False: there is no memory
- * for it and no other connection to wait for. */
+/* Begins one more connection to its server, if that is allowed and of use. False: there is no
+ * memory for it and no other connection to wait for. */
 static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
     mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
     if (!server || !mouv__server_pool_ready(pool, server)) return false;

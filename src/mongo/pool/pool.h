@@ -1,9 +1,9 @@
 /*
  * The pool: who may send when. Whoever wants a connection makes a checkout; it first waits for a
  * suitable server in the loop's picture of the deployment (SELECTING), then for a connection to it
- * (QUEUED), and is granted one. Connections are counted up to maxPoolSize; the one used last is used
- * first; checkouts that are pinned to a connection (getMore, a write's retry) go ahead of new ones
- * on it.
+ * (QUEUED), and is granted one. Connections are counted up to maxPoolSize; the one used last is
+ * used first; checkouts that are pinned to a connection (getMore, a write's retry) go ahead of new
+ * ones on it.
  *
  * Polls, the getMores of change streams, wait on the server for up to a second and more. So each
  * stream gets a connection that nothing else is pinned to, while the number of connections allows

@@ -99,9 +99,9 @@ mouv__server_session_t *mouv__server_session_take(mouv__session_store_t *store, 
 
 /*
  * A late killSessions must not meet the next operation: one under way is waited for (PARKED), and a
- * server that was frozen reads a kill long after its sender has gone (DOOMED). Were a doomed session
- * given up instead, libmongoc would offer it to whoever begins the next one; unless a connection was
- * lost with a command in it, which makes libmongoc drop it.
+ * server that was frozen reads a kill long after its sender has gone (DOOMED). Were a doomed
+ * session given up instead, libmongoc would offer it to whoever begins the next one; unless a
+ * connection was lost with a command in it, which makes libmongoc drop it.
  */
 static void server_session_put(mouv__server_session_t *session) {
     mouv__session_store_t *store = session->store;

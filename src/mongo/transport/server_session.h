@@ -3,7 +3,7 @@
  * store: with threads each connection has one, as libmongoc knows a session by its client.
  *
  *   FREE, STALE --take--> IN_USE --give back--> FREE      it is good
- *                                           --> STALE     a connection was lost under it: begun anew
+ *                                           --> STALE     its connection was lost: begun anew
  *                                           --> PARKED    a killSessions for it is under way
  *                                           --> DOOMED    ... has had no answer, and may yet come
  *   PARKED --answered--> FREE, STALE, DOOMED

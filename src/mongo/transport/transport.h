@@ -7,8 +7,8 @@
  *        ... withdraw() if nothing has been sent, cut() where no answer is waited for ...
  *     exchange.done(&exchange)                                loop thread; what came back is in it
  *
- * An exchange is embedded in what it is for: an operation's attempt, a killSessions, a ping. What it
- * points to is borrowed until exactly one of `done` and `discard` has been called, once.
+ * An exchange is embedded in what it is for: an operation's attempt, a killSessions, a ping. What
+ * it points to is borrowed until exactly one of `done` and `discard` has been called, once.
  *
  * All functions here run on the loop thread unless they say otherwise.
  */
@@ -123,8 +123,8 @@ typedef struct mouv__transport_ops {
     void (*abandon)(mouv__exchange_t *exchange);
     /** No `ended` comes any more for what is under way. */
     void (*abandon_jobs)(mouv__transport_t *transport);
-    /** Ends idle connections, and the idle controls', then `ended` is called; blocks nobody. What is
-     *  in use ends when it comes back. */
+    /** Ends idle connections, and the idle controls', then `ended` is called; blocks nobody. What
+     *  is in use ends when it comes back. */
     void (*close)(mouv__transport_t *transport, const mouv__transport_end_t *end,
                   mouv__transport_ended_fn_t ended, void *arg);
     /** Frees it; nothing of it may be out but what was abandoned. */

@@ -122,7 +122,7 @@ static bool exchange_prepare(mouv__exchange_t *exchange, bson_t *opts) {
              exchange_build_opts(exchange, opts)));
 }
 
-/* A connection that was cut between two calls shows only now: libmongoc drops it, and dials anew. */
+/* A connection that was cut between two calls shows only now: libmongoc drops it, dials anew. */
 static bool exchange_meets_stale(const mouv__exchange_t *exchange) {
     return exchange->sets_up && !exchange->ok &&
            mouv__interruptible_was_stale(

@@ -1,7 +1,7 @@
 /*
  * The transport of blocking calls. Two executors: one for operations and the set-up of their
- * connections, one for everything else, always with threads of its own, so that a kill is never in a
- * queue behind operations.
+ * connections, one for everything else, always with threads of its own, so that a kill is never in
+ * a queue behind operations.
  */
 #include "mongo/transport/threads/threads.h"
 
