@@ -33,6 +33,7 @@ struct mouv_client {
     mouv__handles_t handles;
     char *default_database; /**< named in the URI, or NULL */
     mouv__timer_t close_timer;
+    mouv__ready_t destroy;          /**< nothing runs any more: the rest of the end, see close.c */
     struct mouv__closing *closings; /**< who waits for the end, see close.c */
 };
 

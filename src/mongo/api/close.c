@@ -115,6 +115,11 @@ static void close_begin_destroy(mouv_client_t *client) {
 
 /* --- draining --------------------------------------------------------------------------------- */
 
+static bool close_is_quiet(const mouv_client_t *client) {
+    return client->ref.state == MOUV__CLIENT_DRAINING && client->operations.running_count == 0 &&
+           client->operations.cleanups == 0;
+}
+
 /* Nobody waits for these workers any more; each frees what it has when it comes back. */
 static void close_leave_behind(mouv_client_t *client) {
     mouv__log(MOUV_LOG_WARNING,
@@ -129,7 +134,8 @@ static void close_on_close_timer(mouv__timer_t *timer) {
     if (client->ref.state == MOUV__CLIENT_DRAINING) {
         close_leave_behind(client);
         mouv__pool_fail_cleanup(&client->pool);
-        mouv__client_quiet(client);
+        /* at once: what was left behind must not come back to connections of the pool */
+        if (close_is_quiet(client)) close_begin_destroy(client);
     } else if (client->ref.state == MOUV__CLIENT_DESTROYING) {
         mouv__transport_t *transport = client->pool.transport;
         transport->ops->abandon_jobs(transport);
@@ -159,10 +165,23 @@ static void close_on_close_limit(mouv__timer_t *timer) {
     mouv__client_let_go(client);
 }
 
+static void close_on_destroy(mouv__ready_t *ready) {
+    mouv_client_t *client = mouv__container_of(ready, mouv_client_t, destroy);
+    if (close_is_quiet(client)) close_begin_destroy(client);
+    mouv__client_let_go(client);
+}
+
+/* The last operation may have ended in the midst of the pump, or of a kill's answer, which go on with
+ * connections and sessions. A client that was never used has neither, and may have no loop. */
 void mouv__close_quiet(mouv_client_t *client) {
-    const mouv__operations_t *operations = &client->operations;
-    if (client->ref.state != MOUV__CLIENT_DRAINING) return;
-    if (operations->running_count == 0 && operations->cleanups == 0) close_begin_destroy(client);
+    if (!close_is_quiet(client) || mouv__ready_is_queued(&client->destroy)) return;
+    if (client->pool.state == MOUV__POOL_NONE) {
+        close_begin_destroy(client);
+        return;
+    }
+    mouv__client_hold(client);
+    client->destroy.run = close_on_destroy;
+    mouv__runtime_ready(client->ref.runtime, &client->destroy);
 }
 
 void mouv__close_begin(mouv_client_t *client, bool leaving) {

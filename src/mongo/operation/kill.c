@@ -174,19 +174,27 @@ void mouv__kill_prepare(mouv__operations_t *operations, uint32_t server_id) {
 
 /* --- its answer ------------------------------------------------------------------------------- */
 
-static void kill_on_again(mouv__timer_t *timer) {
-    mouv__kills_t *kills = mouv__container_of(timer, mouv__kills_t, again);
-    MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill) {
-        if (op->kills >= KILLS_MAX || kill_is_lately_silent(op)) continue;
-        kill_move(op, MOUV__KILL_WAITING);
-    }
-    kill_schedule(kills);
-}
+static void kill_on_again(mouv__timer_t *timer);
 
 static void kill_start_again(mouv__kills_t *kills, int64_t pause_ns) {
     mouv_runtime_t *runtime = mouv__client_runtime(kills->operations->client);
     mouv__timer_start(runtime, &kills->again, mouv__clock_now_ns(runtime) + pause_ns,
                       kill_on_again);
+}
+
+/* Those whose server was silent lately wait until that is over. */
+static void kill_on_again(mouv__timer_t *timer) {
+    mouv__kills_t *kills = mouv__container_of(timer, mouv__kills_t, again);
+    bool any_silent = false;
+    MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill) {
+        if (op->kills >= KILLS_MAX) continue;
+        if (kill_is_lately_silent(op))
+            any_silent = true;
+        else
+            kill_move(op, MOUV__KILL_WAITING);
+    }
+    if (any_silent) kill_start_again(kills, SILENCE_NS);
+    kill_schedule(kills);
 }
 
 /* Those who are not back yet are killed again after a pause that suits the most impatient. */

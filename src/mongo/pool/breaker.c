@@ -74,14 +74,18 @@ static void breaker_ping_discard(mouv__exchange_t *exchange) {
     mouv__free(ping);
 }
 
-/* Its round trip is one of those that count. A server that refuses it has answered as well. */
+/* Its round trip is one of those that are counted, unless it contains a silence or connecting. A
+ * server that refuses it has answered as well. */
 static void breaker_ping_done(mouv__exchange_t *exchange) {
     struct mouv__ping *ping = (struct mouv__ping *)exchange;
     mouv__pool_t *pool = ping->pool;
     mouv__server_pool_t *of = mouv__server_pool_of(pool, exchange->server_id);
     pool->breakers.ping = NULL;
     if (of) of->breaker.ping_ns = breaker_now_ns(pool) + PAUSE_NS;
-    if (of && exchange->ok) mouv__rtt_add(&of->server->rtt, exchange->took_ns);
+    bool was_ready = mouv__connection_is_ready(exchange->connection, exchange->server_id);
+    mouv__connection_note(exchange->connection, exchange->server_id, exchange->reply != NULL);
+    if (of && exchange->ok && was_ready && of->breaker.state != MOUV__BREAKER_OPEN)
+        mouv__rtt_add(&of->server->rtt, exchange->took_ns);
     if (exchange->reply) mouv__breaker_heard(pool, exchange->server_id);
     breaker_ping_discard(exchange);
     breaker_go_on_asking(&pool->breakers);

@@ -35,9 +35,8 @@ static void checkout_tell(const mouv__checkout_t *checkout, mouv__event_kind_t k
                           const mouv__connection_t *connection, const mouv_error_t *error) {
     const mouv__pool_t *pool = checkout->pool;
     const mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
-    if (checkout->cleanup || !server ||
-        !mouv__events_wants(mouv__client_events(pool->client), kind))
-        return;
+    bool has_none = checkout->cleanup && !mouv__checkout_pinned(checkout); /* of the pool's */
+    if (has_none || !server || !mouv__events_wants(mouv__client_events(pool->client), kind)) return;
     const mouv__server_link_t *link =
         connection ? mouv__connection_link(connection, checkout->server_id) : NULL;
     mouv_connection_event_t what = {.host = server->host,
@@ -91,6 +90,15 @@ static bool checkout_is_exempt(const mouv__checkout_t *checkout) {
     return checkout->cleanup && !checkout->lasts;
 }
 
+/* A retry goes elsewhere, but a primary that is there again is preferred as before. */
+static bool checkout_avoids(const mouv__checkout_t *checkout) {
+    const mongoc_read_prefs_t *prefs = checkout->criteria.read_prefs;
+    bool prefers_primary = prefs && !checkout->criteria.write &&
+                           mongoc_read_prefs_get_mode(prefs) == MONGOC_READ_PRIMARY_PREFERRED &&
+                           mouv__topology_is_replica_set(checkout->pool->topology);
+    return checkout->avoid_id != 0 && !prefers_primary;
+}
+
 bool mouv__checkout_choose(mouv__checkout_t *checkout) {
     mouv__pool_t *pool = checkout->pool;
     const mouv__breakers_t *breakers = &pool->breakers;
@@ -98,7 +106,8 @@ bool mouv__checkout_choose(mouv__checkout_t *checkout) {
     checkout->criteria.barred = (mouv__server_ids_t){0};
     if (!checkout_is_exempt(checkout))
         checkout->criteria.barred = (mouv__server_ids_t){breakers->open, breakers->open_count};
-    checkout->criteria.avoided = (mouv__server_ids_t){&checkout->avoid_id, checkout->avoid_id != 0};
+    checkout->criteria.avoided =
+        (mouv__server_ids_t){&checkout->avoid_id, checkout_avoids(checkout)};
     /* who waits for a connection to a server goes on waiting for that one while it suits */
     if (checkout->state == MOUV__CHECKOUT_QUEUED &&
         mouv__selection_includes(pool->topology, &checkout->criteria, checkout->server_id))
@@ -108,8 +117,10 @@ bool mouv__checkout_choose(mouv__checkout_t *checkout) {
         checkout->server_id = server->id;
         return true;
     }
-    checkout->server_id = checkout->criteria.server_id;
-    if (!checkout->server_id && breakers->open_count > 0) checkout->server_id = breakers->open[0];
+    /* is it silence alone that bars it? */
+    checkout->criteria.barred = (mouv__server_ids_t){0};
+    server = mouv__selection_choose(pool->topology, &checkout->criteria);
+    checkout->server_id = server ? server->id : checkout->criteria.server_id;
     return false;
 }
 

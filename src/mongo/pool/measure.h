@@ -18,6 +18,9 @@ void mouv__measure_unknown(mouv__pool_t *pool, uint32_t server_id);
  *  that was measured longest ago, if that is as long ago. */
 void mouv__measure_due(mouv__pool_t *pool);
 
+/** Somebody seeks a server by the same control connection: what is out is cut. */
+void mouv__measure_yield(mouv__pool_t *pool);
+
 /** The client ends: what is out is not waited for. */
 void mouv__measure_close(mouv__pool_t *pool);
 

@@ -247,10 +247,15 @@ static void pool_reselect(mouv__pool_t *pool) {
 static void pool_on_opened(void *arg, const mouv_error_t *error) {
     mouv__pool_t *pool = arg;
     pool->state = error ? MOUV__POOL_NONE : MOUV__POOL_READY;
-    if (error)
-        mouv__pool_fail_waiting(pool, error);
-    else
+    if (error) {
+        mouv_error_t no_server = *error;
+        /* libmongoc could not find out which servers there are; 0: it was not asked */
+        if (error->domain != 0 && error->domain != MONGOC_ERROR_COMMAND)
+            no_server.code = MOUV_ESELECTION;
+        mouv__pool_fail_waiting(pool, &no_server);
+    } else {
         pool_reselect(pool); /* the snapshot may have come before it was ready */
+    }
     mouv__pool_pump(pool);
 }
 
@@ -272,7 +277,10 @@ static void pool_on_sought(void *arg, const mouv_error_t *error) {
 
 static void pool_pump_selector(mouv__pool_t *pool) {
     mouv__transport_t *transport = pool->transport;
-    if (transport->controls[MOUV__CONTROL_SELECT].busy) return;
+    if (transport->controls[MOUV__CONTROL_SELECT].busy) {
+        if (!pool->nobody_seeks) mouv__measure_yield(pool);
+        return;
+    }
     if (pool->state == MOUV__POOL_NONE) pool_open(pool);
     if (pool->state != MOUV__POOL_READY) return;
     if (pool->nobody_seeks) return;
@@ -497,7 +505,8 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
         mouv__connection_t *connection = pool->connections[i];
         mouv__pin_forget_all(&connection->sessions);
         for (const mouv__server_link_t *link = connection->links; link; link = link->next)
-            connection->goes_last = connection->goes_last || pool_is_preferred(pool, link);
+            connection->goes_last = connection->goes_last || (link->state == MOUV__LINK_READY &&
+                                                              pool_is_preferred(pool, link));
         if (!mouv__connection_is_busy(connection)) end.connections[end.count++] = connection;
     }
     while (pool->servers) mouv__server_pool_close(pool, pool->servers);

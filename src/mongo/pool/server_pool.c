@@ -68,8 +68,17 @@ bool mouv__server_pool_ready(mouv__pool_t *pool, mouv__server_t *server) {
     return true;
 }
 
+/* Those of control connections, which are in no pool of the specification's. */
+static void server_pool_drop_controls(const mouv__pool_t *pool, uint32_t server_id) {
+    for (int i = 0; i < MOUV__CONTROLS; i++) {
+        mouv__connection_t *connection = pool->transport->controls[i].connection;
+        if (connection) mouv__connection_drop_link(connection, server_id);
+    }
+}
+
 void mouv__server_pool_clear(mouv__pool_t *pool, mouv__server_pool_t *of) {
     of->generation++;
+    server_pool_drop_controls(pool, of->server->id);
     if (of->ready) server_pool_tell(pool, of, MOUV__EVENT_POOL_CLEARED);
     of->ready = false;
     for (uint32_t i = 0; i < pool->connection_count; i++)
@@ -81,6 +90,7 @@ void mouv__server_pool_close(mouv__pool_t *pool, mouv__server_pool_t *of) {
     for (uint32_t i = 0; i < pool->connection_count; i++)
         mouv__server_pool_drop_link(pool, pool->connections[i], of->server->id,
                                     MOUV_CONNECTION_CLOSED_POOL);
+    server_pool_drop_controls(pool, of->server->id);
     server_pool_tell(pool, of, MOUV__EVENT_POOL_CLOSED);
     mouv__server_pool_t **at = &pool->servers;
     while (*at != of) at = &(*at)->next;

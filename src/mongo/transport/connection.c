@@ -10,11 +10,11 @@
 #define BIT(state) (1u << MOUV__CONNECTION_##state)
 
 static const uint8_t may_follow[] = {
-    [MOUV__CONNECTION_NEW] = BIT(SETTING_UP) | BIT(IN_USE),
+    /* IDLE: there was no memory to set it up */
+    [MOUV__CONNECTION_NEW] = BIT(SETTING_UP) | BIT(IN_USE) | BIT(IDLE),
     [MOUV__CONNECTION_SETTING_UP] = BIT(IDLE),
     [MOUV__CONNECTION_IDLE] = BIT(SETTING_UP) | BIT(IN_USE) | BIT(POLLING),
-    /* IN_USE: the next exchange of a control connection; POLLING: what it is for is known then */
-    [MOUV__CONNECTION_IN_USE] = BIT(IDLE) | BIT(POLLING),
+    [MOUV__CONNECTION_IN_USE] = BIT(IDLE),
     [MOUV__CONNECTION_POLLING] = BIT(IDLE),
 };
 

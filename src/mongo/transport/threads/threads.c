@@ -149,6 +149,7 @@ static void threads_free(mouv__transport_t *transport) {
     if (self->operations) self->operations->close(self->operations);
     if (self->controls) self->controls->close(self->controls);
     mouv__background_unreserve(self->reserve);
+    if (self->driver_pool) mouv__driver_pool_unref(self->driver_pool); /* it was never closed */
     mouv__free(self);
 }
 
