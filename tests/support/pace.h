@@ -7,7 +7,8 @@
 
 #include "support/support.h"
 
-/** Runs the body; before each time but the first `end` and `start` are called, as cmocka would. */
+/** Runs the body; before each time but the first `end` and `start` are called, as cmocka would, or neither if both
+ *  are NULL. */
 int pace_run(test_t *t, test_fn_t body, int (*start)(void **state), int (*end)(void **state));
 
 /** A BARE_CASE in a file that has start() and end(). */
