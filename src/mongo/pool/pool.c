@@ -287,6 +287,11 @@ static void pool_pump_selector(mouv__pool_t *pool) {
 
 /* --- the pump --------------------------------------------------------------------------------- */
 
+/* Whether anybody could be served: from what is idle, or what may be set up. */
+static bool pool_has_room(const mouv__pool_t *pool) {
+    return !mouv__list_is_empty(&pool->idle) || pool->connection_count < pool->connection_max;
+}
+
 /*
  * First come, first served, but a checkout whose server has no free connection does not hold up
  * those for other servers.
@@ -313,7 +318,7 @@ static void pool_pump_ready(mouv__pool_t *pool) {
             continue;
         }
         blocked[count++] = checkout->server_id;
-        if (count == LOOK_AHEAD || mouv__list_is_empty(&pool->idle)) return;
+        if (count == LOOK_AHEAD || !pool_has_room(pool)) return;
     }
 }
 
