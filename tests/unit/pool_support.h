@@ -118,6 +118,7 @@ static inline void customer_come(customer_t *customer, fake_t *fake, const char 
 /* Gives its connection back, and whoever waits is let in, as after an operation. */
 static inline void customer_leave(customer_t *customer) {
     mouv__connection_t *connection = customer->connection;
+    if (!CHECK(connection)) return;
     customer->connection = NULL;
     mouv__pool_leave(fake_pool(customer->fake), connection, customer->checkout.server_id,
                      customer->checkout.operation_id);
@@ -156,5 +157,101 @@ static inline void connect_many(fake_t *fake, uint32_t server_id, uint32_t count
     }
     for (uint32_t i = 0; i < count; i++) customer_leave(&customers[i]);
 }
+
+/* A session of this connection, in use. */
+static inline mouv__server_session_t *session_of(fake_t *fake, mouv__connection_t *connection) {
+    return mouv__server_session_take(&connection->sessions, mouv__client_now_ns(fake_client(fake)));
+}
+
+/* One that only this session's connection can serve. */
+static inline void customer_come_pinned(customer_t *customer, fake_t *fake, const char *name,
+                                        mouv__server_session_t *session, uint32_t server_id) {
+    customer_init(customer, fake, name);
+    customer->checkout.criteria.server_id = server_id;
+    customer->checkout.session = session;
+    customer_enter(customer);
+}
+
+/* The getMore of a change stream that waits. */
+static inline void customer_poll(customer_t *customer, fake_t *fake, const char *name,
+                                 mouv__server_session_t *session, uint32_t server_id) {
+    customer_init(customer, fake, name);
+    customer->checkout.criteria.server_id = server_id;
+    customer->checkout.session = session;
+    customer->checkout.poll = customer->checkout.poll_waits = true;
+    customer_enter(customer);
+}
+
+/* So many deadlines are missed there, each by something that was sent 50 ms ago. */
+static inline void miss(fake_t *fake, uint32_t server_id, int count) {
+    fake_pass_ms(50);
+    int64_t began_ns = mouv__client_now_ns(fake_client(fake)) - 50 * MOUV__NS_PER_MS;
+    while (count-- > 0) mouv__breaker_missed(fake_pool(fake), server_id, began_ns);
+}
+
+/* Its ping stays out. */
+static inline void open_breaker(fake_t *fake, uint32_t server_id) {
+    miss(fake, server_id, 3);
+    fake_pass_ms(250);
+    CHECK(mouv__breaker_is_open(fake_pool(fake), server_id));
+    CHECK_ONE_WARNING("until it does only pings are sent");
+}
+
+/* --- events: one word each, like "ready:1.2" (server 1, its connection 2) ---------------------- */
+
+static inline void on_pool(const char *word, const mouv_connection_pool_event_t *told) {
+    event("%s:%u", word, told->server_id);
+}
+
+static inline void on_connection(const char *word, const mouv_connection_event_t *told) {
+    static const char *const closed[] = {"", "-stale", "-idle", "-error", "-pool"};
+    static const char *const failed[] = {"", "-closed", "-timeout", "-connection"};
+    event("%s%s%s:%u.%d", word, closed[told->closed_reason], failed[told->check_out_failed_reason],
+          told->server_id, (int)told->connection_id);
+}
+
+#define TELL_POOL(callback, word) \
+    static inline void tell_##callback(const mouv_connection_pool_event_t *told, void *arg) { \
+        (void)arg; \
+        on_pool(word, told); \
+    }
+#define TELL_CONNECTION(callback, word) \
+    static inline void tell_##callback(const mouv_connection_event_t *told, void *arg) { \
+        (void)arg; \
+        on_connection(word, told); \
+    }
+TELL_POOL(pool_created, "pool")
+TELL_POOL(pool_ready, "pool-ready")
+TELL_POOL(pool_cleared, "pool-cleared")
+TELL_POOL(pool_closed, "pool-closed")
+TELL_CONNECTION(connection_created, "created")
+TELL_CONNECTION(connection_ready, "ready")
+TELL_CONNECTION(connection_closed, "closed")
+TELL_CONNECTION(connection_check_out_started, "wanted")
+TELL_CONNECTION(connection_check_out_failed, "failed")
+TELL_CONNECTION(connection_checked_out, "out")
+TELL_CONNECTION(connection_checked_in, "in")
+
+static const mouv_monitor_t telling = {
+    .pool_created = tell_pool_created,
+    .pool_ready = tell_pool_ready,
+    .pool_cleared = tell_pool_cleared,
+    .pool_closed = tell_pool_closed,
+    .connection_created = tell_connection_created,
+    .connection_ready = tell_connection_ready,
+    .connection_closed = tell_connection_closed,
+    .connection_check_out_started = tell_connection_check_out_started,
+    .connection_check_out_failed = tell_connection_check_out_failed,
+    .connection_checked_out = tell_connection_checked_out,
+    .connection_checked_in = tell_connection_checked_in,
+};
+
+/* What was told since the last look. */
+#define CHECK_TOLD(expected) \
+    do { \
+        fake_turn(); \
+        CHECK_STRING(events(), (expected)); \
+        events_clear(); \
+    } while (0)
 
 #endif
