@@ -119,6 +119,7 @@ static int count_told(const char *type) {
 /* --- operations ------------------------------------------------------------------------------- */
 
 #define PATIENCE_MS 10000
+#define STEP_MS 10
 
 static bool complain(const char *what, const char *of) {
     fprintf(stderr, "    %s: %s %s\n", run.name, what, of ? of : "");
@@ -130,7 +131,8 @@ static bool is_settled(const customer_t *customer) {
 }
 
 static void settle(customer_t *customer) {
-    for (int ms = 0; ms < PATIENCE_MS && !is_settled(customer); ms++) fake_pass_ms(1);
+    for (int ms = 0; ms < PATIENCE_MS && !is_settled(customer); ms += STEP_MS)
+        fake_pass_ms(STEP_MS);
     if (!is_settled(customer)) complain("waits for ever:", "checkOut");
     if (customer->failed) run.error = customer->error.code;
 }
@@ -162,7 +164,8 @@ static void wait_for_event(const bson_t *operation) {
     const char *type = text_in(operation, "event");
     int count = (int)number_in(operation, "count", 1);
     int64_t patience_ms = (int64_t)number_in(operation, "timeout", PATIENCE_MS);
-    for (int64_t ms = 0; ms < patience_ms && count_told(type) < count; ms++) fake_pass_ms(1);
+    for (int64_t ms = 0; ms < patience_ms && count_told(type) < count; ms += STEP_MS)
+        fake_pass_ms(STEP_MS);
     if (count_told(type) < count) complain("did not come:", type);
 }
 

@@ -141,8 +141,6 @@ static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
         connection = mouv__establish_new(pool);
     if (!connection) return pool->connection_count > 0;
     if (mouv__establish_begin(connection, checkout->server_id, pool_on_connected) == 0) return true;
-    if (connection->state == MOUV__CONNECTION_NEW)
-        mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
     mouv__idle_push(pool, connection);
     return mouv__establish_any(pool, checkout->server_id);
 }
