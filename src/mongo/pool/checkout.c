@@ -99,6 +99,22 @@ static bool checkout_avoids(const mouv__checkout_t *checkout) {
     return checkout->avoid_id != 0 && !prefers_primary;
 }
 
+/* The server that silence alone keeps it from, or 0. */
+static uint32_t checkout_awaited(mouv__checkout_t *checkout) {
+    checkout->criteria.barred = (mouv__server_ids_t){0};
+    const mouv__server_t *server =
+        mouv__selection_choose(checkout->pool->topology, &checkout->criteria);
+    return server ? server->id : checkout->criteria.server_id;
+}
+
+/* Who waits for a connection to one server and goes to another is told of at both. */
+static void checkout_turn_to(mouv__checkout_t *checkout, uint32_t server_id) {
+    bool turns = checkout->state == MOUV__CHECKOUT_QUEUED && checkout->server_id != server_id;
+    if (turns) checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED, NULL, NULL);
+    checkout->server_id = server_id;
+    if (turns) checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_STARTED, NULL, NULL);
+}
+
 bool mouv__checkout_choose(mouv__checkout_t *checkout) {
     mouv__pool_t *pool = checkout->pool;
     const mouv__breakers_t *breakers = &pool->breakers;
@@ -114,13 +130,11 @@ bool mouv__checkout_choose(mouv__checkout_t *checkout) {
         return true;
     const mouv__server_t *server = mouv__selection_choose(pool->topology, &checkout->criteria);
     if (server) {
-        checkout->server_id = server->id;
+        checkout_turn_to(checkout, server->id);
         return true;
     }
-    /* is it silence alone that bars it? */
-    checkout->criteria.barred = (mouv__server_ids_t){0};
-    server = mouv__selection_choose(pool->topology, &checkout->criteria);
-    checkout->server_id = server ? server->id : checkout->criteria.server_id;
+    /* QUEUED: that it has waited for is still to be told of */
+    if (checkout->state != MOUV__CHECKOUT_QUEUED) checkout->server_id = checkout_awaited(checkout);
     return false;
 }
 
@@ -143,6 +157,7 @@ void mouv__checkout_select(mouv__checkout_t *checkout) {
     mouv__queue_remove(checkout);
     if (checkout->state != MOUV__CHECKOUT_SELECTING)
         checkout_move(checkout, MOUV__CHECKOUT_SELECTING);
+    checkout->server_id = checkout_awaited(checkout);
     mouv__queue_push(&pool->selecting, checkout);
     if (mouv__checkout_seeks(checkout)) pool->nobody_seeks = false;
     checkout->queued_ns = 0;

@@ -142,8 +142,6 @@ static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
         connection = mouv__establish_new(pool);
     if (!connection) return pool->connection_count > 0;
     if (mouv__establish_begin(connection, checkout->server_id, pool_on_connected) == 0) return true;
-    if (connection->state == MOUV__CONNECTION_NEW)
-        mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
     mouv__idle_push(pool, connection);
     return mouv__establish_any(pool, checkout->server_id);
 }
@@ -296,6 +294,11 @@ static void pool_pump_selector(mouv__pool_t *pool) {
 
 /* --- the pump --------------------------------------------------------------------------------- */
 
+/* Whether anybody could be served: from what is idle, or what may be set up. */
+static bool pool_has_room(const mouv__pool_t *pool) {
+    return !mouv__list_is_empty(&pool->idle) || pool->connection_count < pool->connection_max;
+}
+
 /*
  * First come, first served, but a checkout whose server has no free connection does not hold up
  * those for other servers.
@@ -322,7 +325,7 @@ static void pool_pump_ready(mouv__pool_t *pool) {
             continue;
         }
         blocked[count++] = checkout->server_id;
-        if (count == LOOK_AHEAD || mouv__list_is_empty(&pool->idle)) return;
+        if (count == LOOK_AHEAD || !pool_has_room(pool)) return;
     }
 }
 

@@ -86,12 +86,19 @@ void mouv__server_pool_clear(mouv__pool_t *pool, mouv__server_pool_t *of) {
             mouv__server_pool_drop_stale(pool, pool->connections[i]);
 }
 
-void mouv__server_pool_close(mouv__pool_t *pool, mouv__server_pool_t *of) {
+static void server_pool_drop_links(mouv__pool_t *pool, const mouv__server_pool_t *of, bool busy) {
     for (uint32_t i = 0; i < pool->connection_count; i++)
-        mouv__server_pool_drop_link(pool, pool->connections[i], of->server->id,
-                                    MOUV_CONNECTION_CLOSED_POOL);
+        if (mouv__connection_is_busy(pool->connections[i]) == busy)
+            mouv__server_pool_drop_link(pool, pool->connections[i], of->server->id,
+                                        MOUV_CONNECTION_CLOSED_POOL);
+}
+
+/* Connections in use outlive their pool, so they are told of after it. */
+void mouv__server_pool_close(mouv__pool_t *pool, mouv__server_pool_t *of) {
+    server_pool_drop_links(pool, of, false);
     server_pool_drop_controls(pool, of->server->id);
     server_pool_tell(pool, of, MOUV__EVENT_POOL_CLOSED);
+    server_pool_drop_links(pool, of, true);
     mouv__server_pool_t **at = &pool->servers;
     while (*at != of) at = &(*at)->next;
     *at = of->next;

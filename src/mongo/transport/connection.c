@@ -10,8 +10,7 @@
 #define BIT(state) (1u << MOUV__CONNECTION_##state)
 
 static const uint8_t may_follow[] = {
-    /* IDLE: there was no memory to set it up */
-    [MOUV__CONNECTION_NEW] = BIT(SETTING_UP) | BIT(IN_USE) | BIT(IDLE),
+    [MOUV__CONNECTION_NEW] = BIT(SETTING_UP) | BIT(IN_USE),
     [MOUV__CONNECTION_SETTING_UP] = BIT(IDLE),
     [MOUV__CONNECTION_IDLE] = BIT(SETTING_UP) | BIT(IN_USE) | BIT(POLLING),
     [MOUV__CONNECTION_IN_USE] = BIT(IDLE),
