@@ -129,12 +129,33 @@ static inline mouv__pool_t *fake_pool(fake_t *fake) {
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* Whatever is ready runs, and what that makes ready. */
-static inline void fake_turn(void) {
-    for (int i = 0; i < 8; i++) mouv_sleep_ms(0);
+typedef struct fake_mark {
+    mouv__timer_t timer;
+    bool over;
+} fake_mark_t;
+
+static inline void fake_on_mark(mouv__timer_t *timer) {
+    mouv__container_of(timer, fake_mark_t, timer)->over = true;
 }
 
-/* Time passes, from timer to timer. */
+/* As mouv__timer_start(), which is not the code under test here. */
+static inline void fake_start_timer(mouv__timer_t *timer, int64_t at_ns,
+                                    void (*fire)(mouv__timer_t *timer)) {
+    int64_t kept = mouv__alloc_fail_at;
+    mouv__alloc_fail_at = -1;
+    if (mouv__timer_start(mouv__runtime(), timer, at_ns, fire) < 0) abort();
+    mouv__alloc_fail_at = kept;
+}
+
+/* Whatever is ready or due runs, and what that makes ready. */
+static inline void fake_turn(void) {
+    fake_mark_t mark = {.over = false};
+    fake_start_timer(&mark.timer, mouv__clock_now_ns(mouv__runtime()), fake_on_mark);
+    while (!mark.over) mouv_sleep_ms(0);
+    for (int i = 0; i < 4; i++) mouv_sleep_ms(0);
+}
+
+/* Time passes, from timer to timer (in whole milliseconds). */
 static inline void fake_pass_ms(int64_t ms) {
     mouv_runtime_t *runtime = mouv__runtime();
     int64_t until_ns = mouv__clock_now_ns(runtime) + ms * MOUV__NS_PER_MS;
@@ -206,12 +227,7 @@ static inline fake_call_t *fake_add(fake_t *fake, fake_kind_t kind) {
 
 static inline void fake_arm(fake_call_t *call, int64_t after_ms) {
     mouv_runtime_t *runtime = mouv__client_runtime(fake_client(call->fake));
-    int64_t kept = mouv__alloc_fail_at; /* not the code under test's allocation */
-    mouv__alloc_fail_at = -1;
-    int rc = mouv__timer_start(runtime, &call->timer, mouv__clock_deadline_in(runtime, after_ms),
-                               fake_auto);
-    mouv__alloc_fail_at = kept;
-    if (rc < 0) abort();
+    fake_start_timer(&call->timer, mouv__clock_deadline_in(runtime, after_ms), fake_auto);
 }
 
 static inline void fake_arm_auto(fake_call_t *call) {
@@ -223,7 +239,10 @@ static inline void fake_end_connection(mouv__connection_t *connection) {
 }
 
 static inline fake_client_t *fake_begin_end(fake_call_t *call) {
-    if (!call || !call->out) abort(); /* the test answers what is not out */
+    if (!call || !call->out) {
+        fprintf(stderr, "the test answers what is not out\n");
+        abort();
+    }
     mouv__timer_stop(mouv__client_runtime(fake_client(call->fake)), &call->timer);
     call->out = false;
     mouv__client_hold(fake_client(call->fake));
@@ -275,8 +294,8 @@ static inline void fake_connect_fail(fake_call_t *call, int code, const char *me
 
 /* What was sent comes back with what the test has put into the exchange. */
 static inline void fake_come_back(fake_call_t *call) {
-    mouv__exchange_t *exchange = call->exchange;
     fake_client_t *client = fake_begin_end(call);
+    mouv__exchange_t *exchange = call->exchange;
     call->exchange = NULL;
     if (call->abandoned) {
         fake_end_connection(call->connection);
