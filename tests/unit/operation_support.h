@@ -10,8 +10,9 @@
 
 #include "mongo/operation/state.h"
 
-static const mouv__operation_row_t find_row = {
-    "find", MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_READ_PREFERENCE | MOUV__OP_READ_CONCERN};
+static const mouv__operation_row_t find_row = {"find", MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME |
+                                                           MOUV__OP_READ_PREFERENCE |
+                                                           MOUV__OP_READ_CONCERN};
 static const mouv__operation_row_t insert_row = {
     "insert", MOUV__OP_WRITE | MOUV__OP_RETRYABLE | MOUV__OP_MAX_TIME | MOUV__OP_WRITE_CONCERN};
 static const mouv__operation_row_t many_row = {"update", MOUV__OP_WRITE | MOUV__OP_MAX_TIME};
@@ -99,7 +100,8 @@ static inline int victims_of(const fake_call_t *call) {
     bson_t list;
     bson_iter_t iter;
     int count = 0;
-    if (!call || !document_in(call->command, "killSessions", &list) || !bson_iter_init(&iter, &list))
+    if (!call || !document_in(call->command, "killSessions", &list) ||
+        !bson_iter_init(&iter, &list))
         return -1;
     while (bson_iter_next(&iter)) count++;
     return count;

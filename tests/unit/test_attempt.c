@@ -110,8 +110,8 @@ CORO_CASE(the_exchange_says_whose_it_is_and_where_it_goes) {
     CHECK(exchange->session != NULL && exchange->session->connection == exchange->connection);
     CHECK(!exchange->unacknowledged && !exchange->needs_session && !exchange->quiet);
     CHECK(exchange->cluster_time == NULL);
-    mouv__operation_t *blind = operation_begin(
-        fake, &insert_row, "{'insert': 'c', 'writeConcern': {'w': 0}}", 0);
+    mouv__operation_t *blind =
+        operation_begin(fake, &insert_row, "{'insert': 'c', 'writeConcern': {'w': 0}}", 0);
     CHECK(blind->attempt.exchange.unacknowledged);
     CHECK_INT(blind->parts.txn_number, 0);
     operation_over(op);
@@ -135,7 +135,8 @@ CORO_CASE(a_user_s_session_completes_it) {
     fake_turn();
     fake_call_t *call = sent(fake);
     CHECK(call->exchange->needs_session);
-    CHECK(call->exchange->cluster_time && bson_equal(call->exchange->cluster_time, session->cluster_time));
+    CHECK(call->exchange->cluster_time &&
+          bson_equal(call->exchange->cluster_time, session->cluster_time));
     check_document(call->command, "{'find': 'users', 'readConcern': {'afterClusterTime': "
                                   "{'$timestamp': {'t': 7, 'i': 0}}}}");
     CHECK(mouv__session_pinned(session, NULL) == call->exchange->session);
@@ -161,8 +162,12 @@ static const mouv__operation_row_t out_row = {"aggregate",
 static const mouv__operation_row_t given_row = {"command", MOUV__OP_WRITE | MOUV__OP_GIVEN};
 
 CORO_CASE(which_server_it_asks_for) {
-    enum { NONE = -1, PRIMARY = MONGOC_READ_PRIMARY, SECONDARY = MONGOC_READ_SECONDARY,
-           NEAREST = MONGOC_READ_NEAREST };
+    enum {
+        NONE = -1,
+        PRIMARY = MONGOC_READ_PRIMARY,
+        SECONDARY = MONGOC_READ_SECONDARY,
+        NEAREST = MONGOC_READ_NEAREST
+    };
     static const struct {
         const char *label;
         const mouv__operation_row_t *row;

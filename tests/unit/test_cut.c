@@ -19,7 +19,7 @@ static bool is_cut(const mouv__operation_t *op) {
 /* Checks that it is cut so many ms from now, and no sooner. */
 #define CHECK_CUT_AFTER(op, ms) \
     do { \
-        fake_pass_ms((ms) - 1); \
+        fake_pass_ms((ms)-1); \
         CHECK(!is_cut(op)); \
         fake_pass_ms(1); \
         CHECK(is_cut(op)); \

@@ -12,9 +12,7 @@
 #define MODIFY "{'findAndModify': 'users', 'query': {}}"
 
 /* What its maker is told last. */
-static struct {
-    int calls, code, cause, n; /* n: -1 without a reply */
-} told;
+static struct { int calls, code, cause, n; /* n: -1 without a reply */ } told;
 
 static int note_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
     (void)op;
@@ -66,7 +64,8 @@ CORO_CASE(the_fence_is_a_transaction_with_the_write_s_own_number_and_session) {
     fake_call_t *fence = sent(fake);
     CHECK(fence->exchange->quiet);
     CHECK(fence->exchange->session == session);
-    check_document(fence->command, "{'delete': 'users', 'deletes': [{'q': {'$fence': 1}, 'limit': 1}]}");
+    check_document(fence->command,
+                   "{'delete': 'users', 'deletes': [{'q': {'$fence': 1}, 'limit': 1}]}");
     CHECK_INT(number_in(fence->fields, "txnNumber", 0), number);
     CHECK(bson_has_field(fence->fields, "startTransaction"));
     CHECK(bson_has_field(fence->fields, "autocommit"));
@@ -115,42 +114,111 @@ typedef struct asked {
 static const asked_t table[] = {
     {"the fence begins", "RSPrimary", INSERT, {BEGUN}, MOUV_ECANCELED, 0, -1},
     {"not executed", "RSPrimary", INSERT, {REFUSED, NOTHING}, MOUV_ECANCELED, 0, -1},
-    {"not executed, before 4.4", "RSPrimary", INSERT, {REFUSED_BEFORE, NOTHING}, MOUV_ECANCELED, 0,
+    {"not executed, before 4.4",
+     "RSPrimary",
+     INSERT,
+     {REFUSED_BEFORE, NOTHING},
+     MOUV_ECANCELED,
+     0,
      -1},
     {"none executed", "RSPrimary", INSERT, {REFUSED, DONE("")}, MOUV_ECANCELED, 0, -1},
     {"executed", "RSPrimary", INSERT, {REFUSED, DONE("0"), "{'ok': 1, 'n': 1}"}, 0, 0, 1},
-    {"executed, its own error", "RSPrimary", INSERT,
-     {REFUSED, DONE("0"), "{'ok': 1, 'n': 0, 'writeErrors': [{'code': 11000}]}"}, MOUV_ESERVER, 0,
+    {"executed, its own error",
+     "RSPrimary",
+     INSERT,
+     {REFUSED, DONE("0"), "{'ok': 1, 'n': 0, 'writeErrors': [{'code': 11000}]}"},
+     MOUV_ESERVER,
+     0,
      0},
-    {"sent again in vain", "RSPrimary", INSERT, {REFUSED, DONE("0"), LOST}, MOUV_EUNKNOWN,
-     MOUV_ECANCELED, -1},
-    {"sent again, refused", "RSPrimary", INSERT, {REFUSED, DONE("0"), "{'ok': 0, 'code': 91}"},
-     MOUV_EUNKNOWN, MOUV_ECANCELED, -1},
-    {"two of three inserts", "RSPrimary", THREE, {REFUSED, DONE("0, 1")}, MOUV_ESERVER,
-     MOUV_ECANCELED, 2},
-    {"one of two deletes", "RSPrimary", DELETES, {REFUSED, DONE("0")}, MOUV_ESERVER, MOUV_ECANCELED,
+    {"sent again in vain",
+     "RSPrimary",
+     INSERT,
+     {REFUSED, DONE("0"), LOST},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
+     -1},
+    {"sent again, refused",
+     "RSPrimary",
+     INSERT,
+     {REFUSED, DONE("0"), "{'ok': 0, 'code': 91}"},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
+     -1},
+    {"two of three inserts",
+     "RSPrimary",
+     THREE,
+     {REFUSED, DONE("0, 1")},
+     MOUV_ESERVER,
+     MOUV_ECANCELED,
+     2},
+    {"one of two deletes",
+     "RSPrimary",
+     DELETES,
+     {REFUSED, DONE("0")},
+     MOUV_ESERVER,
+     MOUV_ECANCELED,
      1},
-    {"one of two updates", "RSPrimary", UPDATES, {REFUSED, DONE("0")}, MOUV_EUNKNOWN,
-     MOUV_ECANCELED, -1},
+    {"one of two updates",
+     "RSPrimary",
+     UPDATES,
+     {REFUSED, DONE("0")},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
+     -1},
     {"both updates", "RSPrimary", UPDATES, {REFUSED, DONE("0, 1"), "{'ok': 1, 'n': 2}"}, 0, 0, 2},
     {"findAndModify", "RSPrimary", MODIFY, {REFUSED, DONE("0"), "{'ok': 1, 'n': 1}"}, 0, 0, 1},
     {"findAndModify, not executed", "RSPrimary", MODIFY, {REFUSED, NOTHING}, MOUV_ECANCELED, 0, -1},
-    {"a fence in other words, not executed", "RSPrimary", INSERT, {FORBIDDEN, NOTHING},
-     MOUV_EUNKNOWN, MOUV_ECANCELED, -1},
-    {"a fence in other words, a part", "RSPrimary", THREE, {FORBIDDEN, DONE("0")}, MOUV_EUNKNOWN,
-     MOUV_ECANCELED, -1},
-    {"a fence in other words, executed", "RSPrimary", INSERT,
-     {FORBIDDEN, DONE("0"), "{'ok': 1, 'n': 1}"}, 0, 0, 1},
+    {"a fence in other words, not executed",
+     "RSPrimary",
+     INSERT,
+     {FORBIDDEN, NOTHING},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
+     -1},
+    {"a fence in other words, a part",
+     "RSPrimary",
+     THREE,
+     {FORBIDDEN, DONE("0")},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
+     -1},
+    {"a fence in other words, executed",
+     "RSPrimary",
+     INSERT,
+     {FORBIDDEN, DONE("0"), "{'ok': 1, 'n': 1}"},
+     0,
+     0,
+     1},
     {"the fence is lost", "RSPrimary", INSERT, {LOST}, MOUV_EUNKNOWN, MOUV_ECANCELED, -1},
     {"the fence is silent", "RSPrimary", INSERT, {SILENCE}, MOUV_EUNKNOWN, MOUV_ECANCELED, -1},
-    {"the question is refused", "RSPrimary", INSERT, {REFUSED, FORBIDDEN}, MOUV_EUNKNOWN,
-     MOUV_ECANCELED, -1},
-    {"the question is lost", "RSPrimary", INSERT, {REFUSED, LOST}, MOUV_EUNKNOWN, MOUV_ECANCELED,
+    {"the question is refused",
+     "RSPrimary",
+     INSERT,
+     {REFUSED, FORBIDDEN},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
      -1},
-    {"the question is silent", "RSPrimary", INSERT, {REFUSED, SILENCE}, MOUV_EUNKNOWN,
-     MOUV_ECANCELED, -1},
-    {"sending again is silent", "RSPrimary", INSERT, {REFUSED, DONE("0"), SILENCE}, MOUV_EUNKNOWN,
-     MOUV_ECANCELED, -1},
+    {"the question is lost",
+     "RSPrimary",
+     INSERT,
+     {REFUSED, LOST},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
+     -1},
+    {"the question is silent",
+     "RSPrimary",
+     INSERT,
+     {REFUSED, SILENCE},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
+     -1},
+    {"sending again is silent",
+     "RSPrimary",
+     INSERT,
+     {REFUSED, DONE("0"), SILENCE},
+     MOUV_EUNKNOWN,
+     MOUV_ECANCELED,
+     -1},
     /* a mongos has no fence */
     {"mongos, not executed", "Mongos", INSERT, {NOTHING}, MOUV_EUNKNOWN, MOUV_ECANCELED, -1},
     {"mongos, executed", "Mongos", INSERT, {DONE("0"), "{'ok': 1, 'n': 1}"}, 0, 0, 1},
@@ -187,7 +255,8 @@ CORO_CASE(what_is_told_in_each_case) {
         CHECK_INT(told.code, asked->code);
         CHECK_INT(told.cause, asked->cause);
         CHECK_INT(told.n, asked->n);
-        if (asked->code == MOUV_EUNKNOWN) CHECK_CONTAINS(operation_words(op), "the outcome is unknown");
+        if (asked->code == MOUV_EUNKNOWN)
+            CHECK_CONTAINS(operation_words(op), "the outcome is unknown");
         if (support_failures > failures) fprintf(stderr, "    %s\n", asked->label);
         operation_over(op);
         fake_free(fake);

@@ -17,7 +17,7 @@ CORO_CASE(one_kill_for_all_of_a_turn_and_a_server) {
     }
     fake_turn();
     fake_pass_ms(1);
-    CHECK_INT(fake_count(fake, FAKE_SEND), 5); 
+    CHECK_INT(fake_count(fake, FAKE_SEND), 5);
     for (int i = 0; i < 5; i++) mouv__future_cancel(&ops[i]->future);
     CHECK_INT(kills_of(fake), 0);
     fake_turn();

@@ -96,21 +96,25 @@ CORO_CASE(the_nearest_deadline_counts) {
         int64_t expected_ms;                   /* 0: none */
         bool has;
     } cases[] = {
-        {MOUV__TIMEOUT_UNSET, 0, 0, 0, false}, {MOUV__TIMEOUT_UNSET, 0, 50, 50, false},
-        {0, 0, 0, 0, true},                    {0, 0, 50, 50, true},
-        {20, 0, 0, 20, true},                  {20, 0, 50, 20, true},
-        {70, 0, 50, 50, true},                 {70, 30, 0, 30, true},
+        {MOUV__TIMEOUT_UNSET, 0, 0, 0, false},
+        {MOUV__TIMEOUT_UNSET, 0, 50, 50, false},
+        {0, 0, 0, 0, true},
+        {0, 0, 50, 50, true},
+        {20, 0, 0, 20, true},
+        {20, 0, 50, 20, true},
+        {70, 0, 50, 50, true},
+        {70, 30, 0, 30, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         operation_is(&find_row, "{'find': 'c'}");
         if (cases[i].before_ms) op->deadline_ns = now_ns() + cases[i].before_ms * MS_NS;
-        mouv__timeout_t timeout = {
-            cases[i].given_ms,
-            cases[i].until_ms ? now_ns() + cases[i].until_ms * MS_NS : MOUV__NEVER};
+        mouv__timeout_t timeout = {cases[i].given_ms, cases[i].until_ms
+                                                          ? now_ns() + cases[i].until_ms * MS_NS
+                                                          : MOUV__NEVER};
         mouv__limits_set_timeout(op, timeout);
         CHECK_INT(op->parts.has_timeout, cases[i].has);
-        CHECK_INT(op->deadline_ns, cases[i].expected_ms ? now_ns() + cases[i].expected_ms * MS_NS
-                                                        : MOUV__NEVER);
+        CHECK_INT(op->deadline_ns,
+                  cases[i].expected_ms ? now_ns() + cases[i].expected_ms * MS_NS : MOUV__NEVER);
     }
     tear_down();
     return 0;
@@ -226,8 +230,7 @@ CORO_CASE(what_would_be_late_is_refused_with_the_estimate_and_the_host) {
     op->deadline_ns = now_ns() + 5 * MS_NS;
     CHECK(!set(&error));
     CHECK_INT(error.code, MOUV_ETIMEDOUT);
-    CHECK_STRING(error.message,
-                 "5.0 ms are left, a round trip to a.example:27017 takes 4.5 ms");
+    CHECK_STRING(error.message, "5.0 ms are left, a round trip to a.example:27017 takes 4.5 ms");
     op->deadline_ns = now_ns() + 5500000; /* a millisecond for the server */
     CHECK(set(&error));
     CHECK_INT(op->attempt.max_time_ms, 1);

@@ -387,8 +387,9 @@ CORO_CASE(what_cannot_be_back_in_time_is_not_sent) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 5);
     fake_turn();
     CHECK_ENDED(op, MOUV_ETIMEDOUT);
-    CHECK_STRING(operation_words(op), "timed out before anything was sent: 5.0 ms are left, a round "
-                                      "trip to a takes 5.0 ms");
+    CHECK_STRING(operation_words(op),
+                 "timed out before anything was sent: 5.0 ms are left, a round "
+                 "trip to a takes 5.0 ms");
     CHECK_INT(fake_total(fake, FAKE_SEND), 1);
     CHECK(fake_named(fake, "hello") != NULL); /* the estimate is measured anew */
     CHECK_STRING(events(), "finish:-20001");
@@ -561,9 +562,17 @@ CORO_CASE(names_of_databases) {
         const char *name;
         bool good;
     } names[] = {
-        {"shop", true},   {"$external", true}, {"", false},     {NULL, false},
-        {"a b", false},   {"a.b", false},      {"a/b", false},  {"a\\b", false},
-        {"a\"b", false},  {"a$b", false},      {"\xff", false},
+        {"shop", true},
+        {"$external", true},
+        {"", false},
+        {NULL, false},
+        {"a b", false},
+        {"a.b", false},
+        {"a/b", false},
+        {"a\\b", false},
+        {"a\"b", false},
+        {"a$b", false},
+        {"\xff", false},
         {"123456789012345678901234567890123456789012345678901234567890123", true},
         {"1234567890123456789012345678901234567890123456789012345678901234", false},
     };
@@ -598,8 +607,7 @@ static int make_when_cancelled(void *arg) {
     mouv_sleep_ms(0);
     CHECK(!mouv__operation_new(fake_client(fake), &find_row, "shop", 0, &failed));
     CHECK_INT(code_of(failed), MOUV_ECANCELED);
-    mouv__operation_t *op =
-        mouv__operation_new(fake_client(fake), &kill_row, "shop", 0, &failed);
+    mouv__operation_t *op = mouv__operation_new(fake_client(fake), &kill_row, "shop", 0, &failed);
     CHECK(op != NULL); /* clean-up is never refused */
     if (op) mouv_future_unref(mouv__operation_refuse(op, MOUV_ECANCELED, "enough"));
     event("ran");

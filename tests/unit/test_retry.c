@@ -54,8 +54,8 @@ static int tear_down(void **state) {
 }
 
 static const mouv__operation_row_t read_row = {"find", MOUV__OP_RETRYABLE};
-static const mouv__operation_row_t write_row = {
-    "insert", MOUV__OP_WRITE | MOUV__OP_RETRYABLE | MOUV__OP_WRITE_CONCERN};
+static const mouv__operation_row_t write_row = {"insert", MOUV__OP_WRITE | MOUV__OP_RETRYABLE |
+                                                              MOUV__OP_WRITE_CONCERN};
 
 static mouv__operation_t *operation_new(const mouv__operation_row_t *row) {
     mouv__operation_t *op = calloc(1, sizeof *op);
@@ -80,27 +80,26 @@ static void operation_free(mouv__operation_t *op) {
 enum {
     /* what it is; a READ is 0 */
     WRITE = 1 << 0,
-    MULTI = 1 << 1, /* of many documents */
-    TXN = 1 << 2,   /* a command of a transaction */
+    MULTI = 1 << 1,  /* of many documents */
+    TXN = 1 << 2,    /* a command of a transaction */
     NUMBER = 1 << 3, /* it has a txnNumber */
-    ONCE = 1 << 4,  /* not retryable */
+    ONCE = 1 << 4,   /* not retryable */
     /* how it stands */
     STOPPED = 1 << 5,
     EXPIRED = 1 << 6 | STOPPED,
     ASKS = 1 << 7, /* is an inquiry's */
     SECOND = 1 << 8,
-    TIMEOUT = 1 << 9,    /* timeoutMS is given */
-    UNSURE = 1 << 10,    /* an earlier attempt may have been executed; it was lost */
-    OLD = 1 << 11,       /* a server that gives no labels */
-    NO_READS = 1 << 12,  /* retryReads=false */
+    TIMEOUT = 1 << 9,   /* timeoutMS is given */
+    UNSURE = 1 << 10,   /* an earlier attempt may have been executed; it was lost */
+    OLD = 1 << 11,      /* a server that gives no labels */
+    NO_READS = 1 << 12, /* retryReads=false */
     /* what there is without an answer */
     UNSENT = 1 << 13,    /* withdrawn or never begun */
     UNREACHED = 1 << 14, /* given to no connection, as far as libmongoc has told */
     CUT = 1 << 15
 };
-#define W (WRITE | NUMBER) /* a retryable write */
+#define W (WRITE | NUMBER)               /* a retryable write */
 #define C (WRITE | NUMBER | TXN | MULTI) /* a commit: it stores */
-
 
 typedef struct row {
     unsigned what;
@@ -123,8 +122,7 @@ typedef struct row {
 #define ARGUMENT NULL, MONGOC_ERROR_COMMAND, MONGOC_ERROR_COMMAND_INVALID_ARG
 
 #define CODE(n) "{'ok': 0, 'code': " #n ", 'errmsg': 'no'}", NONE
-#define CODE_LABELLED(n) \
-    "{'ok': 0, 'code': " #n ", 'errorLabels': ['RetryableWriteError']}", NONE
+#define CODE_LABELLED(n) "{'ok': 0, 'code': " #n ", 'errorLabels': ['RetryableWriteError']}", NONE
 #define CODE_NO_WRITES(n) \
     "{'ok': 0, 'code': " #n ", 'errorLabels': ['RetryableWriteError', 'NoWritesPerformed']}", NONE
 #define WRITE_ERROR(done, n) \

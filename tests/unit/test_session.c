@@ -64,10 +64,10 @@ static mouv_session_t *session_new(int64_t number) {
 
 /* --- parts of commands ------------------------------------------------------------------------ */
 
-static const mouv__operation_row_t find_row = {
-    "find", MOUV__OP_RETRYABLE | MOUV__OP_READ_CONCERN | MOUV__OP_READ_PREFERENCE};
-static const mouv__operation_row_t insert_row = {
-    "insert", MOUV__OP_WRITE | MOUV__OP_RETRYABLE | MOUV__OP_WRITE_CONCERN};
+static const mouv__operation_row_t find_row = {"find", MOUV__OP_RETRYABLE | MOUV__OP_READ_CONCERN |
+                                                           MOUV__OP_READ_PREFERENCE};
+static const mouv__operation_row_t insert_row = {"insert", MOUV__OP_WRITE | MOUV__OP_RETRYABLE |
+                                                               MOUV__OP_WRITE_CONCERN};
 static const mouv__operation_row_t kill_row = {"killCursors", MOUV__OP_CLEANUP};
 
 static mouv__parts_t parts_of(const mouv__operation_row_t *row, const char *command,
@@ -495,9 +495,12 @@ CORO_CASE(times_never_go_back) {
         const char *time;
         bool news;
     } cluster_times[] = {
-        {"{'clusterTime': " AT(5, 2) "}", true},  {"{'clusterTime': " AT(5, 2) "}", false},
-        {"{'clusterTime': " AT(5, 1) "}", false}, {"{'clusterTime': " AT(4, 9) "}", false},
-        {"{'clusterTime': " AT(5, 3) "}", true},  {"{'clusterTime': " AT(6, 1) "}", true},
+        {"{'clusterTime': " AT(5, 2) "}", true},
+        {"{'clusterTime': " AT(5, 2) "}", false},
+        {"{'clusterTime': " AT(5, 1) "}", false},
+        {"{'clusterTime': " AT(4, 9) "}", false},
+        {"{'clusterTime': " AT(5, 3) "}", true},
+        {"{'clusterTime': " AT(6, 1) "}", true},
         {"{'clusterTime': 3}", false},
     };
     for (size_t i = 0; i < sizeof cluster_times / sizeof *cluster_times; i++) {

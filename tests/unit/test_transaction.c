@@ -88,8 +88,8 @@ static void an_operation_after_its_end_is_outside_of_transactions(void **state) 
     mouv_error_t error;
     for (int committed = 0; committed < 2; committed++) {
         open_it();
-        mouv__transaction_move(&transaction, committed ? MOUV__TRANSACTION_COMMITTED
-                                                       : MOUV__TRANSACTION_ABORTED);
+        mouv__transaction_move(&transaction,
+                               committed ? MOUV__TRANSACTION_COMMITTED : MOUV__TRANSACTION_ABORTED);
         parts_are(&find_row, "{'find': 'c'}");
         assert_int_equal(begin(&error), 0);
         assert_int_equal(transaction.state, MOUV__TRANSACTION_NONE);
@@ -327,8 +327,12 @@ static void labels(void **state) {
         {COMMIT,
          {.code = MOUV_ESERVER, .domain = MONGOC_ERROR_WRITE_CONCERN, .server_code = 64},
          "UnknownTransactionCommitResult"},
-        {COMMIT, {.code = MOUV_ESERVER, .domain = MONGOC_ERROR_WRITE_CONCERN, .server_code = 100}, ""},
-        {COMMIT, {.code = MOUV_ESERVER, .domain = MONGOC_ERROR_WRITE_CONCERN, .server_code = 79}, ""},
+        {COMMIT,
+         {.code = MOUV_ESERVER, .domain = MONGOC_ERROR_WRITE_CONCERN, .server_code = 100},
+         ""},
+        {COMMIT,
+         {.code = MOUV_ESERVER, .domain = MONGOC_ERROR_WRITE_CONCERN, .server_code = 79},
+         ""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
