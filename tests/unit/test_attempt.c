@@ -279,16 +279,20 @@ CORO_CASE(a_server_that_came_anew_meanwhile_counts_from_nothing) {
 CORO_CASE(a_retry_keeps_its_session_and_what_ends_gives_it_back) {
     fake_t *fake = fake_with(1, "RSPrimary");
     mouv__operation_t *op = operation_begin(fake, &insert_row, INSERT, 0);
+    mouv__operation_t *next = operation_begin(fake, &insert_row, INSERT, 0);
     mouv__server_session_t *session = op->attempt.exchange.session;
     fake_answer(sent(fake), "{'ok': 0, 'code': 10107, 'errorLabels': ['RetryableWriteError']}");
-    CHECK_INT(session->state, MOUV__SERVER_SESSION_IN_USE);
     fake_turn();
+    CHECK(sent(fake)->exchange == &op->attempt.exchange); /* and goes before who waits */
     CHECK(sent(fake)->exchange->session == session);
     fake_answer(sent(fake), "{'ok': 1}");
-    CHECK_INT(session->state, MOUV__SERVER_SESSION_FREE);
     CHECK(op->attempt.exchange.session == NULL);
+    CHECK(next->attempt.exchange.session == session);
     mouv__attempt_drop_session(op); /* harmless */
+    fake_answer(sent(fake), "{'ok': 1}");
+    CHECK_INT(session->state, MOUV__SERVER_SESSION_FREE);
     operation_over(op);
+    operation_over(next);
     fake_free(fake);
     return 0;
 }
