@@ -533,6 +533,30 @@ CORO_CASE(the_next_command_has_the_deadline_and_a_number_of_its_own) {
     return 0;
 }
 
+static int go_on_after_a_part(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
+    if (!reply) return error->code;
+    told.calls++;
+    mouv__operation_set_command(op, from_json(INSERT));
+    return MOUV__AGAIN;
+}
+
+CORO_CASE(after_a_part_no_other_command_is_sent) {
+    fake_t *fake = fake_asked("RSPrimary");
+    mouv__operation_t *op = operation_new(fake, &insert_row, THREE);
+    op->finish = go_on_after_a_part;
+    mouv__operation_start(op);
+    fake_turn();
+    fake_answer(sent(fake), "{'ok': 0, 'code': 50}");
+    fake_turn();
+    answer(fake, DONE("0"));
+    CHECK(sent(fake) == NULL);
+    CHECK_INT(told.calls, 1);
+    CHECK(operation_is_done(op));
+    operation_over(op);
+    fake_free(fake);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_fence_is_a_transaction_with_the_write_s_own_number_and_session),
@@ -549,6 +573,7 @@ int main(void) {
         TEST(a_cancel_does_not_end_it),
         TEST(its_own_limit_is_the_question_s_as_well),
         TEST(the_next_command_has_the_deadline_and_a_number_of_its_own),
+        TEST(after_a_part_no_other_command_is_sent),
     };
     return RUN_CASES(tests);
 }

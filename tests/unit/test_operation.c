@@ -500,6 +500,16 @@ CORO_CASE(a_wait_that_is_over_is_told_as_such) {
     return 0;
 }
 
+CORO_CASE(a_wait_that_is_over_just_after_the_deadline_is_told_as_such) {
+    fake_t *fake = fake_new(&(fake_options_t){.selection_timeout_ms = 100});
+    mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 99);
+    fake_pass_ms(100); /* its own deadline comes 2 ms after its awaiter's */
+    CHECK_ENDED(op, MOUV_ESELECTION);
+    operation_over(op);
+    fake_free(fake);
+    return 0;
+}
+
 CORO_CASE(what_the_transport_does_not_take_has_failed) {
     fake_t *fake = fake_with(1, "RSPrimary");
     fake->refuse[FAKE_SEND] = 1;
@@ -869,6 +879,7 @@ int main(void) {
         TEST(a_selection_that_fails_after_a_retry_tells_the_first_error),
         TEST(a_closed_client_retries_nothing),
         TEST(a_wait_that_is_over_is_told_as_such),
+        TEST(a_wait_that_is_over_just_after_the_deadline_is_told_as_such),
         TEST(what_the_transport_does_not_take_has_failed),
         TEST(a_closed_client_takes_what_was_started_no_more),
         TEST(a_pin_that_went_with_the_client_is_told),
