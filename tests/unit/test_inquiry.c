@@ -446,6 +446,58 @@ CORO_CASE(an_answer_that_is_certain_is_not_asked_about) {
     return 0;
 }
 
+CORO_CASE(a_question_that_could_not_be_back_in_time_is_not_sent) {
+    fake_t *fake = fake_asked("RSPrimary");
+    mouv__operation_t *op = write_begin(fake, INSERT, 0);
+    for (int i = 0; i < 2; i++) mouv__rtt_add(&fake_server(fake, 1)->rtt, INT64_C(250000000));
+    fake_answer(sent(fake), "{'ok': 0, 'code': 50}");
+    fake_turn();
+    CHECK_ENDED(op, MOUV_EUNKNOWN);
+    CHECK_INT(told.cause, MOUV_ETIMEDOUT);
+    CHECK_INT(fake_total(fake, FAKE_SEND), 1);
+    operation_over(op);
+    fake_free(fake);
+    return 0;
+}
+
+CORO_CASE(a_question_that_finds_no_server_ends_with_its_time) {
+    fake_t *fake = fake_asked("RSPrimary");
+    mouv__operation_t *op = write_begin(fake, INSERT, 0);
+    fake_deploy(fake, "Unknown");
+    operation_cancel(op);
+    fake_lose(sent(fake), true); /* by itself, while it was stopped */
+    fake_turn();
+    CHECK(op->inquiry != NULL);
+    CHECK(sent(fake) == NULL);
+    fake_pass_ms(251);
+    CHECK_PENDING(op);
+    fake_pass_ms(1);
+    CHECK_ENDED(op, MOUV_EUNKNOWN);
+    CHECK_INT(told.cause, MOUV_ENETWORK);
+    operation_over(op);
+    fake_free(fake);
+    return 0;
+}
+
+CORO_CASE(a_stopped_write_whose_connection_was_lost_is_asked_about) {
+    static const int codes[] = {MOUV_ECANCELED, MOUV_ETIMEDOUT};
+    for (int expired = 0; expired < 2; expired++) {
+        fake_t *fake = fake_asked("RSPrimary");
+        mouv__operation_t *op = write_begin(fake, INSERT, expired ? 100 : 0);
+        if (expired)
+            fake_pass_ms(103); /* the kill has been answered: the server is there */
+        else
+            operation_cancel(op);
+        fake_lose(sent(fake), true);
+        fake_turn();
+        answer(fake, BEGUN);
+        CHECK_ENDED(op, codes[expired]);
+        operation_over(op);
+        fake_free(fake);
+    }
+    return 0;
+}
+
 /* --- how long --------------------------------------------------------------------------------- */
 
 CORO_CASE(asking_takes_a_quarter_of_a_second_in_all) {
@@ -569,6 +621,9 @@ int main(void) {
         TEST(a_silent_server_is_not_asked),
         TEST(what_was_never_sent_is_not_asked_about),
         TEST(an_answer_that_is_certain_is_not_asked_about),
+        TEST(a_question_that_could_not_be_back_in_time_is_not_sent),
+        TEST(a_question_that_finds_no_server_ends_with_its_time),
+        TEST(a_stopped_write_whose_connection_was_lost_is_asked_about),
         TEST(asking_takes_a_quarter_of_a_second_in_all),
         TEST(a_cancel_does_not_end_it),
         TEST(its_own_limit_is_the_question_s_as_well),

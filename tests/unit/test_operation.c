@@ -510,6 +510,35 @@ CORO_CASE(a_wait_that_is_over_just_after_the_deadline_is_told_as_such) {
     return 0;
 }
 
+CORO_CASE(what_the_pool_fails_is_told_so) {
+    fake_t *fake = fake_with(1, "Unknown");
+    mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
+    mouv_error_t error;
+    fake_turn();
+    mouv_error_set(&error, MOUV_ECLOSED, "the end");
+    mouv__pool_fail_waiting(fake_pool(fake), &error);
+    CHECK_ENDED(op, MOUV_ECLOSED);
+    CHECK_STRING(operation_words(op), "the end");
+    CHECK_STRING(events(), "finish:-20011");
+    operation_over(op);
+    fake_free(fake);
+    return 0;
+}
+
+CORO_CASE(who_awaits_it_is_delivered_to) {
+    fake_t *fake = fake_with(1, "RSPrimary");
+    mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
+    fake_turn();
+    fake_answer(sent(fake), "{'ok': 1}");
+    CHECK_STRING(events(), "finish:0+reply");
+    CHECK_INT(mouv_await(mouv__future_handle(&op->future), NULL), 42);
+    CHECK_STRING(events(), "finish:0+reply deliver:1");
+    mouv__future_let_go(&op->future);
+    CHECK_STRING(events(), "finish:0+reply deliver:1 release");
+    fake_free(fake);
+    return 0;
+}
+
 CORO_CASE(what_the_transport_does_not_take_has_failed) {
     fake_t *fake = fake_with(1, "RSPrimary");
     fake->refuse[FAKE_SEND] = 1;
@@ -880,6 +909,8 @@ int main(void) {
         TEST(a_closed_client_retries_nothing),
         TEST(a_wait_that_is_over_is_told_as_such),
         TEST(a_wait_that_is_over_just_after_the_deadline_is_told_as_such),
+        TEST(what_the_pool_fails_is_told_so),
+        TEST(who_awaits_it_is_delivered_to),
         TEST(what_the_transport_does_not_take_has_failed),
         TEST(a_closed_client_takes_what_was_started_no_more),
         TEST(a_pin_that_went_with_the_client_is_told),
