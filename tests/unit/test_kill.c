@@ -223,7 +223,7 @@ CORO_CASE(an_answer_counts_as_heard_and_tells_how_long_a_kill_takes) {
 
 /* --- silence ---------------------------------------------------------------------------------- */
 
-/* An operation whose kill is on the wire of a connection that is there; neither will be answered. */
+/* An operation whose kill is on the wire of a connection that is there; neither is answered. */
 static mouv__operation_t *silent(fake_t *fake) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 1000);
     answer_hellos(fake);

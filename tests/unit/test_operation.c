@@ -1,6 +1,6 @@
 /*
- * The life of an operation: what a cancel and a deadline make of it in each state, what its maker is
- * told, retries, refusals, the end of its client.
+ * The life of an operation: what a cancel and a deadline make of it in each state, what its maker
+ * is told, retries, refusals, the end of its client.
  */
 #include "operation_support.h"
 

@@ -1,6 +1,6 @@
 /*
- * Transactions: their states, what they add to commands, what they learn of answers, the labels that
- * are the driver's to give.
+ * Transactions: their states, what they add to commands, what they learn of answers, the labels
+ * that are the driver's to give.
  */
 #include <setjmp.h>
 #include <stdarg.h>
