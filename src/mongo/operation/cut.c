@@ -50,9 +50,10 @@ static int64_t cut_grace_ns(const mouv__operation_t *op) {
 
 static bool cut_can_spend(mouv__operations_t *operations, int64_t now_ns) {
     mouv__cuts_t *cuts = &operations->cuts;
-    int64_t least_ns = now_ns - BURST * operations->pool->transport->cut_price_ns;
+    int64_t price_ns = operations->pool->transport->cut_price_ns;
+    int64_t least_ns = now_ns - BURST * price_ns;
     if (cuts->spent_ns < least_ns) cuts->spent_ns = least_ns;
-    return cuts->spent_ns <= now_ns;
+    return cuts->spent_ns + price_ns <= now_ns;
 }
 
 /* A getMore that waits on the server is not ended there by a kill, but by its own time. */

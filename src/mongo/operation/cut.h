@@ -24,7 +24,7 @@ typedef struct mouv__cuts {
     mouv__operations_t *operations;
     mouv__timer_t timer;
     mouv__list_t list; /**< operations; most have no more than a few */
-    int64_t spent_ns;  /**< the budget: when the next cut will have been earned */
+    int64_t spent_ns;  /**< the budget: until when what has been earned is spent */
 } mouv__cuts_t;
 
 void mouv__cut_init(mouv__operations_t *operations);

@@ -162,7 +162,6 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
 /* --- the answer ------------------------------------------------------------------------------ */
 
 static void inquiry_restore_command(mouv__operation_t *op) {
-    if (!op->inquiry->command) return;
     bson_destroy(op->parts.command);
     op->parts.command = op->inquiry->command;
     op->inquiry->command = NULL;
@@ -263,7 +262,6 @@ void mouv__inquiry_free(mouv__operation_t *op) {
 
 void mouv__inquiry_end(mouv__operation_t *op) {
     if (!op->inquiry) return;
-    inquiry_restore_command(op);
     op->deadline_ns = op->inquiry->deadline_ns;
     mouv__inquiry_free(op);
 }

@@ -45,7 +45,7 @@ void mouv__inquiry_error(const mouv__operation_t *op, mouv_error_t *error);
 /** The operation ends: frees what the inquiry owns. */
 void mouv__inquiry_free(mouv__operation_t *op);
 
-/** Puts the command and the deadline back, if a question was asked. */
+/** Another command has taken the write's place: puts the deadline back, if a question was asked. */
 void mouv__inquiry_end(mouv__operation_t *op);
 
 #endif
