@@ -53,6 +53,35 @@ CORO_CASE(retry_goes_to_another_server_if_there_is_one) {
     return 0;
 }
 
+CORO_CASE(retry_that_prefers_the_primary_does_not_leave_it) {
+    fake_t *fake = fake_new(NULL);
+    fake_deploy(fake, "RSPrimary RSSecondary");
+    mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_PRIMARY_PREFERRED);
+    customer_t customer;
+    reads(&customer, fake, prefs);
+    customer.checkout.avoid_id = 1;
+    customer_enter(&customer);
+    CHECK_INT(customer.checkout.server_id, 1);
+    customer_withdraw(&customer);
+    mongoc_read_prefs_destroy(prefs);
+    fake_free(fake);
+    return 0;
+}
+
+CORO_CASE(who_has_no_server_at_all_seeks_one_while_another_is_silent) {
+    fake_t *fake = fake_new(NULL);
+    fake_deploy(fake, "Unknown RSSecondary");
+    open_breaker(fake, 2);
+    customer_t customer;
+    customer_come(&customer, fake, NULL, 0);
+    CHECK_INT(customer.checkout.server_id, 0);
+    CHECK(mouv__checkout_seeks(&customer.checkout));
+    CHECK_INT(fake_total(fake, FAKE_SEEK), 1);
+    customer_withdraw(&customer);
+    fake_free(fake);
+    return 0;
+}
+
 CORO_CASE(silent_server_is_left_out_but_for_clean_up_that_has_little_time) {
     fake_t *fake = fake_new(NULL);
     fake_deploy(fake, "RSSecondary RSSecondary");
@@ -347,6 +376,8 @@ int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(who_waits_for_a_connection_stays_with_its_server_while_that_suits),
         TEST(retry_goes_to_another_server_if_there_is_one),
+        TEST(retry_that_prefers_the_primary_does_not_leave_it),
+        TEST(who_has_no_server_at_all_seeks_one_while_another_is_silent),
         TEST(silent_server_is_left_out_but_for_clean_up_that_has_little_time),
         TEST(who_waits_for_a_silent_server_does_not_hurry_the_monitors),
         TEST(wait_for_a_server_is_bounded_and_explained),

@@ -37,6 +37,20 @@ CORO_CASE(first_hello_may_have_set_the_connection_up_and_two_more_count) {
     return 0;
 }
 
+CORO_CASE(silent_server_is_not_measured) {
+    fake_t *fake = with_servers("RSPrimary");
+    miss(fake, 1, 3);
+    mouv__measure_server(fake_pool(fake), 1);
+    CHECK(!fake_named(fake, "hello"));
+    fake_pass_ms(20000);
+    mouv__measure_due(fake_pool(fake));
+    CHECK(!fake_named(fake, "hello"));
+    CHECK(fake_named(fake, "ping"));
+    CHECK_ONE_WARNING("only pings");
+    fake_free(fake);
+    return 0;
+}
+
 CORO_CASE(hello_that_is_refused_counts_and_is_an_answer) {
     fake_t *fake = with_servers("RSPrimary");
     miss(fake, 1, 1);
@@ -165,6 +179,7 @@ CORO_CASE(closing_client_leaves_its_measurement_behind) {
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(first_hello_may_have_set_the_connection_up_and_two_more_count),
+        TEST(silent_server_is_not_measured),
         TEST(hello_that_is_refused_counts_and_is_an_answer),
         TEST(hello_without_an_answer_ends_it_and_the_connection_is_not_connected),
         TEST(who_waits_for_the_control_connection_is_let_in_afterwards),

@@ -316,6 +316,21 @@ CORO_CASE(opening_that_fails_fails_who_waits_and_is_begun_anew_for_the_next) {
     return 0;
 }
 
+CORO_CASE(deployment_that_cannot_be_found_out_has_no_suitable_server) {
+    fake_t *fake = fake_new(&(fake_options_t){.unopened = true});
+    customer_t customer;
+    fake->auto_ms[FAKE_OPEN] = -1;
+    customer_come(&customer, fake, NULL, 0);
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ENETWORK, "Failed to look up SRV record");
+    error.domain = MONGOC_ERROR_STREAM;
+    fake_end(fake_out(fake, FAKE_OPEN, 0), &error);
+    CHECK_INT(customer.error.code, MOUV_ESELECTION);
+    CHECK_STRING(customer.error.message, "Failed to look up SRV record");
+    fake_free(fake);
+    return 0;
+}
+
 CORO_CASE(monitors_are_hurried_while_somebody_waits_for_any_server) {
     fake_t *fake = fake_new(NULL);
     fake_deploy(fake, "Unknown");
@@ -868,6 +883,7 @@ int main(void) {
         TEST(first_one_has_it_opened_and_goes_when_the_picture_comes),
         TEST(picture_that_comes_before_it_is_opened_is_looked_at_then),
         TEST(opening_that_fails_fails_who_waits_and_is_begun_anew_for_the_next),
+        TEST(deployment_that_cannot_be_found_out_has_no_suitable_server),
         TEST(monitors_are_hurried_while_somebody_waits_for_any_server),
         TEST(deployment_that_is_dead_fails_everybody_at_once),
         TEST(two_connections_are_set_up_at_once_to_each_server),
