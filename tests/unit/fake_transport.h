@@ -661,6 +661,9 @@ static inline void fake_free(fake_t *fake) {
             fake_end(call, NULL);
     }
     fake_turn();
+    mouv_runtime_t *runtime = mouv__runtime();
+    while (runtime->timers.count > 0) /* of what the test has left, on its stack perhaps */
+        mouv__timer_stop(runtime, runtime->timers.heap[0]);
     mouv__pool_clear(fake_pool(fake));
     mouv__events_stop(fake->client.ref.events);
     if (fake->client.ref.events) mouv__events_unref(fake->client.ref.events);

@@ -308,6 +308,7 @@ CORO_CASE(its_life_is_told_with_times_and_reasons) {
     customer_come(&second, fake, NULL, 0);
     mouv_error_t closed = {0};
     mouv_error_set(&closed, MOUV_ECLOSED, "closed");
+    customer_stop(&second);
     mouv__pool_withdraw(&second.checkout, &closed);
     fake_turn();
     CHECK_CONTAINS(events(), "failed-closed:1.0");

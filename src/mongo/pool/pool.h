@@ -134,7 +134,7 @@ void mouv__pool_enter(mouv__pool_t *pool, mouv__checkout_t *checkout);
 /** It does not any more, because of `error`. Harmless if it does not wait. */
 void mouv__pool_withdraw(mouv__checkout_t *checkout, const mouv_error_t *error);
 
-/** What was granted is free again; whoever waits is let in. */
+/** What was granted is free again; who is pinned to it is let in, others by mouv__pool_pump(). */
 void mouv__pool_leave(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
                       uint64_t operation_id);
 
