@@ -7,9 +7,10 @@ import subprocess
 import time
 import unittest
 
-from _mouv import MOUV, SLEEPY, SLOW, Case, main, run, shell, start
+from _mouv import MOUV, SLEEPY, SLOW, Case, main, run, shell, start, without_noise
 
-PID_1 = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+# with a /proc of its own, or LeakSanitizer does not find the threads
+PID_1 = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 def child_of(parent):
@@ -79,7 +80,7 @@ class Stop(Case):
             began = time.monotonic()
             self.assertEqual(process.wait(10 * SLOW), 143)
             self.assertLess(time.monotonic() - began, 2 * SLOW)
-            self.assertEqual(process.stderr.read(), "")
+            self.assertEqual(without_noise(process.stderr.read()), "")
 
     @unittest.skipUnless(subprocess.run([*PID_1, "true"], capture_output=True).returncode == 0, "no namespaces here")
     def test_sigterm_as_pid_1(self):

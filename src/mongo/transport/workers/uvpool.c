@@ -34,7 +34,15 @@ struct uvpool {
     request_t *out; /* given to libuv and not reaped */
     request_t *spare;
     uint32_t unreaped; /* submitted since the last reaping */
+    uvpool_t *next;    /* of those that were left behind */
 };
+
+/* Closed while a job was stuck: freed when another one is made or closed after the job has ended. */
+static struct {
+    uv_once_t once;
+    uv_mutex_t lock;
+    uvpool_t *first;
+} left = {.once = UV_ONCE_INIT};
 
 /* How many jobs libuv runs at once, less one that stays free for DNS and files. */
 static uint32_t uvpool_libuv_threads(void) {
@@ -108,24 +116,56 @@ static void uvpool_free_spare(uvpool_t *pool) {
     }
 }
 
+static void uvpool_free(uvpool_t *pool) {
+    uvpool_free_spare(pool);
+    uv_loop_close(&pool->loop);
+    mouv__mailbox_unref(pool->mailbox);
+    mouv__free(pool);
+}
+
+static void uvpool_make_lock(void) {
+    uv_mutex_init(&left.lock);
+}
+
+static void uvpool_leave_behind(uvpool_t *pool) {
+    mouv__log(MOUV_LOG_WARNING, "a job is stuck in libuv's thread pool; its queue is left behind");
+    uv_mutex_lock(&left.lock);
+    pool->next = left.first;
+    left.first = pool;
+    uv_mutex_unlock(&left.lock);
+}
+
+static void uvpool_free_left(void) {
+    uv_mutex_lock(&left.lock);
+    for (uvpool_t **at = &left.first; *at;) {
+        uvpool_t *pool = *at;
+        uvpool_reap(pool);
+        if (pool->out) {
+            at = &pool->next;
+            continue;
+        }
+        *at = pool->next;
+        uvpool_free(pool);
+    }
+    uv_mutex_unlock(&left.lock);
+}
+
 static void uvpool_close(mouv__executor_t *self) {
     uvpool_t *pool = (uvpool_t *)self;
     for (request_t *request = pool->out; request; request = request->next)
         uv_cancel((uv_req_t *)&request->work);
     uvpool_reap(pool);
     while (uvpool_any_ran(pool)) uv_run(&pool->loop, UV_RUN_ONCE);
-    uvpool_free_spare(pool);
-    if (pool->out) {
-        mouv__log(MOUV_LOG_WARNING, "a job is stuck in libuv's thread pool; its queue is left "
-                                    "behind");
-        return;
-    }
-    uv_loop_close(&pool->loop);
-    mouv__mailbox_unref(pool->mailbox);
-    mouv__free(pool);
+    uvpool_free_left();
+    if (pool->out)
+        uvpool_leave_behind(pool);
+    else
+        uvpool_free(pool);
 }
 
 mouv__executor_t *mouv__uvpool_new(mouv__mailbox_t *mailbox, uint32_t capacity) {
+    uv_once(&left.once, uvpool_make_lock);
+    uvpool_free_left();
     uvpool_t *pool = mouv__alloc(sizeof(*pool));
     if (!pool) return NULL;
     if (uv_loop_init(&pool->loop) != 0) {
