@@ -142,6 +142,20 @@ CORO_CASE(ping_that_is_answered_in_time_closes_it_and_is_a_round_trip) {
     return 0;
 }
 
+CORO_CASE(server_that_is_silent_again_while_its_ping_is_out_is_given_up_by_that_one) {
+    fake_t *fake = with_primary();
+    miss(fake, 1, 3);
+    mouv__breaker_heard(fake_pool(fake), 1); /* by another way */
+    CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_CLOSED);
+    miss(fake, 1, 3);
+    fake_pass_ms(300);
+    CHECK(mouv__breaker_is_open(fake_pool(fake), 1));
+    CHECK_INT(fake_total(fake, FAKE_CONTROL), 1);
+    CHECK_ONE_WARNING("only pings");
+    fake_free(fake);
+    return 0;
+}
+
 CORO_CASE(ping_that_is_refused_is_an_answer_but_no_round_trip) {
     fake_t *fake = with_primary();
     miss(fake, 1, 3);
@@ -284,6 +298,7 @@ int main(void) {
         TEST(opens_after_patience_and_any_answer_closes_it),
         TEST(patience_is_four_round_trips_if_those_are_longer),
         TEST(ping_that_is_answered_in_time_closes_it_and_is_a_round_trip),
+        TEST(server_that_is_silent_again_while_its_ping_is_out_is_given_up_by_that_one),
         TEST(ping_that_is_refused_is_an_answer_but_no_round_trip),
         TEST(ping_that_is_lost_is_sent_again_after_a_pause),
         TEST(servers_whose_ids_differ_by_64_have_breakers_of_their_own),

@@ -197,6 +197,11 @@ static void breaker_ask(mouv__breakers_t *breakers, mouv__server_pool_t *of) {
     breaker_move(&of->breaker, MOUV__BREAKER_ASKED);
     of->breaker.ping_ns = breaker_now_ns(breakers->pool);
     of->breaker.open_ns = MOUV__NEVER; /* its ping may have to wait for another server's */
+    bool is_out = breakers->ping && breakers->ping->exchange.server_id == of->server->id;
+    if (is_out) /* from when it was silent before */
+        of->breaker.open_ns =
+            of->breaker.ping_ns +
+            mouv__server_pool_patience_ns(breakers->pool, of->server->id, PATIENCE_NS);
     breaker_go_on_asking(breakers);
 }
 
