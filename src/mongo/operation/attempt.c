@@ -133,7 +133,6 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
     if (control) connection = transport->ops->control_connection(transport, MOUV__CONTROL_CLEANUP);
     int rc = connection ? attempt_take_session(op, connection) : MOUV_ENOMEM;
     if (rc < 0) return rc;
-    mouv__criteria_t criteria = mouv__attempt_criteria(op);
     attempt_build(op);
     mouv__exchange_init(exchange);
     exchange->connection = connection;
@@ -142,7 +141,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
     exchange->database = op->database;
     exchange->command = op->parts.command;
     exchange->fields = attempt->beside;
-    exchange->read_prefs = criteria.read_prefs;
+    exchange->read_prefs = op->checkout.criteria.read_prefs;
     exchange->cluster_time = op->parts.cluster_time;
     exchange->unacknowledged = mouv__session_is_unacknowledged(&op->parts, op->client);
     exchange->needs_session = op->parts.session != NULL;

@@ -53,8 +53,8 @@ static int64_t breaker_least_ns(const mouv__pool_t *pool, uint32_t server_id) {
     return mouv__server_pool_patience_ns(pool, server_id, LEAST_NS);
 }
 
-static bool breaker_is_asked(const mouv__server_pool_t *of) {
-    return of->breaker.state >= MOUV__BREAKER_ASKED;
+bool mouv__breaker_is_asked(const mouv__breaker_t *breaker) {
+    return breaker->state >= MOUV__BREAKER_ASKED;
 }
 
 /* --- the ping --------------------------------------------------------------------------------- */
@@ -129,7 +129,8 @@ static void breaker_send_ping(mouv__breakers_t *breakers, mouv__server_pool_t *o
 static mouv__server_pool_t *breaker_next_ping(const mouv__breakers_t *breakers) {
     mouv__server_pool_t *next = NULL;
     for (mouv__server_pool_t *of = breakers->pool->servers; of; of = of->next)
-        if (breaker_is_asked(of) && (!next || of->breaker.ping_ns < next->breaker.ping_ns))
+        if (mouv__breaker_is_asked(&of->breaker) &&
+            (!next || of->breaker.ping_ns < next->breaker.ping_ns))
             next = of;
     return next;
 }
@@ -297,7 +298,8 @@ void mouv__breaker_missed(mouv__pool_t *pool, uint32_t server_id, int64_t began_
         breaker_move(breaker, MOUV__BREAKER_MISSED);
         pool->breakers.missed++;
     }
-    if (breaker->misses >= MISSES && !breaker_is_asked(of)) breaker_ask(&pool->breakers, of);
+    if (breaker->misses >= MISSES && !mouv__breaker_is_asked(breaker))
+        breaker_ask(&pool->breakers, of);
 }
 
 /* Those that one moment ends are one miss: most of them have waited for others. */

@@ -70,6 +70,9 @@ void mouv__breaker_missed(mouv__pool_t *pool, uint32_t server_id, int64_t began_
  *  well. */
 void mouv__breaker_waited(mouv__pool_t *pool, uint32_t server_id, int64_t began_ns);
 
+/** Whether pings alone are sent to its server: that is silent, or may be. */
+bool mouv__breaker_is_asked(const mouv__breaker_t *breaker);
+
 /** Whether nothing is to be sent to this server. */
 bool mouv__breaker_is_open(const mouv__pool_t *pool, uint32_t server_id);
 

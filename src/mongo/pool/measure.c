@@ -25,10 +25,6 @@ static void measure_discard(mouv__exchange_t *exchange) {
 
 static void measure_done(mouv__exchange_t *exchange);
 
-static bool measure_is_silent(const mouv__server_pool_t *of) {
-    return of->breaker.state >= MOUV__BREAKER_ASKED; /* pings alone are sent there */
-}
-
 static int measure_send(measurement_t *measurement) {
     mouv__transport_t *transport = measurement->pool->transport;
     mouv__exchange_t *exchange = &measurement->exchange;
@@ -59,7 +55,7 @@ static void measure_done(mouv__exchange_t *exchange) {
 void mouv__measure_server(mouv__pool_t *pool, uint32_t server_id) {
     const mouv__transport_t *transport = pool->transport;
     mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
-    if (!of || measure_is_silent(of) || pool->state != MOUV__POOL_READY ||
+    if (!of || mouv__breaker_is_asked(&of->breaker) || pool->state != MOUV__POOL_READY ||
         transport->controls[MOUV__CONTROL_SELECT].busy)
         return;
     measurement_t *measurement = mouv__alloc(sizeof(*measurement));
@@ -94,7 +90,8 @@ void mouv__measure_due(mouv__pool_t *pool) {
     int64_t now_ns = mouv__client_now_ns(pool->client);
     mouv__server_t *next = NULL;
     for (mouv__server_pool_t *of = pool->servers; of; of = of->next) {
-        if (!mouv__server_takes_operations(of->server) || measure_is_silent(of)) continue;
+        if (!mouv__server_takes_operations(of->server) || mouv__breaker_is_asked(&of->breaker))
+            continue;
         if (of->server->measured_ns == 0) of->server->measured_ns = now_ns;
         if (!next || of->server->measured_ns < next->measured_ns) next = of->server;
     }
