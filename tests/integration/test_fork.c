@@ -16,18 +16,11 @@ static int status_of(pid_t child) {
     return WEXITSTATUS(status);
 }
 
-/**
- * Nothing is under way, also not of mouv's own: a lock of libcrypto's that another thread held at
- * the fork would stay locked in the child.
- */
-static int settle(mouv_client_t *client) {
-    mouv_client_stats_t stats;
-    for (int i = 0; i < 10000; i++) {
-        mouv_client_get_stats(client, &stats);
-        if (stats.busy == 0) return 0;
-        mouv_sleep_ms(1);
-    }
-    return MOUV_ETIMEDOUT;
+/* The leak checker asks: in a child it would find what the parent's threads held, or what an exit in the midst leaves. */
+static int is_child;
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void) {
+    return is_child;
 }
 
 /** Runs `fn` in a child, here and now; the children of these tests say what they miss on stderr. */
@@ -112,7 +105,6 @@ static int run_anew(test_t *t) {
 CASE(a_child_makes_a_loop_and_a_client_of_its_own) {
     int64_t count = 0;
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
-    CHECK_INT(settle(t->client), 0);
     CHECK_INT(in_child(run_anew, t), 0);
     CHECK_INT(await(t, mouv_collection_count_documents(t->users, json(t, "{'_id': 'child'}"), NULL,
                                                        &count)),
@@ -124,8 +116,7 @@ CASE(a_child_makes_a_loop_and_a_client_of_its_own) {
 static int ping(void *arg) {
     test_t *t = arg;
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(test_uri(), NULL, &t->error);
-    int rc = await(t, mouv_client_ping(client));
-    return rc < 0 ? rc : settle(client);
+    return await(t, mouv_client_ping(client));
 }
 
 /* Behind the first run, libmongoc's pool is still being destroyed on a thread that no child has. */
@@ -138,12 +129,37 @@ static void a_fork_between_two_runs_leaves_both_processes_whole(void **state) {
     if (child == 0) {
         alarm(120);
         bool good = mouv_run(ping, &t, NULL) == 0;
-        /* a leak checker finds what the parent's threads held; exit() waits for none of them */
-        if (getenv("MOUV_TEST_SLOW")) _exit(good ? 0 : 1);
+        is_child = 1;
         exit(good ? 0 : 1);
     }
     assert_int_equal(mouv_run(ping, &t, NULL), 0);
     assert_int_equal(status_of(child), 0);
+}
+
+/* --- the end of a child ----------------------------------------------------------------------- */
+
+static int exit_in_the_midst(void *arg) {
+    mouv_client_t *client = mouv_client_new(test_uri(), NULL, NULL);
+    mouv_collection_t *users = mouv_client_get_collection(client, "mouv_fork", "users");
+    for (int i = 0; i < 50; i++)
+        mouv_future_unref(mouv_collection_count_documents(users, NULL, NULL, NULL));
+    mouv_sleep_ms(*(int *)arg);
+    exit(7);
+}
+
+static void a_process_exits_with_its_own_status_while_operations_run(void **state) {
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(120);
+            is_child = 1;
+            mouv_run(exit_in_the_midst, &i, NULL);
+            _exit(1);
+        }
+        assert_int_equal(status_of(child), 7);
+    }
 }
 
 /* --- a child that comes back to the loop ------------------------------------------------------ */
@@ -226,6 +242,7 @@ int main(void) {
         cmocka_unit_test(a_child_can_use_nothing_and_the_parent_does_not_notice),
         cmocka_unit_test(a_child_makes_a_loop_and_a_client_of_its_own),
         cmocka_unit_test(a_fork_between_two_runs_leaves_both_processes_whole),
+        cmocka_unit_test(a_process_exits_with_its_own_status_while_operations_run),
         cmocka_unit_test(a_child_that_returns_from_its_coroutine_gets_out_of_the_loop),
         cmocka_unit_test(a_child_whose_main_task_waits_is_told_whose_the_loop_is),
     };

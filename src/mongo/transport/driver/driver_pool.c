@@ -9,6 +9,7 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/transport/driver/stream_connect.h"
+#include "mongo/transport/workers/safepoint.h"
 #include "mongo/transport/workers/thread.h"
 #include "mongo/wire/compress.h"
 
@@ -76,7 +77,9 @@ mouv__driver_pool_t *mouv__driver_pool_ref(mouv__driver_pool_t *driver_pool) {
 
 static void driver_pool_pool_destroy(void *arg) {
     mouv__driver_pool_t *driver_pool = arg;
+    bool had_left = mouv__safepoint_begin_wait(); /* it waits for the monitors */
     if (driver_pool->clients) mongoc_client_pool_destroy(driver_pool->clients);
+    mouv__safepoint_end_wait(had_left);
     mongoc_uri_destroy(driver_pool->uri);
     mouv__client_options_clear(&driver_pool->client_options);
     mongoc_read_prefs_destroy(driver_pool->read_prefs);

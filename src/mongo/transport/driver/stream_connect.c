@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "mongo/transport/driver/driver_pool.h"
+#include "mongo/transport/workers/safepoint.h"
 
 #define CONNECT_TIMEOUT_MS 10000 /* libmongoc's */
 
@@ -79,10 +80,12 @@ static int stream_connect_wait_until_connected(int fd, int64_t until_us) {
     struct pollfd one = {.fd = fd, .events = POLLOUT};
     int code = 0, count;
     socklen_t size = sizeof(code);
+    bool had_left = mouv__safepoint_begin_wait();
     do {
         int64_t left_ms = (until_us - bson_get_monotonic_time()) / 1000;
         count = poll(&one, 1, left_ms > 0 ? (int)left_ms : 0);
     } while (count < 0 && errno == EINTR);
+    mouv__safepoint_end_wait(had_left);
     if (count == 0) return ETIMEDOUT;
     if (count < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0) return errno;
     return code;
@@ -130,7 +133,9 @@ static int stream_connect_connect_tcp(attempt_t *attempt) {
     struct addrinfo *found = NULL;
     int fd = -1, code = EADDRNOTAVAIL;
     snprintf(port, sizeof(port), "%u", (unsigned)attempt->host->port);
+    bool had_left = mouv__safepoint_begin_wait();
     int rc = getaddrinfo(attempt->host->host, port, &hints, &found);
+    mouv__safepoint_end_wait(had_left);
     if (rc != 0) {
         bson_set_error(attempt->error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_NAME_RESOLUTION,
                        "Failed to resolve %s: %s", attempt->host->host, gai_strerror(rc));

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "context/alloc.h"
+#include "mongo/transport/workers/safepoint.h"
 
 /* libmongoc's own types are small numbers; only these two are compared, with each other. */
 #define STREAM_TYPE_SOCKET 0x6d01
@@ -54,10 +55,17 @@ static bool stream_socket_is_cut(const stream_t *self) {
     return __atomic_load_n(&self->socket.cut, __ATOMIC_ACQUIRE);
 }
 
+static int stream_socket_poll(struct pollfd *some, size_t count, int timeout_ms) {
+    bool had_left = mouv__safepoint_begin_wait();
+    int ready = poll(some, (nfds_t)count, timeout_ms);
+    mouv__safepoint_end_wait(had_left);
+    return ready;
+}
+
 static int stream_socket_wait_for(stream_t *self, short events, int64_t expires_us) {
     struct pollfd one = {.fd = self->socket.fd, .events = events};
     for (;;) {
-        int count = poll(&one, 1, stream_socket_left_ms(expires_us));
+        int count = stream_socket_poll(&one, 1, stream_socket_left_ms(expires_us));
         if (stream_socket_is_cut(self) || count == 0) return stream_socket_time_out(self);
         if (count > 0) return 0;
         if (errno != EINTR) return -1;
@@ -180,7 +188,7 @@ static ssize_t stream_socket_socket_poll(mongoc_stream_poll_t *streams, size_t c
     for (size_t i = 0; i < count; i++)
         some[i] = (struct pollfd){.fd = ((stream_t *)streams[i].stream)->socket.fd,
                                   .events = (short)streams[i].events};
-    int ready = poll(some, (nfds_t)count, timeout_ms);
+    int ready = stream_socket_poll(some, count, timeout_ms);
     for (size_t i = 0; i < count && ready > 0; i++) streams[i].revents = some[i].revents;
     return ready;
 }

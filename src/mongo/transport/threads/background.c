@@ -7,6 +7,7 @@
 #include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
 #include "mongo/transport/threads/driver_client.h"
+#include "mongo/transport/workers/safepoint.h"
 
 struct mouv__background {
     mouv__job_t job; /* first */
@@ -127,8 +128,10 @@ static void background_seek_run(mouv__job_t *job) {
     mouv__background_t *background = (mouv__background_t *)job;
     mouv__driver_client_t *client = mouv__driver_client_of(background->connection);
     if (!mouv__driver_client_open(client, background->driver_pool, &background->error)) return;
+    bool had_left = mouv__safepoint_begin_wait();
     mongoc_server_description_t *server = mongoc_client_select_server(
         client->client, background->write, background->read_prefs, &background->error);
+    mouv__safepoint_end_wait(had_left);
     background->ok = server != NULL;
     mongoc_server_description_destroy(server);
 }

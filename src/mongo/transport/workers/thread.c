@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "context/alloc.h"
+#include "mongo/transport/workers/safepoint.h"
 
 #define EXIT_WAIT_NS (1000 * UINT64_C(1000000))
 
@@ -61,9 +62,9 @@ static void thread_in_child(void) {
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
 }
 
-/* With the first thread: libmongoc, and with it OpenSSL, has registered its exit handlers by then.
- */
+/* At exit those that are told to end may do so first, then the others are stopped. */
 static void thread_init(void) {
+    mouv__safepoint_init();
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
     if (uv_key_create(&self) != 0) abort();
     pthread_atfork(NULL, NULL, thread_in_child);
@@ -74,6 +75,7 @@ static void thread_run_thread(void *arg) {
     thread_t *thread = arg;
     uv_key_set(&self, thread);
     thread->run(thread->arg);
+    mouv__safepoint_end_thread();
 }
 
 int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bool told) {

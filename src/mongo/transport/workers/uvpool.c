@@ -12,6 +12,7 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
+#include "mongo/transport/workers/safepoint.h"
 
 /* Requests that may lie about ended before the private loop is run to reap them. */
 #define REAP_EVERY 64
@@ -56,8 +57,10 @@ static void uvpool_run_request(uv_work_t *work) {
     request_t *request = (request_t *)work;
     mouv__job_t *job = request->job;
     mouv__mailbox_t *mailbox = request->pool->mailbox;
+    mouv__safepoint_leave();
     job->run(job);
     mouv__executor_send_home(mailbox, job);
+    mouv__safepoint_reach();
     __atomic_store_n(&request->ran, true, __ATOMIC_RELEASE);
 }
 
@@ -88,6 +91,7 @@ static request_t *uvpool_take_request(uvpool_t *pool) {
 
 static int uvpool_submit(mouv__executor_t *self, mouv__job_t *job) {
     uvpool_t *pool = (uvpool_t *)self;
+    if (mouv__safepoint_exiting()) return MOUV_ESYSTEM;
     if (++pool->unreaped >= REAP_EVERY) uvpool_reap(pool);
     request_t *request = uvpool_take_request(pool);
     if (!request) return MOUV_ENOMEM;

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "context/alloc.h"
+#include "mongo/transport/workers/safepoint.h"
 #include "mongo/transport/workers/thread.h"
 
 #define STACK_SIZE_BYTES (1024 * 1024)
@@ -85,6 +86,7 @@ static mouv__job_t *worker_threads_wait(worker_t *worker) {
  */
 static mouv__job_t *worker_threads_step(worker_t *worker, mouv__job_t *job) {
     pool_t *pool = worker->pool;
+    mouv__safepoint_leave();
     job->run(job);
     uv_mutex_lock(&pool->lock);
     mouv__job_t *waiting = worker_threads_take_waiting(pool);
@@ -94,6 +96,7 @@ static mouv__job_t *worker_threads_step(worker_t *worker, mouv__job_t *job) {
     }
     uv_mutex_unlock(&pool->lock);
     mouv__executor_send_home(pool->mailbox, job);
+    mouv__safepoint_reach();
     if (waiting) return waiting;
     uv_mutex_lock(&pool->lock);
     mouv__job_t *next = worker_threads_wait(worker);
@@ -164,6 +167,7 @@ static int worker_threads_submit_locked(pool_t *pool, mouv__job_t *job) {
 
 static int worker_threads_pool_submit(mouv__executor_t *self, mouv__job_t *job) {
     pool_t *pool = (pool_t *)self;
+    if (mouv__safepoint_exiting()) return MOUV_ESYSTEM;
     uv_mutex_lock(&pool->lock);
     int rc = worker_threads_submit_locked(pool, job);
     uv_mutex_unlock(&pool->lock);
