@@ -7,8 +7,8 @@
 
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
-#include "mongo/transport/threads/background.h"
 #include "mongo/transport/threads/driver_client.h"
+#include "mongo/transport/threads/errand.h"
 #include "mongo/transport/threads/exchange.h"
 #include "mongo/transport/workers/uvpool.h"
 #include "mongo/transport/workers/worker_threads.h"
@@ -22,8 +22,8 @@ typedef struct threads {
     mouv__transport_t transport;      /* first */
     mouv__driver_pool_t *driver_pool; /* a share, until close() */
     mouv__executor_t *operations, *controls;
-    mouv__list_t background;     /* jobs that are out */
-    mouv__background_t *reserve; /* for close() */
+    mouv__list_t background; /* jobs that are out */
+    mouv__errand_t *reserve; /* for close() */
 } threads_t;
 
 static threads_t *threads_of(mouv__transport_t *transport) {
@@ -75,7 +75,7 @@ static int threads_open(mouv__transport_t *transport, mouv__transport_ended_fn_t
     mouv__connection_t *connection = threads_take_control(self, MOUV__CONTROL_SELECT);
     if (!connection) return MOUV_ENOMEM;
     return threads_give_control_back(self, MOUV__CONTROL_SELECT,
-                                     mouv__background_open(&place, connection));
+                                     mouv__errand_open(&place, connection));
 }
 
 static int threads_seek(mouv__transport_t *transport, bool write,
@@ -86,7 +86,7 @@ static int threads_seek(mouv__transport_t *transport, bool write,
     mouv__connection_t *connection = threads_take_control(self, MOUV__CONTROL_SELECT);
     if (!connection) return MOUV_ENOMEM;
     return threads_give_control_back(self, MOUV__CONTROL_SELECT,
-                                     mouv__background_seek(&place, connection, write, read_prefs));
+                                     mouv__errand_seek(&place, connection, write, read_prefs));
 }
 
 static int threads_control(mouv__transport_t *transport, mouv__control_kind_t kind,
@@ -106,7 +106,7 @@ static int threads_connect(mouv__transport_t *transport, mouv__connection_t *con
                            uint32_t server_id, mouv__transport_ended_fn_t ended, void *arg) {
     threads_t *self = threads_of(transport);
     mouv__background_place_t place = threads_place(self, self->operations, ended, arg);
-    return mouv__background_connect(&place, connection, server_id);
+    return mouv__errand_connect(&place, connection, server_id);
 }
 
 static int threads_send(mouv__transport_t *transport, mouv__exchange_t *exchange) {
@@ -132,7 +132,7 @@ static void threads_close(mouv__transport_t *transport, const mouv__transport_en
                           mouv__transport_ended_fn_t ended, void *arg) {
     threads_t *self = threads_of(transport);
     mouv__background_place_t place = threads_place(self, self->controls, ended, arg);
-    mouv__background_t *reserve = self->reserve;
+    mouv__errand_t *reserve = self->reserve;
     mouv__transport_end_t end = *given;
     for (int i = 0; i < MOUV__CONTROLS; i++) {
         mouv__connection_t *connection = transport->controls[i].connection;
@@ -141,14 +141,14 @@ static void threads_close(mouv__transport_t *transport, const mouv__transport_en
     }
     self->reserve = NULL;
     self->driver_pool = NULL;
-    mouv__background_close(reserve, &place, &end);
+    mouv__errand_close(reserve, &place, &end);
 }
 
 static void threads_free(mouv__transport_t *transport) {
     threads_t *self = threads_of(transport);
     if (self->operations) self->operations->close(self->operations);
     if (self->controls) self->controls->close(self->controls);
-    mouv__background_unreserve(self->reserve);
+    mouv__errand_unreserve(self->reserve);
     if (self->driver_pool) mouv__driver_pool_unref(self->driver_pool); /* it was never closed */
     mouv__free(self);
 }
@@ -173,7 +173,7 @@ mouv__transport_t *mouv__threads_new(mouv_client_t *client, mouv__driver_pool_t 
     threads_t *self = mouv__alloc(sizeof(*self));
     if (!self) return NULL;
     mouv__mailbox_t *mailbox = mouv__runtime_mailbox(mouv__client_runtime(client));
-    self->reserve = mouv__background_reserve();
+    self->reserve = mouv__errand_reserve();
     self->controls = mouv__worker_threads_new(mailbox, MOUV__CONTROLS + 1);
     self->operations =
         uvpool ? mouv__uvpool_new(mailbox, capacity) : mouv__worker_threads_new(mailbox, capacity);

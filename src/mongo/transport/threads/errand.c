@@ -1,0 +1,217 @@
+/*
+ * Errands of libmongoc's clients.
+ */
+#include "mongo/transport/threads/errand.h"
+
+#include "context/alloc.h"
+#include "mongo/transport/threads/driver_client.h"
+#include "mongo/transport/workers/safepoint.h"
+
+struct mouv__errand {
+    mouv__background_t background;  /* first */
+    mouv__connection_t *connection; /* or NULL */
+    uint32_t server_id;
+    bool write;
+    mongoc_read_prefs_t *read_prefs; /* owned */
+    /* of a close */
+    mouv__connection_t **connections; /* owned */
+    uint32_t count;
+    bool unreachable; /* no server is known: nobody to say good-bye to */
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void errand_end_connections(mouv__errand_t *errand);
+
+static void errand_free(mouv__background_t *background, bool lost) {
+    mouv__errand_t *errand = (mouv__errand_t *)background;
+    if (lost && errand->connection)
+        mouv__driver_client_free(mouv__driver_client_of(errand->connection),
+                                 background->driver_pool);
+    if (errand->connections) errand_end_connections(errand);
+    mongoc_read_prefs_destroy(errand->read_prefs);
+    mouv__free(errand);
+}
+
+/* The control that it ran on is free again. */
+static void errand_back(mouv__background_t *background) {
+    mouv__transport_t *transport = background->transport;
+    mouv__connection_t *connection = ((mouv__errand_t *)background)->connection;
+    for (int i = 0; connection && i < MOUV__CONTROLS; i++) {
+        if (transport->controls[i].connection != connection) continue;
+        transport->controls[i].busy = false;
+        mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
+    }
+}
+
+static mouv__errand_t *errand_new(mouv__connection_t *connection) {
+    mouv__errand_t *errand = mouv__alloc(sizeof(*errand));
+    if (!errand) return NULL;
+    errand->background.back = errand_back;
+    errand->background.free = errand_free;
+    errand->connection = connection;
+    return errand;
+}
+
+/* --- libmongoc's pool ------------------------------------------------------------------------- */
+
+static void errand_open_run(mouv__job_t *job) {
+    mouv__errand_t *errand = (mouv__errand_t *)job;
+    errand->background.ok =
+        mouv__driver_pool_prepare(errand->background.driver_pool, &errand->background.error) &&
+        mouv__driver_client_open(mouv__driver_client_of(errand->connection),
+                                 errand->background.driver_pool, &errand->background.error);
+}
+
+int mouv__errand_open(const mouv__background_place_t *place, mouv__connection_t *connection) {
+    mouv__errand_t *errand = errand_new(connection);
+    if (!errand) return MOUV_ENOMEM;
+    mouv__background_submit(&errand->background, place, errand_open_run);
+    return 0;
+}
+
+/* --- its server selection --------------------------------------------------------------------- */
+
+static void errand_seek_run(mouv__job_t *job) {
+    mouv__errand_t *errand = (mouv__errand_t *)job;
+    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
+    if (!mouv__driver_client_open(client, errand->background.driver_pool,
+                                  &errand->background.error))
+        return;
+    bool had_left = mouv__safepoint_begin_wait();
+    mongoc_server_description_t *server = mongoc_client_select_server(
+        client->client, errand->write, errand->read_prefs, &errand->background.error);
+    mouv__safepoint_end_wait(had_left);
+    errand->background.ok = server != NULL;
+    mongoc_server_description_destroy(server);
+}
+
+int mouv__errand_seek(const mouv__background_place_t *place, mouv__connection_t *connection,
+                      bool write, const mongoc_read_prefs_t *read_prefs) {
+    mouv__errand_t *errand = errand_new(connection);
+    if (!errand) return MOUV_ENOMEM;
+    errand->write = write;
+    if (read_prefs) errand->read_prefs = mongoc_read_prefs_copy(read_prefs);
+    mouv__background_submit(&errand->background, place, errand_seek_run);
+    return 0;
+}
+
+/* --- a connection ----------------------------------------------------------------------------- */
+
+static bool errand_ping_once(mouv__errand_t *errand) {
+    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
+    bson_t command = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&command, "ping", 1);
+    mouv__driver_client_begin(client, errand->background.driver_pool, 0,
+                              errand->background.driver_pool->connect_timeout_ms);
+    bool ok = mongoc_client_command_simple_with_server_id(client->client, "admin", &command, NULL,
+                                                          errand->server_id, NULL,
+                                                          &errand->background.error);
+    mouv__driver_client_end(client, ok);
+    if (!ok) mouv__interruptible_explain(client->interruptible, &errand->background.error);
+    bson_destroy(&command);
+    return ok;
+}
+
+/* The first try makes libmongoc drop a connection that was cut between two calls. */
+static bool errand_ping(mouv__errand_t *errand) {
+    const mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
+    return errand_ping_once(errand) ||
+           (mouv__interruptible_was_stale(client->interruptible) && errand_ping_once(errand));
+}
+
+/* Sends nothing where there is a connection. */
+static bool errand_set_up(mouv__errand_t *errand) {
+    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
+    mouv__driver_client_begin(client, errand->background.driver_pool, 0,
+                              errand->background.driver_pool->connect_timeout_ms);
+    mongoc_server_description_t *server = mongoc_client_get_handshake_description(
+        client->client, errand->server_id, NULL, &errand->background.error);
+    mouv__driver_client_end(client, server != NULL);
+    if (!server) mouv__interruptible_explain(client->interruptible, &errand->background.error);
+    mongoc_server_description_destroy(server);
+    return server != NULL;
+}
+
+static void errand_connect_run(mouv__job_t *job) {
+    mouv__errand_t *errand = (mouv__errand_t *)job;
+    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
+    errand->background.ok =
+        mouv__driver_client_open(client, errand->background.driver_pool,
+                                 &errand->background.error) &&
+        errand_set_up(errand) &&
+        (mouv__interruptible_has_set_up(client->interruptible) || errand_ping(errand));
+}
+
+int mouv__errand_connect(const mouv__background_place_t *place, mouv__connection_t *connection,
+                         uint32_t server_id) {
+    mouv__errand_t *errand = errand_new(connection);
+    if (!errand) return MOUV_ENOMEM;
+    errand->server_id = server_id;
+    mouv__background_submit(&errand->background, place, errand_connect_run);
+    return 0;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+mouv__errand_t *mouv__errand_reserve(void) {
+    return errand_new(NULL);
+}
+
+void mouv__errand_unreserve(mouv__errand_t *reserve) {
+    mouv__free(reserve);
+}
+
+/* libmongoc sends endSessions with the client that it got back last, if that has a connection. */
+static void errand_free_clients(mouv__errand_t *errand, bool last) {
+    for (uint32_t i = 0; i < errand->count; i++) {
+        mouv__connection_t *connection = errand->connections[i];
+        if (!connection || last != connection->goes_last) continue;
+        mouv__driver_client_free(mouv__driver_client_of(connection),
+                                 errand->background.driver_pool);
+        errand->connections[i] = NULL;
+    }
+}
+
+static void errand_end_connections(mouv__errand_t *errand) {
+    for (uint32_t i = 0; i < errand->count; i++)
+        mouv__driver_client_end_sessions(mouv__driver_client_of(errand->connections[i]));
+#if !MONGOC_CHECK_VERSION(2, 2, 0)
+    /* else destroying the pool would select a server to send endSessions to, for 30 seconds */
+    for (uint32_t i = 0; i < errand->count && errand->unreachable; i++) {
+        mongoc_client_t *client = mouv__driver_client_of(errand->connections[i])->client;
+        if (!client) continue;
+        mongoc_client_reset(client);
+        break;
+    }
+#endif
+    errand_free_clients(errand, false);
+    errand_free_clients(errand, true);
+    mouv__free(errand->connections);
+    errand->connections = NULL;
+    errand->count = 0;
+}
+
+static void errand_close_run(mouv__job_t *job) {
+    mouv__errand_t *errand = (mouv__errand_t *)job;
+    errand_end_connections(errand);
+    mouv__driver_pool_unref(errand->background.driver_pool); /* the last, unless one is left */
+    errand->background.driver_pool = NULL;
+    errand->background.ok = true;
+}
+
+void mouv__errand_close(mouv__errand_t *reserve, const mouv__background_place_t *place,
+                        const mouv__transport_end_t *end) {
+    reserve->connections = end->connections;
+    reserve->count = end->count;
+    reserve->unreachable = end->unreachable;
+    reserve->background.driver_pool = place->driver_pool;
+    if (!end->unused) {
+        mouv__background_submit(&reserve->background, place, errand_close_run);
+        return;
+    }
+    /* there is no pool of libmongoc's, so nothing here can block */
+    errand_free(&reserve->background, false);
+    mouv__driver_pool_unref(place->driver_pool);
+    place->ended(place->arg, NULL);
+}
