@@ -26,7 +26,7 @@ static int32_t op_msg_number_at(const uint8_t *bytes) {
     return (int32_t)BSON_UINT32_FROM_LE(number);
 }
 
-static void op_msg_put_number(uint8_t *bytes, int32_t value) {
+void mouv__op_msg_put_number(uint8_t *bytes, int32_t value) {
     uint32_t number = BSON_UINT32_TO_LE((uint32_t)value);
     memcpy(bytes, &number, sizeof(number));
 }
@@ -37,10 +37,10 @@ mouv__op_msg_header_t mouv__op_msg_header(const uint8_t *bytes) {
 }
 
 void mouv__op_msg_put_header(const mouv__op_msg_header_t *header, uint8_t *bytes) {
-    op_msg_put_number(bytes, header->length);
-    op_msg_put_number(bytes + 4, header->request_id);
-    op_msg_put_number(bytes + 8, header->response_to);
-    op_msg_put_number(bytes + 12, header->opcode);
+    mouv__op_msg_put_number(bytes, header->length);
+    mouv__op_msg_put_number(bytes + 4, header->request_id);
+    mouv__op_msg_put_number(bytes + 8, header->response_to);
+    mouv__op_msg_put_number(bytes + 12, header->opcode);
 }
 
 static int32_t op_msg_least_length(int32_t opcode) {

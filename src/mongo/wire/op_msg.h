@@ -29,6 +29,9 @@ typedef struct mouv__op_msg_header {
     int32_t opcode;
 } mouv__op_msg_header_t;
 
+/** Writes 4 bytes, as all numbers of a message lie. */
+void mouv__op_msg_put_number(uint8_t *bytes, int32_t value);
+
 /** Reads 16 bytes. */
 mouv__op_msg_header_t mouv__op_msg_header(const uint8_t *bytes);
 
