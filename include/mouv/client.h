@@ -18,13 +18,17 @@ typedef struct mouv_database mouv_database_t;     /**< its client's; opaque, see
 typedef struct mouv_collection mouv_collection_t; /**< its client's; opaque, see collection.h */
 typedef struct mouv_cursor mouv_cursor_t;         /**< opaque, see cursor.h */
 
-/** Where libmongoc's blocking calls run. */
+/** How commands are carried. */
 typedef enum mouv_executor {
-    MOUV_EXECUTOR_DEFAULT, /**< $MOUV_EXECUTOR ("threads" or "uvpool") if set, else threads */
-    MOUV_EXECUTOR_THREADS, /**< threads of the client's own, started on demand */
-    /** libuv's process-wide pool (UV_THREADPOOL_SIZE, 4 by default). A call that is stuck in it
-     *  holds up the end of the process: libuv joins its threads at exit(), _exit() does not. */
-    MOUV_EXECUTOR_UVPOOL
+    MOUV_EXECUTOR_DEFAULT, /**< $MOUV_EXECUTOR ("threads", "uvpool", "loop") if set, else threads */
+    MOUV_EXECUTOR_THREADS, /**< libmongoc's blocking calls on threads of the client's own */
+    /** ... in libuv's process-wide pool (UV_THREADPOOL_SIZE, 4 by default). A call that is stuck in
+     *  it holds up the end of the process: libuv joins its threads at exit(), _exit() does not. */
+    MOUV_EXECUTOR_UVPOOL,
+    /** By mouv itself, on the loop: libmongoc sets connections up (on a few threads) and watches
+     *  the deployment. Less than half of the CPU, no thread for an operation. What libmongoc's own
+     *  connections alone can do (GSSAPI, the tlsDisable... options of OCSP) goes by threads. */
+    MOUV_EXECUTOR_LOOP
 } mouv_executor_t;
 
 /** The versioned API of the server, declared with every command (MongoDB 5.0 and later). */

@@ -17,6 +17,8 @@
 #include "mongo/pool/establish.h"
 #include "mongo/pool/measure.h"
 #include "mongo/topology/events.h"
+#include "mongo/transport/driver/factory.h"
+#include "mongo/transport/loop/loop.h"
 #include "mongo/transport/threads/threads.h"
 
 /* --- making ----------------------------------------------------------------------------------- */
@@ -176,14 +178,30 @@ static void client_on_news(void *arg) {
 
 /* --- its parts -------------------------------------------------------------------------------- */
 
-static bool client_wants_uvpool(mouv_executor_t executor) {
-    if (executor != MOUV_EXECUTOR_DEFAULT) return executor == MOUV_EXECUTOR_UVPOOL;
+static mouv_executor_t client_executor(mouv_executor_t executor, const mongoc_uri_t *uri) {
+    static const char *const names[] = {"threads", "uvpool", "loop"};
     const char *name = getenv("MOUV_EXECUTOR");
-    if (!name || !*name || strcmp(name, "threads") == 0) return false;
-    if (strcmp(name, "uvpool") == 0) return true;
-    mouv__log(MOUV_LOG_WARNING, "MOUV_EXECUTOR is '%s', neither threads nor uvpool: threads it is",
-              name);
-    return false;
+    if (executor == MOUV_EXECUTOR_DEFAULT && name && *name) {
+        size_t i = 0;
+        while (i < 3 && strcmp(names[i], name) != 0) i++;
+        executor = MOUV_EXECUTOR_THREADS + i % 3;
+        if (i == 3)
+            mouv__log(MOUV_LOG_WARNING,
+                      "MOUV_EXECUTOR is '%s', none of threads, uvpool and loop: threads it is", name);
+    }
+    const char *obstacle = executor == MOUV_EXECUTOR_LOOP ? mouv__factory_obstacle(uri) : NULL;
+    if (obstacle)
+        mouv__log(MOUV_LOG_WARNING, "the executor is threads: %s is not possible with loop",
+                  obstacle);
+    return executor == MOUV_EXECUTOR_DEFAULT || obstacle ? MOUV_EXECUTOR_THREADS : executor;
+}
+
+static mouv__transport_t *client_new_transport(mouv_client_t *client, mouv_executor_t executor,
+                                               uint32_t size) {
+    executor = client_executor(executor, client->driver_pool->uri);
+    if (executor == MOUV_EXECUTOR_LOOP)
+        return mouv__loop_new(client, client->driver_pool, client->topology, size);
+    return mouv__threads_new(client, client->driver_pool, executor == MOUV_EXECUTOR_UVPOOL, size);
 }
 
 static mouv__pool_options_t client_pool_options(const mongoc_uri_t *uri,
@@ -223,9 +241,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
     client->ref.read_prefs = client->driver_pool->read_prefs;
     client->topology = mouv__topology_new(client->driver_pool->uri, &client_topology_ops, client);
     mouv__transport_t *transport =
-        client->topology ? mouv__threads_new(client, client->driver_pool,
-                                             client_wants_uvpool(opts->executor), size)
-                         : NULL;
+        client->topology ? client_new_transport(client, opts->executor, size) : NULL;
     if (!transport) {
         mouv__driver_pool_unref(client->driver_pool);
         return MOUV_ENOMEM;
@@ -237,7 +253,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
 }
 
 static int client_check_opts(const mouv_client_opts_t *opts, mouv_error_t *error) {
-    const char *bad = (unsigned)opts->executor > MOUV_EXECUTOR_UVPOOL ? "executor"
+    const char *bad = (unsigned)opts->executor > MOUV_EXECUTOR_LOOP ? "executor"
                       : opts->queue_wait_ms < 0                       ? "queue_wait_ms"
                       : opts->close_wait_ms < 0                       ? "close_wait_ms"
                                                                       : NULL;

@@ -60,6 +60,7 @@ void mouv__connection_drop_link(mouv__connection_t *connection, uint32_t server_
     if (!link) return;
     *at = link->next;
     mouv__free(link);
+    if (connection->dropped) connection->dropped(connection, server_id);
 }
 
 void mouv__connection_note(mouv__connection_t *connection, uint32_t server_id, bool connected) {

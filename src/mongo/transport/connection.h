@@ -59,6 +59,8 @@ struct mouv__connection {
     bool goes_last;                 /**< at the end of its client */
     mouv__server_link_t setting_up; /**< SETTING_UP: what is to become a link */
     void *owner;                    /**< the pool */
+    /** The transport's, or NULL: there is no link to this server any more. */
+    void (*dropped)(mouv__connection_t *connection, uint32_t server_id);
     uint32_t streams;               /**< change streams whose getMores only it can run */
     int64_t granted_ns;             /**< in use: since when */
 };

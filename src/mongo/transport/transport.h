@@ -22,11 +22,14 @@
 
 #include <mouv/error.h>
 
+#include "async/loop/runtime.h"
 #include "mongo/transport/connection.h"
 #include "mongo/transport/workers/executor.h"
 
 typedef struct mouv__transport mouv__transport_t;
 typedef struct mouv__exchange mouv__exchange_t;
+typedef struct mouv__peer mouv__peer_t;             /* see loop/ */
+typedef struct mouv__connecting mouv__connecting_t; /* likewise */
 
 /** How far an exchange is; the worker of the threads transport moves it on as well. */
 enum {
@@ -73,6 +76,14 @@ struct mouv__exchange {
         mouv__job_t job;
         mouv__driver_pool_t *driver_pool; /**< a share */
     } threads;
+    struct {
+        mouv__peer_t *peer;   /**< whose socket it is on; NULL: it waits for one, or is over */
+        mouv__ready_t ready;  /**< what is told on the next tick */
+        int64_t sent_ns;      /**< when it was sent */
+        int32_t request_id;   /**< of its message */
+        bool again;           /**< it has been sent before, on a connection that was lost */
+        mouv__connecting_t *connecting; /**< the set-up that it waits for */
+    } loop;
 };
 
 /** A connection of its own for one kind of work that must not wait behind operations, one exchange
@@ -140,6 +151,8 @@ struct mouv__transport {
     int32_t socket_timeout_ms;
     bool cuts;            /**< a cut ends a call at once; else only its `limit_ms` does */
     int64_t cut_price_ns; /**< what a new connection costs, in time of a processor */
+    /** Set by who uses it: a server has closed a connection that was idle. */
+    void (*lost)(mouv__transport_t *transport, mouv__connection_t *connection, uint32_t server_id);
     struct {
         mouv__connection_t *connection; /**< NULL until first used */
         bool busy;

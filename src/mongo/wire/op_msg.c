@@ -90,15 +90,20 @@ static bool op_msg_check_document(const uint8_t *document, size_t size, char *wh
     return false;
 }
 
-static bool op_msg_check_msg(const uint8_t *body, size_t size, char *why, size_t why_size) {
+bool mouv__op_msg_check_flags(const uint8_t *body, char *why, size_t why_size) {
     uint32_t flags = (uint32_t)op_msg_number_at(body) & MSG_REQUIRED_FLAGS;
     if (flags != 0)
         snprintf(why, why_size, "a message with unknown flags 0x%x", flags);
     else if (body[4] != 0)
         snprintf(why, why_size, "a message with a section of kind %u", body[4]);
     else
-        return op_msg_check_document(body + MSG_BODY_BYTES, size - MSG_BODY_BYTES, why, why_size);
+        return true;
     return false;
+}
+
+static bool op_msg_check_msg(const uint8_t *body, size_t size, char *why, size_t why_size) {
+    return mouv__op_msg_check_flags(body, why, why_size) &&
+           op_msg_check_document(body + MSG_BODY_BYTES, size - MSG_BODY_BYTES, why, why_size);
 }
 
 static bool op_msg_check_reply(const uint8_t *body, size_t size, char *why, size_t why_size) {

@@ -1,0 +1,238 @@
+/*
+ * Calls.
+ */
+#include "mongo/transport/loop/call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "mongo/base/client_ref.h"
+#include "mongo/base/error.h"
+#include "mongo/topology/events.h"
+#include "mongo/transport/loop/state_change.h"
+#include "mongo/transport/loop/unpack.h"
+
+static mouv__loop_t *call_loop(const mouv__peer_t *peer) {
+    return mouv__container_of(peer->peers, mouv__loop_t, peers);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static const char *call_name(const mouv__exchange_t *exchange) {
+    bson_iter_t iter;
+    return bson_iter_init(&iter, exchange->command) && bson_iter_next(&iter) ? bson_iter_key(&iter)
+                                                                             : "";
+}
+
+static void call_tell(const mouv__peer_t *peer, const mouv__exchange_t *exchange,
+                      mouv__event_kind_t kind, const mouv_error_t *error) {
+    mouv__events_t *events = mouv__client_events(peer->peers->client);
+    if (exchange->quiet || !mouv__events_wants(events, kind)) return;
+    const char *name = call_name(exchange);
+    mouv_command_event_t what = {
+        .name = name,
+        .database = exchange->database,
+        .host = peer->host,
+        .request_id = exchange->loop.request_id,
+        .operation_id = exchange->operation_id,
+        .connection_id = peer->hello.connection_id,
+        .server_id = exchange->server_id,
+        .service_id = peer->hello.balanced ? &peer->hello.service_id : NULL,
+        .error = error,
+    };
+    bson_t *command = NULL;
+    if (kind == MOUV__EVENT_COMMAND_STARTED) {
+        what.command = command = mouv__request_document(peer);
+    } else {
+        int64_t now_ns = mouv__client_now_ns(peer->peers->client);
+        what.reply = exchange->reply;
+        what.duration_us = (now_ns - exchange->loop.sent_ns) / 1000;
+    }
+    mouv__events_command(events, kind, &what, mouv__events_is_secret(name, exchange->command));
+    bson_destroy(command);
+}
+
+static void call_tell_end(const mouv__peer_t *peer, const mouv__exchange_t *exchange) {
+    mouv_error_t error = {0};
+    if (exchange->ok) {
+        call_tell(peer, exchange, MOUV__EVENT_COMMAND_SUCCEEDED, NULL);
+        return;
+    }
+    if (exchange->reply)
+        mouv__error_from_reply(&error, exchange->reply);
+    else
+        mouv__error_from_driver(&error, &exchange->error);
+    call_tell(peer, exchange, MOUV__EVENT_COMMAND_FAILED, &error);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void call_finish(mouv__loop_t *loop, mouv__exchange_t *exchange) {
+    mouv_client_t *client = loop->transport.client;
+    mouv__client_hold(client);
+    if (exchange->control >= 0) {
+        loop->transport.controls[exchange->control].busy = false;
+        mouv__connection_move(exchange->connection, MOUV__CONNECTION_IDLE);
+    }
+    exchange->done(exchange);
+    mouv__client_quiet(client);
+    mouv__client_let_go(client);
+}
+
+static void call_on_ready(mouv__ready_t *ready) {
+    mouv__exchange_t *exchange = mouv__container_of(ready, mouv__exchange_t, loop.ready);
+    call_finish(mouv__loop_of(exchange->transport), exchange);
+}
+
+/* On the next tick: whoever sends or cuts is not called back from within. */
+static void call_finish_soon(mouv__loop_t *loop, mouv__exchange_t *exchange) {
+    exchange->loop.ready.run = call_on_ready;
+    mouv__runtime_ready(mouv__client_runtime(loop->transport.client), &exchange->loop.ready);
+}
+
+/* The peer is free for the next one. */
+static mouv__exchange_t *call_detach(mouv__peer_t *peer) {
+    mouv__loop_t *loop = call_loop(peer);
+    mouv__exchange_t *exchange = peer->exchange;
+    mouv__patience_end(&loop->patience, peer);
+    peer->exchange = NULL;
+    if (exchange) exchange->loop.peer = NULL;
+    return exchange;
+}
+
+void mouv__call_fail(mouv__loop_t *loop, mouv__exchange_t *exchange, const bson_error_t *error,
+                     bool cut) {
+    exchange->ok = false;
+    exchange->cut = cut;
+    exchange->error = *error;
+    call_finish_soon(loop, exchange);
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+static void call_on_sent(mouv__peer_t *peer) {
+    mouv__exchange_t *exchange = peer->exchange;
+    exchange->reached = true;
+    if (!exchange->unacknowledged) return;
+    call_detach(peer);
+    exchange->ok = true;
+    exchange->reply = BCON_NEW("ok", BCON_INT32(1));
+    call_tell_end(peer, exchange);
+    call_finish_soon(call_loop(peer), exchange);
+}
+
+static void call_fail_to_send(mouv__loop_t *loop, mouv__peer_t *peer, int code) {
+    mouv__exchange_t *exchange = call_detach(peer);
+    bson_error_t error;
+    bson_set_error(&error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_SOCKET,
+                   "the connection to %s was lost: %s", peer->host, strerror(code));
+    exchange->reached = mouv__peer_has_sent(peer);
+    mouv__peer_close(peer, false);
+    exchange->error = error;
+    call_tell_end(peer, exchange);
+    mouv__state_change_lost(loop, peer);
+    mouv__call_fail(loop, exchange, &error, false);
+}
+
+void mouv__call_begin(mouv__loop_t *loop, mouv__peer_t *peer, mouv__exchange_t *exchange) {
+    bson_error_t error = {0};
+    if (!mouv__request_build(&loop->common, peer, exchange, &error)) {
+        mouv__call_fail(loop, exchange, &error, false);
+        return;
+    }
+    exchange->stage = MOUV__EXCHANGE_SENT;
+    exchange->loop.peer = peer;
+    exchange->loop.request_id = peer->message.content.request_id;
+    exchange->loop.sent_ns = mouv__client_now_ns(loop->transport.client);
+    peer->exchange = exchange;
+    call_tell(peer, exchange, MOUV__EVENT_COMMAND_STARTED, NULL);
+    mouv__patience_begin(&loop->patience, peer, exchange->limit_ms);
+    if (mouv__peer_send(peer) < 0) call_fail_to_send(loop, peer, errno);
+}
+
+/* --- in --------------------------------------------------------------------------------------- */
+
+static bool call_judge(mouv__exchange_t *exchange) {
+    bson_iter_t ok;
+    if (!bson_iter_init_find(&ok, exchange->reply, "ok")) {
+        bson_set_error(&exchange->error, MONGOC_ERROR_PROTOCOL, MONGOC_ERROR_PROTOCOL_INVALID_REPLY,
+                       "the server's answer is not valid: it has no field 'ok'");
+        bson_destroy(exchange->reply);
+        exchange->reply = NULL;
+        return false;
+    }
+    return bson_iter_as_bool(&ok);
+}
+
+static void call_close_if_it_leaves(mouv__peer_t *peer) {
+    if (peer->leaves) mouv__peer_close(peer, false);
+}
+
+static void call_on_arrived(mouv__peer_t *peer) {
+    mouv__loop_t *loop = call_loop(peer);
+    mouv__exchange_t *exchange = call_detach(peer);
+    exchange->took_ns = mouv__client_now_ns(loop->transport.client) - exchange->loop.sent_ns;
+    exchange->reply = peer->incoming.reply;
+    peer->incoming.reply = NULL;
+    mouv__incoming_clear(&peer->incoming);
+    exchange->reached = true;
+    exchange->ok = call_judge(exchange);
+    if (exchange->reply) mouv__request_note_cluster_time(&loop->common, exchange->reply);
+    call_tell_end(peer, exchange);
+    mouv__state_change_answered(loop, peer, exchange);
+    call_close_if_it_leaves(peer);
+    call_finish(loop, exchange);
+}
+
+static void call_on_lost(mouv__peer_t *peer, const bson_error_t *why) {
+    mouv__loop_t *loop = call_loop(peer);
+    mouv__exchange_t *exchange = call_detach(peer);
+    mouv__state_change_lost(loop, peer);
+    if (!exchange) {
+        mouv_client_t *client = loop->transport.client;
+        mouv__client_hold(client);
+        loop->transport.lost(&loop->transport, peer->connection, peer->server_id);
+        mouv__client_let_go(client);
+        return;
+    }
+    exchange->reached = mouv__peer_has_sent(peer);
+    exchange->error = *why;
+    call_tell_end(peer, exchange);
+    if (!loop->set_up_again(loop, exchange)) call_finish(loop, exchange);
+}
+
+static void call_on_packed(mouv__peer_t *peer) {
+    mouv__unpack(call_loop(peer), peer);
+}
+
+/* --- no more patience ------------------------------------------------------------------------- */
+
+/* What has not gone out whole was not done there. */
+static void call_cut_peer(mouv__loop_t *loop, mouv__peer_t *peer, const char *why, bool cut) {
+    mouv__exchange_t *exchange = call_detach(peer);
+    bson_error_t error;
+    bson_set_error(&error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_SOCKET, "%s %s", peer->host,
+                   why);
+    exchange->reached = mouv__peer_has_sent(peer);
+    exchange->error = error;
+    mouv__peer_close(peer, true);
+    call_tell_end(peer, exchange);
+    mouv__call_fail(loop, exchange, &error, cut);
+}
+
+static void call_on_silence(mouv__peer_t *peer) {
+    mouv__loop_t *loop = call_loop(peer);
+    call_cut_peer(loop, peer, "was silent for too long", peer->exchange->limit_ms > 0);
+}
+
+void mouv__call_cut(mouv__loop_t *loop, mouv__exchange_t *exchange) {
+    call_cut_peer(loop, exchange->loop.peer, "has not answered in time", true);
+}
+
+void mouv__call_listen(mouv__loop_t *loop) {
+    loop->peers.sent = call_on_sent;
+    loop->peers.arrived = call_on_arrived;
+    loop->peers.lost = call_on_lost;
+    loop->peers.packed = call_on_packed;
+    loop->patience.over = call_on_silence;
+}

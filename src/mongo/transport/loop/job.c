@@ -1,0 +1,310 @@
+/*
+ * Jobs.
+ */
+#include "mongo/transport/loop/job.h"
+
+#include <stdio.h>
+
+#include "context/alloc.h"
+#include "mongo/base/client_ref.h"
+#include "mongo/transport/workers/safepoint.h"
+
+static mouv__background_place_t job_place(mouv__loop_t *loop, mouv__transport_ended_fn_t ended,
+                                          void *arg) {
+    return (mouv__background_place_t){.transport = &loop->transport,
+                                      .list = &loop->background,
+                                      .executor = loop->executor,
+                                      .driver_pool = loop->driver_pool,
+                                      .ended = ended,
+                                      .arg = arg};
+}
+
+/* --- libmongoc's pool and its server selection ------------------------------------------------ */
+
+typedef struct errand {
+    mouv__background_t background; /* first */
+    mongoc_client_t *selector;     /* the loop's, while it is out */
+    bool write;
+    mongoc_read_prefs_t *read_prefs; /* owned */
+} errand_t;
+
+static void job_errand_back(mouv__background_t *background) {
+    mouv__loop_t *loop = mouv__loop_of(background->transport);
+    errand_t *errand = (errand_t *)background;
+    loop->selector = errand->selector;
+    errand->selector = NULL;
+    loop->transport.controls[MOUV__CONTROL_SELECT].busy = false;
+}
+
+static void job_errand_free(mouv__background_t *background, bool lost) {
+    errand_t *errand = (errand_t *)background;
+    if (lost && errand->selector)
+        mongoc_client_pool_push(background->driver_pool->clients, errand->selector);
+    mongoc_read_prefs_destroy(errand->read_prefs);
+    mouv__free(errand);
+}
+
+static bool job_open_selector(errand_t *errand) {
+    mouv__background_t *background = &errand->background;
+    if (!errand->selector)
+        errand->selector = mongoc_client_pool_try_pop(background->driver_pool->clients);
+    if (!errand->selector)
+        bson_set_error(&background->error, MONGOC_ERROR_CLIENT, 0,
+                       "libmongoc's pool has no client left");
+    return errand->selector != NULL;
+}
+
+static void job_open_run(mouv__job_t *job) {
+    errand_t *errand = (errand_t *)job;
+    mouv__background_t *background = &errand->background;
+    background->ok = mouv__driver_pool_prepare(background->driver_pool, &background->error) &&
+                     job_open_selector(errand);
+}
+
+static void job_seek_run(mouv__job_t *job) {
+    errand_t *errand = (errand_t *)job;
+    if (!job_open_selector(errand)) return;
+    bool had_left = mouv__safepoint_begin_wait();
+    mongoc_server_description_t *server = mongoc_client_select_server(
+        errand->selector, errand->write, errand->read_prefs, &errand->background.error);
+    mouv__safepoint_end_wait(had_left);
+    errand->background.ok = server != NULL;
+    mongoc_server_description_destroy(server);
+}
+
+static errand_t *job_errand_new(mouv__loop_t *loop) {
+    errand_t *errand = mouv__alloc(sizeof(*errand));
+    if (!errand) return NULL;
+    errand->background.back = job_errand_back;
+    errand->background.free = job_errand_free;
+    errand->selector = loop->selector;
+    loop->selector = NULL;
+    loop->transport.controls[MOUV__CONTROL_SELECT].busy = true;
+    return errand;
+}
+
+int mouv__job_open(mouv__loop_t *loop, mouv__transport_ended_fn_t ended, void *arg) {
+    mouv__background_place_t place = job_place(loop, ended, arg);
+    errand_t *errand = job_errand_new(loop);
+    if (!errand) return MOUV_ENOMEM;
+    mouv__background_submit(&errand->background, &place, job_open_run);
+    return 0;
+}
+
+int mouv__job_seek(mouv__loop_t *loop, bool write, const mongoc_read_prefs_t *read_prefs,
+                   mouv__transport_ended_fn_t ended, void *arg) {
+    mouv__background_place_t place = job_place(loop, ended, arg);
+    errand_t *errand = job_errand_new(loop);
+    if (!errand) return MOUV_ENOMEM;
+    errand->write = write;
+    if (read_prefs) errand->read_prefs = mongoc_read_prefs_copy(read_prefs);
+    mouv__background_submit(&errand->background, &place, job_seek_run);
+    return 0;
+}
+
+/* --- factories -------------------------------------------------------------------------------- */
+
+static mouv__loop_factory_t *job_take_factory(mouv__loop_t *loop) {
+    mouv__loop_factory_t *factory = MOUV__LIST_POP(&loop->factories, mouv__loop_factory_t, link);
+    return factory ? factory : mouv__alloc(sizeof(*factory));
+}
+
+static void job_give_factory_back(mouv__loop_t *loop, mouv__loop_factory_t **factory) {
+    if (*factory) mouv__list_push_front(&loop->factories, &(*factory)->link);
+    *factory = NULL;
+}
+
+static void job_free_factory(mouv__loop_factory_t *factory) {
+    if (factory && factory->factory) mouv__factory_free(factory->factory);
+    mouv__free(factory);
+}
+
+static bool job_open_factory(mouv__loop_factory_t *factory, mouv__background_t *background) {
+    if (!factory->factory) factory->factory = mouv__factory_new(background->driver_pool);
+    if (!factory->factory)
+        bson_set_error(&background->error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
+                       "out of memory");
+    return factory->factory != NULL;
+}
+
+/* --- a connection ----------------------------------------------------------------------------- */
+
+static void job_connect_run(mouv__job_t *job) {
+    mouv__connecting_t *connecting = (mouv__connecting_t *)job;
+    mouv__background_t *background = &connecting->background;
+    background->ok = job_open_factory(connecting->factory, background) &&
+                     mouv__factory_connect(connecting->factory->factory, connecting->server_id,
+                                           connecting->host, &connecting->handover,
+                                           &background->error);
+}
+
+static mouv__peer_t *job_make_peer(mouv__connecting_t *connecting) {
+    mouv__peer_t *peer = mouv__peer_new(&connecting->loop->peers, connecting->handover.channel);
+    if (!peer) return NULL;
+    connecting->handover.channel = NULL;
+    peer->connection = &connecting->connection->connection;
+    peer->server_id = connecting->server_id;
+    peer->hello = mouv__hello_read(connecting->handover.hello);
+    snprintf(peer->host, sizeof(peer->host), "%s", connecting->host);
+    return peer;
+}
+
+/* In place of the one that its connection had to this server. */
+static void job_add_peer(mouv__loop_connection_t *connection, mouv__peer_t *peer) {
+    mouv__peer_t **at = &connection->peers;
+    while (*at && (*at)->server_id != peer->server_id) at = &(*at)->next;
+    mouv__peer_t *old = *at;
+    peer->next = old ? old->next : NULL;
+    *at = peer;
+    if (old) mouv__peer_close(old, false);
+}
+
+static void job_connect_back(mouv__background_t *background) {
+    mouv__connecting_t *connecting = (mouv__connecting_t *)background;
+    job_give_factory_back(connecting->loop, &connecting->factory);
+    if (!background->ok || !connecting->connection) return;
+    mouv__peer_t *peer = job_make_peer(connecting);
+    if (peer)
+        job_add_peer(connecting->connection, peer);
+    else
+        bson_set_error(&background->error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
+                       "the connection cannot be watched");
+    background->ok = peer != NULL;
+}
+
+static void job_connect_free(mouv__background_t *background, bool lost) {
+    mouv__connecting_t *connecting = (mouv__connecting_t *)background;
+    (void)lost;
+    mouv__channel_close(connecting->handover.channel, false);
+    bson_destroy(connecting->handover.hello);
+    job_free_factory(connecting->factory);
+    mouv__free(connecting);
+}
+
+mouv__connecting_t *mouv__job_connect(mouv__loop_t *loop, mouv__loop_connection_t *connection,
+                                      uint32_t server_id, mouv__transport_ended_fn_t ended,
+                                      void *arg) {
+    mouv__background_place_t place = job_place(loop, ended, arg);
+    const mouv__server_t *server = mouv__topology_server(loop->topology, server_id);
+    mouv__connecting_t *connecting = mouv__alloc(sizeof(*connecting));
+    if (connecting) connecting->factory = job_take_factory(loop);
+    if (!connecting || !connecting->factory) {
+        mouv__free(connecting);
+        return NULL;
+    }
+    connecting->background.back = job_connect_back;
+    connecting->background.free = job_connect_free;
+    connecting->loop = loop;
+    connecting->connection = connection;
+    connecting->server_id = server_id;
+    snprintf(connecting->host, sizeof(connecting->host), "%s", server ? server->host : "");
+    if (!arg) place.arg = connecting;
+    mouv__background_submit(&connecting->background, &place, job_connect_run);
+    return connecting;
+}
+
+mouv__connecting_t *mouv__job_is_connect(mouv__background_t *background) {
+    return background->free == job_connect_free ? (mouv__connecting_t *)background : NULL;
+}
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+typedef struct telling {
+    mouv__background_t background; /* first */
+    uint32_t server_id;
+    mouv__loop_factory_t *factory;
+    bson_t *reply; /* owned; or NULL */
+} telling_t;
+
+static void job_tell_run(mouv__job_t *job) {
+    telling_t *telling = (telling_t *)job;
+    telling->background.ok = job_open_factory(telling->factory, &telling->background);
+    if (telling->background.ok)
+        mouv__factory_tell(telling->factory->factory, telling->server_id, telling->reply);
+}
+
+static void job_tell_back(mouv__background_t *background) {
+    job_give_factory_back(mouv__loop_of(background->transport), &((telling_t *)background)->factory);
+}
+
+static void job_tell_free(mouv__background_t *background, bool lost) {
+    telling_t *telling = (telling_t *)background;
+    (void)lost;
+    job_free_factory(telling->factory);
+    bson_destroy(telling->reply);
+    mouv__free(telling);
+}
+
+static void job_on_told(void *arg, const mouv_error_t *error) {
+    (void)arg;
+    (void)error;
+}
+
+static bool job_is_telling(const mouv__loop_t *loop, uint32_t server_id) {
+    MOUV__LIST_EACH(&loop->background, mouv__background_t, each, link)
+        if (each->free == job_tell_free && ((telling_t *)each)->server_id == server_id) return true;
+    return false;
+}
+
+void mouv__job_tell(mouv__loop_t *loop, uint32_t server_id, const bson_t *reply) {
+    if (!loop->driver_pool || job_is_telling(loop, server_id)) return;
+    mouv__background_place_t place = job_place(loop, job_on_told, NULL);
+    telling_t *telling = mouv__alloc(sizeof(*telling));
+    if (telling) telling->factory = job_take_factory(loop);
+    if (!telling || !telling->factory) {
+        mouv__free(telling);
+        return;
+    }
+    telling->background.back = job_tell_back;
+    telling->background.free = job_tell_free;
+    telling->server_id = server_id;
+    if (reply) telling->reply = bson_copy(reply);
+    mouv__background_submit(&telling->background, &place, job_tell_run);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+struct mouv__ending {
+    mouv__background_t background; /* first */
+    mongoc_client_t *selector;
+    mouv__list_t factories;
+};
+
+static void job_end_run(mouv__job_t *job) {
+    mouv__ending_t *ending = (mouv__ending_t *)job;
+    mouv__driver_pool_t *driver_pool = ending->background.driver_pool;
+    mouv__loop_factory_t *factory;
+    while ((factory = MOUV__LIST_POP(&ending->factories, mouv__loop_factory_t, link)) != NULL)
+        job_free_factory(factory);
+    if (ending->selector) mongoc_client_pool_push(driver_pool->clients, ending->selector);
+    ending->selector = NULL;
+    ending->background.driver_pool = NULL;
+    mouv__driver_pool_unref(driver_pool); /* the last, unless one is left behind */
+    ending->background.ok = true;
+}
+
+static void job_end_free(mouv__background_t *background, bool lost) {
+    (void)lost; /* it has run, or there was no thread: then it is all left behind */
+    mouv__free(background);
+}
+
+mouv__ending_t *mouv__ending_new(void) {
+    mouv__ending_t *ending = mouv__alloc(sizeof(*ending));
+    if (ending) ending->background.free = job_end_free;
+    return ending;
+}
+
+void mouv__ending_free(mouv__ending_t *ending) {
+    mouv__free(ending);
+}
+
+void mouv__job_end(mouv__loop_t *loop, mouv__ending_t *ending, mouv__transport_ended_fn_t ended,
+                   void *arg) {
+    mouv__background_place_t place = job_place(loop, ended, arg);
+    ending->selector = loop->selector;
+    ending->factories = mouv__list_take_all(&loop->factories);
+    ending->background.driver_pool = loop->driver_pool;
+    loop->selector = NULL;
+    loop->driver_pool = NULL;
+    mouv__background_submit(&ending->background, &place, job_end_run);
+}

@@ -1,0 +1,262 @@
+/*
+ * Sockets.
+ */
+#include "mongo/transport/loop/peer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "context/alloc.h"
+#include "mongo/base/client_ref.h"
+
+#define BUFFER_BYTES (64 * 1024)
+
+/* What all may read in one turn of the loop: checking it takes about a millisecond. */
+#define READ_BYTES (1024 * 1024)
+
+/* What goes into one sendmsg(). */
+#define PIECES_MAX 64
+
+/* --- losing it -------------------------------------------------------------------------------- */
+
+static void peer_on_closed(uv_handle_t *handle) {
+    mouv__peer_t *peer = (mouv__peer_t *)handle;
+    mouv__peers_t *peers = peer->peers;
+    mouv__incoming_clear(&peer->incoming);
+    mouv__free(peer->packed);
+    if (peer->has_extra) bson_destroy(&peer->extra);
+    mouv__free(peer);
+    peers->count--;
+    if (peers->count == 0) peers->emptied(peers);
+}
+
+void mouv__peer_close(mouv__peer_t *peer, bool reset) {
+    if (!peer->channel) return;
+    if (peer->unpacking) peer->unpacking->done = peer->unpacking->discard; /* nobody waits for it */
+    peer->unpacking = NULL;
+    mouv__list_remove(&peer->peers->hungry, &peer->hungry);
+    uv_poll_stop(&peer->poll);
+    mouv__channel_close(peer->channel, reset);
+    peer->channel = NULL;
+    uv_close((uv_handle_t *)&peer->poll, peer_on_closed);
+}
+
+static void peer_lose(mouv__peer_t *peer, const bson_error_t *why, bool reset) {
+    mouv__peer_close(peer, reset);
+    peer->peers->lost(peer, why);
+}
+
+/* As libmongoc says it. */
+static void peer_lose_socket(mouv__peer_t *peer, int code) {
+    bson_error_t why;
+    bson_set_error(&why, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_SOCKET,
+                   "the connection to %s was lost: %s", peer->host,
+                   code ? strerror(code) : "closed by the server");
+    peer_lose(peer, &why, false);
+}
+
+void mouv__peer_refuse(mouv__peer_t *peer, const char *what) {
+    bson_error_t why;
+    bson_set_error(&why, MONGOC_ERROR_PROTOCOL, MONGOC_ERROR_PROTOCOL_INVALID_REPLY,
+                   "the server's answer is not valid: %s", what);
+    peer_lose(peer, &why, true);
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+bool mouv__peer_has_sent(const mouv__peer_t *peer) {
+    return peer->at == peer->size && (!peer->channel || mouv__channel_unsent(peer->channel) == 0);
+}
+
+static size_t peer_pieces(mouv__peer_t *peer, struct iovec *pieces) {
+    if (!peer->packed) return mouv__message_pieces(&peer->message, peer->at, pieces, PIECES_MAX);
+    pieces[0] = (struct iovec){peer->packed + peer->at, peer->size - peer->at};
+    return 1;
+}
+
+/* 1: all has gone out; 0: the rest goes when the socket is ready; -1. */
+static int peer_push(mouv__peer_t *peer) {
+    struct iovec pieces[PIECES_MAX];
+    while (peer->at < peer->size) {
+        ssize_t count = mouv__channel_write(peer->channel, pieces, peer_pieces(peer, pieces));
+        if (count == MOUV__CHANNEL_AGAIN) return 0;
+        if (count < 0) return -1;
+        peer->at += (size_t)count;
+    }
+    int rc = mouv__channel_unsent(peer->channel) > 0 ? mouv__channel_flush(peer->channel) : 0;
+    return rc == 0 ? 1 : rc == MOUV__CHANNEL_AGAIN ? 0 : -1;
+}
+
+static void peer_on_poll(uv_poll_t *poll, int status, int events);
+
+static void peer_watch(mouv__peer_t *peer, bool writes) {
+    if (peer->writes == writes) return;
+    peer->writes = writes;
+    uv_poll_start(&peer->poll, UV_READABLE | (writes ? UV_WRITABLE : 0), peer_on_poll);
+}
+
+int mouv__peer_send(mouv__peer_t *peer) {
+    peer->at = 0;
+    peer->size = peer->packed ? peer->size : peer->message.size;
+    mouv__incoming_begin(&peer->incoming, peer->message.content.request_id);
+    int rc = peer_push(peer);
+    if (rc < 0) return -1;
+    peer_watch(peer, rc == 0);
+    if (rc > 0) peer->peers->sent(peer);
+    return 0;
+}
+
+static void peer_go_on_sending(mouv__peer_t *peer) {
+    int rc = peer_push(peer);
+    if (rc == 0) return;
+    if (rc < 0) {
+        peer_lose_socket(peer, errno);
+        return;
+    }
+    peer_watch(peer, false);
+    if (peer->exchange) peer->peers->sent(peer);
+}
+
+/* --- in --------------------------------------------------------------------------------------- */
+
+/* What has become of the answer: true if more of it is to be read. */
+static bool peer_judge(mouv__peer_t *peer, mouv__incoming_state_t state) {
+    switch (state) {
+    case MOUV__INCOMING_MORE: return true;
+    case MOUV__INCOMING_WHOLE: peer->peers->arrived(peer); break;
+    case MOUV__INCOMING_PACKED: peer->peers->packed(peer); break;
+    case MOUV__INCOMING_BAD: mouv__peer_refuse(peer, peer->incoming.why); break;
+    case MOUV__INCOMING_NO_MEMORY: mouv__peer_refuse(peer, "there is no memory for it"); break;
+    }
+    return false;
+}
+
+void mouv__peer_unpacked(mouv__peer_t *peer, int32_t opcode, const uint8_t *body, size_t size) {
+    peer_judge(peer, mouv__incoming_unpacked(&peer->incoming, opcode, body, size));
+}
+
+/* Where libuv's time has not moved on it may be the same turn still. */
+static size_t peer_allowance(mouv__peers_t *peers) {
+    uint64_t now = uv_now(peers->uv);
+    if (peers->turn != now) {
+        peers->turn = now;
+        peers->left = READ_BYTES;
+    }
+    return peers->left;
+}
+
+static void peer_on_next_turn(uv_idle_t *idle);
+
+static void peer_wait_for_turn(mouv__peer_t *peer) {
+    mouv__peers_t *peers = peer->peers;
+    if (!mouv__link_is_in_list(&peer->hungry)) mouv__list_push_back(&peers->hungry, &peer->hungry);
+    uv_idle_start(&peers->next_turn, peer_on_next_turn);
+}
+
+/* Nobody has asked for anything: the server closes, TLS has something of its own to say, or it is
+ * no MongoDB. */
+static bool peer_is_unasked(const mouv__peer_t *peer, ssize_t count) {
+    return count > 0 && (!peer->exchange || peer->unpacking);
+}
+
+static ssize_t peer_read_some(mouv__peer_t *peer, size_t most, mouv__incoming_state_t *state) {
+    mouv__peers_t *peers = peer->peers;
+    size_t size = BUFFER_BYTES;
+    uint8_t *room = peer->exchange ? mouv__incoming_room(&peer->incoming, &size) : NULL;
+    if (size > most) size = most;
+    ssize_t count = mouv__channel_read(peer->channel, room ? room : peers->buffer, size);
+    if (count <= 0) return count;
+    peers->left -= (size_t)count;
+    if (peer_is_unasked(peer, count)) return count;
+    *state = room ? mouv__incoming_arrived(&peer->incoming, (size_t)count)
+                  : mouv__incoming_take(&peer->incoming, peers->buffer, (size_t)count);
+    return count;
+}
+
+/* Until the socket, and what TLS holds of it, is empty. */
+static void peer_read(mouv__peer_t *peer) {
+    mouv__incoming_state_t state = MOUV__INCOMING_MORE;
+    do {
+        size_t most = peer_allowance(peer->peers);
+        if (most == 0) {
+            peer_wait_for_turn(peer);
+            return;
+        }
+        ssize_t count = peer_read_some(peer, most, &state);
+        if (count == MOUV__CHANNEL_AGAIN) return;
+        if (peer_is_unasked(peer, count)) {
+            mouv__peer_refuse(peer, "nothing had been asked");
+            return;
+        }
+        if (count <= 0) {
+            peer_lose_socket(peer, count == 0 ? 0 : errno);
+            return;
+        }
+    } while (peer_judge(peer, state) && mouv__peer_is_open(peer));
+}
+
+static void peer_on_next_turn(uv_idle_t *idle) {
+    mouv__peers_t *peers = mouv__container_of(idle, mouv__peers_t, next_turn);
+    uint32_t count = 0;
+    uv_idle_stop(idle);
+    peers->left = READ_BYTES;
+    peers->turn = uv_now(peers->uv);
+    MOUV__LIST_EACH(&peers->hungry, mouv__peer_t, each, hungry) count++;
+    for (mouv__peer_t *peer; count > 0; count--) { /* those who are hungry again wait again */
+        peer = MOUV__LIST_POP(&peers->hungry, mouv__peer_t, hungry);
+        if (!peer) return;
+        peer_read(peer);
+    }
+}
+
+static void peer_on_poll(uv_poll_t *poll, int status, int events) {
+    mouv__peer_t *peer = (mouv__peer_t *)poll;
+    (void)status; /* an error shows in what is read: before it there may be an answer */
+    if (!mouv__peer_is_open(peer)) return;
+    if ((events & UV_WRITABLE) && peer->writes) peer_go_on_sending(peer);
+    if (mouv__peer_is_open(peer) && (status < 0 || (events & UV_READABLE))) peer_read(peer);
+}
+
+/* --- begin and end ---------------------------------------------------------------------------- */
+
+mouv__peer_t *mouv__peer_new(mouv__peers_t *peers, mouv__channel_t *channel) {
+    mouv__peer_t *peer = mouv__alloc(sizeof(*peer));
+    if (!peer) return NULL;
+    if (uv_poll_init(peers->uv, &peer->poll, mouv__channel_fd(channel)) != 0) {
+        mouv__free(peer);
+        return NULL;
+    }
+    peer->peers = peers;
+    peers->count++;
+    uv_unref((uv_handle_t *)&peer->poll);
+    peer->channel = channel;
+    if (uv_poll_start(&peer->poll, UV_READABLE, peer_on_poll) == 0) return peer;
+    peer->channel = NULL;
+    uv_close((uv_handle_t *)&peer->poll, peer_on_closed);
+    return NULL;
+}
+
+int mouv__peers_open(mouv__peers_t *peers, mouv_client_t *client) {
+    peers->client = client;
+    peers->uv = mouv_runtime_loop(mouv__client_runtime(client));
+    peers->buffer = mouv__alloc(BUFFER_BYTES);
+    if (!peers->buffer) return MOUV_ENOMEM;
+    uv_idle_init(peers->uv, &peers->next_turn);
+    uv_unref((uv_handle_t *)&peers->next_turn);
+    peers->count = 1; /* next_turn */
+    peers->open = true;
+    return 0;
+}
+
+static void peer_on_idle_closed(uv_handle_t *handle) {
+    mouv__peers_t *peers = mouv__container_of((uv_idle_t *)handle, mouv__peers_t, next_turn);
+    mouv__free(peers->buffer);
+    peers->buffer = NULL;
+    if (--peers->count == 0) peers->emptied(peers);
+}
+
+void mouv__peers_close(mouv__peers_t *peers) {
+    if (!peers->open) return;
+    peers->open = false;
+    uv_close((uv_handle_t *)&peers->next_turn, peer_on_idle_closed);
+}

@@ -1,0 +1,209 @@
+/*
+ * Requests.
+ */
+#include "mongo/transport/loop/request.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+#include "context/alloc.h"
+#include "mongo/base/bson_view.h"
+#include "mongo/wire/compress.h"
+
+void mouv__request_common_init(mouv__request_common_t *common,
+                               const mouv__driver_pool_t *driver_pool) {
+    common->server_api = driver_pool->client_options.server_api;
+    common->direct = mongoc_uri_get_option_as_bool(driver_pool->uri, MONGOC_URI_DIRECTCONNECTION,
+                                                   false);
+    common->zlib_level =
+        mongoc_uri_get_option_as_int32(driver_pool->uri, MONGOC_URI_ZLIBCOMPRESSIONLEVEL, -1);
+}
+
+void mouv__request_common_clear(mouv__request_common_t *common) {
+    bson_destroy(common->cluster_time);
+    common->cluster_time = NULL;
+}
+
+/* --- cluster time ----------------------------------------------------------------------------- */
+
+static bool request_is_later(const bson_t *a, const bson_t *b) {
+    uint32_t at[2], bt[2];
+    if (!a || !mouv__bson_view_timestamp(a, "clusterTime", at)) return false;
+    if (!b || !mouv__bson_view_timestamp(b, "clusterTime", bt)) return true;
+    return at[0] > bt[0] || (at[0] == bt[0] && at[1] > bt[1]);
+}
+
+void mouv__request_note_cluster_time(mouv__request_common_t *common, const bson_t *reply) {
+    bson_t told;
+    if (!mouv__bson_view_inside(reply, "$clusterTime", &told) ||
+        !request_is_later(&told, common->cluster_time))
+        return;
+    bson_destroy(common->cluster_time);
+    common->cluster_time = bson_copy(&told);
+}
+
+static void request_append_cluster_time(const mouv__request_common_t *common,
+                                        const mouv__exchange_t *exchange, bson_t *to) {
+    const bson_t *time = request_is_later(exchange->cluster_time, common->cluster_time)
+                             ? exchange->cluster_time
+                             : common->cluster_time;
+    if (time) BSON_APPEND_DOCUMENT(to, "$clusterTime", time);
+}
+
+/* --- the session ------------------------------------------------------------------------------ */
+
+/* A random UUID, version 4. */
+static bool request_begin_session(mouv__server_session_t *session) {
+    if (session->handle && !session->renew) return true;
+    uint8_t *id = session->lsid;
+    if (uv_random(NULL, NULL, id, sizeof(session->lsid), 0, NULL) != 0) return false;
+    id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
+    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    session->handle = session->lsid; /* it has begun */
+    session->renew = false;
+    return true;
+}
+
+static bool request_append_session(const mouv__peer_t *peer, const mouv__exchange_t *exchange,
+                                   bson_t *to, bson_error_t *error) {
+    mouv__server_session_t *session = exchange->session;
+    bson_t lsid;
+    if (!session || exchange->unacknowledged) return true;
+    if (!peer->hello.sessions) {
+        if (exchange->needs_session)
+            bson_set_error(error, MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_SESSION_FAILURE,
+                           "the server does not support sessions");
+        return !exchange->needs_session;
+    }
+    if (!request_begin_session(session)) {
+        bson_set_error(error, MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_SESSION_FAILURE,
+                       "no random number for a session");
+        return false;
+    }
+    bson_append_document_begin(to, "lsid", 4, &lsid);
+    BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, session->lsid, sizeof(session->lsid));
+    bson_append_document_end(to, &lsid);
+    return true;
+}
+
+/* --- the read preference ---------------------------------------------------------------------- */
+
+static const char *request_mode_name(mongoc_read_mode_t mode) {
+    switch (mode) {
+    case MONGOC_READ_SECONDARY: return "secondary";
+    case MONGOC_READ_PRIMARY_PREFERRED: return "primaryPreferred";
+    case MONGOC_READ_SECONDARY_PREFERRED: return "secondaryPreferred";
+    case MONGOC_READ_NEAREST: return "nearest";
+    default: return "primary";
+    }
+}
+
+/* A member of a set that is spoken to alone answers reads whatever its role. */
+static mongoc_read_mode_t request_mode(const mouv__request_common_t *common,
+                                       const mouv__peer_t *peer,
+                                       const mongoc_read_prefs_t *prefs) {
+    mongoc_read_mode_t mode = prefs ? mongoc_read_prefs_get_mode(prefs) : MONGOC_READ_PRIMARY;
+    bool alone = common->direct && peer->hello.set_member;
+    return mode == MONGOC_READ_PRIMARY && alone ? MONGOC_READ_PRIMARY_PREFERRED : mode;
+}
+
+/* A standalone knows none. */
+static void request_append_read_preference(const mouv__request_common_t *common,
+                                           const mouv__peer_t *peer,
+                                           const mongoc_read_prefs_t *prefs, bson_t *to) {
+    mongoc_read_mode_t mode = request_mode(common, peer, prefs);
+    bson_t inside;
+    if (mode == MONGOC_READ_PRIMARY || (!peer->hello.set_member && !peer->hello.mongos)) return;
+    bson_append_document_begin(to, "$readPreference", 15, &inside);
+    BSON_APPEND_UTF8(&inside, "mode", request_mode_name(mode));
+    if (prefs && !bson_empty0(mongoc_read_prefs_get_tags(prefs)))
+        BSON_APPEND_ARRAY(&inside, "tags", mongoc_read_prefs_get_tags(prefs));
+    if (prefs && mongoc_read_prefs_get_max_staleness_seconds(prefs) > 0)
+        BSON_APPEND_INT64(&inside, "maxStalenessSeconds",
+                          mongoc_read_prefs_get_max_staleness_seconds(prefs));
+    if (prefs && mode != MONGOC_READ_PRIMARY && mongoc_read_prefs_get_hedge(prefs) &&
+        !bson_empty(mongoc_read_prefs_get_hedge(prefs)))
+        BSON_APPEND_DOCUMENT(&inside, "hedge", mongoc_read_prefs_get_hedge(prefs));
+    bson_append_document_end(to, &inside);
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static void request_append_api(const mouv__request_common_t *common, bson_t *to) {
+    const mongoc_server_api_t *api = common->server_api;
+    if (!api) return;
+    const mongoc_optional_t *strict = mongoc_server_api_get_strict(api);
+    const mongoc_optional_t *errors = mongoc_server_api_get_deprecation_errors(api);
+    BSON_APPEND_UTF8(to, "apiVersion",
+                     mongoc_server_api_version_to_string(mongoc_server_api_get_version(api)));
+    if (mongoc_optional_is_set(strict))
+        BSON_APPEND_BOOL(to, "apiStrict", mongoc_optional_value(strict));
+    if (mongoc_optional_is_set(errors))
+        BSON_APPEND_BOOL(to, "apiDeprecationErrors", mongoc_optional_value(errors));
+}
+
+static bool request_build_extra(const mouv__request_common_t *common, mouv__peer_t *peer,
+                                const mouv__exchange_t *exchange, bson_error_t *error) {
+    bson_t *extra = &peer->extra;
+    if (peer->has_extra)
+        bson_reinit(extra);
+    else
+        bson_init(extra);
+    peer->has_extra = true;
+    BSON_APPEND_UTF8(extra, "$db", exchange->database);
+    if (!request_append_session(peer, exchange, extra, error)) return false;
+    if (peer->hello.set_member || peer->hello.mongos)
+        request_append_cluster_time(common, exchange, extra);
+    request_append_read_preference(common, peer, exchange->read_prefs, extra);
+    request_append_api(common, extra);
+    return true;
+}
+
+/* The server's answer would be the same, after all of it had been sent. */
+static bool request_fits(const mouv__peer_t *peer, size_t size, bson_error_t *error) {
+    if (size <= (size_t)peer->hello.message_max_bytes) return true;
+    bson_set_error(error, MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_TOO_BIG,
+                   "the command has %zu bytes, the server takes %d at most", size,
+                   peer->hello.message_max_bytes);
+    return false;
+}
+
+static bool request_pack(const mouv__request_common_t *common, mouv__peer_t *peer,
+                         bson_error_t *error) {
+    mouv__free(peer->packed);
+    peer->packed = NULL;
+    bson_iter_t iter;
+    if (!peer->hello.compressor || !bson_iter_init(&iter, peer->message.content.command) ||
+        !bson_iter_next(&iter) || !mouv__compress_suits(bson_iter_key(&iter)))
+        return true;
+    peer->packed = mouv__compress_message(&peer->message, peer->hello.compressor,
+                                          common->zlib_level, &peer->size);
+    if (!peer->packed)
+        bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_NOT_ESTABLISHED,
+                       "there is no memory to compress the command");
+    return peer->packed != NULL;
+}
+
+bool mouv__request_build(mouv__request_common_t *common, mouv__peer_t *peer,
+                         const mouv__exchange_t *exchange, bson_error_t *error) {
+    if (!request_build_extra(common, peer, exchange, error)) return false;
+    if (++common->last_id < 0) common->last_id = 1;
+    mouv__message_content_t content = {
+        .request_id = common->last_id,
+        .flags = exchange->unacknowledged ? MOUV__MESSAGE_MORE_TO_COME : 0,
+        .command = exchange->command,
+        .fields = exchange->fields,
+        .extra = &peer->extra,
+    };
+    size_t size = mouv__message_init(&peer->message, &content);
+    return request_fits(peer, size, error) && request_pack(common, peer, error);
+}
+
+bson_t *mouv__request_document(const mouv__peer_t *peer) {
+    const mouv__message_content_t *content = &peer->message.content;
+    bson_t *document = bson_copy(content->command);
+    if (content->fields) bson_concat(document, content->fields);
+    bson_concat(document, content->extra);
+    return document;
+}
