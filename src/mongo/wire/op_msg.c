@@ -18,7 +18,6 @@
 #define MSG_BODY_BYTES 5
 #define REPLY_BODY_BYTES 20
 #define DOCUMENT_BYTES 5
-#define COMPRESSED_BODY_BYTES 9
 
 static int32_t op_msg_number_at(const uint8_t *bytes) {
     uint32_t number;
@@ -50,7 +49,7 @@ static int32_t op_msg_least_length(int32_t opcode) {
     case MOUV__WIRE_REPLY:
         return MOUV__WIRE_HEADER_BYTES + REPLY_BODY_BYTES + DOCUMENT_BYTES;
     case MOUV__WIRE_COMPRESSED:
-        return MOUV__WIRE_HEADER_BYTES + COMPRESSED_BODY_BYTES;
+        return MOUV__WIRE_HEADER_BYTES + MOUV__WIRE_COMPRESSED_BYTES;
     default:
         return 0;
     }
@@ -136,8 +135,8 @@ bool mouv__op_msg_check_compressed(const mouv__op_msg_header_t *header, const ui
     inside->header.opcode = op_msg_number_at(body);
     inside->header.length = MOUV__WIRE_HEADER_BYTES + size;
     inside->compressor = body[8];
-    inside->data = body + COMPRESSED_BODY_BYTES;
-    inside->size = (size_t)header->length - MOUV__WIRE_HEADER_BYTES - COMPRESSED_BODY_BYTES;
+    inside->data = body + MOUV__WIRE_COMPRESSED_BYTES;
+    inside->size = (size_t)header->length - MOUV__WIRE_HEADER_BYTES - MOUV__WIRE_COMPRESSED_BYTES;
     if (inside->header.opcode == MOUV__WIRE_COMPRESSED) {
         snprintf(why, why_size, "a message that is compressed twice");
         return false;

@@ -58,6 +58,9 @@ bool mouv__op_msg_check_flags(const uint8_t *body, char *why, size_t why_size);
 bool mouv__op_msg_check_body(int32_t opcode, const uint8_t *body, size_t size, char *why,
                              size_t why_size);
 
+/** Between the header of an OP_COMPRESSED and what is compressed. */
+#define MOUV__WIRE_COMPRESSED_BYTES 9
+
 /** What follows the header of an OP_COMPRESSED. */
 typedef struct mouv__op_msg_compressed {
     mouv__op_msg_header_t header; /**< of the message that is inside, once it is uncompressed */
