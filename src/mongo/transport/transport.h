@@ -20,6 +20,7 @@
 
 #include <mongoc/mongoc.h>
 
+#include <mouv/client.h>
 #include <mouv/error.h>
 
 #include "async/loop/runtime.h"

@@ -15,7 +15,7 @@ typedef struct mouv__hello {
     bool set_member;           /**< of a replica set */
     bool mongos;
     bool sessions;      /**< it has them */
-    uint8_t compressor; /**< that was agreed, by its number in the protocol; 0: none */
+    int compressor;     /**< that was agreed on, by its number in the protocol; -1: none */
     bool balanced;      /**< behind a load balancer: */
     bson_oid_t service_id;
 } mouv__hello_t;

@@ -10,14 +10,14 @@
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/wire/compress.h"
+#include "mongo/wire/op_compressed.h"
 
 void mouv__request_common_init(mouv__request_common_t *common,
                                const mouv__driver_pool_t *driver_pool) {
     common->server_api = driver_pool->client_options.server_api;
     common->direct = mongoc_uri_get_option_as_bool(driver_pool->uri, MONGOC_URI_DIRECTCONNECTION,
                                                    false);
-    common->zlib_level =
-        mongoc_uri_get_option_as_int32(driver_pool->uri, MONGOC_URI_ZLIBCOMPRESSIONLEVEL, -1);
+    common->zlib_level = mouv__compress_level(driver_pool->uri);
 }
 
 void mouv__request_common_clear(mouv__request_common_t *common) {
@@ -169,20 +169,31 @@ static bool request_fits(const mouv__peer_t *peer, size_t size, bson_error_t *er
     return false;
 }
 
-static bool request_pack(const mouv__request_common_t *common, mouv__peer_t *peer,
-                         bson_error_t *error) {
+static bool request_is_packed(const mouv__peer_t *peer) {
+    bson_iter_t iter;
+    return peer->hello.compressor >= 0 &&
+           bson_iter_init(&iter, peer->message.content.command) && bson_iter_next(&iter) &&
+           mouv__op_compressed_suits(bson_iter_key(&iter));
+}
+
+/* Where there is no memory for it, it goes out as it is. */
+static void request_pack(const mouv__request_common_t *common, mouv__peer_t *peer) {
+    size_t size = peer->message.size;
     mouv__free(peer->packed);
     peer->packed = NULL;
-    bson_iter_t iter;
-    if (!peer->hello.compressor || !bson_iter_init(&iter, peer->message.content.command) ||
-        !bson_iter_next(&iter) || !mouv__compress_suits(bson_iter_key(&iter)))
-        return true;
-    peer->packed = mouv__compress_message(&peer->message, peer->hello.compressor,
-                                          common->zlib_level, &peer->size);
-    if (!peer->packed)
-        bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_NOT_ESTABLISHED,
-                       "there is no memory to compress the command");
-    return peer->packed != NULL;
+    if (!request_is_packed(peer)) return;
+    uint8_t compressor = (uint8_t)peer->hello.compressor;
+    uint8_t *flat = mouv__alloc(size);
+    peer->packed = mouv__alloc(mouv__op_compressed_bound(compressor, size));
+    if (flat && peer->packed) {
+        mouv__message_copy(&peer->message, 0, flat);
+        peer->size =
+            mouv__op_compressed_put(compressor, common->zlib_level, flat, size, peer->packed);
+    }
+    mouv__free(flat);
+    if (flat && peer->packed && peer->size > 0) return;
+    mouv__free(peer->packed);
+    peer->packed = NULL;
 }
 
 bool mouv__request_build(mouv__request_common_t *common, mouv__peer_t *peer,
@@ -197,7 +208,9 @@ bool mouv__request_build(mouv__request_common_t *common, mouv__peer_t *peer,
         .extra = &peer->extra,
     };
     size_t size = mouv__message_init(&peer->message, &content);
-    return request_fits(peer, size, error) && request_pack(common, peer, error);
+    if (!request_fits(peer, size, error)) return false;
+    request_pack(common, peer);
+    return true;
 }
 
 bson_t *mouv__request_document(const mouv__peer_t *peer) {
