@@ -104,8 +104,9 @@ static int attempt_take_session(mouv__operation_t *op, mouv__connection_t *conne
     mouv__exchange_t *exchange = &op->attempt.exchange;
     exchange->session = mouv__attempt_pinned_session(op);
     if (!exchange->session)
-        exchange->session =
-            mouv__server_session_take(&connection->sessions, mouv__operation_now_ns(op));
+        exchange->session = mouv__server_session_take(
+            mouv__transport_sessions(op->operations->pool->transport, connection),
+            mouv__operation_now_ns(op));
     if (!exchange->session) return MOUV_ENOMEM;
     return op->parts.session ? mouv__session_apply_to(&op->parts, exchange->session,
                                                       op->checkout.server_id, op->retries > 0)

@@ -241,7 +241,7 @@ static void kill_done(mouv__exchange_t *exchange) {
         mouv__server_session_t *session = killing->sessions[i];
         mouv__connection_t *connection = session->connection;
         mouv__server_session_killed(session, answered, now_ns);
-        if (session->kills == 0) mouv__pool_serve(operations->pool, connection);
+        if (session->kills == 0 && connection) mouv__pool_serve(operations->pool, connection);
     }
     kill_free(killing);
     kill_plan_again(&operations->kills);

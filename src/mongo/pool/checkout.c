@@ -173,7 +173,10 @@ void mouv__checkout_queue(mouv__checkout_t *checkout) {
     if (pinned)
         mouv__queue_push(&pinned->pinned, checkout);
     else
-        mouv__queue_push(checkout->cleanup ? &pool->cleanup : &pool->ready, checkout);
+        mouv__queue_push(checkout->cleanup      ? &pool->cleanup
+                         : checkout->poll_waits ? &pool->polls
+                                                : &pool->ready,
+                         checkout);
     checkout->queued_ns = checkout_now_ns(checkout);
     checkout->wait_ns = MOUV__NEVER;
     if (checkout->one_limit)

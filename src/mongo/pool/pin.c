@@ -36,7 +36,7 @@ mouv__pin_t *mouv__pin_new_for_polls(mouv__pool_t *pool, mouv__server_session_t 
     if (!pin) return NULL;
     pin->polls = pool;
     pool->streams++;
-    session->connection->streams++;
+    if (session->connection) session->connection->streams++;
     return pin;
 }
 
@@ -61,7 +61,7 @@ void mouv__pin_free(mouv__pin_t *pin) {
         mouv__pin_t **link = &session->keepers;
         while (*link != pin) link = &(*link)->next;
         *link = pin->next;
-        if (pin->polls) session->connection->streams--;
+        if (pin->polls && session->connection) session->connection->streams--;
         mouv__server_session_give_back(session, mouv__client_now_ns(client));
     }
     mouv__client_let_go(client);

@@ -134,7 +134,8 @@ static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
     mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
     if (!server || !mouv__server_pool_ready(pool, server)) return false;
     const mouv__server_pool_t *of = mouv__server_pool_of(pool, checkout->server_id);
-    if (of->connecting >= MOUV__CONNECTING_MAX || of->connecting >= pool->ready.count) return true;
+    if (of->connecting >= MOUV__CONNECTING_MAX || of->connecting >= pool->ready.count + pool->polls.count)
+        return true;
     mouv__connection_t *connection = mouv__idle_find_other(pool, checkout);
     if (connection)
         mouv__idle_remove(pool, connection);
@@ -193,9 +194,9 @@ void mouv__pool_leave(mouv__pool_t *pool, mouv__connection_t *connection, uint32
 }
 
 /* Fails those who wait for a connection to this server and have had too many failures. */
-static void pool_charge_ready(mouv__pool_t *pool, uint32_t server_id, bool lasting,
-                              const mouv_error_t *error) {
-    MOUV__QUEUE_EACH(&pool->ready, checkout) {
+static void pool_charge(mouv__queue_t *queue, uint32_t server_id, bool lasting,
+                        const mouv_error_t *error) {
+    MOUV__QUEUE_EACH(queue, checkout) {
         if (checkout->server_id != server_id) continue;
         if (lasting || ++checkout->connects >= MOUV__CONNECTS_MAX) mouv__pool_fail(checkout, error);
     }
@@ -221,7 +222,8 @@ static void pool_on_connected(void *arg, const mouv_error_t *error) {
     pool_take_back(pool, connection);
     if (error && !mouv__establish_any(pool, server_id)) {
         bool lasting = error->code != MOUV_ENETWORK && error->code != MOUV_ESELECTION;
-        pool_charge_ready(pool, server_id, lasting, error);
+        pool_charge(&pool->ready, server_id, lasting, error);
+        pool_charge(&pool->polls, server_id, lasting, error);
         if (lasting) pool_fail_selecting(pool, error);
     }
     mouv__pool_pump(pool);
@@ -299,34 +301,54 @@ static bool pool_has_room(const mouv__pool_t *pool) {
     return !mouv__list_is_empty(&pool->idle) || pool->connection_count < pool->connection_max;
 }
 
+/* Servers that have no free connection now. */
+typedef struct blocked {
+    uint32_t ids[LOOK_AHEAD];
+    uint32_t count;
+} blocked_t;
+
+static bool pool_is_blocked(const blocked_t *blocked, uint32_t server_id) {
+    for (uint32_t i = 0; i < blocked->count; i++)
+        if (blocked->ids[i] == server_id) return true;
+    return false;
+}
+
+/* False: it waits, and so do those behind it that want the same server. */
+static bool pool_try(mouv__pool_t *pool, mouv__checkout_t *checkout, bool is_blocked) {
+    mouv__connection_t *connection = is_blocked ? NULL : mouv__idle_find(pool, checkout);
+    if (connection) {
+        pool_grant(pool, checkout, connection);
+        return true;
+    }
+    if (is_blocked || pool_grow(pool, checkout)) return false;
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
+    mouv__pool_fail(checkout, &error);
+    return true;
+}
+
 /*
  * First come, first served, but a checkout whose server has no free connection does not hold up
- * those for other servers.
+ * those for other servers, and one whose session is being killed nobody.
  */
-static void pool_pump_ready(mouv__pool_t *pool) {
-    uint32_t blocked[LOOK_AHEAD], count = 0;
-    MOUV__QUEUE_EACH(&pool->ready, checkout) {
+static void pool_pump_queue(mouv__pool_t *pool, mouv__queue_t *queue, blocked_t *blocked) {
+    MOUV__QUEUE_EACH(queue, checkout) {
+        if (checkout->poll_waits && pool->polling >= pool->polling_max) return;
+        if (checkout->session && !pool_may_go(checkout, true)) continue;
         if (!mouv__checkout_choose(checkout)) {
             mouv__checkout_select(checkout);
             continue;
         }
-        bool is_blocked = false;
-        for (uint32_t i = 0; i < count && !is_blocked; i++)
-            is_blocked = blocked[i] == checkout->server_id;
-        mouv__connection_t *connection = is_blocked ? NULL : mouv__idle_find(pool, checkout);
-        if (connection) {
-            pool_grant(pool, checkout, connection);
-            continue;
-        }
-        if (!is_blocked && !pool_grow(pool, checkout)) {
-            mouv_error_t error = {0};
-            mouv_error_set(&error, MOUV_ENOMEM, "no memory to connect");
-            mouv__pool_fail(checkout, &error);
-            continue;
-        }
-        blocked[count++] = checkout->server_id;
-        if (count == LOOK_AHEAD || !pool_has_room(pool)) return;
+        if (pool_try(pool, checkout, pool_is_blocked(blocked, checkout->server_id))) continue;
+        blocked->ids[blocked->count++] = checkout->server_id;
+        if (blocked->count == LOOK_AHEAD || !pool_has_room(pool)) return;
     }
+}
+
+static void pool_pump_ready(mouv__pool_t *pool) {
+    blocked_t blocked = {.count = 0};
+    pool_pump_queue(pool, &pool->ready, &blocked);
+    if (blocked.count < LOOK_AHEAD) pool_pump_queue(pool, &pool->polls, &blocked);
 }
 
 static void pool_pump_cleanup(mouv__pool_t *pool) {
@@ -343,7 +365,7 @@ void mouv__pool_pump(mouv__pool_t *pool) {
     if (pool->state == MOUV__POOL_READY) {
         if (pool->cleanup.count > 0) pool_pump_cleanup(pool);
         if (pool->reconnecting) pool_pump_reconnecting(pool);
-        if (pool->ready.count > 0) pool_pump_ready(pool);
+        if (pool->ready.count > 0 || pool->polls.count > 0) pool_pump_ready(pool);
         if (pool->streams > 0) pool_pump_polls(pool);
     }
     if (pool->selecting.count > 0) pool_pump_selector(pool);
@@ -352,7 +374,7 @@ void mouv__pool_pump(mouv__pool_t *pool) {
 /* --- entering --------------------------------------------------------------------------------- */
 
 static bool pool_is_over_limit(const mouv__pool_t *pool) {
-    return pool->selecting.count + pool->ready.count >= pool->queue_limit;
+    return pool->selecting.count + pool->ready.count + pool->polls.count >= pool->queue_limit;
 }
 
 static void pool_let_in(mouv__pool_t *pool, mouv__checkout_t *checkout) {
@@ -410,6 +432,17 @@ void mouv__pool_look_again(mouv__pool_t *pool) {
     mouv__client_let_go(pool->client);
 }
 
+/* The server has closed it while it was idle. */
+static void pool_on_lost(mouv__transport_t *transport, mouv__connection_t *connection,
+                         uint32_t server_id) {
+    mouv__pool_t *pool = connection->owner;
+    (void)transport;
+    if (pool) /* not a control connection's */
+        mouv__server_pool_drop_link(pool, connection, server_id, MOUV_CONNECTION_CLOSED_ERROR);
+    else
+        mouv__connection_drop_link(connection, server_id);
+}
+
 static void pool_on_change(mouv__pool_t *pool, bool again) {
     if (again)
         mouv__pool_look_again(pool);
@@ -428,6 +461,7 @@ static void pool_fail_queues(mouv__pool_t *pool, bool cleanup, const mouv_error_
     mouv__client_hold(pool->client);
     pool_fail_queue(&pool->selecting, cleanup, error);
     pool_fail_queue(&pool->ready, cleanup, error);
+    pool_fail_queue(&pool->polls, cleanup, error);
     pool_fail_queue(&pool->cleanup, cleanup, error);
     for (uint32_t i = 0; i < pool->connection_count; i++)
         pool_fail_queue(&pool->connections[i]->pinned, cleanup, error);
@@ -447,7 +481,8 @@ void mouv__pool_fail_cleanup(mouv__pool_t *pool) {
 /* --- figures ---------------------------------------------------------------------------------- */
 
 uint32_t mouv__pool_count_waiting(const mouv__pool_t *pool) {
-    uint32_t count = pool->selecting.count + pool->ready.count + pool->cleanup.count;
+    uint32_t count = pool->selecting.count + pool->ready.count + pool->polls.count +
+                     pool->cleanup.count;
     for (uint32_t i = 0; i < pool->connection_count; i++)
         count += pool->connections[i]->pinned.count;
     return count;
@@ -468,6 +503,7 @@ int mouv__pool_init(mouv__pool_t *pool, mouv_client_t *client, mouv__transport_t
     uint32_t spared = (transport->connection_max + 3) / 4;
     pool->client = client;
     pool->transport = transport;
+    transport->lost = pool_on_lost;
     pool->connection_max = transport->connection_max;
     pool->polling_max = pool->connection_max > 1 ? pool->connection_max - spared : 1;
     pool->selection_timeout_ms = options->selection_timeout_ms;
@@ -503,6 +539,7 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
                                  .unreachable = !pool_any_server(pool)};
     mouv__breakers_close(&pool->breakers);
     mouv__measure_close(pool);
+    mouv__pin_forget_all(&transport->sessions);
     transport->ops->abandon_jobs(transport);
     for (uint32_t i = 0; i < pool->connection_count; i++) {
         mouv__connection_t *connection = pool->connections[i];

@@ -88,6 +88,7 @@ struct mouv__pool {
     mouv__listener_t *listener;   /**< borrowed: why servers cannot be reached */
     uint8_t state;                /**< mouv__pool_state_t: libmongoc's part of it */
     mouv__queue_t selecting, ready, cleanup;
+    mouv__queue_t polls; /**< those of `ready` that will wait on the server: behind the others */
     mouv__connection_t **connections;
     uint32_t connection_count, connection_max;
     mouv__list_t idle;             /**< connections; the one used last is first */

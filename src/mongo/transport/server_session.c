@@ -105,7 +105,7 @@ mouv__server_session_t *mouv__server_session_take(mouv__session_store_t *store, 
  */
 static void server_session_put(mouv__server_session_t *session) {
     mouv__session_store_t *store = session->store;
-    bool doomed = session->unanswered && !session->dropped;
+    bool doomed = session->unanswered && !session->dropped && !store->renews;
     if (session->kills > 0) {
         server_session_move(session, MOUV__SERVER_SESSION_PARKED);
     } else if (doomed) {

@@ -54,6 +54,7 @@ struct mouv__session_store {
     mouv__server_session_t *all;
     mouv__server_session_t *free;   /**< the one given back last is first */
     mouv__server_session_t *doomed; /**< likewise */
+    bool renews; /**< one that is no longer good is never seen again, so none is doomed */
 };
 
 void mouv__session_store_init(mouv__session_store_t *store, mouv__connection_t *connection);

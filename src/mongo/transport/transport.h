@@ -151,6 +151,8 @@ struct mouv__transport {
     int32_t connect_timeout_ms;
     int32_t socket_timeout_ms;
     bool cuts;            /**< a cut ends a call at once; else only its `limit_ms` does */
+    bool shares_sessions; /**< a server session can go out on any connection: those are here, */
+    mouv__session_store_t sessions; /**< and not with each connection */
     int64_t cut_price_ns; /**< what a new connection costs, in time of a processor */
     /** Set by who uses it: a server has closed a connection that was idle. */
     void (*lost)(mouv__transport_t *transport, mouv__connection_t *connection, uint32_t server_id);
@@ -159,6 +161,12 @@ struct mouv__transport {
         bool busy;
     } controls[MOUV__CONTROLS];
 };
+
+/** The server sessions that can be used on this connection. */
+static inline mouv__session_store_t *mouv__transport_sessions(mouv__transport_t *transport,
+                                                              mouv__connection_t *connection) {
+    return transport->shares_sessions ? &transport->sessions : &connection->sessions;
+}
 
 /** Before it is sent: it has been nowhere yet, and brought nothing back. */
 static inline void mouv__exchange_init(mouv__exchange_t *exchange) {

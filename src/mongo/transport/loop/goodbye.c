@@ -44,10 +44,6 @@ void mouv__goodbye_free(mouv__goodbye_t *goodbye) {
 
 /* --- connections ------------------------------------------------------------------------------ */
 
-static void goodbye_forget_session(mouv__server_session_t *session) {
-    (void)session; /* it has been in endSessions, or the server forgets it by itself */
-}
-
 void mouv__goodbye_free_connection(mouv__loop_t *loop, mouv__loop_connection_t *connection) {
     connection->connection.dropped = NULL;
     while (connection->peers) {
@@ -56,7 +52,6 @@ void mouv__goodbye_free_connection(mouv__loop_t *loop, mouv__loop_connection_t *
         mouv__patience_end(&loop->patience, peer);
         mouv__peer_close(peer, false);
     }
-    mouv__session_store_clear(&connection->connection.sessions, goodbye_forget_session);
     mouv__connection_clear(&connection->connection);
     mouv__free(connection);
 }
@@ -109,8 +104,8 @@ static void goodbye_close_all(mouv__goodbye_t *goodbye) {
 
 /* --- endSessions ------------------------------------------------------------------------------ */
 
-static uint32_t goodbye_append_sessions(const mouv__session_store_t *store, uint32_t count,
-                                        bson_t *to) {
+static uint32_t goodbye_append_sessions(const mouv__session_store_t *store, bson_t *to) {
+    uint32_t count = 0;
     for (const mouv__server_session_t *session = store->all; session && count < SESSIONS_MAX;
          session = session->next) {
         char buffer[16];
@@ -150,13 +145,11 @@ static void goodbye_on_sessions_ended(mouv__exchange_t *exchange) {
 static bool goodbye_end_sessions(mouv__goodbye_t *goodbye) {
     mouv__peer_t *peer = goodbye_find_peer(goodbye);
     mouv__exchange_t *exchange = &goodbye->exchange;
-    uint32_t count = 0;
     bson_t sessions;
     if (!peer) return false;
     goodbye->command = bson_new();
     mouv__append_array_begin(goodbye->command, "endSessions", &sessions);
-    for (uint32_t i = 0; i < goodbye->count; i++)
-        count = goodbye_append_sessions(&goodbye->connections[i]->sessions, count, &sessions);
+    uint32_t count = goodbye_append_sessions(&goodbye->loop->transport.sessions, &sessions);
     bson_append_array_end(goodbye->command, &sessions);
     if (count == 0) return false;
     *exchange = (mouv__exchange_t){.server_id = peer->server_id,

@@ -242,6 +242,10 @@ static void loop_close(mouv__transport_t *transport, const mouv__transport_end_t
     mouv__goodbye(mouv__loop_of(transport), end, ended, arg);
 }
 
+static void loop_forget_session(mouv__server_session_t *session) {
+    (void)session; /* it has been in endSessions, or the server forgets it by itself */
+}
+
 static void loop_free(mouv__transport_t *transport) {
     mouv__loop_t *self = mouv__loop_of(transport);
     if (self->peers.count > 0) { /* libuv holds on to handles for a moment */
@@ -251,6 +255,7 @@ static void loop_free(mouv__transport_t *transport) {
     if (self->executor) self->executor->close(self->executor);
     mouv__goodbye_free(self->goodbye);
     mouv__request_common_clear(&self->common);
+    mouv__session_store_clear(&transport->sessions, loop_forget_session);
     if (self->driver_pool) mouv__driver_pool_unref(self->driver_pool); /* it was never closed */
     mouv__free(self);
 }
@@ -270,12 +275,6 @@ static const mouv__transport_ops_t loop_ops = {
     .free = loop_free,
 };
 
-static void loop_on_lost(mouv__transport_t *transport, mouv__connection_t *connection,
-                         uint32_t server_id) {
-    (void)transport;
-    mouv__connection_drop_link(connection, server_id);
-}
-
 mouv__transport_t *mouv__loop_new(mouv_client_t *client, mouv__driver_pool_t *driver_pool,
                                   mouv__topology_t *topology, uint32_t capacity) {
     mouv__loop_t *self = mouv__alloc(sizeof(*self));
@@ -291,7 +290,8 @@ mouv__transport_t *mouv__loop_new(mouv_client_t *client, mouv__driver_pool_t *dr
         .socket_timeout_ms = driver_pool->socket_timeout_ms,
         .cuts = true,
         .cut_price_ns = mongoc_uri_get_tls(driver_pool->uri) ? TLS_CUT_PRICE_NS : CUT_PRICE_NS,
-        .lost = loop_on_lost,
+        .shares_sessions = true,
+        .sessions = {.renews = true},
     };
     self->topology = topology;
     if (!self->goodbye || !self->executor) {
