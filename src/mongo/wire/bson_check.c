@@ -349,6 +349,7 @@ static result_t bson_check_window(walk_t *walk, const uint8_t *data, size_t size
 /* --- Numbers that do not come in one ---------------------------------------------------------- */
 
 static void bson_check_keep(mouv__bson_checker_t *checker, const uint8_t *data, size_t size) {
+    if (size == 0) return; /* `data` may be NULL then */
     memcpy(checker->token + checker->kept, data, size);
     checker->kept += (uint8_t)size;
 }
