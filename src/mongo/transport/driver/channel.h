@@ -11,12 +11,20 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <mongoc/mongoc.h>
+
+#include "mongo/transport/driver/stream_base.h"
+
 typedef struct mouv__channel mouv__channel_t;
 
 enum {
     MOUV__CHANNEL_AGAIN = -1, /**< not now: when the socket is ready */
     MOUV__CHANNEL_FAILED = -2 /**< `errno` says why; it is of no more use */
 };
+
+/** The worker that has set the connection up: takes both streams, `tls` (NULL: none) being above
+ *  `base`, which lets go of all that workers have. NULL: ENOMEM, both are unchanged. */
+mouv__channel_t *mouv__channel_new(mouv__stream_base_t *base, mongoc_stream_t *tls);
 
 /** The socket, to be watched; it stays the channel's. */
 int mouv__channel_fd(const mouv__channel_t *channel);

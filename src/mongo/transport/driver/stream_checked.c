@@ -287,3 +287,17 @@ mongoc_stream_t *mouv__stream_checked_new(mongoc_stream_t *inner, mouv__socket_t
     self->size = BUFFER_BYTES;
     return &self->stream;
 }
+
+bool mouv__stream_checked_has_more(const mongoc_stream_t *stream) {
+    const checked_t *self = (const checked_t *)stream;
+    return self->have > self->at;
+}
+
+mongoc_stream_t *mouv__stream_checked_release(mongoc_stream_t *stream) {
+    checked_t *self = (checked_t *)stream;
+    mongoc_stream_t *inner = self->inner;
+    if (self->bad || self->left > 0 || mouv__stream_checked_has_more(stream)) return NULL;
+    mouv__free(self->buffer);
+    mouv__free(self);
+    return inner;
+}

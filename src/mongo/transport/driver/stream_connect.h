@@ -5,6 +5,8 @@
  *
  *   libmongoc -> checked stream -> (libmongoc's TLS stream) -> socket stream -> interruptible
  *
+ * One that is to be handed over (factory.h) has a base stream (stream_base.h) above that of the socket.
+ *
  * Where libmongoc does not take them (2.x), or a connection needs what only libmongoc's own streams
  * can do (see mouv__stream_connect_suits()), nothing here is used. Decision 0011.
  */
@@ -17,14 +19,23 @@
 
 #include "mongo/base/types.h"
 #include "mongo/transport/driver/interruptible.h"
+#include "mongo/transport/driver/stream_base.h"
 
 /** Whether connections of this URI can be mouv's own. */
 bool mouv__stream_connect_suits(const mongoc_uri_t *uri);
+
+/** What is below the checked stream of a connection that is to be handed over. */
+typedef struct mouv__stream_parts {
+    mouv__stream_base_t *base;
+    mongoc_stream_t *tls; /**< above it; NULL: none */
+} mouv__stream_parts_t;
 
 /** What a client's connections are made of. */
 typedef struct mouv__stream_source {
     mouv__interruptible_t *interruptible; /**< each connection takes a share */
     mouv__driver_pool_t *driver_pool;     /**< borrowed */
+    mouv__stream_parts_t
+        *parts; /**< gets those of the next one, to be handed over; NULL: none is */
 } mouv__stream_source_t;
 
 /** A mongoc_stream_initiator_t: looks up, connects, does the TLS handshake. */

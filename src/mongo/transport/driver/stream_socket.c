@@ -262,3 +262,12 @@ mongoc_stream_t *mouv__stream_socket_new(mouv__interruptible_t *interruptible, i
     *socket = &self->socket;
     return &self->stream;
 }
+
+int mouv__stream_socket_release(mongoc_stream_t *stream) {
+    mouv__socket_t *socket = &((stream_t *)stream)->socket;
+    int fd = socket->fd;
+    mouv__interruptible_leave(socket);
+    socket->fd = -1;
+    stream_socket_socket_destroy(stream);
+    return fd;
+}

@@ -13,4 +13,7 @@
 mongoc_stream_t *mouv__stream_socket_new(mouv__interruptible_t *interruptible, int fd,
                                          mouv__socket_t **socket);
 
+/** Of a connection that is set up: the descriptor is the caller's, the stream is freed. */
+int mouv__stream_socket_release(mongoc_stream_t *stream);
+
 #endif
