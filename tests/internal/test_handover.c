@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "context/alloc.h"
 #include "support/handover.h"
 #include "support/mock_server.h"
 #include "support/support.h"
@@ -98,6 +99,30 @@ static void a_second_factory_gets_along_with_what_the_first_has_left(void **stat
     channel_ping(other.channel);
     handover_end(&one, false);
     handover_end(&other, false);
+    place_close(&place);
+}
+
+/* Each allocation fails once, of libmongoc's threads as well. */
+static void without_memory_there_is_an_error_and_nothing_else(void **state) {
+    (void)state;
+    place_t place;
+    int64_t n = 1;
+    int failures = 0;
+    open_primary(&place, "");
+    for (bool reached = true; reached; n++) {
+        mouv__handover_t made = {0};
+        bson_error_t why = {0};
+        __atomic_store_n(&mouv__alloc_fail_at, n, __ATOMIC_RELAXED);
+        bool ok = mouv__factory_connect(place.factory, place.server_id, place.host, &made, &why);
+        reached = __atomic_exchange_n(&mouv__alloc_fail_at, -1, __ATOMIC_RELAXED) == 0;
+        assert_int_equal(made.channel != NULL, ok);
+        assert_int_equal(made.hello != NULL, ok);
+        if (ok) channel_ping(made.channel);
+        if (!ok) assert_non_null(strstr(why.message, "memory"));
+        failures += !ok;
+        handover_end(&made, false);
+    }
+    assert_true(failures > 3);
     place_close(&place);
 }
 
@@ -478,6 +503,7 @@ int main(void) {
         cmocka_unit_test(the_server_sees_a_connection_of_libmongocs),
         cmocka_unit_test(one_factory_makes_fifty_that_live_side_by_side),
         cmocka_unit_test(a_second_factory_gets_along_with_what_the_first_has_left),
+        cmocka_unit_test(without_memory_there_is_an_error_and_nothing_else),
 #ifdef MOUV_HAVE_ZLIB
         cmocka_unit_test(compression_is_agreed_on_and_works_both_ways),
 #endif
