@@ -147,8 +147,3 @@ void mouv__factory_free(mouv__factory_t *factory) {
     mouv__driver_pool_unref(factory->driver_pool);
     mouv__free(factory);
 }
-
-const char *mouv__factory_obstacle(const mongoc_uri_t *uri) {
-    (void)uri;
-    return NULL;
-}

@@ -5,10 +5,11 @@
  *
  *   libmongoc -> checked stream -> (libmongoc's TLS stream) -> socket stream -> interruptible
  *
- * One that is to be handed over (factory.h) has a base stream (stream_base.h) above that of the socket.
+ * One that is to be handed over (factory.h) has a base stream (stream_base.h) above the socket's.
  *
- * Where libmongoc does not take them (2.x), or a connection needs what only libmongoc's own streams
- * can do (see mouv__stream_connect_suits()), nothing here is used. Decision 0011.
+ * Where libmongoc's pooled clients do not take them (2.x) factories alone use this; where a
+ * connection needs what only libmongoc's own streams can do (see mouv__stream_connect_suits()),
+ * nobody does. Decision 0011.
  */
 #ifndef MOUV_MONGO_TRANSPORT_DRIVER_STREAM_CONNECT_H
 #define MOUV_MONGO_TRANSPORT_DRIVER_STREAM_CONNECT_H
