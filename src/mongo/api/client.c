@@ -17,7 +17,7 @@
 #include "mongo/pool/establish.h"
 #include "mongo/pool/measure.h"
 #include "mongo/topology/events.h"
-#include "mongo/transport/driver/factory.h"
+#include "mongo/transport/driver/stream_connect.h"
 #include "mongo/transport/loop/loop.h"
 #include "mongo/transport/threads/threads.h"
 
@@ -187,9 +187,11 @@ static mouv_executor_t client_executor(mouv_executor_t executor, const mongoc_ur
         executor = MOUV_EXECUTOR_THREADS + i % 3;
         if (i == 3)
             mouv__log(MOUV_LOG_WARNING,
-                      "MOUV_EXECUTOR is '%s', none of threads, uvpool and loop: threads it is", name);
+                      "MOUV_EXECUTOR is '%s', none of threads, uvpool and loop: threads it is",
+                      name);
     }
-    const char *obstacle = executor == MOUV_EXECUTOR_LOOP ? mouv__factory_obstacle(uri) : NULL;
+    const char *obstacle =
+        executor == MOUV_EXECUTOR_LOOP ? mouv__stream_connect_obstacle(uri) : NULL;
     if (obstacle)
         mouv__log(MOUV_LOG_WARNING, "the executor is threads: %s is not possible with loop",
                   obstacle);
@@ -254,9 +256,9 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
 
 static int client_check_opts(const mouv_client_opts_t *opts, mouv_error_t *error) {
     const char *bad = (unsigned)opts->executor > MOUV_EXECUTOR_LOOP ? "executor"
-                      : opts->queue_wait_ms < 0                       ? "queue_wait_ms"
-                      : opts->close_wait_ms < 0                       ? "close_wait_ms"
-                                                                      : NULL;
+                      : opts->queue_wait_ms < 0                     ? "queue_wait_ms"
+                      : opts->close_wait_ms < 0                     ? "close_wait_ms"
+                                                                    : NULL;
     if (!bad) return 0;
     return mouv__raise(error, MOUV_EINVAL, "mouv_client_new: '%s' is out of range", bad);
 }

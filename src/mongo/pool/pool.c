@@ -134,7 +134,8 @@ static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
     mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
     if (!server || !mouv__server_pool_ready(pool, server)) return false;
     const mouv__server_pool_t *of = mouv__server_pool_of(pool, checkout->server_id);
-    if (of->connecting >= MOUV__CONNECTING_MAX || of->connecting >= pool->ready.count + pool->polls.count)
+    if (of->connecting >= MOUV__CONNECTING_MAX ||
+        of->connecting >= pool->ready.count + pool->polls.count)
         return true;
     mouv__connection_t *connection = mouv__idle_find_other(pool, checkout);
     if (connection)
@@ -481,8 +482,8 @@ void mouv__pool_fail_cleanup(mouv__pool_t *pool) {
 /* --- figures ---------------------------------------------------------------------------------- */
 
 uint32_t mouv__pool_count_waiting(const mouv__pool_t *pool) {
-    uint32_t count = pool->selecting.count + pool->ready.count + pool->polls.count +
-                     pool->cleanup.count;
+    uint32_t count =
+        pool->selecting.count + pool->ready.count + pool->polls.count + pool->cleanup.count;
     for (uint32_t i = 0; i < pool->connection_count; i++)
         count += pool->connections[i]->pinned.count;
     return count;

@@ -61,8 +61,8 @@ struct mouv__connection {
     void *owner;                    /**< the pool */
     /** The transport's, or NULL: there is no link to this server any more. */
     void (*dropped)(mouv__connection_t *connection, uint32_t server_id);
-    uint32_t streams;               /**< change streams whose getMores only it can run */
-    int64_t granted_ns;             /**< in use: since when */
+    uint32_t streams;   /**< change streams whose getMores only it can run */
+    int64_t granted_ns; /**< in use: since when */
 };
 
 /** A new one, with no links. */

@@ -78,11 +78,11 @@ struct mouv__exchange {
         mouv__driver_pool_t *driver_pool; /**< a share */
     } threads;
     struct {
-        mouv__peer_t *peer;   /**< whose socket it is on; NULL: it waits for one, or is over */
-        mouv__ready_t ready;  /**< what is told on the next tick */
-        int64_t sent_ns;      /**< when it was sent */
-        int32_t request_id;   /**< of its message */
-        bool again;           /**< it has been sent before, on a connection that was lost */
+        mouv__peer_t *peer;  /**< whose socket it is on; NULL: it waits for one, or is over */
+        mouv__ready_t ready; /**< what is told on the next tick */
+        int64_t sent_ns;     /**< when it was sent */
+        int32_t request_id;  /**< of its message */
+        bool again;          /**< it has been sent before, on a connection that was lost */
         mouv__connecting_t *connecting; /**< the set-up that it waits for */
     } loop;
 };
@@ -153,7 +153,7 @@ struct mouv__transport {
     bool cuts;            /**< a cut ends a call at once; else only its `limit_ms` does */
     bool shares_sessions; /**< a server session can go out on any connection: those are here, */
     mouv__session_store_t sessions; /**< and not with each connection */
-    int64_t cut_price_ns; /**< what a new connection costs, in time of a processor */
+    int64_t cut_price_ns;           /**< what a new connection costs, in time of a processor */
     /** Set by who uses it: a server has closed a connection that was idle. */
     void (*lost)(mouv__transport_t *transport, mouv__connection_t *connection, uint32_t server_id);
     struct {

@@ -24,9 +24,6 @@ typedef struct mouv__handover {
     bson_t *hello;            /**< the server's answer to hello; the caller's */
 } mouv__handover_t;
 
-/** Any thread: what of this URI only libmongoc's own connections can do, or NULL. */
-const char *mouv__factory_obstacle(const mongoc_uri_t *uri);
-
 /** Any thread. NULL: ENOMEM. Has a share of `driver_pool`. */
 mouv__factory_t *mouv__factory_new(mouv__driver_pool_t *driver_pool);
 

@@ -28,18 +28,23 @@
 #define KEEP_INTERVAL_S 10
 #define KEEP_COUNT 9
 
+const char *mouv__stream_connect_obstacle(const mongoc_uri_t *uri) {
+    /* libmongoc keeps what the first two ask for to itself, Kerberos asks its own socket for a name
+     */
+    static const char *const options[] = {MONGOC_URI_TLSDISABLECERTIFICATEREVOCATIONCHECK,
+                                          MONGOC_URI_TLSDISABLEOCSPENDPOINTCHECK};
+    const char *mechanism = mongoc_uri_get_auth_mechanism(uri);
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (mongoc_uri_get_option_as_bool(uri, options[i], false)) return options[i];
+    return mechanism && strcmp(mechanism, "GSSAPI") == 0 ? "GSSAPI" : NULL;
+}
+
 bool mouv__stream_connect_suits(const mongoc_uri_t *uri) {
 #if MONGOC_CHECK_VERSION(2, 0, 0)
     (void)uri; /* pooled clients refuse an initiator */
     return false;
 #else
-    const char *mechanism = mongoc_uri_get_auth_mechanism(uri);
-    /* libmongoc keeps what these two ask for to itself, and Kerberos asks its own socket for a name
-     */
-    return !mongoc_uri_get_option_as_bool(uri, MONGOC_URI_TLSDISABLECERTIFICATEREVOCATIONCHECK,
-                                          false) &&
-           !mongoc_uri_get_option_as_bool(uri, MONGOC_URI_TLSDISABLEOCSPENDPOINTCHECK, false) &&
-           !(mechanism && strcmp(mechanism, "GSSAPI") == 0);
+    return mouv__stream_connect_obstacle(uri) == NULL;
 #endif
 }
 

@@ -25,6 +25,9 @@
 /** Whether connections of this URI can be mouv's own. */
 bool mouv__stream_connect_suits(const mongoc_uri_t *uri);
 
+/** What of this URI only libmongoc's own connections can do, whatever its release; or NULL. */
+const char *mouv__stream_connect_obstacle(const mongoc_uri_t *uri);
+
 /** What is below the checked stream of a connection that is to be handed over. */
 typedef struct mouv__stream_parts {
     mouv__stream_base_t *base;

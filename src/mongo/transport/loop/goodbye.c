@@ -205,7 +205,8 @@ void mouv__goodbye_abandon(mouv__loop_t *loop) {
     if (!goodbye->ended) return;
     goodbye->ended = NULL;
     if (!goodbye->ending) return;
-    if (goodbye->exchange.loop.peer) mouv__patience_end(&loop->patience, goodbye->exchange.loop.peer);
+    if (goodbye->exchange.loop.peer)
+        mouv__patience_end(&loop->patience, goodbye->exchange.loop.peer);
     goodbye_close_all(goodbye);
     mouv__background_abandon_all(&loop->background);
 }

@@ -14,9 +14,9 @@ typedef struct mouv__hello {
     int64_t connection_id;     /**< the server's number of it; -1: not told */
     bool set_member;           /**< of a replica set */
     bool mongos;
-    bool sessions;      /**< it has them */
-    int compressor;     /**< that was agreed on, by its number in the protocol; -1: none */
-    bool balanced;      /**< behind a load balancer: */
+    bool sessions;  /**< it has them */
+    int compressor; /**< that was agreed on, by its number in the protocol; -1: none */
+    bool balanced;  /**< behind a load balancer: */
     bson_oid_t service_id;
 } mouv__hello_t;
 

@@ -74,9 +74,12 @@ static mouv__incoming_state_t incoming_look(mouv__incoming_t *incoming, size_t c
     if (incoming->packed) return whole ? MOUV__INCOMING_PACKED : MOUV__INCOMING_MORE;
     switch (mouv__bson_checker_feed(incoming->checker, incoming->to + incoming->have - count, count,
                                     incoming->why, sizeof(incoming->why))) {
-    case MOUV__BSON_VALID: return MOUV__INCOMING_WHOLE;
-    case MOUV__BSON_GOES_ON: return MOUV__INCOMING_MORE;
-    default: return MOUV__INCOMING_BAD;
+    case MOUV__BSON_VALID:
+        return MOUV__INCOMING_WHOLE;
+    case MOUV__BSON_GOES_ON:
+        return MOUV__INCOMING_MORE;
+    default:
+        return MOUV__INCOMING_BAD;
     }
 }
 
@@ -139,7 +142,6 @@ mouv__incoming_state_t mouv__incoming_take(mouv__incoming_t *incoming, const uin
         return incoming_adopt(incoming, MOUV__WIRE_MSG, bytes + MOUV__WIRE_HEADER_BYTES,
                               count - MOUV__WIRE_HEADER_BYTES);
     mouv__incoming_state_t state = incoming_reserve(incoming);
-    return state == MOUV__INCOMING_MORE
-               ? incoming_take_rest(incoming, bytes + taken, count - taken)
-               : state;
+    return state == MOUV__INCOMING_MORE ? incoming_take_rest(incoming, bytes + taken, count - taken)
+                                        : state;
 }

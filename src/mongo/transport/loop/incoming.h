@@ -14,7 +14,6 @@
 #include <bson/bson.h>
 
 #include "mongo/wire/bson_check.h"
-#include "mongo/wire/bson_check.h"
 #include "mongo/wire/op_msg.h"
 
 typedef enum mouv__incoming_state {

@@ -132,10 +132,10 @@ static bool job_open_factory(mouv__loop_factory_t *factory, mouv__background_t *
 static void job_connect_run(mouv__job_t *job) {
     mouv__connecting_t *connecting = (mouv__connecting_t *)job;
     mouv__background_t *background = &connecting->background;
-    background->ok = job_open_factory(connecting->factory, background) &&
-                     mouv__factory_connect(connecting->factory->factory, connecting->server_id,
-                                           connecting->host, &connecting->handover,
-                                           &background->error);
+    background->ok =
+        job_open_factory(connecting->factory, background) &&
+        mouv__factory_connect(connecting->factory->factory, connecting->server_id, connecting->host,
+                              &connecting->handover, &background->error);
 }
 
 static mouv__peer_t *job_make_peer(mouv__connecting_t *connecting) {
@@ -224,7 +224,8 @@ static void job_tell_run(mouv__job_t *job) {
 }
 
 static void job_tell_back(mouv__background_t *background) {
-    job_give_factory_back(mouv__loop_of(background->transport), &((telling_t *)background)->factory);
+    job_give_factory_back(mouv__loop_of(background->transport),
+                          &((telling_t *)background)->factory);
 }
 
 static void job_tell_free(mouv__background_t *background, bool lost) {

@@ -280,8 +280,8 @@ mouv__transport_t *mouv__loop_new(mouv_client_t *client, mouv__driver_pool_t *dr
     mouv__loop_t *self = mouv__alloc(sizeof(*self));
     if (!self) return NULL;
     self->goodbye = mouv__goodbye_new();
-    self->executor = mouv__worker_threads_new(mouv__runtime_mailbox(mouv__client_runtime(client)),
-                                              WORKERS_MAX);
+    self->executor =
+        mouv__worker_threads_new(mouv__runtime_mailbox(mouv__client_runtime(client)), WORKERS_MAX);
     self->transport = (mouv__transport_t){
         .ops = &loop_ops,
         .client = client,

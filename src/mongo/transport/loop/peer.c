@@ -122,11 +122,20 @@ static void peer_go_on_sending(mouv__peer_t *peer) {
 /* What has become of the answer: true if more of it is to be read. */
 static bool peer_judge(mouv__peer_t *peer, mouv__incoming_state_t state) {
     switch (state) {
-    case MOUV__INCOMING_MORE: return true;
-    case MOUV__INCOMING_WHOLE: peer->peers->arrived(peer); break;
-    case MOUV__INCOMING_PACKED: peer->peers->packed(peer); break;
-    case MOUV__INCOMING_BAD: mouv__peer_refuse(peer, peer->incoming.why); break;
-    case MOUV__INCOMING_NO_MEMORY: mouv__peer_refuse(peer, "there is no memory for it"); break;
+    case MOUV__INCOMING_MORE:
+        return true;
+    case MOUV__INCOMING_WHOLE:
+        peer->peers->arrived(peer);
+        break;
+    case MOUV__INCOMING_PACKED:
+        peer->peers->packed(peer);
+        break;
+    case MOUV__INCOMING_BAD:
+        mouv__peer_refuse(peer, peer->incoming.why);
+        break;
+    case MOUV__INCOMING_NO_MEMORY:
+        mouv__peer_refuse(peer, "there is no memory for it");
+        break;
     }
     return false;
 }

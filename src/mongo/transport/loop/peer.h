@@ -28,8 +28,8 @@
 typedef struct mouv__peers {
     mouv_client_t *client; /**< for its runtime */
     uv_loop_t *uv;
-    uint32_t count;     /**< whose handles are not closed yet */
-    uint8_t *buffer;    /**< into which answers are read whose length is not known */
+    uint32_t count;      /**< whose handles are not closed yet */
+    uint8_t *buffer;     /**< into which answers are read whose length is not known */
     mouv__list_t hungry; /**< those that have more to read */
     size_t left;         /**< what this turn may read still */
     uint64_t turn;       /**< when that was full, by uv_now() */
@@ -56,7 +56,7 @@ struct mouv__peer {
     uint32_t server_id;
     char host[264];
     mouv__hello_t hello;
-    mouv__channel_t *channel; /**< NULL: closed */
+    mouv__channel_t *channel;   /**< NULL: closed */
     mouv__exchange_t *exchange; /**< under way; whoever sends sets it */
     bool leaves;                /**< it is to be closed when that is over */
     bool writes;                /**< waits until the socket takes more */

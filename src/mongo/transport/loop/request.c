@@ -15,8 +15,8 @@
 void mouv__request_common_init(mouv__request_common_t *common,
                                const mouv__driver_pool_t *driver_pool) {
     common->server_api = driver_pool->client_options.server_api;
-    common->direct = mongoc_uri_get_option_as_bool(driver_pool->uri, MONGOC_URI_DIRECTCONNECTION,
-                                                   false);
+    common->direct =
+        mongoc_uri_get_option_as_bool(driver_pool->uri, MONGOC_URI_DIRECTCONNECTION, false);
     common->zlib_level = mouv__compress_level(driver_pool->uri);
 }
 
@@ -91,18 +91,22 @@ static bool request_append_session(const mouv__peer_t *peer, const mouv__exchang
 
 static const char *request_mode_name(mongoc_read_mode_t mode) {
     switch (mode) {
-    case MONGOC_READ_SECONDARY: return "secondary";
-    case MONGOC_READ_PRIMARY_PREFERRED: return "primaryPreferred";
-    case MONGOC_READ_SECONDARY_PREFERRED: return "secondaryPreferred";
-    case MONGOC_READ_NEAREST: return "nearest";
-    default: return "primary";
+    case MONGOC_READ_SECONDARY:
+        return "secondary";
+    case MONGOC_READ_PRIMARY_PREFERRED:
+        return "primaryPreferred";
+    case MONGOC_READ_SECONDARY_PREFERRED:
+        return "secondaryPreferred";
+    case MONGOC_READ_NEAREST:
+        return "nearest";
+    default:
+        return "primary";
     }
 }
 
 /* A member of a set that is spoken to alone answers reads whatever its role. */
 static mongoc_read_mode_t request_mode(const mouv__request_common_t *common,
-                                       const mouv__peer_t *peer,
-                                       const mongoc_read_prefs_t *prefs) {
+                                       const mouv__peer_t *peer, const mongoc_read_prefs_t *prefs) {
     mongoc_read_mode_t mode = prefs ? mongoc_read_prefs_get_mode(prefs) : MONGOC_READ_PRIMARY;
     bool alone = common->direct && peer->hello.set_member;
     return mode == MONGOC_READ_PRIMARY && alone ? MONGOC_READ_PRIMARY_PREFERRED : mode;
@@ -171,9 +175,8 @@ static bool request_fits(const mouv__peer_t *peer, size_t size, bson_error_t *er
 
 static bool request_is_packed(const mouv__peer_t *peer) {
     bson_iter_t iter;
-    return peer->hello.compressor >= 0 &&
-           bson_iter_init(&iter, peer->message.content.command) && bson_iter_next(&iter) &&
-           mouv__op_compressed_suits(bson_iter_key(&iter));
+    return peer->hello.compressor >= 0 && bson_iter_init(&iter, peer->message.content.command) &&
+           bson_iter_next(&iter) && mouv__op_compressed_suits(bson_iter_key(&iter));
 }
 
 /* Where there is no memory for it, it goes out as it is. */

@@ -12,9 +12,9 @@
 /** What all requests of a client have in common. */
 typedef struct mouv__request_common {
     const mongoc_server_api_t *server_api; /**< NULL: none is declared */
-    bson_t *cluster_time; /**< the highest that any server has told; NULL: none */
-    bool direct;          /**< the URI names one server, whatever its role */
-    int32_t last_id;      /**< of requests */
+    bson_t *cluster_time;                  /**< the highest that any server has told; NULL: none */
+    bool direct;                           /**< the URI names one server, whatever its role */
+    int32_t last_id;                       /**< of requests */
     int zlib_level;
 } mouv__request_common_t;
 

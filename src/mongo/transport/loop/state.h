@@ -31,15 +31,15 @@ typedef struct mouv__loop {
     mouv__driver_pool_t *driver_pool; /**< a share, until close() */
     mouv__topology_t *topology;       /**< borrowed: the names of servers */
     mouv__executor_t *executor;
-    mouv__list_t background;    /**< jobs that are out */
-    mouv__list_t factories;     /**< idle ones */
-    mongoc_client_t *selector;  /**< for server selection; the job's that has the control */
+    mouv__list_t background;   /**< jobs that are out */
+    mouv__list_t factories;    /**< idle ones */
+    mongoc_client_t *selector; /**< for server selection; the job's that has the control */
     mouv__peers_t peers;
     mouv__patience_t patience;
     mouv__request_common_t common;
-    mouv__list_t left; /**< connections */
+    mouv__list_t left;             /**< connections */
     struct mouv__goodbye *goodbye; /**< set aside for close() */
-    bool freeing; /**< free() was called: the last handle frees it */
+    bool freeing;                  /**< free() was called: the last handle frees it */
     /** Its connection was lost: true if it goes out once more, on a new one. */
     bool (*set_up_again)(struct mouv__loop *loop, mouv__exchange_t *exchange);
 } mouv__loop_t;

@@ -31,10 +31,9 @@ static void unpack_free(unpacking_t *unpacking) {
 
 static void unpack_run(mouv__job_t *job) {
     unpacking_t *unpacking = (unpacking_t *)job;
-    unpacking->ok = mouv__compress_undo(unpacking->inside.compressor, unpacking->inside.data,
-                                        unpacking->inside.size, unpacking->body,
-                                        unpack_size(unpacking), unpacking->why,
-                                        sizeof(unpacking->why));
+    unpacking->ok = mouv__compress_undo(
+        unpacking->inside.compressor, unpacking->inside.data, unpacking->inside.size,
+        unpacking->body, unpack_size(unpacking), unpacking->why, sizeof(unpacking->why));
 }
 
 static void unpack_finish(unpacking_t *unpacking) {
@@ -76,8 +75,9 @@ static unpacking_t *unpack_new(mouv__peer_t *peer, const mouv__op_msg_compressed
 void mouv__unpack(mouv__loop_t *loop, mouv__peer_t *peer) {
     mouv__incoming_t *incoming = &peer->incoming;
     mouv__op_msg_compressed_t inside;
-    if (!mouv__op_msg_check_compressed(&incoming->header, incoming->packed + MOUV__WIRE_HEADER_BYTES,
-                                       &inside, incoming->why, sizeof(incoming->why))) {
+    if (!mouv__op_msg_check_compressed(&incoming->header,
+                                       incoming->packed + MOUV__WIRE_HEADER_BYTES, &inside,
+                                       incoming->why, sizeof(incoming->why))) {
         mouv__peer_refuse(peer, incoming->why);
         return;
     }
