@@ -151,6 +151,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
     exchange->discard = attempt_discard;
     __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);
     attempt_count(op, 1);
+    exchange->session->out++;
     rc = control ? transport->ops->control(transport, MOUV__CONTROL_CLEANUP, exchange)
                  : transport->ops->send(transport, exchange);
     if (rc < 0) mouv__attempt_end(op, false);
@@ -158,6 +159,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
 }
 
 void mouv__attempt_end(mouv__operation_t *op, bool keep_session) {
+    if (op->attempt.exchange.session) op->attempt.exchange.session->out--;
     if (!keep_session) mouv__attempt_drop_session(op);
     attempt_count(op, -1);
     op->attempt.exchange.connection = NULL;

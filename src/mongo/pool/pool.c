@@ -73,9 +73,11 @@ static void pool_wait_or_fail(mouv__checkout_t *checkout) {
     }
 }
 
-/* A killSessions that is under way must not hit the session's next operation: that waits. */
+/* A killSessions that is under way, or may come for one that is late, must not hit the session's
+ * next operation: that waits. */
 static bool pool_may_go(const mouv__checkout_t *checkout, bool polls) {
-    return checkout->session->kills == 0 && (polls || !checkout->poll);
+    return checkout->session->kills == 0 && checkout->session->out == 0 &&
+           (polls || !checkout->poll);
 }
 
 static mouv__checkout_t *pool_first_pinned(const mouv__pool_t *pool,
@@ -545,6 +547,7 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
     for (uint32_t i = 0; i < pool->connection_count; i++) {
         mouv__connection_t *connection = pool->connections[i];
         mouv__pin_forget_all(&connection->sessions);
+        connection->dropped = NULL; /* what is told of as closed now has still to say good-bye */
         for (const mouv__server_link_t *link = connection->links; link; link = link->next)
             connection->goes_last = connection->goes_last || (link->state == MOUV__LINK_READY &&
                                                               pool_is_preferred(pool, link));

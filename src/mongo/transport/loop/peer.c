@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "async/loop/fork.h"
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
 
@@ -222,6 +223,10 @@ static void peer_on_poll(uv_poll_t *poll, int status, int events) {
     mouv__peer_t *peer = (mouv__peer_t *)poll;
     (void)status; /* an error shows in what is read: before it there may be an answer */
     if (!mouv__peer_is_open(peer)) return;
+    if (peer->peers->process != mouv__fork_number()) { /* the answer is the parent's to read */
+        uv_poll_stop(poll);
+        return;
+    }
     if ((events & UV_WRITABLE) && peer->writes) peer_go_on_sending(peer);
     if (mouv__peer_is_open(peer) && (status < 0 || (events & UV_READABLE))) peer_read(peer);
 }
@@ -247,6 +252,7 @@ mouv__peer_t *mouv__peer_new(mouv__peers_t *peers, mouv__channel_t *channel) {
 
 int mouv__peers_open(mouv__peers_t *peers, mouv_client_t *client) {
     peers->client = client;
+    peers->process = mouv__fork_number();
     peers->uv = mouv_runtime_loop(mouv__client_runtime(client));
     peers->buffer = mouv__alloc(BUFFER_BYTES);
     if (!peers->buffer) return MOUV_ENOMEM;
