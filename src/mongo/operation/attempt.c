@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "context/alloc.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/base/client_ref.h"
 #include "mongo/base/concern.h"
 #include "mongo/operation/limits.h"
@@ -39,6 +40,9 @@ mouv__criteria_t mouv__attempt_criteria(const mouv__operation_t *op) {
 
 static void attempt_append_default(bson_t *beside, const mouv__operation_t *op, uint32_t flag,
                                    const bson_t *value, const char *name) {
+    bson_t concern;
+    if (mouv__bson_view_inside(value, name, &concern) && bson_empty(&concern))
+        return; /* the server's */
     if (!(op->parts.row->flags & flag) || !value || bson_has_field(op->parts.command, name)) return;
     if (op->parts.has_timeout && flag == MOUV__OP_WRITE_CONCERN)
         mouv__concern_append_untimed(beside, value);

@@ -46,9 +46,7 @@ void mouv__goodbye_free(mouv__goodbye_t *goodbye) {
 
 void mouv__goodbye_free_connection(mouv__loop_t *loop, mouv__loop_connection_t *connection) {
     connection->connection.dropped = NULL;
-    while (connection->peers) {
-        mouv__peer_t *peer = connection->peers;
-        connection->peers = peer->next;
+    MOUV__LIST_EACH(&connection->peers, mouv__peer_t, peer, sibling) {
         mouv__patience_end(&loop->patience, peer);
         mouv__peer_close(peer, false);
     }
@@ -121,10 +119,9 @@ static uint32_t goodbye_append_sessions(const mouv__session_store_t *store, bson
 }
 
 static mouv__peer_t *goodbye_peer_of(mouv__connection_t *connection) {
-    mouv__peer_t *peer = mouv__loop_connection_of(connection)->peers;
-    while (peer && (!mouv__peer_is_open(peer) || peer->exchange || !peer->hello.sessions))
-        peer = peer->next;
-    return peer;
+    MOUV__LIST_EACH(&mouv__loop_connection_of(connection)->peers, mouv__peer_t, peer, sibling)
+        if (!peer->exchange && peer->hello.sessions) return peer;
+    return NULL;
 }
 
 /* On one that is connected to the primary, if there is one. */

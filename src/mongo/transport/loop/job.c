@@ -151,12 +151,10 @@ static mouv__peer_t *job_make_peer(mouv__connecting_t *connecting) {
 
 /* In place of the one that its connection had to this server. */
 static void job_add_peer(mouv__loop_connection_t *connection, mouv__peer_t *peer) {
-    mouv__peer_t **at = &connection->peers;
-    while (*at && (*at)->server_id != peer->server_id) at = &(*at)->next;
-    mouv__peer_t *old = *at;
-    peer->next = old ? old->next : NULL;
-    *at = peer;
-    if (old) mouv__peer_close(old, false);
+    MOUV__LIST_EACH(&connection->peers, mouv__peer_t, old, sibling)
+        if (old->server_id == peer->server_id && !old->exchange) mouv__peer_close(old, false);
+    peer->siblings = &connection->peers;
+    mouv__list_push_front(&connection->peers, &peer->sibling);
 }
 
 static void job_connect_back(mouv__background_t *background) {

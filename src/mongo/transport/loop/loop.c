@@ -19,28 +19,21 @@
 
 /* --- connections ------------------------------------------------------------------------------ */
 
+/* Its socket to this server, or NULL. */
 static mouv__peer_t *loop_peer(mouv__connection_t *connection, uint32_t server_id) {
-    mouv__peer_t *peer = mouv__loop_connection_of(connection)->peers;
-    while (peer && peer->server_id != server_id) peer = peer->next;
-    return peer;
-}
-
-static void loop_remove_peer(mouv__loop_connection_t *connection, const mouv__peer_t *peer) {
-    mouv__peer_t **at = &connection->peers;
-    while (*at != peer) at = &(*at)->next;
-    *at = peer->next;
+    MOUV__LIST_EACH(&mouv__loop_connection_of(connection)->peers, mouv__peer_t, peer, sibling)
+        if (peer->server_id == server_id) return peer;
+    return NULL;
 }
 
 /* An exchange that is under way may end first. */
 static void loop_on_dropped(mouv__connection_t *connection, uint32_t server_id) {
     mouv__peer_t *peer = loop_peer(connection, server_id);
     if (!peer) return;
-    if (mouv__peer_is_open(peer) && peer->exchange) {
+    if (peer->exchange)
         peer->leaves = true;
-        return;
-    }
-    loop_remove_peer(mouv__loop_connection_of(connection), peer);
-    mouv__peer_close(peer, false);
+    else
+        mouv__peer_close(peer, false);
 }
 
 static mouv__connection_t *loop_connection_new(mouv__transport_t *transport) {
@@ -65,7 +58,7 @@ static int loop_connect(mouv__transport_t *transport, mouv__connection_t *connec
 static void loop_begin(mouv__loop_t *self, mouv__exchange_t *exchange) {
     mouv__peer_t *peer = loop_peer(exchange->connection, exchange->server_id);
     bson_error_t error;
-    if (peer && mouv__peer_is_open(peer) && !peer->exchange) {
+    if (peer && !peer->exchange) {
         mouv__call_begin(self, peer, exchange);
         return;
     }
@@ -142,8 +135,7 @@ static int loop_control(mouv__transport_t *transport, mouv__control_kind_t kind,
     if (!connection) return MOUV_ENOMEM;
     loop_take(transport, exchange, (int8_t)kind);
     exchange->connection = connection;
-    mouv__peer_t *peer = loop_peer(connection, exchange->server_id);
-    bool open = peer && mouv__peer_is_open(peer);
+    bool open = loop_peer(connection, exchange->server_id) != NULL;
     if (!open && loop_connect_control(self, exchange) < 0) return MOUV_ENOMEM;
     mouv__connection_move(connection, MOUV__CONNECTION_IN_USE);
     transport->controls[kind].busy = true;

@@ -36,6 +36,7 @@ void mouv__peer_close(mouv__peer_t *peer, bool reset) {
     if (peer->unpacking) peer->unpacking->done = peer->unpacking->discard; /* nobody waits for it */
     peer->unpacking = NULL;
     mouv__list_remove(&peer->peers->hungry, &peer->hungry);
+    if (peer->siblings) mouv__list_remove(peer->siblings, &peer->sibling);
     uv_poll_stop(&peer->poll);
     mouv__channel_close(peer->channel, reset);
     peer->channel = NULL;

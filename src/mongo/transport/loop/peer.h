@@ -52,7 +52,8 @@ typedef struct mouv__peers {
 struct mouv__peer {
     uv_poll_t poll; /**< first */
     mouv__peers_t *peers;
-    mouv__peer_t *next; /**< of its connection's */
+    mouv__list_t *siblings; /**< its connection's, which it is in while it is open; or NULL */
+    mouv__link_t sibling;
     mouv__connection_t *connection;
     uint32_t server_id;
     char host[264];
