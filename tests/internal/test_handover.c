@@ -21,7 +21,7 @@ static const char *uri_with(const char *options) {
 }
 
 static void open_primary(place_t *place, const char *options) {
-    place_open(place, uri_with(options), NULL);
+    place_open(place, uri_with(options));
     place_find_primary(place);
 }
 
@@ -191,7 +191,7 @@ static void closed(bool reset) {
     mock_server_t *mock = mock_server_start(NULL);
     mock_server_stats_t stats = {0};
     place_t place;
-    place_open(&place, mock_server_uri(mock), NULL);
+    place_open(&place, mock_server_uri(mock));
     place_find_primary(&place);
     mouv__handover_t made = place_connect(&place);
     channel_ping(made.channel);
@@ -225,7 +225,7 @@ static void a_server_that_closes_is_read_as_the_end(void **state) {
     place_t place;
     char byte;
     ssize_t got;
-    place_open(&place, mock_server_uri(mock), NULL);
+    place_open(&place, mock_server_uri(mock));
     place_find_primary(&place);
     mouv__handover_t made = place_connect(&place);
     mock_server_script(mock, "ping", &script);
@@ -239,6 +239,32 @@ static void a_server_that_closes_is_read_as_the_end(void **state) {
     free(message);
     bson_destroy(ping);
     handover_end(&made, false);
+    place_close(&place);
+    mock_server_stop(mock);
+}
+
+static void a_load_balancers_service_is_in_the_hello(void **state) {
+    (void)state;
+    mock_server_t *mock = mock_server_start(NULL);
+    place_t place;
+    char uri[100];
+    mock_server_reply(mock, "hello",
+                      "{'ok': 1, 'isWritablePrimary': true, 'msg': 'isdbgrid', 'minWireVersion': 0,"
+                      " 'maxWireVersion': 17, 'maxBsonObjectSize': 16777216,"
+                      " 'maxMessageSizeBytes': 48000000, 'maxWriteBatchSize': 100000,"
+                      " 'logicalSessionTimeoutMinutes': 30, 'connectionId': 1,"
+                      " 'serviceId': {'$oid': '0123456789abcdef01234567'}}");
+    snprintf(uri, sizeof(uri), "mongodb://127.0.0.1:%u/?loadBalanced=true", mock_server_port(mock));
+    place_open(&place, uri);
+    snprintf(place.host, sizeof(place.host), "127.0.0.1:%u", mock_server_port(mock));
+    for (int i = 0; i < 2; i++) {
+        bson_iter_t at;
+        mouv__handover_t made = place_connect(&place);
+        assert_true(document_find(made.hello, "serviceId", &at));
+        channel_ping(made.channel);
+        mouv__factory_tell(place.factory, place.server_id, NULL);
+        handover_end(&made, false);
+    }
     place_close(&place);
     mock_server_stop(mock);
 }
@@ -278,7 +304,7 @@ static void a_server_that_is_not_there_is_an_error_of_its_stream(void **state) {
     int fd = open_port(false, &port);
     place_t place;
     snprintf(uri, sizeof(uri), "mongodb://127.0.0.1:%u/?directConnection=true", port);
-    place_open(&place, uri, NULL);
+    place_open(&place, uri);
     snprintf(place.host, sizeof(place.host), "127.0.0.1:%u", port);
     for (int i = 0; i < 2; i++) {
         bson_error_t why = {0};
@@ -294,7 +320,7 @@ static void a_server_that_is_not_there_is_an_error_of_its_stream(void **state) {
 static void expect_time_out(const char *uri, const char *host) {
     place_t place;
     bson_error_t why = {0};
-    place_open(&place, uri, NULL);
+    place_open(&place, uri);
     snprintf(place.host, sizeof(place.host), "%s", host);
     int64_t began = now_ms();
     fail_to_connect(&place, &why);
@@ -347,7 +373,7 @@ static void an_answer_to_hello_that_is_none_is_refused(void **state) {
     snprintf(uri, sizeof(uri), "mongodb://127.0.0.1:%u/?directConnection=true",
              mock_server_port(mock));
     mock_server_script(mock, "hello", &script);
-    place_open(&place, uri, NULL);
+    place_open(&place, uri);
     snprintf(place.host, sizeof(place.host), "127.0.0.1:%u", mock_server_port(mock));
     fail_to_connect(&place, &why);
     assert_non_null(strstr(why.message, "the server's answer is not valid"));
@@ -361,7 +387,7 @@ static void a_factory_goes_on_after_a_failure(void **state) {
     mock_script_t once = {.times = 1, .silent = true, .then = MOCK_CLOSE};
     place_t place;
     bson_error_t why = {0};
-    place_open(&place, mock_server_uri(mock), NULL);
+    place_open(&place, mock_server_uri(mock));
     place_find_primary(&place);
     mouv__handover_t made = place_connect(&place);
     handover_end(&made, false);
@@ -375,7 +401,7 @@ static void a_factory_goes_on_after_a_failure(void **state) {
     mock_server_stop(mock);
 }
 
-/* --- what libmongoc's picture learns ----------------------------------------------------------- */
+/* --- what libmongoc's picture learns ---------------------------------------------------------- */
 
 #if !MONGOC_CHECK_VERSION(2, 0, 0)
 
@@ -438,8 +464,7 @@ static void a_lost_connection_is_told_and_the_server_found_again(void **state) {
 
 static void not_primary_is_told_and_the_server_found_again(void **state) {
     (void)state;
-    static const int codes[] = {10107,
-                                11600}; /* not primary, and shutting down: pools are cleared */
+    static const int codes[] = {10107, 11600}; /* not primary, shutting down */
     place_t place;
     open_primary(&place, "&heartbeatFrequencyMS=500");
     expect_not_lost(&place);
@@ -511,6 +536,7 @@ int main(void) {
         cmocka_unit_test(closing_with_reset_sends_a_rst),
         cmocka_unit_test(closing_without_reset_ends_it_in_order),
         cmocka_unit_test(a_server_that_closes_is_read_as_the_end),
+        cmocka_unit_test(a_load_balancers_service_is_in_the_hello),
         cmocka_unit_test(close_takes_null),
         cmocka_unit_test(a_server_that_is_not_there_is_an_error_of_its_stream),
         cmocka_unit_test(a_server_that_says_nothing_is_given_up_after_connect_timeout),

@@ -51,9 +51,8 @@ static inline void place_on_change(void *arg) {
     (void)arg;
 }
 
-/** libmongoc's pool with this URI, as a client makes it. Takes what is in `options` (NULL: none). */
-static inline void place_open(place_t *place, const char *uri_text,
-                              mouv__client_options_t *options) {
+/** libmongoc's pool with this URI, as a client makes it. */
+static inline void place_open(place_t *place, const char *uri_text) {
     mouv__client_options_t none = {0};
     bson_error_t error = {0};
     *place = (place_t){.server_id = 1};
@@ -64,7 +63,7 @@ static inline void place_open(place_t *place, const char *uri_text,
     assert_int_equal(uv_async_init(&place->loop, &place->wake, place_on_wake), 0);
     place->mailbox = mouv__mailbox_new(&place->wake);
     place->listener = mouv__listener_new(place->mailbox, place_on_change, NULL);
-    place->driver_pool = mouv__driver_pool_new(uri, options ? options : &none, place->listener);
+    place->driver_pool = mouv__driver_pool_new(uri, &none, place->listener);
     if (!mouv__driver_pool_prepare(place->driver_pool, &error)) fail_msg("%s", error.message);
     place->factory = mouv__factory_new(place->driver_pool);
     assert_non_null(place->factory);
@@ -285,13 +284,13 @@ static inline void channel_ping(mouv__channel_t *channel) {
 
 static inline bson_t *big_insert(const char *text, int size) {
     bson_t *command = document("{'insert': 'big', '$db': 'handover', 'ordered': true}");
-    bson_t documents, one;
-    BSON_APPEND_ARRAY_BEGIN(command, "documents", &documents);
+    bson_t documents = BSON_INITIALIZER, one;
     BSON_APPEND_DOCUMENT_BEGIN(&documents, "0", &one);
     BSON_APPEND_INT32(&one, "_id", 1);
     bson_append_utf8(&one, "text", -1, text, size);
     bson_append_document_end(&documents, &one);
-    bson_append_array_end(command, &documents);
+    BSON_APPEND_ARRAY(command, "documents", &documents);
+    bson_destroy(&documents);
     return command;
 }
 

@@ -31,7 +31,7 @@ typedef struct pair {
 } pair_t;
 
 /* A full shell, as stream_connect.c puts it together. */
-static void pair_open(pair_t *pair) {
+static void pair_open_until(pair_t *pair, int64_t set_up_by_us) {
     int ends[2];
     mouv__socket_t *socket;
     mouv__interruptible_t *interruptible = mouv__interruptible_new();
@@ -41,10 +41,15 @@ static void pair_open(pair_t *pair) {
     pair->peer = ends[1];
     mongoc_stream_t *lowest = mouv__stream_socket_new(interruptible, ends[0], &socket);
     pair->parts.base = mouv__stream_base_new(lowest);
+    pair->parts.set_up_by_us = set_up_by_us;
     mongoc_stream_t *checked = mouv__stream_checked_new(&pair->parts.base->stream, socket);
     pair->shell = mouv__stream_shell_new(&pair->shells, checked, &pair->parts);
     assert_non_null(pair->shell);
     mouv__interruptible_unref(interruptible);
+}
+
+static void pair_open(pair_t *pair) {
+    pair_open_until(pair, bson_get_monotonic_time() + 10 * LONG_MS * INT64_C(1000));
 }
 
 /* {hello: 1} or the like, with this opcode. */
@@ -117,6 +122,19 @@ static void polling_sees_the_rest_of_an_answer(void **state) {
     assert_int_equal(mongoc_stream_read(pair.shell, bytes, ANSWER - 4, ANSWER - 4, LONG_MS),
                      ANSWER - 4);
     assert_int_equal(mongoc_stream_poll(&poller, 1, 0), 0);
+    pair_close(&pair);
+}
+
+/* libmongoc would wait for as long again. */
+static void polling_ends_when_the_time_to_set_it_up_is_over(void **state) {
+    (void)state;
+    pair_t pair;
+    int64_t by_us = bson_get_monotonic_time() + 20000;
+    pair_open_until(&pair, by_us);
+    mongoc_stream_poll_t poller = {.stream = pair.shell, .events = POLLIN};
+    assert_int_equal(mongoc_stream_poll(&poller, 1, 1000 * LONG_MS), 1);
+    assert_int_equal(poller.revents, POLLIN);
+    assert_true(bson_get_monotonic_time() >= by_us - 1000);
     pair_close(&pair);
 }
 
@@ -253,6 +271,7 @@ int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(a_full_one_passes_through),
         cmocka_unit_test(polling_sees_the_rest_of_an_answer),
+        cmocka_unit_test(polling_ends_when_the_time_to_set_it_up_is_over),
         cmocka_unit_test(what_is_taken_outlives_the_shell),
         cmocka_unit_test(bytes_that_nobody_has_asked_for_are_not_lost_silently),
         cmocka_unit_test(without_memory_for_a_channel_the_connection_is_closed),

@@ -46,13 +46,20 @@ static ssize_t channel_tls_failure(const mouv__channel_t *channel) {
     return MOUV__CHANNEL_FAILED;
 }
 
+/* TLS may have read a goodbye, after which it asks for no more bytes. */
+static bool channel_is_at_end(const mouv__channel_t *channel) {
+    char byte;
+    return channel->base->ended ||
+           (channel->base->code == 0 && recv(channel->base->fd, &byte, 1, MSG_PEEK) == 0);
+}
+
 static ssize_t channel_tls_read(mouv__channel_t *channel, void *to, size_t size) {
     mouv__stream_base_begin(channel->base);
     if (size > INT_MAX) size = INT_MAX; /* OpenSSL's lengths are ints */
     ssize_t count = mongoc_stream_read(channel->tls, to, size, 1, 0);
     if (count > 0) return count;
     if (channel->base->again) return MOUV__CHANNEL_AGAIN;
-    return channel->base->ended ? 0 : channel_tls_failure(channel);
+    return channel_is_at_end(channel) ? 0 : channel_tls_failure(channel);
 }
 
 ssize_t mouv__channel_read(mouv__channel_t *channel, void *to, size_t size) {

@@ -141,7 +141,7 @@ void mouv__factory_tell(mouv__factory_t *factory, uint32_t server_id, const bson
 void mouv__factory_free(mouv__factory_t *factory) {
     if (!factory) return;
     mouv__shells_clear(&factory->shells);
-    mouv__interruptible_begin(factory->interruptible, 0, MOUV__GOODBYE_MS);
+    factory->telling = true;
     mouv__factory_client_close(&factory->client, factory->driver_pool);
     mouv__interruptible_unref(factory->interruptible);
     mouv__driver_pool_unref(factory->driver_pool);

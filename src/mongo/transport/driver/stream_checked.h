@@ -18,8 +18,8 @@ mongoc_stream_t *mouv__stream_checked_new(mongoc_stream_t *inner, mouv__socket_t
 /** Whether some of an answer has been received that libmongoc has not read. */
 bool mouv__stream_checked_has_more(const mongoc_stream_t *stream);
 
-/** Gives `inner` up, which is the caller's then, and frees the checked stream. NULL: bytes have come
- *  that nobody has asked for; nothing has changed. */
+/** Gives `inner` up, which is the caller's then, and frees the checked stream. NULL: bytes have
+ *  come that nobody has asked for; nothing has changed. */
 mongoc_stream_t *mouv__stream_checked_release(mongoc_stream_t *stream);
 
 #endif

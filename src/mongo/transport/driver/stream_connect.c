@@ -224,7 +224,8 @@ static mongoc_stream_t *stream_connect_no_memory(mongoc_stream_t *stream, bson_e
 /* What TLS is begun on. Consumes `stream`. */
 static mongoc_stream_t *stream_connect_add_base(mongoc_stream_t *stream,
                                                 mouv__stream_parts_t *parts, bson_error_t *error) {
-    *parts = (mouv__stream_parts_t){.base = mouv__stream_base_new(stream)};
+    parts->tls = NULL;
+    parts->base = mouv__stream_base_new(stream);
     return parts->base ? &parts->base->stream : stream_connect_no_memory(stream, error);
 }
 
@@ -246,7 +247,10 @@ mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host
     }
     socket->setting_up = true;
     socket->set_up_by_us = attempt.until_us;
-    if (from->parts) stream = stream_connect_add_base(stream, from->parts, error);
+    if (from->parts) {
+        from->parts->set_up_by_us = attempt.until_us;
+        stream = stream_connect_add_base(stream, from->parts, error);
+    }
     if (stream && stream_connect_wants_tls(uri)) {
         stream = stream_connect_add_tls(uri, stream, &attempt);
         if (from->parts) from->parts->tls = stream;

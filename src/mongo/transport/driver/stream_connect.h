@@ -32,6 +32,7 @@ const char *mouv__stream_connect_obstacle(const mongoc_uri_t *uri);
 typedef struct mouv__stream_parts {
     mouv__stream_base_t *base;
     mongoc_stream_t *tls; /**< above it; NULL: none */
+    int64_t set_up_by_us; /**< the end of connectTimeoutMS, on libbson's clock */
 } mouv__stream_parts_t;
 
 /** What a client's connections are made of. */

@@ -103,24 +103,36 @@ static ssize_t stream_shell_on_writev(mongoc_stream_t *stream, mongoc_iovec_t *i
     return stream_shell_pretend_to_send(self, iov, count);
 }
 
-/* A client polls one server's at a time. An empty one is ready for all: to fail. */
+/* Until there is something to do, if only to fail, or `timeout_ms` are over. When the time to set
+ * it up is over there is: the next read says so, while libmongoc would begin to count anew. */
+static ssize_t stream_shell_wait(const shell_t *self, mongoc_stream_poll_t *what,
+                                 int32_t timeout_ms) {
+    int64_t left_ms = (self->parts.set_up_by_us - bson_get_monotonic_time()) / 1000;
+    bool last = timeout_ms < 0 || left_ms < timeout_ms;
+    mongoc_stream_poll_t inner = {.stream = self->checked, .events = what->events};
+    if (last) timeout_ms = left_ms > 0 ? (int32_t)left_ms : 0;
+    ssize_t ready = mongoc_stream_poll(&inner, 1, timeout_ms);
+    if (ready == 0 && last) {
+        what->revents = what->events;
+        return 1;
+    }
+    what->revents = inner.revents;
+    return ready;
+}
+
+/* A client polls the stream of one server. An empty one is ready for all: to fail. */
 static ssize_t stream_shell_on_poll(mongoc_stream_poll_t *streams, size_t count,
                                     int32_t timeout_ms) {
     shell_t *self = (shell_t *)streams->stream;
-    mongoc_stream_poll_t inner = {.stream = self->checked, .events = streams->events};
     if (count != 1) {
         errno = EINVAL;
         return -1;
     }
     bool at_hand =
         self->checked && (streams->events & POLLIN) && mouv__stream_checked_has_more(self->checked);
-    if (!self->checked || at_hand) {
-        streams->revents = streams->events | (self->checked ? 0 : POLLERR);
-        return 1;
-    }
-    ssize_t ready = mongoc_stream_poll(&inner, 1, timeout_ms);
-    streams->revents = inner.revents;
-    return ready;
+    if (self->checked && !at_hand) return stream_shell_wait(self, streams, timeout_ms);
+    streams->revents = streams->events | (self->checked ? 0 : POLLERR);
+    return 1;
 }
 
 static int stream_shell_on_flush(mongoc_stream_t *stream) {

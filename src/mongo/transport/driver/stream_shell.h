@@ -25,15 +25,16 @@ typedef struct mouv__shells {
     const bson_t *reply; /**< empty ones answer this; NULL: they fail. Borrowed */
 } mouv__shells_t;
 
-/** Takes `checked` (stream_checked.h), which has `parts`; both NULL: it is empty from the beginning.
- *  NULL: ENOMEM, they are still the caller's. */
+/** Takes `checked` (stream_checked.h), which has `parts`; both NULL: it is empty from the
+ *  beginning. NULL: ENOMEM, they are still the caller's. */
 mongoc_stream_t *mouv__stream_shell_new(mouv__shells_t *shells, mongoc_stream_t *checked,
                                         const mouv__stream_parts_t *parts);
 
 /** Whether some shell is not empty. */
 bool mouv__shells_are_full(const mouv__shells_t *shells);
 
-/** Empties all; what was in the last is the caller's. NULL, with `error`: its connection is closed. */
+/** Empties all; what was in the last is the caller's. NULL, with `error`: its connection is closed.
+ */
 mouv__channel_t *mouv__shells_take(mouv__shells_t *shells, bson_error_t *error);
 
 /** `shells` goes: those that libmongoc still has are on their own, empty. */
