@@ -187,7 +187,7 @@ static void call_on_arrived(mouv__peer_t *peer) {
 static void call_on_lost(mouv__peer_t *peer, const bson_error_t *why) {
     mouv__loop_t *loop = call_loop(peer);
     mouv__exchange_t *exchange = call_detach(peer);
-    mouv__state_change_lost(loop, peer);
+    if (exchange && why->domain == MONGOC_ERROR_STREAM) mouv__state_change_lost(loop, peer);
     if (!exchange) {
         mouv_client_t *client = loop->transport.client;
         mouv__client_hold(client);
