@@ -569,12 +569,17 @@ static inline void fake_on_server_gone(void *arg, mouv__server_t *server) {
     mouv__pool_server_gone(&((fake_client_t *)arg)->pool, server);
 }
 
+static inline void fake_on_server_lost(void *arg, mouv__server_t *server) {
+    mouv__pool_server_lost(&((fake_client_t *)arg)->pool, server);
+}
+
 static inline void fake_on_server_heard(void *arg, mouv__server_t *server) {
     mouv__breaker_heard(&((fake_client_t *)arg)->pool, server->id);
 }
 
 static const mouv__topology_ops_t fake_topology_ops = {.server_changed = fake_on_server_changed,
                                                        .server_gone = fake_on_server_gone,
+                                                       .server_lost = fake_on_server_lost,
                                                        .server_heard = fake_on_server_heard};
 
 static inline void fake_on_news(void *arg) {
