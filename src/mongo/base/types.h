@@ -8,7 +8,6 @@
 
 typedef struct mouv__operation mouv__operation_t;
 typedef struct mouv__command mouv__command_t;
-typedef struct mouv__handles mouv__handles_t;
 typedef struct mouv__pin mouv__pin_t;
 typedef struct mouv__concerns mouv__concerns_t;
 typedef struct mouv__connection mouv__connection_t;
