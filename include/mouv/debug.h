@@ -42,7 +42,7 @@ MOUV_API size_t mouv_all_tasks(mouv_future_t *tasks, size_t capacity);
  * and where (file:line). Returns the number of tasks; 0 without a runtime on this thread.
  *
  *     Task-1 main (mouv_run:0): awaits gather at main.c:44
- *       Task-2 fetch (main.c:44): awaits operation at main.c:20
+ *       Task-2 fetch (main.c:44): awaits find shop.users at main.c:20
  *       Task-3 pause (main.c:44): sleeps for 350 ms more at main.c:31
  *
  * Context: the runtime's thread, in or outside a coroutine. Like: asyncio's print_call_graph().

@@ -93,7 +93,8 @@ MOUV_API int mouv_future_add_done_callback(mouv_future_t future, mouv_future_fn_
 /** Removes all callbacks added with this `fn` and `arg` that have not run; returns how many. */
 MOUV_API int mouv_future_remove_done_callback(mouv_future_t future, mouv_future_fn_t fn, void *arg);
 
-/** The name, "Task-7" by default; valid until the next call of mouv on this thread. */
+/** The name, by default "Task-7", of an operation "find shop.users"; valid until the next call of
+ *  mouv on this thread. */
 MOUV_API const char *mouv_future_name(mouv_future_t future);
 
 /** Gives it a name for messages and dumps; copied, cut at 31 bytes. */

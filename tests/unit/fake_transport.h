@@ -238,27 +238,28 @@ static inline void fake_end_connection(mouv__connection_t *connection) {
     ((fake_connection_t *)connection)->ended = true;
 }
 
-static inline fake_client_t *fake_begin_end(fake_call_t *call) {
+static inline mouv_client_t *fake_begin_end(fake_call_t *call) {
     if (!call || !call->out) {
         fprintf(stderr, "the test answers what is not out\n");
         abort();
     }
     mouv__timer_stop(mouv__client_runtime(fake_client(call->fake)), &call->timer);
     call->out = false;
-    mouv__client_hold(fake_client(call->fake));
-    return &call->fake->client;
+    mouv_client_t *client = call->fake->transport.client;
+    mouv__client_hold(client);
+    return client;
 }
 
-static inline void fake_finish_end(fake_client_t *client) {
-    mouv__client_quiet((mouv_client_t *)client);
-    mouv__client_let_go((mouv_client_t *)client);
+static inline void fake_finish_end(mouv_client_t *client) {
+    mouv__client_quiet(client);
+    mouv__client_let_go(client);
 }
 
 /* --- what comes of them ----------------------------------------------------------------------- */
 
 /* OPEN, SEEK, CONNECT, CLOSE come to an end; NULL: well. */
 static inline void fake_end(fake_call_t *call, const mouv_error_t *error) {
-    fake_client_t *client = fake_begin_end(call);
+    mouv_client_t *client = fake_begin_end(call);
     mouv__transport_t *transport = &call->fake->transport;
     if (call->kind == FAKE_OPEN || call->kind == FAKE_SEEK) {
         transport->controls[MOUV__CONTROL_SELECT].busy = false;
@@ -294,7 +295,7 @@ static inline void fake_connect_fail(fake_call_t *call, int code, const char *me
 
 /* What was sent comes back with what the test has put into the exchange. */
 static inline void fake_come_back(fake_call_t *call) {
-    fake_client_t *client = fake_begin_end(call);
+    mouv_client_t *client = fake_begin_end(call);
     mouv__exchange_t *exchange = call->exchange;
     call->exchange = NULL;
     if (call->abandoned) {
@@ -569,12 +570,17 @@ static inline void fake_on_server_gone(void *arg, mouv__server_t *server) {
     mouv__pool_server_gone(&((fake_client_t *)arg)->pool, server);
 }
 
+static inline void fake_on_server_lost(void *arg, mouv__server_t *server) {
+    mouv__pool_server_lost(&((fake_client_t *)arg)->pool, server);
+}
+
 static inline void fake_on_server_heard(void *arg, mouv__server_t *server) {
     mouv__breaker_heard(&((fake_client_t *)arg)->pool, server->id);
 }
 
 static const mouv__topology_ops_t fake_topology_ops = {.server_changed = fake_on_server_changed,
                                                        .server_gone = fake_on_server_gone,
+                                                       .server_lost = fake_on_server_lost,
                                                        .server_heard = fake_on_server_heard};
 
 static inline void fake_on_news(void *arg) {

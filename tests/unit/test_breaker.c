@@ -156,12 +156,14 @@ CORO_CASE(server_that_is_silent_again_while_its_ping_is_out_is_given_up_by_that_
     return 0;
 }
 
-CORO_CASE(ping_that_is_refused_is_an_answer_but_no_round_trip) {
+CORO_CASE(ping_that_is_refused_is_an_answer_and_a_round_trip) {
     fake_t *fake = with_primary();
-    miss(fake, 1, 3);
-    fake_answer(fake_named(fake, "ping"), "{'ok': 0, 'code': 13, 'errmsg': 'no'}");
-    CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_CLOSED);
-    CHECK_INT(fake_server(fake, 1)->rtt.count, 0);
+    for (uint32_t i = 0; i < 2; i++) { /* the first sets its connection up */
+        miss(fake, 1, 3);
+        fake_answer(fake_named(fake, "ping"), "{'ok': 0, 'code': 13, 'errmsg': 'no'}");
+        CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_CLOSED);
+        CHECK_INT(fake_server(fake, 1)->rtt.count, i);
+    }
     fake_free(fake);
     return 0;
 }
@@ -299,7 +301,7 @@ int main(void) {
         TEST(patience_is_four_round_trips_if_those_are_longer),
         TEST(ping_that_is_answered_in_time_closes_it_and_is_a_round_trip),
         TEST(server_that_is_silent_again_while_its_ping_is_out_is_given_up_by_that_one),
-        TEST(ping_that_is_refused_is_an_answer_but_no_round_trip),
+        TEST(ping_that_is_refused_is_an_answer_and_a_round_trip),
         TEST(ping_that_is_lost_is_sent_again_after_a_pause),
         TEST(servers_whose_ids_differ_by_64_have_breakers_of_their_own),
         TEST(several_are_pinged_in_turn_and_open_each_in_its_own_time),

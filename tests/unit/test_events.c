@@ -595,19 +595,23 @@ CORO_CASE(one_subscription_costs_one_allocation_an_event_and_none_for_the_others
 }
 
 /* Of an event with an error, the record and the error are allocated: one of them fails. */
-CORO_CASE(without_memory_one_event_is_lost_and_nothing_else) {
+CORO_CASE(without_memory_one_event_is_lost_or_its_error_and_nothing_else) {
+    static const char *const expected[] = {"pool_ready pool_closed",
+                                           "pool_ready connection_check_out_failed pool_closed"};
     mouv__events_t *subscription = subscribe(&everything);
-    for (int64_t n = 1; n <= 2; n++) {
+    for (int n = 0; n < 2; n++) {
         events_clear();
         write_pool(subscription, MOUV__EVENT_POOL_READY);
-        __atomic_store_n(&mouv__alloc_fail_at, n, __ATOMIC_RELAXED);
+        __atomic_store_n(&mouv__alloc_fail_at, n + 1, __ATOMIC_RELAXED);
         write_connection(subscription, MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED);
         CHECK_INT(mouv__alloc_fail_at, 0);
         __atomic_store_n(&mouv__alloc_fail_at, -1, __ATOMIC_RELAXED);
         write_pool(subscription, MOUV__EVENT_POOL_CLOSED);
         yield(1);
-        CHECK_STRING(events(), "pool_ready pool_closed");
+        CHECK_STRING(events(), expected[n]);
     }
+    CHECK_INT(told.error.code, MOUV_ENOMEM);
+    CHECK_CONTAINS(told.error.message, "no memory");
     unsubscribe(subscription);
     return 0;
 }
@@ -641,7 +645,7 @@ int main(void) {
         TEST(without_memory_there_is_no_subscription),
         TEST(what_is_not_subscribed_costs_no_allocation),
         TEST(one_subscription_costs_one_allocation_an_event_and_none_for_the_others),
-        TEST(without_memory_one_event_is_lost_and_nothing_else),
+        TEST(without_memory_one_event_is_lost_or_its_error_and_nothing_else),
     };
     return RUN_CASES(cases);
 }

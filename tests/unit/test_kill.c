@@ -369,11 +369,13 @@ CORO_CASE(a_kill_that_cannot_be_sent_is_sent_ten_milliseconds_later) {
     operation_cancel(op);
     CHECK_INT(kills_of(fake), 0);
     CHECK_INT(session->kills, 0);
+    CHECK_INT(op->kills, 0); /* it is none of the six */
     fake_pass_ms(9);
     CHECK_INT(kills_of(fake), 0);
     fake_pass_ms(1);
     CHECK_INT(kills_of(fake), 1);
     CHECK_INT(session->kills, 1);
+    CHECK_INT(op->kills, 1);
     operation_over(op);
     fake_free(fake);
     return 0;

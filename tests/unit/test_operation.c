@@ -4,6 +4,8 @@
  */
 #include "operation_support.h"
 
+#include <mouv/debug.h>
+
 #include "mongo/operation/attempt.h"
 
 /* --- a maker ---------------------------------------------------------------------------------- */
@@ -89,6 +91,33 @@ CORO_CASE(it_goes_out_at_the_end_of_the_turn_and_comes_back) {
     operation_over(op);
     CHECK_STRING(events(), "finish:0+reply release");
     CHECK_INT(fake->client.ref.held, 0);
+    fake_free(fake);
+    return 0;
+}
+
+static int awaits_it(void *op) {
+    return mouv_await(mouv_future_ref(mouv__future_handle(&((mouv__operation_t *)op)->future)),
+                      NULL);
+}
+
+CORO_CASE(a_dump_names_it_by_its_command_and_collection_or_as_its_user_does) {
+    static char dumped[2048];
+    fake_t *fake = fake_with(1, "RSPrimary");
+    mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
+    mouv_future_t task = mouv_task(awaits_it, op);
+    for (int named = 0; named < 2; named++) {
+        fake_turn();
+        FILE *out = fmemopen(dumped, sizeof dumped, "w");
+        mouv_dump_tasks(out);
+        fclose(out);
+        CHECK_CONTAINS(dumped, named ? "awaits slow one at " : "awaits find shop.users at ");
+        mouv_future_set_name(mouv__future_handle(&op->future), "slow one");
+    }
+    fake_answer(fake_out(fake, FAKE_SEND, 0), "{'ok': 1}");
+    fake_turn();
+    CHECK(mouv_future_done(task));
+    mouv_future_unref(task);
+    operation_over(op);
     fake_free(fake);
     return 0;
 }
@@ -885,6 +914,7 @@ CORO_CASE(events_tell_of_its_way) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(it_goes_out_at_the_end_of_the_turn_and_comes_back),
+        TEST(a_dump_names_it_by_its_command_and_collection_or_as_its_user_does),
         TEST(without_a_maker_the_code_is_as_it_came),
         TEST(a_maker_may_keep_the_reply),
         TEST(a_maker_may_ask_for_other_commands),

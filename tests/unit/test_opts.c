@@ -90,6 +90,33 @@ static void malformed_opts_are_refused(void **state) {
     assert_non_null(strstr(error.message, "no valid BSON"));
 }
 
+static void text_that_is_not_utf8_is_refused_by_its_name(void **state) {
+    (void)state;
+    static const struct {
+        const char *within, *key, *text;
+        int length;
+        const char *why;
+    } rows[] = {
+        {NULL, "comment", "\xff", 1, "'opts' is no valid BSON: a string is not UTF-8 in 'comment'"},
+        {NULL, "hint", "x\0y", 3, "'opts' is no valid BSON: a string has a NUL in 'hint'"},
+        {NULL, "\xff", "x", 1, "'opts' is no valid BSON: a key is not UTF-8"},
+        {"let", "name", "\xff", 1, "'opts' is no valid BSON: a string is not UTF-8 in 'let'"},
+        {"let", "\xff", "x", 1, "'opts' is no valid BSON: a key is not UTF-8 in 'let'"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        mouv__opts_t opts;
+        bson_t given = BSON_INITIALIZER, inner = BSON_INITIALIZER;
+        BSON_APPEND_INT32(&given, "limit", 1);
+        bson_append_utf8(rows[i].within ? &inner : &given, rows[i].key, -1, rows[i].text,
+                         rows[i].length);
+        if (rows[i].within) BSON_APPEND_DOCUMENT(&given, rows[i].within, &inner);
+        assert_int_equal(read_as(&opts, MOUV__FAMILY_FIND, &given), MOUV_EINVAL);
+        assert_string_equal(error.message, rows[i].why);
+        bson_destroy(&inner);
+        bson_destroy(&given);
+    }
+}
+
 static void places(unsigned families, const char *given_json, mouv__place_t place,
                    const char *expected) {
     mouv__opts_t opts;
@@ -131,6 +158,7 @@ int main(void) {
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
         cmocka_unit_test(exhaust_may_be_false),
         cmocka_unit_test(malformed_opts_are_refused),
+        cmocka_unit_test(text_that_is_not_utf8_is_refused_by_its_name),
         cmocka_unit_test(the_family_says_where_an_option_goes),
         cmocka_unit_test(an_option_may_have_another_name_in_the_command),
     };

@@ -36,8 +36,10 @@ static void on_lost(void *arg, mouv__server_t *server) {
     note(arg, "lost", server, 0);
 }
 
-static const mouv__topology_ops_t ops = {
-    .server_changed = on_changed, .server_lost = on_lost, .server_gone = on_gone};
+static const mouv__topology_ops_t ops = {.server_changed = on_changed,
+                                         .server_lost = on_lost,
+                                         .server_gone = on_gone,
+                                         .server_heard = unheard};
 
 static void apply(mouv__topology_t *topology, const char *json, bson_t **kept) {
     *kept = from_json(json);

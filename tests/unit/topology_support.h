@@ -109,7 +109,18 @@ static inline mouv__snapshot_t *snapshot_from(const bson_t *from) {
     return mouv__snapshot_new(described, ids, updated_ms);
 }
 
+static inline void unheard_change(void *arg, mouv__server_t *server, mouv__server_kind_t was) {
+    (void)arg, (void)server, (void)was;
+}
+
+static inline void unheard(void *arg, mouv__server_t *server) {
+    (void)arg, (void)server;
+}
+
+/* `ops` NULL: nobody listens. */
 static inline mouv__topology_t *topology_with(const mouv__topology_ops_t *ops, void *arg) {
+    static const mouv__topology_ops_t nobody = {unheard_change, unheard, unheard, unheard};
+    if (!ops) ops = &nobody;
     mongoc_uri_t *uri = mongoc_uri_new("mongodb://seed.example");
     mouv__topology_t *topology = mouv__topology_new(uri, ops, arg);
     mongoc_uri_destroy(uri);

@@ -13,6 +13,7 @@
 #include "mongo/api/close.h"
 #include "mongo/base/libmongoc.h"
 #include "mongo/base/timeout.h"
+#include "mongo/command/handles.h"
 #include "mongo/operation/operation.h"
 #include "mongo/pool/establish.h"
 #include "mongo/pool/measure.h"
@@ -114,7 +115,7 @@ static void client_on_runtime_close(mouv__attachment_t *attachment) {
 
 static void client_free(mouv_client_t *client) {
     mouv__topology_free(client->topology);
-    mouv__handles_clear(&client->handles);
+    mouv__handles_clear(client);
     mouv__free(client->default_database);
     if (client->ref.events) mouv__events_unref(client->ref.events);
     mouv__free(client);
@@ -286,7 +287,6 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
     if (client) {
         mouv__client_ref_init(client, &client_ops, runtime);
         client->ref.timeout_ms = timeout_ms;
-        client->ref.handles = &client->handles;
     }
     if (!client || client_init(client, uri, &client_options, opts) < 0) {
         if (client) {

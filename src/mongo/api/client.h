@@ -15,7 +15,6 @@
 #include "async/loop/future.h"
 #include "async/task/runtime.h"
 #include "mongo/base/client_ref.h"
-#include "mongo/command/handles.h"
 #include "mongo/operation/operation.h"
 #include "mongo/pool/pool.h"
 #include "mongo/transport/driver/driver_pool.h"
@@ -30,7 +29,6 @@ struct mouv_client {
     mouv__topology_t *topology;
     mouv__pool_t pool;
     mouv__operations_t operations;
-    mouv__handles_t handles;
     char *default_database; /**< named in the URI, or NULL */
     mouv__timer_t close_timer;
     mouv__ready_t destroy;          /**< nothing runs any more: the rest of the end, see close.c */

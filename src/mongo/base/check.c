@@ -33,14 +33,15 @@ int mouv__check_collection_name(const char *database, const char *name, mouv_err
 
 /* bson_validate() of libbson 1.x stops without an error at the first string that is not UTF-8. */
 
-static const char *check_problem_in(const bson_iter_t *document, unsigned flags, int depth);
+static const char *check_problem_in(bson_iter_t *iter, unsigned flags, int depth);
 
-static const char *check_problem_of_text(const bson_iter_t *iter) {
+static const char *check_problem_of_text(const bson_iter_t *iter, bool may_have_nul) {
     uint32_t length;
     const char *text = bson_iter_type(iter) == BSON_TYPE_UTF8   ? bson_iter_utf8(iter, &length)
                        : bson_iter_type(iter) == BSON_TYPE_CODE ? bson_iter_code(iter, &length)
                                                                 : bson_iter_symbol(iter, &length);
-    return bson_utf8_validate(text, length, true) ? NULL : "a string is not UTF-8";
+    if (bson_utf8_validate(text, length, may_have_nul)) return NULL;
+    return bson_utf8_validate(text, length, true) ? "a string has a NUL" : "a string is not UTF-8";
 }
 
 static const char *check_problem_of_value(const bson_iter_t *iter, unsigned flags, int depth) {
@@ -49,7 +50,8 @@ static const char *check_problem_of_value(const bson_iter_t *iter, unsigned flag
     case BSON_TYPE_UTF8:
     case BSON_TYPE_CODE:
     case BSON_TYPE_SYMBOL:
-        return flags & BSON_VALIDATE_UTF8 ? check_problem_of_text(iter) : NULL;
+        if (!(flags & BSON_VALIDATE_UTF8)) return NULL;
+        return check_problem_of_text(iter, flags & BSON_VALIDATE_UTF8_ALLOW_NULL);
     case BSON_TYPE_DOCUMENT:
     case BSON_TYPE_ARRAY:
         if (depth >= MAX_DEPTH) return "it is nested too deeply";
@@ -60,17 +62,20 @@ static const char *check_problem_of_value(const bson_iter_t *iter, unsigned flag
     }
 }
 
-/** What is wrong in the document that `start` is before the first field of; NULL: nothing. */
-static const char *check_problem_in(const bson_iter_t *start, unsigned flags, int depth) {
-    bson_iter_t iter = *start;
-    while (bson_iter_next(&iter)) {
-        const char *key = bson_iter_key(&iter);
-        if (!*key && (flags & BSON_VALIDATE_EMPTY_KEYS)) return "a key is empty";
-        if (!bson_utf8_validate(key, bson_iter_key_len(&iter), false)) return "a key is not UTF-8";
-        const char *problem = check_problem_of_value(&iter, flags, depth);
+static bool check_key_is_utf8(const bson_iter_t *iter) {
+    return bson_utf8_validate(bson_iter_key(iter), bson_iter_key_len(iter), false);
+}
+
+/** What is wrong in the document that `iter` is before the first field of; it is left at the one in
+ *  which that is. NULL: nothing. */
+static const char *check_problem_in(bson_iter_t *iter, unsigned flags, int depth) {
+    while (bson_iter_next(iter)) {
+        if (!*bson_iter_key(iter) && (flags & BSON_VALIDATE_EMPTY_KEYS)) return "a key is empty";
+        if (!check_key_is_utf8(iter)) return "a key is not UTF-8";
+        const char *problem = check_problem_of_value(iter, flags, depth);
         if (problem) return problem;
     }
-    return iter.err_off ? "a field does not end where it must" : NULL;
+    return iter->err_off ? "a field does not end where it must" : NULL;
 }
 
 int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,
@@ -80,11 +85,14 @@ int mouv__check_document(const bson_t *document, const char *argument, unsigned 
         return mouv_error_set(error, MOUV_EINVAL, "'%s' has %u bytes, more than the limit of %u",
                               argument, document->len, MOUV__MAX_DOCUMENT_BYTES);
     }
-    bson_iter_t iter;
+    bson_iter_t iter = {.raw = NULL};
     const char *problem =
         bson_iter_init(&iter, document) ? check_problem_in(&iter, flags, 0) : "corrupt";
     if (!problem) return 0;
-    return mouv_error_set(error, MOUV_EINVAL, "'%s' is no valid BSON: %s", argument, problem);
+    bool named = iter.raw && !iter.err_off && *bson_iter_key(&iter) && check_key_is_utf8(&iter);
+    return mouv_error_set(error, MOUV_EINVAL, "'%s' is no valid BSON: %s%s%.80s%s", argument,
+                          problem, named ? " in '" : "", named ? bson_iter_key(&iter) : "",
+                          named ? "'" : "");
 }
 
 /* --- Shapes --------------------------------------------------------------------------------- */

@@ -50,7 +50,7 @@ typedef struct mouv__client_ref {
     uint32_t process;               /**< where it was made, see fork.h */
     uint8_t state;                  /**< mouv__client_state_t */
     int64_t timeout_ms;             /**< the URI's timeoutMS, see timeout.h */
-    mouv__handles_t *handles;       /**< its databases and collections, see handles.h */
+    mouv_database_t *databases;     /**< its handles, see handles.h */
     mouv__operations_t *operations; /**< see operation.h */
     mouv__events_t *events;         /**< NULL: nothing is subscribed, see events.h */
     mouv__list_t sessions;          /**< the users', see session.h */

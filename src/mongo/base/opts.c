@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mongo/base/bson_view.h"
+#include "mongo/base/check.h"
 #include "mongo/base/timeout.h"
 
 /** What an option may be; bits, some options may be one of two. */
@@ -245,10 +246,8 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
                            .prefetch = true,
                            .validate = true};
     if (!given) return 0;
-    size_t offset = 0;
-    if (!bson_validate(given, BSON_VALIDATE_UTF8, &offset)) {
-        return mouv_error_set(error, MOUV_EINVAL, "'opts' is no valid BSON (at byte %zu)", offset);
-    }
+    int rc = mouv__check_document(given, "opts", BSON_VALIDATE_UTF8, error);
+    if (rc < 0) return rc;
     bson_iter_t iter;
     bson_iter_init(&iter, given);
     while (bson_iter_next(&iter)) {

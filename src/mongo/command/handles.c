@@ -59,17 +59,17 @@ static mouv_database_t *handles_add_database(mouv_client_t *client, const char *
         return &unmade_database.handle;
     }
     memcpy(database->name, name, size);
-    mouv__handles_t *handles = mouv__client_ref_of(client)->handles;
+    mouv__client_ref_t *ref = mouv__client_ref_of(client);
     database->client = client;
     database->defaults = defaults;
-    database->next = handles->databases;
-    handles->databases = database;
+    database->next = ref->databases;
+    ref->databases = database;
     return database;
 }
 
 static mouv_database_t *handles_find_database(const mouv_client_t *client, const char *name,
                                               const bson_t *settings) {
-    mouv_database_t *each = mouv__client_ref_of(client)->handles->databases;
+    mouv_database_t *each = mouv__client_ref_of(client)->databases;
     while (each && (strcmp(each->name, name) != 0 || !mouv__concern_are(each->defaults, settings)))
         each = each->next;
     return each;
@@ -170,10 +170,11 @@ static void handles_free_collections(mouv_database_t *database) {
     }
 }
 
-void mouv__handles_clear(mouv__handles_t *handles) {
-    while (handles->databases) {
-        mouv_database_t *database = handles->databases;
-        handles->databases = database->next;
+void mouv__handles_clear(mouv_client_t *client) {
+    mouv__client_ref_t *ref = mouv__client_ref_of(client);
+    while (ref->databases) {
+        mouv_database_t *database = ref->databases;
+        ref->databases = database->next;
         handles_free_collections(database);
         mouv__concern_unref(database->defaults);
         mouv__free(database);

@@ -12,11 +12,6 @@
 
 #include "mongo/base/types.h"
 
-/** All handles of one client. */
-struct mouv__handles {
-    mouv_database_t *databases;
-};
-
 /** Interned by its client and freed with it. `name` is not validated: operations do that. */
 struct mouv_database {
     mouv_client_t *client; /**< NULL: a stand-in */
@@ -39,7 +34,7 @@ mouv_collection_t *mouv__handles_collection(mouv_database_t *database, const cha
 /** Whether it stands in for one for which there was no memory. */
 bool mouv__handles_is_unmade(const mouv_database_t *database);
 
-/** The end of them all. */
-void mouv__handles_clear(mouv__handles_t *handles);
+/** The end of all of a client's. */
+void mouv__handles_clear(mouv_client_t *client);
 
 #endif

@@ -7,12 +7,12 @@
 #include <stddef.h>
 
 #include "async/task/runtime.h"
-#include "context/alloc.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
 #include "mongo/operation/state.h"
 #include "mongo/operation/tell.h"
+#include "mongo/pool/probe.h"
 
 /* A command that was on its way when the kill came needs another: after 10, 40, 160, ... ms. */
 #define KILLS_MAX 6
@@ -27,15 +27,16 @@
 /* Most sessions in one command. */
 #define VICTIMS_MAX 1000
 
-/* One killSessions on its way; or, without victims, the hello that connects its connection. */
-struct mouv__killing {
-    mouv__exchange_t exchange; /* first */
-    mouv__operations_t *operations;
-    bson_t *command;
-    bool was_connected;
+/* One killSessions on its way. */
+typedef struct killing {
+    mouv__probe_t probe; /* first */
     uint32_t count;
     mouv__server_session_t *sessions[];
-};
+} killing_t;
+
+static mouv__kills_t *kill_of(const mouv__probe_t *probe) {
+    return mouv__container_of(probe->out, mouv__kills_t, out);
+}
 
 static mouv__connection_t *kill_connection(const mouv__operations_t *operations) {
     return operations->pool->transport->controls[MOUV__CONTROL_KILL].connection;
@@ -103,73 +104,26 @@ bool mouv__kill_thinks_silent(const mouv__operation_t *op) {
 }
 
 void mouv__kill_drop(mouv__operations_t *operations) {
-    struct mouv__killing *out = operations->kills.out;
+    mouv__probe_t *out = operations->kills.out;
     if (out) operations->pool->transport->ops->cut(&out->exchange);
 }
 
-/* --- the exchange ----------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
-static void kill_free(struct mouv__killing *killing) {
-    bson_destroy(killing->exchange.reply);
-    bson_destroy(killing->command);
-    mouv__free(killing);
-}
-
-static void kill_discard(mouv__exchange_t *exchange) {
-    kill_free((struct mouv__killing *)exchange);
-}
-
-static struct mouv__killing *kill_new(mouv__operations_t *operations, uint32_t server_id,
-                                      uint32_t victims, void (*done)(mouv__exchange_t *exchange)) {
-    struct mouv__killing *killing =
-        mouv__alloc(sizeof(*killing) + victims * sizeof(killing->sessions[0]));
-    if (!killing) return NULL;
-    killing->operations = operations;
-    killing->command = bson_new();
-    killing->exchange = (mouv__exchange_t){.server_id = server_id,
-                                           .database = "admin",
-                                           .command = killing->command,
-                                           .limit_ms = KILL_LIMIT_MS,
-                                           .done = done,
-                                           .discard = kill_discard};
-    return killing;
-}
-
-/* False: there was no memory or thread for it. */
-static bool kill_send(struct mouv__killing *killing) {
-    mouv__operations_t *operations = killing->operations;
-    mouv__transport_t *transport = operations->pool->transport;
-    const mouv__connection_t *connection = kill_connection(operations);
-    killing->was_connected =
-        connection && mouv__connection_is_ready(connection, killing->exchange.server_id);
-    operations->kills.out = killing;
-    if (transport->ops->control(transport, MOUV__CONTROL_KILL, &killing->exchange) == 0)
-        return true;
-    operations->kills.out = NULL;
-    return false;
-}
-
-static void kill_prepare_done(mouv__exchange_t *exchange) {
-    struct mouv__killing *killing = (struct mouv__killing *)exchange;
-    mouv__operations_t *operations = killing->operations;
-    operations->kills.out = NULL;
-    mouv__connection_note(exchange->connection, exchange->server_id, exchange->reply != NULL);
-    if (exchange->reply) mouv__breaker_heard(operations->pool, exchange->server_id);
-    kill_free(killing);
-    kill_schedule(&operations->kills);
+static void kill_prepared(mouv__probe_t *probe) {
+    if (probe->answered) mouv__breaker_heard(probe->pool, probe->exchange.server_id);
+    kill_schedule(kill_of(probe));
 }
 
 void mouv__kill_prepare(mouv__operations_t *operations, uint32_t server_id) {
     mouv__kills_t *kills = &operations->kills;
     mouv__server_pool_t *of = mouv__server_pool_of(operations->pool, server_id);
     if (!of || of->kill_prepared || kills->refused || kills->out) return;
-    struct mouv__killing *killing = kill_new(operations, server_id, 0, kill_prepare_done);
-    if (!killing) return;
+    mouv__probe_t *hello =
+        mouv__probe_new(operations->pool, server_id, sizeof(*hello), "hello", kill_prepared);
+    if (!hello) return;
     of->kill_prepared = true;
-    BSON_APPEND_INT32(killing->command, "hello", 1);
-    killing->exchange.limit_ms = operations->pool->transport->connect_timeout_ms;
-    killing->exchange.quiet = killing->exchange.sets_up = true;
-    if (!kill_send(killing)) kill_free(killing);
+    mouv__probe_send(hello, MOUV__CONTROL_KILL, &kills->out);
 }
 
 /* --- its answer ------------------------------------------------------------------------------- */
@@ -213,37 +167,31 @@ static void kill_note_refusal(mouv__operations_t *operations, const mouv_error_t
     operations->kills.on_refused(operations);
 }
 
-/* Whether the server has said anything, and what follows from it. */
-static bool kill_note_answer(const struct mouv__killing *killing) {
-    const mouv__exchange_t *exchange = &killing->exchange;
-    mouv__operations_t *operations = killing->operations;
+/* What follows from it for others. */
+static void kill_note_answer(mouv__operations_t *operations, const mouv__probe_t *probe) {
+    const mouv__exchange_t *exchange = &probe->exchange;
     mouv__server_pool_t *of = mouv__server_pool_of(operations->pool, exchange->server_id);
     mouv_error_t error = {0};
     if (exchange->reply && !exchange->ok) mouv__error_from_reply(&error, exchange->reply);
     if (error.code == MOUV_ESERVER) kill_note_refusal(operations, &error);
     bool in_time = operations->pool->transport->cuts; /* or it would have been cut */
-    if (of && in_time && exchange->reply && killing->was_connected) of->kill_ns = exchange->took_ns;
+    if (of && in_time && exchange->reply && probe->was_ready) of->kill_ns = exchange->took_ns;
     if (of && exchange->cut)
         of->silent_until_ns = mouv__client_now_ns(operations->client) + SILENCE_NS;
-    bool answered = exchange->reply && !exchange->cut;
-    if (answered) mouv__breaker_heard(operations->pool, exchange->server_id);
-    return answered;
+    if (probe->answered) mouv__breaker_heard(operations->pool, exchange->server_id);
 }
 
-static void kill_done(mouv__exchange_t *exchange) {
-    struct mouv__killing *killing = (struct mouv__killing *)exchange;
-    mouv__operations_t *operations = killing->operations;
+static void kill_done(mouv__probe_t *probe) {
+    const killing_t *killing = (const killing_t *)probe;
+    mouv__operations_t *operations = kill_of(probe)->operations;
     int64_t now_ns = mouv__client_now_ns(operations->client);
-    operations->kills.out = NULL;
-    bool answered = kill_note_answer(killing);
-    mouv__connection_note(exchange->connection, exchange->server_id, answered);
+    kill_note_answer(operations, probe);
     for (uint32_t i = 0; i < killing->count; i++) {
         mouv__server_session_t *session = killing->sessions[i];
         mouv__connection_t *connection = session->connection;
-        mouv__server_session_killed(session, answered, now_ns);
+        mouv__server_session_killed(session, probe->answered, now_ns);
         if (session->kills == 0 && connection) mouv__pool_serve(operations->pool, connection);
     }
-    kill_free(killing);
     kill_plan_again(&operations->kills);
     kill_schedule(&operations->kills);
     mouv__pool_pump(operations->pool);
@@ -262,44 +210,55 @@ static void kill_append_victim(bson_t *sessions, uint32_t index,
     bson_append_document_end(sessions, &lsid);
 }
 
-/* Moves every operation that waits on this server to `killed` and into the command. */
-static void kill_collect(mouv__kills_t *kills, struct mouv__killing *killing) {
+/* Every operation that waits on this server goes into the command. */
+static void kill_append_victims(const mouv__kills_t *kills, killing_t *killing) {
     bson_t sessions;
-    mouv__append_array_begin(killing->command, "killSessions", &sessions);
+    mouv__append_array_begin(killing->probe.command, "killSessions", &sessions);
     MOUV__LIST_EACH(&kills->to_kill, mouv__operation_t, op, kill) {
-        mouv__server_session_t *session = op->attempt.exchange.session;
         if (killing->count == VICTIMS_MAX) break;
-        if (op->checkout.server_id != killing->exchange.server_id) continue;
+        if (op->checkout.server_id != killing->probe.exchange.server_id) continue;
+        mouv__server_session_t *session = op->attempt.exchange.session;
         kill_append_victim(&sessions, killing->count, session);
-        mouv__server_session_kill(session);
         killing->sessions[killing->count++] = session;
+    }
+    bson_append_array_end(killing->probe.command, &sessions);
+}
+
+/* The same ones: it is out. */
+static void kill_move_victims(mouv__kills_t *kills, const killing_t *killing) {
+    uint32_t moved = 0;
+    MOUV__LIST_EACH(&kills->to_kill, mouv__operation_t, op, kill) {
+        if (moved == killing->count) break;
+        if (op->checkout.server_id != killing->probe.exchange.server_id) continue;
+        mouv__server_session_kill(killing->sessions[moved++]);
         op->kills++;
         mouv__tell_operation(op, MOUV__EVENT_OPERATION_KILLED);
         kill_move(op, MOUV__KILL_KILLED);
     }
-    bson_append_array_end(killing->command, &sessions);
 }
 
-static void kill_put_back(mouv__kills_t *kills, const struct mouv__killing *killing) {
-    for (uint32_t i = 0; i < killing->count; i++) killing->sessions[i]->kills--;
-    kill_start_again(kills, FIRST_PAUSE_NS);
+static killing_t *kill_new(mouv__kills_t *kills, uint32_t server_id) {
+    killing_t *killing = mouv__probe_new(
+        kills->operations->pool, server_id,
+        sizeof(*killing) + VICTIMS_MAX * sizeof(killing->sessions[0]), NULL, kill_done);
+    if (!killing) return NULL;
+    mouv__exchange_t *exchange = &killing->probe.exchange;
+    exchange->call_id = ++kills->number;
+    exchange->limit_ms = KILL_LIMIT_MS;
+    exchange->quiet = exchange->sets_up = false;
+    kill_append_victims(kills, killing);
+    return killing;
 }
 
 static void kill_flush(mouv__ready_t *ready) {
     mouv__kills_t *kills = mouv__container_of(ready, mouv__kills_t, flush);
     mouv__operation_t *first = MOUV__LIST_FIRST(&kills->to_kill, mouv__operation_t, kill);
     if (!first || kills->out) return; /* kill_done() comes back here */
-    struct mouv__killing *killing =
-        kill_new(kills->operations, first->checkout.server_id, VICTIMS_MAX, kill_done);
-    if (!killing) {
+    killing_t *killing = kill_new(kills, first->checkout.server_id);
+    if (killing && mouv__probe_send(&killing->probe, MOUV__CONTROL_KILL, &kills->out))
+        kill_move_victims(kills, killing);
+    else
         kill_start_again(kills, FIRST_PAUSE_NS);
-        return;
-    }
-    killing->exchange.call_id = ++kills->number;
-    kill_collect(kills, killing);
-    if (kill_send(killing)) return;
-    kill_put_back(kills, killing);
-    kill_free(killing);
 }
 
 /* --- */
@@ -316,6 +275,5 @@ void mouv__kill_close(mouv__operations_t *operations) {
     mouv__timer_stop(mouv__client_runtime(operations->client), &kills->again);
     MOUV__LIST_EACH(&kills->to_kill, mouv__operation_t, op, kill) kill_move(op, MOUV__KILL_NONE);
     MOUV__LIST_EACH(&kills->killed, mouv__operation_t, op, kill) kill_move(op, MOUV__KILL_NONE);
-    if (kills->out) operations->pool->transport->ops->abandon(&kills->out->exchange);
-    kills->out = NULL;
+    mouv__probe_abandon(&kills->out);
 }

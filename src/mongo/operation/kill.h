@@ -28,11 +28,11 @@ typedef struct mouv__kills {
     mouv__operations_t *operations;
     mouv__ready_t flush; /**< at the end of the loop turn */
     mouv__timer_t again;
-    mouv__list_t to_kill;      /**< operations, the newest first */
-    mouv__list_t killed;       /**< asked for, not back yet */
-    struct mouv__killing *out; /**< the killSessions that is out, or NULL */
-    uint64_t number;           /**< of the killSessions so far: their call ids */
-    bool refused;              /**< the server does not let us */
+    mouv__list_t to_kill; /**< operations, the newest first */
+    mouv__list_t killed;  /**< asked for, not back yet */
+    mouv__probe_t *out;   /**< the killSessions, or the hello before it, that is out; or NULL */
+    uint64_t number;      /**< of the killSessions so far: their call ids */
+    bool refused;         /**< the server does not let us */
     void (*on_refused)(mouv__operations_t *operations);
 } mouv__kills_t;
 

@@ -119,6 +119,12 @@ static void operation_future_deliver(mouv__future_t *future, bool whole) {
     if (op->deliver) op->deliver(op, whole);
 }
 
+static void operation_future_describe(const mouv__future_t *future,
+                                      mouv__description_t *description) {
+    mouv__operation_text((const mouv__operation_t *)future, description->name,
+                         sizeof(description->name));
+}
+
 static void operation_future_release(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (op->release) op->release(op);
@@ -137,6 +143,7 @@ static const mouv__future_ops_t future_ops = {
     .cancel = operation_future_cancel,
     .shorten = operation_future_shorten,
     .deliver = operation_future_deliver,
+    .describe = operation_future_describe,
     .release = operation_future_release,
 };
 

@@ -10,6 +10,7 @@
 #include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
 #include "mongo/pool/pool.h"
+#include "mongo/pool/probe.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -59,67 +60,28 @@ bool mouv__breaker_is_asked(const mouv__breaker_t *breaker) {
 
 /* --- the ping --------------------------------------------------------------------------------- */
 
-struct mouv__ping {
-    mouv__exchange_t exchange; /* first */
-    mouv__pool_t *pool;
-    bson_t *command;
-};
-
 static void breaker_go_on_asking(mouv__breakers_t *breakers);
 
-static void breaker_ping_discard(mouv__exchange_t *exchange) {
-    struct mouv__ping *ping = (struct mouv__ping *)exchange;
-    bson_destroy(exchange->reply);
-    bson_destroy(ping->command);
-    mouv__free(ping);
-}
-
-/* Its round trip is one of those that are counted, unless it contains a silence or connecting. A
- * server that refuses it has answered as well. */
-static void breaker_ping_done(mouv__exchange_t *exchange) {
-    struct mouv__ping *ping = (struct mouv__ping *)exchange;
+/* What it took is a round trip that counts, unless it contains a silence or connecting. */
+static void breaker_pinged(mouv__probe_t *ping) {
     mouv__pool_t *pool = ping->pool;
-    mouv__server_pool_t *of = mouv__server_pool_of(pool, exchange->server_id);
-    pool->breakers.ping = NULL;
+    uint32_t server_id = ping->exchange.server_id;
+    mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
     if (of) of->breaker.ping_ns = breaker_now_ns(pool) + PAUSE_NS;
-    bool was_ready = mouv__connection_is_ready(exchange->connection, exchange->server_id);
-    mouv__connection_note(exchange->connection, exchange->server_id, exchange->reply != NULL);
-    if (of && exchange->ok && was_ready && of->breaker.state != MOUV__BREAKER_OPEN)
-        mouv__rtt_add(&of->server->rtt, exchange->took_ns);
-    if (exchange->reply) mouv__breaker_heard(pool, exchange->server_id);
-    breaker_ping_discard(exchange);
+    if (of && ping->answered && ping->was_ready && of->breaker.state != MOUV__BREAKER_OPEN)
+        mouv__rtt_add(&of->server->rtt, ping->exchange.took_ns);
+    if (ping->answered) mouv__breaker_heard(pool, server_id);
     breaker_go_on_asking(&pool->breakers);
     pool->changed(pool, false);
-}
-
-static struct mouv__ping *breaker_ping_new(mouv__pool_t *pool, uint32_t server_id) {
-    struct mouv__ping *ping = mouv__alloc(sizeof(*ping));
-    if (!ping) return NULL;
-    ping->pool = pool;
-    ping->command = bson_new();
-    BSON_APPEND_INT32(ping->command, "ping", 1);
-    ping->exchange = (mouv__exchange_t){.server_id = server_id,
-                                        .database = "admin",
-                                        .command = ping->command,
-                                        .limit_ms = pool->transport->connect_timeout_ms,
-                                        .quiet = true,
-                                        .sets_up = true,
-                                        .done = breaker_ping_done,
-                                        .discard = breaker_ping_discard};
-    return ping;
 }
 
 static void breaker_send_ping(mouv__breakers_t *breakers, mouv__server_pool_t *of) {
     mouv__pool_t *pool = breakers->pool;
     int64_t now_ns = breaker_now_ns(pool);
     of->breaker.ping_ns = now_ns + PAUSE_NS;
-    struct mouv__ping *ping = breaker_ping_new(pool, of->server->id);
-    if (!ping) return;
-    if (pool->transport->ops->control(pool->transport, MOUV__CONTROL_PING, &ping->exchange) < 0) {
-        breaker_ping_discard(&ping->exchange);
-        return;
-    }
-    breakers->ping = ping;
+    mouv__probe_t *ping =
+        mouv__probe_new(pool, of->server->id, sizeof(*ping), "ping", breaker_pinged);
+    if (!ping || !mouv__probe_send(ping, MOUV__CONTROL_PING, &breakers->ping)) return;
     if (of->breaker.open_ns == MOUV__NEVER)
         of->breaker.open_ns =
             now_ns + mouv__server_pool_patience_ns(pool, of->server->id, PATIENCE_NS);
@@ -324,8 +286,7 @@ void mouv__breakers_close(mouv__breakers_t *breakers) {
         of->breaker = (mouv__breaker_t){0};
     breakers->missed = breakers->open_count = breakers->room = 0;
     mouv__timer_stop(mouv__client_runtime(pool->client), &breakers->timer);
-    if (breakers->ping) pool->transport->ops->abandon(&breakers->ping->exchange);
-    breakers->ping = NULL;
+    mouv__probe_abandon(&breakers->ping);
     mouv__free(breakers->open);
     breakers->open = NULL;
 }

@@ -48,8 +48,8 @@ typedef struct mouv__breakers {
     uint32_t *open;  /**< ids of the servers of those that are OPEN */
     uint32_t open_count, room;
     mouv__timer_t timer;
-    mouv__ready_t closed;    /**< at the end of the loop turn: those who waited go on */
-    struct mouv__ping *ping; /**< that is out, or NULL */
+    mouv__ready_t closed; /**< at the end of the loop turn: those who waited go on */
+    mouv__probe_t *ping;  /**< that is out, or NULL */
 } mouv__breakers_t;
 
 void mouv__breakers_init(mouv__breakers_t *breakers, mouv__pool_t *pool);

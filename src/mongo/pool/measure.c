@@ -3,81 +3,47 @@
  */
 #include "mongo/pool/measure.h"
 
-#include "context/alloc.h"
 #include "mongo/base/client_ref.h"
+#include "mongo/pool/probe.h"
 
 #define MS_NS INT64_C(1000000)
 
-/* Memory of its own: it may outlive the client. */
 typedef struct measurement {
-    mouv__exchange_t exchange; /* first */
-    mouv__pool_t *pool;
-    bson_t *command;
-    int left; /* to be sent: the first may have to set the connection up */
+    mouv__probe_t probe; /* first */
+    int left;            /* to be sent after it: the first may have to set the connection up */
 } measurement_t;
 
-static void measure_discard(mouv__exchange_t *exchange) {
-    measurement_t *measurement = (measurement_t *)exchange;
-    bson_destroy(exchange->reply);
-    bson_destroy(measurement->command);
-    mouv__free(measurement);
-}
-
-static void measure_done(mouv__exchange_t *exchange);
-
-static int measure_send(measurement_t *measurement) {
-    mouv__transport_t *transport = measurement->pool->transport;
-    mouv__exchange_t *exchange = &measurement->exchange;
-    bson_destroy(exchange->reply);
-    exchange->reply = NULL;
-    mouv__exchange_init(exchange);
-    return transport->ops->control(transport, MOUV__CONTROL_SELECT, exchange);
-}
+static bool measure_send(mouv__pool_t *pool, uint32_t server_id, int left);
 
 /* A hello on a connection that was there takes just one round trip, also if it is refused. */
-static void measure_done(mouv__exchange_t *exchange) {
-    measurement_t *measurement = (measurement_t *)exchange;
-    mouv__pool_t *pool = measurement->pool;
-    mouv__server_pool_t *of = mouv__server_pool_of(pool, exchange->server_id);
-    bool was_ready = mouv__connection_is_ready(exchange->connection, exchange->server_id);
-    pool->measurement = NULL;
-    mouv__connection_note(exchange->connection, exchange->server_id, exchange->reply != NULL);
-    if (exchange->reply) mouv__breaker_heard(pool, exchange->server_id);
-    if (of && exchange->reply && was_ready) mouv__rtt_add(&of->server->rtt, exchange->took_ns);
-    if (of && exchange->reply && measurement->left-- > 0 && measure_send(measurement) == 0) {
-        pool->measurement = exchange;
-        return;
-    }
-    measure_discard(exchange);
+static void measure_done(mouv__probe_t *probe) {
+    mouv__pool_t *pool = probe->pool;
+    uint32_t server_id = probe->exchange.server_id;
+    mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
+    int left = ((measurement_t *)probe)->left;
+    if (probe->answered) mouv__breaker_heard(pool, server_id);
+    if (of && probe->answered && probe->was_ready)
+        mouv__rtt_add(&of->server->rtt, probe->exchange.took_ns);
+    if (of && probe->answered && left > 0 && measure_send(pool, server_id, left - 1)) return;
     pool->changed(pool, false);
 }
 
+static bool measure_send(mouv__pool_t *pool, uint32_t server_id, int left) {
+    measurement_t *measurement =
+        mouv__probe_new(pool, server_id, sizeof(*measurement), "hello", measure_done);
+    if (!measurement) return false;
+    measurement->left = left;
+    measurement->probe.exchange.call_id = ++pool->measured;
+    return mouv__probe_send(&measurement->probe, MOUV__CONTROL_SELECT, &pool->measurement);
+}
+
 void mouv__measure_server(mouv__pool_t *pool, uint32_t server_id) {
-    const mouv__transport_t *transport = pool->transport;
     mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
     if (!of || mouv__breaker_is_asked(&of->breaker) || pool->state != MOUV__POOL_READY ||
-        transport->controls[MOUV__CONTROL_SELECT].busy)
+        pool->transport->controls[MOUV__CONTROL_SELECT].busy)
         return;
-    measurement_t *measurement = mouv__alloc(sizeof(*measurement));
-    if (!measurement) return;
     of->server->measured_ns = mouv__client_now_ns(pool->client);
-    measurement->pool = pool;
-    measurement->left = of->server->rtt.count < MOUV__RTT_SAMPLES_LEAST ? 2 : 1;
-    measurement->command = bson_new();
-    BSON_APPEND_INT32(measurement->command, "hello", 1);
-    measurement->exchange = (mouv__exchange_t){.server_id = server_id,
-                                               .database = "admin",
-                                               .command = measurement->command,
-                                               .call_id = ++pool->measured,
-                                               .limit_ms = transport->connect_timeout_ms,
-                                               .quiet = true,
-                                               .sets_up = true,
-                                               .done = measure_done,
-                                               .discard = measure_discard};
-    if (measure_send(measurement) == 0)
-        pool->measurement = &measurement->exchange;
-    else
-        measure_discard(&measurement->exchange);
+    measure_send(pool, server_id, of->server->rtt.count < MOUV__RTT_SAMPLES_LEAST ? 2 : 1);
 }
 
 void mouv__measure_unknown(mouv__pool_t *pool, uint32_t server_id) {
@@ -101,10 +67,9 @@ void mouv__measure_due(mouv__pool_t *pool) {
 }
 
 void mouv__measure_yield(mouv__pool_t *pool) {
-    if (pool->measurement) pool->transport->ops->cut(pool->measurement);
+    if (pool->measurement) pool->transport->ops->cut(&pool->measurement->exchange);
 }
 
 void mouv__measure_close(mouv__pool_t *pool) {
-    if (pool->measurement) pool->transport->ops->abandon(pool->measurement);
-    pool->measurement = NULL;
+    mouv__probe_abandon(&pool->measurement);
 }

@@ -101,8 +101,8 @@ struct mouv__pool {
     /** Who waits may go now, or not any more: lets in whoever can; `again`: a server is back. */
     void (*changed)(mouv__pool_t *pool, bool again);
     mouv__breakers_t breakers;
-    mouv__exchange_t *measurement; /**< that is out (measure.h), or NULL */
-    uint64_t measured;             /**< so many have been sent */
+    mouv__probe_t *measurement; /**< that is out (measure.h), or NULL */
+    uint64_t measured;          /**< so many have been sent */
     /* options */
     mouv_connection_pool_options_t told; /**< in events */
     int64_t selection_timeout_ms;

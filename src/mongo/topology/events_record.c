@@ -52,18 +52,16 @@ static const bson_oid_t *events_record_id(mouv__events_record_t *record, const b
     return &record->id;
 }
 
-/* Puts the copy into the view. Without memory for it there is no record: NULL. */
-static mouv__events_record_t *events_record_with_error(mouv__events_record_t *record,
-                                                       const mouv_error_t **error) {
-    if (!*error) return record;
+/* Without memory for it an event is told all the same: others count on its end. */
+static const mouv_error_t *events_record_error(mouv__events_record_t *record,
+                                               const mouv_error_t *error) {
+    static const mouv_error_t lost = {.code = MOUV_ENOMEM,
+                                      .message = "there was no memory to keep the error"};
+    if (!error) return NULL;
     record->error = mouv__alloc(sizeof(*record->error));
-    if (!record->error) {
-        mouv__events_record_free(record);
-        return NULL;
-    }
-    *record->error = **error;
-    *error = record->error;
-    return record;
+    if (!record->error) return &lost;
+    *record->error = *error;
+    return record->error;
 }
 
 static bson_t *events_record_copy(const bson_t *document, bool secret) {
@@ -90,7 +88,8 @@ mouv__events_record_t *mouv__events_record_command(mouv__event_kind_t kind,
     view->service_id = events_record_id(record, what->service_id);
     view->command = record->command = events_record_copy(what->command, secret);
     view->reply = record->reply = events_record_copy(what->reply, secret);
-    return events_record_with_error(record, &view->error);
+    view->error = events_record_error(record, what->error);
+    return record;
 }
 
 mouv__events_record_t *mouv__events_record_heartbeat(mouv__event_kind_t kind,
@@ -100,7 +99,8 @@ mouv__events_record_t *mouv__events_record_heartbeat(mouv__event_kind_t kind,
     mouv_heartbeat_event_t *view = &record->event.heartbeat;
     view->host = mouv__events_record_host(record, what->host);
     view->reply = record->reply = events_record_copy(what->reply, false);
-    return events_record_with_error(record, &view->error);
+    view->error = events_record_error(record, what->error);
+    return record;
 }
 
 mouv__events_record_t *mouv__events_record_operation(mouv__event_kind_t kind,
@@ -133,7 +133,8 @@ mouv__events_record_t *mouv__events_record_connection(mouv__event_kind_t kind,
     RECORD_OF(connection, kind, what);
     mouv_connection_event_t *view = &record->event.connection;
     view->host = mouv__events_record_host(record, what->host);
-    return events_record_with_error(record, &view->error);
+    view->error = events_record_error(record, what->error);
+    return record;
 }
 
 void mouv__events_record_tell(const mouv__events_record_t *record, const mouv_monitor_t *callbacks,

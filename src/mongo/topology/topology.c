@@ -81,9 +81,8 @@ static void topology_tell_changes(const mouv__topology_t *topology) {
         mouv__server_kind_t was = server->former_kind;
         bool is_back = was != MOUV__SERVER_UNKNOWN && server->lost && mouv__server_is_known(server);
         server->former_kind = server->kind;
-        if (is_back && topology->ops && topology->ops->server_lost)
-            topology->ops->server_lost(topology->arg, server);
-        if ((is_back || was != server->kind) && topology->ops && topology->ops->server_changed)
+        if (is_back) topology->ops->server_lost(topology->arg, server);
+        if (is_back || was != server->kind)
             topology->ops->server_changed(topology->arg, server, was);
     }
 }
@@ -102,21 +101,16 @@ static bool topology_keep_away(mouv__topology_t *topology, mouv__server_t *serve
     return true;
 }
 
-static void topology_tell_gone(const mouv__topology_t *topology, mouv__server_t *server) {
-    if (topology->ops && topology->ops->server_gone)
-        topology->ops->server_gone(topology->arg, server);
-}
-
 static void topology_release_gone(mouv__topology_t *topology, mouv__snapshot_t *former) {
     for (uint32_t i = 0; former && i < former->count; i++) {
         mouv__server_t *server = former->servers[i];
         if (topology_has(topology, server)) continue;
         mouv__server_kind_t was = server->kind;
         mouv__server_leave(server);
-        if (!topology_keep_away(topology, server))
-            topology_tell_gone(topology, server);
-        else if (topology->ops && topology->ops->server_changed)
+        if (topology_keep_away(topology, server))
             topology->ops->server_changed(topology->arg, server, was);
+        else
+            topology->ops->server_gone(topology->arg, server);
     }
     mouv__snapshot_free(former);
 }
@@ -130,7 +124,7 @@ static void topology_release_away(mouv__topology_t *topology) {
             continue;
         }
         topology->away[i] = topology->away[--topology->away_count];
-        if (!is_back) topology_tell_gone(topology, server);
+        if (!is_back) topology->ops->server_gone(topology->arg, server);
         mouv__server_unref(server);
     }
 }
@@ -157,8 +151,7 @@ bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *liste
         mouv__heartbeats_t heartbeats;
         if (!mouv__listener_take_heartbeats(listener, server->host, &heartbeats)) continue;
         mouv__server_note_heartbeats(server, &heartbeats);
-        if (heartbeats.answered && topology->ops && topology->ops->server_heard)
-            topology->ops->server_heard(topology->arg, server);
+        if (heartbeats.answered) topology->ops->server_heard(topology->arg, server);
     }
     return newest != NULL;
 }

@@ -17,7 +17,7 @@
 #include "mongo/topology/server.h"
 #include "mongo/topology/snapshot.h"
 
-/** What the rooms above want to be told of, once the picture is whole; each may be NULL. */
+/** What the rooms above want to be told of, once the picture is whole. */
 typedef struct mouv__topology_ops {
     /** It is of another kind than before, or has been lost since; a new one was Unknown. */
     void (*server_changed)(void *arg, mouv__server_t *server, mouv__server_kind_t was);
@@ -46,7 +46,7 @@ typedef struct mouv__topology {
     void *arg;
 } mouv__topology_t;
 
-/** NULL: ENOMEM. `ops` may be NULL. */
+/** NULL: ENOMEM. */
 mouv__topology_t *mouv__topology_new(const mongoc_uri_t *uri, const mouv__topology_ops_t *ops,
                                      void *arg);
 
