@@ -5,6 +5,7 @@
 #ifndef MOUV_CONTEXT_SANITIZER_H
 #define MOUV_CONTEXT_SANITIZER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -102,6 +103,21 @@ MOUV__FIBER_HOOK void mouv__fiber_arrive(mouv__fiber_t *self) {
     __sanitizer_finish_switch_fiber(self->fake_stack, &self->previous->low, &self->previous->size);
 #endif
     (void)self;
+}
+
+/**
+ * Whether a page that nobody may touch must lie above stacks of ours. valgrind takes the stack of a new
+ * thread to begin where its mapping begins, and neighbours of equal access to be one mapping: a guard by
+ * MADV_GUARD_INSTALL, as glibc has from 2.42 on, does not part them. Stacks of ours that lie below a
+ * thread's would count as that thread's, and a switch to one of them as a frame that grows or shrinks
+ * over whatever lies between.
+ */
+static inline bool mouv__fiber_wants_fence(void) {
+#if defined(MOUV__VALGRIND)
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
 }
 
 /** A function that reads stack memory as it lies, whoever owns it. */

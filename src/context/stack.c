@@ -6,7 +6,7 @@
  * the next task gets the stack that is still in the cache; beyond `max_warm` it returns all of its
  * pages and is `cold`. (These are stacks of stacks, pushed and popped at one end: one pointer does.)
  * Slabs are unmapped with the pool; one of a single large stack, which is not pooled, as soon as
- * that is put back. One pool a thread, no locks.
+ * that is put back. Under valgrind a fence lies above each slab. One pool a thread, no locks.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -57,6 +57,7 @@ struct mouv__stack_slab {
     char *base;
     size_t stride; /* guard and stack */
     size_t count;
+    size_t mapped; /* bytes: all slots, and the fence if there is one */
     size_t carved; /* slots that have a guard and have been handed out at least once */
     long guards;   /* mappings' worth of PROT_NONE guards, to be given back */
     mouv__stack_class_t *class_of; /* NULL: one large stack, not pooled */
@@ -91,6 +92,7 @@ void mouv__stack_pool_init(mouv__stack_pool_t *pool) {
         .reason = "",
         .page_size = (size_t)sysconf(_SC_PAGESIZE),
         .max_warm = DEFAULT_MAX_WARM,
+        .fenced = mouv__fiber_wants_fence(),
     };
 }
 
@@ -158,13 +160,35 @@ static int stack_guard_install(mouv__stack_pool_t *pool, mouv__stack_slab_t *sla
 
 /* --- slabs --- */
 
-static void *stack_map_memory(size_t size) {
+static void *stack_map(void *where, size_t size, int access, int more_flags) {
+    void *memory =
+        mmap(where, size, access,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | more_flags, -1, 0);
+
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
+/*
+ * Never without its fence, as another thread may begin on a stack above it at any time. Mapped twice,
+ * because memcheck goes over memory byte by byte that mprotect() opens.
+ */
+static void *stack_map_fenced(size_t size, size_t fence) {
+    void *memory = stack_map(NULL, size + fence, PROT_NONE, 0);
+
+    if (memory != NULL && stack_map(memory, size, PROT_READ | PROT_WRITE, MAP_FIXED) == NULL) {
+        munmap(memory, size + fence);
+        return NULL;
+    }
+    return memory;
+}
+
+static void *stack_map_memory(size_t size, size_t fence) {
     void *memory;
 
     if (mouv__alloc_must_fail()) return NULL;
-    memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (memory == MAP_FAILED) return NULL;
+    memory = fence > 0 ? stack_map_fenced(size, fence)
+                       : stack_map(NULL, size, PROT_READ | PROT_WRITE, 0);
+    if (memory == NULL) return NULL;
 #if defined(MADV_NOHUGEPAGE)
     /* A page touched shall cost one page. Kernels without huge pages refuse, which is as good. */
     (void)madvise(memory, size, MADV_NOHUGEPAGE);
@@ -174,6 +198,7 @@ static void *stack_map_memory(size_t size) {
 
 static mouv__stack_slab_t *stack_slab_new(mouv__stack_pool_t *pool, size_t stack_size,
                                           size_t count) {
+    size_t fence = pool->fenced ? pool->page_size : 0;
     mouv__stack_slab_t *slab = mouv__alloc(sizeof *slab + count * sizeof slab->stacks[0]);
 
     if (slab == NULL) {
@@ -182,7 +207,8 @@ static mouv__stack_slab_t *stack_slab_new(mouv__stack_pool_t *pool, size_t stack
     }
     slab->count = count;
     slab->stride = pool->page_size + stack_size;
-    slab->base = stack_map_memory(slab->stride * count);
+    slab->mapped = slab->stride * count + fence;
+    slab->base = stack_map_memory(slab->stride * count, fence);
     if (slab->base == NULL) {
         mouv__free(slab);
         stack_fail(pool, reason_mmap);
@@ -197,7 +223,7 @@ static mouv__stack_slab_t *stack_slab_new(mouv__stack_pool_t *pool, size_t stack
 /* The caller has taken it out of the list. */
 static void stack_slab_unmap(mouv__stack_slab_t *slab) {
     atomic_fetch_sub(&guards_in_process, slab->guards);
-    munmap(slab->base, slab->stride * slab->count);
+    munmap(slab->base, slab->mapped);
     mouv__free(slab);
 }
 

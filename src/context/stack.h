@@ -53,6 +53,7 @@ struct mouv__stack_pool {
     size_t max_warm;   /* further idle ones return their memory */
     long max_guards;   /* process-wide limit of PROT_NONE guards; 0: not read yet */
     mouv__guard_mode_t guard_mode;
+    bool fenced; /* a page without access lies above each slab: for valgrind, see sanitizer.h */
 };
 
 /** An empty pool; allocates nothing. */
