@@ -28,7 +28,7 @@ MOUV_BEGIN_DECLS
 
 /**
  * The last picture of the deployment. Does no I/O and waits for nothing: before the first operation
- * it is the URI's hosts, all "Unknown", and none with mongodb+srv.
+ * it is the URI's hosts, all "Unknown"; with mongodb+srv none until DNS has named them.
  *
  * Context:   the client's thread; never suspends.
  * Ownership: a copy, the caller's; release with mouv_topology_description_unref(). It does not

@@ -46,6 +46,38 @@ static void apply(mouv__topology_t *topology, const char *json, bson_t **kept) {
     mouv__topology_apply(topology, snapshot_from(*kept));
 }
 
+static void server_that_is_dropped_is_gone_and_the_others_stay(void **state) {
+    (void)state;
+    told_t told = {""};
+    bson_t *kept;
+    mouv__topology_t *topology = topology_with(&ops, &told);
+    apply(
+        topology,
+        "{'type': 'Sharded', 'servers': [{'address': 'a', 'type': 'Mongos', 'maxWireVersion': 13},"
+        "{'address': 'b', 'type': 'Mongos', 'maxWireVersion': 14},"
+        "{'address': 'c', 'type': 'Mongos', 'maxWireVersion': 15}]}",
+        &kept);
+    mouv__server_t *a = mouv__topology_server(topology, 1), *c = mouv__topology_server(topology, 3);
+    mouv__server_t *held = mouv__server_ref(mouv__topology_server(topology, 2));
+    told.text[0] = '\0';
+    mouv__topology_drop(topology, 1);
+    assert_string_equal(told.text, "gone b 0-0;");
+    assert_int_equal(topology->count, 2);
+    assert_int_equal(topology->snapshot->described->server_count, 2);
+    assert_null(mouv__topology_server(topology, 2));
+    assert_false(mouv__server_is_known(held));
+    assert_ptr_equal(mouv__topology_server(topology, 1), a);
+    assert_ptr_equal(mouv__topology_server(topology, 3), c);
+    assert_string_equal(c->described->host, "c");
+    assert_ptr_equal(c->described, &topology->snapshot->described->servers[1]);
+    mouv__topology_drop(topology, 1);
+    mouv__topology_drop(topology, 0);
+    assert_int_equal(topology->count, 0);
+    mouv__server_unref(held);
+    mouv__topology_free(topology);
+    bson_destroy(kept);
+}
+
 static void servers_that_stay_keep_their_object_and_what_was_measured(void **state) {
     (void)state;
     told_t told = {""};
@@ -214,6 +246,7 @@ static void unknown_servers_do_not_lower_what_all_speak(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(server_that_is_dropped_is_gone_and_the_others_stay),
         cmocka_unit_test(servers_that_stay_keep_their_object_and_what_was_measured),
         cmocka_unit_test(server_that_was_lost_for_a_while_is_told_of_as_lost_and_back),
         cmocka_unit_test(server_that_is_held_outlives_the_deployment),

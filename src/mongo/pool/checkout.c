@@ -197,6 +197,15 @@ void mouv__checkout_end(mouv__checkout_t *checkout, const mouv_error_t *error) {
 
 /* --- words ------------------------------------------------------------------------------------ */
 
+/* No server has said why. Where the URI names servers each has a reason, if only that it is silent. */
+static void checkout_explain_silence(const mouv__pool_t *pool, char *text, size_t size) {
+    const char *srv_host = pool->topology->srv_host;
+    if (pool->state == MOUV__POOL_READY || !*srv_host)
+        snprintf(text, size, "no server of the deployment takes this operation now");
+    else
+        snprintf(text, size, "DNS has not said yet which servers %s has", srv_host);
+}
+
 static void checkout_explain_selection(const mouv__checkout_t *checkout, mouv_error_t *error) {
     const mouv__pool_t *pool = checkout->pool;
     int64_t left_ms = (checkout->select_ns - checkout_now_ns(checkout)) / MS_NS;
@@ -204,11 +213,7 @@ static void checkout_explain_selection(const mouv__checkout_t *checkout, mouv_er
     char reasons[400];
     if (mouv__breaker_explain(pool, checkout->server_id, error)) return;
     mouv__topology_errors(pool->topology, pool->listener, reasons, sizeof(reasons));
-    if (!reasons[0])
-        snprintf(reasons, sizeof(reasons), "%s",
-                 pool->state == MOUV__POOL_READY
-                     ? "no server of the deployment takes this operation now"
-                     : "the names in the URI are still being looked up");
+    if (!reasons[0]) checkout_explain_silence(pool, reasons, sizeof(reasons));
     if (pool->topology->dead)
         mouv_error_set(error, MOUV_ESELECTION, "no suitable server: %s", reasons);
     else

@@ -3,6 +3,8 @@
  */
 #include "mongo/topology/description.h"
 
+#include <string.h>
+
 #include "context/alloc.h"
 
 /* --- one server ------------------------------------------------------------------------------- */
@@ -71,6 +73,13 @@ mouv__describe_topology(const mongoc_topology_description_t *topology) {
     return view;
 }
 
+mouv_topology_description_t *mouv__describe_unknown(const char *const *hosts, size_t count) {
+    mouv_topology_description_t *view = description_new("Unknown", count);
+    for (size_t i = 0; view && i < count; i++)
+        description_fill(description_next_of(view), hosts[i], "Unknown", -1, NULL);
+    return view;
+}
+
 mouv_topology_description_t *mouv__describe_seeds(const mongoc_uri_t *uri) {
     size_t count = 0;
     for (const mongoc_host_list_t *at = mongoc_uri_get_hosts(uri); at; at = at->next) count++;
@@ -97,6 +106,13 @@ mouv__description_copy(const mouv_topology_description_t *description,
 void mouv__description_set_round_trip(mouv_topology_description_t *description, size_t i,
                                       int64_t round_trip_ms) {
     ((mouv_server_description_t *)description->servers)[i].round_trip_ms = round_trip_ms;
+}
+
+void mouv__description_remove(mouv_topology_description_t *description, size_t i) {
+    mouv_server_description_t *servers = (mouv_server_description_t *)description->servers;
+    mouv__undescribe_server(&servers[i]);
+    description->server_count--;
+    memmove(servers + i, servers + i + 1, (description->server_count - i) * sizeof(*servers));
 }
 
 mouv_topology_description_t *

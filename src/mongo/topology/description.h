@@ -19,6 +19,9 @@ mouv_topology_description_t *mouv__describe_topology(const mongoc_topology_descr
 /** What is known before anything has been asked. NULL: ENOMEM. */
 mouv_topology_description_t *mouv__describe_seeds(const mongoc_uri_t *uri);
 
+/** Any thread: these hosts, of which nothing is known. NULL: ENOMEM. */
+mouv_topology_description_t *mouv__describe_unknown(const char *const *hosts, size_t count);
+
 /** A copy with the errors that `error_of(arg, host)` gives (NULL: none). NULL: ENOMEM. */
 mouv_topology_description_t *
 mouv__description_copy(const mouv_topology_description_t *description,
@@ -27,5 +30,8 @@ mouv__description_copy(const mouv_topology_description_t *description,
 /** Loop thread: what is known by now of the `i`-th server of a copy. */
 void mouv__description_set_round_trip(mouv_topology_description_t *description, size_t i,
                                       int64_t round_trip_ms);
+
+/** Takes the `i`-th server out; those behind it move up. */
+void mouv__description_remove(mouv_topology_description_t *description, size_t i);
 
 #endif

@@ -107,9 +107,11 @@ static void events_apm_on_command_failed(const mongoc_apm_command_failed_t *even
     mongoc_apm_##name##_get_topology_id(event, &record->id); \
     record->event.topology.topology_id = &record->id
 
-static void events_apm_on_server_opening(const mongoc_apm_server_opening_t *event) {
+void mouv__events_apm_server_opening(mouv__events_t *events,
+                                     const mongoc_apm_server_opening_t *event) {
+    if (!mouv__events_wants(events, MOUV__EVENT_SERVER_OPENING)) return;
     SERVER_RECORD(record, server_opening, SERVER_OPENING, event);
-    mouv__events_add(EVENTS_OF(server_opening, event), record);
+    mouv__events_add(events, record);
 }
 
 static void events_apm_on_server_changed(const mongoc_apm_server_changed_t *event) {
@@ -196,7 +198,6 @@ void mouv__events_apm_subscribe(const mouv__events_t *events, mongoc_apm_callbac
     SUBSCRIBE(COMMAND_STARTED, command_started, command_started);
     SUBSCRIBE(COMMAND_SUCCEEDED, command_succeeded, command_succeeded);
     SUBSCRIBE(COMMAND_FAILED, command_failed, command_failed);
-    SUBSCRIBE(SERVER_OPENING, server_opening, server_opening);
     SUBSCRIBE(SERVER_CHANGED, server_changed, server_changed);
     SUBSCRIBE(TOPOLOGY_OPENING, topology_opening, topology_opening);
     SUBSCRIBE(TOPOLOGY_CLOSED, topology_closed, topology_closed);

@@ -29,6 +29,7 @@ typedef struct host {
     bool lost;                     /* became Unknown since the snapshot that was last taken */
     bool there;                    /* in the last snapshot, of whatever kind */
     bool closed;                   /* the deployment has it no more */
+    bool found;                    /* DNS has named it, and it is watched */
     bool misnamed;                 /* of another replica set, or of none */
     mouv__heartbeats_t heartbeats; /* since somebody looked */
 } host_t;
@@ -44,6 +45,7 @@ struct mouv__listener {
     char *set_name;           /* the URI's replica set, or NULL */
     const char *hint_of;      /* what a server may miss that hangs up at once */
     bool misnamed;            /* some host is of another set, or of none */
+    bool finds_hosts;         /* the URI names none: mongodb+srv */
     host_t *hosts;
     uint32_t host_count, host_room;
     void (*changed)(void *arg); /* loop thread; NULL once stopped */
@@ -167,7 +169,7 @@ static void listener_mark_lost(host_t *host) {
 }
 
 static bool listener_remembers(host_t *host) {
-    return host->there || host->misnamed || (host->id && !host->closed);
+    return host->there || host->misnamed || host->found || (host->id && !host->closed);
 }
 
 /* What each host is now: libmongoc lists none that is Unknown. Those that are gone are forgotten,
@@ -227,6 +229,14 @@ bool mouv__listener_has_server(mouv__listener_t *listener, const char *name, uin
     return there;
 }
 
+bool mouv__listener_has_closed(mouv__listener_t *listener, const char *name, uint32_t id) {
+    uv_mutex_lock(&listener->lock);
+    const host_t *host = listener_find_host(listener, name);
+    bool closed = host && host->id == id && host->closed;
+    uv_mutex_unlock(&listener->lock);
+    return closed;
+}
+
 /* --- snapshots ------------------------------------------------------------------------------ */
 
 /**
@@ -261,15 +271,34 @@ static void listener_on_topology_changed(const mongoc_apm_topology_changed_t *ev
     if (is_first) listener_post(listener);
 }
 
-/* Before the snapshot without it. */
+/* libmongoc's snapshots have it only once it has answered. */
+static void listener_on_server_opening(const mongoc_apm_server_opening_t *event) {
+    mouv__listener_t *listener = mongoc_apm_server_opening_get_context(event);
+    if (listener->apm.events) mouv__events_apm_server_opening(listener->apm.events, event);
+    uv_mutex_lock(&listener->lock);
+    host_t *host =
+        listener->finds_hosts
+            ? listener_host_of(listener, mongoc_apm_server_opening_get_host(event)->host_and_port)
+            : NULL;
+    if (host) host->found = true;
+    uv_mutex_unlock(&listener->lock);
+}
+
+/* Before the snapshot without it; there is none if DNS has it no more. */
 static void listener_on_server_closed(const mongoc_apm_server_closed_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_closed_get_context(event);
     if (listener->apm.events) mouv__events_apm_server_closed(listener->apm.events, event);
+    bool is_first = false;
     uv_mutex_lock(&listener->lock);
     host_t *host =
         listener_find_host(listener, mongoc_apm_server_closed_get_host(event)->host_and_port);
-    if (host) host->closed = true;
+    if (host) {
+        host->closed = true;
+        host->found = false;
+        is_first = listener_begin_post(listener);
+    }
     uv_mutex_unlock(&listener->lock);
+    if (is_first) listener_post(listener);
 }
 
 /* --- heartbeats ----------------------------------------------------------------------------- */
@@ -310,14 +339,15 @@ static void listener_compare_set_name(mouv__listener_t *listener, const bson_t *
     host->misnamed = listener->set_name && (!name || strcmp(name, listener->set_name) != 0);
     if (!host->misnamed) return;
     listener->misnamed = true;
+    const char *names = listener->finds_hosts ? "the URI or its TXT record" : "the URI";
     if (!name)
         snprintf(host->text, sizeof(host->text),
-                 "%.60s belongs to no replica set, the URI names '%.60s'", host->name,
+                 "%.60s belongs to no replica set, %s names '%.60s'", host->name, names,
                  listener->set_name);
     else
         snprintf(host->text, sizeof(host->text),
-                 "%.60s belongs to the replica set '%.60s', the URI names '%.60s'", host->name,
-                 name, listener->set_name);
+                 "%.60s belongs to the replica set '%.60s', %s names '%.60s'", host->name, name,
+                 names, listener->set_name);
 }
 
 static void listener_on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
@@ -381,6 +411,8 @@ void mouv__listener_errors(mouv__listener_t *listener, const mouv_topology_descr
     uv_mutex_lock(&listener->lock);
     for (uint32_t i = 0; i < listener->host_count; i++) {
         const host_t *host = &listener->hosts[i];
+        if (host->found && !host->text[0] && described->server_count == 0)
+            listener_add(text, size, &used, host->name, " does not answer", "");
         if (!host->text[0] || listener_is_reachable(described, host->name)) continue;
         bool named = listener_names_host(host);
         listener_add(text, size, &used, host->text, named ? "" : " on ", named ? "" : host->name);
@@ -393,12 +425,29 @@ void mouv__listener_errors(mouv__listener_t *listener, const mouv_topology_descr
     uv_mutex_unlock(&listener->lock);
 }
 
+/* Under the lock: the hosts that DNS has named, where nothing else is known. NULL: other than that,
+ * or ENOMEM. */
+static mouv_topology_description_t *
+listener_describe_found(const mouv__listener_t *listener,
+                        const mouv_topology_description_t *described) {
+    if (!listener->finds_hosts || described->server_count > 0) return NULL;
+    const char **names = mouv__alloc_array(0, listener->host_count, sizeof(*names));
+    size_t count = 0;
+    for (uint32_t i = 0; names && i < listener->host_count; i++)
+        if (listener->hosts[i].found) names[count++] = listener->hosts[i].name;
+    mouv_topology_description_t *view = names ? mouv__describe_unknown(names, count) : NULL;
+    mouv__free(names);
+    return view;
+}
+
 mouv_topology_description_t *mouv__listener_describe(mouv__listener_t *listener,
                                                      const mouv_topology_description_t *described) {
     uv_mutex_lock(&listener->lock);
+    mouv_topology_description_t *found = listener_describe_found(listener, described);
     mouv_topology_description_t *copy =
-        mouv__description_copy(described, listener_error_of, listener);
+        mouv__description_copy(found ? found : described, listener_error_of, listener);
     uv_mutex_unlock(&listener->lock);
+    mouv_topology_description_unref(found);
     return copy;
 }
 
@@ -407,9 +456,11 @@ void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *ur
     uv_mutex_lock(&listener->lock);
     listener->set_name = bson_strdup(mongoc_uri_get_replica_set(uri));
     listener->hint_of = listener_hint_of(uri);
+    listener->finds_hosts = mongoc_uri_get_srv_hostname(uri) != NULL;
     uv_mutex_unlock(&listener->lock);
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
     mongoc_apm_set_topology_changed_cb(callbacks, listener_on_topology_changed);
+    mongoc_apm_set_server_opening_cb(callbacks, listener_on_server_opening);
     mongoc_apm_set_server_closed_cb(callbacks, listener_on_server_closed);
     mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, listener_on_heartbeat_succeeded);
     mongoc_apm_set_server_heartbeat_failed_cb(callbacks, listener_on_heartbeat_failed);

@@ -47,6 +47,9 @@ mouv__snapshot_t *mouv__listener_take(mouv__listener_t *listener);
  *  snapshot. */
 bool mouv__listener_has_server(mouv__listener_t *listener, const char *host, uint32_t id);
 
+/** Loop thread: whether the deployment has it no more, though the last snapshot has it. */
+bool mouv__listener_has_closed(mouv__listener_t *listener, const char *host, uint32_t id);
+
 /** Loop thread: what this host's monitor has heard since the last call; false: nothing new. */
 bool mouv__listener_take_heartbeats(mouv__listener_t *listener, const char *host,
                                     mouv__heartbeats_t *heartbeats);

@@ -66,6 +66,17 @@ mouv__snapshot_t *mouv__snapshot_of(const mongoc_topology_description_t *topolog
     return snapshot;
 }
 
+mouv__server_t *mouv__snapshot_remove(mouv__snapshot_t *snapshot, uint32_t i) {
+    mouv__server_t *removed = snapshot->servers[i];
+    mouv__description_remove(snapshot->described, i);
+    snapshot->count--;
+    for (; i < snapshot->count; i++) {
+        snapshot->servers[i] = snapshot->servers[i + 1];
+        snapshot->servers[i]->described = &snapshot->described->servers[i];
+    }
+    return removed;
+}
+
 void mouv__snapshot_free(mouv__snapshot_t *snapshot) {
     if (!snapshot) return;
     for (uint32_t i = 0; i < snapshot->count; i++) mouv__server_unref(snapshot->servers[i]);

@@ -41,6 +41,9 @@ mouv__snapshot_t *mouv__snapshot_new(mouv_topology_description_t *described, con
 /** As above, out of libmongoc's own; callbacks of libmongoc that run under its topology lock. */
 mouv__snapshot_t *mouv__snapshot_of(const mongoc_topology_description_t *topology);
 
+/** Loop thread: takes the `i`-th server out, whose share is the caller's now. */
+mouv__server_t *mouv__snapshot_remove(mouv__snapshot_t *snapshot, uint32_t i);
+
 /** NULL is fine. */
 void mouv__snapshot_free(mouv__snapshot_t *snapshot);
 

@@ -3,6 +3,8 @@
  */
 #include "mongo/topology/topology.h"
 
+#include <stdio.h>
+
 #include <uv.h>
 
 #include "context/alloc.h"
@@ -23,6 +25,8 @@ mouv__topology_t *mouv__topology_new(const mongoc_uri_t *uri, const mouv__topolo
         mouv__free(topology);
         return NULL;
     }
+    const char *srv_host = mongoc_uri_get_srv_hostname(uri);
+    snprintf(topology->srv_host, sizeof(topology->srv_host), "%s", srv_host ? srv_host : "");
     topology->local_threshold_ns =
         MS_NS *
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_LOCALTHRESHOLDMS, LOCAL_THRESHOLD_MS);
@@ -142,10 +146,30 @@ void mouv__topology_apply(mouv__topology_t *topology, mouv__snapshot_t *snapshot
     topology_tell_changes(topology);
 }
 
+void mouv__topology_drop(mouv__topology_t *topology, uint32_t i) {
+    mouv__server_t *server = mouv__snapshot_remove(topology->snapshot, i);
+    topology->count = topology->snapshot->count;
+    mouv__server_leave(server);
+    topology_tell_gone(topology, server);
+    mouv__server_unref(server);
+}
+
+/* libmongoc makes no new snapshot of servers that DNS has no more. */
+static bool topology_drop_closed(mouv__topology_t *topology) {
+    uint32_t before = topology->count;
+    for (uint32_t i = topology->count; i-- > 0;) {
+        const mouv__server_t *server = topology->servers[i];
+        if (mouv__listener_has_closed(topology->listener, server->host, server->id))
+            mouv__topology_drop(topology, i);
+    }
+    return topology->count < before;
+}
+
 bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *listener) {
     topology->listener = listener;
     mouv__snapshot_t *newest = mouv__listener_take(listener);
     if (newest) mouv__topology_apply(topology, newest);
+    bool dropped = topology_drop_closed(topology);
     for (uint32_t i = 0; i < topology->count; i++) {
         mouv__server_t *server = topology->servers[i];
         mouv__heartbeats_t heartbeats;
@@ -153,7 +177,7 @@ bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *liste
         mouv__server_note_heartbeats(server, &heartbeats);
         if (heartbeats.answered) topology->ops->server_heard(topology->arg, server);
     }
-    return newest != NULL;
+    return newest != NULL || dropped;
 }
 
 /* --- questions ------------------------------------------------------------------------------- */

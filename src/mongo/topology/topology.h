@@ -34,8 +34,9 @@ typedef struct mouv__topology {
     bool dead; /**< see mouv__snapshot_t */
     uint32_t count;
     mouv__server_t *const *servers;
-    mouv__snapshot_t *snapshot;         /**< whose servers those are; NULL: none has come yet */
-    mouv_topology_description_t *seeds; /**< what the URI says */
+    mouv__snapshot_t *snapshot;            /**< whose servers those are; NULL: none has come yet */
+    mouv_topology_description_t *seeds;    /**< what the URI says */
+    char srv_host[BSON_HOST_NAME_MAX + 1]; /**< whose DNS records have the seeds; "": the URI */
     int64_t local_threshold_ns;
     int64_t heartbeat_ms;       /**< heartbeatFrequencyMS */
     uint64_t random;            /**< see selection.h */
@@ -56,7 +57,10 @@ void mouv__topology_free(mouv__topology_t *topology);
 /** Takes the snapshot: servers that it has, too, keep their objects. */
 void mouv__topology_apply(mouv__topology_t *topology, mouv__snapshot_t *snapshot);
 
-/** Takes over what the monitors have told since the last call: true if that is a new snapshot. */
+/** The deployment has its `i`-th server no more, and there is no snapshot without it. */
+void mouv__topology_drop(mouv__topology_t *topology, uint32_t i);
+
+/** Takes over what the monitors have told since the last call: true if servers have changed. */
 bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *listener);
 
 /** What users see; the caller's. NULL: ENOMEM. */

@@ -40,7 +40,7 @@ struct mouv__server_session {
     uint8_t lsid[16];               /**< set with `handle` */
     uint8_t state;                  /**< mouv__server_session_state_t */
     int64_t used_ns;                /**< when it was given back */
-    uint32_t out;                      /**< exchanges that are under way in it */
+    uint32_t out;                   /**< exchanges that are under way in it */
     uint32_t kills;                 /**< killSessions for it that have not been answered */
     /* what became of it while it was in use */
     bool dirty;      /**< a connection was lost under it */

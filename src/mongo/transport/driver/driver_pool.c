@@ -8,6 +8,7 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
+#include "mongo/transport/driver/srv.h"
 #include "mongo/transport/driver/stream_connect.h"
 #include "mongo/transport/workers/safepoint.h"
 #include "mongo/transport/workers/thread.h"
@@ -114,19 +115,26 @@ void mouv__driver_pool_unref(mouv__driver_pool_t *driver_pool) {
         driver_pool_pool_destroy(driver_pool);
 }
 
-bool mouv__driver_pool_prepare(mouv__driver_pool_t *driver_pool, bson_error_t *error) {
-    assert(!driver_pool->clients);
-    if (!mouv__client_options_check(&driver_pool->client_options, driver_pool->uri, error))
-        return false;
-    mongoc_client_pool_t *clients = mongoc_client_pool_new_with_error(driver_pool->uri, error);
+static bool driver_pool_make(mouv__driver_pool_t *driver_pool, const mongoc_uri_t *uri,
+                             bson_error_t *error) {
+    mongoc_client_pool_t *clients = mongoc_client_pool_new_with_error(uri, error);
     if (!clients) return false;
-    if (!mouv__client_options_apply(&driver_pool->client_options, driver_pool->uri, clients,
-                                    error)) {
+    if (!mouv__client_options_apply(&driver_pool->client_options, uri, clients, error)) {
         mongoc_client_pool_destroy(clients);
         return false;
     }
     mongoc_client_pool_set_error_api(clients, MONGOC_ERROR_API_VERSION_2);
-    mouv__listener_subscribe(driver_pool->listener, driver_pool->uri, clients);
+    mouv__listener_subscribe(driver_pool->listener, uri, clients);
     driver_pool->clients = clients;
     return true;
+}
+
+bool mouv__driver_pool_prepare(mouv__driver_pool_t *driver_pool, bson_error_t *error) {
+    assert(!driver_pool->clients);
+    if (!mouv__client_options_check(&driver_pool->client_options, driver_pool->uri, error))
+        return false;
+    mongoc_uri_t *uri = mouv__srv_resolve(driver_pool->uri, error);
+    bool made = uri && driver_pool_make(driver_pool, uri, error);
+    mongoc_uri_destroy(uri);
+    return made;
 }

@@ -23,7 +23,7 @@
 struct mouv__driver_pool {
     uint32_t shares; /**< atomic */
     uv_thread_t loop_thread;
-    mongoc_uri_t *uri;                     /**< as libmongoc gets it */
+    mongoc_uri_t *uri;                     /**< as libmongoc gets it, but for what DNS adds */
     mouv__client_options_t client_options; /**< what libmongoc gets beside it */
     mongoc_client_pool_t *clients;         /**< NULL until a worker has made it */
     mouv__listener_t *listener;            /**< receives the topology events */

@@ -28,7 +28,7 @@
 typedef struct mouv__peers {
     mouv_client_t *client; /**< for its runtime */
     uv_loop_t *uv;
-    uint32_t process;   /**< where they were made, see fork.h */
+    uint32_t process;    /**< where they were made, see fork.h */
     uint32_t count;      /**< whose handles are not closed yet */
     uint8_t *buffer;     /**< into which answers are read whose length is not known */
     mouv__list_t hungry; /**< those that have more to read */

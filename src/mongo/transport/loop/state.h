@@ -15,7 +15,7 @@
 /** A connection of the pool's: a socket to each server that it is connected to. */
 typedef struct mouv__loop_connection {
     mouv__connection_t connection; /**< first */
-    mouv__list_t peers; /**< one a server, those that are open */
+    mouv__list_t peers;            /**< one a server, those that are open */
     mouv__link_t left; /**< of those whose exchange was abandoned: they go with the transport */
 } mouv__loop_connection_t;
 
