@@ -150,7 +150,7 @@ void mouv__topology_drop(mouv__topology_t *topology, uint32_t i) {
     mouv__server_t *server = mouv__snapshot_remove(topology->snapshot, i);
     topology->count = topology->snapshot->count;
     mouv__server_leave(server);
-    topology_tell_gone(topology, server);
+    topology->ops->server_gone(topology->arg, server);
     mouv__server_unref(server);
 }
 

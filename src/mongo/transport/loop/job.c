@@ -7,7 +7,6 @@
 
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
-#include "mongo/transport/workers/safepoint.h"
 
 static mouv__background_place_t job_place(mouv__loop_t *loop, mouv__transport_ended_fn_t ended,
                                           void *arg) {
@@ -23,7 +22,7 @@ static mouv__background_place_t job_place(mouv__loop_t *loop, mouv__transport_en
 
 typedef struct errand {
     mouv__background_t background; /* first */
-    mongoc_client_t *selector;     /* the loop's, while it is out */
+    mouv__selector_t *selector;    /* the loop's, while it is out */
     bool write;
     mongoc_read_prefs_t *read_prefs; /* owned */
 } errand_t;
@@ -38,38 +37,25 @@ static void job_errand_back(mouv__background_t *background) {
 
 static void job_errand_free(mouv__background_t *background, bool lost) {
     errand_t *errand = (errand_t *)background;
-    if (lost && errand->selector)
-        mongoc_client_pool_push(background->driver_pool->clients, errand->selector);
+    if (lost) mouv__selector_free(errand->selector, background->driver_pool);
     mongoc_read_prefs_destroy(errand->read_prefs);
     mouv__free(errand);
 }
 
-static bool job_open_selector(errand_t *errand) {
-    mouv__background_t *background = &errand->background;
-    if (!errand->selector)
-        errand->selector = mongoc_client_pool_try_pop(background->driver_pool->clients);
-    if (!errand->selector)
-        bson_set_error(&background->error, MONGOC_ERROR_CLIENT, 0,
-                       "libmongoc's pool has no client left");
-    return errand->selector != NULL;
-}
-
 static void job_open_run(mouv__job_t *job) {
-    errand_t *errand = (errand_t *)job;
-    mouv__background_t *background = &errand->background;
+    mouv__background_t *background = (mouv__background_t *)job;
     background->ok = mouv__driver_pool_prepare(background->driver_pool, &background->error) &&
-                     job_open_selector(errand);
+                     mouv__selector_open(&((errand_t *)job)->selector, background->driver_pool,
+                                         &background->error);
 }
 
 static void job_seek_run(mouv__job_t *job) {
     errand_t *errand = (errand_t *)job;
-    if (!job_open_selector(errand)) return;
-    bool had_left = mouv__safepoint_begin_wait();
-    mongoc_server_description_t *server = mongoc_client_select_server(
-        errand->selector, errand->write, errand->read_prefs, &errand->background.error);
-    mouv__safepoint_end_wait(had_left);
-    errand->background.ok = server != NULL;
-    mongoc_server_description_destroy(server);
+    mouv__background_t *background = &errand->background;
+    background->ok =
+        mouv__selector_open(&errand->selector, background->driver_pool, &background->error) &&
+        mouv__selector_seek(errand->selector, errand->write, errand->read_prefs,
+                            &background->error);
 }
 
 static errand_t *job_errand_new(mouv__loop_t *loop) {
@@ -265,7 +251,7 @@ void mouv__job_tell(mouv__loop_t *loop, uint32_t server_id, const bson_t *reply)
 
 struct mouv__ending {
     mouv__background_t background; /* first */
-    mongoc_client_t *selector;
+    mouv__selector_t *selector;
     mouv__list_t factories;
 };
 
@@ -275,7 +261,7 @@ static void job_end_run(mouv__job_t *job) {
     mouv__loop_factory_t *factory;
     while ((factory = MOUV__LIST_POP(&ending->factories, mouv__loop_factory_t, link)) != NULL)
         job_free_factory(factory);
-    if (ending->selector) mongoc_client_pool_push(driver_pool->clients, ending->selector);
+    mouv__selector_free(ending->selector, driver_pool);
     ending->selector = NULL;
     ending->background.driver_pool = NULL;
     mouv__driver_pool_unref(driver_pool); /* the last, unless one is left behind */

@@ -7,6 +7,7 @@
 #include "mongo/topology/topology.h"
 #include "mongo/transport/driver/background.h"
 #include "mongo/transport/driver/factory.h"
+#include "mongo/transport/driver/selector.h"
 #include "mongo/transport/loop/patience.h"
 #include "mongo/transport/loop/peer.h"
 #include "mongo/transport/loop/request.h"
@@ -31,9 +32,9 @@ typedef struct mouv__loop {
     mouv__driver_pool_t *driver_pool; /**< a share, until close() */
     mouv__topology_t *topology;       /**< borrowed: the names of servers */
     mouv__executor_t *executor;
-    mouv__list_t background;   /**< jobs that are out */
-    mouv__list_t factories;    /**< idle ones */
-    mongoc_client_t *selector; /**< for server selection; the job's that has the control */
+    mouv__list_t background;    /**< jobs that are out */
+    mouv__list_t factories;     /**< idle ones */
+    mouv__selector_t *selector; /**< for server selection; the job's that has the control */
     mouv__peers_t peers;
     mouv__patience_t patience;
     mouv__request_common_t common;

@@ -4,8 +4,8 @@
 #include "mongo/transport/threads/errand.h"
 
 #include "context/alloc.h"
+#include "mongo/transport/driver/selector.h"
 #include "mongo/transport/threads/driver_client.h"
-#include "mongo/transport/workers/safepoint.h"
 
 struct mouv__errand {
     mouv__background_t background;  /* first */
@@ -74,16 +74,11 @@ int mouv__errand_open(const mouv__background_place_t *place, mouv__connection_t 
 
 static void errand_seek_run(mouv__job_t *job) {
     mouv__errand_t *errand = (mouv__errand_t *)job;
+    mouv__background_t *background = &errand->background;
     mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
-    if (!mouv__driver_client_open(client, errand->background.driver_pool,
-                                  &errand->background.error))
-        return;
-    bool had_left = mouv__safepoint_begin_wait();
-    mongoc_server_description_t *server = mongoc_client_select_server(
-        client->client, errand->write, errand->read_prefs, &errand->background.error);
-    mouv__safepoint_end_wait(had_left);
-    errand->background.ok = server != NULL;
-    mongoc_server_description_destroy(server);
+    background->ok =
+        mouv__driver_client_open(client, background->driver_pool, &background->error) &&
+        mouv__selector_seek(client->client, errand->write, errand->read_prefs, &background->error);
 }
 
 int mouv__errand_seek(const mouv__background_place_t *place, mouv__connection_t *connection,
