@@ -199,7 +199,7 @@ CASE(one_that_polls_again_and_again_has_one_limit_for_each_next) {
     for (int i = 0; i < 2; i++) {
         int64_t began_ms = mouv_now_ms();
         CHECK_INT(next(t, cursor), MOUV_ETIMEDOUT);
-        CHECK(mouv_now_ms() - began_ms >= 1000);
+        CHECK(mouv_now_ms() - began_ms >= 998); /* what cannot be answered in 1 ms is not sent */
         CHECK(mouv_now_ms() - began_ms < 20000);
         if (!mouv_cursor_alive(cursor)) return 0; /* a slow machine: the last poll came too late */
     }
