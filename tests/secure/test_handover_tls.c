@@ -3,7 +3,11 @@
  * socket that does not block.
  */
 /* test: internals */
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "support/handover.h"
+#include "support/proxy.h"
 #include "support/support.h"
 
 #define TLS "tls=true&tlsCAFile=%s/ca.crt"
@@ -161,14 +165,11 @@ static void closing_gives_up_what_is_kept(void **state) {
     place_close(&place);
 }
 
-static void a_server_that_closes_is_read_as_the_end(void **state) {
-    (void)state;
+static void expect_end(place_t *place) {
     char byte;
     ssize_t got;
     size_t size;
-    place_t place;
-    open_secure(&place, "mongodb://root:secret@%s/?" TLS);
-    mouv__handover_t made = place_connect(&place);
+    mouv__handover_t made = place_connect(place);
     channel_do(made.channel,
                document("{'configureFailPoint': 'failCommand', 'mode': {'times': 1}, 'data':"
                         " {'failCommands': ['ping'], 'closeConnection': true}, '$db': 'admin'}"));
@@ -181,7 +182,67 @@ static void a_server_that_closes_is_read_as_the_end(void **state) {
     free(message);
     bson_destroy(ping);
     handover_end(&made, false);
+}
+
+/* mongod just closes it; the door says goodbye in TLS before. */
+static void a_server_that_closes_is_read_as_the_end(void **state) {
+    (void)state;
+    static const char *const variables[] = {"SECURE_HOST", "SECURE_ELSEWHERE"};
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        char uri[1000];
+        place_t place;
+        snprintf(
+            uri, sizeof(uri),
+            "mongodb://root:secret@%s/?directConnection=true&tlsAllowInvalidHostnames=true&" TLS,
+            getenv(variables[i]), getenv("SECURE_FOLDER"));
+        place_open(&place, uri);
+        place_find_primary(&place);
+        expect_end(&place);
+        place_close(&place);
+    }
+}
+
+static void what_is_no_tls_is_a_failure(void **state) {
+    (void)state;
+    char bytes[100];
+    int ends[2];
+    ssize_t got;
+    place_t place;
+    open_secure(&place, "mongodb://root:secret@%s/?" TLS);
+    mouv__handover_t made = place_connect(&place);
+    memset(bytes, 'x', sizeof(bytes));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    assert_int_equal(dup2(ends[0], mouv__channel_fd(made.channel)), mouv__channel_fd(made.channel));
+    assert_int_equal(write(ends[1], bytes, sizeof(bytes)), sizeof(bytes));
+    while ((got = mouv__channel_read(made.channel, bytes, 1)) == MOUV__CHANNEL_AGAIN)
+        channel_wait(made.channel, POLLIN);
+    assert_int_equal(got, MOUV__CHANNEL_FAILED);
+    assert_int_equal(errno, EPROTO);
+    handover_end(&made, true);
+    close(ends[0]);
+    close(ends[1]);
     place_close(&place);
+}
+
+/* No record comes whole, most of its head does not. */
+static void records_may_come_in_slices(void **state) {
+    (void)state;
+    proxy_fault_t fault = {.slice_bytes = 3};
+    char uri[1000];
+    place_t place;
+    proxy_t *proxy = proxy_start((uint16_t)atoi(strchr(getenv("SECURE_HOST"), ':') + 1));
+    snprintf(uri, sizeof(uri), "mongodb://root:secret@127.0.0.1:%u/?directConnection=true&" TLS,
+             proxy_port(proxy), getenv("SECURE_FOLDER"));
+    place_open(&place, uri);
+    place_find_primary(&place);
+    mouv__handover_t made = place_connect(&place);
+    proxy_set(proxy, PROXY_TO_CLIENT, &fault);
+    channel_finds_a_batch(made.channel);
+    expect_user(made.channel, "root");
+    handover_end(&made, false);
+    proxy_set(proxy, PROXY_TO_CLIENT, NULL);
+    place_close(&place);
+    proxy_stop(proxy);
 }
 
 int main(void) {
@@ -194,6 +255,8 @@ int main(void) {
         cmocka_unit_test(what_the_socket_does_not_take_is_kept),
         cmocka_unit_test(closing_gives_up_what_is_kept),
         cmocka_unit_test(a_server_that_closes_is_read_as_the_end),
+        cmocka_unit_test(what_is_no_tls_is_a_failure),
+        cmocka_unit_test(records_may_come_in_slices),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
