@@ -21,14 +21,6 @@ static void open_secure(place_t *place, const char *pattern) {
     place_find_primary(place);
 }
 
-/* Who the server takes the connection for. */
-static void expect_user(mouv__channel_t *channel, const char *user) {
-    bson_t *status =
-        expect_ok(channel_ask(channel, document("{'connectionStatus': 1, '$db': 'admin'}")));
-    assert_string_equal(document_text(status, "authInfo.authenticatedUsers.0.user"), user);
-    bson_destroy(status);
-}
-
 static void every_mechanism_is_handed_over_as_its_user(void **state) {
     (void)state;
     static const struct {
@@ -45,7 +37,7 @@ static void every_mechanism_is_handed_over_as_its_user(void **state) {
         open_secure(&place, ways[i].uri);
         mouv__handover_t made = place_connect(&place);
         place_close(&place);
-        expect_user(made.channel, ways[i].user);
+        channel_is_of(made.channel, ways[i].user);
         channel_is_whole(made.channel);
         handover_end(&made, i % 2 == 0);
     }
@@ -53,13 +45,9 @@ static void every_mechanism_is_handed_over_as_its_user(void **state) {
 
 static void one_factory_makes_fifty_that_live_side_by_side(void **state) {
     (void)state;
-    enum { COUNT = 50 };
-    mouv__handover_t made[COUNT];
     place_t place;
     open_secure(&place, "mongodb://root:secret@%s/?" TLS);
-    for (int i = 0; i < COUNT; i++) made[i] = place_connect(&place);
-    for (int i = 0; i < COUNT; i++) expect_user(made[i].channel, "root");
-    for (int i = 0; i < COUNT; i++) handover_end(&made[i], i % 2 == 0);
+    place_makes_fifty(&place, "root");
     place_close(&place);
 }
 
@@ -100,12 +88,7 @@ static void answers_come_out_of_records_in_order(void **state) {
     open_secure(&place, "mongodb://root:secret@%s/?" TLS);
     mouv__handover_t made = place_connect(&place);
     bson_t *ping = document("{'ping': 1, '$db': 'admin'}");
-    for (int32_t i = 1; i <= COUNT; i++) {
-        size_t size;
-        uint8_t *message = message_new(ping, i, &size);
-        channel_send(made.channel, message, size);
-        free(message);
-    }
+    for (int32_t i = 1; i <= COUNT; i++) message_send(made.channel, ping, i);
     for (int32_t i = 1; i <= COUNT; i++) {
         bool compressed;
         bson_destroy(expect_ok(message_read(made.channel, i, &compressed)));
@@ -166,21 +149,11 @@ static void closing_gives_up_what_is_kept(void **state) {
 }
 
 static void expect_end(place_t *place) {
-    char byte;
-    ssize_t got;
-    size_t size;
     mouv__handover_t made = place_connect(place);
     channel_do(made.channel,
                document("{'configureFailPoint': 'failCommand', 'mode': {'times': 1}, 'data':"
                         " {'failCommands': ['ping'], 'closeConnection': true}, '$db': 'admin'}"));
-    bson_t *ping = document("{'ping': 1, '$db': 'admin'}");
-    uint8_t *message = message_new(ping, 7, &size);
-    channel_send(made.channel, message, size);
-    while ((got = mouv__channel_read(made.channel, &byte, 1)) == MOUV__CHANNEL_AGAIN)
-        channel_wait(made.channel, POLLIN);
-    assert_int_equal(got, 0);
-    free(message);
-    bson_destroy(ping);
+    channel_ping_ends_it(made.channel);
     handover_end(&made, false);
 }
 
@@ -238,7 +211,7 @@ static void records_may_come_in_slices(void **state) {
     mouv__handover_t made = place_connect(&place);
     proxy_set(proxy, PROXY_TO_CLIENT, &fault);
     channel_finds_a_batch(made.channel);
-    expect_user(made.channel, "root");
+    channel_is_of(made.channel, "root");
     handover_end(&made, false);
     proxy_set(proxy, PROXY_TO_CLIENT, NULL);
     place_close(&place);

@@ -2,8 +2,6 @@
  * The bytes of a connection that was handed over, without TLS; and the stream that is below TLS.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,34 +14,19 @@
 
 #include <cmocka.h>
 
+#include "../support/tcp_pair.h"
 #include "context/alloc.h"
 #include "mongo/transport/driver/channel.h"
 #include "mongo/transport/driver/stream_socket.h"
 
 #define LONG_MS 60000
 
-/* Two ends of a TCP connection; the first does not block. */
-static void connect_pair(int ends[2]) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    ends[0] = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(ends[0], (struct sockaddr *)&address, size), 0);
-    ends[1] = accept(listener, NULL, NULL);
-    assert_true(ends[1] >= 0);
-    close(listener);
-    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
-}
-
 /* As it is while it is set up; nothing is left of who has done so. */
 static mouv__stream_base_t *base_open(int *peer) {
     int ends[2];
     mouv__socket_t *socket;
     mouv__interruptible_t *interruptible = mouv__interruptible_new();
-    connect_pair(ends);
+    tcp_pair(ends);
     mongoc_stream_t *stream = mouv__stream_socket_new(interruptible, ends[0], &socket);
     mouv__interruptible_begin(interruptible, 1, 0);
     mouv__interruptible_unref(interruptible);
