@@ -12,11 +12,12 @@
 #include "support/mock_server.h"
 #include "support/support.h"
 
-/* The server's URI with more options, which begin with "&". */
+/* The server's URI with more options, "&NAME=VALUE" or "". */
 static const char *uri_with(const char *options) {
     static char uri[1000];
-    const char *base = test_uri();
-    snprintf(uri, sizeof(uri), "%s%s%s", base, strchr(base, '?') ? "" : "?", options);
+    snprintf(uri, sizeof(uri), "%s%s", test_uri(), options);
+    char *at = *options ? strchr(uri + strlen(test_uri()), '&') : NULL;
+    if (at && !strchr(test_uri(), '?')) *at = '?';
     return uri;
 }
 
