@@ -12,11 +12,12 @@
 #include "support/mock_server.h"
 #include "support/support.h"
 
-/* The server's URI with more options, which begin with "&". */
+/* The server's URI with more options, "&NAME=VALUE" or "". */
 static const char *uri_with(const char *options) {
     static char uri[1000];
-    const char *base = test_uri();
-    snprintf(uri, sizeof(uri), "%s%s%s", base, strchr(base, '?') ? "" : "?", options);
+    snprintf(uri, sizeof(uri), "%s%s", test_uri(), options);
+    char *at = *options ? strchr(uri + strlen(test_uri()), '&') : NULL;
+    if (at && !strchr(test_uri(), '?')) *at = '?';
     return uri;
 }
 
@@ -74,16 +75,9 @@ static void the_server_sees_a_connection_of_libmongocs(void **state) {
 
 static void one_factory_makes_fifty_that_live_side_by_side(void **state) {
     (void)state;
-    enum { COUNT = 50 };
-    mouv__handover_t made[COUNT];
     place_t place;
     open_primary(&place, "");
-    for (int i = 0; i < COUNT; i++) made[i] = place_connect(&place);
-    for (int i = 0; i < COUNT; i++) channel_ping(made[i].channel);
-    for (int i = 1; i < COUNT; i++)
-        assert_int_not_equal(document_int(made[i].hello, "connectionId"),
-                             document_int(made[i - 1].hello, "connectionId"));
-    for (int i = 0; i < COUNT; i++) handover_end(&made[i], i % 2 == 0);
+    place_makes_fifty(&place, "");
     place_close(&place);
 }
 
@@ -223,21 +217,11 @@ static void a_server_that_closes_is_read_as_the_end(void **state) {
     mock_server_t *mock = mock_server_start(NULL);
     mock_script_t script = {.silent = true, .then = MOCK_CLOSE};
     place_t place;
-    char byte;
-    ssize_t got;
     place_open(&place, mock_server_uri(mock));
     place_find_primary(&place);
     mouv__handover_t made = place_connect(&place);
     mock_server_script(mock, "ping", &script);
-    size_t size;
-    bson_t *ping = document("{'ping': 1, '$db': 'admin'}");
-    uint8_t *message = message_new(ping, 7, &size);
-    channel_send(made.channel, message, size);
-    while ((got = mouv__channel_read(made.channel, &byte, 1)) == MOUV__CHANNEL_AGAIN)
-        channel_wait(made.channel, POLLIN);
-    assert_int_equal(got, 0);
-    free(message);
-    bson_destroy(ping);
+    channel_ping_ends_it(made.channel);
     handover_end(&made, false);
     place_close(&place);
     mock_server_stop(mock);

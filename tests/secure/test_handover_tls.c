@@ -3,7 +3,11 @@
  * socket that does not block.
  */
 /* test: internals */
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "support/handover.h"
+#include "support/proxy.h"
 #include "support/support.h"
 
 #define TLS "tls=true&tlsCAFile=%s/ca.crt"
@@ -15,14 +19,6 @@ static void open_secure(place_t *place, const char *pattern) {
     snprintf(uri, sizeof(uri), pattern, getenv("SECURE_HOST"), folder, folder);
     place_open(place, uri);
     place_find_primary(place);
-}
-
-/* Who the server takes the connection for. */
-static void expect_user(mouv__channel_t *channel, const char *user) {
-    bson_t *status =
-        expect_ok(channel_ask(channel, document("{'connectionStatus': 1, '$db': 'admin'}")));
-    assert_string_equal(document_text(status, "authInfo.authenticatedUsers.0.user"), user);
-    bson_destroy(status);
 }
 
 static void every_mechanism_is_handed_over_as_its_user(void **state) {
@@ -41,7 +37,7 @@ static void every_mechanism_is_handed_over_as_its_user(void **state) {
         open_secure(&place, ways[i].uri);
         mouv__handover_t made = place_connect(&place);
         place_close(&place);
-        expect_user(made.channel, ways[i].user);
+        channel_is_of(made.channel, ways[i].user);
         channel_is_whole(made.channel);
         handover_end(&made, i % 2 == 0);
     }
@@ -49,13 +45,9 @@ static void every_mechanism_is_handed_over_as_its_user(void **state) {
 
 static void one_factory_makes_fifty_that_live_side_by_side(void **state) {
     (void)state;
-    enum { COUNT = 50 };
-    mouv__handover_t made[COUNT];
     place_t place;
     open_secure(&place, "mongodb://root:secret@%s/?" TLS);
-    for (int i = 0; i < COUNT; i++) made[i] = place_connect(&place);
-    for (int i = 0; i < COUNT; i++) expect_user(made[i].channel, "root");
-    for (int i = 0; i < COUNT; i++) handover_end(&made[i], i % 2 == 0);
+    place_makes_fifty(&place, "root");
     place_close(&place);
 }
 
@@ -96,12 +88,7 @@ static void answers_come_out_of_records_in_order(void **state) {
     open_secure(&place, "mongodb://root:secret@%s/?" TLS);
     mouv__handover_t made = place_connect(&place);
     bson_t *ping = document("{'ping': 1, '$db': 'admin'}");
-    for (int32_t i = 1; i <= COUNT; i++) {
-        size_t size;
-        uint8_t *message = message_new(ping, i, &size);
-        channel_send(made.channel, message, size);
-        free(message);
-    }
+    for (int32_t i = 1; i <= COUNT; i++) message_send(made.channel, ping, i);
     for (int32_t i = 1; i <= COUNT; i++) {
         bool compressed;
         bson_destroy(expect_ok(message_read(made.channel, i, &compressed)));
@@ -161,27 +148,74 @@ static void closing_gives_up_what_is_kept(void **state) {
     place_close(&place);
 }
 
-static void a_server_that_closes_is_read_as_the_end(void **state) {
-    (void)state;
-    char byte;
-    ssize_t got;
-    size_t size;
-    place_t place;
-    open_secure(&place, "mongodb://root:secret@%s/?" TLS);
-    mouv__handover_t made = place_connect(&place);
+static void expect_end(place_t *place) {
+    mouv__handover_t made = place_connect(place);
     channel_do(made.channel,
                document("{'configureFailPoint': 'failCommand', 'mode': {'times': 1}, 'data':"
                         " {'failCommands': ['ping'], 'closeConnection': true}, '$db': 'admin'}"));
-    bson_t *ping = document("{'ping': 1, '$db': 'admin'}");
-    uint8_t *message = message_new(ping, 7, &size);
-    channel_send(made.channel, message, size);
-    while ((got = mouv__channel_read(made.channel, &byte, 1)) == MOUV__CHANNEL_AGAIN)
-        channel_wait(made.channel, POLLIN);
-    assert_int_equal(got, 0);
-    free(message);
-    bson_destroy(ping);
+    channel_ping_ends_it(made.channel);
     handover_end(&made, false);
+}
+
+/* mongod just closes it; the door says goodbye in TLS before. */
+static void a_server_that_closes_is_read_as_the_end(void **state) {
+    (void)state;
+    static const char *const variables[] = {"SECURE_HOST", "SECURE_ELSEWHERE"};
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        char uri[1000];
+        place_t place;
+        snprintf(
+            uri, sizeof(uri),
+            "mongodb://root:secret@%s/?directConnection=true&tlsAllowInvalidHostnames=true&" TLS,
+            getenv(variables[i]), getenv("SECURE_FOLDER"));
+        place_open(&place, uri);
+        place_find_primary(&place);
+        expect_end(&place);
+        place_close(&place);
+    }
+}
+
+static void what_is_no_tls_is_a_failure(void **state) {
+    (void)state;
+    char bytes[100];
+    int ends[2];
+    ssize_t got;
+    place_t place;
+    open_secure(&place, "mongodb://root:secret@%s/?" TLS);
+    mouv__handover_t made = place_connect(&place);
+    memset(bytes, 'x', sizeof(bytes));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    assert_int_equal(dup2(ends[0], mouv__channel_fd(made.channel)), mouv__channel_fd(made.channel));
+    assert_int_equal(write(ends[1], bytes, sizeof(bytes)), sizeof(bytes));
+    while ((got = mouv__channel_read(made.channel, bytes, 1)) == MOUV__CHANNEL_AGAIN)
+        channel_wait(made.channel, POLLIN);
+    assert_int_equal(got, MOUV__CHANNEL_FAILED);
+    assert_int_equal(errno, EPROTO);
+    handover_end(&made, true);
+    close(ends[0]);
+    close(ends[1]);
     place_close(&place);
+}
+
+/* No record comes whole, most of its head does not. */
+static void records_may_come_in_slices(void **state) {
+    (void)state;
+    proxy_fault_t fault = {.slice_bytes = 3};
+    char uri[1000];
+    place_t place;
+    proxy_t *proxy = proxy_start((uint16_t)atoi(strchr(getenv("SECURE_HOST"), ':') + 1));
+    snprintf(uri, sizeof(uri), "mongodb://root:secret@127.0.0.1:%u/?directConnection=true&" TLS,
+             proxy_port(proxy), getenv("SECURE_FOLDER"));
+    place_open(&place, uri);
+    place_find_primary(&place);
+    mouv__handover_t made = place_connect(&place);
+    proxy_set(proxy, PROXY_TO_CLIENT, &fault);
+    channel_finds_a_batch(made.channel);
+    channel_is_of(made.channel, "root");
+    handover_end(&made, false);
+    proxy_set(proxy, PROXY_TO_CLIENT, NULL);
+    place_close(&place);
+    proxy_stop(proxy);
 }
 
 int main(void) {
@@ -194,6 +228,8 @@ int main(void) {
         cmocka_unit_test(what_the_socket_does_not_take_is_kept),
         cmocka_unit_test(closing_gives_up_what_is_kept),
         cmocka_unit_test(a_server_that_closes_is_read_as_the_end),
+        cmocka_unit_test(what_is_no_tls_is_a_failure),
+        cmocka_unit_test(records_may_come_in_slices),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

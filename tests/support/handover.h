@@ -215,14 +215,18 @@ static inline bson_t *message_read(mouv__channel_t *channel, int32_t id, bool *c
     return reply;
 }
 
+static inline void message_send(mouv__channel_t *channel, const bson_t *command, int32_t id) {
+    size_t size;
+    uint8_t *message = message_new(command, id, &size);
+    channel_send(channel, message, size);
+    free(message);
+}
+
 /** A command, which is freed, and the reply to it. */
 static inline bson_t *channel_ask(mouv__channel_t *channel, bson_t *command) {
     static int32_t id = 1000;
-    size_t size;
     bool compressed;
-    uint8_t *message = message_new(command, ++id, &size);
-    channel_send(channel, message, size);
-    free(message);
+    message_send(channel, command, ++id);
     bson_destroy(command);
     return message_read(channel, id, &compressed);
 }
@@ -278,6 +282,18 @@ static inline void channel_ping(mouv__channel_t *channel) {
     channel_do(channel, document("{'ping': 1, '$db': 'admin'}"));
 }
 
+/** The server answers this ping by closing the connection. */
+static inline void channel_ping_ends_it(mouv__channel_t *channel) {
+    char byte;
+    ssize_t got;
+    bson_t *ping = document("{'ping': 1, '$db': 'admin'}");
+    message_send(channel, ping, 7);
+    bson_destroy(ping);
+    while ((got = mouv__channel_read(channel, &byte, 1)) == MOUV__CHANNEL_AGAIN)
+        channel_wait(channel, POLLIN);
+    assert_int_equal(got, 0);
+}
+
 /* --- what every connection must be able to do ------------------------------------------------- */
 
 #define HANDOVER_BIG (10 * 1024 * 1024)
@@ -326,6 +342,14 @@ static inline void channel_finds_a_batch(mouv__channel_t *channel) {
     bson_destroy(reply);
 }
 
+/** Who the server takes the connection for; "": for nobody. */
+static inline void channel_is_of(mouv__channel_t *channel, const char *user) {
+    bson_t *status =
+        expect_ok(channel_ask(channel, document("{'connectionStatus': 1, '$db': 'admin'}")));
+    assert_string_equal(document_text(status, "authInfo.authenticatedUsers.0.user"), user);
+    bson_destroy(status);
+}
+
 /** It is as good as any, with everything gone that has set it up. */
 static inline void channel_is_whole(mouv__channel_t *channel) {
     char byte;
@@ -335,6 +359,18 @@ static inline void channel_is_whole(mouv__channel_t *channel) {
     channel_carries_ten_mebibytes_both_ways(channel);
     assert_int_equal(mouv__channel_read(channel, &byte, 1), MOUV__CHANNEL_AGAIN);
     channel_ping(channel);
+}
+
+/** By one factory, living side by side, each the user's ("": of none). */
+static inline void place_makes_fifty(place_t *place, const char *user) {
+    enum { COUNT = 50 };
+    mouv__handover_t made[COUNT];
+    for (int i = 0; i < COUNT; i++) made[i] = place_connect(place);
+    for (int i = 0; i < COUNT; i++) channel_is_of(made[i].channel, user);
+    for (int i = 1; i < COUNT; i++)
+        assert_int_not_equal(document_int(made[i].hello, "connectionId"),
+                             document_int(made[i - 1].hello, "connectionId"));
+    for (int i = 0; i < COUNT; i++) handover_end(&made[i], i % 2 == 0);
 }
 
 #endif

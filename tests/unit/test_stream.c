@@ -2,8 +2,6 @@
  * mouv's own streams over a connection: what libmongoc reads from them, and what ends a wait.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +25,7 @@
 #include <uv.h>
 
 #include "../support/bson_walk.h"
+#include "../support/tcp_pair.h"
 #include "mongo/transport/driver/stream_checked.h"
 #include "mongo/transport/driver/stream_socket.h"
 #include "mongo/wire/op_msg.h"
@@ -41,26 +40,9 @@ typedef struct pair {
     int peer;
 } pair_t;
 
-/* Two ends of a TCP connection. */
-static void connect_pair(int ends[2]) {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    ends[0] = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(ends[0], (struct sockaddr *)&address, size), 0);
-    ends[1] = accept(listener, NULL, NULL);
-    assert_true(ends[1] >= 0);
-    close(listener);
-}
-
 static void pair_open(pair_t *pair) {
     int ends[2];
-    connect_pair(ends);
-    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    tcp_pair(ends);
     pair->peer = ends[1];
     pair->line = mouv__interruptible_new();
     mongoc_stream_t *lowest = mouv__stream_socket_new(pair->line, ends[0], &pair->socket);

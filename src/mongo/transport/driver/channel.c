@@ -46,11 +46,11 @@ static ssize_t channel_tls_failure(const mouv__channel_t *channel) {
     return MOUV__CHANNEL_FAILED;
 }
 
-/* TLS may have read a goodbye, after which it asks for no more bytes. */
+/* TLS asks for no more bytes after the server's goodbye, nor when it does not understand what has
+ * come; but then it says so to the server. */
 static bool channel_is_at_end(const mouv__channel_t *channel) {
-    char byte;
-    return channel->base->ended ||
-           (channel->base->code == 0 && recv(channel->base->fd, &byte, 1, MSG_PEEK) == 0);
+    const mouv__stream_base_t *base = channel->base;
+    return base->ended || (base->code == 0 && !base->wrote);
 }
 
 static ssize_t channel_tls_read(mouv__channel_t *channel, void *to, size_t size) {

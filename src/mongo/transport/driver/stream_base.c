@@ -103,6 +103,7 @@ static ssize_t stream_base_send(mouv__stream_base_t *self, const uint8_t *bytes,
 }
 
 static bool stream_base_write(mouv__stream_base_t *self, const uint8_t *bytes, size_t size) {
+    self->wrote = true;
     if (self->fd < 0) return true; /* TLS says goodbye on a closed one */
     ssize_t sent = 0;
     if (mouv__stream_base_unsent(self) == 0) sent = stream_base_send(self, bytes, size);
@@ -216,7 +217,7 @@ void mouv__stream_base_take_over(mouv__stream_base_t *self) {
 }
 
 void mouv__stream_base_begin(mouv__stream_base_t *self) {
-    self->again = self->ended = false;
+    self->again = self->ended = self->wrote = false;
     self->code = 0;
 }
 

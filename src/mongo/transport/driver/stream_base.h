@@ -20,6 +20,7 @@ typedef struct mouv__stream_base {
     /* What TLS met here since mouv__stream_base_begin(). */
     bool again; /**< nothing is there to be read */
     bool ended; /**< the server has closed it */
+    bool wrote; /**< something has been written */
     int code;   /**< the errno of a failure, or 0 */
     /* What was written and the socket has not taken yet. */
     uint8_t *unsent;
