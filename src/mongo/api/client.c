@@ -3,8 +3,6 @@
  */
 #include "mongo/api/client.h"
 
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
  */
 #include "mongo/topology/events.h"
 
-#include <stddef.h>
 #include <strings.h>
 
 #include <uv.h>

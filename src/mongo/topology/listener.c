@@ -4,7 +4,6 @@
  */
 #include "mongo/topology/listener.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
