@@ -2,14 +2,12 @@
  * A transport that a test answers for, and the least of a client around it: pool/ and operation/
  * without a server, without libmongoc's threads, on a clock that only the test moves.
  *
- *     CORO_CASE(...) {
- *         fake_t *fake = fake_new(&(fake_options_t){.connections = 2});
+ *     FAKE_CASE(..., fake_new(&(fake_options_t){.connections = 2})) {
  *         fake_deploy(fake, "RSPrimary RSSecondary");       servers a and b, with the ids 1 and 2
  *         ... mouv__pool_enter(&fake->client.pool, ...) or an operation on fake_client(fake) ...
  *         fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
  *         fake_answer(fake_out(fake, FAKE_SEND, 0), "{'ok': 1}");
  *         fake_pass_ms(10);                                  the only way that time passes
- *         fake_free(fake);                                   closes it if the test has not
  *     }
  *
  * Every open, seek, connect, send, control and close becomes a fake_call_t, which stays readable
@@ -725,6 +723,24 @@ static inline void fake_deploy(fake_t *fake, const char *types) {
     snprintf(json, sizeof json, "{'type': '%s', 'servers': [%s]}", type, list);
     fake_deploy_json(fake, json);
 }
+
+/* With the defaults, on such a deployment. */
+static inline fake_t *fake_serving(const char *types) {
+    fake_t *fake = fake_new(NULL);
+    fake_deploy(fake, types);
+    return fake;
+}
+
+/* A CORO_CASE on the `fake` that the rest makes; its braces follow, and nothing is to be freed. */
+#define FAKE_CASE(name, ...) \
+    static void name##_on(fake_t *fake); \
+    CORO_CASE(name) { \
+        fake_t *fake = __VA_ARGS__; \
+        name##_on(fake); \
+        fake_free(fake); \
+        return 0; \
+    } \
+    static void name##_on(fake_t *fake)
 
 /* The server with this id, or NULL. */
 static inline mouv__server_t *fake_server(const fake_t *fake, uint32_t id) {

@@ -79,8 +79,7 @@ CORO_CASE(what_goes_beside_the_command) {
     return 0;
 }
 
-CORO_CASE(an_attempt_has_nothing_of_the_one_before) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(an_attempt_has_nothing_of_the_one_before, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_new(fake, &find_row, FIND);
     op->user_max_time_ms = 40;
     mouv__operation_start(op);
@@ -93,12 +92,9 @@ CORO_CASE(an_attempt_has_nothing_of_the_one_before) {
     CHECK(!sent(fake)->exchange->reached && !sent(fake)->exchange->ok);
     CHECK_INT(sent(fake)->exchange->error.domain, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(the_exchange_says_whose_it_is_and_where_it_goes) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(the_exchange_says_whose_it_is_and_where_it_goes, fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     const mouv__exchange_t *exchange = &op->attempt.exchange;
     CHECK(sent(fake)->exchange == exchange);
@@ -116,12 +112,9 @@ CORO_CASE(the_exchange_says_whose_it_is_and_where_it_goes) {
     CHECK_INT(blind->parts.txn_number, 0);
     operation_over(op);
     operation_over(blind);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_user_s_session_completes_it) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_user_s_session_completes_it, fake_with(1, "RSPrimary")) {
     mouv_session_t *session = mouv__alloc(sizeof *session);
     session->client = mouv__client_keep_open(fake_client(fake));
     session->references = 1;
@@ -151,8 +144,6 @@ CORO_CASE(a_user_s_session_completes_it) {
     operation_over(other);
     CHECK_INT(session->operations, 0);
     mouv__session_let_go(session);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- which server ----------------------------------------------------------------------------- */
@@ -216,8 +207,7 @@ CORO_CASE(which_server_it_asks_for) {
     return 0;
 }
 
-CORO_CASE(a_pin_says_which_server_and_which_session) {
-    fake_t *fake = fake_with(2, "RSPrimary RSSecondary");
+FAKE_CASE(a_pin_says_which_server_and_which_session, fake_with(2, "RSPrimary RSSecondary")) {
     mouv__operation_t *first = operation_new(fake, &find_row, FIND);
     first->server_id = 2;
     mouv__operation_start(first);
@@ -240,14 +230,11 @@ CORO_CASE(a_pin_says_which_server_and_which_session) {
     operation_over(first);
     operation_over(more);
     CHECK_INT(session->state, MOUV__SERVER_SESSION_FREE);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- there and back --------------------------------------------------------------------------- */
 
-CORO_CASE(what_is_in_progress_is_counted_by_its_server) {
-    fake_t *fake = fake_with(3, "RSPrimary");
+FAKE_CASE(what_is_in_progress_is_counted_by_its_server, fake_with(3, "RSPrimary")) {
     mouv__operation_t *one = operation_begin(fake, &find_row, FIND, 0);
     mouv__operation_t *two = operation_begin(fake, &find_row, FIND, 0);
     CHECK_INT(fake_server(fake, 1)->operations, 2);
@@ -259,12 +246,9 @@ CORO_CASE(what_is_in_progress_is_counted_by_its_server) {
     CHECK_INT(fake_server(fake, 1)->operations, 0);
     operation_over(one);
     operation_over(two);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_server_that_came_anew_meanwhile_counts_from_nothing) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_server_that_came_anew_meanwhile_counts_from_nothing, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_deploy(fake, "- RSPrimary");
     fake_deploy(fake, "RSPrimary RSSecondary");
@@ -272,12 +256,9 @@ CORO_CASE(a_server_that_came_anew_meanwhile_counts_from_nothing) {
     fake_answer(sent(fake), "{'ok': 1}");
     CHECK_INT(fake_server(fake, 1)->operations, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_retry_keeps_its_session_and_what_ends_gives_it_back) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_retry_keeps_its_session_and_what_ends_gives_it_back, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &insert_row, INSERT, 0);
     mouv__operation_t *next = operation_begin(fake, &insert_row, INSERT, 0);
     mouv__server_session_t *session = op->attempt.exchange.session;
@@ -293,12 +274,9 @@ CORO_CASE(a_retry_keeps_its_session_and_what_ends_gives_it_back) {
     CHECK_INT(session->state, MOUV__SERVER_SESSION_FREE);
     operation_over(op);
     operation_over(next);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(clean_up_takes_a_session_of_its_control_connection) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(clean_up_takes_a_session_of_its_control_connection, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_new(fake, &kill_row, "{'killCursors': 'c'}");
     op->server_id = 1;
     mouv__operation_start(op);
@@ -309,14 +287,11 @@ CORO_CASE(clean_up_takes_a_session_of_its_control_connection) {
     fake_answer(call, "{'ok': 1}");
     CHECK_ENDED(op, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-CORO_CASE(its_memory_outlives_the_future_while_it_is_out) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(its_memory_outlives_the_future_while_it_is_out, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     CHECK_INT(op->memory, 2);
     mouv__operations_leave_behind(&fake->client.operations);
@@ -328,24 +303,18 @@ CORO_CASE(its_memory_outlives_the_future_while_it_is_out) {
     check_document(call->exchange->command, FIND);
     CHECK(call->exchange->fields != NULL);
     fake_answer(call, "{'ok': 1}"); /* which frees it, and the reply */
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_was_refused_holds_nothing) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(what_was_refused_holds_nothing, fake_with(1, "RSPrimary")) {
     fake->refuse[FAKE_SEND] = 1;
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     CHECK_ENDED(op, MOUV_ENOMEM);
     CHECK_INT(op->memory, 1);
     CHECK(op->attempt.exchange.session == NULL && op->attempt.exchange.connection == NULL);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(without_memory_for_a_session_it_is_not_sent) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(without_memory_for_a_session_it_is_not_sent, fake_with(1, "RSPrimary")) {
     mouv__operation_t *first = operation_begin(fake, &find_row, FIND, 0);
     mouv__connection_t *connection = sent(fake)->connection;
     fake_answer(sent(fake), "{'ok': 1}");
@@ -360,8 +329,6 @@ CORO_CASE(without_memory_for_a_session_it_is_not_sent) {
     CHECK_INT(mouv__pool_count_busy(fake_pool(fake)), 0);
     operation_over(first);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

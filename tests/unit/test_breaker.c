@@ -7,14 +7,7 @@ static mouv__breaker_t *breaker(fake_t *fake, uint32_t server_id) {
     return &mouv__server_pool_of(fake_pool(fake), server_id)->breaker;
 }
 
-static fake_t *with_primary(void) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
-    return fake;
-}
-
-CORO_CASE(three_misses_in_a_row_send_a_ping) {
-    fake_t *fake = with_primary();
+FAKE_CASE(three_misses_in_a_row_send_a_ping, fake_serving("RSPrimary")) {
     miss(fake, 1, 2);
     CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_MISSED);
     CHECK_INT(fake_total(fake, FAKE_CONTROL), 0);
@@ -25,12 +18,9 @@ CORO_CASE(three_misses_in_a_row_send_a_ping) {
     CHECK(ping->exchange->quiet && ping->exchange->sets_up);
     CHECK_INT(ping->exchange->limit_ms, 10000);
     CHECK(!mouv__breaker_is_open(fake_pool(fake), 1));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(answer_in_between_begins_the_count_anew) {
-    fake_t *fake = with_primary();
+FAKE_CASE(answer_in_between_begins_the_count_anew, fake_serving("RSPrimary")) {
     miss(fake, 1, 2);
     mouv__breaker_heard(fake_pool(fake), 1);
     CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_CLOSED);
@@ -38,12 +28,10 @@ CORO_CASE(answer_in_between_begins_the_count_anew) {
     miss(fake, 1, 2);
     CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_MISSED);
     CHECK_INT(fake_pool(fake)->breakers.missed, 1);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(miss_counts_only_where_the_server_has_had_time_and_said_nothing_since) {
-    fake_t *fake = with_primary();
+FAKE_CASE(miss_counts_only_where_the_server_has_had_time_and_said_nothing_since,
+          fake_serving("RSPrimary")) {
     fake_pass_ms(100);
     int64_t now_ns = mouv__client_now_ns(fake_client(fake));
     mouv__breaker_missed(fake_pool(fake), 1, now_ns - 9 * MOUV__NS_PER_MS);
@@ -61,12 +49,9 @@ CORO_CASE(miss_counts_only_where_the_server_has_had_time_and_said_nothing_since)
     mouv__breaker_missed(fake_pool(fake), 1, now_ns - 80 * MOUV__NS_PER_MS);
     CHECK_INT(breaker(fake, 1)->misses, 1);
     mouv__breaker_missed(fake_pool(fake), 99, 0); /* no such server */
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(waits_that_one_moment_ends_are_one_miss) {
-    fake_t *fake = with_primary();
+FAKE_CASE(waits_that_one_moment_ends_are_one_miss, fake_serving("RSPrimary")) {
     fake_pass_ms(100);
     for (int i = 0; i < 5; i++) mouv__breaker_waited(fake_pool(fake), 1, 0);
     CHECK_INT(breaker(fake, 1)->misses, 1);
@@ -76,12 +61,9 @@ CORO_CASE(waits_that_one_moment_ends_are_one_miss) {
     fake_pass_ms(1);
     mouv__breaker_waited(fake_pool(fake), 1, 0);
     CHECK_INT(breaker(fake, 1)->misses, 2);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(opens_after_patience_and_any_answer_closes_it) {
-    fake_t *fake = with_primary();
+FAKE_CASE(opens_after_patience_and_any_answer_closes_it, fake_serving("RSPrimary")) {
     miss(fake, 1, 3);
     fake_pass_ms(249);
     CHECK(!mouv__breaker_is_open(fake_pool(fake), 1));
@@ -108,12 +90,9 @@ CORO_CASE(opens_after_patience_and_any_answer_closes_it) {
     CHECK_INT(queued.checkout.state, MOUV__CHECKOUT_QUEUED);
     customer_withdraw(&customer);
     customer_withdraw(&queued);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(patience_is_four_round_trips_if_those_are_longer) {
-    fake_t *fake = with_primary();
+FAKE_CASE(patience_is_four_round_trips_if_those_are_longer, fake_serving("RSPrimary")) {
     for (int i = 0; i < 3; i++) mouv__rtt_add(&fake_server(fake, 1)->rtt, 100 * MOUV__NS_PER_MS);
     fake_pass_ms(500);
     for (int i = 0; i < 3; i++) mouv__breaker_missed(fake_pool(fake), 1, 1);
@@ -122,12 +101,9 @@ CORO_CASE(patience_is_four_round_trips_if_those_are_longer) {
     fake_pass_ms(1);
     CHECK(mouv__breaker_is_open(fake_pool(fake), 1));
     CHECK_ONE_WARNING("only pings");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(ping_that_is_answered_in_time_closes_it_and_is_a_round_trip) {
-    fake_t *fake = with_primary();
+FAKE_CASE(ping_that_is_answered_in_time_closes_it_and_is_a_round_trip, fake_serving("RSPrimary")) {
     miss(fake, 1, 3);
     fake_answer_after(fake_named(fake, "ping"), "{'ok': 1}", 7);
     CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_CLOSED);
@@ -138,12 +114,10 @@ CORO_CASE(ping_that_is_answered_in_time_closes_it_and_is_a_round_trip) {
     CHECK(!mouv__timer_armed(&fake_pool(fake)->breakers.timer));
     fake_pass_ms(1000);
     CHECK_INT(fake_total(fake, FAKE_CONTROL), 2);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(server_that_is_silent_again_while_its_ping_is_out_is_given_up_by_that_one) {
-    fake_t *fake = with_primary();
+FAKE_CASE(server_that_is_silent_again_while_its_ping_is_out_is_given_up_by_that_one,
+          fake_serving("RSPrimary")) {
     miss(fake, 1, 3);
     mouv__breaker_heard(fake_pool(fake), 1); /* by another way */
     CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_CLOSED);
@@ -152,24 +126,18 @@ CORO_CASE(server_that_is_silent_again_while_its_ping_is_out_is_given_up_by_that_
     CHECK(mouv__breaker_is_open(fake_pool(fake), 1));
     CHECK_INT(fake_total(fake, FAKE_CONTROL), 1);
     CHECK_ONE_WARNING("only pings");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(ping_that_is_refused_is_an_answer_and_a_round_trip) {
-    fake_t *fake = with_primary();
+FAKE_CASE(ping_that_is_refused_is_an_answer_and_a_round_trip, fake_serving("RSPrimary")) {
     for (uint32_t i = 0; i < 2; i++) { /* the first sets its connection up */
         miss(fake, 1, 3);
         fake_answer(fake_named(fake, "ping"), "{'ok': 0, 'code': 13, 'errmsg': 'no'}");
         CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_CLOSED);
         CHECK_INT(fake_server(fake, 1)->rtt.count, i);
     }
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(ping_that_is_lost_is_sent_again_after_a_pause) {
-    fake_t *fake = with_primary();
+FAKE_CASE(ping_that_is_lost_is_sent_again_after_a_pause, fake_serving("RSPrimary")) {
     miss(fake, 1, 3);
     fake_lose(fake_named(fake, "ping"), true);
     CHECK(!fake_named(fake, "ping"));
@@ -184,13 +152,10 @@ CORO_CASE(ping_that_is_lost_is_sent_again_after_a_pause) {
     CHECK_INT(fake_total(fake, FAKE_CONTROL), 2); /* one at a time */
     fake_answer(fake_named(fake, "ping"), "{'ok': 1}");
     CHECK_INT(breaker(fake, 1)->state, MOUV__BREAKER_CLOSED);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(servers_whose_ids_differ_by_64_have_breakers_of_their_own) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSSecondary RSSecondary#65");
+FAKE_CASE(servers_whose_ids_differ_by_64_have_breakers_of_their_own,
+          fake_serving("RSSecondary RSSecondary#65")) {
     open_breaker(fake, 65);
     CHECK(!mouv__breaker_is_open(fake_pool(fake), 1));
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_SECONDARY);
@@ -206,13 +171,10 @@ CORO_CASE(servers_whose_ids_differ_by_64_have_breakers_of_their_own) {
     mouv__breaker_heard(fake_pool(fake), 1);
     CHECK(mouv__breaker_is_open(fake_pool(fake), 65));
     mongoc_read_prefs_destroy(prefs);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(several_are_pinged_in_turn_and_open_each_in_its_own_time) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary RSSecondary");
+FAKE_CASE(several_are_pinged_in_turn_and_open_each_in_its_own_time,
+          fake_serving("RSPrimary RSSecondary")) {
     miss(fake, 1, 3);
     fake_pass_ms(100);
     miss(fake, 2, 3);
@@ -230,13 +192,9 @@ CORO_CASE(several_are_pinged_in_turn_and_open_each_in_its_own_time) {
     mouv__breaker_heard(fake_pool(fake), 1);
     CHECK(!mouv__breaker_is_open(fake_pool(fake), 1));
     CHECK(mouv__breaker_is_open(fake_pool(fake), 2));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(server_that_is_lost_or_gone_has_no_breaker) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary RSSecondary");
+FAKE_CASE(server_that_is_lost_or_gone_has_no_breaker, fake_serving("RSPrimary RSSecondary")) {
     open_breaker(fake, 1);
     fake_deploy(fake, "Unknown RSSecondary");
     CHECK(!mouv__breaker_is_open(fake_pool(fake), 1));
@@ -245,12 +203,9 @@ CORO_CASE(server_that_is_lost_or_gone_has_no_breaker) {
     fake_deploy(fake, "Unknown");
     CHECK_INT(fake_pool(fake)->breakers.open_count, 0);
     fake_answer(fake_named(fake, "ping"), "{'ok': 1}"); /* of a server that is gone */
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(closing_client_pings_no_more_and_leaves_its_ping_behind) {
-    fake_t *fake = with_primary();
+FAKE_CASE(closing_client_pings_no_more_and_leaves_its_ping_behind, fake_serving("RSPrimary")) {
     miss(fake, 1, 3);
     fake_call_t *ping = fake_named(fake, "ping");
     mouv__client_ref_move(fake_client(fake), MOUV__CLIENT_DRAINING);
@@ -261,12 +216,9 @@ CORO_CASE(closing_client_pings_no_more_and_leaves_its_ping_behind) {
     fake_close_client(fake);
     CHECK(ping->abandoned);
     CHECK(!mouv__timer_armed(&fake_pool(fake)->breakers.timer));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(without_memory_it_asks_later) {
-    fake_t *fake = with_primary();
+FAKE_CASE(without_memory_it_asks_later, fake_serving("RSPrimary")) {
     miss(fake, 1, 2);
     fake_pass_ms(50);
     mouv__alloc_fail_at = 1; /* the room to open */
@@ -287,8 +239,6 @@ CORO_CASE(without_memory_it_asks_later) {
     fake_pass_ms(250);
     CHECK(mouv__breaker_is_open(fake_pool(fake), 1));
     CHECK_ONE_WARNING("only pings");
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

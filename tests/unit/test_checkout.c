@@ -10,8 +10,8 @@ static void reads(customer_t *customer, fake_t *fake, const mongoc_read_prefs_t 
     customer->checkout.criteria = (mouv__criteria_t){.read_prefs = prefs};
 }
 
-CORO_CASE(who_waits_for_a_connection_stays_with_its_server_while_that_suits) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(who_waits_for_a_connection_stays_with_its_server_while_that_suits,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSSecondary RSSecondary");
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_SECONDARY);
     customer_t customer;
@@ -25,13 +25,9 @@ CORO_CASE(who_waits_for_a_connection_stays_with_its_server_while_that_suits) {
     CHECK_INT(customer.checkout.server_id, other);
     customer_withdraw(&customer);
     mongoc_read_prefs_destroy(prefs);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(retry_goes_to_another_server_if_there_is_one) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSSecondary RSSecondary");
+FAKE_CASE(retry_goes_to_another_server_if_there_is_one, fake_serving("RSSecondary RSSecondary")) {
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_SECONDARY);
     for (uint32_t avoided = 1; avoided <= 2; avoided++) {
         customer_t customer;
@@ -49,13 +45,9 @@ CORO_CASE(retry_goes_to_another_server_if_there_is_one) {
     CHECK_INT(customer.checkout.server_id, 1);
     customer_withdraw(&customer);
     mongoc_read_prefs_destroy(prefs);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(retry_that_prefers_the_primary_does_not_leave_it) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary RSSecondary");
+FAKE_CASE(retry_that_prefers_the_primary_does_not_leave_it, fake_serving("RSPrimary RSSecondary")) {
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_PRIMARY_PREFERRED);
     customer_t customer;
     reads(&customer, fake, prefs);
@@ -64,13 +56,10 @@ CORO_CASE(retry_that_prefers_the_primary_does_not_leave_it) {
     CHECK_INT(customer.checkout.server_id, 1);
     customer_withdraw(&customer);
     mongoc_read_prefs_destroy(prefs);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(who_has_no_server_at_all_seeks_one_while_another_is_silent) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "Unknown RSSecondary");
+FAKE_CASE(who_has_no_server_at_all_seeks_one_while_another_is_silent,
+          fake_serving("Unknown RSSecondary")) {
     open_breaker(fake, 2);
     customer_t customer;
     customer_come(&customer, fake, NULL, 0);
@@ -78,13 +67,10 @@ CORO_CASE(who_has_no_server_at_all_seeks_one_while_another_is_silent) {
     CHECK(mouv__checkout_seeks(&customer.checkout));
     CHECK_INT(fake_total(fake, FAKE_SEEK), 1);
     customer_withdraw(&customer);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(silent_server_is_left_out_but_for_clean_up_that_has_little_time) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSSecondary RSSecondary");
+FAKE_CASE(silent_server_is_left_out_but_for_clean_up_that_has_little_time,
+          fake_serving("RSSecondary RSSecondary")) {
     open_breaker(fake, 1);
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_SECONDARY);
     for (int i = 0; i < 8; i++) {
@@ -111,13 +97,9 @@ CORO_CASE(silent_server_is_left_out_but_for_clean_up_that_has_little_time) {
     customer_withdraw(&lasts);
     customer_withdraw(&certain);
     mongoc_read_prefs_destroy(prefs);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(who_waits_for_a_silent_server_does_not_hurry_the_monitors) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(who_waits_for_a_silent_server_does_not_hurry_the_monitors, fake_serving("RSPrimary")) {
     open_breaker(fake, 1);
     customer_t customer;
     customer_come(&customer, fake, NULL, 0);
@@ -125,14 +107,12 @@ CORO_CASE(who_waits_for_a_silent_server_does_not_hurry_the_monitors) {
     CHECK(!mouv__checkout_seeks(&customer.checkout));
     CHECK_INT(fake_total(fake, FAKE_SEEK), 0);
     customer_withdraw(&customer);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- how long --------------------------------------------------------------------------------- */
 
-CORO_CASE(wait_for_a_server_is_bounded_and_explained) {
-    fake_t *fake = fake_new(&(fake_options_t){.selection_timeout_ms = 500});
+FAKE_CASE(wait_for_a_server_is_bounded_and_explained,
+          fake_new(&(fake_options_t){.selection_timeout_ms = 500})) {
     fake_deploy(fake, "Unknown");
     customer_t customer;
     customer_come(&customer, fake, NULL, 0);
@@ -147,12 +127,10 @@ CORO_CASE(wait_for_a_server_is_bounded_and_explained) {
     CHECK_STRING(customer.error.message,
                  "no suitable server within 500 ms: no server of the deployment takes this "
                  "operation now");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(wait_for_libmongoc_is_explained) {
-    fake_t *fake = fake_new(&(fake_options_t){.selection_timeout_ms = 500, .unopened = true});
+FAKE_CASE(wait_for_libmongoc_is_explained,
+          fake_new(&(fake_options_t){.selection_timeout_ms = 500, .unopened = true})) {
     fake->auto_ms[FAKE_OPEN] = -1;
     mouv_topology_description_t *seeds = fake->client.topology->seeds;
     char *srv_host = fake->client.topology->srv_host;
@@ -165,23 +143,17 @@ CORO_CASE(wait_for_libmongoc_is_explained) {
     seeds->server_count = count;
     CHECK_STRING(customer.error.message, "no suitable server within 500 ms: DNS has not said yet "
                                          "which servers cluster.mouv.test has");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(dead_deployment_is_explained_without_a_time) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "Unknown");
+FAKE_CASE(dead_deployment_is_explained_without_a_time, fake_serving("Unknown")) {
     fake->client.topology->dead = true;
     customer_t customer;
     customer_come(&customer, fake, NULL, 0);
     CHECK_STRING(customer.error.message, "no suitable server: a does not answer");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(wait_for_a_silent_server_is_explained) {
-    fake_t *fake = fake_new(&(fake_options_t){.selection_timeout_ms = 500});
+FAKE_CASE(wait_for_a_silent_server_is_explained,
+          fake_new(&(fake_options_t){.selection_timeout_ms = 500})) {
     fake_deploy(fake, "RSPrimary");
     open_breaker(fake, 1);
     customer_t customer;
@@ -189,12 +161,10 @@ CORO_CASE(wait_for_a_silent_server_is_explained) {
     fake_pass_ms(500);
     CHECK_STRING(customer.error.message,
                  "a has not answered for 800 ms; until it does only pings are sent");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(wait_for_a_connection_is_bounded_and_explained) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 2, .queue_wait_ms = 700});
+FAKE_CASE(wait_for_a_connection_is_bounded_and_explained,
+          fake_new(&(fake_options_t){.connections = 2, .queue_wait_ms = 700})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     connect_one(fake, 1);
     customer_t holder, connecting, first, second;
@@ -222,13 +192,11 @@ CORO_CASE(wait_for_a_connection_is_bounded_and_explained) {
     mouv__checkout_explain(&second.checkout, &none);
     CHECK_INT(none.code, 0);
     customer_leave(&holder);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(deadline_of_its_own_takes_the_place_of_the_pools) {
-    fake_t *fake = fake_new(
-        &(fake_options_t){.connections = 1, .queue_wait_ms = 700, .selection_timeout_ms = 400});
+FAKE_CASE(deadline_of_its_own_takes_the_place_of_the_pools,
+          fake_new(&(fake_options_t){
+              .connections = 1, .queue_wait_ms = 700, .selection_timeout_ms = 400})) {
     fake_deploy(fake, "RSPrimary");
     customer_t own, one, other;
     customer_init(&own, fake, NULL);
@@ -250,12 +218,9 @@ CORO_CASE(deadline_of_its_own_takes_the_place_of_the_pools) {
     customer_withdraw(&own);
     customer_withdraw(&one);
     customer_withdraw(&other);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(entering_again_begins_a_new_wait) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(entering_again_begins_a_new_wait, fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     customer_t customer;
     customer_come(&customer, fake, NULL, 0);
@@ -269,8 +234,6 @@ CORO_CASE(entering_again_begins_a_new_wait) {
     fake_connect_fail(fake_out(fake, FAKE_CONNECT, 0), MOUV_ENETWORK, "refused");
     CHECK(!customer.failed);
     customer_withdraw(&customer);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -286,8 +249,8 @@ static void keep(const mouv_connection_event_t *told, void *arg) {
     told_error = told->error ? told->error->code : 0;
 }
 
-CORO_CASE(its_life_is_told_with_times_and_reasons) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1, .monitor = &telling});
+FAKE_CASE(its_life_is_told_with_times_and_reasons,
+          fake_new(&(fake_options_t){.connections = 1, .monitor = &telling})) {
     fake_deploy(fake, "RSPrimary");
     CHECK_TOLD("pool:1 pool-ready:1");
     customer_t first, second;
@@ -314,12 +277,10 @@ CORO_CASE(its_life_is_told_with_times_and_reasons) {
     mouv__pool_withdraw(&second.checkout, &closed);
     fake_turn();
     CHECK_CONTAINS(events(), "failed-closed:1.0");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(one_that_turns_to_another_server_is_told_of_at_both) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1, .monitor = &telling});
+FAKE_CASE(one_that_turns_to_another_server_is_told_of_at_both,
+          fake_new(&(fake_options_t){.connections = 1, .monitor = &telling})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     events_clear();
     customer_t customer;
@@ -331,8 +292,6 @@ CORO_CASE(one_that_turns_to_another_server_is_told_of_at_both) {
     fake_turn();
     CHECK_CONTAINS(events(), "failed-connection:1.0 wanted:2.0");
     customer_withdraw(&customer);
-    fake_free(fake);
-    return 0;
 }
 
 CORO_CASE(operation_and_time_are_told_clean_up_is_not) {

@@ -6,9 +6,7 @@
 
 /* --- idle ------------------------------------------------------------------------------------- */
 
-CORO_CASE(connection_used_last_is_used_first) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(connection_used_last_is_used_first, fake_serving("RSPrimary")) {
     mouv__connection_t *made[3];
     connect_many(fake, 1, 3, made);
     customer_t first, second, third;
@@ -19,12 +17,10 @@ CORO_CASE(connection_used_last_is_used_first) {
     customer_leave(&first);
     customer_come(&third, fake, NULL, 1);
     CHECK(third.connection == made[2]);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(connection_with_a_stream_is_for_its_stream_while_there_can_be_others) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 2});
+FAKE_CASE(connection_with_a_stream_is_for_its_stream_while_there_can_be_others,
+          fake_new(&(fake_options_t){.connections = 2})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *streaming = connect_one(fake, 1);
     mouv__pin_t *pins[2];
@@ -48,12 +44,10 @@ CORO_CASE(connection_with_a_stream_is_for_its_stream_while_there_can_be_others) 
     mouv__pin_free(one);
     mouv__pin_free(pins[0]);
     mouv__pin_free(pins[1]);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(stream_keeps_off_connections_whose_sessions_are_kept) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 3});
+FAKE_CASE(stream_keeps_off_connections_whose_sessions_are_kept,
+          fake_new(&(fake_options_t){.connections = 3})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *kept = connect_one(fake, 1);
     mouv__pin_t *pin = mouv__pin_new(fake_client(fake), session_of(fake, kept), 1);
@@ -70,12 +64,10 @@ CORO_CASE(stream_keeps_off_connections_whose_sessions_are_kept) {
     customer_leave(&other);
     customer_leave(&stream);
     mouv__pin_free(pin);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(idle_connection_to_another_server_is_connected_to_this_one_as_well) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 2});
+FAKE_CASE(idle_connection_to_another_server_is_connected_to_this_one_as_well,
+          fake_new(&(fake_options_t){.connections = 2})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     mouv__connection_t *connection = connect_one(fake, 2);
     customer_t customer;
@@ -94,12 +86,10 @@ CORO_CASE(idle_connection_to_another_server_is_connected_to_this_one_as_well) {
     CHECK(choosy.granted);
     mouv__pin_free(pin);
     customer_leave(&choosy);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(connection_with_a_stream_is_connected_to_another_server_if_there_is_no_other) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(connection_with_a_stream_is_connected_to_another_server_if_there_is_no_other,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     mouv__connection_t *connection = connect_one(fake, 1);
     mouv__pin_t *pin = mouv__pin_new_for_polls(fake_pool(fake), session_of(fake, connection), 1);
@@ -110,8 +100,6 @@ CORO_CASE(connection_with_a_stream_is_connected_to_another_server_if_there_is_no
     CHECK(customer.connection == connection);
     customer_leave(&customer);
     mouv__pin_free(pin);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- establish -------------------------------------------------------------------------------- */
@@ -123,8 +111,8 @@ static void on_established(void *arg, const mouv_error_t *error) {
     mouv__idle_push(pool, connection);
 }
 
-CORO_CASE(there_are_so_many_connections_and_no_more) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 2});
+FAKE_CASE(there_are_so_many_connections_and_no_more,
+          fake_new(&(fake_options_t){.connections = 2})) {
     mouv__connection_t *connection = mouv__establish_new(fake_pool(fake));
     CHECK(connection && connection->owner == fake_pool(fake));
     CHECK(fake_pool(fake)->connections[0] == connection);
@@ -134,12 +122,10 @@ CORO_CASE(there_are_so_many_connections_and_no_more) {
     CHECK(mouv__establish_new(fake_pool(fake)));
     CHECK(!mouv__establish_new(fake_pool(fake)));
     CHECK_INT(fake_pool(fake)->connection_count, 2);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(connection_is_set_up_with_a_number_and_a_generation_and_counted_meanwhile) {
-    fake_t *fake = fake_new(&(fake_options_t){.monitor = &telling});
+FAKE_CASE(connection_is_set_up_with_a_number_and_a_generation_and_counted_meanwhile,
+          fake_new(&(fake_options_t){.monitor = &telling})) {
     fake_deploy(fake, "RSPrimary");
     fake_turn();
     events_clear();
@@ -165,12 +151,10 @@ CORO_CASE(connection_is_set_up_with_a_number_and_a_generation_and_counted_meanwh
     CHECK_INT(of->breaker.state, MOUV__BREAKER_CLOSED); /* a greeting is an answer */
     CHECK_INT(connection->links->generation, 5);
     CHECK(mouv__establish_any(pool, 1) && !mouv__establish_any(pool, 2));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(connection_that_cannot_be_set_up_is_told_closed_and_is_no_answer) {
-    fake_t *fake = fake_new(&(fake_options_t){.monitor = &telling});
+FAKE_CASE(connection_that_cannot_be_set_up_is_told_closed_and_is_no_answer,
+          fake_new(&(fake_options_t){.monitor = &telling})) {
     fake_deploy(fake, "RSPrimary");
     mouv__pool_t *pool = fake_pool(fake);
     mouv__connection_t *connection = mouv__establish_new(pool);
@@ -183,28 +167,21 @@ CORO_CASE(connection_that_cannot_be_set_up_is_told_closed_and_is_no_answer) {
     CHECK_INT(mouv__server_pool_of(pool, 1)->connecting, 0);
     CHECK(!connection->links);
     CHECK_INT(connection->state, MOUV__CONNECTION_IDLE);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(server_that_goes_meanwhile_leaves_no_link) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary RSSecondary");
+FAKE_CASE(server_that_goes_meanwhile_leaves_no_link, fake_serving("RSPrimary RSSecondary")) {
     mouv__connection_t *connection = mouv__establish_new(fake_pool(fake));
     mouv__establish_begin(connection, 2, on_established);
     fake_deploy(fake, "RSPrimary");
     fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK_STRING(events(), "2");
     CHECK(!connection->links);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- pins ------------------------------------------------------------------------------------- */
 
-CORO_CASE(pin_keeps_its_session_and_its_client_until_the_last_share_is_given_up) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(pin_keeps_its_session_and_its_client_until_the_last_share_is_given_up,
+          fake_serving("RSPrimary")) {
     mouv__connection_t *connection = connect_one(fake, 1);
     mouv__server_session_t *session = session_of(fake, connection);
     uint32_t held = fake->client.ref.held;
@@ -222,13 +199,9 @@ CORO_CASE(pin_keeps_its_session_and_its_client_until_the_last_share_is_given_up)
     CHECK_INT(session->state, MOUV__SERVER_SESSION_FREE);
     CHECK_INT(fake->client.ref.held, held);
     mouv__pin_free(NULL);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(session_with_several_pins_goes_back_with_the_last) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(session_with_several_pins_goes_back_with_the_last, fake_serving("RSPrimary")) {
     mouv__connection_t *connection = connect_one(fake, 1);
     mouv__server_session_t *session = session_of(fake, connection);
     mouv__pin_t *pins[3];
@@ -238,13 +211,9 @@ CORO_CASE(session_with_several_pins_goes_back_with_the_last) {
     CHECK_INT(session->state, MOUV__SERVER_SESSION_IN_USE);
     mouv__pin_free(pins[0]);
     CHECK_INT(session->state, MOUV__SERVER_SESSION_FREE);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(streams_are_counted_by_pool_and_connection) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(streams_are_counted_by_pool_and_connection, fake_serving("RSPrimary")) {
     mouv__connection_t *connection = connect_one(fake, 1);
     mouv__pin_t *plain = mouv__pin_new(fake_client(fake), session_of(fake, connection), 1);
     CHECK_INT(connection->streams, 0);
@@ -260,13 +229,9 @@ CORO_CASE(streams_are_counted_by_pool_and_connection) {
     CHECK(!mouv__pin_new_for_polls(fake_pool(fake), session, 1));
     mouv__alloc_fail_at = -1;
     CHECK_INT(fake_pool(fake)->streams, 0);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(pins_of_sessions_that_end_know_it) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(pins_of_sessions_that_end_know_it, fake_serving("RSPrimary")) {
     mouv__connection_t *connection = connect_one(fake, 1);
     mouv__server_session_t *session = session_of(fake, connection);
     mouv__pin_t *first = mouv__pin_new(fake_client(fake), session, 1);
@@ -277,8 +242,6 @@ CORO_CASE(pins_of_sessions_that_end_know_it) {
     mouv__pin_free(first);
     mouv__pin_free(second);
     CHECK_INT(fake_pool(fake)->streams, 0);
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

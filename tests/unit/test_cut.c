@@ -25,8 +25,7 @@ static bool is_cut(const mouv__operation_t *op) {
         CHECK(is_cut(op)); \
     } while (0)
 
-CORO_CASE(a_read_is_cut_after_fifty_milliseconds) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_read_is_cut_after_fifty_milliseconds, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     cancel_and_answer_kill(fake, op);
     CHECK_ENDED(op, MOUV_ECANCELED);
@@ -34,12 +33,9 @@ CORO_CASE(a_read_is_cut_after_fifty_milliseconds) {
     CHECK_INT(stats_of(fake)->interrupts, 1);
     CHECK_INT(op->state, MOUV__OP_SETTLED);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_is_back_in_time_is_not_cut) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(what_is_back_in_time_is_not_cut, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     cancel_and_answer_kill(fake, op);
     fake_pass_ms(49);
@@ -48,12 +44,9 @@ CORO_CASE(what_is_back_in_time_is_not_cut) {
     fake_pass_ms(1000);
     CHECK_INT(stats_of(fake)->interrupts, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(the_grace_is_four_round_trips_where_those_are_longer) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(the_grace_is_four_round_trips_where_those_are_longer, fake_with(2, "RSPrimary")) {
     mouv__rtt_add(&fake_server(fake, 1)->rtt, 30 * MOUV__NS_PER_MS);
     mouv__rtt_add(&fake_server(fake, 1)->rtt, 30 * MOUV__NS_PER_MS);
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
@@ -65,12 +58,10 @@ CORO_CASE(the_grace_is_four_round_trips_where_those_are_longer) {
     CHECK_CUT_AFTER(two, 160);
     operation_over(op);
     operation_over(two);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_transport_that_cannot_cut_is_not_asked_to) {
-    fake_t *fake = fake_new(&(fake_options_t){.cannot_cut = true});
+FAKE_CASE(a_transport_that_cannot_cut_is_not_asked_to,
+          fake_new(&(fake_options_t){.cannot_cut = true})) {
     fake->auto_ms[FAKE_CONNECT] = 0;
     fake_deploy(fake, "RSPrimary");
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
@@ -81,12 +72,9 @@ CORO_CASE(a_transport_that_cannot_cut_is_not_asked_to) {
     fake_pass_ms(2000);
     CHECK(!is_cut(op));
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(one_that_is_not_under_way_now_is_cut_five_milliseconds_later) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(one_that_is_not_under_way_now_is_cut_five_milliseconds_later, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_call_t *call = fake_out(fake, FAKE_SEND, 0);
     cancel_and_answer_kill(fake, op);
@@ -97,14 +85,11 @@ CORO_CASE(one_that_is_not_under_way_now_is_cut_five_milliseconds_later) {
     CHECK_CUT_AFTER(op, 5);
     CHECK_INT(stats_of(fake)->interrupts, 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- who has more time ------------------------------------------------------------------------ */
 
-CORO_CASE(a_write_that_can_be_asked_about_has_a_quarter_of_a_second) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_write_that_can_be_asked_about_has_a_quarter_of_a_second, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &insert_row, INSERT, 0);
     cancel_and_answer_kill(fake, op);
     CHECK_PENDING(op);
@@ -114,12 +99,9 @@ CORO_CASE(a_write_that_can_be_asked_about_has_a_quarter_of_a_second) {
     CHECK_INT(stats_of(fake)->interrupts, 1);
     CHECK_PENDING(op); /* it is asked */
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(another_write_has_until_its_caller_is_told) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(another_write_has_until_its_caller_is_told, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &many_row, MANY, 0);
     cancel_and_answer_kill(fake, op);
     fake_pass_ms(499);
@@ -129,12 +111,9 @@ CORO_CASE(another_write_has_until_its_caller_is_told) {
     CHECK_ENDED(op, MOUV_EUNKNOWN);
     CHECK(is_cut(op));
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_write_whose_kill_is_silent_has_the_grace_alone) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_write_whose_kill_is_silent_has_the_grace_alone, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &many_row, MANY, 10000);
     answer_hellos(fake);
     operation_cancel(op);
@@ -144,8 +123,6 @@ CORO_CASE(a_write_whose_kill_is_silent_has_the_grace_alone) {
     CHECK_ENDED(op, MOUV_EUNKNOWN);
     CHECK(kill_out(fake) == NULL); /* which went with it */
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 static mouv__operation_t *poll_begin(fake_t *fake, const char *command, mouv__pin_t **pin) {
@@ -183,8 +160,7 @@ CORO_CASE(a_poll_has_its_own_time) {
     return 0;
 }
 
-CORO_CASE(a_late_poll_comes_back_with_its_answer_uncut) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(a_late_poll_comes_back_with_its_answer_uncut, fake_with(2, "RSPrimary")) {
     mouv__pin_t *pin;
     mouv__operation_t *op = poll_begin(fake, "{'getMore': 1, 'collection': 'c'}", &pin);
     cancel_and_answer_kill(fake, op);
@@ -197,14 +173,11 @@ CORO_CASE(a_late_poll_comes_back_with_its_answer_uncut) {
     CHECK_INT(stats_of(fake)->interrupts, 0);
     mouv__pin_free(pin);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- refused kills ---------------------------------------------------------------------------- */
 
-CORO_CASE(refused_kills_hurry_those_that_wait_and_those_to_come) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(refused_kills_hurry_those_that_wait_and_those_to_come, fake_with(2, "RSPrimary")) {
     mouv__operation_t *one = operation_begin(fake, &find_row, FIND, 0);
     mouv__operation_t *two = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(one);
@@ -216,8 +189,6 @@ CORO_CASE(refused_kills_hurry_those_that_wait_and_those_to_come) {
     CHECK(is_cut(two));
     operation_over(one);
     operation_over(two);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- the budget ------------------------------------------------------------------------------- */
@@ -251,8 +222,7 @@ CORO_CASE(five_hundred_at_once_then_one_for_each_price) {
     return 0;
 }
 
-CORO_CASE(what_is_not_spent_is_not_saved) {
-    fake_t *fake = fake_with(3, "RSPrimary");
+FAKE_CASE(what_is_not_spent_is_not_saved, fake_with(3, "RSPrimary")) {
     fake->transport.cut_price_ns = 2000 * MOUV__NS_PER_MS;
     mouv__operation_t *ops[3];
     for (int i = 0; i < 3; i++) ops[i] = operation_begin(fake, &find_row, FIND, 0);
@@ -271,14 +241,12 @@ CORO_CASE(what_is_not_spent_is_not_saved) {
     CHECK_INT(stats_of(fake)->interrupts, 2);
     CHECK_INT(stats_of(fake)->abandoned, 5);
     for (int i = 0; i < 3; i++) operation_over(ops[i]);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- a primary that was replaced -------------------------------------------------------------- */
 
-CORO_CASE(what_runs_on_a_replaced_primary_is_cut_after_a_second_and_retried) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(what_runs_on_a_replaced_primary_is_cut_after_a_second_and_retried,
+          fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &insert_row, INSERT, 0);
     fake_call_t *call = fake_out(fake, FAKE_SEND, 0);
     fake_deploy(fake, "Unknown RSPrimary");
@@ -295,12 +263,9 @@ CORO_CASE(what_runs_on_a_replaced_primary_is_cut_after_a_second_and_retried) {
     fake_answer(again, "{'ok': 1, 'n': 1}");
     CHECK_ENDED(op, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(one_that_is_back_within_the_second_is_let_be) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(one_that_is_back_within_the_second_is_let_be, fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &insert_row, INSERT, 0);
     fake_deploy(fake, "Unknown RSPrimary");
     CHECK(op->watched);
@@ -311,24 +276,18 @@ CORO_CASE(one_that_is_back_within_the_second_is_let_be) {
     CHECK(!op->watched);
     CHECK(mouv__list_is_empty(&fake->client.operations.cuts.list));
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(without_another_primary_nothing_is_cut) {
-    fake_t *fake = fake_with(2, "RSPrimary RSSecondary");
+FAKE_CASE(without_another_primary_nothing_is_cut, fake_with(2, "RSPrimary RSSecondary")) {
     mouv__operation_t *op = operation_begin(fake, &insert_row, INSERT, 0);
     fake_deploy(fake, "Unknown RSSecondary");
     CHECK(!op->watched);
     fake_pass_ms(2000);
     CHECK_INT(stats_of(fake)->interrupts, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_runs_on_the_others_is_not_watched) {
-    fake_t *fake = fake_with(2, "RSPrimary RSSecondary");
+FAKE_CASE(what_runs_on_the_others_is_not_watched, fake_with(2, "RSPrimary RSSecondary")) {
     mouv__operation_t *op = operation_new(fake, &find_row, FIND);
     op->server_id = 2;
     mouv__operation_start(op);
@@ -336,12 +295,9 @@ CORO_CASE(what_runs_on_the_others_is_not_watched) {
     fake_deploy(fake, "Unknown RSPrimary");
     CHECK(!op->watched);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(one_that_was_watched_and_is_given_up_has_its_grace) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(one_that_was_watched_and_is_given_up_has_its_grace, fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_deploy(fake, "Unknown RSPrimary");
     fake_pass_ms(500);
@@ -349,12 +305,9 @@ CORO_CASE(one_that_was_watched_and_is_given_up_has_its_grace) {
     CHECK(!op->watched);
     CHECK_CUT_AFTER(op, 50);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_was_not_given_to_its_connection_yet_is_watched_on) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(what_was_not_given_to_its_connection_yet_is_watched_on, fake_with(2, "RSPrimary")) {
     fake->slow = true;
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_deploy(fake, "Unknown RSPrimary");
@@ -365,12 +318,9 @@ CORO_CASE(what_was_not_given_to_its_connection_yet_is_watched_on) {
     fake_pass_ms(1000);
     CHECK_INT(stats_of(fake)->interrupts, 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(refused_kills_do_not_hurry_what_was_not_given_up) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(refused_kills_do_not_hurry_what_was_not_given_up, fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_deploy(fake, "Unknown RSPrimary");
     mouv__cut_hurry(&fake->client.operations);
@@ -379,14 +329,12 @@ CORO_CASE(refused_kills_do_not_hurry_what_was_not_given_up) {
     fake_pass_ms(1);
     CHECK_INT(stats_of(fake)->interrupts, 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- afterwards ------------------------------------------------------------------------------- */
 
-CORO_CASE(its_connection_is_set_up_anew_before_anything_else_runs_on_it) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(its_connection_is_set_up_anew_before_anything_else_runs_on_it,
+          fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__server_session_t *session = op->attempt.exchange.session;
     fake->auto_ms[FAKE_CONNECT] = -1;
@@ -401,12 +349,9 @@ CORO_CASE(its_connection_is_set_up_anew_before_anything_else_runs_on_it) {
     CHECK(next->attempt.exchange.session == session);
     operation_over(op);
     operation_over(next);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(nothing_is_cut_once_the_client_has_ended) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(nothing_is_cut_once_the_client_has_ended, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(op);
     mouv__cut_close(&fake->client.operations);
@@ -416,8 +361,6 @@ CORO_CASE(nothing_is_cut_once_the_client_has_ended) {
     fake_pass_ms(1000);
     CHECK_INT(stats_of(fake)->interrupts, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

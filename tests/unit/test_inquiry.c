@@ -54,8 +54,8 @@ static void lose_it(mouv__operation_t *op) {
 
 /* --- what is sent ----------------------------------------------------------------------------- */
 
-CORO_CASE(the_fence_is_a_transaction_with_the_write_s_own_number_and_session) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(the_fence_is_a_transaction_with_the_write_s_own_number_and_session,
+          fake_asked("RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, THREE, 0);
     mouv__server_session_t *session = op->attempt.exchange.session;
     int64_t number = op->parts.txn_number;
@@ -90,8 +90,6 @@ CORO_CASE(the_fence_is_a_transaction_with_the_write_s_own_number_and_session) {
     CHECK_INT(told.n, 3);
     CHECK_INT(stats_of(fake)->retries, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- what is told ----------------------------------------------------------------------------- */
@@ -318,8 +316,7 @@ CORO_CASE(an_answer_that_may_come_too_late_is_asked_about_without_a_fence) {
     return 0;
 }
 
-CORO_CASE(after_a_retry_the_first_one_may_still_come) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(after_a_retry_the_first_one_may_still_come, fake_asked("RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, INSERT, 0);
     fake_lose(sent(fake), true);
     fake_turn();
@@ -338,8 +335,6 @@ CORO_CASE(after_a_retry_the_first_one_may_still_come) {
     answer(fake, NOTHING);
     CHECK_ENDED(op, MOUV_EUNKNOWN);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- what is not asked about ------------------------------------------------------------------ */
@@ -402,8 +397,7 @@ CORO_CASE(a_batch_of_a_thousand_is_asked_about_and_no_larger_one) {
     return 0;
 }
 
-CORO_CASE(a_silent_server_is_not_asked) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_silent_server_is_not_asked, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, INSERT, 10000);
     answer_hellos(fake);
     fake->auto_ms[FAKE_CONNECT] = -1;
@@ -412,12 +406,9 @@ CORO_CASE(a_silent_server_is_not_asked) {
     CHECK_ENDED(op, MOUV_EUNKNOWN);
     CHECK(op->inquiry == NULL);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_was_never_sent_is_not_asked_about) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(what_was_never_sent_is_not_asked_about, fake_asked("RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, INSERT, 0);
     operation_cancel(op);
     op->attempt.exchange.cut = true;
@@ -425,12 +416,9 @@ CORO_CASE(what_was_never_sent_is_not_asked_about) {
     fake_turn();
     CHECK_ENDED(op, MOUV_ECANCELED);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(an_answer_that_is_certain_is_not_asked_about) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(an_answer_that_is_certain_is_not_asked_about, fake_asked("RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, INSERT, 0);
     operation_cancel(op);
     fake_answer(sent(fake), "{'ok': 0, 'code': 2}");
@@ -442,12 +430,9 @@ CORO_CASE(an_answer_that_is_certain_is_not_asked_about) {
     fake_turn();
     CHECK_ENDED(op, MOUV_ESERVER);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_question_that_could_not_be_back_in_time_is_not_sent) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(a_question_that_could_not_be_back_in_time_is_not_sent, fake_asked("RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, INSERT, 0);
     for (int i = 0; i < 2; i++) mouv__rtt_add(&fake_server(fake, 1)->rtt, INT64_C(250000000));
     fake_answer(sent(fake), "{'ok': 0, 'code': 50}");
@@ -456,12 +441,9 @@ CORO_CASE(a_question_that_could_not_be_back_in_time_is_not_sent) {
     CHECK_INT(told.cause, MOUV_ETIMEDOUT);
     CHECK_INT(fake_total(fake, FAKE_SEND), 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_question_that_finds_no_server_ends_with_its_time) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(a_question_that_finds_no_server_ends_with_its_time, fake_asked("RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, INSERT, 0);
     fake_deploy(fake, "Unknown");
     operation_cancel(op);
@@ -475,8 +457,6 @@ CORO_CASE(a_question_that_finds_no_server_ends_with_its_time) {
     CHECK_ENDED(op, MOUV_EUNKNOWN);
     CHECK_INT(told.cause, MOUV_ENETWORK);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 CORO_CASE(a_stopped_write_whose_connection_was_lost_is_asked_about) {
@@ -500,8 +480,7 @@ CORO_CASE(a_stopped_write_whose_connection_was_lost_is_asked_about) {
 
 /* --- how long --------------------------------------------------------------------------------- */
 
-CORO_CASE(asking_takes_a_quarter_of_a_second_in_all) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(asking_takes_a_quarter_of_a_second_in_all, fake_asked("RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, INSERT, 0);
     lose_it(op);
     int64_t began_ns = now_ns(fake);
@@ -514,12 +493,9 @@ CORO_CASE(asking_takes_a_quarter_of_a_second_in_all) {
     fake_pass_ms(1); /* 250 and the slack of 2 */
     CHECK_ENDED(op, MOUV_EUNKNOWN);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_cancel_does_not_end_it) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(a_cancel_does_not_end_it, fake_asked("RSPrimary")) {
     mouv__operation_t *op = write_begin(fake, INSERT, 0);
     fake_answer(sent(fake), "{'ok': 0, 'code': 50}");
     fake_turn();
@@ -529,12 +505,9 @@ CORO_CASE(a_cancel_does_not_end_it) {
     answer(fake, NOTHING);
     CHECK_ENDED(op, MOUV_ETIMEDOUT);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(its_own_limit_is_the_question_s_as_well) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(its_own_limit_is_the_question_s_as_well, fake_asked("RSPrimary")) {
     mouv__operation_t *op = operation_new(fake, &insert_row, INSERT);
     op->own_limit = true;
     op->limit_ns = now_ns(fake) + INT64_C(100000000000);
@@ -547,8 +520,6 @@ CORO_CASE(its_own_limit_is_the_question_s_as_well) {
     CHECK_INT(number_in(sent(fake)->fields, "maxTimeMS", 0), 250);
     answer(fake, NOTHING);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- afterwards ------------------------------------------------------------------------------- */
@@ -561,8 +532,7 @@ static int go_on_once(mouv__operation_t *op, bson_t *reply, mouv_error_t *error)
     return MOUV__AGAIN;
 }
 
-CORO_CASE(the_next_command_has_the_deadline_and_a_number_of_its_own) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(the_next_command_has_the_deadline_and_a_number_of_its_own, fake_asked("RSPrimary")) {
     mouv__operation_t *op = operation_new(fake, &insert_row, INSERT);
     int64_t deadline_ns = op->deadline_ns = now_ns(fake) + INT64_C(100000000000);
     op->finish = go_on_once;
@@ -581,8 +551,6 @@ CORO_CASE(the_next_command_has_the_deadline_and_a_number_of_its_own) {
     fake_answer(sent(fake), "{'ok': 1}");
     CHECK_ENDED(op, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 static int go_on_after_a_part(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
@@ -592,8 +560,7 @@ static int go_on_after_a_part(mouv__operation_t *op, bson_t *reply, mouv_error_t
     return MOUV__AGAIN;
 }
 
-CORO_CASE(after_a_part_no_other_command_is_sent) {
-    fake_t *fake = fake_asked("RSPrimary");
+FAKE_CASE(after_a_part_no_other_command_is_sent, fake_asked("RSPrimary")) {
     mouv__operation_t *op = operation_new(fake, &insert_row, THREE);
     op->finish = go_on_after_a_part;
     mouv__operation_start(op);
@@ -605,8 +572,6 @@ CORO_CASE(after_a_part_no_other_command_is_sent) {
     CHECK_INT(told.calls, 1);
     CHECK(operation_is_done(op));
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

@@ -7,8 +7,7 @@
 #include "mongo/operation/kill.h"
 #include "mongo/pool/breaker.h"
 
-CORO_CASE(one_kill_for_all_of_a_turn_and_a_server) {
-    fake_t *fake = fake_with(8, "RSPrimary RSSecondary");
+FAKE_CASE(one_kill_for_all_of_a_turn_and_a_server, fake_with(8, "RSPrimary RSSecondary")) {
     mouv__operation_t *ops[5];
     for (int i = 0; i < 5; i++) {
         ops[i] = operation_new(fake, &find_row, FIND);
@@ -39,12 +38,9 @@ CORO_CASE(one_kill_for_all_of_a_turn_and_a_server) {
     fake_turn();
     CHECK_INT(kills_of(fake), 2);
     for (int i = 0; i < 5; i++) operation_over(ops[i]);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_kill_names_the_session) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_kill_names_the_session, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     uint8_t lsid[16];
     memcpy(lsid, op->attempt.exchange.session->lsid, sizeof lsid);
@@ -58,13 +54,10 @@ CORO_CASE(a_kill_names_the_session) {
     CHECK_INT(length, 16);
     CHECK(bytes && memcmp(bytes, lsid, 16) == 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* A server that answers kills, though the operation does not come back: it waits for its lock. */
-CORO_CASE(others_follow_at_growing_distances_six_in_all) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(others_follow_at_growing_distances_six_in_all, fake_with(1, "RSPrimary")) {
     fake->transport.cuts = false; /* nothing else ends it */
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(op);
@@ -81,12 +74,9 @@ CORO_CASE(others_follow_at_growing_distances_six_in_all) {
     fake_pass_ms(60000);
     CHECK_INT(kills_of(fake), 6);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_is_back_is_not_killed_again) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(what_is_back_is_not_killed_again, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(op);
     fake_answer(kill_out(fake), "{'ok': 1}");
@@ -95,26 +85,20 @@ CORO_CASE(what_is_back_is_not_killed_again) {
     CHECK_INT(kills_of(fake), 1);
     CHECK_INT(op->kill_state, MOUV__KILL_NONE);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_comes_back_before_the_flush_is_not_killed) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(what_comes_back_before_the_flush_is_not_killed, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__future_cancel(&op->future);
     fake_answer(fake_out(fake, FAKE_SEND, 0), "{'ok': 1}");
     fake_turn();
     CHECK_INT(kills_of(fake), 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- the session ------------------------------------------------------------------------------ */
 
-CORO_CASE(its_session_is_parked_until_the_kill_is_answered) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(its_session_is_parked_until_the_kill_is_answered, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__server_session_t *session = op->attempt.exchange.session;
     operation_cancel(op);
@@ -127,12 +111,9 @@ CORO_CASE(its_session_is_parked_until_the_kill_is_answered) {
     CHECK_INT(session->state, MOUV__SERVER_SESSION_FREE);
     operation_over(op);
     operation_over(next);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_session_whose_kill_had_no_answer_is_doomed) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_session_whose_kill_had_no_answer_is_doomed, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__server_session_t *session = op->attempt.exchange.session;
     operation_cancel(op);
@@ -140,12 +121,9 @@ CORO_CASE(a_session_whose_kill_had_no_answer_is_doomed) {
     fake_answer(fake_out(fake, FAKE_SEND, 0), "{'ok': 0, 'code': 11601}");
     CHECK_INT(session->state, MOUV__SERVER_SESSION_DOOMED);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_pinned_operation_waits_for_the_kill_of_the_one_before) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_pinned_operation_waits_for_the_kill_of_the_one_before, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__pin_t *pin = mouv__operation_keep_pin(op);
     operation_cancel(op);
@@ -165,14 +143,11 @@ CORO_CASE(a_pinned_operation_waits_for_the_kill_of_the_one_before) {
     mouv__pin_free(pin);
     operation_over(op);
     operation_over(more);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-CORO_CASE(a_server_that_refuses_kills_gets_no_other) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(a_server_that_refuses_kills_gets_no_other, fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__operation_t *two = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(op);
@@ -185,12 +160,9 @@ CORO_CASE(a_server_that_refuses_kills_gets_no_other) {
     CHECK_INT(kills_of(fake), 1);
     operation_over(op);
     operation_over(two);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(an_error_that_may_pass_is_no_refusal) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(an_error_that_may_pass_is_no_refusal, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(op);
     fake_answer(kill_out(fake), "{'ok': 0, 'code': 91, 'errmsg': 'no'}");
@@ -198,12 +170,9 @@ CORO_CASE(an_error_that_may_pass_is_no_refusal) {
     fake_pass_ms(10);
     CHECK_INT(kills_of(fake), 2);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(an_answer_counts_as_heard_and_tells_how_long_a_kill_takes) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(an_answer_counts_as_heard_and_tells_how_long_a_kill_takes, fake_with(2, "RSPrimary")) {
     mouv__server_pool_t *of = mouv__server_pool_of(fake_pool(fake), 1);
     for (int i = 0; i < 2; i++) {
         mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
@@ -217,8 +186,6 @@ CORO_CASE(an_answer_counts_as_heard_and_tells_how_long_a_kill_takes) {
         fake_answer(fake_out(fake, FAKE_SEND, 0), "{'ok': 0, 'code': 11601}");
         operation_over(op);
     }
-    fake_free(fake);
-    return 0;
 }
 
 /* --- silence ---------------------------------------------------------------------------------- */
@@ -232,8 +199,7 @@ static mouv__operation_t *silent(fake_t *fake) {
     return op;
 }
 
-CORO_CASE(a_kill_is_silent_once_it_is_on_the_wire_of_a_connection) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(a_kill_is_silent_once_it_is_on_the_wire_of_a_connection, fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     CHECK(!mouv__kill_is_silent(op));
     operation_cancel(op);
@@ -246,12 +212,9 @@ CORO_CASE(a_kill_is_silent_once_it_is_on_the_wire_of_a_connection) {
     CHECK(!mouv__kill_is_silent(op));
     CHECK(!mouv__kill_thinks_silent(op));
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_silent_server_gets_no_other_kill_for_five_seconds) {
-    fake_t *fake = fake_with(4, "RSPrimary");
+FAKE_CASE(a_silent_server_gets_no_other_kill_for_five_seconds, fake_with(4, "RSPrimary")) {
     mouv__operation_t *others[3];
     for (int i = 0; i < 3; i++) others[i] = operation_begin(fake, &find_row, FIND, 0);
     mouv__operation_t *op = silent(fake);
@@ -270,12 +233,9 @@ CORO_CASE(a_silent_server_gets_no_other_kill_for_five_seconds) {
     CHECK_INT(kills_of(fake), 2);
     operation_over(op);
     for (int i = 0; i < 3; i++) operation_over(others[i]);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_silent_server_that_is_heard_is_killed_on_again) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(a_silent_server_that_is_heard_is_killed_on_again, fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = silent(fake);
     fake_pass_ms(50);
     mouv__breaker_heard(fake_pool(fake), 1);
@@ -284,12 +244,9 @@ CORO_CASE(a_silent_server_that_is_heard_is_killed_on_again) {
     CHECK_INT(kills_of(fake), 2);
     operation_over(op);
     operation_over(two);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(those_killed_before_are_not_killed_again_while_it_is_silent) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(those_killed_before_are_not_killed_again_while_it_is_silent, fake_with(2, "RSPrimary")) {
     mouv__operation_t *poll = operation_begin(fake, &find_row, FIND, 1000);
     answer_hellos(fake);
     fake->transport.cuts = false; /* this one is left alone */
@@ -300,14 +257,11 @@ CORO_CASE(those_killed_before_are_not_killed_again_while_it_is_silent) {
     CHECK_INT(kills_of(fake), 1);
     CHECK_INT(poll->kill_state, MOUV__KILL_KILLED);
     operation_over(poll);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- the connection --------------------------------------------------------------------------- */
 
-CORO_CASE(the_connection_is_there_before_the_first_kill) {
-    fake_t *fake = fake_with(4, "RSPrimary RSSecondary");
+FAKE_CASE(the_connection_is_there_before_the_first_kill, fake_with(4, "RSPrimary RSSecondary")) {
     mouv__operation_t *none = operation_begin(fake, &find_row, FIND, 0);
     CHECK(fake_named(fake, "hello") == NULL); /* without a deadline nothing is expected */
     mouv__operation_t *one = operation_begin(fake, &find_row, FIND, 1000);
@@ -331,38 +285,29 @@ CORO_CASE(the_connection_is_there_before_the_first_kill) {
     operation_over(none);
     operation_over(one);
     operation_over(two);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_lane_that_could_not_be_connected_is_so_with_the_kill) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_lane_that_could_not_be_connected_is_so_with_the_kill, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 1000);
     for (fake_call_t *call; (call = fake_named(fake, "hello")) != NULL;) fake_lose(call, false);
     operation_cancel(op);
     CHECK_INT(kills_of(fake), 1);
     CHECK(!mouv__kill_is_silent(op));
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_lane_that_is_refused_is_free_again) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_lane_that_is_refused_is_free_again, fake_with(1, "RSPrimary")) {
     fake->refuse[FAKE_CONTROL] = 2; /* the measurement is another */
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 1000);
     CHECK(fake->client.operations.kills.out == NULL);
     operation_cancel(op);
     CHECK_INT(kills_of(fake), 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- failures --------------------------------------------------------------------------------- */
 
-CORO_CASE(a_kill_that_cannot_be_sent_is_sent_ten_milliseconds_later) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_kill_that_cannot_be_sent_is_sent_ten_milliseconds_later, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__server_session_t *session = op->attempt.exchange.session;
     fake->refuse[FAKE_CONTROL] = 1;
@@ -377,12 +322,9 @@ CORO_CASE(a_kill_that_cannot_be_sent_is_sent_ten_milliseconds_later) {
     CHECK_INT(session->kills, 1);
     CHECK_INT(op->kills, 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_kill_for_which_there_is_no_memory_is_sent_later) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_kill_for_which_there_is_no_memory_is_sent_later, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__kills_t *kills = &fake->client.operations.kills;
     mouv__kill_add(op);
@@ -393,12 +335,9 @@ CORO_CASE(a_kill_for_which_there_is_no_memory_is_sent_later) {
     fake_turn(); /* the flush that was queued */
     CHECK_INT(kills_of(fake), 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_is_out_at_the_end_frees_itself) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(what_is_out_at_the_end_frees_itself, fake_with(2, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__operation_t *two = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(op);
@@ -410,8 +349,6 @@ CORO_CASE(what_is_out_at_the_end_frees_itself) {
     CHECK(kill_out(fake)->abandoned);
     operation_over(op);
     operation_over(two);
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

@@ -10,8 +10,8 @@ static fake_t *with_servers(const char *types) {
     return fake;
 }
 
-CORO_CASE(first_hello_may_have_set_the_connection_up_and_two_more_count) {
-    fake_t *fake = with_servers("RSPrimary");
+FAKE_CASE(first_hello_may_have_set_the_connection_up_and_two_more_count,
+          with_servers("RSPrimary")) {
     mouv__measure_server(fake_pool(fake), 1);
     fake_call_t *hello = fake_named(fake, "hello");
     CHECK(hello && hello->control == MOUV__CONTROL_SELECT && hello->server_id == 1);
@@ -33,12 +33,9 @@ CORO_CASE(first_hello_may_have_set_the_connection_up_and_two_more_count) {
     fake_answer(fake_named(fake, "hello"), "{'ok': 1}");
     CHECK(!fake_named(fake, "hello"));
     CHECK_INT(fake_server(fake, 1)->rtt.count, 4);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(silent_server_is_not_measured) {
-    fake_t *fake = with_servers("RSPrimary");
+FAKE_CASE(silent_server_is_not_measured, with_servers("RSPrimary")) {
     miss(fake, 1, 3);
     mouv__measure_server(fake_pool(fake), 1);
     CHECK(!fake_named(fake, "hello"));
@@ -47,24 +44,19 @@ CORO_CASE(silent_server_is_not_measured) {
     CHECK(!fake_named(fake, "hello"));
     CHECK(fake_named(fake, "ping"));
     CHECK_ONE_WARNING("only pings");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(hello_that_is_refused_counts_and_is_an_answer) {
-    fake_t *fake = with_servers("RSPrimary");
+FAKE_CASE(hello_that_is_refused_counts_and_is_an_answer, with_servers("RSPrimary")) {
     miss(fake, 1, 1);
     mouv__measure_server(fake_pool(fake), 1);
     for (int i = 0; i < 3; i++)
         fake_answer(fake_named(fake, "hello"), "{'ok': 0, 'code': 13, 'errmsg': 'no'}");
     CHECK_INT(fake_server(fake, 1)->rtt.count, 2);
     CHECK_INT(mouv__server_pool_of(fake_pool(fake), 1)->breaker.state, MOUV__BREAKER_CLOSED);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(hello_without_an_answer_ends_it_and_the_connection_is_not_connected) {
-    fake_t *fake = with_servers("RSPrimary");
+FAKE_CASE(hello_without_an_answer_ends_it_and_the_connection_is_not_connected,
+          with_servers("RSPrimary")) {
     mouv__measure_server(fake_pool(fake), 1);
     fake_answer(fake_named(fake, "hello"), "{'ok': 1}");
     mouv__connection_t *control = fake->transport.controls[MOUV__CONTROL_SELECT].connection;
@@ -73,12 +65,9 @@ CORO_CASE(hello_without_an_answer_ends_it_and_the_connection_is_not_connected) {
     CHECK(!mouv__connection_is_ready(control, 1));
     CHECK(!fake_named(fake, "hello"));
     CHECK_INT(fake_server(fake, 1)->rtt.count, 0);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(who_waits_for_the_control_connection_is_let_in_afterwards) {
-    fake_t *fake = with_servers("RSPrimary");
+FAKE_CASE(who_waits_for_the_control_connection_is_let_in_afterwards, with_servers("RSPrimary")) {
     mouv__measure_server(fake_pool(fake), 1);
     fake_deploy(fake, "Unknown");
     customer_t customer;
@@ -87,24 +76,18 @@ CORO_CASE(who_waits_for_the_control_connection_is_let_in_afterwards) {
     fake_lose(fake_named(fake, "hello"), true);
     CHECK_INT(fake_count(fake, FAKE_SEEK), 1);
     customer_withdraw(&customer);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(server_that_goes_meanwhile_is_measured_no_more) {
-    fake_t *fake = with_servers("RSPrimary RSSecondary");
+FAKE_CASE(server_that_goes_meanwhile_is_measured_no_more, with_servers("RSPrimary RSSecondary")) {
     mouv__measure_server(fake_pool(fake), 2);
     fake_deploy(fake, "RSPrimary");
     fake_answer(fake_named(fake, "hello"), "{'ok': 1}");
     CHECK(!fake_named(fake, "hello"));
     mouv__measure_server(fake_pool(fake), 2);
     CHECK(!fake_named(fake, "hello"));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(only_what_is_unknown_is_measured_for_an_operation) {
-    fake_t *fake = with_servers("RSPrimary");
+FAKE_CASE(only_what_is_unknown_is_measured_for_an_operation, with_servers("RSPrimary")) {
     mouv__rtt_add(&fake_server(fake, 1)->rtt, 5);
     mouv__measure_unknown(fake_pool(fake), 9);
     CHECK(!fake_named(fake, "hello"));
@@ -114,12 +97,10 @@ CORO_CASE(only_what_is_unknown_is_measured_for_an_operation) {
     mouv__rtt_add(&fake_server(fake, 1)->rtt, 5);
     mouv__measure_unknown(fake_pool(fake), 1);
     CHECK(!fake_named(fake, "hello"));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(server_measured_longest_ago_is_due_after_a_heartbeats_time) {
-    fake_t *fake = with_servers("RSPrimary RSSecondary RSArbiter");
+FAKE_CASE(server_measured_longest_ago_is_due_after_a_heartbeats_time,
+          with_servers("RSPrimary RSSecondary RSArbiter")) {
     mouv__measure_due(fake_pool(fake));
     CHECK(!fake_named(fake, "hello"));
     CHECK(fake_server(fake, 1)->measured_ns > 0);
@@ -137,12 +118,10 @@ CORO_CASE(server_measured_longest_ago_is_due_after_a_heartbeats_time) {
     mouv__client_ref_move(fake_client(fake), MOUV__CLIENT_DRAINING);
     mouv__measure_due(fake_pool(fake));
     CHECK(!fake_named(fake, "hello"));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(nothing_is_measured_before_libmongoc_is_there_or_without_memory) {
-    fake_t *fake = fake_new(&(fake_options_t){.unopened = true});
+FAKE_CASE(nothing_is_measured_before_libmongoc_is_there_or_without_memory,
+          fake_new(&(fake_options_t){.unopened = true})) {
     fake_deploy(fake, "RSPrimary");
     mouv__measure_server(fake_pool(fake), 1);
     CHECK(!fake_named(fake, "hello"));
@@ -160,20 +139,15 @@ CORO_CASE(nothing_is_measured_before_libmongoc_is_there_or_without_memory) {
     fake->refuse[FAKE_CONTROL] = 1;
     fake_answer(fake_named(fake, "hello"), "{'ok': 1}"); /* the second cannot be sent */
     CHECK(!fake_pool(fake)->measurement);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(closing_client_leaves_its_measurement_behind) {
-    fake_t *fake = with_servers("RSPrimary");
+FAKE_CASE(closing_client_leaves_its_measurement_behind, with_servers("RSPrimary")) {
     mouv__measure_close(fake_pool(fake));
     mouv__measure_server(fake_pool(fake), 1);
     fake_call_t *hello = fake_named(fake, "hello");
     fake_close_client(fake);
     CHECK(hello->abandoned);
     CHECK(!fake_pool(fake)->measurement);
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

@@ -70,8 +70,7 @@ static fake_call_t *sent(const fake_t *fake) {
 
 /* --- it goes well ----------------------------------------------------------------------------- */
 
-CORO_CASE(it_goes_out_at_the_end_of_the_turn_and_comes_back) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(it_goes_out_at_the_end_of_the_turn_and_comes_back, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     CHECK_INT(op->state, MOUV__OP_STARTED);
     CHECK(sent(fake) == NULL);
@@ -91,8 +90,6 @@ CORO_CASE(it_goes_out_at_the_end_of_the_turn_and_comes_back) {
     operation_over(op);
     CHECK_STRING(events(), "finish:0+reply release");
     CHECK_INT(fake->client.ref.held, 0);
-    fake_free(fake);
-    return 0;
 }
 
 static int awaits_it(void *op) {
@@ -122,20 +119,16 @@ CORO_CASE(a_dump_names_it_by_its_command_and_collection_or_as_its_user_does) {
     return 0;
 }
 
-CORO_CASE(without_a_maker_the_code_is_as_it_came) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(without_a_maker_the_code_is_as_it_came, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_answer(sent(fake), "{'ok': 0, 'code': 2, 'errmsg': 'bad'}");
     CHECK_ENDED(op, MOUV_ESERVER);
     CHECK_STRING(operation_words(op), "bad");
     CHECK_STRING(op->future.error->operation, "find shop.users");
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_maker_may_keep_the_reply) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_maker_may_keep_the_reply, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     fake_turn();
     keeps_reply = true;
@@ -144,12 +137,9 @@ CORO_CASE(a_maker_may_keep_the_reply) {
     CHECK(kept && number_in(kept, "n", 0) == 3);
     bson_destroy(kept);
     kept = NULL;
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_maker_may_ask_for_other_commands) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_maker_may_ask_for_other_commands, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &insert_row, INSERT, 0);
     fake_turn();
     again_after = 2;
@@ -172,12 +162,9 @@ CORO_CASE(a_maker_may_ask_for_other_commands) {
     CHECK_ENDED(op, 42);
     CHECK_STRING(events(), "finish:0+reply finish:0+reply finish:0+reply");
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_cancel_between_two_commands_tells_the_maker_once_more) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_cancel_between_two_commands_tells_the_maker_once_more, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &insert_row, INSERT, 0);
     fake_turn();
     again_after = 1;
@@ -188,14 +175,11 @@ CORO_CASE(a_cancel_between_two_commands_tells_the_maker_once_more) {
     CHECK_ENDED(op, MOUV_ECANCELED);
     CHECK_INT(fake_total(fake, FAKE_SEND), 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- a cancel in each state ------------------------------------------------------------------- */
 
-CORO_CASE(a_cancel_before_the_turn_s_end_sends_nothing) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_cancel_before_the_turn_s_end_sends_nothing, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     mouv__future_cancel(&op->future);
     CHECK_ENDED(op, MOUV_ECANCELED);
@@ -207,12 +191,9 @@ CORO_CASE(a_cancel_before_the_turn_s_end_sends_nothing) {
     CHECK_STRING(events(), "finish:-20002");
     operation_over(op);
     CHECK_INT(fake->client.ref.held, 0);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_cancel_while_it_waits_tells_for_what) {
-    fake_t *fake = fake_with(1, "Unknown");
+FAKE_CASE(a_cancel_while_it_waits_tells_for_what, fake_with(1, "Unknown")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     CHECK_INT(op->state, MOUV__OP_WAITING);
     operation_cancel(op);
@@ -229,12 +210,9 @@ CORO_CASE(a_cancel_while_it_waits_tells_for_what) {
     CHECK_CONTAINS(operation_words(op), "cancelled before anything was sent: 1 of 1 clients busy");
     operation_over(op);
     operation_over(first);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_read_that_is_out_is_left) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_read_that_is_out_is_left, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     fake_turn();
     operation_cancel(op);
@@ -247,20 +225,15 @@ CORO_CASE(a_read_that_is_out_is_left) {
     CHECK_INT(fake->client.operations.running_count, 0);
     operation_over(op);
     CHECK_INT(mouv__pool_count_busy(fake_pool(fake)), 1); /* the kill's */
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_late_one_without_an_answer_has_nothing_to_close) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_late_one_without_an_answer_has_nothing_to_close, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     fake_turn();
     operation_cancel(op);
     fake_lose(sent(fake), true);
     CHECK_STRING(events(), "finish:-20002");
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 CORO_CASE(what_is_not_on_the_wire_yet_is_withdrawn) {
@@ -283,8 +256,7 @@ CORO_CASE(what_is_not_on_the_wire_yet_is_withdrawn) {
     return 0;
 }
 
-CORO_CASE(a_write_that_is_out_is_waited_for_half_a_second) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_write_that_is_out_is_waited_for_half_a_second, fake_with(1, "RSPrimary")) {
     fake->auto_ms[FAKE_CONTROL] = 0;
     fake->transport.cuts = false;
     mouv__operation_t *op = say_begin(fake, &many_row, MANY, 0);
@@ -302,8 +274,6 @@ CORO_CASE(a_write_that_is_out_is_waited_for_half_a_second) {
     fake_answer(sent(fake), "{'ok': 1, 'n': 2}");
     CHECK_STRING(events(), "finish:-20007 late:2");
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 CORO_CASE(a_stopped_write_s_answer_is_the_truth) {
@@ -330,8 +300,7 @@ CORO_CASE(a_stopped_write_s_answer_is_the_truth) {
 
 /* --- a deadline in each state ----------------------------------------------------------------- */
 
-CORO_CASE(a_deadline_while_it_waits_for_a_server) {
-    fake_t *fake = fake_with(1, "Unknown");
+FAKE_CASE(a_deadline_while_it_waits_for_a_server, fake_with(1, "Unknown")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 100);
     fake_pass_ms(101);
     CHECK_PENDING(op); /* its awaiter comes first */
@@ -342,12 +311,9 @@ CORO_CASE(a_deadline_while_it_waits_for_a_server) {
     CHECK_INT(stats_of(fake)->timeouts, 1);
     CHECK_INT(stats_of(fake)->cancels, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_deadline_while_it_waits_for_a_connection) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_deadline_while_it_waits_for_a_connection, fake_with(1, "RSPrimary")) {
     mouv__operation_t *first = operation_begin(fake, &find_row, FIND, 0);
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 100);
     fake_pass_ms(102);
@@ -356,12 +322,9 @@ CORO_CASE(a_deadline_while_it_waits_for_a_connection) {
                                       "operations ahead; the oldest runs for 0.1 s");
     operation_over(op);
     operation_over(first);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_deadline_while_it_runs) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(a_deadline_while_it_runs, fake_with(2, "RSPrimary")) {
     mouv__operation_t *read = operation_begin(fake, &find_row, FIND, 100);
     mouv__operation_t *write = operation_begin(fake, &many_row, MANY, 100);
     answer_hellos(fake);
@@ -377,12 +340,9 @@ CORO_CASE(a_deadline_while_it_runs) {
     CHECK_ENDED(write, MOUV_ETIMEDOUT);
     operation_over(read);
     operation_over(write);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_deadline_may_come_nearer_but_not_go_away) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_deadline_may_come_nearer_but_not_go_away, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     int64_t at_ns = now_ns(fake);
     op->future.ops->shorten(&op->future, at_ns + 100 * MOUV__NS_PER_MS);
@@ -391,12 +351,9 @@ CORO_CASE(a_deadline_may_come_nearer_but_not_go_away) {
     fake_pass_ms(102);
     CHECK_ENDED(op, MOUV_ETIMEDOUT);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_cancel_by_the_scope_whose_deadline_it_has_counts_as_that) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_cancel_by_the_scope_whose_deadline_it_has_counts_as_that, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 100);
     fake_pass_ms(100);
     operation_cancel(op);
@@ -404,12 +361,9 @@ CORO_CASE(a_cancel_by_the_scope_whose_deadline_it_has_counts_as_that) {
     CHECK_INT(stats_of(fake)->cancels, 0);
     CHECK_INT(stats_of(fake)->timeouts, 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_cannot_be_back_in_time_is_not_sent) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(what_cannot_be_back_in_time_is_not_sent, fake_with(1, "RSPrimary")) {
     mouv__operation_t *first = operation_begin(fake, &find_row, FIND, 0);
     fake_answer(sent(fake), "{'ok': 1}");
     for (int i = 0; i < 2; i++) mouv__rtt_add(&fake_server(fake, 1)->rtt, 5 * MOUV__NS_PER_MS);
@@ -424,12 +378,9 @@ CORO_CASE(what_cannot_be_back_in_time_is_not_sent) {
     CHECK_STRING(events(), "finish:-20001");
     operation_over(op);
     operation_over(first);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(deadlines_that_were_missed_open_the_breaker_s_eyes) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(deadlines_that_were_missed_open_the_breaker_s_eyes, fake_with(1, "RSPrimary")) {
     mouv__server_pool_t *of = mouv__server_pool_of(fake_pool(fake), 1);
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 100);
     fake->auto_ms[FAKE_CONNECT] = -1;
@@ -438,14 +389,11 @@ CORO_CASE(deadlines_that_were_missed_open_the_breaker_s_eyes) {
     fake_pass_ms(50); /* cut, and no byte had come */
     CHECK_INT(of->breaker.misses, 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- retries ---------------------------------------------------------------------------------- */
 
-CORO_CASE(a_retry_avoids_the_server_that_failed) {
-    fake_t *fake = fake_with(4, "Mongos Mongos");
+FAKE_CASE(a_retry_avoids_the_server_that_failed, fake_with(4, "Mongos Mongos")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     fake_turn();
     uint32_t first = sent(fake)->server_id;
@@ -460,12 +408,9 @@ CORO_CASE(a_retry_avoids_the_server_that_failed) {
     CHECK_STRING(events(), "finish:0+reply");
     CHECK_INT(stats_of(fake)->retries, 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_cancel_while_it_waits_to_retry) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_cancel_while_it_waits_to_retry, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &insert_row, INSERT, 0);
     mouv__server_session_t *session = op->attempt.exchange.session;
     fake_deploy(fake, "Unknown");
@@ -478,12 +423,9 @@ CORO_CASE(a_cancel_while_it_waits_to_retry) {
     CHECK_CONTAINS(operation_words(op), "cancelled while waiting to retry: no suitable server");
     CHECK_INT(session->state, MOUV__SERVER_SESSION_STALE); /* given back */
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_selection_that_fails_after_a_retry_tells_the_first_error) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_selection_that_fails_after_a_retry_tells_the_first_error, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_deploy(fake, "Unknown");
     fake_lose(sent(fake), true);
@@ -492,12 +434,9 @@ CORO_CASE(a_selection_that_fails_after_a_retry_tells_the_first_error) {
     fake_pass_ms(1);
     CHECK_ENDED(op, MOUV_ENETWORK);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_closed_client_retries_nothing) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_closed_client_retries_nothing, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     mouv__client_ref_move(fake_client(fake), MOUV__CLIENT_DRAINING);
     fake_lose(sent(fake), true);
@@ -505,14 +444,11 @@ CORO_CASE(a_closed_client_retries_nothing) {
     CHECK_ENDED(op, MOUV_ECANCELED);
     CHECK_INT(fake_total(fake, FAKE_SEND), 1);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- waiting too long, and refusals ----------------------------------------------------------- */
 
-CORO_CASE(a_wait_that_is_over_is_told_as_such) {
-    fake_t *fake = fake_with(1, "Unknown");
+FAKE_CASE(a_wait_that_is_over_is_told_as_such, fake_with(1, "Unknown")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_pass_ms(30000);
     CHECK_ENDED(op, MOUV_ESELECTION);
@@ -525,22 +461,17 @@ CORO_CASE(a_wait_that_is_over_is_told_as_such) {
     CHECK_ENDED(op, MOUV_EQUEUE);
     operation_over(op);
     operation_over(first);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_wait_that_is_over_just_after_the_deadline_is_told_as_such) {
-    fake_t *fake = fake_new(&(fake_options_t){.selection_timeout_ms = 100});
+FAKE_CASE(a_wait_that_is_over_just_after_the_deadline_is_told_as_such,
+          fake_new(&(fake_options_t){.selection_timeout_ms = 100})) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 99);
     fake_pass_ms(100); /* its own deadline comes 2 ms after its awaiter's */
     CHECK_ENDED(op, MOUV_ESELECTION);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_the_pool_fails_is_told_so) {
-    fake_t *fake = fake_with(1, "Unknown");
+FAKE_CASE(what_the_pool_fails_is_told_so, fake_with(1, "Unknown")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     mouv_error_t error;
     fake_turn();
@@ -550,12 +481,9 @@ CORO_CASE(what_the_pool_fails_is_told_so) {
     CHECK_STRING(operation_words(op), "the end");
     CHECK_STRING(events(), "finish:-20011");
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(who_awaits_it_is_delivered_to) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(who_awaits_it_is_delivered_to, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     fake_turn();
     fake_answer(sent(fake), "{'ok': 1}");
@@ -564,12 +492,9 @@ CORO_CASE(who_awaits_it_is_delivered_to) {
     CHECK_STRING(events(), "finish:0+reply deliver:1");
     mouv__future_let_go(&op->future);
     CHECK_STRING(events(), "finish:0+reply deliver:1 release");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_the_transport_does_not_take_has_failed) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(what_the_transport_does_not_take_has_failed, fake_with(1, "RSPrimary")) {
     fake->refuse[FAKE_SEND] = 1;
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     fake_turn();
@@ -579,24 +504,18 @@ CORO_CASE(what_the_transport_does_not_take_has_failed) {
     CHECK_INT(mouv__pool_count_busy(fake_pool(fake)), 0);
     CHECK_STRING(events(), "finish:-20009");
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_closed_client_takes_what_was_started_no_more) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_closed_client_takes_what_was_started_no_more, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = say_begin(fake, &find_row, FIND, 0);
     mouv__client_ref_move(fake_client(fake), MOUV__CLIENT_DRAINING);
     fake_turn();
     CHECK_ENDED(op, MOUV_ECLOSED);
     CHECK_STRING(operation_words(op), "the client has been closed");
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(a_pin_that_went_with_the_client_is_told) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_pin_that_went_with_the_client_is_told, fake_with(1, "RSPrimary")) {
     mouv__operation_t *first = operation_begin(fake, &find_row, FIND, 0);
     mouv__pin_t *pin = mouv__operation_keep_pin(first);
     mouv__connection_t *connection = sent(fake)->connection;
@@ -611,8 +530,6 @@ CORO_CASE(a_pin_that_went_with_the_client_is_told) {
     mouv__pin_free(pin);
     operation_over(op);
     operation_over(first);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
@@ -624,8 +541,7 @@ static int code_of(mouv_future_t future) {
     return code;
 }
 
-CORO_CASE(names_of_databases) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(names_of_databases, fake_with(1, "RSPrimary")) {
     static const struct {
         const char *name;
         bool good;
@@ -653,20 +569,15 @@ CORO_CASE(names_of_databases) {
         CHECK_INT(code_of(failed), MOUV_EINVAL);
     }
     CHECK_INT(fake->client.ref.held, 0);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(who_may_not_make_one) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(who_may_not_make_one, fake_with(1, "RSPrimary")) {
     mouv_future_t failed;
     CHECK(!mouv__operation_new(NULL, &find_row, "shop", 0, &failed));
     CHECK_INT(code_of(failed), MOUV_EINVAL);
     mouv__client_ref_move(fake_client(fake), MOUV__CLIENT_DRAINING);
     CHECK(!mouv__operation_new(fake_client(fake), &find_row, "shop", 0, &failed));
     CHECK_INT(code_of(failed), MOUV_ECLOSED);
-    fake_free(fake);
-    return 0;
 }
 
 static int make_when_cancelled(void *arg) {
@@ -682,19 +593,15 @@ static int make_when_cancelled(void *arg) {
     return 0;
 }
 
-CORO_CASE(a_cancelled_task_makes_nothing_but_clean_up) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(a_cancelled_task_makes_nothing_but_clean_up, fake_with(1, "RSPrimary")) {
     mouv_future_t task = mouv_task_with(make_when_cancelled, fake, NULL);
     mouv_sleep_ms(0);
     mouv_future_cancel(task);
     mouv_await(task, NULL);
     CHECK_STRING(events(), "ran");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(without_memory_none_is_made) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(without_memory_none_is_made, fake_with(1, "RSPrimary")) {
     for (int n = 1; n < 10; n++) {
         mouv_future_t failed = {0};
         mouv__alloc_fail_at = n;
@@ -708,8 +615,6 @@ CORO_CASE(without_memory_none_is_made) {
         CHECK_INT(code_of(failed), MOUV_ENOMEM);
     }
     CHECK_INT(fake->client.ref.held, 0);
-    fake_free(fake);
-    return 0;
 }
 
 /* Each allocation on the way there and back. Some only cost what can be done without. */
@@ -768,8 +673,7 @@ CORO_CASE(the_user_s_max_time_leaves_the_command) {
     return 0;
 }
 
-CORO_CASE(what_it_is_called) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(what_it_is_called, fake_with(1, "RSPrimary")) {
     static const struct {
         const char *command, *text;
     } cases[] = {{"{'find': 'users'}", "find shop.users"},
@@ -788,14 +692,11 @@ CORO_CASE(what_it_is_called) {
         mouv__operation_refuse(op, MOUV_EINVAL, "no");
         operation_over(op);
     }
-    fake_free(fake);
-    return 0;
 }
 
 /* --- clean-up --------------------------------------------------------------------------------- */
 
-CORO_CASE(clean_up_goes_on_its_own_connection_and_is_not_cancelled) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(clean_up_goes_on_its_own_connection_and_is_not_cancelled, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_new(fake, &kill_row, "{'killCursors': 'c'}");
     op->server_id = 1;
     mouv__future_hold(&op->future);
@@ -816,14 +717,11 @@ CORO_CASE(clean_up_goes_on_its_own_connection_and_is_not_cancelled) {
     mouv__future_let_go(&op->future);
     fake_turn();
     CHECK_NO_WARNING();
-    fake_free(fake);
-    return 0;
 }
 
 /* --- all of a client -------------------------------------------------------------------------- */
 
-CORO_CASE(a_stop_cancels_all_that_run) {
-    fake_t *fake = fake_with(3, "RSPrimary");
+FAKE_CASE(a_stop_cancels_all_that_run, fake_with(3, "RSPrimary")) {
     mouv__operation_t *ops[3];
     for (int i = 0; i < 3; i++) ops[i] = operation_begin(fake, &find_row, FIND, 0);
     mouv__operations_stop(&fake->client.operations);
@@ -832,8 +730,6 @@ CORO_CASE(a_stop_cancels_all_that_run) {
         CHECK_ENDED(ops[i], MOUV_ECANCELED);
         operation_over(ops[i]);
     }
-    fake_free(fake);
-    return 0;
 }
 
 CORO_CASE(what_is_left_behind_is_told_and_frees_itself) {

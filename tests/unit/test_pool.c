@@ -5,8 +5,8 @@
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
-CORO_CASE(first_come_first_served_on_the_one_connection_there_is) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(first_come_first_served_on_the_one_connection_there_is,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     customer_t customers[3];
     customer_come(&customers[0], fake, "a", 0);
@@ -26,12 +26,9 @@ CORO_CASE(first_come_first_served_on_the_one_connection_there_is) {
     customer_leave(&customers[2]);
     CHECK_INT(fake_total(fake, FAKE_CONNECT), 1);
     CHECK_INT(mouv__pool_count_busy(fake_pool(fake)), 0);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(another_servers_turn_is_not_held_up) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 3});
+FAKE_CASE(another_servers_turn_is_not_held_up, fake_new(&(fake_options_t){.connections = 3})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     customer_t held, waiting[60], other;
     customer_come(&held, fake, NULL, 2);
@@ -45,12 +42,10 @@ CORO_CASE(another_servers_turn_is_not_held_up) {
     fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK(waiting[0].granted && !waiting[1].granted);
     for (int i = 1; i < 60; i++) customer_withdraw(&waiting[i]);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(pinned_ones_go_before_new_ones_on_their_connection) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(pinned_ones_go_before_new_ones_on_their_connection,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *connection = connect_one(fake, 1);
     mouv__server_session_t *session = session_of(fake, connection);
@@ -66,26 +61,19 @@ CORO_CASE(pinned_ones_go_before_new_ones_on_their_connection) {
     customer_leave(&pinned[1]);
     CHECK_STRING(events(), "first pinned again fresh");
     customer_leave(&fresh);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(pinned_one_goes_at_once_on_an_idle_connection) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(pinned_one_goes_at_once_on_an_idle_connection, fake_serving("RSPrimary")) {
     mouv__connection_t *made[2];
     connect_many(fake, 1, 2, made);
     customer_t pinned;
     customer_come_pinned(&pinned, fake, "pinned", session_of(fake, made[0]), 1);
     CHECK(pinned.connection == made[0]);
     customer_leave(&pinned);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(session_with_a_kill_under_way_keeps_its_next_operation_waiting) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(session_with_a_kill_under_way_keeps_its_next_operation_waiting,
+          fake_serving("RSPrimary")) {
     mouv__connection_t *connection = connect_one(fake, 1);
     mouv__server_session_t *session = session_of(fake, connection);
     mouv__server_session_t *unharmed = session_of(fake, connection);
@@ -101,12 +89,10 @@ CORO_CASE(session_with_a_kill_under_way_keeps_its_next_operation_waiting) {
     mouv__pool_serve(fake_pool(fake), connection);
     CHECK(hit.granted);
     customer_leave(&hit);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(one_that_goes_no_more_or_does_not_send_leaves_the_connection_to_the_next) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(one_that_goes_no_more_or_does_not_send_leaves_the_connection_to_the_next,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     customer_t first, late, back, last;
     customer_come(&first, fake, "first", 0);
@@ -122,14 +108,12 @@ CORO_CASE(one_that_goes_no_more_or_does_not_send_leaves_the_connection_to_the_ne
     CHECK(last.granted);
     CHECK_INT(mouv__pool_count_waiting(fake_pool(fake)), 0);
     customer_leave(&last);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- polls ------------------------------------------------------------------------------------ */
 
-CORO_CASE(quarter_of_the_connections_is_left_free_of_polls) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 4});
+FAKE_CASE(quarter_of_the_connections_is_left_free_of_polls,
+          fake_new(&(fake_options_t){.connections = 4})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *made[4];
     connect_many(fake, 1, 4, made);
@@ -153,8 +137,6 @@ CORO_CASE(quarter_of_the_connections_is_left_free_of_polls) {
     for (int i = 1; i < 4; i++) customer_leave(&polls[i]);
     CHECK_INT(fake_pool(fake)->polling, 0);
     for (int i = 0; i < 4; i++) mouv__pin_free(pins[i]);
-    fake_free(fake);
-    return 0;
 }
 
 CORO_CASE(only_connection_may_poll_and_of_two_just_one) {
@@ -170,8 +152,7 @@ CORO_CASE(only_connection_may_poll_and_of_two_just_one) {
     return 0;
 }
 
-CORO_CASE(poll_goes_behind_whatever_else_waits) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(poll_goes_behind_whatever_else_waits, fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *connection = connect_one(fake, 1);
     mouv__server_session_t *session = session_of(fake, connection);
@@ -187,12 +168,10 @@ CORO_CASE(poll_goes_behind_whatever_else_waits) {
     CHECK_STRING(events(), "first pinned fresh poll");
     customer_leave(&poll);
     mouv__pin_free(pin);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(of_polls_that_wait_that_on_the_connection_idle_longest_is_first) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 4});
+FAKE_CASE(of_polls_that_wait_that_on_the_connection_idle_longest_is_first,
+          fake_new(&(fake_options_t){.connections = 4})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *made[4];
     connect_many(fake, 1, 4, made);
@@ -211,14 +190,12 @@ CORO_CASE(of_polls_that_wait_that_on_the_connection_idle_longest_is_first) {
     CHECK_STRING(events(), "3 0 2");
     customer_leave(&polls[1]);
     for (int i = 0; i < 3; i++) mouv__pin_free(pins[i]);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- entering --------------------------------------------------------------------------------- */
 
-CORO_CASE(queue_is_limited_but_not_for_clean_up) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1, .queue_limit = 2});
+FAKE_CASE(queue_is_limited_but_not_for_clean_up,
+          fake_new(&(fake_options_t){.connections = 1, .queue_limit = 2})) {
     fake_deploy(fake, "RSPrimary");
     customer_t customers[3], cleanup;
     customer_come(&customers[0], fake, "a", 0);  /* waits for a connection */
@@ -237,12 +214,10 @@ CORO_CASE(queue_is_limited_but_not_for_clean_up) {
     customer_withdraw(&customers[0]);
     customer_withdraw(&customers[2]);
     CHECK_INT(mouv__pool_count_waiting(fake_pool(fake)), 0);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(max_staleness_that_cannot_be_kept_fails_on_entering_and_when_the_picture_comes) {
-    fake_t *fake = fake_new(&(fake_options_t){.unopened = true});
+FAKE_CASE(max_staleness_that_cannot_be_kept_fails_on_entering_and_when_the_picture_comes,
+          fake_new(&(fake_options_t){.unopened = true})) {
     mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_SECONDARY);
     mongoc_read_prefs_set_max_staleness_seconds(prefs, 1);
     customer_t early, late;
@@ -258,14 +233,12 @@ CORO_CASE(max_staleness_that_cannot_be_kept_fails_on_entering_and_when_the_pictu
     customer_enter(&late);
     CHECK_INT(late.error.code, MOUV_EINVAL);
     mongoc_read_prefs_destroy(prefs);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- libmongoc's part ------------------------------------------------------------------------- */
 
-CORO_CASE(first_one_has_it_opened_and_goes_when_the_picture_comes) {
-    fake_t *fake = fake_new(&(fake_options_t){.unopened = true});
+FAKE_CASE(first_one_has_it_opened_and_goes_when_the_picture_comes,
+          fake_new(&(fake_options_t){.unopened = true})) {
     customer_t first, second;
     customer_come(&first, fake, "first", 0);
     customer_come(&second, fake, "second", 0);
@@ -282,12 +255,10 @@ CORO_CASE(first_one_has_it_opened_and_goes_when_the_picture_comes) {
     CHECK_INT(fake_count(fake, FAKE_CONNECT), 2);
     customer_withdraw(&first);
     customer_withdraw(&second);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(picture_that_comes_before_it_is_opened_is_looked_at_then) {
-    fake_t *fake = fake_new(&(fake_options_t){.unopened = true});
+FAKE_CASE(picture_that_comes_before_it_is_opened_is_looked_at_then,
+          fake_new(&(fake_options_t){.unopened = true})) {
     customer_t first;
     customer_come(&first, fake, "first", 0);
     fake_deploy(fake, "RSPrimary");
@@ -295,12 +266,10 @@ CORO_CASE(picture_that_comes_before_it_is_opened_is_looked_at_then) {
     fake_pass_ms(1);
     CHECK_INT(first.checkout.state, MOUV__CHECKOUT_QUEUED);
     customer_withdraw(&first);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(opening_that_fails_fails_who_waits_and_is_begun_anew_for_the_next) {
-    fake_t *fake = fake_new(&(fake_options_t){.unopened = true});
+FAKE_CASE(opening_that_fails_fails_who_waits_and_is_begun_anew_for_the_next,
+          fake_new(&(fake_options_t){.unopened = true})) {
     customer_t first, second, third;
     fake->auto_ms[FAKE_OPEN] = -1;
     customer_come(&first, fake, "first", 0);
@@ -312,12 +281,10 @@ CORO_CASE(opening_that_fails_fails_who_waits_and_is_begun_anew_for_the_next) {
     customer_come(&third, fake, "third", 0);
     CHECK_INT(fake_count(fake, FAKE_OPEN), 1);
     customer_withdraw(&third);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(deployment_that_cannot_be_found_out_has_no_suitable_server) {
-    fake_t *fake = fake_new(&(fake_options_t){.unopened = true});
+FAKE_CASE(deployment_that_cannot_be_found_out_has_no_suitable_server,
+          fake_new(&(fake_options_t){.unopened = true})) {
     customer_t customer;
     fake->auto_ms[FAKE_OPEN] = -1;
     customer_come(&customer, fake, NULL, 0);
@@ -327,13 +294,9 @@ CORO_CASE(deployment_that_cannot_be_found_out_has_no_suitable_server) {
     fake_end(fake_out(fake, FAKE_OPEN, 0), &error);
     CHECK_INT(customer.error.code, MOUV_ESELECTION);
     CHECK_STRING(customer.error.message, "Failed to look up SRV record");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(monitors_are_hurried_while_somebody_waits_for_any_server) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "Unknown");
+FAKE_CASE(monitors_are_hurried_while_somebody_waits_for_any_server, fake_serving("Unknown")) {
     customer_t certain, any;
     customer_come(&certain, fake, NULL, 7);
     CHECK_INT(fake_total(fake, FAKE_SEEK), 0);
@@ -345,13 +308,9 @@ CORO_CASE(monitors_are_hurried_while_somebody_waits_for_any_server) {
     fake_end(fake_out(fake, FAKE_SEEK, 0), NULL);
     CHECK_INT(fake_total(fake, FAKE_SEEK), 2);
     customer_withdraw(&certain);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(deployment_that_is_dead_fails_everybody_at_once) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "Unknown");
+FAKE_CASE(deployment_that_is_dead_fails_everybody_at_once, fake_serving("Unknown")) {
     customer_t waiting, queued, next;
     customer_come(&waiting, fake, NULL, 0);
     fake->client.topology->dead = true;
@@ -361,14 +320,12 @@ CORO_CASE(deployment_that_is_dead_fails_everybody_at_once) {
     CHECK_INT(queued.error.code, MOUV_ESELECTION);
     customer_come(&next, fake, NULL, 5);
     CHECK_INT(next.error.code, MOUV_ESELECTION);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- connections ------------------------------------------------------------------------------ */
 
-CORO_CASE(two_connections_are_set_up_at_once_to_each_server) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 8});
+FAKE_CASE(two_connections_are_set_up_at_once_to_each_server,
+          fake_new(&(fake_options_t){.connections = 8})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     customer_t customers[8];
     customer_come(&customers[0], fake, NULL, 1);
@@ -384,13 +341,9 @@ CORO_CASE(two_connections_are_set_up_at_once_to_each_server) {
         fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK_INT(fake_total(fake, FAKE_CONNECT), 8);
     for (int i = 0; i < 8; i++) CHECK(customers[i].granted);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(no_more_connections_are_set_up_than_somebody_waits_for) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(no_more_connections_are_set_up_than_somebody_waits_for, fake_serving("RSPrimary")) {
     customer_t first, second;
     customer_come(&first, fake, NULL, 0);
     mouv__pool_pump(fake_pool(fake));
@@ -401,12 +354,10 @@ CORO_CASE(no_more_connections_are_set_up_than_somebody_waits_for) {
     fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK(second.granted);
     customer_leave(&second);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(third_failed_connection_fails_who_waits_for_one) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(third_failed_connection_fails_who_waits_for_one,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     customer_t early, late, other;
     customer_come(&early, fake, NULL, 1);
@@ -422,12 +373,10 @@ CORO_CASE(third_failed_connection_fails_who_waits_for_one) {
     CHECK(!late.failed && !other.failed);
     customer_withdraw(&late);
     customer_withdraw(&other);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(lasting_failure_fails_all_that_would_meet_it_at_once) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 2});
+FAKE_CASE(lasting_failure_fails_all_that_would_meet_it_at_once,
+          fake_new(&(fake_options_t){.connections = 2})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     customer_t queued, other, any, certain;
     customer_come(&queued, fake, NULL, 1);
@@ -447,12 +396,10 @@ CORO_CASE(lasting_failure_fails_all_that_would_meet_it_at_once) {
     customer_withdraw(&certain);
     bson_destroy(tags);
     mongoc_read_prefs_destroy(prefs);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(failed_connection_harms_nobody_where_another_is_there) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 2});
+FAKE_CASE(failed_connection_harms_nobody_where_another_is_there,
+          fake_new(&(fake_options_t){.connections = 2})) {
     fake_deploy(fake, "RSPrimary");
     customer_t first, second;
     customer_come(&first, fake, NULL, 0);
@@ -463,12 +410,10 @@ CORO_CASE(failed_connection_harms_nobody_where_another_is_there) {
     customer_leave(&first);
     CHECK(second.granted);
     customer_leave(&second);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(connection_that_was_cut_is_set_up_anew_before_anything_runs_on_it) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(connection_that_was_cut_is_set_up_anew_before_anything_runs_on_it,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *connection = connect_one(fake, 1);
     customer_t first, fresh, pinned;
@@ -484,12 +429,9 @@ CORO_CASE(connection_that_was_cut_is_set_up_anew_before_anything_runs_on_it) {
     CHECK_STRING(events(), "first pinned");
     customer_leave(&pinned);
     customer_leave(&fresh);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(several_that_were_cut_are_set_up_in_turn) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 3});
+FAKE_CASE(several_that_were_cut_are_set_up_in_turn, fake_new(&(fake_options_t){.connections = 3})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *made[3];
     connect_many(fake, 1, 3, made);
@@ -508,12 +450,10 @@ CORO_CASE(several_that_were_cut_are_set_up_in_turn) {
     CHECK_INT(fake_count(fake, FAKE_CONNECT), 0);
     CHECK(!fake_pool(fake)->reconnecting);
     for (int i = 0; i < 3; i++) CHECK(mouv__connection_is_ready(made[i], 1));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(connection_cut_under_a_lost_server_is_not_set_up_anew) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(connection_cut_under_a_lost_server_is_not_set_up_anew,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     mouv__connection_t *connection = connect_one(fake, 2);
     customer_t first;
@@ -524,12 +464,10 @@ CORO_CASE(connection_cut_under_a_lost_server_is_not_set_up_anew) {
     CHECK_INT(fake_count(fake, FAKE_CONNECT), 0);
     CHECK(!mouv__connection_link(connection, 1));
     CHECK(mouv__connection_is_ready(connection, 2));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(connection_that_cannot_be_set_up_anew_for_want_of_memory_stays_idle) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(connection_that_cannot_be_set_up_anew_for_want_of_memory_stays_idle,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *connection = connect_one(fake, 1);
     customer_t first, next;
@@ -543,12 +481,10 @@ CORO_CASE(connection_that_cannot_be_set_up_anew_for_want_of_memory_stays_idle) {
     fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK(next.connection == connection);
     customer_leave(&next);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(cut_is_held_while_the_breaker_is_open_and_given_back_when_it_closes) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(cut_is_held_while_the_breaker_is_open_and_given_back_when_it_closes,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     mouv__connection_t *connection = connect_one(fake, 1);
     customer_t first, other;
@@ -569,12 +505,10 @@ CORO_CASE(cut_is_held_while_the_breaker_is_open_and_given_back_when_it_closes) {
     CHECK_INT(fake_out(fake, FAKE_CONNECT, 0)->server_id, 1);
     fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK(mouv__connection_is_ready(connection, 1));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(idle_connection_is_set_up_anew_when_the_breaker_closes) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(idle_connection_is_set_up_anew_when_the_breaker_closes,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *connection = connect_one(fake, 1);
     customer_t first, pinned;
@@ -592,14 +526,12 @@ CORO_CASE(idle_connection_is_set_up_anew_when_the_breaker_closes) {
     fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK(pinned.granted);
     customer_leave(&pinned);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- servers come and go ---------------------------------------------------------------------- */
 
-CORO_CASE(who_waits_for_a_server_that_is_lost_waits_for_a_server_again) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(who_waits_for_a_server_that_is_lost_waits_for_a_server_again,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     mouv__connection_t *connection = connect_one(fake, 1);
     customer_t holder, fresh, pinned;
@@ -618,12 +550,10 @@ CORO_CASE(who_waits_for_a_server_that_is_lost_waits_for_a_server_again) {
     fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK_STRING(events(), "pinned fresh");
     customer_leave(&fresh);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(server_that_is_gone_takes_what_is_out_with_it_when_it_comes_back) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 2});
+FAKE_CASE(server_that_is_gone_takes_what_is_out_with_it_when_it_comes_back,
+          fake_new(&(fake_options_t){.connections = 2})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     customer_t holder, waiter;
     customer_come(&holder, fake, NULL, 2);
@@ -640,8 +570,6 @@ CORO_CASE(server_that_is_gone_takes_what_is_out_with_it_when_it_comes_back) {
     CHECK_INT(mouv__pool_count_busy(fake_pool(fake)), 0);
     CHECK_INT(mouv__pool_count_waiting(fake_pool(fake)), 1);
     customer_withdraw(&waiter);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- clean-up --------------------------------------------------------------------------------- */
@@ -655,8 +583,8 @@ static void cleanup_come(customer_t *customer, fake_t *fake, const char *name, u
     customer_enter(customer);
 }
 
-CORO_CASE(clean_up_goes_one_at_a_time_on_its_control_connection) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(clean_up_goes_one_at_a_time_on_its_control_connection,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     customer_t first, second;
     fake->transport.controls[MOUV__CONTROL_CLEANUP].busy = true;
@@ -670,13 +598,10 @@ CORO_CASE(clean_up_goes_one_at_a_time_on_its_control_connection) {
     CHECK_STRING(events(), "second");
     CHECK(second.granted && !second.connection);
     CHECK_INT(fake_total(fake, FAKE_CONNECT), 0);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(clean_up_fails_without_its_server_but_for_an_abort_while_the_client_is_open) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary Unknown");
+FAKE_CASE(clean_up_fails_without_its_server_but_for_an_abort_while_the_client_is_open,
+          fake_serving("RSPrimary Unknown")) {
     customer_t cursor, abort_;
     cleanup_come(&cursor, fake, "cursor", 2, false);
     CHECK_INT(cursor.error.code, MOUV_ESELECTION);
@@ -689,14 +614,12 @@ CORO_CASE(clean_up_fails_without_its_server_but_for_an_abort_while_the_client_is
     fake_deploy(fake, "RSPrimary Unknown");
     cleanup_come(&abort_, fake, "closing", 2, true);
     CHECK_STRING(events(), "!cursor abort !closing");
-    fake_free(fake);
-    return 0;
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-CORO_CASE(failing_who_waits_spares_clean_up_which_has_an_end_of_its_own) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(failing_who_waits_spares_clean_up_which_has_an_end_of_its_own,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary Unknown");
     mouv__connection_t *connection = connect_one(fake, 1);
     customer_t holder, selecting, ready, pinned, cleanup, lasts;
@@ -717,12 +640,10 @@ CORO_CASE(failing_who_waits_spares_clean_up_which_has_an_end_of_its_own) {
     CHECK_INT(lasts.error.code, MOUV_ECANCELED);
     fake->transport.controls[MOUV__CONTROL_CLEANUP].busy = false;
     customer_leave(&holder);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(close_gives_idle_connections_to_the_transport_and_abandons_what_is_out) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 4});
+FAKE_CASE(close_gives_idle_connections_to_the_transport_and_abandons_what_is_out,
+          fake_new(&(fake_options_t){.connections = 4})) {
     fake_deploy(fake, "RSPrimary RSSecondary");
     mouv__connection_t *made[2], *second = connect_one(fake, 2);
     customer_t holder, waiter;
@@ -742,8 +663,6 @@ CORO_CASE(close_gives_idle_connections_to_the_transport_and_abandons_what_is_out
     CHECK(fake_out(fake, FAKE_CONNECT, 0)->abandoned);
     CHECK(!fake_pool(fake)->servers);
     mouv__pin_free(pin);
-    fake_free(fake);
-    return 0;
 }
 
 CORO_CASE(close_tells_when_nothing_was_opened_and_when_nobody_can_be_reached) {
@@ -762,8 +681,8 @@ CORO_CASE(close_tells_when_nothing_was_opened_and_when_nobody_can_be_reached) {
     return 0;
 }
 
-CORO_CASE(closing_client_lets_nobody_in_and_looks_at_no_picture) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 1});
+FAKE_CASE(closing_client_lets_nobody_in_and_looks_at_no_picture,
+          fake_new(&(fake_options_t){.connections = 1})) {
     fake_deploy(fake, "RSPrimary");
     connect_one(fake, 1);
     customer_t holder, next;
@@ -774,14 +693,12 @@ CORO_CASE(closing_client_lets_nobody_in_and_looks_at_no_picture) {
     customer_leave(&holder);
     CHECK(!next.granted);
     customer_withdraw(&next);
-    fake_free(fake);
-    return 0;
 }
 
 /* --- no memory -------------------------------------------------------------------------------- */
 
-CORO_CASE(no_memory_for_a_connection_fails_only_who_has_no_other_to_wait_for) {
-    fake_t *fake = fake_new(&(fake_options_t){.connections = 3});
+FAKE_CASE(no_memory_for_a_connection_fails_only_who_has_no_other_to_wait_for,
+          fake_new(&(fake_options_t){.connections = 3})) {
     fake_deploy(fake, "RSPrimary");
     customer_t none, first, second, third;
     fake->refuse[FAKE_CONNECTION_NEW] = 1;
@@ -805,8 +722,6 @@ CORO_CASE(no_memory_for_a_connection_fails_only_who_has_no_other_to_wait_for) {
     customer_leave(&second);
     CHECK(third.granted);
     customer_leave(&third);
-    fake_free(fake);
-    return 0;
 }
 
 /* Whatever allocation fails, everybody is told and nothing is left behind. */
@@ -854,16 +769,13 @@ CORO_CASE(whichever_allocation_fails_nobody_is_forgotten) {
     return 0;
 }
 
-CORO_CASE(pool_that_cannot_be_made_frees_its_transport) {
-    fake_t *fake = fake_new(NULL);
+FAKE_CASE(pool_that_cannot_be_made_frees_its_transport, fake_new(NULL)) {
     mouv__pool_t pool = {0};
     mouv__pool_options_t options = {0};
     mouv__alloc_fail_at = 1;
     CHECK_INT(mouv__pool_init(&pool, fake_client(fake), &fake->transport, &options), MOUV_ENOMEM);
     mouv__alloc_fail_at = -1;
     CHECK(fake->transport_freed);
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

@@ -28,12 +28,6 @@ static fake_call_t *thing_send(fake_t *fake) {
     return fake_named(fake, "ping");
 }
 
-static fake_t *with_primary(void) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
-    return fake;
-}
-
 #define CHECK_DONE(expected) \
     do { \
         CHECK_STRING(events(), (expected)); \
@@ -41,7 +35,7 @@ static fake_t *with_primary(void) {
     } while (0)
 
 CORO_CASE(command_is_quiet_on_admin_and_sets_its_connection_up) {
-    fake_t *fake = with_primary();
+    fake_t *fake = fake_serving("RSPrimary");
     const fake_call_t *call = thing_send(fake);
     CHECK(call->control == MOUV__CONTROL_PING && call->server_id == 1);
     CHECK(out && call->exchange == &out->exchange);
@@ -54,20 +48,16 @@ CORO_CASE(command_is_quiet_on_admin_and_sets_its_connection_up) {
     return 0;
 }
 
-CORO_CASE(answer_tells_whether_it_took_one_round_trip_and_connects) {
-    fake_t *fake = with_primary();
+FAKE_CASE(answer_tells_whether_it_took_one_round_trip_and_connects, fake_serving("RSPrimary")) {
     fake_answer(thing_send(fake), "{'ok': 1}");
     CHECK(!out);
     CHECK_DONE("7:answered");
     CHECK(mouv__connection_is_ready(fake->transport.controls[MOUV__CONTROL_PING].connection, 1));
     fake_answer(thing_send(fake), "{'ok': 0, 'code': 13, 'errmsg': 'no'}");
     CHECK_DONE("7:answered-ready");
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(without_an_answer_or_cut_its_connection_is_gone) {
-    fake_t *fake = with_primary();
+FAKE_CASE(without_an_answer_or_cut_its_connection_is_gone, fake_serving("RSPrimary")) {
     for (int cut = 0; cut < 2; cut++) {
         fake_answer(thing_send(fake), "{'ok': 1}");
         events_clear();
@@ -81,12 +71,10 @@ CORO_CASE(without_an_answer_or_cut_its_connection_is_gone) {
         CHECK(
             !mouv__connection_is_ready(fake->transport.controls[MOUV__CONTROL_PING].connection, 1));
     }
-    fake_free(fake);
-    return 0;
 }
 
 CORO_CASE(empty_one_is_its_makers_to_fill_in) {
-    fake_t *fake = with_primary();
+    fake_t *fake = fake_serving("RSPrimary");
     thing_t *thing = thing_new(fake, NULL);
     CHECK(bson_empty(thing->probe.command));
     BSON_APPEND_INT32(thing->probe.command, "killSessions", 2);
@@ -101,7 +89,7 @@ CORO_CASE(empty_one_is_its_makers_to_fill_in) {
 }
 
 CORO_CASE(without_memory_or_a_thread_there_is_none) {
-    fake_t *fake = with_primary();
+    fake_t *fake = fake_serving("RSPrimary");
     mouv__alloc_fail_at = 1;
     CHECK(!thing_new(fake, "ping"));
     mouv__alloc_fail_at = -1;
@@ -114,7 +102,7 @@ CORO_CASE(without_memory_or_a_thread_there_is_none) {
 }
 
 CORO_CASE(abandoned_one_frees_itself_and_tells_nobody) {
-    fake_t *fake = with_primary();
+    fake_t *fake = fake_serving("RSPrimary");
     mouv__probe_abandon(&out);
     const fake_call_t *call = thing_send(fake);
     mouv__probe_abandon(&out);

@@ -33,8 +33,8 @@ CORO_CASE(server_that_is_known_has_a_pool_which_is_told_with_its_options) {
     return 0;
 }
 
-CORO_CASE(ready_cleared_and_ready_again_are_told_once_each) {
-    fake_t *fake = fake_new(&(fake_options_t){.monitor = &telling});
+FAKE_CASE(ready_cleared_and_ready_again_are_told_once_each,
+          fake_new(&(fake_options_t){.monitor = &telling})) {
     fake_deploy(fake, "Unknown");
     CHECK_TOLD("");
     fake_deploy(fake, "RSPrimary");
@@ -53,12 +53,10 @@ CORO_CASE(ready_cleared_and_ready_again_are_told_once_each) {
     fake_deploy(fake, "");
     CHECK_TOLD("pool-closed:1");
     CHECK(!of(fake, 1));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(lost_server_takes_idle_links_at_once_and_others_when_they_come_back) {
-    fake_t *fake = monitored(2, "RSPrimary RSSecondary");
+FAKE_CASE(lost_server_takes_idle_links_at_once_and_others_when_they_come_back,
+          monitored(2, "RSPrimary RSSecondary")) {
     mouv__connection_t *made[2];
     connect_many(fake, 1, 2, made);
     customer_t holder, other;
@@ -84,12 +82,10 @@ CORO_CASE(lost_server_takes_idle_links_at_once_and_others_when_they_come_back) {
     CHECK_CONTAINS(events(), "closed-stale:1");
     customer_leave(&other);
     CHECK(idle->links);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(connection_that_is_set_up_while_its_server_is_lost_is_stale_when_ready) {
-    fake_t *fake = monitored(1, "RSPrimary");
+FAKE_CASE(connection_that_is_set_up_while_its_server_is_lost_is_stale_when_ready,
+          monitored(1, "RSPrimary")) {
     customer_t customer;
     customer_come(&customer, fake, NULL, 1);
     fake_deploy(fake, "Unknown");
@@ -102,12 +98,10 @@ CORO_CASE(connection_that_is_set_up_while_its_server_is_lost_is_stale_when_ready
     fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
     CHECK(customer.granted);
     customer_leave(&customer);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(server_that_goes_takes_all_its_links_with_it_in_use_or_not) {
-    fake_t *fake = monitored(2, "RSPrimary RSSecondary");
+FAKE_CASE(server_that_goes_takes_all_its_links_with_it_in_use_or_not,
+          monitored(2, "RSPrimary RSSecondary")) {
     connect_many(fake, 2, 2, NULL);
     customer_t holder;
     customer_come(&holder, fake, NULL, 2);
@@ -123,8 +117,6 @@ CORO_CASE(server_that_goes_takes_all_its_links_with_it_in_use_or_not) {
     customer_leave(&holder);
     CHECK_TOLD("");
     CHECK(of(fake, 1));
-    fake_free(fake);
-    return 0;
 }
 
 static int64_t told_us;
@@ -154,8 +146,7 @@ CORO_CASE(links_have_numbers_and_times) {
     return 0;
 }
 
-CORO_CASE(answer_tells_that_libmongoc_has_connected_it) {
-    fake_t *fake = monitored(1, "RSPrimary RSSecondary");
+FAKE_CASE(answer_tells_that_libmongoc_has_connected_it, monitored(1, "RSPrimary RSSecondary")) {
     mouv__connection_t *connection = connect_one(fake, 1);
     fake_turn();
     events_clear();
@@ -174,13 +165,10 @@ CORO_CASE(answer_tells_that_libmongoc_has_connected_it) {
     CHECK_INT(connection->links->state, MOUV__LINK_CUT);
     mouv__server_pool_cut_link(fake_pool(fake), connection, 9);
     CHECK(!mouv__connection_link(connection, 9));
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(patience_is_four_round_trips_or_kills_but_at_least_what_is_asked) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "RSPrimary");
+FAKE_CASE(patience_is_four_round_trips_or_kills_but_at_least_what_is_asked,
+          fake_serving("RSPrimary")) {
     mouv__pool_t *pool = fake_pool(fake);
     CHECK_INT(mouv__server_pool_patience_ns(pool, 1, 50), 50);
     CHECK_INT(mouv__server_pool_patience_ns(pool, 9, 50), 50);
@@ -190,13 +178,10 @@ CORO_CASE(patience_is_four_round_trips_or_kills_but_at_least_what_is_asked) {
     CHECK_INT(mouv__server_pool_patience_ns(pool, 1, 500), 500);
     of(fake, 1)->kill_ns = 40;
     CHECK_INT(mouv__server_pool_patience_ns(pool, 1, 50), 160);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(without_memory_a_server_stays_unused_and_a_link_unmade) {
-    fake_t *fake = fake_new(NULL);
-    fake_deploy(fake, "Unknown RSSecondary");
+FAKE_CASE(without_memory_a_server_stays_unused_and_a_link_unmade,
+          fake_serving("Unknown RSSecondary")) {
     mouv__connection_t *connection = connect_one(fake, 2);
     mouv__server_t *server = fake_server(fake, 1);
     server->kind = MOUV__SERVER_PRIMARY;
@@ -212,8 +197,6 @@ CORO_CASE(without_memory_a_server_stays_unused_and_a_link_unmade) {
     CHECK(!mouv__connection_link(connection, 1));
     link.server_id = 9;
     CHECK(!mouv__server_pool_add_link(fake_pool(fake), connection, &link));
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

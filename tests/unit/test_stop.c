@@ -5,8 +5,7 @@
 
 #include "mongo/operation/stop.h"
 
-CORO_CASE(the_kill_goes_at_once_and_the_cut_waits) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(the_kill_goes_at_once_and_the_cut_waits, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_call_t *call = fake_out(fake, FAKE_SEND, 0);
     int64_t began_ns = now_ns(fake);
@@ -18,12 +17,9 @@ CORO_CASE(the_kill_goes_at_once_and_the_cut_waits) {
     fake_pass_ms(50);
     CHECK(call->cut);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(adding_twice_is_once) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(adding_twice_is_once, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(op);
     fake_pass_ms(20);
@@ -33,12 +29,9 @@ CORO_CASE(adding_twice_is_once) {
     CHECK_INT(kills_of(fake), 1);
     CHECK_INT(op->cut_ns, at_ns);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(what_is_removed_is_neither_killed_nor_cut) {
-    fake_t *fake = fake_with(2, "RSPrimary");
+FAKE_CASE(what_is_removed_is_neither_killed_nor_cut, fake_with(2, "RSPrimary")) {
     mouv__operation_t *waiting = operation_begin(fake, &find_row, FIND, 0);
     mouv__operation_t *killed = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(killed);
@@ -56,12 +49,9 @@ CORO_CASE(what_is_removed_is_neither_killed_nor_cut) {
     CHECK_INT(stats_of(fake)->interrupts, 0);
     operation_over(waiting);
     operation_over(killed);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(where_kills_are_refused_the_cut_is_at_once) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(where_kills_are_refused_the_cut_is_at_once, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_call_t *call = fake_out(fake, FAKE_SEND, 0);
     fake->client.operations.kills.refused = true;
@@ -69,12 +59,9 @@ CORO_CASE(where_kills_are_refused_the_cut_is_at_once) {
     CHECK_INT(kills_of(fake), 0);
     CHECK(call->cut);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(where_the_server_was_silent_lately_the_grace_is_waited_for) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(where_the_server_was_silent_lately_the_grace_is_waited_for, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     fake_call_t *call = fake_out(fake, FAKE_SEND, 0);
     mouv__server_pool_of(fake_pool(fake), 1)->silent_until_ns = now_ns(fake) + INT64_C(5000000000);
@@ -85,12 +72,9 @@ CORO_CASE(where_the_server_was_silent_lately_the_grace_is_waited_for) {
     fake_pass_ms(1);
     CHECK(call->cut);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
-CORO_CASE(an_end_stops_both) {
-    fake_t *fake = fake_with(1, "RSPrimary");
+FAKE_CASE(an_end_stops_both, fake_with(1, "RSPrimary")) {
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
     operation_cancel(op);
     fake_answer(kill_out(fake), "{'ok': 1}");
@@ -103,8 +87,6 @@ CORO_CASE(an_end_stops_both) {
     CHECK_INT(op->kill_state, MOUV__KILL_NONE);
     CHECK_INT(op->cut_ns, 0);
     operation_over(op);
-    fake_free(fake);
-    return 0;
 }
 
 int main(void) {

@@ -5,7 +5,6 @@
 #include <mouv/bulk.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "async/task/runtime.h"
 #include "mongo/api/client.h"

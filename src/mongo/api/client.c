@@ -3,8 +3,6 @@
  */
 #include "mongo/api/client.h"
 
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,8 +106,7 @@ static int64_t client_queue_wait_ms(const mouv_client_opts_t *opts, const mongoc
 }
 
 static void client_on_runtime_close(mouv__attachment_t *attachment) {
-    mouv_client_t *client =
-        (mouv_client_t *)((char *)attachment - offsetof(mouv_client_t, attachment));
+    mouv_client_t *client = mouv__container_of(attachment, mouv_client_t, attachment);
     mouv__close_begin(client, true);
 }
 

@@ -3,8 +3,6 @@
  */
 #include "mongo/api/close.h"
 
-#include <stddef.h>
-
 #include <mouv/await.h>
 #include <mouv/task.h>
 

@@ -12,7 +12,6 @@
 #include <mouv/task.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "async/loop/timer.h"

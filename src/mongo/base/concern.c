@@ -31,6 +31,7 @@ static bool concern_parse_mode(const char *name, mongoc_read_mode_t *mode) {
 /** {mode, tags, maxStalenessSeconds, hedge} as the server names them; false: it makes no sense. */
 static bool concern_read_preference_document(mongoc_read_prefs_t *prefs, const bson_t *given) {
     bson_iter_t iter;
+    bson_t view;
     mongoc_read_mode_t mode;
     const char *name = NULL;
     if (bson_iter_init_find(&iter, given, "mode")) name = bson_iter_utf8(&iter, NULL);
@@ -40,22 +41,12 @@ static bool concern_read_preference_document(mongoc_read_prefs_t *prefs, const b
         mongoc_read_prefs_set_max_staleness_seconds(prefs, bson_iter_as_int64(&iter));
     }
     if (bson_iter_init_find(&iter, given, "tags")) {
-        const uint8_t *data;
-        uint32_t length;
-        bson_t tags;
-        if (!BSON_ITER_HOLDS_ARRAY(&iter)) return false;
-        bson_iter_array(&iter, &length, &data);
-        if (!bson_init_static(&tags, data, length)) return false;
-        mongoc_read_prefs_set_tags(prefs, &tags);
+        if (!BSON_ITER_HOLDS_ARRAY(&iter) || !mouv__bson_view_of(&iter, &view)) return false;
+        mongoc_read_prefs_set_tags(prefs, &view);
     }
     if (bson_iter_init_find(&iter, given, "hedge")) {
-        const uint8_t *data;
-        uint32_t length;
-        bson_t hedge;
-        if (!BSON_ITER_HOLDS_DOCUMENT(&iter)) return false;
-        bson_iter_document(&iter, &length, &data);
-        if (!bson_init_static(&hedge, data, length)) return false;
-        mouv__read_prefs_set_hedge(prefs, &hedge);
+        if (!BSON_ITER_HOLDS_DOCUMENT(&iter) || !mouv__bson_view_of(&iter, &view)) return false;
+        mouv__read_prefs_set_hedge(prefs, &view);
     }
     return mongoc_read_prefs_is_valid(prefs);
 }

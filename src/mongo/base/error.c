@@ -56,7 +56,8 @@ static void error_add_labels(mouv_error_t *error, const bson_iter_t *at) {
             mouv__error_add_label(error, bson_iter_utf8(&labels, NULL));
 }
 
-void mouv__error_labels(mouv_error_t *error, const bson_t *reply) {
+/* Copies the reply's, also those inside writeConcernError. */
+static void error_take_labels(mouv_error_t *error, const bson_t *reply) {
     bson_iter_t iter, inner;
     if (bson_iter_init_find(&iter, reply, "errorLabels")) error_add_labels(error, &iter);
     if (bson_iter_init_find(&iter, reply, "writeConcernError") && BSON_ITER_HOLDS_DOCUMENT(&iter) &&
@@ -131,7 +132,7 @@ void mouv__error_from_reply(mouv_error_t *error, const bson_t *reply) {
         error_fill_server(error, &fields, "the server gave no reason");
     else
         mouv_error_set(error, MOUV_ENETWORK, "the server's reply is not readable");
-    mouv__error_labels(error, reply);
+    error_take_labels(error, reply);
 }
 
 /* The first element of `writeErrors`. */
@@ -156,7 +157,7 @@ bool mouv__error_from_write_reply(mouv_error_t *error, const bson_t *reply, bool
     } else {
         return false;
     }
-    mouv__error_labels(error, reply);
+    error_take_labels(error, reply);
     return true;
 }
 

@@ -47,9 +47,6 @@ bool mouv__error_reply_did_something(const bson_t *reply);
 /** Whether the reply says that nothing had to be done; false where it does not tell. */
 bool mouv__error_reply_did_nothing(const bson_t *reply);
 
-/** Copies the reply's errorLabels, also those inside writeConcernError, separated by spaces. */
-void mouv__error_labels(mouv_error_t *error, const bson_t *reply);
-
 /** Adds one label, unless it is there. */
 void mouv__error_add_label(mouv_error_t *error, const char *label);
 

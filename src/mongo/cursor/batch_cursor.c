@@ -119,11 +119,9 @@ bool mouv__batch_cursor_turn(mouv__batch_cursor_t *cursor) {
 }
 
 bool mouv__batch_cursor_take(mouv__batch_cursor_t *cursor) {
-    const uint8_t *data;
-    uint32_t length;
-    if (!cursor->at_hand) return false;
-    bson_iter_document(&cursor->documents, &length, &data);
-    if (!data || !bson_init_static(&cursor->view, data, length)) return false;
+    if (!cursor->at_hand || !BSON_ITER_HOLDS_DOCUMENT(&cursor->documents) ||
+        !mouv__bson_view_of(&cursor->documents, &cursor->view))
+        return false;
     cursor->at_hand = bson_iter_next(&cursor->documents);
     return true;
 }

@@ -7,8 +7,6 @@
 #include "mongo/base/bson_view.h"
 #include "mongo/cursor/fetch.h"
 
-#define MS_NS INT64_C(1000000)
-
 #define DEFAULT_AWAIT_MS 1000
 
 static const mouv__fetch_ops_t fetch_ops;
@@ -192,7 +190,8 @@ static void change_stream_need(mouv__fetch_t *fetch) {
     if (fetch->deadline_ns != MOUV__NEVER) {
         int64_t margin_ms = fetch->limit_ns == MOUV__NEVER ? MOUV__FETCH_MARGIN_MS : 0;
         wait_ms =
-            (fetch->deadline_ns - mouv__clock_now_ns(fetch->future.runtime)) / MS_NS - margin_ms;
+            (fetch->deadline_ns - mouv__clock_now_ns(fetch->future.runtime)) / MOUV__NS_PER_MS -
+            margin_ms;
         if (wait_ms <= 0 && base->state == MOUV__CURSOR_OPEN) return;
     }
     stream->resumable = false;

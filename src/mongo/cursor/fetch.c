@@ -51,7 +51,7 @@ void mouv__fetch_cancel(mouv__future_t *future) {
 
 /** Between polls nothing runs that has the deadline too, and a poll may be late. */
 static void fetch_on_deadline(mouv__timer_t *timer) {
-    mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)timer - offsetof(mouv__fetch_t, timer));
+    mouv__fetch_t *fetch = mouv__container_of(timer, mouv__fetch_t, timer);
     if (!fetch_is_bound(fetch)) mouv__fetch_settle(fetch, MOUV_ETIMEDOUT, NULL);
 }
 
@@ -120,8 +120,7 @@ void mouv__fetch_wake(mouv__batch_cursor_t *cursor) {
 }
 
 static void fetch_on_arrived(mouv__ready_t *ready) {
-    mouv__batch_cursor_t *cursor =
-        (mouv__batch_cursor_t *)((char *)ready - offsetof(mouv__batch_cursor_t, arrived));
+    mouv__batch_cursor_t *cursor = mouv__container_of(ready, mouv__batch_cursor_t, arrived);
     mouv__future_t *running = cursor->running;
     mouv_error_t error;
     bool late = mouv__batch_cursor_is_late(cursor);
@@ -136,8 +135,7 @@ static void fetch_on_arrived(mouv__ready_t *ready) {
 }
 
 static void fetch_on_done(mouv__future_listener_t *listener, mouv__future_t *future) {
-    mouv__batch_cursor_t *cursor =
-        (mouv__batch_cursor_t *)((char *)listener - offsetof(mouv__batch_cursor_t, arrival));
+    mouv__batch_cursor_t *cursor = mouv__container_of(listener, mouv__batch_cursor_t, arrival);
     mouv__runtime_ready(future->runtime, &cursor->arrived);
 }
 
@@ -215,7 +213,7 @@ static void fetch_need(mouv__fetch_t *fetch) {
 }
 
 static void fetch_look(mouv__ready_t *ready) {
-    mouv__fetch_t *fetch = (mouv__fetch_t *)((char *)ready - offsetof(mouv__fetch_t, look));
+    mouv__fetch_t *fetch = mouv__container_of(ready, mouv__fetch_t, look);
     mouv__batch_cursor_t *cursor = fetch->cursor;
     if (!mouv__future_is_done(&fetch->future)) {
         bool turned =

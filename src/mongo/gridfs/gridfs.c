@@ -257,13 +257,10 @@ static bool gridfs_has_index(const bson_t *indexes, const bson_t *keys) {
     if (!indexes || !bson_iter_init(&iter, indexes)) return false;
     while (bson_iter_next(&iter)) {
         bson_t view;
-        const uint8_t *data;
-        uint32_t size;
-        if (!BSON_ITER_HOLDS_DOCUMENT(&iter) || !bson_iter_recurse(&iter, &key) ||
-            !bson_iter_find(&key, "key") || !BSON_ITER_HOLDS_DOCUMENT(&key))
-            continue;
-        bson_iter_document(&key, &size, &data);
-        if (bson_init_static(&view, data, size) && gridfs_same_keys(keys, &view)) return true;
+        if (BSON_ITER_HOLDS_DOCUMENT(&iter) && bson_iter_recurse(&iter, &key) &&
+            bson_iter_find(&key, "key") && BSON_ITER_HOLDS_DOCUMENT(&key) &&
+            mouv__bson_view_of(&key, &view) && gridfs_same_keys(keys, &view))
+            return true;
     }
     return false;
 }

@@ -75,15 +75,13 @@ static void upload_read_option(mouv_gridfs_upload_t *upload, const bson_iter_t *
     } else if (strcmp(key, "chunkSizeBytes") == 0) {
         mouv__gridfs_chunk_size(option, &upload->chunk_size, &upload->refused);
     } else if (strcmp(key, "metadata") == 0) {
-        const uint8_t *data;
-        uint32_t size;
-        if (!BSON_ITER_HOLDS_DOCUMENT(option)) {
+        bson_t view;
+        if (!BSON_ITER_HOLDS_DOCUMENT(option) || !mouv__bson_view_of(option, &view)) {
             upload_refuse(upload, "option 'metadata': expected a document");
             return;
         }
-        bson_iter_document(option, &size, &data);
         bson_destroy(upload->metadata);
-        upload->metadata = bson_new_from_data(data, size);
+        upload->metadata = bson_copy(&view);
     } else if (strcmp(key, "contentType") == 0 || strcmp(key, "aliases") == 0) {
         upload_read_legacy(upload, option);
     } else if (strcmp(key, "disableMD5") == 0) {

@@ -10,24 +10,22 @@
 #include "mongo/operation/kill.h"
 #include "mongo/operation/state.h"
 
-#define MS_NS INT64_C(1000000)
-
-#define GRACE_NS (50 * MS_NS)
+#define GRACE_NS (50 * MOUV__NS_PER_MS)
 
 /* Cuts at once; then one for each price (see transport.h). */
 #define BURST 500
 
 /* When one that the budget did not allow is looked at again. */
-#define ABANDON_NS (1000 * MS_NS)
+#define ABANDON_NS (1000 * MOUV__NS_PER_MS)
 
 /* How long a getMore waits on the server that says nothing of it. */
 #define POLL_MS 1000
 
 /* How long a server that has lost its place may be silent about what runs on it. */
-#define REPLACED_NS (1000 * MS_NS)
+#define REPLACED_NS (1000 * MOUV__NS_PER_MS)
 
 /* The call has not begun yet, or is on its way back. */
-#define AGAIN_NS (5 * MS_NS)
+#define AGAIN_NS (5 * MOUV__NS_PER_MS)
 
 /* --- the list --------------------------------------------------------------------------------- */
 
@@ -63,7 +61,7 @@ static int64_t cut_poll_ends_ns(const mouv__operation_t *op) {
     if (bson_iter_init_find(&iter, op->parts.command, "maxTimeMS") && BSON_ITER_HOLDS_NUMBER(&iter))
         wait_ms = bson_iter_as_int64(&iter);
     if (op->attempt.max_time_ms > 0) wait_ms = op->attempt.max_time_ms;
-    return op->began_ns + wait_ms * MS_NS + cut_grace_ns(op);
+    return op->began_ns + wait_ms * MOUV__NS_PER_MS + cut_grace_ns(op);
 }
 
 /* Until when a server that is not silent has time for its answer; 0: it had enough. A write's

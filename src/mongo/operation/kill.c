@@ -4,7 +4,6 @@
 #include "mongo/operation/kill.h"
 
 #include <assert.h>
-#include <stddef.h>
 
 #include "async/task/runtime.h"
 #include "mongo/base/bson_view.h"

@@ -7,8 +7,6 @@
 #include "mongo/base/client_ref.h"
 #include "mongo/operation/state.h"
 
-#define MS_NS INT64_C(1000000)
-
 void mouv__limits_set_timeout(mouv__operation_t *op, mouv__timeout_t timeout) {
     if (timeout.ms == MOUV__TIMEOUT_UNSET) return;
     op->parts.has_timeout = true;
@@ -93,7 +91,7 @@ static int32_t limits_wait_ms(const mouv__operation_t *op) {
     if (op->deadline_ns == MOUV__NEVER)
         return mouv__is_cleanup(op) ? CLEANUP_LIMIT_MS : op->parts.has_timeout ? -1 : 0;
     if (transport->cuts && !op->parts.has_timeout) return 0;
-    int64_t left_ms = (op->deadline_ns - mouv__operation_now_ns(op)) / MS_NS;
+    int64_t left_ms = (op->deadline_ns - mouv__operation_now_ns(op)) / MOUV__NS_PER_MS;
     return limits_lesser(op->parts.has_timeout ? 0 : transport->socket_timeout_ms,
                          left_ms + (transport->cuts ? LEFT_BEHIND_MS : LATE_LIMIT_MS));
 }

@@ -4,7 +4,6 @@
 #include "mongo/pool/breaker.h"
 
 #include <assert.h>
-#include <stddef.h>
 
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
@@ -12,18 +11,16 @@
 #include "mongo/pool/pool.h"
 #include "mongo/pool/probe.h"
 
-#define MS_NS INT64_C(1000000)
-
 /* Deadlines in a row after which a server is asked, by a ping, whether it is there. */
 #define MISSES 3
 
 /* Nothing can be expected within less. */
-#define LEAST_NS (10 * MS_NS)
+#define LEAST_NS (10 * MOUV__NS_PER_MS)
 
 /* How long the ping is waited for before the breaker opens; and how long it is until another one if
  * it has ended without an answer. */
-#define PATIENCE_NS (250 * MS_NS)
-#define PAUSE_NS (500 * MS_NS)
+#define PATIENCE_NS (250 * MOUV__NS_PER_MS)
+#define PAUSE_NS (500 * MOUV__NS_PER_MS)
 
 /* --- states ----------------------------------------------------------------------------------- */
 
@@ -47,7 +44,7 @@ static int64_t breaker_now_ns(const mouv__pool_t *pool) {
 }
 
 static long long breaker_silent_ms(const mouv__pool_t *pool, const mouv__breaker_t *breaker) {
-    return (long long)((breaker_now_ns(pool) - breaker->since_ns) / MS_NS);
+    return (long long)((breaker_now_ns(pool) - breaker->since_ns) / MOUV__NS_PER_MS);
 }
 
 static int64_t breaker_least_ns(const mouv__pool_t *pool, uint32_t server_id) {
@@ -122,8 +119,7 @@ static int64_t breaker_open_unanswered(mouv__breakers_t *breakers, int64_t now_n
 
 /* Those who wait for a connection to a server that is silent now wait for the server. */
 static void breaker_on_timer(mouv__timer_t *timer) {
-    mouv__breakers_t *breakers =
-        (mouv__breakers_t *)((char *)timer - offsetof(mouv__breakers_t, timer));
+    mouv__breakers_t *breakers = mouv__container_of(timer, mouv__breakers_t, timer);
     breaker_go_on_asking(breakers);
     breakers->pool->changed(breakers->pool, false);
 }
@@ -171,8 +167,7 @@ static void breaker_ask(mouv__breakers_t *breakers, mouv__server_pool_t *of) {
 /* --- open and closed -------------------------------------------------------------------------- */
 
 static void breaker_on_closed(mouv__ready_t *ready) {
-    mouv__breakers_t *breakers =
-        (mouv__breakers_t *)((char *)ready - offsetof(mouv__breakers_t, closed));
+    mouv__breakers_t *breakers = mouv__container_of(ready, mouv__breakers_t, closed);
     if (mouv__client_is_open(breakers->pool->client)) breakers->pool->changed(breakers->pool, true);
 }
 

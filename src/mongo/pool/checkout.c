@@ -9,8 +9,6 @@
 #include "mongo/base/client_ref.h"
 #include "mongo/pool/queue.h"
 
-#define MS_NS INT64_C(1000000)
-
 #define BIT(state) (1u << MOUV__CHECKOUT_##state)
 
 static const uint8_t may_follow[] = {
@@ -208,7 +206,7 @@ static void checkout_explain_silence(const mouv__pool_t *pool, char *text, size_
 
 static void checkout_explain_selection(const mouv__checkout_t *checkout, mouv_error_t *error) {
     const mouv__pool_t *pool = checkout->pool;
-    int64_t left_ms = (checkout->select_ns - checkout_now_ns(checkout)) / MS_NS;
+    int64_t left_ms = (checkout->select_ns - checkout_now_ns(checkout)) / MOUV__NS_PER_MS;
     int64_t waited_ms = pool->selection_timeout_ms - (left_ms > 0 ? left_ms : 0);
     char reasons[400];
     if (mouv__breaker_explain(pool, checkout->server_id, error)) return;

@@ -6,8 +6,6 @@
 #include "mongo/base/client_ref.h"
 #include "mongo/pool/probe.h"
 
-#define MS_NS INT64_C(1000000)
-
 typedef struct measurement {
     mouv__probe_t probe; /* first */
     int left;            /* to be sent after it: the first may have to set the connection up */
@@ -62,7 +60,7 @@ void mouv__measure_due(mouv__pool_t *pool) {
         if (!next || of->server->measured_ns < next->measured_ns) next = of->server;
     }
     if (next && mouv__client_is_open(pool->client) &&
-        now_ns - next->measured_ns >= pool->topology->heartbeat_ms * MS_NS)
+        now_ns - next->measured_ns >= pool->topology->heartbeat_ms * MOUV__NS_PER_MS)
         mouv__measure_server(pool, next->id);
 }
 

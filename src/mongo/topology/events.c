@@ -7,7 +7,6 @@
  */
 #include "mongo/topology/events.h"
 
-#include <stddef.h>
 #include <strings.h>
 
 #include <uv.h>
@@ -48,7 +47,7 @@ static mouv__events_record_t *events_take_first(mouv__events_t *events) {
 }
 
 static void events_on_ready(mouv__ready_t *ready) {
-    mouv__events_t *events = (mouv__events_t *)((char *)ready - offsetof(mouv__events_t, ready));
+    mouv__events_t *events = mouv__container_of(ready, mouv__events_t, ready);
     mouv__events_record_t *record;
     /* a callback may stop it: then none is left */
     while ((record = events_take_first(events)) != NULL) {

@@ -4,7 +4,6 @@
  */
 #include "mongo/topology/listener.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,7 +68,7 @@ void mouv__listener_unref(mouv__listener_t *listener) {
 }
 
 static mouv__listener_t *listener_of(mouv__mail_t *mail) {
-    return (mouv__listener_t *)((char *)mail - offsetof(mouv__listener_t, mail));
+    return mouv__container_of(mail, mouv__listener_t, mail);
 }
 
 static void listener_mail_deliver(mouv__mail_t *mail) {

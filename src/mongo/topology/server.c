@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/clock.h"
 #include "context/alloc.h"
-
-#define MS_NS INT64_C(1000000)
 
 mouv__server_kind_t mouv__server_kind_of(const char *type) {
     static const struct {
@@ -52,7 +51,7 @@ mouv__server_t *mouv__server_new(uint32_t id, const mouv_server_description_t *d
     server->updated_ms = updated_ms;
     server_read_hello(server, described->hello);
     if (described->round_trip_ms >= 0)
-        mouv__rtt_guess(&server->rtt, described->round_trip_ms * MS_NS);
+        mouv__rtt_guess(&server->rtt, described->round_trip_ms * MOUV__NS_PER_MS);
     return server;
 }
 
@@ -104,7 +103,7 @@ bool mouv__server_is_known(const mouv__server_t *server) {
 }
 
 int64_t mouv__server_time_left_ms(const mouv__server_t *server, int64_t now_ns, int64_t until_ns) {
-    return (until_ns - now_ns - (server ? mouv__rtt_least_ns(&server->rtt) : 0)) / MS_NS;
+    return (until_ns - now_ns - (server ? mouv__rtt_least_ns(&server->rtt) : 0)) / MOUV__NS_PER_MS;
 }
 
 bool mouv__server_takes_operations(const mouv__server_t *server) {

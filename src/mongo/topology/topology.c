@@ -7,10 +7,9 @@
 
 #include <uv.h>
 
+#include "async/loop/clock.h"
 #include "context/alloc.h"
 #include "mongo/topology/description.h"
-
-#define MS_NS INT64_C(1000000)
 
 /* What the specifications say where the URI says nothing. */
 #define LOCAL_THRESHOLD_MS 15
@@ -28,7 +27,7 @@ mouv__topology_t *mouv__topology_new(const mongoc_uri_t *uri, const mouv__topolo
     const char *srv_host = mongoc_uri_get_srv_hostname(uri);
     snprintf(topology->srv_host, sizeof(topology->srv_host), "%s", srv_host ? srv_host : "");
     topology->local_threshold_ns =
-        MS_NS *
+        MOUV__NS_PER_MS *
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_LOCALTHRESHOLDMS, LOCAL_THRESHOLD_MS);
     topology->heartbeat_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS);
@@ -200,7 +199,7 @@ mouv_topology_description_t *mouv__topology_describe(const mouv__topology_t *top
     for (uint32_t i = 0; copy && i < topology->count; i++) {
         int64_t average_ns = mouv__rtt_average_ns(&topology->servers[i]->rtt);
         bool known = mouv__server_is_known(topology->servers[i]) && average_ns >= 0;
-        mouv__description_set_round_trip(copy, i, known ? average_ns / MS_NS : -1);
+        mouv__description_set_round_trip(copy, i, known ? average_ns / MOUV__NS_PER_MS : -1);
     }
     return copy;
 }

@@ -61,6 +61,7 @@ static void goodbye_finish_if_over(mouv__loop_t *loop) {
     if (!goodbye || !goodbye->job_back || loop->peers.count > 0 || !goodbye->ended) return;
     mouv__transport_ended_fn_t ended = goodbye->ended;
     goodbye->ended = NULL;
+    mouv__background_abandon_all(&loop->background); /* what was told to libmongoc's picture last */
     ended(goodbye->arg, NULL); /* which frees the loop */
 }
 

@@ -194,7 +194,10 @@ static void peer_read(mouv__peer_t *peer) {
             return;
         }
         ssize_t count = peer_read_some(peer, most, &state);
-        if (count == MOUV__CHANNEL_AGAIN) return;
+        if (count == MOUV__CHANNEL_AGAIN) {
+            if (mouv__channel_unsent(peer->channel) > 0) peer_watch(peer, true); /* TLS's own */
+            return;
+        }
         if (peer_is_unasked(peer, count)) {
             mouv__peer_refuse(peer, "nothing had been asked");
             return;
