@@ -196,7 +196,7 @@ static void a_message_is_found_in_its_compressed_one(void **state) {
             size_t bound = mouv__op_compressed_bound(compressor, sizes[i]);
             uint8_t *bytes = malloc(bound);
             size_t length = mouv__op_compressed_put(compressor, -1, message, sizes[i], bytes);
-            assert_in_range(length, 26, bound);
+            assert_true(length >= 26 && length <= bound);
             assert_is_inside(bytes, length, compressor, message, sizes[i]);
             free(bytes);
             free(message);

@@ -16,6 +16,7 @@
 #include "mongo/pool/establish.h"
 #include "mongo/pool/measure.h"
 #include "mongo/topology/events.h"
+#include "mongo/transport/driver/factory.h"
 #include "mongo/transport/driver/stream_connect.h"
 #include "mongo/transport/loop/loop.h"
 #include "mongo/transport/threads/threads.h"
@@ -96,7 +97,8 @@ static void client_take_over(mouv_client_t *client, mongoc_uri_t *uri,
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
-                                   client_max_pool_size(uri) + MOUV__CONTROLS + 1);
+                                   client_max_pool_size(uri) + MOUV__CONTROLS + 1 +
+                                       MOUV__FACTORIES_MAX);
 }
 
 static int64_t client_queue_wait_ms(const mouv_client_opts_t *opts, const mongoc_uri_t *uri) {

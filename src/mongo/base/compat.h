@@ -15,4 +15,12 @@ static inline void mouv__read_prefs_set_hedge(mongoc_read_prefs_t *prefs, const 
 #pragma GCC diagnostic pop
 }
 
+/** NULL or empty: none. */
+static inline const bson_t *mouv__read_prefs_get_hedge(const mongoc_read_prefs_t *prefs) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    return mongoc_read_prefs_get_hedge(prefs);
+#pragma GCC diagnostic pop
+}
+
 #endif

@@ -18,6 +18,9 @@
 
 typedef struct mouv__factory mouv__factory_t;
 
+/** How many a client has at most; on 1.x each has a client of libmongoc's pool. */
+#define MOUV__FACTORIES_MAX 16
+
 /** What a factory makes. */
 typedef struct mouv__handover {
     mouv__channel_t *channel; /**< the caller's */

@@ -62,7 +62,7 @@ static void goodbye_finish_if_over(mouv__loop_t *loop) {
     mouv__transport_ended_fn_t ended = goodbye->ended;
     goodbye->ended = NULL;
     mouv__background_abandon_all(&loop->background); /* what was told to libmongoc's picture last */
-    ended(goodbye->arg, NULL); /* which frees the loop */
+    ended(goodbye->arg, NULL);                       /* which frees the loop */
 }
 
 static void goodbye_on_job_back(void *arg, const mouv_error_t *error) {

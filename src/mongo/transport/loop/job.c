@@ -130,6 +130,7 @@ static mouv__peer_t *job_make_peer(mouv__connecting_t *connecting) {
     connecting->handover.channel = NULL;
     peer->connection = &connecting->connection->connection;
     peer->server_id = connecting->server_id;
+    peer->number = ++connecting->loop->numbers;
     peer->hello = mouv__hello_read(connecting->handover.hello);
     snprintf(peer->host, sizeof(peer->host), "%s", connecting->host);
     return peer;

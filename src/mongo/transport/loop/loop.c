@@ -8,10 +8,11 @@
 #include "mongo/transport/loop/call.h"
 #include "mongo/transport/loop/goodbye.h"
 #include "mongo/transport/loop/job.h"
+#include "mongo/transport/loop/state_change.h"
 #include "mongo/transport/workers/worker_threads.h"
 
-/* Workers, started as they are needed: they connect and look up names. */
-#define WORKERS_MAX 16
+/* Workers, started as they are needed: each connects by a factory at a time. */
+#define WORKERS_MAX MOUV__FACTORIES_MAX
 
 /* Each cut costs a new connection: with TLS its key exchange. */
 #define CUT_PRICE_NS INT64_C(500000)
@@ -247,6 +248,7 @@ static void loop_free(mouv__transport_t *transport) {
     if (self->executor) self->executor->close(self->executor);
     mouv__goodbye_free(self->goodbye);
     mouv__request_common_clear(&self->common);
+    mouv__state_change_forget(self);
     mouv__session_store_clear(&transport->sessions, loop_forget_session);
     if (self->driver_pool) mouv__driver_pool_unref(self->driver_pool); /* it was never closed */
     mouv__free(self);

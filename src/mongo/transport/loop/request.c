@@ -9,6 +9,7 @@
 
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
+#include "mongo/base/compat.h"
 #include "mongo/wire/compress.h"
 #include "mongo/wire/op_compressed.h"
 
@@ -126,9 +127,9 @@ static void request_append_read_preference(const mouv__request_common_t *common,
     if (prefs && mongoc_read_prefs_get_max_staleness_seconds(prefs) > 0)
         BSON_APPEND_INT64(&inside, "maxStalenessSeconds",
                           mongoc_read_prefs_get_max_staleness_seconds(prefs));
-    if (prefs && mode != MONGOC_READ_PRIMARY && mongoc_read_prefs_get_hedge(prefs) &&
-        !bson_empty(mongoc_read_prefs_get_hedge(prefs)))
-        BSON_APPEND_DOCUMENT(&inside, "hedge", mongoc_read_prefs_get_hedge(prefs));
+    if (prefs && mode != MONGOC_READ_PRIMARY && mouv__read_prefs_get_hedge(prefs) &&
+        !bson_empty(mouv__read_prefs_get_hedge(prefs)))
+        BSON_APPEND_DOCUMENT(&inside, "hedge", mouv__read_prefs_get_hedge(prefs));
     bson_append_document_end(to, &inside);
 }
 

@@ -27,6 +27,13 @@ typedef struct mouv__loop_factory {
     mouv__factory_t *factory;
 } mouv__loop_factory_t;
 
+/** Up to which of its peers a server's state is known to have changed. */
+typedef struct mouv__loop_change {
+    struct mouv__loop_change *next;
+    uint32_t server_id;
+    uint64_t number;
+} mouv__loop_change_t;
+
 typedef struct mouv__loop {
     mouv__transport_t transport;      /**< first */
     mouv__driver_pool_t *driver_pool; /**< a share, until close() */
@@ -38,6 +45,8 @@ typedef struct mouv__loop {
     mouv__peers_t peers;
     mouv__patience_t patience;
     mouv__request_common_t common;
+    mouv__loop_change_t *changes;  /**< see state_change.h */
+    uint64_t numbers;              /**< of peers */
     mouv__list_t left;             /**< connections */
     struct mouv__goodbye *goodbye; /**< set aside for close() */
     bool freeing;                  /**< free() was called: the last handle frees it */

@@ -15,4 +15,7 @@ void mouv__state_change_answered(mouv__loop_t *loop, const mouv__peer_t *peer,
 /** It was lost with an exchange under way, and not for want of patience. */
 void mouv__state_change_lost(mouv__loop_t *loop, const mouv__peer_t *peer);
 
+/** Frees what is remembered of them. */
+void mouv__state_change_forget(mouv__loop_t *loop);
+
 #endif
