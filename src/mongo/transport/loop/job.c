@@ -95,8 +95,10 @@ static mouv__loop_factory_t *job_take_factory(mouv__loop_t *loop) {
     return factory ? factory : mouv__alloc(sizeof(*factory));
 }
 
+/* Once the end has begun it goes with its job. */
 static void job_give_factory_back(mouv__loop_t *loop, mouv__loop_factory_t **factory) {
-    if (*factory) mouv__list_push_front(&loop->factories, &(*factory)->link);
+    if (!*factory || !loop->driver_pool) return;
+    mouv__list_push_front(&loop->factories, &(*factory)->link);
     *factory = NULL;
 }
 
