@@ -110,11 +110,12 @@ int mouv__peer_send(mouv__peer_t *peer) {
 
 static void peer_go_on_sending(mouv__peer_t *peer) {
     int rc = peer_push(peer);
-    if (rc == 0) return;
     if (rc < 0) {
         peer_lose_socket(peer, errno);
         return;
     }
+    peer->peers->progress(peer);
+    if (rc == 0) return;
     peer_watch(peer, false);
     if (peer->exchange) peer->peers->sent(peer);
 }
@@ -125,6 +126,7 @@ static void peer_go_on_sending(mouv__peer_t *peer) {
 static bool peer_judge(mouv__peer_t *peer, mouv__incoming_state_t state) {
     switch (state) {
     case MOUV__INCOMING_MORE:
+        peer->peers->progress(peer);
         return true;
     case MOUV__INCOMING_WHOLE:
         peer->peers->arrived(peer);

@@ -46,6 +46,8 @@ typedef struct mouv__peers {
     void (*lost)(mouv__peer_t *peer, const bson_error_t *why);
     /** An OP_COMPRESSED is there, in peer->incoming.packed. */
     void (*packed)(mouv__peer_t *peer);
+    /** More of the message has gone, or of the answer come; not its end. */
+    void (*progress)(mouv__peer_t *peer);
     /** No handle is left. */
     void (*emptied)(struct mouv__peers *peers);
 } mouv__peers_t;
