@@ -72,7 +72,6 @@ struct line {
 typedef struct trip {
     mouv__exchange_t exchange; /* first */
     bool done, discarded;
-    bool *inside; /* something that must not call back is on the stack */
 } trip_t;
 
 static bool rig_inside; /* send() or cut() is on the stack */
@@ -153,23 +152,21 @@ static inline void rig_on_emptied(mouv__peers_t *peers) {
     rig_of(mouv__container_of(peers, mouv__loop_t, peers))->emptied = true;
 }
 
-static inline mouv__driver_pool_t *rig_driver_pool(rig_t *rig, const char *options) {
-    char text[512];
+static inline mouv__driver_pool_t *rig_driver_pool(rig_t *rig, const char *text) {
     mouv__client_options_t none = {0};
-    snprintf(text, sizeof text, "mongodb://a:1,b:2/?%s", options ? options : "");
     mongoc_uri_t *uri = mongoc_uri_new(text);
     if (!uri) abort();
     rig->listener = mouv__listener_new(mouv__runtime_mailbox(mouv__runtime()), rig_on_news, NULL);
     return mouv__driver_pool_new(uri, &none, rig->listener);
 }
 
-static inline rig_t *rig_new(const char *options) {
+static inline rig_t *rig_new_for(const char *uri) {
     mongoc_init();
     mouv_clock_set_manual();
     rig_t *rig = calloc(1, sizeof *rig);
     if (!rig) abort();
     mouv__client_ref_init(rig_client(rig), &rig_client_ops, mouv__runtime());
-    mouv__driver_pool_t *driver_pool = rig_driver_pool(rig, options);
+    mouv__driver_pool_t *driver_pool = rig_driver_pool(rig, uri);
     mouv__transport_t *transport = mouv__loop_new(rig_client(rig), driver_pool, NULL, 1000);
     if (!transport) abort();
     transport->lost = rig_on_lost;
@@ -182,6 +179,12 @@ static inline rig_t *rig_new(const char *options) {
     if (mouv__peers_open(&rig->loop->peers, rig_client(rig)) < 0) abort();
     pass_ms(1); /* the clock's 0 is "never" here and there */
     return rig;
+}
+
+static inline rig_t *rig_new(const char *options) {
+    char uri[512];
+    snprintf(uri, sizeof uri, "mongodb://a:1,b:2/?%s", options ? options : "");
+    return rig_new_for(uri);
 }
 
 /* The oldest of what workers have; `run`: it has been done, else it was not even tried. */
@@ -199,16 +202,25 @@ static inline void line_free(line_t *line) {
     free(line);
 }
 
-static inline void rig_free(rig_t *rig) {
+/* Without a close(): none of the factories has been opened. */
+static inline void rig_free_loop(rig_t *rig) {
     mouv__loop_t *loop = rig->loop;
-    turn();
+    mouv__loop_factory_t *factory;
     for (line_t *line = rig->lines; line; line = line->next)
         mouv__goodbye_free_connection(loop, line->connection);
     while (rig->job_count > 0) rig_work(rig, false);
+    while ((factory = MOUV__LIST_POP(&loop->factories, mouv__loop_factory_t, link)) != NULL)
+        mouv__free(factory);
     mouv__patience_close(&loop->patience);
     mouv__peers_close(&loop->peers);
     while (!rig->emptied) turn();
     loop->transport.ops->free(&loop->transport);
+    rig->loop = NULL;
+}
+
+static inline void rig_free(rig_t *rig) {
+    turn();
+    if (rig->loop) rig_free_loop(rig);
     for (line_t *line; (line = rig->lines) != NULL;) {
         rig->lines = line->next;
         line_free(line);
