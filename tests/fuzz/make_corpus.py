@@ -190,7 +190,12 @@ def bson_split():
     yield "good_batch_bytes", bytes([1] * 8) + BATCH
 
 
-TARGETS = {"bson_check": documents, "bson_split": bson_split, "op_msg": op_msg, "compress": compress}
+def incoming():
+    for name, data in op_msg():
+        yield name, bytes([3, 0, 7, 1, 20, 2, 5, 250]) + data
+
+
+TARGETS = {"bson_check": documents, "bson_split": bson_split, "compress": compress, "incoming": incoming, "op_msg": op_msg}
 
 
 def main():

@@ -100,6 +100,10 @@ static mouv__exchange_t *call_detach(mouv__peer_t *peer) {
     return exchange;
 }
 
+static void call_close_if_it_leaves(mouv__peer_t *peer) {
+    if (peer->leaves) mouv__peer_close(peer, false);
+}
+
 void mouv__call_fail(mouv__loop_t *loop, mouv__exchange_t *exchange, const bson_error_t *error,
                      bool cut) {
     exchange->ok = false;
@@ -118,6 +122,7 @@ static void call_on_sent(mouv__peer_t *peer) {
     exchange->ok = true;
     exchange->reply = BCON_NEW("ok", BCON_INT32(1));
     call_tell_end(peer, exchange);
+    call_close_if_it_leaves(peer);
     call_finish_soon(call_loop(peer), exchange);
 }
 
@@ -131,7 +136,7 @@ static void call_fail_to_send(mouv__loop_t *loop, mouv__peer_t *peer, int code) 
     exchange->error = error;
     call_tell_end(peer, exchange);
     mouv__state_change_lost(loop, peer);
-    mouv__call_fail(loop, exchange, &error, false);
+    if (!loop->set_up_again(loop, exchange)) mouv__call_fail(loop, exchange, &error, false);
 }
 
 void mouv__call_begin(mouv__loop_t *loop, mouv__peer_t *peer, mouv__exchange_t *exchange) {
@@ -162,10 +167,6 @@ static bool call_judge(mouv__exchange_t *exchange) {
         return false;
     }
     return bson_iter_as_bool(&ok);
-}
-
-static void call_close_if_it_leaves(mouv__peer_t *peer) {
-    if (peer->leaves) mouv__peer_close(peer, false);
 }
 
 static void call_on_arrived(mouv__peer_t *peer) {
@@ -220,6 +221,12 @@ static void call_cut_peer(mouv__loop_t *loop, mouv__peer_t *peer, const char *wh
     mouv__call_fail(loop, exchange, &error, cut);
 }
 
+/* A limit is for one wait, not for all of it. */
+static void call_on_progress(mouv__peer_t *peer) {
+    if (peer->exchange)
+        mouv__patience_begin(&call_loop(peer)->patience, peer, peer->exchange->limit_ms);
+}
+
 static void call_on_silence(mouv__peer_t *peer) {
     mouv__loop_t *loop = call_loop(peer);
     call_cut_peer(loop, peer, "was silent for too long", peer->exchange->limit_ms > 0);
@@ -234,5 +241,6 @@ void mouv__call_listen(mouv__loop_t *loop) {
     loop->peers.arrived = call_on_arrived;
     loop->peers.lost = call_on_lost;
     loop->peers.packed = call_on_packed;
+    loop->peers.progress = call_on_progress;
     loop->patience.over = call_on_silence;
 }

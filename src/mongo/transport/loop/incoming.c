@@ -13,6 +13,8 @@
 
 #define DOCUMENT_AT (MOUV__WIRE_HEADER_BYTES + BODY_BYTES)
 
+#define EMPTY_DOCUMENT_BYTES 5
+
 void mouv__incoming_begin(mouv__incoming_t *incoming, int32_t request_id) {
     incoming->request_id = request_id;
     incoming->started = incoming->size = incoming->have = 0;
@@ -39,11 +41,16 @@ static bool incoming_check_start(mouv__incoming_t *incoming, const uint8_t *star
         snprintf(why, sizeof(incoming->why), "a message with opcode %d", MOUV__WIRE_REPLY);
         return false;
     }
-    return mouv__op_msg_check_header(&incoming->header, incoming->request_id, why,
-                                     sizeof(incoming->why)) &&
-           mouv__op_msg_check_start(&incoming->header, start, why, sizeof(incoming->why)) &&
-           (incoming->header.opcode != MOUV__WIRE_MSG ||
-            mouv__op_msg_check_flags(start + MOUV__WIRE_HEADER_BYTES, why, sizeof(incoming->why)));
+    if (!mouv__op_msg_check_header(&incoming->header, incoming->request_id, why,
+                                   sizeof(incoming->why)) ||
+        !mouv__op_msg_check_start(&incoming->header, start, why, sizeof(incoming->why)))
+        return false;
+    if (incoming->header.opcode != MOUV__WIRE_MSG) return true;
+    if (!mouv__op_msg_check_flags(start + MOUV__WIRE_HEADER_BYTES, why, sizeof(incoming->why)))
+        return false;
+    if (incoming->header.length > DOCUMENT_AT + EMPTY_DOCUMENT_BYTES) return true;
+    snprintf(why, sizeof(incoming->why), "an empty document"); /* as mouv__op_msg_check_body() */
+    return false;
 }
 
 /* Memory for all of it, with the beginning in it. */

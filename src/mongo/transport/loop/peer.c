@@ -110,11 +110,12 @@ int mouv__peer_send(mouv__peer_t *peer) {
 
 static void peer_go_on_sending(mouv__peer_t *peer) {
     int rc = peer_push(peer);
-    if (rc == 0) return;
     if (rc < 0) {
         peer_lose_socket(peer, errno);
         return;
     }
+    peer->peers->progress(peer);
+    if (rc == 0) return;
     peer_watch(peer, false);
     if (peer->exchange) peer->peers->sent(peer);
 }
@@ -125,6 +126,7 @@ static void peer_go_on_sending(mouv__peer_t *peer) {
 static bool peer_judge(mouv__peer_t *peer, mouv__incoming_state_t state) {
     switch (state) {
     case MOUV__INCOMING_MORE:
+        peer->peers->progress(peer);
         return true;
     case MOUV__INCOMING_WHOLE:
         peer->peers->arrived(peer);
@@ -151,7 +153,7 @@ static size_t peer_allowance(mouv__peers_t *peers) {
     uint64_t now = uv_now(peers->uv);
     if (peers->turn != now) {
         peers->turn = now;
-        peers->left = READ_BYTES;
+        peers->left = peers->turn_bytes;
     }
     return peers->left;
 }
@@ -164,10 +166,11 @@ static void peer_wait_for_turn(mouv__peer_t *peer) {
     uv_idle_start(&peers->next_turn, peer_on_next_turn);
 }
 
-/* Nobody has asked for anything: the server closes, TLS has something of its own to say, or it is
- * no MongoDB. */
-static bool peer_is_unasked(const mouv__peer_t *peer, ssize_t count) {
-    return count > 0 && (!peer->exchange || peer->unpacking);
+/* Why nothing can come now but the end, or something of TLS's own; NULL: an answer is waited for.
+ * Half of a command is not to be followed by another one. */
+static const char *peer_unasked(const mouv__peer_t *peer) {
+    if (!peer->exchange || peer->unpacking) return "nothing had been asked";
+    return peer->at < peer->size ? "it came before all of the command had been sent" : NULL;
 }
 
 static ssize_t peer_read_some(mouv__peer_t *peer, size_t most, mouv__incoming_state_t *state) {
@@ -178,7 +181,7 @@ static ssize_t peer_read_some(mouv__peer_t *peer, size_t most, mouv__incoming_st
     ssize_t count = mouv__channel_read(peer->channel, room ? room : peers->buffer, size);
     if (count <= 0) return count;
     peers->left -= (size_t)count;
-    if (peer_is_unasked(peer, count)) return count;
+    if (peer_unasked(peer)) return count;
     *state = room ? mouv__incoming_arrived(&peer->incoming, (size_t)count)
                   : mouv__incoming_take(&peer->incoming, peers->buffer, (size_t)count);
     return count;
@@ -193,13 +196,14 @@ static void peer_read(mouv__peer_t *peer) {
             peer_wait_for_turn(peer);
             return;
         }
+        const char *unasked = peer_unasked(peer);
         ssize_t count = peer_read_some(peer, most, &state);
         if (count == MOUV__CHANNEL_AGAIN) {
             if (mouv__channel_unsent(peer->channel) > 0) peer_watch(peer, true); /* TLS's own */
             return;
         }
-        if (peer_is_unasked(peer, count)) {
-            mouv__peer_refuse(peer, "nothing had been asked");
+        if (unasked && count > 0) {
+            mouv__peer_refuse(peer, unasked);
             return;
         }
         if (count <= 0) {
@@ -213,14 +217,15 @@ static void peer_on_next_turn(uv_idle_t *idle) {
     mouv__peers_t *peers = mouv__container_of(idle, mouv__peers_t, next_turn);
     uint32_t count = 0;
     uv_idle_stop(idle);
-    peers->left = READ_BYTES;
+    peers->left = peers->turn_bytes;
     peers->turn = uv_now(peers->uv);
     MOUV__LIST_EACH(&peers->hungry, mouv__peer_t, each, hungry) count++;
-    for (mouv__peer_t *peer; count > 0; count--) { /* those who are hungry again wait again */
-        peer = MOUV__LIST_POP(&peers->hungry, mouv__peer_t, hungry);
+    for (; count > 0 && peers->left > 0; count--) { /* who is hungry again waits behind others */
+        mouv__peer_t *peer = MOUV__LIST_POP(&peers->hungry, mouv__peer_t, hungry);
         if (!peer) return;
         peer_read(peer);
     }
+    if (!mouv__list_is_empty(&peers->hungry)) uv_idle_start(idle, peer_on_next_turn);
 }
 
 static void peer_on_poll(uv_poll_t *poll, int status, int events) {
@@ -257,6 +262,7 @@ mouv__peer_t *mouv__peer_new(mouv__peers_t *peers, mouv__channel_t *channel) {
 int mouv__peers_open(mouv__peers_t *peers, mouv_client_t *client) {
     peers->client = client;
     peers->process = mouv__fork_number();
+    peers->turn_bytes = READ_BYTES;
     peers->uv = mouv_runtime_loop(mouv__client_runtime(client));
     peers->buffer = mouv__alloc(BUFFER_BYTES);
     if (!peers->buffer) return MOUV_ENOMEM;

@@ -32,7 +32,8 @@ typedef struct mouv__peers {
     uint32_t count;      /**< whose handles are not closed yet */
     uint8_t *buffer;     /**< into which answers are read whose length is not known */
     mouv__list_t hungry; /**< those that have more to read */
-    size_t left;         /**< what this turn may read still */
+    size_t turn_bytes;   /**< what one turn may read: READ_BYTES */
+    size_t left;         /**< what this one may read still */
     uint64_t turn;       /**< when that was full, by uv_now() */
     uv_idle_t next_turn; /**< active while somebody is hungry */
     bool open;           /**< next_turn is there */
@@ -45,6 +46,8 @@ typedef struct mouv__peers {
     void (*lost)(mouv__peer_t *peer, const bson_error_t *why);
     /** An OP_COMPRESSED is there, in peer->incoming.packed. */
     void (*packed)(mouv__peer_t *peer);
+    /** More of the message has gone, or of the answer come; not its end. */
+    void (*progress)(mouv__peer_t *peer);
     /** No handle is left. */
     void (*emptied)(struct mouv__peers *peers);
 } mouv__peers_t;

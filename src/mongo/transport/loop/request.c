@@ -13,11 +13,18 @@
 #include "mongo/wire/compress.h"
 #include "mongo/wire/op_compressed.h"
 
+/* As libmongoc begins its picture: one host without the name of a set is spoken to alone. */
+static bool request_is_direct(const mongoc_uri_t *uri) {
+    if (mongoc_uri_has_option(uri, MONGOC_URI_DIRECTCONNECTION))
+        return mongoc_uri_get_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, false);
+    const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(uri);
+    return hosts && !hosts->next && !mongoc_uri_get_replica_set(uri);
+}
+
 void mouv__request_common_init(mouv__request_common_t *common,
                                const mouv__driver_pool_t *driver_pool) {
     common->server_api = driver_pool->client_options.server_api;
-    common->direct =
-        mongoc_uri_get_option_as_bool(driver_pool->uri, MONGOC_URI_DIRECTCONNECTION, false);
+    common->direct = request_is_direct(driver_pool->uri);
     common->zlib_level = mouv__compress_level(driver_pool->uri);
 }
 
