@@ -178,7 +178,9 @@ static bool batch_take_slot(mouv__batch_builder_t *builder, mouv__write_kind_t k
     slot->statements = &open->statements;
     slot->batch = &builder->batches[open->batch];
     if (!batch_note_index(builder, slot->batch)) return false;
-    bson_uint32_to_string(slot->batch->span.count++, &slot->key, slot->text, sizeof slot->text);
+    uint32_t index = slot->batch->span.count++;
+    if (!builder->sequences)
+        bson_uint32_to_string(index, &slot->key, slot->text, sizeof slot->text);
     builder->statement_count++;
     builder->size_hint -= size < builder->size_hint ? size : builder->size_hint;
     return true;
@@ -232,23 +234,33 @@ static void batch_add_document_with_id(mouv__batch_builder_t *builder, const slo
     }
 }
 
+/** Keeps the _id of the statement that was added last: what `id` is at or, NULL, `oid`. */
+static void batch_note_id(const mouv__batch_builder_t *builder, bson_t *ids, const bson_iter_t *id,
+                          const bson_oid_t *oid) {
+    char text[16];
+    const char *key;
+    if (!ids) return;
+    size_t length = bson_uint32_to_string(builder->statement_count - 1, &key, text, sizeof text);
+    if (id)
+        bson_append_iter(ids, key, (int)length, id);
+    else
+        bson_append_oid(ids, key, (int)length, oid);
+}
+
 void mouv__batch_builder_add_insert(mouv__batch_builder_t *builder, const bson_t *document,
                                     bson_t *ids) {
-    char text[16];
-    const char *id_key;
     slot_t slot;
     bson_oid_t oid;
     bson_iter_t id;
-    bson_uint32_to_string(builder->statement_count, &id_key, text, sizeof text);
     if (!batch_take_slot(builder, MOUV__WRITE_INSERT, document->len + 24, &slot)) return;
     if (bson_iter_init_find(&id, document, "_id")) {
         batch_add_document(builder, &slot, document);
-        if (ids) bson_append_iter(ids, id_key, -1, &id);
+        batch_note_id(builder, ids, &id, NULL);
         return;
     }
     bson_oid_init(&oid, NULL);
     batch_add_document_with_id(builder, &slot, &oid, document);
-    if (ids) bson_append_oid(ids, id_key, -1, &oid);
+    batch_note_id(builder, ids, NULL, &oid);
 }
 
 static size_t batch_weight(const mouv__opts_t *opts) {
