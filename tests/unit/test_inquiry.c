@@ -528,7 +528,8 @@ static int go_on_once(mouv__operation_t *op, bson_t *reply, mouv_error_t *error)
     (void)reply;
     if (told.calls++ > 0) return error->code;
     *error = (mouv_error_t){0};
-    mouv__operation_set_command(op, from_json("{'insert': 'users', 'documents': [{'_id': 9}]}"));
+    mouv__operation_set_command(op, from_json("{'insert': 'users', 'documents': [{'_id': 9}]}"),
+                                NULL);
     return MOUV__AGAIN;
 }
 
@@ -556,7 +557,7 @@ FAKE_CASE(the_next_command_has_the_deadline_and_a_number_of_its_own, fake_asked(
 static int go_on_after_a_part(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
     if (!reply) return error->code;
     told.calls++;
-    mouv__operation_set_command(op, from_json(INSERT));
+    mouv__operation_set_command(op, from_json(INSERT), NULL);
     return MOUV__AGAIN;
 }
 

@@ -22,7 +22,7 @@ static int say_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error)
     }
     if (again_after > 0 && error->code == 0) {
         again_after--;
-        mouv__operation_set_command(op, from_json("{'insert': 'more', 'maxTimeMS': 900}"));
+        mouv__operation_set_command(op, from_json("{'insert': 'more', 'maxTimeMS': 900}"), NULL);
         return MOUV__AGAIN;
     }
     return error->code < 0 ? error->code : 42;

@@ -43,6 +43,17 @@ mouv_future_t mouv_collection_insert_one(mouv_collection_t *collection, const bs
     return mouv__batch_builder_send(&builder, output, ids);
 }
 
+/** Its number is only written out for the one that is refused. */
+static bool write_checks_nth(mouv__command_t *command, const bson_t *const *documents, size_t i) {
+    unsigned flags = mouv__command_validation(command);
+    mouv_error_t ignored;
+    char argument[32];
+    if (mouv__check_document(documents[i], "documents", flags, &ignored) == 0) return true;
+    bson_snprintf(argument, sizeof argument, "documents[%zu]", i);
+    mouv__check_document(documents[i], argument, flags, &command->error);
+    return false;
+}
+
 mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
                                           const bson_t *const *documents, size_t count,
                                           const bson_t *opts, bson_t **reply) {
@@ -60,12 +71,8 @@ mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
         mouv__command_fail(&builder.command, MOUV_EINVAL, "'documents' is empty");
     }
     for (size_t i = 0; i < count && !mouv__batch_builder_failed(&builder); i++) {
-        char argument[32];
-        bson_snprintf(argument, sizeof argument, "documents[%zu]", i);
-        unsigned flags = mouv__command_validation(&builder.command);
-        if (mouv__check_document(documents[i], argument, flags, &builder.command.error) == 0) {
+        if (write_checks_nth(&builder.command, documents, i))
             mouv__batch_builder_add_insert(&builder, documents[i], ids);
-        }
     }
     return mouv__batch_builder_send(&builder, output, ids);
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "mongo/base/bson_plain.h"
 #include "mongo/base/bson_view.h"
 
 #define MAX_NAMESPACE 255
@@ -85,6 +86,7 @@ int mouv__check_document(const bson_t *document, const char *argument, unsigned 
         return mouv_error_set(error, MOUV_EINVAL, "'%s' has %u bytes, more than the limit of %u",
                               argument, document->len, MOUV__MAX_DOCUMENT_BYTES);
     }
+    if (mouv__bson_plain(bson_get_data(document), document->len)) return 0;
     bson_iter_t iter = {.raw = NULL};
     const char *problem =
         bson_iter_init(&iter, document) ? check_problem_in(&iter, flags, 0) : "corrupt";

@@ -10,6 +10,7 @@
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/command/reply.h"
 
 /** What differs between the three commands. */
@@ -23,7 +24,16 @@ static const struct {
     [MOUV__WRITE_DELETE] = {"delete", "deletes", "bypassDocumentValidation"},
 };
 
+/* What a message may have besides command and statements: lsid, $clusterTime, concerns, ... */
+#define BESIDE_BYTES (16 * 1024)
+
 /* --- Making batches ------------------------------------------------------------------------- */
+
+static bool batch_goes_in_sequences(const mouv__command_t *command) {
+    const mouv_client_t *client = command->database ? command->database->client : NULL;
+    return client && !mouv__client_is_elsewhere(client) && mouv__client_is_open(client) &&
+           mouv__client_ref_of(client)->operations->pool->transport->takes_sequences;
+}
 
 void mouv__batch_builder_begin(mouv__batch_builder_t *builder, const mouv__write_row_t *row,
                                const mouv_collection_t *collection, const bson_t *opts,
@@ -37,18 +47,25 @@ void mouv__batch_builder_begin(mouv__batch_builder_t *builder, const mouv__write
     builder->ordered = builder->command.opts.ordered;
     mouv__command_bool(&builder->command, "ordered", builder->ordered);
     mouv__command_end(&builder->command);
+    builder->sequences = batch_goes_in_sequences(&builder->command);
+}
+
+/** What the server takes as one document. */
+static bool batch_check_size(mouv__batch_builder_t *builder, uint32_t size) {
+    if (size <= MOUV__COMMAND_SIZE_BYTES) return true;
+    mouv__command_fail(&builder->command, MOUV_EINVAL,
+                       "the command has %u bytes, more than the limit of %u", size,
+                       (unsigned)MOUV__COMMAND_SIZE_BYTES);
+    return false;
 }
 
 static void batch_close_batch(mouv__batch_builder_t *builder, mouv__open_batch_t *open) {
     if (!open->open) return;
+    open->open = false;
+    if (builder->sequences) return;
     bson_t *command = builder->batches[open->batch].command;
     bson_append_array_end(command, &open->statements);
-    open->open = false;
-    if (command->len > MOUV__COMMAND_SIZE_BYTES) {
-        mouv__command_fail(&builder->command, MOUV_EINVAL,
-                           "the command has %u bytes, more than the limit of %u", command->len,
-                           (unsigned)MOUV__COMMAND_SIZE_BYTES);
-    }
+    batch_check_size(builder, command->len);
 }
 
 static void batch_close_all(mouv__batch_builder_t *builder) {
@@ -60,7 +77,7 @@ static void batch_close_all(mouv__batch_builder_t *builder) {
 static bson_t *batch_new_command(const mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
     const bson_t *prefix = builder->command.bson;
     bson_iter_t iter;
-    size_t size = prefix->len + 64 + builder->size_hint;
+    size_t size = prefix->len + 64 + (builder->sequences ? 0 : builder->size_hint);
     if (size > MOUV__COMMAND_SIZE_BYTES) size = MOUV__COMMAND_SIZE_BYTES;
     bson_t *command = bson_sized_new(size);
     bson_iter_init(&iter, prefix);
@@ -72,21 +89,45 @@ static bson_t *batch_new_command(const mouv__batch_builder_t *builder, mouv__wri
     return command;
 }
 
-static bool batch_open_batch(mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
+static bool batch_fail_for_memory(mouv__batch_builder_t *builder) {
+    mouv__command_fail(&builder->command, MOUV_ENOMEM, "out of memory");
+    return false;
+}
+
+/** Memory for one more, which is all zeros. NULL: it has failed. */
+static mouv__batch_t *batch_add_batch(mouv__batch_builder_t *builder) {
     uint32_t count = builder->batch_count;
     mouv__batch_t *batches = mouv__realloc(builder->batches, (count + 1) * sizeof *batches);
     if (!batches) {
-        mouv__command_fail(&builder->command, MOUV_ENOMEM, "out of memory");
-        return false;
+        batch_fail_for_memory(builder);
+        return NULL;
     }
-    mouv__open_batch_t *open = &builder->open[kind];
-    bson_t *command = batch_new_command(builder, kind);
-    mouv__append_array_begin(command, kinds[kind].statements, &open->statements);
-    batches[count] = (mouv__batch_t){
-        .command = command, .kind = kind, .span = {.first = builder->statement_count}};
+    batches[count] = (mouv__batch_t){0};
     builder->batches = batches;
     builder->batch_count++;
-    open->batch = count;
+    return &batches[count];
+}
+
+static mouv__sequence_t *batch_new_sequence(const mouv__batch_builder_t *builder,
+                                            mouv__write_kind_t kind) {
+    size_t size = builder->size_hint;
+    if (size > MOUV__MESSAGE_SIZE_BYTES) size = MOUV__MESSAGE_SIZE_BYTES;
+    return mouv__sequence_new(kinds[kind].statements, size);
+}
+
+static bool batch_open_batch(mouv__batch_builder_t *builder, mouv__write_kind_t kind) {
+    mouv__open_batch_t *open = &builder->open[kind];
+    mouv__batch_t *batch = batch_add_batch(builder);
+    if (!batch) return false;
+    batch->kind = kind;
+    batch->span.first = builder->statement_count;
+    batch->command = batch_new_command(builder, kind);
+    if (!builder->sequences) {
+        mouv__append_array_begin(batch->command, kinds[kind].statements, &open->statements);
+    } else if (!(batch->sequence = batch_new_sequence(builder, kind))) {
+        return batch_fail_for_memory(builder);
+    }
+    open->batch = builder->batch_count - 1;
     open->open = true;
     return true;
 }
@@ -99,10 +140,7 @@ static bool batch_note_index(mouv__batch_builder_t *builder, mouv__batch_t *batc
     if ((count & (count - 1)) == 0) { /* a power of two: full */
         size_t room = count ? 2 * (size_t)count : 1;
         uint32_t *indexes = mouv__realloc(batch->indexes, room * sizeof *indexes);
-        if (!indexes) {
-            mouv__command_fail(&builder->command, MOUV_ENOMEM, "out of memory");
-            return false;
-        }
+        if (!indexes) return batch_fail_for_memory(builder);
         batch->span.indexes = batch->indexes = indexes;
     }
     batch->indexes[count] = builder->statement_count;
@@ -111,14 +149,17 @@ static bool batch_note_index(mouv__batch_builder_t *builder, mouv__batch_t *batc
 
 static bool batch_is_full(const mouv__batch_builder_t *builder, const mouv__open_batch_t *open,
                           size_t size) {
-    size_t full = (size_t)open->statements.len + builder->command.bson->len + size + 64;
-    return builder->batches[open->batch].span.count == MOUV__BATCH_COUNT ||
-           full > MOUV__BATCH_SIZE_BYTES;
+    const mouv__batch_t *batch = &builder->batches[open->batch];
+    size_t most =
+        builder->sequences ? MOUV__MESSAGE_SIZE_BYTES - BESIDE_BYTES : MOUV__BATCH_SIZE_BYTES - 64;
+    size_t statements = builder->sequences ? batch->sequence->size : open->statements.len;
+    return batch->span.count == MOUV__BATCH_COUNT ||
+           statements + builder->command.bson->len + size > most;
 }
 
 /** A place for one statement. */
 typedef struct slot {
-    bson_t *statements; /**< where to append it */
+    bson_t *statements; /**< the array to append it to, where its batch has no sequence */
     const char *key;    /**< under which name */
     mouv__batch_t *batch;
     char text[16];
@@ -137,7 +178,9 @@ static bool batch_take_slot(mouv__batch_builder_t *builder, mouv__write_kind_t k
     slot->statements = &open->statements;
     slot->batch = &builder->batches[open->batch];
     if (!batch_note_index(builder, slot->batch)) return false;
-    bson_uint32_to_string(slot->batch->span.count++, &slot->key, slot->text, sizeof slot->text);
+    uint32_t index = slot->batch->span.count++;
+    if (!builder->sequences)
+        bson_uint32_to_string(index, &slot->key, slot->text, sizeof slot->text);
     builder->statement_count++;
     builder->size_hint -= size < builder->size_hint ? size : builder->size_hint;
     return true;
@@ -145,27 +188,79 @@ static bool batch_take_slot(mouv__batch_builder_t *builder, mouv__write_kind_t k
 
 /* --- Statements ----------------------------------------------------------------------------- */
 
+/** Adds {<head>, <tail>} to the batch's sequence. */
+static void batch_add_to_sequence(mouv__batch_builder_t *builder, const mouv__batch_t *batch,
+                                  const bson_t *head, const bson_t *tail) {
+    if (batch_check_size(builder, tail->len) && !mouv__sequence_add(batch->sequence, head, tail))
+        batch_fail_for_memory(builder);
+}
+
+static void batch_begin_statement(const slot_t *slot, bson_t *statement) {
+    if (slot->batch->sequence)
+        bson_init(statement);
+    else
+        bson_append_document_begin(slot->statements, slot->key, -1, statement);
+}
+
+static void batch_end_statement(mouv__batch_builder_t *builder, const slot_t *slot,
+                                bson_t *statement) {
+    if (!slot->batch->sequence) {
+        bson_append_document_end(slot->statements, statement);
+        return;
+    }
+    batch_add_to_sequence(builder, slot->batch, NULL, statement);
+    bson_destroy(statement);
+}
+
+static void batch_add_document(mouv__batch_builder_t *builder, const slot_t *slot,
+                               const bson_t *document) {
+    if (slot->batch->sequence)
+        batch_add_to_sequence(builder, slot->batch, NULL, document);
+    else
+        bson_append_document(slot->statements, slot->key, -1, document);
+}
+
+static void batch_add_document_with_id(mouv__batch_builder_t *builder, const slot_t *slot,
+                                       const bson_oid_t *oid, const bson_t *document) {
+    bson_t child;
+    batch_begin_statement(slot, &child);
+    bson_append_oid(&child, "_id", 3, oid);
+    if (slot->batch->sequence) {
+        batch_add_to_sequence(builder, slot->batch, &child, document);
+        bson_destroy(&child);
+    } else {
+        bson_concat(&child, document);
+        bson_append_document_end(slot->statements, &child);
+    }
+}
+
+/** Keeps the _id of the statement that was added last: what `id` is at or, NULL, `oid`. */
+static void batch_note_id(const mouv__batch_builder_t *builder, bson_t *ids, const bson_iter_t *id,
+                          const bson_oid_t *oid) {
+    char text[16];
+    const char *key;
+    if (!ids) return;
+    size_t length = bson_uint32_to_string(builder->statement_count - 1, &key, text, sizeof text);
+    if (id)
+        bson_append_iter(ids, key, (int)length, id);
+    else
+        bson_append_oid(ids, key, (int)length, oid);
+}
+
 void mouv__batch_builder_add_insert(mouv__batch_builder_t *builder, const bson_t *document,
                                     bson_t *ids) {
-    char text[16];
-    const char *id_key;
     slot_t slot;
     bson_oid_t oid;
     bson_iter_t id;
-    bson_uint32_to_string(builder->statement_count, &id_key, text, sizeof text);
     if (!batch_take_slot(builder, MOUV__WRITE_INSERT, document->len + 24, &slot)) return;
     if (bson_iter_init_find(&id, document, "_id")) {
-        bson_append_document(slot.statements, slot.key, -1, document);
-        if (ids) bson_append_iter(ids, id_key, -1, &id);
+        batch_add_document(builder, &slot, document);
+        batch_note_id(builder, ids, &id, NULL);
         return;
     }
-    bson_t child;
     bson_oid_init(&oid, NULL);
-    bson_append_document_begin(slot.statements, slot.key, -1, &child);
-    bson_append_oid(&child, "_id", -1, &oid);
-    bson_concat(&child, document);
-    bson_append_document_end(slot.statements, &child);
-    if (ids) bson_append_oid(ids, id_key, -1, &oid);
+    batch_add_document_with_id(builder, &slot, &oid, document);
+    batch_note_id(builder, ids, NULL, &oid);
 }
 
 static size_t batch_weight(const mouv__opts_t *opts) {
@@ -182,7 +277,7 @@ void mouv__batch_builder_add_update(mouv__batch_builder_t *builder, const bson_t
     bson_t statement;
     size_t size = filter->len + update->len + batch_weight(opts);
     if (!batch_take_slot(builder, MOUV__WRITE_UPDATE, size, &slot)) return;
-    bson_append_document_begin(slot.statements, slot.key, -1, &statement);
+    batch_begin_statement(&slot, &statement);
     bson_append_document(&statement, "q", -1, filter);
     if (mouv__check_is_pipeline(update)) {
         bson_append_array(&statement, "u", -1, update);
@@ -191,7 +286,7 @@ void mouv__batch_builder_add_update(mouv__batch_builder_t *builder, const bson_t
     }
     if (multi) bson_append_bool(&statement, "multi", -1, true);
     mouv__opts_append(opts, MOUV__PLACE_STATEMENT, &statement);
-    bson_append_document_end(slot.statements, &statement);
+    batch_end_statement(builder, &slot, &statement);
     batch_note_multi(builder, slot.batch, multi);
 }
 
@@ -201,11 +296,11 @@ void mouv__batch_builder_add_delete(mouv__batch_builder_t *builder, const bson_t
     bson_t statement;
     if (!batch_take_slot(builder, MOUV__WRITE_DELETE, filter->len + batch_weight(opts), &slot))
         return;
-    bson_append_document_begin(slot.statements, slot.key, -1, &statement);
+    batch_begin_statement(&slot, &statement);
     bson_append_document(&statement, "q", -1, filter);
     bson_append_int32(&statement, "limit", -1, multi ? 0 : 1);
     mouv__opts_append(opts, MOUV__PLACE_STATEMENT, &statement);
-    bson_append_document_end(slot.statements, &statement);
+    batch_end_statement(builder, &slot, &statement);
     batch_note_multi(builder, slot.batch, multi);
 }
 
@@ -214,6 +309,7 @@ void mouv__batch_builder_add_delete(mouv__batch_builder_t *builder, const bson_t
 static void batch_free_batches(mouv__batch_t *batches, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         bson_destroy(batches[i].command);
+        mouv__sequence_free(batches[i].sequence);
         mouv__free(batches[i].indexes);
     }
     mouv__free(batches);
@@ -264,6 +360,13 @@ static int64_t batch_total(const mouv__write_t *write) {
     return write_result->inserted + write_result->matched + write_result->deleted;
 }
 
+static void batch_hand_over(mouv__operation_t *operation, mouv__batch_t *batch) {
+    mouv__operation_set_command(operation, batch->command, batch->sequence);
+    operation->parts.retryable = !batch->multi;
+    batch->command = NULL;
+    batch->sequence = NULL;
+}
+
 static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv__write_t *write = (mouv__write_t *)operation;
     const mouv__batch_t *batch = &write->batches[write->sent];
@@ -276,10 +379,7 @@ static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_
     if (error->code < 0) batch_keep_first_error(write, error);
     bool stop = write->ordered && write->write_result.error_count > errors;
     if (taken && !stop && write->sent + 1 < write->batch_count) {
-        mouv__batch_t *next = &write->batches[++write->sent];
-        mouv__operation_set_command(operation, next->command);
-        next->command = NULL;
-        operation->parts.retryable = !next->multi;
+        batch_hand_over(operation, &write->batches[++write->sent]);
         return MOUV__AGAIN;
     }
     if ((reply || write->sent > 0) && write->request.output.to) {
@@ -321,12 +421,10 @@ mouv_future_t mouv__batch_builder_send(mouv__batch_builder_t *builder, mouv__out
         return future;
     }
     mouv__write_t *write = (mouv__write_t *)request;
-    mouv__operation_set_command(&request->operation, builder->batches[0].command);
-    builder->batches[0].command = NULL;
+    batch_hand_over(&request->operation, &builder->batches[0]);
     request->operation.finish = batch_finish;
     request->operation.release = batch_release;
     request->operation.parts.multi = builder->multi || builder->batch_count > 1;
-    request->operation.parts.retryable = !builder->batches[0].multi;
     write->batches = builder->batches;
     write->batch_count = builder->batch_count;
     write->ordered = builder->ordered;

@@ -3,8 +3,11 @@
  * builder lives on the caller's stack (or in a bulk) and takes statements; it closes a batch where
  * the server's limits of size or count are reached (docs/decisions/0007). Sending hands the batches
  * to one operation, which owns them then and sends one after the other (each `finish` asks for
- * another attempt), adds up what is answered and begins the reply by its row. Statements are
- * written into their command at once: nothing is copied twice. Loop thread.
+ * another attempt), adds up what is answered and begins the reply by its row. Loop thread.
+ *
+ * What the client's transport takes decides how a batch holds its statements, once for a builder: as
+ * an array in the command, or as a sequence beside it, which may be three times as long and is
+ * cheaper for both sides. Inserts are written where they stay at once: nothing is copied twice.
  *
  *     mouv__batch_builder_t builder;
  *     mouv__batch_builder_begin(&builder, &row, collection, opts, size_hint);
@@ -31,7 +34,8 @@ typedef struct mouv__write_row {
 
 /** One command. */
 typedef struct mouv__batch {
-    bson_t *command; /**< owned until it is sent */
+    bson_t *command;            /**< owned until it is sent */
+    mouv__sequence_t *sequence; /**< its statements, owned likewise; NULL: in the command */
     mouv__span_t span;
     uint32_t *indexes; /**< owned: those of `span`, or NULL */
     mouv__write_kind_t kind;
@@ -51,7 +55,7 @@ struct mouv__write {
 
 /** A batch that still takes statements. */
 typedef struct mouv__open_batch {
-    bson_t statements;
+    bson_t statements; /**< of the command's array */
     uint32_t batch;
     bool open;
 } mouv__open_batch_t;
@@ -63,6 +67,7 @@ typedef struct mouv__batch_builder {
     uint32_t batch_count, statement_count;
     bool ordered;     /**< a batch ends where the kind changes; else there is one of each kind */
     bool multi;       /**< has a statement that changes many documents */
+    bool sequences;   /**< statements go beside the command */
     size_t size_hint; /**< bytes of the statements to come */
     mouv__open_batch_t open[MOUV__WRITE_KINDS];
 } mouv__batch_builder_t;

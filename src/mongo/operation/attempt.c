@@ -77,6 +77,7 @@ static void attempt_build(mouv__operation_t *op) {
 
 static void attempt_free_memory(mouv__operation_t *op) {
     bson_destroy(op->parts.command);
+    mouv__sequence_free(op->parts.sequence);
     bson_destroy(op->attempt.exchange.reply);
     bson_destroy(op->parts.fields);
     bson_destroy(op->attempt.beside);
@@ -145,6 +146,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
     exchange->call_id = exchange->operation_id = op->number;
     exchange->database = op->database;
     exchange->command = op->parts.command;
+    exchange->sequence = op->parts.sequence;
     exchange->fields = attempt->beside;
     exchange->read_prefs = op->checkout.criteria.read_prefs;
     exchange->cluster_time = op->parts.cluster_time;

@@ -24,9 +24,10 @@
 typedef enum stage { FENCE, QUESTION, RESEND } stage_t;
 
 struct mouv__inquiry {
-    bson_t *command;     /**< the write's own, while another stands in its place */
-    mouv_error_t error;  /**< what is told if the server does not answer */
-    int64_t deadline_ns; /**< the write's */
+    bson_t *command;            /**< the write's own, while another stands in its place */
+    mouv__sequence_t *sequence; /**< likewise; or NULL */
+    mouv_error_t error;         /**< what is told if the server does not answer */
+    int64_t deadline_ns;        /**< the write's */
     int statements;
     stage_t stage;
     bool counts;  /**< how many statements were executed is how many documents were changed */
@@ -53,14 +54,22 @@ static int inquiry_count_values(const bson_t *command, const char *array) {
     return count;
 }
 
+/* Also those that a sequence has in place of the array. */
+static int inquiry_count_statements(const bson_t *command, const mouv__sequence_t *sequence,
+                                    const char *array) {
+    if (!sequence) return inquiry_count_values(command, array);
+    return sequence->count > STATEMENTS_MAX ? STATEMENTS_MAX + 1 : (int)sequence->count;
+}
+
 /* The collection, or NULL if the command is none that can be asked about. */
-static const char *inquiry_read_command(const bson_t *command, mouv__inquiry_t *inquiry) {
+static const char *inquiry_read_command(const bson_t *command, const mouv__sequence_t *sequence,
+                                        mouv__inquiry_t *inquiry) {
     bson_iter_t first;
     if (!bson_iter_init(&first, command) || !bson_iter_next(&first)) return NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(bson_iter_key(&first), kinds[i].command) != 0) continue;
         inquiry->counts = kinds[i].counts;
-        inquiry->statements = inquiry_count_values(command, kinds[i].statements);
+        inquiry->statements = inquiry_count_statements(command, sequence, kinds[i].statements);
         bool few = inquiry->statements >= 1 && inquiry->statements <= STATEMENTS_MAX;
         return few && BSON_ITER_HOLDS_UTF8(&first) ? bson_iter_utf8(&first, NULL) : NULL;
     }
@@ -137,7 +146,7 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
     if (!mouv__inquiry_is_possible(op) || !inquiry_is_doubtful(op, error)) return false;
     mouv__inquiry_t *inquiry = mouv__alloc(sizeof *inquiry);
     if (!inquiry) return false;
-    const char *collection = inquiry_read_command(op->parts.command, inquiry);
+    const char *collection = inquiry_read_command(op->parts.command, op->parts.sequence, inquiry);
     if (!collection) {
         mouv__free(inquiry);
         return false;
@@ -145,6 +154,8 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
     inquiry->error = *error;
     inquiry->deadline_ns = op->deadline_ns;
     inquiry->command = op->parts.command;
+    inquiry->sequence = op->parts.sequence;
+    op->parts.sequence = NULL;
     inquiry->arrived = op->attempt.exchange.reply && op->retries == 0;
     inquiry->stage = op->attempt.exchange.reply || !inquiry_can_fence(op) ? QUESTION : FENCE;
     if (inquiry->stage == FENCE)
@@ -164,7 +175,9 @@ bool mouv__inquiry_begin(mouv__operation_t *op, const mouv_error_t *error) {
 static void inquiry_restore_command(mouv__operation_t *op) {
     bson_destroy(op->parts.command);
     op->parts.command = op->inquiry->command;
+    op->parts.sequence = op->inquiry->sequence;
     op->inquiry->command = NULL;
+    op->inquiry->sequence = NULL;
     op->inquiry->stage = RESEND;
 }
 
@@ -216,8 +229,8 @@ static mouv__inquiry_next_t inquiry_fence_back(mouv__operation_t *op, mouv_error
     inquiry->arrived = inquiry_has_begun(error) && op->retries == 0;
     inquiry->stage = QUESTION;
     bson_destroy(op->parts.command);
-    op->parts.command =
-        inquiry_question(inquiry_read_command(inquiry->command, inquiry), inquiry->statements);
+    op->parts.command = inquiry_question(
+        inquiry_read_command(inquiry->command, inquiry->sequence, inquiry), inquiry->statements);
     return MOUV__INQUIRY_AGAIN;
 }
 
@@ -256,6 +269,7 @@ void mouv__inquiry_error(const mouv__operation_t *op, mouv_error_t *error) {
 void mouv__inquiry_free(mouv__operation_t *op) {
     if (!op->inquiry) return;
     bson_destroy(op->inquiry->command); /* the question may be out still */
+    mouv__sequence_free(op->inquiry->sequence);
     mouv__free(op->inquiry);
     op->inquiry = NULL;
 }

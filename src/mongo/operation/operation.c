@@ -275,9 +275,12 @@ void mouv__operation_start_detached(mouv__operation_t *op) {
     mouv_future_unref(mouv__operation_start(op));
 }
 
-void mouv__operation_set_command(mouv__operation_t *op, bson_t *command) {
+void mouv__operation_set_command(mouv__operation_t *op, bson_t *command,
+                                 mouv__sequence_t *sequence) {
     bson_destroy(op->parts.command);
+    mouv__sequence_free(op->parts.sequence);
     op->parts.command = command;
+    op->parts.sequence = sequence;
     operation_take_max_time(op);
     mouv__limits_drop_old_timeouts(op);
 }
@@ -419,7 +422,9 @@ static void operation_note_connection(mouv__operation_t *op, const mouv_error_t 
 static void operation_count_bytes(mouv__operation_t *op) {
     const mouv__exchange_t *exchange = &op->attempt.exchange;
     mouv_client_stats_t *stats = mouv__client_stats(op->client);
-    if (mouv__exchange_is_sent(exchange)) stats->bytes_sent += op->parts.command->len;
+    const mouv__sequence_t *sequence = op->parts.sequence;
+    if (mouv__exchange_is_sent(exchange))
+        stats->bytes_sent += op->parts.command->len + (sequence ? sequence->size : 0);
     if (exchange->reply) stats->bytes_received += exchange->reply->len;
 }
 

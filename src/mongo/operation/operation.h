@@ -46,11 +46,13 @@
 /**
  * What the body of one command may weigh: the server's 16 MiB for a document plus its 16 KiB for
  * what is around it, less what mouv and libmongoc append (lsid, txnNumber, $clusterTime, ...).
- * Statements travel inside the body, so batches are split at MOUV__BATCH_SIZE_BYTES together (a
- * single document may reach it alone) and at MOUV__BATCH_COUNT.
+ * Where statements travel inside the body, batches are split at MOUV__BATCH_SIZE_BYTES together (a
+ * single document may reach it alone); where they go as a sequence, each may weigh that much, and
+ * all with what is around them MOUV__MESSAGE_SIZE_BYTES. Both are split at MOUV__BATCH_COUNT.
  */
 #define MOUV__COMMAND_SIZE_BYTES (16 * 1024 * 1024 + 14 * 1024)
 #define MOUV__BATCH_SIZE_BYTES (16 * 1024 * 1024)
+#define MOUV__MESSAGE_SIZE_BYTES 48000000
 #define MOUV__BATCH_COUNT 100000
 
 /**
@@ -163,8 +165,10 @@ mouv_future_t mouv__operation_start(mouv__operation_t *op);
 /** Starts it for nobody (MOUV__OP_CLEANUP): no handle, no report of its failure. */
 void mouv__operation_start_detached(mouv__operation_t *op);
 
-/** Replaces the command (takes ownership, destroys the old one): before MOUV__AGAIN. */
-void mouv__operation_set_command(mouv__operation_t *op, bson_t *command);
+/** Replaces the command and its sequence (NULL: none): takes ownership, destroys the old ones. Before
+ *  MOUV__AGAIN. */
+void mouv__operation_set_command(mouv__operation_t *op, bson_t *command,
+                                 mouv__sequence_t *sequence);
 
 /** Writes "find shop.users" (the row's name, the database, the collection that the command names).
  */

@@ -12,11 +12,13 @@
 
 #include "mongo/base/row.h"
 #include "mongo/base/types.h"
+#include "mongo/wire/sequence.h"
 
 typedef struct mouv__parts {
     const mouv__operation_row_t *row;
     /* --- the maker's --- */
-    bson_t *command; /**< owned; with the user's maxTimeMS, readConcern, ... in it */
+    bson_t *command;            /**< owned; with the user's maxTimeMS, readConcern, ... in it */
+    mouv__sequence_t *sequence; /**< owned; in place of an array of the command, or NULL */
     mongoc_read_prefs_t *read_prefs; /**< owned; NULL: see MOUV__OP_READ_PREFERENCE, else primary */
     mouv__concerns_t *defaults;      /**< a share: of the handle it was called on; or NULL */
     mouv__pin_t *pin;                /**< borrowed, outlives the operation: getMore; else NULL */

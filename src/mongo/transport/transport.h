@@ -26,6 +26,7 @@
 #include "async/loop/runtime.h"
 #include "mongo/transport/connection.h"
 #include "mongo/transport/workers/executor.h"
+#include "mongo/wire/sequence.h"
 
 typedef struct mouv__transport mouv__transport_t;
 typedef struct mouv__exchange mouv__exchange_t;
@@ -49,6 +50,8 @@ struct mouv__exchange {
     /* --- what: borrowed --- */
     const char *database;
     const bson_t *command;
+    const mouv__sequence_t
+        *sequence;        /**< in place of an array of it, or NULL; see takes_sequences */
     const bson_t *fields; /**< to go beside it: maxTimeMS, txnNumber, concerns, ...; or NULL */
     const mongoc_read_prefs_t *read_prefs; /**< NULL: primary */
     mouv__server_session_t *session;       /**< NULL: without */
@@ -154,6 +157,7 @@ struct mouv__transport {
     bool shares_sessions; /**< a server session can go out on any connection: those are here, */
     mouv__session_store_t sessions; /**< and not with each connection */
     int64_t cut_price_ns;           /**< what a new connection costs, in time of a processor */
+    bool takes_sequences;           /**< an exchange may have one; else all is in its command */
     /** Set by who uses it: a server has closed a connection that was idle. */
     void (*lost)(mouv__transport_t *transport, mouv__connection_t *connection, uint32_t server_id);
     struct {

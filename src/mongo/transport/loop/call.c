@@ -42,7 +42,7 @@ static void call_tell(const mouv__peer_t *peer, const mouv__exchange_t *exchange
     };
     bson_t *command = NULL;
     if (kind == MOUV__EVENT_COMMAND_STARTED) {
-        what.command = command = mouv__request_document(peer);
+        what.command = command = mouv__request_document(peer, exchange);
     } else {
         int64_t now_ns = mouv__client_now_ns(peer->peers->client);
         what.reply = exchange->reply;

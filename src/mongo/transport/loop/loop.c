@@ -285,6 +285,7 @@ mouv__transport_t *mouv__loop_new(mouv_client_t *client, mouv__driver_pool_t *dr
         .cuts = true,
         .cut_price_ns = mongoc_uri_get_tls(driver_pool->uri) ? TLS_CUT_PRICE_NS : CUT_PRICE_NS,
         .shares_sessions = true,
+        .takes_sequences = true,
         .sessions = {.renews = true},
     };
     self->topology = topology;

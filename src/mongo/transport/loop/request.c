@@ -218,15 +218,21 @@ bool mouv__request_build(mouv__request_common_t *common, mouv__peer_t *peer,
         .fields = exchange->fields,
         .extra = &peer->extra,
     };
+    if (exchange->sequence) {
+        content.sequence = exchange->sequence->name;
+        content.bytes = exchange->sequence->bytes;
+        content.byte_count = exchange->sequence->size;
+    }
     size_t size = mouv__message_init(&peer->message, &content);
     if (!request_fits(peer, size, error)) return false;
     request_pack(common, peer);
     return true;
 }
 
-bson_t *mouv__request_document(const mouv__peer_t *peer) {
+bson_t *mouv__request_document(const mouv__peer_t *peer, const mouv__exchange_t *exchange) {
     const mouv__message_content_t *content = &peer->message.content;
     bson_t *document = bson_copy(content->command);
+    if (exchange->sequence) mouv__sequence_append_to(exchange->sequence, document);
     if (content->fields) bson_concat(document, content->fields);
     bson_concat(document, content->extra);
     return document;

@@ -26,8 +26,8 @@ void mouv__request_common_clear(mouv__request_common_t *common);
 bool mouv__request_build(mouv__request_common_t *common, mouv__peer_t *peer,
                          const mouv__exchange_t *exchange, bson_error_t *error);
 
-/** All of the command in one document, for events; the caller's. */
-bson_t *mouv__request_document(const mouv__peer_t *peer);
+/** All of the command that is the peer's message in one document, for events; the caller's. */
+bson_t *mouv__request_document(const mouv__peer_t *peer, const mouv__exchange_t *exchange);
 
 /** An answer has told this. */
 void mouv__request_note_cluster_time(mouv__request_common_t *common, const bson_t *reply);
