@@ -95,8 +95,13 @@ static void check_document(const bson_t *actual, const char *expected, const cha
     bson_destroy(wanted);
 }
 
+static int apply_again(mouv__parts_t *parts, bool again) {
+    const mouv__session_place_t place = {.server_session = server_session, .server_id = 1};
+    return mouv__session_apply_to(parts, &place, again);
+}
+
 static int apply(mouv__parts_t *parts) {
-    return mouv__session_apply_to(parts, server_session, 1, false);
+    return apply_again(parts, false);
 }
 
 static void observe(const mouv__parts_t *parts, const char *reply) {
@@ -447,9 +452,9 @@ CORO_CASE(a_commit_that_is_sent_again_has_majority) {
     mouv__parts_t parts =
         parts_of(&mouv__transaction_commit_row, "{'commitTransaction': 1}", session);
     CHECK_INT(mouv__session_begin_operation(&parts, &error), 0);
-    CHECK_INT(mouv__session_apply_to(&parts, server_session, 1, false), 0);
+    CHECK_INT(apply(&parts), 0);
     check_document(parts.fields, "{'autocommit': false}", "first");
-    CHECK_INT(mouv__session_apply_to(&parts, server_session, 1, true), 0);
+    CHECK_INT(apply_again(&parts, true), 0);
     check_document(parts.fields,
                    "{'writeConcern': {'w': 'majority', 'wtimeout': 10000}, 'autocommit': false}",
                    "again");

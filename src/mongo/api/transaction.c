@@ -98,6 +98,7 @@ static int transaction_start(mouv_session_t *session, const mouv_transaction_opt
     mouv__transaction_opts_clear(&transaction->opts);
     bson_destroy(transaction->recovery_token);
     transaction->recovery_token = NULL;
+    mouv__session_unbind(session);
     transaction->opts = own;
     transaction->empty = transaction->again = transaction->gone = false;
     transaction->number = 0; /* its first command gets one */

@@ -218,3 +218,7 @@ bool mouv__error_code_is_retryable(int32_t code) {
 bool mouv__error_code_is_half_way(int32_t code) {
     return code == 11600 || code == 11602;
 }
+
+bool mouv__error_is_shutdown(const mouv_error_t *error) {
+    return error->code == MOUV_ESERVER && (error->server_code == 11600 || error->server_code == 91);
+}

@@ -57,6 +57,9 @@ bool mouv__error_code_is_retryable(int32_t code);
  *  looks for that once more when a write is stored already. */
 bool mouv__error_code_is_half_way(int32_t code);
 
+/** Whether the server has said that it shuts down. */
+bool mouv__error_is_shutdown(const mouv_error_t *error);
+
 #define MOUV__CODE_MAX_TIME_EXPIRED 50
 #define MOUV__CODE_INTERRUPTED 11601
 

@@ -38,11 +38,21 @@ void mouv__batch_cursor_move(mouv__batch_cursor_t *cursor, mouv__batch_cursor_st
 
 /* --- killCursors ----------------------------------------------------------------------------- */
 
-static void batch_cursor_kill(mouv_client_t *client, const char *database, const char *collection,
-                              int64_t id, uint32_t server_id, int64_t timeout_ms) {
+/** What killCursors is about. */
+typedef struct batch_target {
+    mouv_client_t *client;
+    const char *database, *collection;
+    int64_t id;
+    uint32_t server_id;
+    mouv__pin_t *pin; /**< that keeps its connection; or NULL */
+    int64_t timeout_ms;
+} batch_target_t;
+
+static void batch_cursor_kill(const batch_target_t *target) {
     static const mouv__operation_row_t row = {"killCursors", MOUV__OP_CLEANUP};
     mouv_future_t failed;
-    mouv__operation_t *operation = mouv__operation_new(client, &row, database, 0, &failed);
+    mouv__operation_t *operation =
+        mouv__operation_new(target->client, &row, target->database, 0, &failed);
     if (!operation) { /* the client has closed, and its sessions with it */
         mouv_future_result(failed, NULL);
         mouv_future_unref(failed);
@@ -50,18 +60,41 @@ static void batch_cursor_kill(mouv_client_t *client, const char *database, const
     }
     bson_t ids;
     operation->parts.command = bson_new();
-    BSON_APPEND_UTF8(operation->parts.command, "killCursors", collection);
+    BSON_APPEND_UTF8(operation->parts.command, "killCursors", target->collection);
     mouv__append_array_begin(operation->parts.command, "cursors", &ids);
-    bson_append_int64(&ids, "0", -1, id);
+    bson_append_int64(&ids, "0", -1, target->id);
     bson_append_array_end(operation->parts.command, &ids);
-    operation->server_id = server_id;
-    mouv__limits_set_cleanup_timeout(operation, timeout_ms);
+    operation->server_id = target->server_id;
+    operation->parts.pin = target->pin;
+    mouv__limits_set_cleanup_timeout(operation, target->timeout_ms);
     mouv__operation_start_detached(operation);
 }
 
 void mouv__batch_cursor_kill(const mouv__batch_cursor_t *cursor, int64_t id, uint32_t server_id) {
-    batch_cursor_kill(cursor->client, cursor->database->name, cursor->collection, id, server_id,
-                      cursor->limit.close_ms);
+    batch_cursor_kill(&(batch_target_t){.client = cursor->client,
+                                        .database = cursor->database->name,
+                                        .collection = cursor->collection,
+                                        .id = id,
+                                        .server_id = server_id,
+                                        .timeout_ms = cursor->limit.close_ms});
+}
+
+/** What killCursors has to go with: only behind a load balancer on the cursor's own connection. */
+static mouv__pin_t *batch_cursor_kept(mouv__pin_t *pin) {
+    return pin && mouv__pin_connection(pin) ? pin : NULL;
+}
+
+/** The same of the cursor that it has: on the connection that is kept for it. The server has ended
+ *  it with one that was lost. */
+static void batch_cursor_kill_own(const mouv__batch_cursor_t *cursor) {
+    if (mouv__pin_is_lost(cursor->pin)) return;
+    batch_cursor_kill(&(batch_target_t){.client = cursor->client,
+                                        .database = cursor->database->name,
+                                        .collection = cursor->collection,
+                                        .id = cursor->id,
+                                        .server_id = mouv__pin_server_id(cursor->pin),
+                                        .pin = batch_cursor_kept(cursor->pin),
+                                        .timeout_ms = cursor->limit.close_ms});
 }
 
 /** The collection of {cursor: {ns: "database.collection"}}, as getMore wants it. */
@@ -78,9 +111,16 @@ static const char *batch_cursor_collection(const bson_t *reply) {
 static void batch_cursor_kill_answered(mouv__operation_t *operation, bson_t *reply) {
     int64_t id = mouv__bson_view_number(reply, "cursor.id");
     if (id == 0) return;
-    batch_cursor_kill(operation->client, operation->database, batch_cursor_collection(reply), id,
-                      operation->checkout.server_id,
-                      ((batch_operation_t *)operation)->cursor->limit.close_ms);
+    if (batch_cursor_kept(operation->parts.pin)) return; /* its killCursors waits for this answer */
+    mouv__operation_keep_connection(operation);
+    batch_cursor_kill(
+        &(batch_target_t){.client = operation->client,
+                          .database = operation->database,
+                          .collection = batch_cursor_collection(reply),
+                          .id = id,
+                          .server_id = operation->checkout.server_id,
+                          .pin = batch_cursor_kept(operation->parts.pin),
+                          .timeout_ms = ((batch_operation_t *)operation)->cursor->limit.close_ms});
 }
 
 void mouv__batch_cursor_forget(mouv__batch_cursor_t *cursor) {
@@ -89,10 +129,15 @@ void mouv__batch_cursor_forget(mouv__batch_cursor_t *cursor) {
     cursor->pin = NULL;
 }
 
+bool mouv__batch_cursor_leave_kept(mouv__batch_cursor_t *cursor) {
+    if (!mouv__pin_connection(cursor->pin) && !mouv__pin_is_lost(cursor->pin)) return false;
+    batch_cursor_kill_own(cursor);
+    return true;
+}
+
 /** The server may forget it. */
 static void batch_cursor_leave(mouv__batch_cursor_t *cursor) {
-    if (cursor->id != 0)
-        mouv__batch_cursor_kill(cursor, cursor->id, mouv__pin_server_id(cursor->pin));
+    if (cursor->id != 0) batch_cursor_kill_own(cursor);
     mouv__batch_cursor_forget(cursor);
 }
 
@@ -167,6 +212,7 @@ static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv
     if (cursor->id != 0 && !cursor->pin && batch_cursor_keep(cursor, operation, reply) < 0)
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
     if (cursor->id == 0) {
+        if (cursor->pin) mouv__pin_let_connection_go(cursor->pin); /* before it is back */
         mouv__batch_cursor_forget(cursor);
         mouv__batch_cursor_move(cursor, MOUV__CURSOR_ENDED);
     } else if (cursor->state != MOUV__CURSOR_OPEN) {

@@ -120,6 +120,10 @@ void mouv__batch_cursor_forget(mouv__batch_cursor_t *cursor);
 /** killCursors for a cursor that it has or had, for nobody. */
 void mouv__batch_cursor_kill(const mouv__batch_cursor_t *cursor, int64_t id, uint32_t server_id);
 
+/** Behind a load balancer, where its connection is kept for it: sends the killCursors now. False:
+ *  it may as well be sent later. */
+bool mouv__batch_cursor_leave_kept(mouv__batch_cursor_t *cursor);
+
 /* --- Commands -------------------------------------------------------------------------------- */
 
 /** The first command (owned), to be given what `row` does not say and started; NULL with `*failed`

@@ -28,8 +28,10 @@ static void change_stream_lose(mouv_change_stream_t *stream) {
     if (base->state != MOUV__CURSOR_OPEN) return;
     if (base->id != 0) {
         change_stream_kill_lost(stream);
-        stream->lost_id = base->id;
-        stream->lost_server_id = mouv__pin_server_id(base->pin);
+        if (!mouv__batch_cursor_leave_kept(base)) {
+            stream->lost_id = base->id;
+            stream->lost_server_id = mouv__pin_server_id(base->pin);
+        }
     }
     mouv__batch_cursor_forget(base);
     mouv__batch_cursor_move(base, MOUV__CURSOR_LOST);

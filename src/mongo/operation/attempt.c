@@ -25,9 +25,20 @@ static bool attempt_needs_primary(const mouv__operation_t *op) {
            !mouv__topology_speaks(op->operations->pool->topology, WIRE_VERSION_WRITING_AGGREGATE);
 }
 
+/* What says where it goes: the cursor's, else the transaction's; or NULL. */
+static const mouv__pin_t *attempt_pin(const mouv__operation_t *op) {
+    return op->parts.pin ? op->parts.pin : mouv__session_bound(&op->parts);
+}
+
+mouv__connection_t *mouv__attempt_kept_connection(const mouv__operation_t *op) {
+    const mouv__pin_t *pin = attempt_pin(op);
+    return pin ? mouv__pin_connection(pin) : NULL;
+}
+
 mouv__criteria_t mouv__attempt_criteria(const mouv__operation_t *op) {
     mouv__criteria_t criteria = {.write = attempt_needs_primary(op)};
-    criteria.server_id = op->parts.pin ? mouv__pin_server_id(op->parts.pin) : op->server_id;
+    const mouv__pin_t *pin = attempt_pin(op);
+    criteria.server_id = pin ? mouv__pin_server_id(pin) : op->server_id;
     if (criteria.write) return criteria;
     criteria.read_prefs = op->parts.read_prefs;
     if (!criteria.read_prefs && (op->parts.row->flags & MOUV__OP_READ_PREFERENCE))
@@ -104,6 +115,18 @@ mouv__server_session_t *mouv__attempt_pinned_session(const mouv__operation_t *op
     return pinned ? pinned : op->attempt.exchange.session;
 }
 
+/* A transaction is bound to the mongos, or to the connection through a load balancer, on which it
+ * begins. */
+static mouv__session_place_t attempt_place(const mouv__operation_t *op,
+                                           mouv__connection_t *connection) {
+    const mouv__topology_t *topology = op->operations->pool->topology;
+    bool balanced = mouv__topology_is_balanced(topology);
+    return (mouv__session_place_t){.server_session = op->attempt.exchange.session,
+                                   .server_id = op->checkout.server_id,
+                                   .connection = balanced ? connection : NULL,
+                                   .binds = balanced || mouv__topology_is_sharded(topology)};
+}
+
 /* Clean-up whose session is none that is pinned uses one of its control connection. */
 static int attempt_take_session(mouv__operation_t *op, mouv__connection_t *connection) {
     mouv__exchange_t *exchange = &op->attempt.exchange;
@@ -113,9 +136,9 @@ static int attempt_take_session(mouv__operation_t *op, mouv__connection_t *conne
             mouv__transport_sessions(op->operations->pool->transport, connection),
             mouv__operation_now_ns(op));
     if (!exchange->session) return MOUV_ENOMEM;
-    return op->parts.session ? mouv__session_apply_to(&op->parts, exchange->session,
-                                                      op->checkout.server_id, op->retries > 0)
-                             : 0;
+    if (!op->parts.session) return 0;
+    mouv__session_place_t place = attempt_place(op, connection);
+    return mouv__session_apply_to(&op->parts, &place, op->retries > 0);
 }
 
 void mouv__attempt_drop_session(mouv__operation_t *op) {

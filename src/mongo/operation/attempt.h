@@ -14,6 +14,9 @@ mouv__criteria_t mouv__attempt_criteria(const mouv__operation_t *op);
  *  before), NULL if any will do. */
 mouv__server_session_t *mouv__attempt_pinned_session(const mouv__operation_t *op);
 
+/** The connection that is kept for it (pin.h), or NULL. */
+mouv__connection_t *mouv__attempt_kept_connection(const mouv__operation_t *op);
+
 /**
  * Sends it on this connection (NULL: a control one); `done` is told when it is back. 0, or a
  * negative code with nothing changed.

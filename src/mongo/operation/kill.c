@@ -193,6 +193,8 @@ static void kill_done(mouv__probe_t *probe) {
     }
     kill_plan_again(&operations->kills);
     kill_schedule(&operations->kills);
+    if (mouv__topology_is_balanced(operations->pool->topology))
+        mouv__pool_serve_all(operations->pool); /* connections that pins keep for these sessions */
     mouv__pool_pump(operations->pool);
 }
 

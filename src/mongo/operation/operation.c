@@ -11,6 +11,7 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
+#include "mongo/base/error.h"
 #include "mongo/base/timeout.h"
 #include "mongo/operation/attempt.h"
 #include "mongo/operation/inquiry.h"
@@ -326,6 +327,7 @@ static void operation_settle(mouv__operation_t *op, int code, mouv_error_t *erro
 static int operation_ask_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
     mouv__retry_last_word(op, error);
     mouv__transaction_label(&op->parts, error);
+    mouv__session_note_error(&op->parts, error);
     return op->finish ? op->finish(op, reply, error) : error->code;
 }
 
@@ -401,6 +403,19 @@ static void operation_note_server(mouv__operation_t *op) {
         mouv__breaker_missed(pool, exchange->server_id, op->began_ns);
 }
 
+/* Behind a load balancer: what is lost there is nobody's any more, and an error of one server
+ * behind it says nothing of the others. */
+static void operation_note_service(mouv__operation_t *op, const mouv_error_t *error) {
+    const mouv__exchange_t *exchange = &op->attempt.exchange;
+    bool lost = error->code == MOUV_ENETWORK && exchange->reached;
+    if (exchange->control >= 0) return;
+    if (!exchange->cut && (lost || mouv__error_is_shutdown(error)))
+        mouv__server_pool_clear_service(op->operations->pool, exchange->connection,
+                                        exchange->server_id);
+    if (error->code == MOUV_ENETWORK || exchange->cut)
+        mouv__pin_lose_connection(exchange->connection);
+}
+
 /* ... and of the connection and the session. */
 static void operation_note_connection(mouv__operation_t *op, const mouv_error_t *error) {
     const mouv__exchange_t *exchange = &op->attempt.exchange;
@@ -411,8 +426,7 @@ static void operation_note_connection(mouv__operation_t *op, const mouv_error_t 
     else if (exchange->cut)
         mouv__server_pool_cut_link(pool, exchange->connection, exchange->server_id);
     else if (lost)
-        mouv__server_pool_drop_link(pool, exchange->connection, exchange->server_id,
-                                    MOUV_CONNECTION_CLOSED_ERROR);
+        mouv__server_pool_lose_link(exchange->connection, exchange->server_id);
     else if (exchange->reply)
         mouv__server_pool_note_link(pool, exchange->connection, exchange->server_id);
     if (lost && exchange->session)
@@ -447,7 +461,10 @@ static void operation_back_late(mouv__operation_t *op) {
 }
 
 static bool operation_goes_again(mouv__operation_t *op, mouv_error_t *error) {
-    return error->code < 0 && (mouv__retry(op, error) || mouv__inquiry_begin(op, error));
+    if (error->code >= 0) return false;
+    if (!mouv__retry(op, error)) return mouv__inquiry_begin(op, error);
+    mouv__session_unbind(op->parts.session); /* a commit, an abort: any server will do */
+    return true;
 }
 
 /* The same question of an attempt that asked what had become of the write. */
@@ -485,6 +502,7 @@ static void operation_back(mouv__exchange_t *exchange) {
     mouv__tell_operation(op, MOUV__EVENT_CLIENT_RETURNED);
     mouv__retry_outcome(op, &error);
     operation_note_server(op);
+    if (mouv__topology_is_balanced(pool->topology)) operation_note_service(op, &error);
     operation_note_connection(op, &error);
     if (op->parts.session) mouv__session_observe_reply(&op->parts, exchange->reply, op->stopped);
     if (op->state == MOUV__OP_LATE)
@@ -570,6 +588,7 @@ static void operation_ask_pool(mouv__operation_t *op) {
     checkout->ops = &operation_checkout_ops;
     checkout->criteria = mouv__attempt_criteria(op);
     checkout->session = mouv__attempt_pinned_session(op);
+    checkout->kept = mouv__attempt_kept_connection(op);
     checkout->operation_id = op->number;
     checkout->poll = mouv__is_poll(op);
     checkout->poll_waits = checkout->poll && op->parts.pin;
@@ -682,13 +701,29 @@ static void operation_stop(mouv__operation_t *op, bool expired) {
 
 /* --- pins ------------------------------------------------------------------------------------- */
 
+/* A cursor is one of the server behind a load balancer that has made it. */
+static mouv__pin_t *operation_keep_connection(mouv__operation_t *op, mouv__pin_t *pin) {
+    mouv__connection_t *connection = op->attempt.exchange.connection;
+    if (pin && mouv__topology_is_balanced(op->operations->pool->topology) &&
+        op->attempt.exchange.control < 0)
+        mouv__pin_keep_connection(pin, connection, MOUV__KEEPER_CURSOR);
+    return pin;
+}
+
 mouv__pin_t *mouv__operation_keep_pin(mouv__operation_t *op) {
-    return mouv__pin_new(op->client, op->attempt.exchange.session, op->checkout.server_id);
+    return operation_keep_connection(
+        op, mouv__pin_new(op->client, op->attempt.exchange.session, op->checkout.server_id));
 }
 
 mouv__pin_t *mouv__operation_keep_poll_pin(mouv__operation_t *op) {
-    return mouv__pin_new_for_polls(op->operations->pool, op->attempt.exchange.session,
-                                   op->checkout.server_id);
+    return operation_keep_connection(op, mouv__pin_new_for_polls(op->operations->pool,
+                                                                 op->attempt.exchange.session,
+                                                                 op->checkout.server_id));
+}
+
+void mouv__operation_keep_connection(mouv__operation_t *op) {
+    if (!op->parts.pin && mouv__topology_is_balanced(op->operations->pool->topology))
+        op->parts.pin = mouv__operation_keep_pin(op);
 }
 
 /* --- all of a client -------------------------------------------------------------------------- */

@@ -197,7 +197,11 @@ static inline int32_t mouv__operation_wire_version(const mouv__operation_t *op) 
  *  NULL: ENOMEM. */
 mouv__pin_t *mouv__operation_keep_pin(mouv__operation_t *op);
 
-/** The same for getMores that wait (MOUV__OP_POLL). */
+/** After any answer: keeps its connection as well, and only where a load balancer demands it, until
+ *  the operation goes: for the killCursors of a cursor that nobody has. */
+void mouv__operation_keep_connection(mouv__operation_t *op);
+
+/** The same as keep_pin() for getMores that wait (MOUV__OP_POLL). */
 mouv__pin_t *mouv__operation_keep_poll_pin(mouv__operation_t *op);
 
 /* --- All of a client -------------------------------------------------------------------------- */

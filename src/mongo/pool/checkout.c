@@ -5,8 +5,10 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "mongo/base/client_ref.h"
+#include "mongo/pool/pin.h"
 #include "mongo/pool/queue.h"
 
 #define BIT(state) (1u << MOUV__CHECKOUT_##state)
@@ -33,8 +35,12 @@ static void checkout_tell(const mouv__checkout_t *checkout, mouv__event_kind_t k
                           const mouv__connection_t *connection, const mouv_error_t *error) {
     const mouv__pool_t *pool = checkout->pool;
     const mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
-    bool has_none = checkout->cleanup && !mouv__checkout_pinned(checkout); /* of the pool's */
-    if (has_none || !server || !mouv__events_wants(mouv__client_events(pool->client), kind)) return;
+    const mouv__connection_t *pinned = mouv__checkout_pinned(checkout);
+    bool has_none = checkout->cleanup && !pinned;                   /* of the pool's */
+    bool has_it = pinned && !mouv__list_is_empty(&pinned->keepers); /* checked out since long */
+    if (has_none || has_it || !server ||
+        !mouv__events_wants(mouv__client_events(pool->client), kind))
+        return;
     const mouv__server_link_t *link =
         connection ? mouv__connection_link(connection, checkout->server_id) : NULL;
     mouv_connection_event_t what = {.host = server->host,
@@ -75,6 +81,7 @@ void mouv__checkout_return(mouv__pool_t *pool, const mouv__connection_t *connect
 /* --- the server ------------------------------------------------------------------------------- */
 
 mouv__connection_t *mouv__checkout_pinned(const mouv__checkout_t *checkout) {
+    if (checkout->kept) return checkout->kept;
     return checkout->session ? checkout->session->connection : NULL;
 }
 
@@ -226,6 +233,17 @@ static uint32_t checkout_count_ahead(const mouv__checkout_t *checkout) {
     return ahead < checkout->queue->count ? (uint32_t)ahead : checkout->queue->count - 1;
 }
 
+/* Behind a load balancer: the words are the specification's. */
+static void checkout_explain_kept(const mouv__pool_t *pool, uint32_t busy, mouv_error_t *error) {
+    uint32_t transactions, cursors;
+    size_t length = strlen(error->message);
+    mouv__pin_count(pool, &transactions, &cursors);
+    snprintf(error->message + length, sizeof(error->message) - length,
+             "; maxPoolSize: %u, connections in use by cursors: %u, connections in use by "
+             "transactions: %u, connections in use by other operations: %u",
+             pool->connection_max, cursors, transactions, busy - cursors - transactions);
+}
+
 static void checkout_explain_queue(const mouv__checkout_t *checkout, mouv_error_t *error) {
     const mouv__pool_t *pool = checkout->pool;
     int64_t now_ns = checkout_now_ns(checkout), age_ns = 0;
@@ -241,6 +259,7 @@ static void checkout_explain_queue(const mouv__checkout_t *checkout, mouv_error_
     mouv_error_set(error, MOUV_EQUEUE,
                    "%u of %u clients busy, %u operations ahead; the oldest runs for %.1f s", busy,
                    pool->connection_max, checkout_count_ahead(checkout), (double)age_ns / 1e9);
+    if (mouv__topology_is_balanced(pool->topology)) checkout_explain_kept(pool, busy, error);
 }
 
 void mouv__checkout_explain(const mouv__checkout_t *checkout, mouv_error_t *error) {

@@ -27,11 +27,25 @@ void mouv__pool_withdraw(mouv__checkout_t *checkout, const mouv_error_t *error) 
     mouv__checkout_end(checkout, error);
 }
 
-/* An idle connection: it is in the list again if it was not taken. */
+static bool pool_is_kept(const mouv__connection_t *connection) {
+    return !mouv__list_is_empty(&connection->keepers);
+}
+
+/* One that is kept stays checked out. False: it is idle now. */
+static bool pool_keep(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
+                      uint64_t operation_id) {
+    bool kept = pool_is_kept(connection);
+    if (!kept) mouv__checkout_return(pool, connection, server_id, operation_id);
+    pool->polling -= connection->state == MOUV__CONNECTION_POLLING;
+    mouv__connection_move(connection, kept ? MOUV__CONNECTION_KEPT : MOUV__CONNECTION_IDLE);
+    return kept;
+}
+
+/* A connection that is idle, or kept: it is so again if it was not taken. */
 static void pool_grant(mouv__pool_t *pool, mouv__checkout_t *checkout,
                        mouv__connection_t *connection) {
     if (!checkout->ops->admit(checkout)) return;
-    mouv__idle_remove(pool, connection);
+    if (connection->state == MOUV__CONNECTION_IDLE) mouv__idle_remove(pool, connection);
     mouv__connection_move(connection, checkout->poll_waits ? MOUV__CONNECTION_POLLING
                                                            : MOUV__CONNECTION_IN_USE);
     connection->granted_ns = mouv__client_now_ns(pool->client);
@@ -41,10 +55,7 @@ static void pool_grant(mouv__pool_t *pool, mouv__checkout_t *checkout,
     uint64_t operation_id = checkout->operation_id;
     uint32_t server_id = checkout->server_id;
     if (checkout->ops->granted(checkout, connection)) return;
-    mouv__checkout_return(pool, connection, server_id, operation_id);
-    pool->polling -= connection->state == MOUV__CONNECTION_POLLING;
-    mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
-    mouv__idle_push(pool, connection);
+    if (!pool_keep(pool, connection, server_id, operation_id)) mouv__idle_push(pool, connection);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -82,7 +93,8 @@ static bool pool_may_go(const mouv__checkout_t *checkout, bool polls) {
 
 static mouv__checkout_t *pool_first_pinned(const mouv__pool_t *pool,
                                            const mouv__connection_t *connection, bool behind) {
-    bool polls = pool->polling < pool->polling_max && (behind || pool->ready.count == 0);
+    bool polls = pool_is_kept(connection) || /* nobody else has anything of it */
+                 (pool->polling < pool->polling_max && (behind || pool->ready.count == 0));
     MOUV__QUEUE_EACH(&connection->pinned, checkout)
     if (pool_may_go(checkout, false)) return checkout;
     if (!polls) return NULL;
@@ -92,7 +104,8 @@ static mouv__checkout_t *pool_first_pinned(const mouv__pool_t *pool,
 }
 
 static bool pool_is_usable(const mouv__connection_t *connection) {
-    return connection->state == MOUV__CONNECTION_IDLE &&
+    return (connection->state == MOUV__CONNECTION_IDLE ||
+            connection->state == MOUV__CONNECTION_KEPT) &&
            !mouv__connection_find_link(connection, MOUV__LINK_CUT);
 }
 
@@ -121,7 +134,7 @@ static void pool_pump_polls(mouv__pool_t *pool) {
     }
 }
 
-static void pool_pump_all_pinned(mouv__pool_t *pool) {
+void mouv__pool_serve_all(mouv__pool_t *pool) {
     for (uint32_t i = 0; i < pool->connection_count; i++)
         mouv__pool_serve(pool, pool->connections[i]);
 }
@@ -176,7 +189,7 @@ static void pool_pump_reconnecting(mouv__pool_t *pool) {
         pool_reconnect(pool, connection);
         pool->reconnecting = true;
     }
-    pool_pump_all_pinned(pool);
+    mouv__pool_serve_all(pool);
 }
 
 /* Idle, and in no list. */
@@ -190,10 +203,31 @@ static void pool_take_back(mouv__pool_t *pool, mouv__connection_t *connection) {
 
 void mouv__pool_leave(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
                       uint64_t operation_id) {
-    mouv__checkout_return(pool, connection, server_id, operation_id);
-    pool->polling -= connection->state == MOUV__CONNECTION_POLLING;
+    if (pool_keep(pool, connection, server_id, operation_id))
+        mouv__pool_serve(pool, connection);
+    else
+        pool_take_back(pool, connection);
+}
+
+static void pool_on_pumping(mouv__ready_t *ready) {
+    mouv__pool_t *pool = mouv__container_of(ready, mouv__pool_t, pumping);
+    mouv_client_t *client = pool->client;
+    mouv__pool_serve_all(pool);
+    mouv__pool_pump(pool);
+    mouv__client_let_go(client);
+}
+
+/* From anywhere, so nobody is let in before the next tick. A load balancer is the only server. */
+static void pool_on_released(mouv__pool_t *pool, mouv__connection_t *connection) {
+    if (pool->topology->count > 0)
+        mouv__checkout_return(pool, connection, pool->topology->servers[0]->id, 0);
     mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
-    pool_take_back(pool, connection);
+    mouv__server_pool_drop_stale(pool, connection);
+    mouv__idle_push(pool, connection);
+    if (mouv__connection_find_link(connection, MOUV__LINK_CUT)) pool->reconnecting = true;
+    if (mouv__ready_is_queued(&pool->pumping)) return;
+    mouv__client_hold(pool->client);
+    mouv__runtime_ready(mouv__client_runtime(pool->client), &pool->pumping);
 }
 
 /* Fails those who wait for a connection to this server and have had too many failures. */
@@ -430,7 +464,7 @@ void mouv__pool_look_again(mouv__pool_t *pool) {
     pool_reselect(pool);
     while (pool->topology->dead && pool->selecting.count > 0) /* there is nobody to wait for */
         pool_fail_unserved(mouv__queue_first(&pool->selecting));
-    pool_pump_all_pinned(pool);
+    mouv__pool_serve_all(pool);
     mouv__pool_pump(pool);
     mouv__client_let_go(pool->client);
 }
@@ -514,6 +548,8 @@ int mouv__pool_init(mouv__pool_t *pool, mouv_client_t *client, mouv__transport_t
     pool->queue_limit = options->queue_limit;
     pool->told = options->told;
     pool->changed = pool_on_change;
+    pool->released = pool_on_released;
+    pool->pumping.run = pool_on_pumping;
     mouv__breakers_init(&pool->breakers, pool);
     pool->connections =
         mouv__alloc((pool->connection_max + MOUV__CONTROLS) * sizeof(pool->connections[0]));
@@ -547,6 +583,9 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
     for (uint32_t i = 0; i < pool->connection_count; i++) {
         mouv__connection_t *connection = pool->connections[i];
         mouv__pin_forget_all(&connection->sessions);
+        mouv__pin_lose_connection(connection);
+        if (connection->state == MOUV__CONNECTION_KEPT)
+            mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
         connection->dropped = NULL; /* what is told of as closed now has still to say good-bye */
         for (const mouv__server_link_t *link = connection->links; link; link = link->next)
             connection->goes_last = connection->goes_last || (link->state == MOUV__LINK_READY &&

@@ -10,6 +10,9 @@
  * it; polls go behind whatever else waits; and a quarter of the connections, but not the only one,
  * is left free of them.
  *
+ * Behind a load balancer cursors and transactions keep their connections (pin.h): one that is kept
+ * is in no list of idle ones, and only its pinned checkouts are let in. It counts as checked out.
+ *
  * Loop thread; decision 0004.
  */
 #ifndef MOUV_MONGO_POOL_POOL_H
@@ -61,6 +64,7 @@ struct mouv__checkout {
     bool lasts;                      /**< clean-up that waits for a server: an abort */
     bool has_deadline;               /**< of its own, so the pool has none for it */
     bool one_limit;                  /**< serverSelectionTimeoutMS is for the connection as well */
+    mouv__connection_t *kept;        /**< by a pin: it goes on this one and no other; or NULL */
     /* --- the pool's --- */
     mouv__link_t link;
     mouv__queue_t *queue; /**< it is in, or NULL */
@@ -100,6 +104,9 @@ struct mouv__pool {
     mouv__server_pool_t *servers;
     /** Who waits may go now, or not any more: lets in whoever can; `again`: a server is back. */
     void (*changed)(mouv__pool_t *pool, bool again);
+    /** Nobody keeps this connection any more, and nothing runs on it. */
+    void (*released)(mouv__pool_t *pool, mouv__connection_t *connection);
+    mouv__ready_t pumping; /**< after that; has a share of the client while it is queued */
     mouv__breakers_t breakers;
     mouv__probe_t *measurement; /**< that is out (measure.h), or NULL */
     uint64_t measured;          /**< so many have been sent */
@@ -152,6 +159,9 @@ void mouv__pool_pump(mouv__pool_t *pool);
 
 /** Lets in who is pinned to this connection. */
 void mouv__pool_serve(mouv__pool_t *pool, mouv__connection_t *connection);
+
+/** Lets in who is pinned to any connection. */
+void mouv__pool_serve_all(mouv__pool_t *pool);
 
 /** A server of the picture is of another kind than before, was Unknown for a while, or is there no
  *  more. */

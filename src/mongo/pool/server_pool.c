@@ -28,11 +28,13 @@ int64_t mouv__server_pool_patience_ns(const mouv__pool_t *pool, uint32_t server_
 /* --- events ----------------------------------------------------------------------------------- */
 
 static void server_pool_tell(const mouv__pool_t *pool, const mouv__server_pool_t *of,
-                             mouv__event_kind_t kind) {
+                             mouv__event_kind_t kind, const bson_oid_t *service_id) {
     const mouv_connection_pool_options_t *options =
         kind == MOUV__EVENT_POOL_CREATED ? &pool->told : NULL;
-    mouv_connection_pool_event_t what = {
-        .host = of->server->host, .server_id = of->server->id, .options = options};
+    mouv_connection_pool_event_t what = {.host = of->server->host,
+                                         .server_id = of->server->id,
+                                         .options = options,
+                                         .service_id = service_id};
     mouv__events_pool(mouv__client_events(pool->client), kind, &what);
 }
 
@@ -55,7 +57,7 @@ static mouv__server_pool_t *server_pool_new(mouv__pool_t *pool, mouv__server_t *
     of->server = mouv__server_ref(server);
     of->next = pool->servers;
     pool->servers = of;
-    server_pool_tell(pool, of, MOUV__EVENT_POOL_CREATED);
+    server_pool_tell(pool, of, MOUV__EVENT_POOL_CREATED, NULL);
     return of;
 }
 
@@ -63,7 +65,7 @@ bool mouv__server_pool_ready(mouv__pool_t *pool, mouv__server_t *server) {
     mouv__server_pool_t *of = mouv__server_pool_of(pool, server->id);
     if (!of) of = server_pool_new(pool, server);
     if (!of) return false;
-    if (!of->ready) server_pool_tell(pool, of, MOUV__EVENT_POOL_READY);
+    if (!of->ready) server_pool_tell(pool, of, MOUV__EVENT_POOL_READY, NULL);
     of->ready = true;
     return true;
 }
@@ -76,14 +78,35 @@ static void server_pool_drop_controls(const mouv__pool_t *pool, uint32_t server_
     }
 }
 
-void mouv__server_pool_clear(mouv__pool_t *pool, mouv__server_pool_t *of) {
-    of->generation++;
-    server_pool_drop_controls(pool, of->server->id);
-    if (of->ready) server_pool_tell(pool, of, MOUV__EVENT_POOL_CLEARED);
-    of->ready = false;
+static void server_pool_drop_all_stale(mouv__pool_t *pool) {
     for (uint32_t i = 0; i < pool->connection_count; i++)
         if (!mouv__connection_is_busy(pool->connections[i]))
             mouv__server_pool_drop_stale(pool, pool->connections[i]);
+}
+
+void mouv__server_pool_clear(mouv__pool_t *pool, mouv__server_pool_t *of) {
+    of->generation++;
+    server_pool_drop_controls(pool, of->server->id);
+    if (of->ready) server_pool_tell(pool, of, MOUV__EVENT_POOL_CLEARED, NULL);
+    of->ready = false;
+    server_pool_drop_all_stale(pool);
+}
+
+/* A generation for each service would say no more than this: what leads there now is stale, what is
+ * set up later is not. */
+void mouv__server_pool_clear_service(mouv__pool_t *pool, mouv__connection_t *connection,
+                                     uint32_t server_id) {
+    const mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
+    const mouv__server_link_t *of_it = mouv__connection_link(connection, server_id);
+    if (!of || !of_it || !of_it->balanced || !mouv__server_pool_has(pool, of_it)) return;
+    bson_oid_t service_id = of_it->service_id;
+    server_pool_tell(pool, of, MOUV__EVENT_POOL_CLEARED, &service_id);
+    for (uint32_t i = 0; i < pool->connection_count; i++) {
+        mouv__server_link_t *link = mouv__connection_link(pool->connections[i], server_id);
+        if (link && link->balanced && bson_oid_equal(&link->service_id, &service_id))
+            link->generation = of->generation - 1;
+    }
+    server_pool_drop_all_stale(pool);
 }
 
 static void server_pool_drop_links(mouv__pool_t *pool, const mouv__server_pool_t *of, bool busy) {
@@ -97,7 +120,7 @@ static void server_pool_drop_links(mouv__pool_t *pool, const mouv__server_pool_t
 void mouv__server_pool_close(mouv__pool_t *pool, mouv__server_pool_t *of) {
     server_pool_drop_links(pool, of, false);
     server_pool_drop_controls(pool, of->server->id);
-    server_pool_tell(pool, of, MOUV__EVENT_POOL_CLOSED);
+    server_pool_tell(pool, of, MOUV__EVENT_POOL_CLOSED, NULL);
     server_pool_drop_links(pool, of, true);
     mouv__server_pool_t **at = &pool->servers;
     while (*at != of) at = &(*at)->next;
@@ -139,6 +162,8 @@ bool mouv__server_pool_add_link(mouv__pool_t *pool, mouv__connection_t *connecti
     link->number = set_up->number;
     link->generation = set_up->generation;
     link->since_ns = now_ns;
+    link->balanced = set_up->balanced;
+    link->service_id = set_up->service_id;
     server_pool_tell_link(pool, of, MOUV__EVENT_CONNECTION_READY, link->number, 0,
                           now_ns - set_up->since_ns);
     return true;
@@ -151,6 +176,11 @@ void mouv__server_pool_drop_link(mouv__pool_t *pool, mouv__connection_t *connect
     if (link && of)
         server_pool_tell_link(pool, of, MOUV__EVENT_CONNECTION_CLOSED, link->number, reason, 0);
     mouv__connection_drop_link(connection, server_id);
+}
+
+void mouv__server_pool_lose_link(mouv__connection_t *connection, uint32_t server_id) {
+    mouv__server_link_t *link = mouv__connection_link(connection, server_id);
+    if (link) link->state = MOUV__LINK_LOST;
 }
 
 void mouv__server_pool_cut_link(mouv__pool_t *pool, mouv__connection_t *connection,
@@ -174,7 +204,10 @@ void mouv__server_pool_note_link(mouv__pool_t *pool, mouv__connection_t *connect
 void mouv__server_pool_drop_stale(mouv__pool_t *pool, mouv__connection_t *connection) {
     for (mouv__server_link_t *link = connection->links, *next; link; link = next) {
         next = link->next;
-        if (!mouv__server_pool_has(pool, link))
+        if (link->state == MOUV__LINK_LOST)
+            mouv__server_pool_drop_link(pool, connection, link->server_id,
+                                        MOUV_CONNECTION_CLOSED_ERROR);
+        else if (!mouv__server_pool_has(pool, link))
             mouv__server_pool_drop_link(pool, connection, link->server_id,
                                         MOUV_CONNECTION_CLOSED_STALE);
     }

@@ -42,6 +42,11 @@ bool mouv__server_pool_ready(mouv__pool_t *pool, mouv__server_t *server);
 /** It is lost: its links are stale. */
 void mouv__server_pool_clear(mouv__pool_t *pool, mouv__server_pool_t *of);
 
+/** Of the connections through a load balancer those to this one's server are stale; does nothing
+ *  where it is itself already. */
+void mouv__server_pool_clear_service(mouv__pool_t *pool, mouv__connection_t *connection,
+                                     uint32_t server_id);
+
 /** The deployment has it no more, or the client ends. */
 void mouv__server_pool_close(mouv__pool_t *pool, mouv__server_pool_t *of);
 
@@ -67,6 +72,9 @@ bool mouv__server_pool_has(const mouv__pool_t *pool, const mouv__server_link_t *
 void mouv__server_pool_drop_link(mouv__pool_t *pool, mouv__connection_t *connection,
                                  uint32_t server_id, mouv_connection_closed_reason_t reason);
 
+/** It has gone: dropped with what is stale, when its connection is back. */
+void mouv__server_pool_lose_link(mouv__connection_t *connection, uint32_t server_id);
+
 /** It was cut: set up anew before anything is sent there on this connection. */
 void mouv__server_pool_cut_link(mouv__pool_t *pool, mouv__connection_t *connection,
                                 uint32_t server_id);
@@ -75,7 +83,7 @@ void mouv__server_pool_cut_link(mouv__pool_t *pool, mouv__connection_t *connecti
 void mouv__server_pool_note_link(mouv__pool_t *pool, mouv__connection_t *connection,
                                  uint32_t server_id);
 
-/** Drops a connection's links of older generations. */
+/** Drops a connection's links that were lost, or are of older generations. */
 void mouv__server_pool_drop_stale(mouv__pool_t *pool, mouv__connection_t *connection);
 
 #endif

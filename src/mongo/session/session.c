@@ -27,6 +27,7 @@ mouv_session_t *mouv__session_find(mouv_client_t *client, int64_t number, mouv_e
 
 void mouv__session_unpin_if_unused(mouv_session_t *session) {
     if (!session->ended || session->operations > 0) return;
+    mouv__session_unbind(session);
     mouv__pin_free(session->pinned);
     session->pinned = NULL;
 }
@@ -37,6 +38,7 @@ void mouv__session_hold(mouv_session_t *session) {
 
 void mouv__session_let_go(mouv_session_t *session) {
     if (--session->references > 0) return;
+    mouv__session_unbind(session);
     mouv__pin_free(session->pinned);
     mouv__transaction_opts_clear(&session->defaults);
     mouv__transaction_opts_clear(&session->transaction.opts);
@@ -96,8 +98,10 @@ int mouv__session_begin_operation(mouv__parts_t *parts, mouv_error_t *error) {
     if (rc == 0 && mouv__session_is_unacknowledged(parts, session->client))
         rc = mouv_error_set(error, MOUV_EINVAL,
                             "an unacknowledged write (w: 0) cannot be in a session");
-    if (rc == 0) session->current = parts;
-    return rc;
+    if (rc < 0) return rc;
+    session->current = parts;
+    if (!parts->in_transaction) mouv__session_unbind(session);
+    return 0;
 }
 
 void mouv__session_end_operation(const mouv__parts_t *parts, bool sent) {
@@ -105,12 +109,30 @@ void mouv__session_end_operation(const mouv__parts_t *parts, bool sent) {
     if (!session || session->current != parts) return;
     session->current = NULL;
     mouv__transaction_end_operation(&session->transaction, parts, sent);
+    if (session->transaction.state == MOUV__TRANSACTION_STARTING) mouv__session_unbind(session);
 }
 
 mouv__server_session_t *mouv__session_pinned(const mouv_session_t *session, bool *lost) {
     mouv__server_session_t *pinned = session->pinned ? mouv__pin_session(session->pinned) : NULL;
     if (lost) *lost = session->pinned && !pinned;
     return pinned;
+}
+
+/* --- a transaction's place -------------------------------------------------------------------- */
+
+void mouv__session_unbind(mouv_session_t *session) {
+    if (!session) return;
+    mouv__pin_free(session->bound);
+    session->bound = NULL;
+}
+
+const mouv__pin_t *mouv__session_bound(const mouv__parts_t *parts) {
+    return parts->session && parts->in_transaction ? parts->session->bound : NULL;
+}
+
+void mouv__session_note_error(const mouv__parts_t *parts, const mouv_error_t *error) {
+    if (parts->session && mouv__transaction_leaves_place(parts, error))
+        mouv__session_unbind(parts->session);
 }
 
 /* --- read concern ----------------------------------------------------------------------------- */
@@ -173,17 +195,28 @@ static void session_apply_transaction(mouv__parts_t *parts, bool again) {
     session_set_read_concern(parts, session->transaction.opts.read_concern, false);
 }
 
-int mouv__session_apply_to(mouv__parts_t *parts, mouv__server_session_t *server_session,
-                           uint32_t server_id, bool again) {
+/* A transaction that begins: the commit of one that has lost its place does not get another. */
+static int session_bind(mouv_session_t *session, const mouv__session_place_t *place) {
+    if (!place->binds || session->transaction.state != MOUV__TRANSACTION_STARTING) return 0;
+    mouv__session_unbind(session);
+    session->bound = mouv__pin_new(session->client, place->server_session, place->server_id);
+    if (!session->bound) return MOUV_ENOMEM;
+    if (place->connection)
+        mouv__pin_keep_connection(session->bound, place->connection, MOUV__KEEPER_TRANSACTION);
+    return 0;
+}
+
+int mouv__session_apply_to(mouv__parts_t *parts, const mouv__session_place_t *place, bool again) {
     mouv_session_t *session = parts->session;
     if (!session->pinned)
-        session->pinned = mouv__pin_new(session->client, server_session, server_id);
+        session->pinned = mouv__pin_new(session->client, place->server_session, place->server_id);
     if (!session->pinned) return MOUV_ENOMEM;
+    if (parts->in_transaction && session_bind(session, place) < 0) return MOUV_ENOMEM;
     if (session->advanced) {
         bson_destroy(parts->cluster_time);
         parts->cluster_time = bson_copy(session->cluster_time);
         /* what the user believes is not the next session's business */
-        server_session->dirty = true;
+        place->server_session->dirty = true;
     }
     if (parts->in_transaction)
         session_apply_transaction(parts, again);

@@ -24,6 +24,7 @@ struct mouv_session {
     bool causal, snapshot;
     bool advanced;                /**< the user knows a greater cluster time than libmongoc */
     const mouv__parts_t *current; /**< of the operation under way, or NULL */
+    mouv__pin_t *bound;           /**< the transaction's: its mongos, or its connection; or NULL */
     mouv__pin_t *pinned;        /**< the server session and its client, from the first operation */
     bson_t *lsid;               /**< NULL until the first operation is back */
     bson_t *cluster_time;       /**< or NULL */
@@ -61,10 +62,26 @@ int mouv__session_begin_operation(mouv__parts_t *parts, mouv_error_t *error);
  */
 mouv__server_session_t *mouv__session_pinned(const mouv_session_t *session, bool *lost);
 
-/** It goes out in this server session to this server: fills in what the command lacks. `again`: it
- *  has been sent before. 0 or MOUV_ENOMEM. */
-int mouv__session_apply_to(mouv__parts_t *parts, mouv__server_session_t *server_session,
-                           uint32_t server_id, bool again);
+/** Where an operation goes out. */
+typedef struct mouv__session_place {
+    mouv__server_session_t *server_session;
+    uint32_t server_id;
+    mouv__connection_t *connection; /**< behind a load balancer; else NULL */
+    bool binds;                     /**< a transaction that begins there goes on there */
+} mouv__session_place_t;
+
+/** It goes out there: fills in what the command lacks. `again`: it has been sent before. 0 or
+ *  MOUV_ENOMEM. */
+int mouv__session_apply_to(mouv__parts_t *parts, const mouv__session_place_t *place, bool again);
+
+/** What its transaction is bound to; NULL: to nothing, or it is in none. */
+const mouv__pin_t *mouv__session_bound(const mouv__parts_t *parts);
+
+/** The transaction is bound no more: its commit or abort may go to any server. NULL is fine. */
+void mouv__session_unbind(mouv_session_t *session);
+
+/** What it came to, with its labels: whether its transaction goes on where it was. */
+void mouv__session_note_error(const mouv__parts_t *parts, const mouv_error_t *error);
 
 /** It is back: takes notice of the times in the reply (NULL: none). `stopped`: mouv has asked the
  *  server to end it. */

@@ -241,6 +241,13 @@ void mouv__transaction_label(const mouv__parts_t *parts, mouv_error_t *error) {
     }
 }
 
+bool mouv__transaction_leaves_place(const mouv__parts_t *parts, const mouv_error_t *error) {
+    if (!parts->in_transaction) return false;
+    if (parts->row == &mouv__transaction_abort_row) return true;
+    return error->code < 0 && (mouv_error_has_label(error, "TransientTransactionError") ||
+                               mouv_error_has_label(error, "UnknownTransactionCommitResult"));
+}
+
 bool mouv__transaction_gone(mouv__transaction_t *transaction) {
     if (!mouv__transaction_is_open(transaction) || !transaction->gone) return false;
     mouv__transaction_move(transaction, MOUV__TRANSACTION_ABORTED);

@@ -70,6 +70,10 @@ void mouv__transaction_observe_reply(mouv__transaction_t *transaction, const mou
 /** Adds the labels that are the driver's to give. */
 void mouv__transaction_label(const mouv__parts_t *parts, mouv_error_t *error);
 
+/** Whether its transaction is not to go on where it was begun: it has been aborted, or another
+ *  server may know more of it. */
+bool mouv__transaction_leaves_place(const mouv__parts_t *parts, const mouv_error_t *error);
+
 /** Whether the server has ended the open transaction; then it is one that has been aborted. */
 bool mouv__transaction_gone(mouv__transaction_t *transaction);
 

@@ -9,6 +9,10 @@
 #include "async/loop/clock.h"
 #include "context/alloc.h"
 
+
+#define MS_NS INT64_C(1000000)
+#define WIRE_VERSION_BALANCED 13
+/* Of a load balancer nobody knows a hello: servers behind one are 5.0 or later. */
 mouv__server_kind_t mouv__server_kind_of(const char *type) {
     static const struct {
         const char *name;
@@ -49,6 +53,7 @@ mouv__server_t *mouv__server_new(uint32_t id, const mouv_server_description_t *d
     snprintf(server->host, sizeof(server->host), "%s", described->host);
     server->described = described;
     server->updated_ms = updated_ms;
+    if (server->kind == MOUV__SERVER_BALANCER) server->wire_version = WIRE_VERSION_BALANCED;
     server_read_hello(server, described->hello);
     if (described->round_trip_ms >= 0)
         mouv__rtt_guess(&server->rtt, described->round_trip_ms * MOUV__NS_PER_MS);

@@ -223,6 +223,14 @@ static bool topology_has_kind(const mouv__topology_t *topology, mouv__server_kin
     return false;
 }
 
+bool mouv__topology_is_balanced(const mouv__topology_t *topology) {
+    return topology && topology->kind == MOUV__TOPOLOGY_BALANCED;
+}
+
+bool mouv__topology_is_sharded(const mouv__topology_t *topology) {
+    return topology && topology->kind == MOUV__TOPOLOGY_SHARDED;
+}
+
 bool mouv__topology_is_replica_set(const mouv__topology_t *topology) {
     return topology && topology->kind == MOUV__TOPOLOGY_REPLICA_SET;
 }

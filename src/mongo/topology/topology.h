@@ -79,6 +79,10 @@ mouv__server_t *mouv__topology_server(const mouv__topology_t *topology, uint32_t
 /** Whether all servers that are known speak this wire version. */
 bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_version);
 
+/** Behind a load balancer, which is the only server. */
+bool mouv__topology_is_balanced(const mouv__topology_t *topology);
+
+bool mouv__topology_is_sharded(const mouv__topology_t *topology);
 bool mouv__topology_is_replica_set(const mouv__topology_t *topology);
 
 /** A replica set with a primary. */

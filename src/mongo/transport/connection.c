@@ -13,13 +13,22 @@ static const uint8_t may_follow[] = {
     [MOUV__CONNECTION_NEW] = BIT(SETTING_UP) | BIT(IN_USE),
     [MOUV__CONNECTION_SETTING_UP] = BIT(IDLE),
     [MOUV__CONNECTION_IDLE] = BIT(SETTING_UP) | BIT(IN_USE) | BIT(POLLING),
-    [MOUV__CONNECTION_IN_USE] = BIT(IDLE),
-    [MOUV__CONNECTION_POLLING] = BIT(IDLE),
+    [MOUV__CONNECTION_IN_USE] = BIT(IDLE) | BIT(KEPT),
+    [MOUV__CONNECTION_POLLING] = BIT(IDLE) | BIT(KEPT),
+    [MOUV__CONNECTION_KEPT] = BIT(IN_USE) | BIT(POLLING) | BIT(IDLE),
 };
 
 void mouv__connection_init(mouv__connection_t *connection) {
     connection->state = MOUV__CONNECTION_NEW;
     mouv__session_store_init(&connection->sessions, connection);
+}
+
+void mouv__connection_note_service(mouv__connection_t *connection, const bson_t *hello) {
+    mouv__server_link_t *link = &connection->setting_up;
+    bson_iter_t iter;
+    link->balanced =
+        hello && bson_iter_init_find(&iter, hello, "serviceId") && BSON_ITER_HOLDS_OID(&iter);
+    if (link->balanced) bson_oid_copy(bson_iter_oid(&iter), &link->service_id);
 }
 
 void mouv__connection_move(mouv__connection_t *connection, mouv__connection_state_t state) {

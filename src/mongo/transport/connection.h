@@ -4,7 +4,9 @@
  * is one socket to one server.
  *
  *   NEW -> SETTING_UP -> IDLE <-> IN_USE, POLLING       a connection
+ *   IN_USE, POLLING <-> KEPT -> IDLE                    one that is kept behind a load balancer
  *   READY -> CUT <-> HELD; CUT -> (set up anew) READY   its link to one server
+ *   READY -> LOST -> (none)
  *
  * Loop thread.
  */
@@ -13,6 +15,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <bson/bson.h>
 
 #include "context/list.h"
 #include "mongo/base/types.h"
@@ -24,13 +28,15 @@ typedef enum mouv__connection_state {
     MOUV__CONNECTION_SETTING_UP, /**< is being connected to a server */
     MOUV__CONNECTION_IDLE,
     MOUV__CONNECTION_IN_USE,
-    MOUV__CONNECTION_POLLING /**< in use by a getMore that waits on the server */
+    MOUV__CONNECTION_POLLING, /**< in use by a getMore that waits on the server */
+    MOUV__CONNECTION_KEPT     /**< nothing runs on it; only those who keep it may use it */
 } mouv__connection_state_t;
 
 typedef enum mouv__server_link_state {
     MOUV__LINK_READY,
-    MOUV__LINK_CUT, /**< to be set up anew before anything is sent there on this connection */
-    MOUV__LINK_HELD /**< the same, once the server's breaker is closed */
+    MOUV__LINK_CUT,  /**< to be set up anew before anything is sent there on this connection */
+    MOUV__LINK_HELD, /**< the same, once the server's breaker is closed */
+    MOUV__LINK_LOST  /**< gone; told of once its connection is back */
 } mouv__server_link_state_t;
 
 /** Its being connected to one server. */
@@ -41,6 +47,8 @@ typedef struct mouv__server_link {
     uint64_t number;     /**< of the server's connections, from 1; in events */
     uint8_t state;       /**< mouv__server_link_state_t */
     int64_t since_ns;    /**< when it became ready, or was last used */
+    bool balanced;       /**< it leads through a load balancer, to this one behind it: */
+    bson_oid_t service_id;
 } mouv__server_link_t;
 
 /** Checkouts in the order of their arrival (pool.h). */
@@ -55,6 +63,7 @@ struct mouv__connection {
     mouv__server_link_t *links;
     mouv__session_store_t sessions; /**< with threads: those that only it can use */
     mouv__queue_t pinned;           /**< checkouts that only it can serve */
+    mouv__list_t keepers;           /**< pins that keep it from all others (pool/pin.h) */
     uint8_t state;                  /**< mouv__connection_state_t */
     bool goes_last;                 /**< at the end of its client */
     mouv__server_link_t setting_up; /**< SETTING_UP: what is to become a link */
@@ -67,6 +76,10 @@ struct mouv__connection {
 
 /** A new one, with no links. */
 void mouv__connection_init(mouv__connection_t *connection);
+
+/** Who has answered this hello on the connection that is being set up, if it is behind a load
+ *  balancer. */
+void mouv__connection_note_service(mouv__connection_t *connection, const bson_t *hello);
 
 /** The next state; asserts that the table has the move. */
 void mouv__connection_move(mouv__connection_t *connection, mouv__connection_state_t state);

@@ -151,6 +151,7 @@ static void job_connect_back(mouv__background_t *background) {
     job_give_factory_back(connecting->loop, &connecting->factory);
     if (!background->ok || !connecting->connection) return;
     mouv__peer_t *peer = job_make_peer(connecting);
+    mouv__connection_note_service(&connecting->connection->connection, connecting->handover.hello);
     if (peer)
         job_add_peer(connecting->connection, peer);
     else

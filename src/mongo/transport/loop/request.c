@@ -120,13 +120,17 @@ static mongoc_read_mode_t request_mode(const mouv__request_common_t *common,
     return mode == MONGOC_READ_PRIMARY && alone ? MONGOC_READ_PRIMARY_PREFERRED : mode;
 }
 
+static bool request_is_of_cluster(const mouv__peer_t *peer) {
+    return peer->hello.set_member || peer->hello.mongos || peer->hello.balanced;
+}
+
 /* A standalone knows none. */
 static void request_append_read_preference(const mouv__request_common_t *common,
                                            const mouv__peer_t *peer,
                                            const mongoc_read_prefs_t *prefs, bson_t *to) {
     mongoc_read_mode_t mode = request_mode(common, peer, prefs);
     bson_t inside;
-    if (mode == MONGOC_READ_PRIMARY || (!peer->hello.set_member && !peer->hello.mongos)) return;
+    if (mode == MONGOC_READ_PRIMARY || !request_is_of_cluster(peer)) return;
     bson_append_document_begin(to, "$readPreference", 15, &inside);
     BSON_APPEND_UTF8(&inside, "mode", request_mode_name(mode));
     if (prefs && !bson_empty0(mongoc_read_prefs_get_tags(prefs)))
@@ -165,8 +169,7 @@ static bool request_build_extra(const mouv__request_common_t *common, mouv__peer
     peer->has_extra = true;
     BSON_APPEND_UTF8(extra, "$db", exchange->database);
     if (!request_append_session(peer, exchange, extra, error)) return false;
-    if (peer->hello.set_member || peer->hello.mongos)
-        request_append_cluster_time(common, exchange, extra);
+    if (request_is_of_cluster(peer)) request_append_cluster_time(common, exchange, extra);
     request_append_read_preference(common, peer, exchange->read_prefs, extra);
     request_append_api(common, extra);
     return true;

@@ -13,6 +13,7 @@ struct mouv__errand {
     uint32_t server_id;
     bool write;
     mongoc_read_prefs_t *read_prefs; /* owned */
+    bson_t *hello;                   /* of a connection that was set up; owned */
     /* of a close */
     mouv__connection_t **connections; /* owned */
     uint32_t count;
@@ -30,6 +31,7 @@ static void errand_free(mouv__background_t *background, bool lost) {
                                  background->driver_pool);
     if (errand->connections) errand_end_connections(errand);
     mongoc_read_prefs_destroy(errand->read_prefs);
+    bson_destroy(errand->hello);
     mouv__free(errand);
 }
 
@@ -37,6 +39,8 @@ static void errand_free(mouv__background_t *background, bool lost) {
 static void errand_back(mouv__background_t *background) {
     mouv__transport_t *transport = background->transport;
     mouv__connection_t *connection = ((mouv__errand_t *)background)->connection;
+    if (connection)
+        mouv__connection_note_service(connection, ((mouv__errand_t *)background)->hello);
     for (int i = 0; connection && i < MOUV__CONTROLS; i++) {
         if (transport->controls[i].connection != connection) continue;
         transport->controls[i].busy = false;
@@ -124,6 +128,7 @@ static bool errand_set_up(mouv__errand_t *errand) {
         client->client, errand->server_id, NULL, &errand->background.error);
     mouv__driver_client_end(client, server != NULL);
     if (!server) mouv__interruptible_explain(client->interruptible, &errand->background.error);
+    if (server) errand->hello = bson_copy(mongoc_server_description_hello_response(server));
     mongoc_server_description_destroy(server);
     return server != NULL;
 }
