@@ -43,6 +43,7 @@ typedef enum fake_kind {
     FAKE_OPEN,
     FAKE_SEEK,
     FAKE_CONNECT,
+    FAKE_DISCONNECT, /* only with the option `disconnects` */
     FAKE_SEND,
     FAKE_CONTROL,
     FAKE_CLOSE,
@@ -90,6 +91,8 @@ typedef struct fake_options {
     uint32_t queue_limit;         /* 0: 65536 */
     mouv_connection_pool_options_t told;
     bool unopened;                 /* libmongoc's part is not there yet: OPEN comes first */
+    bool disconnects;              /* a worker closes the sockets of links */
+    bool keeps_sockets;            /* nobody does */
     bool cannot_cut;               /* a cut ends no call, only its `limit_ms` */
     const mouv_monitor_t *monitor; /* who is told of events, with `monitor_arg`; or NULL */
     void *monitor_arg;
@@ -105,6 +108,7 @@ typedef struct fake_connection {
 struct fake {
     mouv__transport_t transport; /* first */
     fake_client_t client;
+    mouv__transport_ops_t ops;
     bool transport_freed, closed;
     int64_t auto_ms[FAKE_KINDS]; /* negative: the test answers */
     uint32_t refuse[FAKE_KINDS]; /* how many of the next ones fail at once */
@@ -420,9 +424,9 @@ static inline int fake_seek(mouv__transport_t *transport, bool write,
     return fake_begin_job(transport, FAKE_SEEK, write, ended, arg);
 }
 
-static inline int fake_connect(mouv__transport_t *transport, mouv__connection_t *connection,
-                               uint32_t server_id, mouv__transport_ended_fn_t ended, void *arg) {
-    fake_call_t *call = fake_add(fake_of(transport), FAKE_CONNECT);
+static inline int fake_begin_link_job(fake_call_t *call, mouv__connection_t *connection,
+                                      uint32_t server_id, mouv__transport_ended_fn_t ended,
+                                      void *arg) {
     if (!call) return MOUV_ENOMEM;
     call->connection = connection;
     call->server_id = server_id;
@@ -430,6 +434,18 @@ static inline int fake_connect(mouv__transport_t *transport, mouv__connection_t 
     call->arg = arg;
     fake_arm_auto(call);
     return 0;
+}
+
+static inline int fake_connect(mouv__transport_t *transport, mouv__connection_t *connection,
+                               uint32_t server_id, mouv__transport_ended_fn_t ended, void *arg) {
+    fake_call_t *call = fake_add(fake_of(transport), FAKE_CONNECT);
+    return fake_begin_link_job(call, connection, server_id, ended, arg);
+}
+
+static inline int fake_disconnect(mouv__transport_t *transport, mouv__connection_t *connection,
+                                  uint32_t server_id, mouv__transport_ended_fn_t ended, void *arg) {
+    fake_call_t *call = fake_add(fake_of(transport), FAKE_DISCONNECT);
+    return fake_begin_link_job(call, connection, server_id, ended, arg);
 }
 
 static inline void fake_begin_session(fake_t *fake, mouv__server_session_t *session) {
@@ -599,13 +615,16 @@ static inline fake_t *fake_new(const fake_options_t *options) {
         client->ref.events = mouv__events_new(runtime, options->monitor, options->monitor_arg);
     for (int kind = 0; kind < FAKE_KINDS; kind++) fake->auto_ms[kind] = -1;
     fake->auto_ms[FAKE_OPEN] = fake->auto_ms[FAKE_CLOSE] = 0;
+    fake->ops = fake_transport_ops;
+    if (options->disconnects) fake->ops.disconnect = fake_disconnect;
     fake->transport =
-        (mouv__transport_t){.ops = &fake_transport_ops,
+        (mouv__transport_t){.ops = &fake->ops,
                             .client = (mouv_client_t *)client,
                             .connection_max = options->connections > 0 ? options->connections : 4,
                             .connect_timeout_ms = 10000,
                             .socket_timeout_ms = 300000,
                             .cuts = !options->cannot_cut,
+                            .keeps_sockets = options->keeps_sockets,
                             .cut_price_ns = 500000};
     client->topology = topology_with(&fake_topology_ops, client);
     client->listener = mouv__listener_new(mouv__runtime_mailbox(runtime), fake_on_news, client);

@@ -254,6 +254,7 @@ static inline mouv__peer_t *line_new_peer(line_t *line, int fd, const char *hell
     bson_destroy(reply);
     peer->connection = &line->connection->connection;
     peer->server_id = RIG_SERVER;
+    peer->number = ++line->rig->loop->numbers;
     snprintf(peer->host, sizeof peer->host, "a:1");
     peer->siblings = &line->connection->peers;
     mouv__list_push_front(peer->siblings, &peer->sibling);

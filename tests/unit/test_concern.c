@@ -1,5 +1,5 @@
 /*
- * Concerns and preferences of handles; timeoutMS, where it is given.
+ * Concerns and preferences of handles; timeoutMS in structs and where it counts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,43 +150,6 @@ static void wtimeout_goes_and_with_it_an_empty_concern(void **state) {
 
 /* --- timeoutMS ------------------------------------------------------------------------------- */
 
-static void timeout_ms_is_taken_out_of_the_uri(void **state) {
-    (void)state;
-    static const struct {
-        const char *uri, *rest;
-        int64_t timeout_ms;
-    } cases[] = {
-        {"mongodb://h", "mongodb://h", MOUV__TIMEOUT_UNSET},
-        {"mongodb://h/?tls=true", "mongodb://h/?tls=true", MOUV__TIMEOUT_UNSET},
-        {"mongodb://h/?timeoutMS=50", "mongodb://h/", 50},
-        {"mongodb://h/?TIMEOUTms=0&tls=true", "mongodb://h/?tls=true", 0},
-        {"mongodb://h/?tls=true;timeoutMS=7;w=1", "mongodb://h/?tls=true&w=1", 7},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        mouv_error_t error;
-        int64_t timeout_ms;
-        char *rest = mouv__timeout_from_uri(cases[i].uri, &timeout_ms, &error);
-        assert_non_null(rest);
-        assert_string_equal(rest, cases[i].rest);
-        assert_int_equal(timeout_ms, cases[i].timeout_ms);
-        mouv__free(rest);
-    }
-}
-
-static void a_timeout_ms_that_is_no_number_is_refused(void **state) {
-    (void)state;
-    static const char *const uris[] = {"mongodb://h/?timeoutMS=", "mongodb://h/?timeoutMS=-1",
-                                       "mongodb://h/?timeoutMS=5s", "mongodb://h/?timeoutMS= 5",
-                                       "mongodb://h/?timeoutMS=99999999999999999999"};
-    for (size_t i = 0; i < sizeof uris / sizeof *uris; i++) {
-        mouv_error_t error = {0};
-        int64_t timeout_ms;
-        assert_null(mouv__timeout_from_uri(uris[i], &timeout_ms, &error));
-        assert_int_equal(error.code, MOUV_EINVAL);
-        assert_non_null(strstr(error.message, "timeoutMS"));
-    }
-}
-
 static void a_time_in_a_struct_has_a_default_and_a_forever(void **state) {
     (void)state;
     mouv_error_t error;
@@ -210,8 +173,6 @@ int main(void) {
         cmocka_unit_test(given_settings_come_before_those_below),
         cmocka_unit_test(only_w_0_is_unacknowledged),
         cmocka_unit_test(wtimeout_goes_and_with_it_an_empty_concern),
-        cmocka_unit_test(timeout_ms_is_taken_out_of_the_uri),
-        cmocka_unit_test(a_timeout_ms_that_is_no_number_is_refused),
         cmocka_unit_test(a_time_in_a_struct_has_a_default_and_a_forever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "mongo/api/close.h"
 #include "mongo/base/libmongoc.h"
 #include "mongo/base/timeout.h"
+#include "mongo/base/uri_options.h"
 #include "mongo/command/handles.h"
 #include "mongo/operation/operation.h"
 #include "mongo/pool/establish.h"
@@ -49,28 +50,44 @@ static int32_t client_max_pool_size(const mongoc_uri_t *uri) {
     return given ? bson_iter_int32(&option) : 100;
 }
 
-static int client_check_pool_size(const mongoc_uri_t *uri, mouv_error_t *error) {
-    int32_t size = client_max_pool_size(uri);
-    if (size >= 1 && size <= POOL_SIZE_MAX) return 0;
+static int client_refuse_size(const char *option, int64_t value, int64_t min, int64_t max,
+                              mouv_error_t *error) {
     return mouv__raise(error, MOUV_EINVAL,
-                       "mouv_client_new: the URI's option 'maxPoolSize' is %d, not 1 to %d",
-                       (int)size, POOL_SIZE_MAX);
+                       "mouv_client_new: the URI's option '%s' is %lld, not %lld to %lld", option,
+                       (long long)value, (long long)min, (long long)max);
 }
 
-static mongoc_uri_t *client_parse_uri(const char *text, int64_t *timeout_ms, mouv_error_t *error) {
+/* And puts defaults where nothing is given. */
+static int client_check_sizes(const mongoc_uri_t *uri, mouv__uri_options_t *options,
+                              mouv_error_t *error) {
+    int32_t max = client_max_pool_size(uri);
+    if (max < 1 || max > POOL_SIZE_MAX)
+        return client_refuse_size("maxPoolSize", max, 1, POOL_SIZE_MAX, error);
+    if (options->min_pool_size == MOUV__URI_UNSET) options->min_pool_size = 0;
+    if (options->min_pool_size > max)
+        return client_refuse_size("minPoolSize", options->min_pool_size, 0, max, error);
+    if (options->max_connecting == MOUV__URI_UNSET) options->max_connecting = MOUV__CONNECTING_MAX;
+    if (options->max_connecting < 1 || options->max_connecting > POOL_SIZE_MAX)
+        return client_refuse_size("maxConnecting", options->max_connecting, 1, POOL_SIZE_MAX,
+                                  error);
+    return 0;
+}
+
+static mongoc_uri_t *client_parse_uri(const char *text, mouv__uri_options_t *own,
+                                      mouv_error_t *error) {
     mouv_error_t why = {0};
     if (!text) {
         mouv__raise(error, MOUV_EINVAL, "mouv_client_new: the URI is NULL");
         return NULL;
     }
-    char *known = mouv__timeout_from_uri(text, timeout_ms, &why);
+    char *known = mouv__uri_options_take(text, own, &why);
     if (!known) {
         mouv__raise(error, why.code, "mouv_client_new: %s", why.message);
         return NULL;
     }
     mongoc_uri_t *uri = client_parse_known(known, error);
     mouv__free(known);
-    if (!uri || client_check_pool_size(uri, error) == 0) return uri;
+    if (!uri || client_check_sizes(uri, own, error) == 0) return uri;
     mongoc_uri_destroy(uri);
     return NULL;
 }
@@ -105,6 +122,14 @@ static int64_t client_queue_wait_ms(const mouv_client_opts_t *opts, const mongoc
     if (opts->queue_wait_ms > 0) return opts->queue_wait_ms;
     int32_t wait = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_WAITQUEUETIMEOUTMS, 0);
     return wait > 0 ? wait : 30000;
+}
+
+static int64_t client_max_idle_time_ms(const mongoc_uri_t *uri) {
+    int32_t max = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_MAXIDLETIMEMS, 0);
+    if (max >= 0) return max;
+    mouv__log(MOUV_LOG_WARNING, "the URI: maxIdleTimeMS is %d, below 0: there is no limit",
+              (int)max);
+    return 0;
 }
 
 static void client_on_runtime_close(mouv__attachment_t *attachment) {
@@ -207,24 +232,37 @@ static mouv__transport_t *client_new_transport(mouv_client_t *client, mouv_execu
 }
 
 static mouv__pool_options_t client_pool_options(const mongoc_uri_t *uri,
+                                                const mouv__uri_options_t *own,
                                                 const mouv_client_opts_t *opts) {
     int64_t queue_wait_ms = client_queue_wait_ms(opts, uri);
     return (mouv__pool_options_t){
         .queue_wait_ms = queue_wait_ms,
         .queue_limit = opts->queue_limit > 0 ? opts->queue_limit : 65536,
         .told = {.max_pool_size = (uint32_t)client_max_pool_size(uri),
-                 .max_connecting = MOUV__CONNECTING_MAX,
+                 .min_pool_size = (uint32_t)own->min_pool_size,
+                 .max_connecting = (uint32_t)own->max_connecting,
+                 .max_idle_time_ms = client_max_idle_time_ms(uri),
                  .wait_queue_timeout_ms = queue_wait_ms},
     };
+}
+
+static void client_leave_idle_time(const mouv__transport_t *transport,
+                                   mouv__pool_options_t *options) {
+    if (!transport->keeps_sockets || options->told.max_idle_time_ms == 0) return;
+    options->told.max_idle_time_ms = 0;
+    mouv__log(MOUV_LOG_WARNING,
+              "maxIdleTimeMS does nothing: libmongoc %s keeps the sockets, on threads",
+              mongoc_get_version());
 }
 
 /* What a client is made of, from below: libmongoc's part, the picture, the transport, the pool, the
  * operations. Consumes `uri` and `client_options`. What has been made is client_free()'s on
  * failure. */
 static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
-                       mouv__client_options_t *client_options, const mouv_client_opts_t *opts) {
+                       mouv__client_options_t *client_options, const mouv__uri_options_t *own,
+                       const mouv_client_opts_t *opts) {
     uint32_t size = (uint32_t)client_max_pool_size(uri);
-    mouv__pool_options_t options = client_pool_options(uri, opts);
+    mouv__pool_options_t options = client_pool_options(uri, own, opts);
     mouv__listener_t *listener =
         mouv__listener_new(mouv__runtime_mailbox(client->ref.runtime), client_on_news, client);
     if (!listener || client_remember_database(client, uri) < 0) {
@@ -248,6 +286,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
         mouv__driver_pool_unref(client->driver_pool);
         return MOUV_ENOMEM;
     }
+    client_leave_idle_time(transport, &options);
     client->pool.topology = client->topology;
     client->pool.listener = client->driver_pool->listener;
     mouv__operations_init(&client->operations, client, &client->pool);
@@ -275,8 +314,8 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
     if (client_check_opts(opts, error) < 0) return NULL;
     mouv__libmongoc_init();
     mouv__client_options_t client_options;
-    int64_t timeout_ms;
-    mongoc_uri_t *uri = client_parse_uri(uri_text, &timeout_ms, error);
+    mouv__uri_options_t own;
+    mongoc_uri_t *uri = client_parse_uri(uri_text, &own, error);
     if (!uri) return NULL;
     if (mouv__client_options_init(&client_options, opts, uri, error) < 0) {
         mongoc_uri_destroy(uri);
@@ -285,9 +324,9 @@ mouv_client_t *mouv_client_new(const char *uri_text, const mouv_client_opts_t *o
     mouv_client_t *client = mouv__alloc(sizeof(*client));
     if (client) {
         mouv__client_ref_init(client, &client_ops, runtime);
-        client->ref.timeout_ms = timeout_ms;
+        client->ref.timeout_ms = own.timeout_ms;
     }
-    if (!client || client_init(client, uri, &client_options, opts) < 0) {
+    if (!client || client_init(client, uri, &client_options, &own, opts) < 0) {
         if (client) {
             client_free(client);
         } else {

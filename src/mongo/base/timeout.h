@@ -18,21 +18,16 @@
 
 #include "async/loop/timer.h"
 #include "mongo/base/types.h"
+#include "mongo/base/uri_options.h"
 
 /** timeoutMS is given nowhere. (0: it is given, and is no limit.) */
-#define MOUV__TIMEOUT_UNSET (-1)
+#define MOUV__TIMEOUT_UNSET MOUV__URI_UNSET
 
 /** What counts for one call. */
 typedef struct mouv__timeout {
     int64_t ms;       /**< or MOUV__TIMEOUT_UNSET */
     int64_t until_ns; /**< it has begun already (mouv_with_transaction()); else MOUV__NEVER */
 } mouv__timeout_t;
-
-/**
- * A copy of a URI without its timeoutMS, which libmongoc does not know, for mouv__free(), and the
- * value. NULL: MOUV_EINVAL or MOUV_ENOMEM in `error`.
- */
-char *mouv__timeout_from_uri(const char *uri, int64_t *timeout_ms, mouv_error_t *error);
 
 /** A time in an options struct, where 0 is the default: MOUV_FOREVER becomes 0, 0 UNSET. */
 int mouv__timeout_from_struct(int64_t given, const char *field, int64_t *timeout_ms,

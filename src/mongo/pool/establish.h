@@ -7,7 +7,7 @@
 
 #include "mongo/pool/pool.h"
 
-/** Connections that are set up at once to one server: maxConnecting. */
+/** Connections that are set up at once to one server, if maxConnecting does not say. */
 #define MOUV__CONNECTING_MAX 2
 
 /** Failed connections after which a checkout that waits for one gives up. */

@@ -149,7 +149,7 @@ static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
     mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
     if (!server || !mouv__server_pool_ready(pool, server)) return false;
     const mouv__server_pool_t *of = mouv__server_pool_of(pool, checkout->server_id);
-    if (of->connecting >= MOUV__CONNECTING_MAX ||
+    if (of->connecting >= pool->connecting_max ||
         of->connecting >= pool->ready.count + pool->polls.count)
         return true;
     mouv__connection_t *connection = mouv__idle_find_other(pool, checkout);
@@ -170,7 +170,7 @@ static void pool_reconnect(mouv__pool_t *pool, mouv__connection_t *connection) {
     const mouv__server_pool_t *of = mouv__server_pool_of(pool, link->server_id);
     bool there = of && mouv__server_is_known(of->server);
     bool held = mouv__breaker_holds_cut(pool, link);
-    if (there && !held && of->connecting >= MOUV__CONNECTING_MAX) return;
+    if (there && !held && of->connecting >= pool->connecting_max) return;
     pool->reconnecting = true; /* others may be waiting for their turn */
     if (held) return;
     uint32_t server_id = link->server_id;
@@ -195,6 +195,7 @@ static void pool_pump_reconnecting(mouv__pool_t *pool) {
 /* Idle, and in no list. */
 static void pool_take_back(mouv__pool_t *pool, mouv__connection_t *connection) {
     mouv__server_pool_drop_stale(pool, connection);
+    if (!connection->links) mouv__upkeep_wake(pool);
     mouv__idle_push(pool, connection);
     if (mouv__connection_find_link(connection, MOUV__LINK_CUT)) pool_reconnect(pool, connection);
     if (mouv__connection_find_link(connection, MOUV__LINK_CUT)) pool->reconnecting = true;
@@ -203,10 +204,12 @@ static void pool_take_back(mouv__pool_t *pool, mouv__connection_t *connection) {
 
 void mouv__pool_leave(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
                       uint64_t operation_id) {
-    if (pool_keep(pool, connection, server_id, operation_id))
+    if (pool_keep(pool, connection, server_id, operation_id)) {
         mouv__pool_serve(pool, connection);
-    else
-        pool_take_back(pool, connection);
+        return;
+    }
+    mouv__upkeep_returned(pool, connection, server_id);
+    pool_take_back(pool, connection);
 }
 
 static void pool_on_pumping(mouv__ready_t *ready) {
@@ -228,6 +231,17 @@ static void pool_on_released(mouv__pool_t *pool, mouv__connection_t *connection)
     if (mouv__ready_is_queued(&pool->pumping)) return;
     mouv__client_hold(pool->client);
     mouv__runtime_ready(mouv__client_runtime(pool->client), &pool->pumping);
+}
+
+/* One of its links was idle for too long. */
+static void pool_on_disconnected(void *arg, const mouv_error_t *error) {
+    mouv__connection_t *connection = arg;
+    mouv__pool_t *pool = connection->owner;
+    (void)error;
+    mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
+    pool_take_back(pool, connection);
+    mouv__upkeep_wake(pool); /* it may have others */
+    mouv__pool_pump(pool);
 }
 
 /* Fails those who wait for a connection to this server and have had too many failures. */
@@ -256,6 +270,7 @@ static void pool_on_connected(void *arg, const mouv_error_t *error) {
     mouv__connection_t *connection = arg;
     mouv__pool_t *pool = connection->owner;
     uint32_t server_id = mouv__establish_end(connection, error);
+    if (error) mouv__upkeep_failed(pool, server_id);
     pool_take_back(pool, connection);
     if (error && !mouv__establish_any(pool, server_id)) {
         bool lasting = error->code != MOUV_ENETWORK && error->code != MOUV_ESELECTION;
@@ -263,6 +278,7 @@ static void pool_on_connected(void *arg, const mouv_error_t *error) {
         pool_charge(&pool->polls, server_id, lasting, error);
         if (lasting) pool_fail_selecting(pool, error);
     }
+    mouv__upkeep_wake(pool);
     mouv__pool_pump(pool);
 }
 
@@ -292,6 +308,7 @@ static void pool_on_opened(void *arg, const mouv_error_t *error) {
         mouv__pool_fail_waiting(pool, &no_server);
     } else {
         pool_reselect(pool); /* the snapshot may have come before it was ready */
+        mouv__upkeep_wake(pool);
     }
     mouv__pool_pump(pool);
 }
@@ -350,9 +367,17 @@ static bool pool_is_blocked(const blocked_t *blocked, uint32_t server_id) {
     return false;
 }
 
+/* What has been idle for too long is closed, not given. */
+static mouv__connection_t *pool_find_idle(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
+    mouv__connection_t *connection = mouv__idle_find(pool, checkout);
+    while (connection && mouv__upkeep_expire(pool, connection, checkout->server_id))
+        connection = mouv__idle_find(pool, checkout);
+    return connection;
+}
+
 /* False: it waits, and so do those behind it that want the same server. */
 static bool pool_try(mouv__pool_t *pool, mouv__checkout_t *checkout, bool is_blocked) {
-    mouv__connection_t *connection = is_blocked ? NULL : mouv__idle_find(pool, checkout);
+    mouv__connection_t *connection = is_blocked ? NULL : pool_find_idle(pool, checkout);
     if (connection) {
         pool_grant(pool, checkout, connection);
         return true;
@@ -466,7 +491,13 @@ void mouv__pool_look_again(mouv__pool_t *pool) {
         pool_fail_unserved(mouv__queue_first(&pool->selecting));
     mouv__pool_serve_all(pool);
     mouv__pool_pump(pool);
+    mouv__upkeep_wake(pool);
     mouv__client_let_go(pool->client);
+}
+
+static void pool_drop_lost(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id) {
+    mouv__server_pool_drop_link(pool, connection, server_id, MOUV_CONNECTION_CLOSED_ERROR);
+    mouv__upkeep_wake(pool);
 }
 
 /* The server has closed it while it was idle. */
@@ -475,7 +506,7 @@ static void pool_on_lost(mouv__transport_t *transport, mouv__connection_t *conne
     mouv__pool_t *pool = connection->owner;
     (void)transport;
     if (pool) /* not a control connection's */
-        mouv__server_pool_drop_link(pool, connection, server_id, MOUV_CONNECTION_CLOSED_ERROR);
+        pool_drop_lost(pool, connection, server_id);
     else
         mouv__connection_drop_link(connection, server_id);
 }
@@ -547,6 +578,13 @@ int mouv__pool_init(mouv__pool_t *pool, mouv_client_t *client, mouv__transport_t
     pool->queue_wait_ms = options->queue_wait_ms;
     pool->queue_limit = options->queue_limit;
     pool->told = options->told;
+    pool->connecting_max =
+        pool->told.max_connecting > 0 ? pool->told.max_connecting : MOUV__CONNECTING_MAX;
+    pool->upkeep = (mouv__upkeep_t){
+        .idle_ns = transport->keeps_sockets ? 0 : pool->told.max_idle_time_ms * MOUV__NS_PER_MS,
+        .least = pool->told.min_pool_size,
+        .connected = pool_on_connected,
+        .disconnected = pool_on_disconnected};
     pool->changed = pool_on_change;
     pool->released = pool_on_released;
     pool->pumping.run = pool_on_pumping;
@@ -577,6 +615,7 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
                                  .unused = pool->state == MOUV__POOL_NONE,
                                  .unreachable = !pool_any_server(pool)};
     mouv__breakers_close(&pool->breakers);
+    mouv__upkeep_close(pool);
     mouv__measure_close(pool);
     mouv__pin_forget_all(&transport->sessions);
     transport->ops->abandon_jobs(transport);

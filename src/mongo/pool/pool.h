@@ -26,6 +26,7 @@
 #include "async/loop/timer.h"
 #include "mongo/base/types.h"
 #include "mongo/pool/server_pool.h"
+#include "mongo/pool/upkeep.h"
 #include "mongo/topology/events.h"
 #include "mongo/topology/selection.h"
 #include "mongo/transport/transport.h"
@@ -95,6 +96,7 @@ struct mouv__pool {
     mouv__queue_t polls; /**< those of `ready` that will wait on the server: behind the others */
     mouv__connection_t **connections;
     uint32_t connection_count, connection_max;
+    uint32_t connecting_max;       /**< that are set up at once to one server */
     mouv__list_t idle;             /**< connections; the one used last is first */
     bool reconnecting;             /**< links that were cut wait to be set up anew */
     bool nobody_seeks;             /**< whoever is SELECTING waits for a certain server */
@@ -108,6 +110,7 @@ struct mouv__pool {
     void (*released)(mouv__pool_t *pool, mouv__connection_t *connection);
     mouv__ready_t pumping; /**< after that; has a share of the client while it is queued */
     mouv__breakers_t breakers;
+    mouv__upkeep_t upkeep;
     mouv__probe_t *measurement; /**< that is out (measure.h), or NULL */
     uint64_t measured;          /**< so many have been sent */
     /* options */

@@ -29,6 +29,7 @@ typedef struct mouv__server_pool {
     uint64_t numbers;    /**< of connections, given out */
     mouv__breaker_t breaker;
     int64_t silent_until_ns; /**< has left a kill unanswered: it gets no other until then */
+    int64_t fill_ns;         /**< upkeep.h: no link is added to fill it up before that */
     int64_t kill_ns;         /**< how long its last killSessions took; 0: none yet */
     bool kill_prepared;      /**< the control connection for kills was once connected to it */
 } mouv__server_pool_t;

@@ -9,10 +9,9 @@
 #include "async/loop/clock.h"
 #include "context/alloc.h"
 
-
-#define MS_NS INT64_C(1000000)
-#define WIRE_VERSION_BALANCED 13
 /* Of a load balancer nobody knows a hello: servers behind one are 5.0 or later. */
+#define WIRE_VERSION_BALANCED 13
+
 mouv__server_kind_t mouv__server_kind_of(const char *type) {
     static const struct {
         const char *name;

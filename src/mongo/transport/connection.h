@@ -25,7 +25,7 @@
 /** The legal moves stand in one table in connection.c. */
 typedef enum mouv__connection_state {
     MOUV__CONNECTION_NEW,        /**< has not been used yet */
-    MOUV__CONNECTION_SETTING_UP, /**< is being connected to a server */
+    MOUV__CONNECTION_SETTING_UP, /**< is being connected to a server, or disconnected */
     MOUV__CONNECTION_IDLE,
     MOUV__CONNECTION_IN_USE,
     MOUV__CONNECTION_POLLING, /**< in use by a getMore that waits on the server */

@@ -123,6 +123,10 @@ typedef struct mouv__transport_ops {
     /** Sets a connection to a server up. */
     int (*connect)(mouv__transport_t *transport, mouv__connection_t *connection, uint32_t server_id,
                    mouv__transport_ended_fn_t ended, void *arg);
+    /** Closes the socket behind a link that has been dropped while nothing was out on its
+     *  connection, which belongs to it until `ended`. NULL: dropping the link has closed it. */
+    int (*disconnect)(mouv__transport_t *transport, mouv__connection_t *connection,
+                      uint32_t server_id, mouv__transport_ended_fn_t ended, void *arg);
     /** Sends on exchange->connection. 0, or a negative code with nothing changed. */
     int (*send)(mouv__transport_t *transport, mouv__exchange_t *exchange);
     /** The connection of this kind, made if there is none yet. NULL: ENOMEM. */
@@ -154,6 +158,7 @@ struct mouv__transport {
     int32_t connect_timeout_ms;
     int32_t socket_timeout_ms;
     bool cuts;            /**< a cut ends a call at once; else only its `limit_ms` does */
+    bool keeps_sockets;   /**< no single one can be closed: maxIdleTimeMS does nothing */
     bool shares_sessions; /**< a server session can go out on any connection: those are here, */
     mouv__session_store_t sessions; /**< and not with each connection */
     int64_t cut_price_ns;           /**< what a new connection costs, in time of a processor */

@@ -152,6 +152,32 @@ int mouv__errand_connect(const mouv__background_place_t *place, mouv__connection
     return 0;
 }
 
+/* libmongoc closes a socket that a call has failed on: this one is cut before it sends anything. */
+#define DISCONNECTING UINT64_MAX
+
+static void errand_disconnect_run(mouv__job_t *job) {
+    mouv__errand_t *errand = (mouv__errand_t *)job;
+    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
+    bson_t command = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&command, "ping", 1);
+    mouv__driver_client_begin(client, errand->background.driver_pool, DISCONNECTING, 0);
+    mouv__interruptible_interrupt(client->interruptible, DISCONNECTING);
+    mongoc_client_command_simple_with_server_id(client->client, "admin", &command, NULL,
+                                                errand->server_id, NULL, NULL);
+    mouv__driver_client_end(client, false);
+    bson_destroy(&command);
+    errand->background.ok = true;
+}
+
+int mouv__errand_disconnect(const mouv__background_place_t *place, mouv__connection_t *connection,
+                            uint32_t server_id) {
+    mouv__errand_t *errand = errand_new(connection);
+    if (!errand) return MOUV_ENOMEM;
+    errand->server_id = server_id;
+    mouv__background_submit(&errand->background, place, errand_disconnect_run);
+    return 0;
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 mouv__errand_t *mouv__errand_reserve(void) {

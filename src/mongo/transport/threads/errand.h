@@ -19,6 +19,10 @@ int mouv__errand_seek(const mouv__background_place_t *place, mouv__connection_t 
 int mouv__errand_connect(const mouv__background_place_t *place, mouv__connection_t *connection,
                          uint32_t server_id);
 
+/** Closes the client's socket to this server. */
+int mouv__errand_disconnect(const mouv__background_place_t *place, mouv__connection_t *connection,
+                            uint32_t server_id);
+
 /** The memory that the end needs, set aside at the beginning. NULL: ENOMEM. */
 mouv__errand_t *mouv__errand_reserve(void);
 void mouv__errand_unreserve(mouv__errand_t *reserve);

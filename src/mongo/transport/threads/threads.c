@@ -109,6 +109,13 @@ static int threads_connect(mouv__transport_t *transport, mouv__connection_t *con
     return mouv__errand_connect(&place, connection, server_id);
 }
 
+static int threads_disconnect(mouv__transport_t *transport, mouv__connection_t *connection,
+                              uint32_t server_id, mouv__transport_ended_fn_t ended, void *arg) {
+    threads_t *self = threads_of(transport);
+    mouv__background_place_t place = threads_place(self, self->operations, ended, arg);
+    return mouv__errand_disconnect(&place, connection, server_id);
+}
+
 static int threads_send(mouv__transport_t *transport, mouv__exchange_t *exchange) {
     threads_t *self = threads_of(transport);
     exchange->transport = transport;
@@ -158,6 +165,7 @@ static const mouv__transport_ops_t threads_ops = {
     .open = threads_open,
     .seek = threads_seek,
     .connect = threads_connect,
+    .disconnect = threads_disconnect,
     .control_connection = threads_control_connection,
     .send = threads_send,
     .control = threads_control,
@@ -183,6 +191,7 @@ mouv__transport_t *mouv__threads_new(mouv_client_t *client, mouv__driver_pool_t 
         .connect_timeout_ms = driver_pool->connect_timeout_ms,
         .socket_timeout_ms = driver_pool->socket_timeout_ms,
         .cuts = driver_pool->own_streams,
+        .keeps_sockets = !driver_pool->own_streams,
         .cut_price_ns = mongoc_uri_get_tls(driver_pool->uri) ? TLS_CUT_PRICE_NS : CUT_PRICE_NS,
     };
     if (!self->reserve || !self->controls || !self->operations) {
