@@ -98,6 +98,7 @@ static void goodbye_close_all(mouv__goodbye_t *goodbye) {
     loop->peers.emptied = goodbye_on_emptied;
     mouv__peers_close(&loop->peers);
     goodbye->ending = NULL;
+    mouv__background_abandon_all(&loop->background); /* news of endSessions' own end */
     mouv__job_end(loop, ending, goodbye_on_job_back, goodbye);
 }
 

@@ -213,7 +213,7 @@ static void request_pack(const mouv__request_common_t *common, mouv__peer_t *pee
 bool mouv__request_build(mouv__request_common_t *common, mouv__peer_t *peer,
                          const mouv__exchange_t *exchange, bson_error_t *error) {
     if (!request_build_extra(common, peer, exchange, error)) return false;
-    if (++common->last_id < 0) common->last_id = 1;
+    common->last_id = common->last_id < INT32_MAX ? common->last_id + 1 : 1;
     mouv__message_content_t content = {
         .request_id = common->last_id,
         .flags = exchange->unacknowledged ? MOUV__MESSAGE_MORE_TO_COME : 0,
