@@ -41,6 +41,31 @@ BARE_CASE(a_scripted_error_is_a_servers_error) {
     return 0;
 }
 
+static bool runs_on_loop(void) {
+    const char *executor = getenv("MOUV_EXECUTOR");
+    return executor && strcmp(executor, "loop") == 0;
+}
+
+/** libmongoc does so by itself where it has the mechanism. */
+BARE_CASE(a_connection_that_has_to_authenticate_anew_is_replaced) {
+    if (!runs_on_loop()) return test_skip(t, "on the loop");
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
+    AUTO_BSON *refusal = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(391));
+    CHECK_INT(find_one(t, client), 1);
+    mock_server_stats_t before, after;
+    mock_server_get_stats(mock, &before);
+    mock_server_script(mock, "find", &(mock_script_t){.times = 1, .reply = refusal});
+    CHECK_INT(find_one(t, client), 1);
+    mock_server_get_stats(mock, &after);
+    CHECK_INT(after.accepted, before.accepted + 1);
+    mock_server_script(mock, "insert", &(mock_script_t){.reply = refusal});
+    mouv_collection_t *users = mouv_client_get_collection(client, "app", "users");
+    CHECK_INT(await(t, mouv_collection_insert_one(users, json(t, "{}"), NULL, NULL)),
+              MOUV_ENETWORK);
+    CHECK_CONTAINS(t->error.message, "authenticate anew");
+    return 0;
+}
+
 BARE_CASE(a_script_can_begin_late_and_end) {
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     AUTO_BSON *refusal = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(13));
@@ -220,6 +245,7 @@ int main(void) {
     const struct CMUnitTest cases[] = {
         MOCK_TEST(canned_replies_satisfy_a_client),
         MOCK_TEST(a_scripted_error_is_a_servers_error),
+        MOCK_TEST(a_connection_that_has_to_authenticate_anew_is_replaced),
         MOCK_TEST(a_script_can_begin_late_and_end),
         MOCK_TEST(a_delay_is_kept),
         MOCK_TEST(slow_bytes_all_come),

@@ -12,6 +12,8 @@
 #include "mongo/transport/loop/state_change.h"
 #include "mongo/transport/loop/unpack.h"
 
+#define CODE_REAUTHENTICATE 391
+
 static mouv__loop_t *call_loop(const mouv__peer_t *peer) {
     return mouv__container_of(peer->peers, mouv__loop_t, peers);
 }
@@ -169,6 +171,20 @@ static bool call_judge(mouv__exchange_t *exchange) {
     return bson_iter_as_bool(&ok);
 }
 
+/* ReauthenticationRequired: nothing has been done. A new connection authenticates anew. */
+static void call_leave_if_forgotten(mouv__peer_t *peer, mouv__exchange_t *exchange) {
+    bson_iter_t code;
+    if (exchange->ok || !exchange->reply || !bson_iter_init_find(&code, exchange->reply, "code") ||
+        bson_iter_as_int64(&code) != CODE_REAUTHENTICATE)
+        return;
+    bson_set_error(&exchange->error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_NOT_ESTABLISHED,
+                   "%s wants the connection to authenticate anew", peer->host);
+    bson_destroy(exchange->reply);
+    exchange->reply = NULL;
+    exchange->reached = false;
+    peer->leaves = true;
+}
+
 static void call_on_arrived(mouv__peer_t *peer) {
     mouv__loop_t *loop = call_loop(peer);
     mouv__exchange_t *exchange = call_detach(peer);
@@ -181,6 +197,7 @@ static void call_on_arrived(mouv__peer_t *peer) {
     if (exchange->reply) mouv__request_note_cluster_time(&loop->common, exchange->reply);
     call_tell_end(peer, exchange);
     mouv__state_change_answered(loop, peer, exchange);
+    call_leave_if_forgotten(peer, exchange);
     call_close_if_it_leaves(peer);
     call_finish(loop, exchange);
 }
