@@ -44,6 +44,20 @@ static int64_t round_trip_of(const mouv_client_t *client, const char *type) {
     return -1;
 }
 
+/** Whether the client has come to know so many of this type. */
+static bool knows_soon(const mouv_client_t *client, const char *type, int wanted) {
+    for (int tries = 0; tries < 1000; tries++) {
+        MOUV_AUTO_TOPOLOGY mouv_topology_description_t *topology =
+            mouv_client_get_topology(client, NULL);
+        int found = 0;
+        for (size_t i = 0; i < topology->server_count; i++)
+            found += strcmp(topology->servers[i].type, type) == 0;
+        if (found == wanted) return true;
+        mouv_sleep_ms(10);
+    }
+    return false;
+}
+
 CASE(reads_are_spread_over_the_secondaries) {
     enum { FINDS = 60 };
     static const mouv_monitor_t monitor = {.command_started = on_started};
@@ -51,6 +65,8 @@ CASE(reads_are_spread_over_the_secondaries) {
     MOUV_AUTO_CLIENT mouv_client_t *client =
         client_with(t, "readPreference=secondary&localThresholdMS=10000", &monitor, &counts);
     mouv_collection_t *users = wire_users(t, client);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    CHECK(knows_soon(client, "RSSecondary", 2));
     for (int i = 0; i < FINDS; i++)
         CHECK(await(t, mouv_collection_find_one(users, NULL, NULL, NULL)) >= 0);
     CHECK_INT(counts.count, 2);
