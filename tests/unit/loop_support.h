@@ -78,25 +78,46 @@ static bool rig_inside; /* send() or cut() is on the stack */
 
 /* --- time ------------------------------------------------------------------------------------- */
 
+typedef struct turning {
+    uv_check_t check; /* after the sockets */
+    uv_idle_t idle;   /* nothing is waited for */
+    mouv_event_t over;
+    int left, handles;
+} turning_t;
+
 static inline void turn_on_check(uv_check_t *check) {
-    ++*(int *)check->data;
+    turning_t *turning = check->data;
+    if (--turning->left == 0) mouv_event_set(&turning->over);
+}
+
+static inline void turn_on_idle(uv_idle_t *idle) {
+    (void)idle;
 }
 
 static inline void turn_on_closed(uv_handle_t *handle) {
-    free(handle);
+    turning_t *turning = handle->data;
+    if (--turning->handles == 0) free(turning);
 }
 
 /* The loop turns, with a look at the sockets. */
 static inline void turns(int count) {
-    int seen = 0;
-    uv_check_t *check = malloc(sizeof *check);
-    if (!check) abort();
-    uv_check_init(mouv_runtime_loop(mouv__runtime()), check);
-    check->data = &seen;
-    uv_check_start(check, turn_on_check);
-    while (seen < count) mouv_sleep_ms(0);
-    uv_close((uv_handle_t *)check, turn_on_closed);
-    mouv_sleep_ms(0);
+    uv_loop_t *uv = mouv_runtime_loop(mouv__runtime());
+    turning_t *turning = calloc(1, sizeof *turning);
+    if (!turning) abort();
+    *turning = (turning_t){.left = count, .handles = 2};
+    uv_check_init(uv, &turning->check);
+    uv_idle_init(uv, &turning->idle);
+    turning->check.data = turning->idle.data = turning;
+    uv_check_start(&turning->check, turn_on_check);
+    uv_idle_start(&turning->idle, turn_on_idle);
+    int64_t kept = mouv__alloc_fail_at; /* waiting is not what is tested */
+    mouv__alloc_fail_at = -1;
+    mouv_future_t over = mouv_event_wait_future(&turning->over);
+    mouv__alloc_fail_at = kept;
+    mouv_await(over, NULL);
+    mouv_event_close(&turning->over);
+    uv_close((uv_handle_t *)&turning->check, turn_on_closed);
+    uv_close((uv_handle_t *)&turning->idle, turn_on_closed);
 }
 
 static inline void turn(void) {
