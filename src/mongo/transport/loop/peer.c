@@ -165,9 +165,9 @@ static void peer_wait_for_turn(mouv__peer_t *peer) {
 }
 
 /* Nobody has asked for anything: the server closes, TLS has something of its own to say, or it is
- * no MongoDB. */
+ * no MongoDB. An answer to what has not gone out whole would end the exchange whose bytes still go. */
 static bool peer_is_unasked(const mouv__peer_t *peer, ssize_t count) {
-    return count > 0 && (!peer->exchange || peer->unpacking);
+    return count > 0 && (!peer->exchange || peer->unpacking || peer->at < peer->size);
 }
 
 static ssize_t peer_read_some(mouv__peer_t *peer, size_t most, mouv__incoming_state_t *state) {
