@@ -99,6 +99,57 @@ BARE_CASE(other_connections_and_the_servers_standing_are_untouched) {
     return 0;
 }
 
+/* --- Too early ------------------------------------------------------------------------------- */
+
+static size_t first_bytes; /* of the answer that had been asked for */
+
+/* The answer, and behind it the same to the next request. */
+static size_t answer_twice(void *arg, uint8_t *message, size_t size, size_t capacity) {
+    uint32_t request;
+    (void)arg, (void)capacity;
+    memcpy(&request, message + 8, sizeof request);
+    memcpy(message + size, message, size);
+    put(message + size + 8, BSON_UINT32_FROM_LE(request) + 1);
+    return 2 * size;
+}
+
+static size_t measure_answer(void *arg, uint8_t *message, size_t size, size_t capacity) {
+    (void)arg, (void)message, (void)capacity;
+    first_bytes = size;
+    return size;
+}
+
+/* Of which a socket takes a part at once; its bytes are still to go when the answer comes. */
+static mouv_future_t insert_megabytes(mouv_client_t *client, size_t count) {
+    char *text = calloc(1, 1000001);
+    memset(text, 'x', 1000000);
+    bson_t *document = BCON_NEW("text", BCON_UTF8(text));
+    const bson_t **documents = calloc(count, sizeof *documents);
+    for (size_t i = 0; i < count; i++) documents[i] = document;
+    mouv_future_t future =
+        mouv_collection_insert_many(users_of(client), documents, count, NULL, NULL);
+    free(documents);
+    bson_destroy(document);
+    free(text);
+    return future;
+}
+
+BARE_CASE(an_answer_before_all_has_been_sent_is_refused) {
+    mouv_client_opts_t opts = {.executor =
+                                   MOUV_EXECUTOR_LOOP}; /* a worker reads when it has sent */
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), &opts, NULL);
+    mock_server_script(mock, "ping", &(mock_script_t){.rewrite = measure_answer});
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    mock_server_script(
+        mock, "ping",
+        &(mock_script_t){.rewrite = answer_twice, .slice_bytes = first_bytes, .slice_ms = 5});
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    CHECK_INT(await(t, insert_megabytes(client, 47)), MOUV_ENETWORK);
+    CHECK_CONTAINS(t->error.message, "nothing had been asked");
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    return 0;
+}
+
 /* --- Many ------------------------------------------------------------------------------------ */
 
 static uint32_t seed;
@@ -180,6 +231,7 @@ int main(void) {
         MOCK_TEST(a_bad_answer_fails_its_read_and_says_why),
         MOCK_TEST(a_bad_answer_to_a_write_leaves_its_outcome_unknown),
         MOCK_TEST(other_connections_and_the_servers_standing_are_untouched),
+        MOCK_TEST(an_answer_before_all_has_been_sent_is_refused),
         MOCK_TEST(two_thousand_changed_answers_do_no_harm),
         MOCK_TEST(answers_that_are_cut_short_fail),
     };

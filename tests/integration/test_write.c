@@ -173,6 +173,118 @@ CASE(an_ordered_error_in_the_second_batch_keeps_the_first) {
     return 0;
 }
 
+/* What went out for a write: the commands, and the statements that events show in them. */
+typedef struct shown {
+    int commands, statements;
+    size_t bytes;
+} shown_t;
+
+static void on_started(const mouv_command_event_t *event, void *arg) {
+    static const char *const arrays[] = {"documents", "updates", "deletes"};
+    shown_t *shown = arg;
+    bson_iter_t array, each;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        if (!bson_iter_init_find(&array, event->command, arrays[i])) continue;
+        shown->commands++;
+        shown->bytes += event->command->len;
+        bson_iter_recurse(&array, &each);
+        while (bson_iter_next(&each)) shown->statements++;
+    }
+}
+
+static mouv_client_t *showing(test_t *t, mouv_executor_t executor, shown_t *shown) {
+    static const mouv_monitor_t monitor = {.command_started = on_started};
+    mouv_client_opts_t opts = {.executor = executor};
+    mouv_client_t *client = mouv_client_new(test_uri(), &opts, &t->error);
+    if (client && mouv_client_set_monitor(client, &monitor, shown) < 0) abort();
+    return client;
+}
+
+/** Into an empty collection, by a client of this executor. */
+static int insert_shown(test_t *t, mouv_executor_t executor, size_t n, size_t weight,
+                        shown_t *shown) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = showing(t, executor, shown);
+    mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
+    bson_t **documents = many(n, weight, NULL);
+    await(t, mouv_collection_delete_many(t->users, json(t, "{}"), NULL, NULL));
+    mouv_future_t future =
+        mouv_collection_insert_many(users, (const bson_t *const *)documents, n, NULL, NULL);
+    free_many(documents, n);
+    return await(t, future);
+}
+
+CASE(thirty_megabytes_are_one_command_on_the_loop_and_two_on_threads) {
+    shown_t loop = {0}, threads = {0};
+    CHECK_INT(insert_shown(t, MOUV_EXECUTOR_LOOP, 30, 1000000, &loop), 30);
+    CHECK_INT(count(t, "{}"), 30);
+    CHECK_INT(loop.commands, 1);
+    CHECK_INT(loop.statements, 30);
+    CHECK(loop.bytes > 30000000);
+    CHECK_INT(insert_shown(t, MOUV_EXECUTOR_THREADS, 30, 1000000, &threads), 30);
+    CHECK_INT(count(t, "{}"), 30);
+    CHECK_INT(threads.commands, 2);
+    CHECK_INT(threads.statements, 30);
+    return 0;
+}
+
+CASE(forty_seven_megabytes_fill_a_message_and_no_more_is_sent_in_one) {
+    shown_t shown = {0};
+    CHECK_INT(insert_shown(t, MOUV_EXECUTOR_LOOP, 4, 11980000, &shown), 4);
+    CHECK_INT(shown.commands, 1);
+    CHECK(shown.bytes > 47900000);
+    CHECK_INT(insert_shown(t, MOUV_EXECUTOR_LOOP, 4, 12000000, &shown), 4);
+    CHECK_INT(shown.commands, 3);
+    CHECK_INT(count(t, "{}"), 4);
+    return 0;
+}
+
+CASE(ten_thousand_documents_are_one_command_on_both) {
+    for (int executor = MOUV_EXECUTOR_THREADS; executor <= MOUV_EXECUTOR_LOOP; executor++) {
+        shown_t shown = {0};
+        if (executor == MOUV_EXECUTOR_UVPOOL) continue;
+        CHECK_INT(insert_shown(t, (mouv_executor_t)executor, 10000, 10, &shown), 10000);
+        CHECK_INT(count(t, "{}"), 10000);
+        CHECK_INT(shown.commands, 1);
+        CHECK_INT(shown.statements, 10000);
+    }
+    return 0;
+}
+
+/** This executor's bulk of three kinds, unordered, with an error in the midst of the inserts. */
+static int mixed(test_t *t, mouv_executor_t executor, bson_t **reply, shown_t *shown) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = showing(t, executor, shown);
+    mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
+    await(t, mouv_collection_delete_many(t->users, json(t, "{}"), NULL, NULL));
+    MOUV_AUTO_BULK mouv_bulk_t *bulk =
+        mouv_collection_create_bulk(users, json(t, "{'ordered': false}"));
+    const bson_t *update = json(t, "{'$set': {'x': 1}}"), *upsert = json(t, "{'upsert': true}");
+    for (int i = 0; i < 3000; i++) {
+        AUTO_BSON *id = BCON_NEW("_id", BCON_INT32(i == 1500 ? 0 : i / 3));
+        int rc = i % 3 == 0   ? mouv_bulk_insert_one(bulk, id, NULL, &t->error)
+                 : i % 3 == 1 ? mouv_bulk_update_one(bulk, id, update, upsert, &t->error)
+                              : mouv_bulk_delete_one(bulk, id, NULL, &t->error);
+        if (rc < 0) return rc;
+    }
+    return await(t, mouv_bulk_execute(bulk, reply));
+}
+
+CASE(a_bulk_of_all_kinds_comes_to_the_same_on_both) {
+    AUTO_BSON *threads = NULL, *loop = NULL;
+    shown_t by_threads = {0}, by_loop = {0};
+    CHECK_INT(mixed(t, MOUV_EXECUTOR_THREADS, &threads, &by_threads), MOUV_ESERVER);
+    CHECK_INT(mixed(t, MOUV_EXECUTOR_LOOP, &loop, &by_loop), MOUV_ESERVER);
+    CHECK_INT(number(loop, "insertedCount"), 999);
+    CHECK_INT(number(loop, "upsertedCount"), 1); /* of the one that was not inserted */
+    CHECK_INT(number(loop, "deletedCount"), 1000);
+    CHECK_INT(number(loop, "writeErrors.0.index"), 1500);
+    CHECK(bson_equal(threads, loop));
+    CHECK_INT(by_loop.commands, 3);
+    CHECK_INT(by_loop.statements, 3000);
+    CHECK_INT(by_threads.commands, 3);
+    CHECK_INT(by_threads.statements, 3000);
+    return 0;
+}
+
 /* --- update, replace ------------------------------------------------------------------------ */
 
 CASE(update_one_gives_the_number_matched) {
@@ -317,6 +429,10 @@ int main(void) {
         cmocka_unit_test(insert_many_of_more_than_one_message_is_split),
         cmocka_unit_test(write_errors_of_later_batches_have_their_own_index),
         cmocka_unit_test(an_ordered_error_in_the_second_batch_keeps_the_first),
+        cmocka_unit_test(thirty_megabytes_are_one_command_on_the_loop_and_two_on_threads),
+        cmocka_unit_test(forty_seven_megabytes_fill_a_message_and_no_more_is_sent_in_one),
+        cmocka_unit_test(ten_thousand_documents_are_one_command_on_both),
+        cmocka_unit_test(a_bulk_of_all_kinds_comes_to_the_same_on_both),
         cmocka_unit_test(update_one_gives_the_number_matched),
         cmocka_unit_test(update_many_changes_every_match),
         cmocka_unit_test(update_with_upsert_tells_the_new_id),

@@ -4,6 +4,7 @@
  */
 #include "operation_support.h"
 
+#include "mongo/base/bson_view.h"
 #include "mongo/operation/inquiry.h"
 
 #define THREE "{'insert': 'users', 'documents': [{'_id': 1}, {'_id': 2}, {'_id': 3}]}"
@@ -90,6 +91,54 @@ FAKE_CASE(the_fence_is_a_transaction_with_the_write_s_own_number_and_session,
     CHECK_INT(told.n, 3);
     CHECK_INT(stats_of(fake)->retries, 0);
     operation_over(op);
+}
+
+CORO_CASE(statements_of_a_sequence_are_asked_about_and_sent_again) {
+    fake_t *fake = fake_asked("RSPrimary");
+    mouv__operation_t *op = operation_new(fake, &insert_row, "{'insert': 'users'}");
+    bson_t document = BSON_INITIALIZER;
+    mouv__sequence_t *sequence = op->parts.sequence = mouv__sequence_new("documents", 0);
+    for (int i = 0; i < 3; i++) CHECK(mouv__sequence_add(sequence, NULL, &document));
+    op->finish = note_finish;
+    mouv__operation_start(op);
+    fake_turn();
+    CHECK(sent(fake)->exchange->sequence == sequence);
+    lose_it(op);
+    CHECK(sent(fake)->exchange->sequence == NULL);
+    fake_answer(sent(fake), "{'ok': 0, 'code': 117}");
+    fake_turn();
+    CHECK(sent(fake)->exchange->sequence == NULL);
+    CHECK_INT(number_in(sent(fake)->command, "stmtIds.2", 0), 2);
+    CHECK(!mouv__bson_view_find(sent(fake)->command, "stmtIds.3", &(bson_iter_t){0}));
+    fake_answer(sent(fake), "{'ok': 1, 'n': 0, 'retriedStmtIds': [0, 1, 2]}");
+    fake_turn();
+    check_document(sent(fake)->command, "{'insert': 'users'}");
+    CHECK(sent(fake)->exchange->sequence == sequence && sequence->count == 3);
+    fake_answer(sent(fake), "{'ok': 1, 'n': 3}");
+    CHECK_ENDED(op, 0);
+    CHECK_INT(told.n, 3);
+    operation_over(op);
+    fake_free(fake);
+    return 0;
+}
+
+/* What is still owned while a question is out goes with the operation. */
+CORO_CASE(a_sequence_too_long_to_ask_about_and_one_left_in_an_inquiry_are_freed) {
+    for (int count = 1000; count <= 1001; count++) {
+        fake_t *fake = fake_asked("RSPrimary");
+        mouv__operation_t *op = operation_new(fake, &insert_row, "{'insert': 'users'}");
+        bson_t document = BSON_INITIALIZER;
+        op->parts.sequence = mouv__sequence_new("documents", 0);
+        for (int i = 0; i < count; i++) mouv__sequence_add(op->parts.sequence, NULL, &document);
+        mouv__operation_start(op);
+        fake_turn();
+        operation_cancel(op);
+        fake_pass_ms(250);
+        CHECK_INT(op->inquiry != NULL, count == 1000);
+        operation_over(op);
+        fake_free(fake);
+    }
+    return 0;
 }
 
 /* --- what is told ----------------------------------------------------------------------------- */
@@ -578,6 +627,8 @@ FAKE_CASE(after_a_part_no_other_command_is_sent, fake_asked("RSPrimary")) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_fence_is_a_transaction_with_the_write_s_own_number_and_session),
+        TEST(statements_of_a_sequence_are_asked_about_and_sent_again),
+        TEST(a_sequence_too_long_to_ask_about_and_one_left_in_an_inquiry_are_freed),
         TEST(what_is_told_in_each_case),
         TEST(a_deadline_is_told_as_such),
         TEST(an_answer_that_may_come_too_late_is_asked_about_without_a_fence),

@@ -1,7 +1,7 @@
 /*
  * What every write is made of: statements gathered into batches, each of which is one command. A
  * builder lives on the caller's stack (or in a bulk) and takes statements; it closes a batch where
- * the server's limits of size or count are reached (docs/decisions/0007). Sending hands the batches
+ * the server's limits of size or count are reached (docs/decisions/0007, 0019). Sending hands them
  * to one operation, which owns them then and sends one after the other (each `finish` asks for
  * another attempt), adds up what is answered and begins the reply by its row. Loop thread.
  *
