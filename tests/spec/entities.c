@@ -124,7 +124,8 @@ static bson_t *uri_options(const spec_test_t *test, const bson_t *definition) {
 static char *client_uri(spec_test_t *test, const bson_t *definition) {
     AUTO_BSON *options = uri_options(test, definition);
     spec_text_t *why = spec_text_new(NULL);
-    char *uri = spec_uri(test->server->uri, options, why);
+    bool multi = test->server->multi_uri && spec_bool(definition, "useMultipleMongoses", false);
+    char *uri = spec_uri(multi ? test->server->multi_uri : test->server->uri, options, why);
     if (!uri) spec_fail(test, "%s", why->str);
     spec_text_free(why, true);
     return uri;

@@ -43,6 +43,7 @@ static void read_version(spec_server_t *server, const bson_t *info) {
 int spec_server_open(spec_server_t *server, const char *uri, mouv_error_t *error) {
     bson_t *info = NULL, *hello = NULL, *parameters = NULL;
     server->uri = bson_strdup(uri);
+    server->multi_uri = getenv("MONGODB_MULTI_URI");
     server->auth = strchr(uri, '@') != NULL;
     server->client = mouv_client_new(uri, NULL, error);
     if (!server->client) return error->code;

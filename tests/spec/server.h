@@ -15,6 +15,7 @@
 
 struct spec_server {
     char *uri;
+    const char *multi_uri; /**< of the same, for clients with `useMultipleMongoses`; or NULL */
     mouv_client_t *client;
     int version[3];
     const char *topology; /**< "single", "replicaset", "sharded" or "load-balanced" */

@@ -89,11 +89,11 @@ static bool is_given(const bson_t *options, const char *name, size_t length) {
 }
 
 /** Of the base's own options those that stay. */
-static void keep_options(spec_text_t *uri, const char *query, const bson_t *options, bool direct) {
+static void keep_options(spec_text_t *uri, const char *query, const bson_t *options, bool alone) {
     while (*query) {
         size_t length = strcspn(query, "&"), name = strcspn(query, "=&");
         bool set = name == strlen("replicaSet") && strncasecmp(query, "replicaSet", name) == 0;
-        if (!is_given(options, query, name) && !(set && direct)) {
+        if (!is_given(options, query, name) && !(set && alone)) {
             separate(uri);
             for (size_t i = 0; i < length; i++) spec_text_append_c(uri, query[i]);
         }
@@ -102,14 +102,14 @@ static void keep_options(spec_text_t *uri, const char *query, const bson_t *opti
 }
 
 /** Up to the '?', which is added; with one host only, where asked for. */
-static const char *keep_hosts(spec_text_t *uri, const char *base, bool direct) {
+static const char *keep_hosts(spec_text_t *uri, const char *base, bool alone) {
     const char *scheme = strstr(base, "://");
     const char *hosts = scheme ? scheme + 3 : base;
     const char *path = hosts + strcspn(hosts, "/?");
     const char *query = strchr(path, '?');
     const char *end = query ? query : path + strlen(path);
     size_t kept = (size_t)(path - base);
-    const char *comma = direct ? memchr(hosts, ',', (size_t)(path - hosts)) : NULL;
+    const char *comma = alone ? memchr(hosts, ',', (size_t)(path - hosts)) : NULL;
     if (comma) kept = (size_t)(comma - base);
     for (size_t i = 0; i < kept; i++) spec_text_append_c(uri, base[i]);
     for (const char *at = path; at < end; at++) spec_text_append_c(uri, *at);
@@ -121,8 +121,9 @@ static const char *keep_hosts(spec_text_t *uri, const char *base, bool direct) {
 char *spec_uri(const char *base, const bson_t *options, spec_text_t *why) {
     spec_text_t *uri = spec_text_new(NULL);
     bson_iter_t iter;
-    bool direct = spec_bool(options, "directConnection", false);
-    keep_options(uri, keep_hosts(uri, base, direct), options, direct);
+    bool alone =
+        spec_bool(options, "directConnection", false) || spec_bool(options, "loadBalanced", false);
+    keep_options(uri, keep_hosts(uri, base, alone), options, alone);
     bson_iter_init(&iter, options);
     while (bson_iter_next(&iter)) {
         if (append_option(uri, &iter)) continue;

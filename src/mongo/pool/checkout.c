@@ -31,6 +31,16 @@ static int64_t checkout_now_ns(const mouv__checkout_t *checkout) {
 
 /* --- events ----------------------------------------------------------------------------------- */
 
+static mouv_check_out_failed_reason_t checkout_failed_reason(const mouv__pool_t *pool,
+                                                             const mouv_error_t *error) {
+    int code = error ? error->code : MOUV_ESELECTION;
+    bool set_up_failed = code == MOUV_ESELECTION || code == MOUV_ENETWORK || code == MOUV_ESERVER;
+    if (set_up_failed) return MOUV_CHECK_OUT_FAILED_CONNECTION;
+    if (code == MOUV_ECLOSED || !mouv__client_is_open(pool->client))
+        return MOUV_CHECK_OUT_FAILED_POOL_CLOSED;
+    return MOUV_CHECK_OUT_FAILED_TIMEOUT;
+}
+
 static void checkout_tell(const mouv__checkout_t *checkout, mouv__event_kind_t kind,
                           const mouv__connection_t *connection, const mouv_error_t *error) {
     const mouv__pool_t *pool = checkout->pool;
@@ -52,12 +62,7 @@ static void checkout_tell(const mouv__checkout_t *checkout, mouv__event_kind_t k
                                         (checkout_now_ns(checkout) - checkout->queued_ns) / 1000};
     if (kind == MOUV__EVENT_CONNECTION_CHECK_OUT_STARTED) what.duration_us = 0;
     if (kind == MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED)
-        what.check_out_failed_reason =
-            !error || error->code == MOUV_ESELECTION || error->code == MOUV_ENETWORK
-                ? MOUV_CHECK_OUT_FAILED_CONNECTION
-            : error->code == MOUV_ECLOSED || !mouv__client_is_open(pool->client)
-                ? MOUV_CHECK_OUT_FAILED_POOL_CLOSED
-                : MOUV_CHECK_OUT_FAILED_TIMEOUT;
+        what.check_out_failed_reason = checkout_failed_reason(pool, error);
     mouv__events_connection(mouv__client_events(pool->client), kind, &what);
 }
 

@@ -31,11 +31,22 @@ static bool pool_is_kept(const mouv__connection_t *connection) {
     return !mouv__list_is_empty(&connection->keepers);
 }
 
+/* By the operation that it was checked out for, told at the time. */
+static void pool_check_in(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
+                          uint64_t operation_id) {
+    uint64_t since = connection->kept_since ? connection->kept_since : operation_id;
+    connection->kept_since = 0;
+    mouv__checkout_return(pool, connection, server_id, since);
+}
+
 /* One that is kept stays checked out. False: it is idle now. */
 static bool pool_keep(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
                       uint64_t operation_id) {
     bool kept = pool_is_kept(connection);
-    if (!kept) mouv__checkout_return(pool, connection, server_id, operation_id);
+    if (!kept)
+        pool_check_in(pool, connection, server_id, operation_id);
+    else if (!connection->kept_since)
+        connection->kept_since = operation_id;
     pool->polling -= connection->state == MOUV__CONNECTION_POLLING;
     mouv__connection_move(connection, kept ? MOUV__CONNECTION_KEPT : MOUV__CONNECTION_IDLE);
     return kept;
@@ -223,7 +234,7 @@ static void pool_on_pumping(mouv__ready_t *ready) {
 /* From anywhere, so nobody is let in before the next tick. A load balancer is the only server. */
 static void pool_on_released(mouv__pool_t *pool, mouv__connection_t *connection) {
     if (pool->topology->count > 0)
-        mouv__checkout_return(pool, connection, pool->topology->servers[0]->id, 0);
+        pool_check_in(pool, connection, pool->topology->servers[0]->id, 0);
     mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
     mouv__server_pool_drop_stale(pool, connection);
     mouv__idle_push(pool, connection);

@@ -64,6 +64,7 @@ struct mouv__connection {
     mouv__session_store_t sessions; /**< with threads: those that only it can use */
     mouv__queue_t pinned;           /**< checkouts that only it can serve */
     mouv__list_t keepers;           /**< pins that keep it from all others (pool/pin.h) */
+    uint64_t kept_since;            /**< the operation that it was checked out for then; or 0 */
     uint8_t state;                  /**< mouv__connection_state_t */
     bool goes_last;                 /**< at the end of its client */
     mouv__server_link_t setting_up; /**< SETTING_UP: what is to become a link */
