@@ -45,7 +45,7 @@ static const char *named(char *uri, size_t size, const char *app_name, const cha
 }
 
 typedef struct counts {
-    int ready, idle;
+    int ready, idle, cleared;
     uint32_t min_pool_size;
     int64_t max_idle_time_ms;
 } counts_t;
@@ -65,8 +65,15 @@ static void on_closed(const mouv_connection_event_t *event, void *arg) {
     ((counts_t *)arg)->idle += event->closed_reason == MOUV_CONNECTION_CLOSED_IDLE;
 }
 
-static const mouv_monitor_t counting = {
-    .pool_created = on_created, .connection_ready = on_ready, .connection_closed = on_closed};
+static void on_cleared(const mouv_connection_pool_event_t *event, void *arg) {
+    (void)event;
+    ((counts_t *)arg)->cleared++;
+}
+
+static const mouv_monitor_t counting = {.pool_created = on_created,
+                                        .pool_cleared = on_cleared,
+                                        .connection_ready = on_ready,
+                                        .connection_closed = on_closed};
 
 CASE(the_pool_is_filled_up_behind_the_first_operation) {
     char uri[1000];
@@ -105,6 +112,7 @@ CASE(what_is_idle_for_too_long_is_closed_and_made_anew) {
         CHECK(counts.ready > round && counts.idle == counts.ready);
         CHECK(become(t, "idle", 0, MONITORS_AND_CONTROLS));
     }
+    CHECK_INT(counts.cleared, 0); /* the server is not taken for lost */
     CHECK_INT(counts.max_idle_time_ms, 700);
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
     return 0;
