@@ -29,7 +29,8 @@ room 324 178 268  46  mongo/cursor | batch by batch
 room  40 244 268  46  mongo/operation | attempts, limits, retries, kill, cut, inquiry
 room 324 244 268  46  mongo/session | sessions and transactions
 room  40 310 268  46  mongo/pool | who may send when: checkouts, breakers
-room  40 376 552  46  mongo/transport | transport.h, the seam: exchanges, and control connections for what must not wait
+room  40 376 268  46  mongo/transport | transport.h, the seam: exchanges
+room 324 376 268  46  mongo/transport/loop | messages on sockets, in place of threads
 room  40 442 552  46  mongo/topology | the deployment as last seen; server selection; events
 room  40 508 268  46  mongo/base | options, concerns, errors
 room 324 508 268  46  mongo/wire | bytes, for any thread
@@ -53,9 +54,10 @@ way 458,224 458,234 250,234 250,244 |
 way 308,267 324,267 |
 way 100,290 100,310 | checkout 106,304
 way 200,310 200,290 | granted 206,304
-way 308,280 316,280 316,376 | exchange 322,330
+way 308,280 316,280 316,388 308,388 | exchange 322,330
+way 308,410 324,410 |
 way 174,356 174,376 | connections 180,370
-way 592,388 628,388 628, 88 684, 88 | job 632,82
+way 270,376 270,366 628,366 628, 88 684, 88 | job 632,82
 way 684,102 648,102 648,646 592,646 | mail 652,560
 way 804,116 804,136 |
 way 804,182 804,202 |

@@ -33,12 +33,13 @@ enum {
 /* The shared options. A command gets what stood before its name (and in the environment), copies
  * it and lets the child parser below change the copy. Strings live as long as the process. */
 struct cli_common {
-    const char *command; /* "find"; NULL before one is known */
-    const char *uri;     /* --uri, $MONGODB_URI or mouv_cli_default_uri itself; never NULL */
-    const char *db;      /* --db, or NULL */
-    int64_t timeout_ms;  /* --timeout; 0 is none */
-    bool canonical;      /* --canonical */
-    bool pretty;         /* --pretty */
+    const char *command;      /* "find"; NULL before one is known */
+    const char *uri;          /* --uri, $MONGODB_URI or mouv_cli_default_uri itself; never NULL */
+    const char *db;           /* --db, or NULL */
+    int64_t timeout_ms;       /* --timeout; 0 is none */
+    mouv_executor_t executor; /* --executor */
+    bool canonical;           /* --canonical */
+    bool pretty;              /* --pretty */
 };
 
 /* The server of those who name none. What is on this machine is found at once or not at all. */

@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_CANONICAL = 0x100, OPT_PRETTY };
+enum { OPT_CANONICAL = 0x100, OPT_PRETTY, OPT_EXECUTOR };
 
 const char mouv_cli_default_uri[] = "mongodb://127.0.0.1:27017/?serverSelectionTimeoutMS=5000";
 
 static const struct argp_option common_options[] = {
     {"uri", 'u', "URI", 0, "The deployment (default: $MONGODB_URI, else mongodb://127.0.0.1:27017)",
      1},
+    {"executor", OPT_EXECUTOR, "NAME", 0,
+     "What carries commands: threads, uvpool or loop (default: $MOUV_EXECUTOR, else threads)", 1},
     {"timeout", 't', "SECONDS", 0, "One deadline around everything, fractions allowed", 1},
     {0},
 };
@@ -60,11 +62,26 @@ static int64_t options_parse_timeout(const struct argp_state *state, const char 
     return ms > 0 ? ms : 1;
 }
 
+static mouv_executor_t options_parse_executor(const struct argp_state *state, const char *text) {
+    static const struct {
+        const char *name;
+        mouv_executor_t executor;
+    } known[] = {{"threads", MOUV_EXECUTOR_THREADS},
+                 {"uvpool", MOUV_EXECUTOR_UVPOOL},
+                 {"loop", MOUV_EXECUTOR_LOOP}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(text, known[i].name) == 0) return known[i].executor;
+    mouv_cli_usage(state, "--executor: not threads, uvpool or loop: %s", text);
+}
+
 static error_t options_parse_common(int key, char *text, struct argp_state *state) {
     struct cli_common *common = state->input;
     switch (key) {
     case 'u':
         common->uri = text;
+        return 0;
+    case OPT_EXECUTOR:
+        common->executor = options_parse_executor(state, text);
         return 0;
     case 't':
         common->timeout_ms = options_parse_timeout(state, text);

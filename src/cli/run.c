@@ -86,7 +86,8 @@ static void run_end_quietly(mouv_client_t *client) {
 static int run_main_task(void *arg) {
     struct cli_run *run = arg;
     mouv_error_t error = {0};
-    run->client = mouv_client_new(run->common->uri, NULL, &error);
+    mouv_client_opts_t opts = {.executor = run->common->executor};
+    run->client = mouv_client_new(run->common->uri, &opts, &error);
     if (!run->client) return run_no_client(run, &error);
     if (*run->remark) mouv_cli_complain("warning", "%s", run->remark);
     int rc = run_body(run, &error);

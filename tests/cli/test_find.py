@@ -7,6 +7,12 @@ from _mouv import Case, lines, main, shell
 
 
 class Find(Case):
+    def test_every_executor(self):
+        self.fill(3)
+        for executor in ["threads", "uvpool", "loop"]:
+            with self.subTest(executor):
+                self.assertEqual(len(lines(self.ok("find", self.users, "--executor", executor))), 3)
+
     def test_prints_one_document_a_line_in_order(self):
         self.fill(250)
         text = self.ok("find", self.users, "--sort", '{"_id": 1}', "--batch-size", "7")

@@ -51,6 +51,21 @@ class Usage(Case):
             with self.subTest(value):
                 self.fails(2, "--timeout: not a number of seconds", "ping", "--timeout=" + value)
 
+    def test_bad_executors(self):
+        for value in ["", "thread", "LOOP", "loop ", "0"]:
+            with self.subTest(value):
+                self.fails(2, "ping: --executor: not threads, uvpool or loop: ", "ping", "--executor=" + value)
+        self.fails(2, "--executor: not threads", "--executor=x", "ping")
+        self.assertIn("--executor=NAME", self.ok("find", "--help"))
+
+    def test_executor_of_the_command_line_counts_before_the_environment(self):
+        uri = NOWHERE + "&tls=true&tlsDisableOCSPEndpointCheck=true"  # which loop cannot
+        for arguments, environment, loop in [([], "loop", True), (["--executor=threads"], "loop", False),
+                                             (["--executor=loop"], "threads", True), (["--executor=uvpool"], "loop", False)]:
+            with self.subTest(arguments):
+                told = run("ping", "-u", uri, *arguments, env={"MOUV_EXECUTOR": environment}).stderr
+                self.assertEqual("not possible with loop" in told, loop, told)
+
     def test_bad_numbers(self):
         for value in ["-1", "x", "1.5", "", "3000000000"]:
             with self.subTest(value):

@@ -1,8 +1,9 @@
 /*
  * The specification's files on connection monitoring and pooling (MOUV_SPEC_TESTS_2 names their
  * folder's parent) against the pool: `ready` and `clear` are the server becoming known and Unknown,
- * `close` is the end of the client, what a fail point delays is a connection being set up. Texts of
- * errors are mouv's own, so of those only the kind is compared.
+ * `close` is the end of the client, what a fail point delays or fails is a connection being set up.
+ * One that fails makes libmongoc forget what kind of server it is, which is this program's to do
+ * here. Texts of errors are mouv's own, so of those only the kind is compared.
  */
 #include "pool_support.h"
 #include "spec_folder.h"
@@ -14,9 +15,6 @@ static const struct {
     {"pool-checkout-error-closed", "a closed client turns operations away before its pool"},
     {"pool-clear-ready", "who wants a server that is not known waits for it: no check out begins"},
     {"pool-ready", "who wants a server that is not known waits for it: no check out begins"},
-    {"pool-clear-min-size", "minPoolSize fills nothing up"},
-    {"pool-create-min-size-error", "minPoolSize fills nothing up"},
-    {"pool-checkout-minPoolSize-connection-maxConnecting", "minPoolSize fills nothing up"},
     {"pool-clear-interrupting-pending-connections", "a lost server's connections are not cut"},
 };
 
@@ -41,6 +39,7 @@ static struct run {
     customer_t customers[CUSTOMERS_MAX];
     const char *labels[CUSTOMERS_MAX], *threads[CUSTOMERS_MAX];
     int customer_count;
+    bool fails_connecting;
     int error; /* of the main thread, or of one that was waited for */
 } run;
 
@@ -116,6 +115,23 @@ static int count_told(const char *type) {
     return count;
 }
 
+/* --- fail points ------------------------------------------------------------------------------ */
+
+/* No connection can be set up: the hello of each fails with `errorCode`. */
+static void fail_connecting(void) {
+    fake_call_t *connect = fake_out(run.fake, FAKE_CONNECT, 0);
+    if (!run.fails_connecting || !connect) return;
+    fake_connect_fail(connect, MOUV_ENETWORK, "the hello has failed");
+    fake_deploy(run.fake, "Unknown");
+}
+
+/* Time passes, to the next look at what has come of it. */
+static void step(int64_t ms) {
+    fake_turn();
+    fail_connecting();
+    fake_pass_ms(ms);
+}
+
 /* --- operations ------------------------------------------------------------------------------- */
 
 #define PATIENCE_MS 10000
@@ -131,8 +147,7 @@ static bool is_settled(const customer_t *customer) {
 }
 
 static void settle(customer_t *customer) {
-    for (int ms = 0; ms < PATIENCE_MS && !is_settled(customer); ms += STEP_MS)
-        fake_pass_ms(STEP_MS);
+    for (int ms = 0; ms < PATIENCE_MS && !is_settled(customer); ms += STEP_MS) step(STEP_MS);
     if (!is_settled(customer)) complain("waits for ever:", "checkOut");
     if (customer->failed) run.error = customer->error.code;
 }
@@ -164,8 +179,7 @@ static void wait_for_event(const bson_t *operation) {
     const char *type = text_in(operation, "event");
     int count = (int)number_in(operation, "count", 1);
     int64_t patience_ms = (int64_t)number_in(operation, "timeout", PATIENCE_MS);
-    for (int64_t ms = 0; ms < patience_ms && count_told(type) < count; ms += STEP_MS)
-        fake_pass_ms(STEP_MS);
+    for (int64_t ms = 0; ms < patience_ms && count_told(type) < count; ms += STEP_MS) step(STEP_MS);
     if (count_told(type) < count) complain("did not come:", type);
 }
 
@@ -182,7 +196,7 @@ static void operate(const bson_t *operation) {
     else if (strcmp(name, "checkIn") == 0)
         check_in(text_in(operation, "connection"));
     else if (strcmp(name, "wait") == 0)
-        fake_pass_ms((int64_t)number_in(operation, "ms", 0));
+        step((int64_t)number_in(operation, "ms", 0));
     else if (strcmp(name, "waitForThread") == 0)
         wait_for_thread(text_in(operation, "target"));
     else if (strcmp(name, "waitForEvent") == 0)
@@ -295,7 +309,9 @@ static int run_body_of_file(void *arg) {
             .max_idle_time_ms = (int64_t)number_in(file, "poolOptions.maxIdleTimeMS", 0),
         }};
     run.fake = fake_new(&options);
-    run.fake->auto_ms[FAKE_CONNECT] = (int64_t)number_in(file, "failPoint.data.blockTimeMS", 0);
+    run.fails_connecting = number_in(file, "failPoint.data.errorCode", 0) != 0;
+    run.fake->auto_ms[FAKE_CONNECT] =
+        run.fails_connecting ? -1 : (int64_t)number_in(file, "failPoint.data.blockTimeMS", 0);
     if (!has_operation("ready")) fake_deploy(run.fake, "RSPrimary"); /* which creates it */
     if (!document_in(file, "operations", &list) || !bson_iter_init(&iter, &list)) abort();
     while (bson_iter_next(&iter) && document_at(&iter, &operation)) operate(&operation);
@@ -332,7 +348,7 @@ static void specification_files(void **state) {
     assert_true(files > 0);
     assert_int_equal(excepted, sizeof exceptions / sizeof exceptions[0]); /* all still there */
     assert_int_equal(ran + excepted, files);
-    assert_true(ran >= 11);
+    assert_true(ran >= 14);
 }
 
 int main(void) {
