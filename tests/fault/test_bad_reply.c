@@ -145,7 +145,7 @@ BARE_CASE(an_answer_before_all_has_been_sent_is_refused) {
         &(mock_script_t){.rewrite = answer_twice, .slice_bytes = first_bytes, .slice_ms = 5});
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
     CHECK_INT(await(t, insert_megabytes(client, 47)), MOUV_ENETWORK);
-    CHECK_CONTAINS(t->error.message, "nothing had been asked");
+    CHECK_CONTAINS(t->error.message, "before all of the command had been sent");
     CHECK_INT(await(t, mouv_client_ping(client)), 0);
     return 0;
 }

@@ -102,7 +102,15 @@ static int run_anew(test_t *t) {
     return rc;
 }
 
+/* gcc's AddressSanitizer does not make the locks of its allocator anew in a child, and libmongoc's monitors allocate. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHILDREN_HANG 1
+#else
+#define CHILDREN_HANG 0
+#endif
+
 CASE(a_child_makes_a_loop_and_a_client_of_its_own) {
+    if (CHILDREN_HANG) return test_skip(t, "AddressSanitizer's locks are not made anew in a child");
     int64_t count = 0;
     CHECK_INT(await(t, mouv_client_ping(t->client)), 0);
     CHECK_INT(in_child(run_anew, t), 0);
@@ -122,6 +130,7 @@ static int ping(void *arg) {
 /* Behind the first run, libmongoc's pool is still being destroyed on a thread that no child has. */
 static void a_fork_between_two_runs_leaves_both_processes_whole(void **state) {
     (void)state;
+    if (CHILDREN_HANG) skip();
     test_t t = {0};
     assert_int_equal(mouv_run(ping, &t, NULL), 0);
     fflush(NULL);
@@ -149,6 +158,7 @@ static int exit_in_the_midst(void *arg) {
 
 static void a_process_exits_with_its_own_status_while_operations_run(void **state) {
     (void)state;
+    if (CHILDREN_HANG) sleep(2); /* until the threads of the cases before have ended */
     for (int i = 0; i < 20; i++) {
         fflush(NULL);
         pid_t child = fork();
