@@ -408,6 +408,10 @@ static inline bool trip_cut(trip_t *trip) {
     return cut;
 }
 
+static inline void trip_abandon(trip_t *trip) {
+    trip->exchange.transport->ops->abandon(&trip->exchange);
+}
+
 static inline void trip_end(trip_t *trip) {
     bson_destroy(trip->exchange.reply);
     bson_destroy((bson_t *)trip->exchange.command);

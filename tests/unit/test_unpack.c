@@ -177,7 +177,7 @@ CORO_CASE(a_cut_does_not_wait_for_the_worker) {
 CORO_CASE(what_is_abandoned_does_not_either) {
     scene_t *scene = scene_new(LARGE_BYTES);
     scene_answer(scene);
-    scene->trip.exchange.transport->ops->abandon(&scene->trip.exchange);
+    trip_abandon(&scene->trip);
     CHECK(scene->trip.discarded);
     rig_work(scene->rig, true);
     turn();
