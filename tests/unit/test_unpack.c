@@ -5,7 +5,6 @@
 #include "loop_support.h"
 
 #define PING "{'ping': 1}"
-#define NOOP 0
 #define SMALL_BYTES 1000
 #define LARGE_BYTES (300 * 1024)
 
@@ -36,21 +35,7 @@ static void scene_free(scene_t *scene) {
 
 /* The noop compressor, which needs no library. */
 static message_t scene_message(const scene_t *scene) {
-    message_t inside = message_of(scene->trip.exchange.loop.request_id, scene->document), message;
-    message.size = inside.size + MOUV__WIRE_COMPRESSED_BYTES;
-    message.bytes = calloc(1, message.size);
-    if (!message.bytes) abort();
-    mouv__op_msg_header_t header = mouv__op_msg_header(inside.bytes);
-    header.length = (int32_t)message.size;
-    header.opcode = MOUV__WIRE_COMPRESSED;
-    mouv__op_msg_put_header(&header, message.bytes);
-    message_put(message, 16, MOUV__WIRE_MSG);
-    message_put(message, 20, (int32_t)inside.size - MOUV__WIRE_HEADER_BYTES);
-    message.bytes[24] = NOOP;
-    memcpy(message.bytes + 25, inside.bytes + MOUV__WIRE_HEADER_BYTES,
-           inside.size - MOUV__WIRE_HEADER_BYTES);
-    message_free(inside);
-    return message;
+    return message_pack(0, message_of(scene->trip.exchange.loop.request_id, scene->document));
 }
 
 static void scene_answer(scene_t *scene) {
