@@ -160,6 +160,35 @@ CORO_CASE(the_wait_for_an_answer_begins_with_the_last_byte_that_goes) {
     return 0;
 }
 
+/* On the real clock, whose timers come before the sockets. */
+static void be_busy_for(int32_t limit_ms, bool answered) {
+    rig_t *rig = rig_new("socketTimeoutMS=20");
+    line_t *line = line_new(rig, "{}");
+    trip_t trip;
+    trip_init(&trip, line, PING);
+    trip.exchange.limit_ms = limit_ms;
+    trip_send(&trip, line);
+    if (answered) {
+        message_t message = message_from_json(trip.exchange.loop.request_id, "{'ok': 1}");
+        CHECK_INT(write(line->fd, message.bytes, message.size), message.size);
+        message_free(message);
+    }
+    usleep(60 * 1000);
+    for (int i = 0; i < 1000 && !trip.done; i++) turn();
+    CHECK(trip.done && trip.exchange.ok == answered);
+    CHECK(line_is_open(line) == answered);
+    trip_end(&trip);
+    rig_free(rig);
+}
+
+REAL_CASE(a_loop_that_was_busy_is_no_server_that_was_silent) {
+    be_busy_for(0, true);
+    be_busy_for(20, true);
+    be_busy_for(0, false);
+    be_busy_for(20, false);
+    return 0;
+}
+
 /* --- cuts ------------------------------------------------------------------------------------- */
 
 CORO_CASE(a_cut_ends_it_and_its_connection) {
@@ -501,6 +530,7 @@ int main(void) {
         TEST(an_answer_that_stops_in_the_middle_is_not_waited_for),
         TEST(a_command_that_goes_out_slowly_but_steadily_is_waited_for),
         TEST(the_wait_for_an_answer_begins_with_the_last_byte_that_goes),
+        TEST(a_loop_that_was_busy_is_no_server_that_was_silent),
         TEST(a_cut_ends_it_and_its_connection),
         TEST(what_is_cut_with_unsent_bytes_has_not_reached_the_server),
         TEST(half_an_answer_goes_with_a_cut),

@@ -159,6 +159,17 @@ CORO_CASE(a_cut_does_not_wait_for_the_worker) {
     return 0;
 }
 
+CORO_CASE(a_slow_worker_is_no_silent_server) {
+    scene_t *scene = scene_new(LARGE_BYTES);
+    scene_answer(scene);
+    pass_ms(2500);
+    CHECK(!scene->trip.done);
+    rig_work(scene->rig, true);
+    check_answered(scene);
+    scene_free(scene);
+    return 0;
+}
+
 CORO_CASE(what_is_abandoned_does_not_either) {
     scene_t *scene = scene_new(LARGE_BYTES);
     scene_answer(scene);
@@ -234,6 +245,7 @@ int main(void) {
 #endif
         TEST(what_is_wrong_inside_ends_the_connection),
         TEST(a_cut_does_not_wait_for_the_worker),
+        TEST(a_slow_worker_is_no_silent_server),
         TEST(what_is_abandoned_does_not_either),
         TEST(a_server_that_closes_meanwhile_takes_its_answer_with_it),
         TEST(bytes_that_come_meanwhile_were_not_asked_for),
