@@ -15,7 +15,7 @@
  *         rig_free(rig);
  *     }
  *
- * The clock is manual: only pass_ms() moves it.
+ * The clock is manual: only pass_ms() moves it. In a REAL_CASE it is the real one.
  */
 #ifndef MOUV_TESTS_UNIT_LOOP_SUPPORT_H
 #define MOUV_TESTS_UNIT_LOOP_SUPPORT_H
@@ -183,7 +183,7 @@ static inline mouv__driver_pool_t *rig_driver_pool(rig_t *rig, const char *text)
 
 static inline rig_t *rig_new_for(const char *uri) {
     mongoc_init();
-    mouv_clock_set_manual();
+    if (support_virtual) mouv_clock_set_manual();
     rig_t *rig = calloc(1, sizeof *rig);
     if (!rig) abort();
     mouv__client_ref_init(rig_client(rig), &rig_client_ops, mouv__runtime());
@@ -198,7 +198,7 @@ static inline rig_t *rig_new_for(const char *uri) {
     rig->loop->executor = &rig->executor;
     rig->loop->peers.emptied = rig_on_emptied;
     if (mouv__peers_open(&rig->loop->peers, rig_client(rig)) < 0) abort();
-    pass_ms(1); /* the clock's 0 is "never" here and there */
+    if (support_virtual) pass_ms(1); /* the clock's 0 is "never" here and there */
     return rig;
 }
 
@@ -407,6 +407,10 @@ static inline bool trip_cut(trip_t *trip) {
     bool cut = trip->exchange.transport->ops->cut(&trip->exchange);
     rig_inside = false;
     return cut;
+}
+
+static inline void trip_abandon(trip_t *trip) {
+    trip->exchange.transport->ops->abandon(&trip->exchange);
 }
 
 static inline void trip_end(trip_t *trip) {

@@ -160,6 +160,35 @@ CORO_CASE(the_wait_for_an_answer_begins_with_the_last_byte_that_goes) {
     return 0;
 }
 
+/* On the real clock, whose timers come before the sockets. */
+static void be_busy_for(int32_t limit_ms, bool answered) {
+    rig_t *rig = rig_new("socketTimeoutMS=20");
+    line_t *line = line_new(rig, "{}");
+    trip_t trip;
+    trip_init(&trip, line, PING);
+    trip.exchange.limit_ms = limit_ms;
+    trip_send(&trip, line);
+    if (answered) {
+        message_t message = message_from_json(trip.exchange.loop.request_id, "{'ok': 1}");
+        CHECK_INT(write(line->fd, message.bytes, message.size), message.size);
+        message_free(message);
+    }
+    usleep(60 * 1000);
+    for (int i = 0; i < 1000 && !trip.done; i++) turn();
+    CHECK(trip.done && trip.exchange.ok == answered);
+    CHECK(line_is_open(line) == answered);
+    trip_end(&trip);
+    rig_free(rig);
+}
+
+REAL_CASE(a_loop_that_was_busy_is_no_server_that_was_silent) {
+    be_busy_for(0, true);
+    be_busy_for(20, true);
+    be_busy_for(0, false);
+    be_busy_for(20, false);
+    return 0;
+}
+
 /* --- cuts ------------------------------------------------------------------------------------- */
 
 CORO_CASE(a_cut_ends_it_and_its_connection) {
@@ -331,10 +360,6 @@ CORO_CASE(without_a_socket_to_the_server_nothing_is_sent) {
 
 /* --- abandoned -------------------------------------------------------------------------------- */
 
-static void abandon(trip_t *trip) {
-    trip->exchange.transport->ops->abandon(&trip->exchange);
-}
-
 static void check_abandoned(rig_t *rig, trip_t *trip) {
     turn();
     CHECK(trip->discarded && !trip->done);
@@ -348,7 +373,7 @@ CORO_CASE(what_is_abandoned_while_it_is_sent_is_discarded) {
     line_t *line = line_new(rig, "{}");
     trip_t trip;
     trip_begin_large(&trip, line);
-    abandon(&trip);
+    trip_abandon(&trip);
     CHECK(!line_is_open(line));
     check_abandoned(rig, &trip);
     return 0;
@@ -363,7 +388,7 @@ CORO_CASE(what_is_abandoned_while_its_answer_comes_is_discarded) {
     message_t message = message_of(trip.exchange.loop.request_id, document);
     line_write(line, message.bytes, 100000);
     turn();
-    abandon(&trip);
+    trip_abandon(&trip);
     CHECK(!line_is_open(line));
     message_free(message);
     bson_destroy(document);
@@ -378,173 +403,9 @@ CORO_CASE(what_is_abandoned_before_it_is_told_of_is_discarded) {
     trip_t trip;
     trip_begin(&trip, line, PING);
     CHECK(trip_cut(&trip));
-    abandon(&trip);
+    trip_abandon(&trip);
     CHECK(!trip.discarded);
     check_abandoned(rig, &trip);
-    return 0;
-}
-
-/* --- control connections ---------------------------------------------------------------------- */
-
-static mouv__peer_t *put_socket(line_t *line, mouv__loop_connection_t *connection) {
-    mouv__peer_t *peer = line->peer;
-    mouv__list_remove(peer->siblings, &peer->sibling);
-    peer->siblings = &connection->peers;
-    peer->connection = &connection->connection;
-    mouv__list_push_front(peer->siblings, &peer->sibling);
-    return peer;
-}
-
-static mouv__loop_connection_t *control_of(rig_t *rig) {
-    mouv__transport_t *transport = &rig->loop->transport;
-    return mouv__loop_connection_of(
-        transport->ops->control_connection(transport, MOUV__CONTROL_PING));
-}
-
-static void send_control(rig_t *rig, trip_t *trip) {
-    mouv__transport_t *transport = &rig->loop->transport;
-    rig_inside = true;
-    CHECK_INT(transport->ops->control(transport, MOUV__CONTROL_PING, &trip->exchange), 0);
-    rig_inside = false;
-    CHECK(transport->controls[MOUV__CONTROL_PING].busy);
-}
-
-/* The rig frees lines' connections alone. */
-static void free_control(rig_t *rig) {
-    mouv__goodbye_free_connection(rig->loop, control_of(rig));
-    rig_free(rig);
-}
-
-CORO_CASE(a_control_connection_is_idle_again_after_its_exchange) {
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, "{}");
-    trip_t trip;
-    mouv__loop_connection_t *control = control_of(rig);
-    put_socket(line, control);
-    trip_init(&trip, line, PING);
-    send_control(rig, &trip);
-    CHECK_INT(control->connection.state, MOUV__CONNECTION_IN_USE);
-    line_answer(line, &trip, "{'ok': 1}");
-    turn();
-    CHECK(trip.done && trip.exchange.ok);
-    CHECK(!rig->loop->transport.controls[MOUV__CONTROL_PING].busy);
-    CHECK_INT(control->connection.state, MOUV__CONNECTION_IDLE);
-    trip_end(&trip);
-    free_control(rig);
-    return 0;
-}
-
-CORO_CASE(a_control_connection_is_set_up_first) {
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, "{}");
-    trip_t trip;
-    trip_init(&trip, line, PING);
-    send_control(rig, &trip);
-    CHECK_INT(rig->job_count, 1);
-    CHECK(trip.exchange.loop.connecting != NULL);
-    rig_work(rig, false); /* it could not be */
-    turn();
-    CHECK(trip.done && !trip.exchange.ok && !trip.exchange.reached);
-    CHECK(!rig->loop->transport.controls[MOUV__CONTROL_PING].busy);
-    trip_end(&trip);
-    free_control(rig);
-    return 0;
-}
-
-CORO_CASE(what_waits_for_a_set_up_can_be_cut) {
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, "{}");
-    trip_t trip;
-    trip_init(&trip, line, PING);
-    send_control(rig, &trip);
-    CHECK(trip_cut(&trip));
-    CHECK(!trip_cut(&trip));
-    turn();
-    CHECK_FAILED(trip, MONGOC_ERROR_STREAM, "the connection was not there in time");
-    CHECK(trip.exchange.cut && !trip.exchange.reached);
-    CHECK_INT(rig->job_count, 1); /* it goes on, for the next one */
-    trip_end(&trip);
-    free_control(rig);
-    return 0;
-}
-
-/* The next one waits for the set-up that is under way. */
-CORO_CASE(a_set_up_that_nobody_waits_for_serves_the_next_one) {
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, "{}");
-    trip_t trip;
-    trip_init(&trip, line, PING);
-    send_control(rig, &trip);
-    CHECK(trip_cut(&trip));
-    turn();
-    trip_end(&trip);
-    trip_init(&trip, line, PING);
-    send_control(rig, &trip);
-    CHECK_INT(rig->job_count, 1);
-    rig_work(rig, false);
-    turn();
-    CHECK(trip.done);
-    trip_end(&trip);
-    free_control(rig);
-    return 0;
-}
-
-CORO_CASE(what_is_abandoned_while_it_waits_for_a_set_up_is_discarded) {
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, "{}");
-    trip_t trip;
-    trip_init(&trip, line, PING);
-    send_control(rig, &trip);
-    abandon(&trip);
-    CHECK(trip.discarded);
-    CHECK(!rig->loop->transport.controls[MOUV__CONTROL_PING].busy);
-    rig_work(rig, false);
-    turn();
-    CHECK(!trip.done);
-    trip_end(&trip);
-    free_control(rig);
-    return 0;
-}
-
-/* Once, if that is asked for: however its loss is noticed. */
-static void lose_control(bool sets_up, bool while_sending) {
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, "{}");
-    trip_t trip;
-    put_socket(line, control_of(rig));
-    trip_init(&trip, line, PING);
-    trip.exchange.sets_up = sets_up;
-    if (while_sending) line_close(line);
-    send_control(rig, &trip);
-    if (!while_sending) {
-        message_free(line_take(line));
-        line_close(line);
-    }
-    turn();
-    CHECK_INT(rig->job_count, sets_up ? 2 : 1); /* libmongoc's picture is told; the set-up */
-    CHECK(trip.done == !sets_up);
-    while (rig->job_count > 0) rig_work(rig, false);
-    turn();
-    CHECK(trip.done && !trip.exchange.ok);
-    CHECK_INT(rig->job_count, 0);
-    trip_end(&trip);
-    free_control(rig);
-}
-
-CORO_CASE(a_lost_control_connection_is_set_up_again_once) {
-    lose_control(true, false);
-    return 0;
-}
-CORO_CASE(a_lost_control_connection_is_not_set_up_for_others) {
-    lose_control(false, false);
-    return 0;
-}
-CORO_CASE(one_that_is_lost_in_sending_is_set_up_again_once) {
-    lose_control(true, true);
-    return 0;
-}
-CORO_CASE(one_that_is_lost_in_sending_is_not_set_up_for_others) {
-    lose_control(false, true);
     return 0;
 }
 
@@ -669,6 +530,7 @@ int main(void) {
         TEST(an_answer_that_stops_in_the_middle_is_not_waited_for),
         TEST(a_command_that_goes_out_slowly_but_steadily_is_waited_for),
         TEST(the_wait_for_an_answer_begins_with_the_last_byte_that_goes),
+        TEST(a_loop_that_was_busy_is_no_server_that_was_silent),
         TEST(a_cut_ends_it_and_its_connection),
         TEST(what_is_cut_with_unsent_bytes_has_not_reached_the_server),
         TEST(half_an_answer_goes_with_a_cut),
@@ -682,15 +544,6 @@ int main(void) {
         TEST(what_is_abandoned_while_it_is_sent_is_discarded),
         TEST(what_is_abandoned_while_its_answer_comes_is_discarded),
         TEST(what_is_abandoned_before_it_is_told_of_is_discarded),
-        TEST(a_control_connection_is_idle_again_after_its_exchange),
-        TEST(a_control_connection_is_set_up_first),
-        TEST(what_waits_for_a_set_up_can_be_cut),
-        TEST(a_set_up_that_nobody_waits_for_serves_the_next_one),
-        TEST(what_is_abandoned_while_it_waits_for_a_set_up_is_discarded),
-        TEST(a_lost_control_connection_is_set_up_again_once),
-        TEST(a_lost_control_connection_is_not_set_up_for_others),
-        TEST(one_that_is_lost_in_sending_is_set_up_again_once),
-        TEST(one_that_is_lost_in_sending_is_not_set_up_for_others),
         TEST(each_command_is_told_of),
         TEST(every_allocation_of_a_call_may_fail),
 #ifdef MOUV_HAVE_ZLIB

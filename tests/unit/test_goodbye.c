@@ -81,15 +81,15 @@ CORO_CASE(sessions_are_ended_first) {
 CORO_CASE(the_connection_that_goes_last_says_it) {
     rig_t *rig = rig_new(NULL);
     line_t *a = line_new(rig, SESSIONS), *b = line_new(rig, SESSIONS), *c = line_new(rig, "{}");
-    a->connection->connection.goes_last = true;
+    b->connection->connection.goes_last = true; /* neither the first nor the last in the list */
     add_session(rig);
     rig_close(rig, false);
-    bson_t *asked = line_asked(a);
+    bson_t *asked = line_asked(b);
     CHECK(asked != NULL);
     bson_destroy(asked);
-    CHECK(!line_sees_end(b));
+    CHECK(!line_sees_end(a));
     CHECK(!line_sees_end(c));
-    line_write_message(a, message_from_json(1, "{'ok': 1}"));
+    line_write_message(b, message_from_json(1, "{'ok': 1}"));
     turn();
     rig_work(rig, true);
     turn();

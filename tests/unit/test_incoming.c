@@ -258,17 +258,7 @@ static void bytes_behind_it_are_refused(void **state) {
 
 /* The noop compressor, which needs no library. */
 static message_t packed_message(const char *json) {
-    message_t inside = message_from_json(REQUEST, json), message;
-    message.size = inside.size + MOUV__WIRE_COMPRESSED_BYTES;
-    message.bytes = calloc(1, message.size);
-    assert_non_null(message.bytes);
-    mouv__op_msg_header_t header = {(int32_t)message.size, 5, REQUEST, MOUV__WIRE_COMPRESSED};
-    mouv__op_msg_put_header(&header, message.bytes);
-    message_put(message, 16, MOUV__WIRE_MSG);
-    message_put(message, 20, (int32_t)inside.size - MOUV__WIRE_HEADER_BYTES);
-    memcpy(message.bytes + 25, inside.bytes + 16, inside.size - 16);
-    message_free(inside);
-    return message;
+    return message_pack(0, message_from_json(REQUEST, json));
 }
 
 static void a_compressed_one_is_put_together_and_then_undone(void **state) {

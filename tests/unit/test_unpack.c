@@ -5,7 +5,6 @@
 #include "loop_support.h"
 
 #define PING "{'ping': 1}"
-#define NOOP 0
 #define SMALL_BYTES 1000
 #define LARGE_BYTES (300 * 1024)
 
@@ -36,21 +35,7 @@ static void scene_free(scene_t *scene) {
 
 /* The noop compressor, which needs no library. */
 static message_t scene_message(const scene_t *scene) {
-    message_t inside = message_of(scene->trip.exchange.loop.request_id, scene->document), message;
-    message.size = inside.size + MOUV__WIRE_COMPRESSED_BYTES;
-    message.bytes = calloc(1, message.size);
-    if (!message.bytes) abort();
-    mouv__op_msg_header_t header = mouv__op_msg_header(inside.bytes);
-    header.length = (int32_t)message.size;
-    header.opcode = MOUV__WIRE_COMPRESSED;
-    mouv__op_msg_put_header(&header, message.bytes);
-    message_put(message, 16, MOUV__WIRE_MSG);
-    message_put(message, 20, (int32_t)inside.size - MOUV__WIRE_HEADER_BYTES);
-    message.bytes[24] = NOOP;
-    memcpy(message.bytes + 25, inside.bytes + MOUV__WIRE_HEADER_BYTES,
-           inside.size - MOUV__WIRE_HEADER_BYTES);
-    message_free(inside);
-    return message;
+    return message_pack(0, message_of(scene->trip.exchange.loop.request_id, scene->document));
 }
 
 static void scene_answer(scene_t *scene) {
@@ -174,10 +159,21 @@ CORO_CASE(a_cut_does_not_wait_for_the_worker) {
     return 0;
 }
 
+CORO_CASE(a_slow_worker_is_no_silent_server) {
+    scene_t *scene = scene_new(LARGE_BYTES);
+    scene_answer(scene);
+    pass_ms(2500);
+    CHECK(!scene->trip.done);
+    rig_work(scene->rig, true);
+    check_answered(scene);
+    scene_free(scene);
+    return 0;
+}
+
 CORO_CASE(what_is_abandoned_does_not_either) {
     scene_t *scene = scene_new(LARGE_BYTES);
     scene_answer(scene);
-    scene->trip.exchange.transport->ops->abandon(&scene->trip.exchange);
+    trip_abandon(&scene->trip);
     CHECK(scene->trip.discarded);
     rig_work(scene->rig, true);
     turn();
@@ -249,6 +245,7 @@ int main(void) {
 #endif
         TEST(what_is_wrong_inside_ends_the_connection),
         TEST(a_cut_does_not_wait_for_the_worker),
+        TEST(a_slow_worker_is_no_silent_server),
         TEST(what_is_abandoned_does_not_either),
         TEST(a_server_that_closes_meanwhile_takes_its_answer_with_it),
         TEST(bytes_that_come_meanwhile_were_not_asked_for),

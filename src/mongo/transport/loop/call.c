@@ -244,8 +244,18 @@ static void call_on_progress(mouv__peer_t *peer) {
         mouv__patience_begin(&call_loop(peer)->patience, peer, peer->exchange->limit_ms);
 }
 
+/* A loop that was busy has timers that are over before it has looked at its sockets. */
+static bool call_is_silent(mouv__peer_t *peer) {
+    int64_t since_ns = peer->since_ns;
+    int32_t request_id = peer->message.content.request_id;
+    mouv__peer_look(peer);
+    return peer->exchange && peer->since_ns == since_ns &&
+           peer->message.content.request_id == request_id;
+}
+
 static void call_on_silence(mouv__peer_t *peer) {
     mouv__loop_t *loop = call_loop(peer);
+    if (!call_is_silent(peer)) return;
     call_cut_peer(loop, peer, "was silent for too long", peer->exchange->limit_ms > 0);
 }
 

@@ -213,6 +213,11 @@ static void peer_read(mouv__peer_t *peer) {
     } while (peer_judge(peer, state) && mouv__peer_is_open(peer));
 }
 
+void mouv__peer_look(mouv__peer_t *peer) {
+    peer_read(peer);
+    if (peer->unpacking || mouv__link_is_in_list(&peer->hungry)) peer->peers->progress(peer);
+}
+
 static void peer_on_next_turn(uv_idle_t *idle) {
     mouv__peers_t *peers = mouv__container_of(idle, mouv__peers_t, next_turn);
     uint32_t count = 0;

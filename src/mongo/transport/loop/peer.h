@@ -98,6 +98,9 @@ mouv__peer_t *mouv__peer_new(mouv__peers_t *peers, mouv__channel_t *channel);
  *  the connection has gone. */
 int mouv__peer_send(mouv__peer_t *peer);
 
+/** Reads what has come already, and does with it what a turn of the loop would. */
+void mouv__peer_look(mouv__peer_t *peer);
+
 /** Whether the server can have got the whole message. */
 bool mouv__peer_has_sent(const mouv__peer_t *peer);
 
