@@ -15,6 +15,10 @@
 /* What all may read in one turn of the loop: checking it takes about a millisecond. */
 #define READ_BYTES (1024 * 1024)
 
+/* What one sends in one turn: TLS would make all of a message at once, and a server that reads as
+ * fast would have it all in one go. */
+#define WRITE_BYTES (1024 * 1024)
+
 /* What goes into one sendmsg(). */
 #define PIECES_MAX 64
 
@@ -70,23 +74,45 @@ bool mouv__peer_has_sent(const mouv__peer_t *peer) {
     return peer->at == peer->size && (!peer->channel || mouv__channel_unsent(peer->channel) == 0);
 }
 
-static size_t peer_pieces(mouv__peer_t *peer, struct iovec *pieces) {
-    if (!peer->packed) return mouv__message_pieces(&peer->message, peer->at, pieces, PIECES_MAX);
-    pieces[0] = (struct iovec){peer->packed + peer->at, peer->size - peer->at};
-    return 1;
+static size_t peer_cut_pieces(struct iovec *pieces, size_t count, size_t most) {
+    size_t used = 0;
+    for (; used < count && most > 0; used++) {
+        if (pieces[used].iov_len > most) pieces[used].iov_len = most;
+        most -= pieces[used].iov_len;
+    }
+    return used;
 }
 
-/* 1: all has gone out; 0: the rest goes when the socket is ready; -1. */
-static int peer_push(mouv__peer_t *peer) {
-    struct iovec pieces[PIECES_MAX];
-    while (peer->at < peer->size) {
-        ssize_t count = mouv__channel_write(peer->channel, pieces, peer_pieces(peer, pieces));
-        if (count == MOUV__CHANNEL_AGAIN) return 0;
-        if (count < 0) return -1;
-        peer->at += (size_t)count;
-    }
+static size_t peer_pieces(mouv__peer_t *peer, struct iovec *pieces, size_t most) {
+    size_t count = 1;
+    if (peer->packed)
+        pieces[0] = (struct iovec){peer->packed + peer->at, peer->size - peer->at};
+    else
+        count = mouv__message_pieces(&peer->message, peer->at, pieces, PIECES_MAX);
+    return peer_cut_pieces(pieces, count, most);
+}
+
+/* What TLS has made of it and the socket has not taken: 1: nothing is left; 0; -1. */
+static int peer_flush(mouv__peer_t *peer) {
     int rc = mouv__channel_unsent(peer->channel) > 0 ? mouv__channel_flush(peer->channel) : 0;
     return rc == 0 ? 1 : rc == MOUV__CHANNEL_AGAIN ? 0 : -1;
+}
+
+/* 1: all has gone out; 0: the rest goes when the socket is ready, or in the next turn; -1. */
+static int peer_push(mouv__peer_t *peer) {
+    struct iovec pieces[PIECES_MAX];
+    size_t left = WRITE_BYTES;
+    for (;;) {
+        int rc = peer_flush(peer);
+        if (rc <= 0 || peer->at == peer->size) return rc;
+        if (left == 0) return 0;
+        size_t count = peer_pieces(peer, pieces, left);
+        ssize_t taken = mouv__channel_write(peer->channel, pieces, count);
+        if (taken == MOUV__CHANNEL_AGAIN) return 0;
+        if (taken < 0) return -1;
+        peer->at += (size_t)taken;
+        left -= (size_t)taken;
+    }
 }
 
 static void peer_on_poll(uv_poll_t *poll, int status, int events);
