@@ -505,6 +505,51 @@ BARE_CASE(commit_that_is_lost_is_sent_again_elsewhere) {
     return 0;
 }
 
+/* --- Silence ---------------------------------------------------------------------------------- */
+
+static void fall_silent(const char *command) {
+    mock_server_script(mock_front_server(front), command, &(mock_script_t){.silent = true});
+}
+
+BARE_CASE(cursor_that_is_given_up_leaves_no_connection_behind) {
+    story_t story;
+    MOUV_AUTO_CLIENT mouv_client_t *client = client_with(t, &story, "");
+    mock_front_answer(front, "getMore", MORE, 0);
+    mouv_cursor_t *cursor = open_cursor(t, client, NULL);
+    CHECK_INT(next(t, cursor), 1);
+    fall_silent("getMore");
+    fall_silent("killSessions");
+    {
+        MOUV_TIMEOUT_SCOPE(limit, 300);
+        CHECK(drain(t, cursor) < 0);
+    }
+    mouv_cursor_unref(cursor);
+    CHECK_INT(checked_out_becomes(&story, 0), 0);
+    CHECK_INT(await(t, mouv_client_ping(client)), 0);
+    return 0;
+}
+
+BARE_CASE(transaction_that_is_given_up_leaves_no_connection_behind) {
+    story_t story;
+    MOUV_AUTO_CLIENT mouv_client_t *client = client_with(t, &story, "");
+    MOUV_AUTO_SESSION mouv_session_t *session = mouv_client_start_session(client, NULL, &t->error);
+    mouv_session_start_transaction(session, NULL, NULL);
+    CHECK_INT(insert_in(t, client, session), 1);
+    fall_silent("insert");
+    fall_silent("killSessions");
+    {
+        MOUV_TIMEOUT_SCOPE(limit, 300);
+        CHECK(insert_in(t, client, session) < 0);
+    }
+    CHECK_INT(await(t, mouv_session_abort_transaction(session)), 0);
+    CHECK_INT(checked_out_becomes(&story, 0), 0);
+    mock_server_script(mock_front_server(front), "insert", NULL);
+    mouv_session_start_transaction(session, NULL, NULL);
+    CHECK_INT(insert_in(t, client, session), 1);
+    CHECK_INT(await(t, mouv_session_commit_transaction(session)), 0);
+    return 0;
+}
+
 BARE_CASE(client_closes_with_a_cursor_and_a_transaction_open) {
     story_t story;
     MOUV_AUTO_CLIENT mouv_client_t *client = client_with(t, &story, "");
@@ -538,6 +583,8 @@ int main(void) {
         FRONT_TEST(connection_is_free_after_an_abort_a_new_transaction_and_the_sessions_end),
         FRONT_TEST(lost_connection_ends_the_transaction_and_says_that_it_may_be_tried_again),
         FRONT_TEST(commit_that_is_lost_is_sent_again_elsewhere),
+        FRONT_TEST(cursor_that_is_given_up_leaves_no_connection_behind),
+        FRONT_TEST(transaction_that_is_given_up_leaves_no_connection_behind),
         FRONT_TEST(client_closes_with_a_cursor_and_a_transaction_open),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);

@@ -29,7 +29,7 @@ static bool fail_point(spec_call_t *call) {
            spec_fail(call->test, "%s", error.message);
 }
 
-/** mouv, like its server selection, pins no session to a mongos. */
+/** No call of mouv's tells to which mongos a transaction is bound; fault.mongos looks at it. */
 static bool not_pinned(spec_call_t *call) {
     spec_entity_t *session = argument_entity(call, "session", SPEC_SESSION);
     return session && spec_fail(call->test, "session '%s' is not pinned to a mongos", session->id);

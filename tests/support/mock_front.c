@@ -11,7 +11,7 @@
 
 #include "support/mock_replies.h"
 
-enum { SEEN_MAX = 2000, ANSWERS_MAX = 32 };
+enum { SEEN_MAX = 2000, ANSWERS_MAX = 32, REPLIES_MAX = 200 };
 
 typedef struct seen {
     bson_t *command;
@@ -32,6 +32,8 @@ struct mock_front {
     bson_t *hellos[2];
     seen_t seen[SEEN_MAX];
     int seen_count;
+    bson_t *replies[REPLIES_MAX]; /* all that were ever said: the server may be sending one */
+    int reply_count;
     answer_t answers[ANSWERS_MAX];
     int answer_count;
 };
@@ -98,7 +100,8 @@ void mock_front_stop(mock_front_t *front) {
     for (int i = 0; i < 2; i++) bson_destroy(front->hellos[i]);
     for (int i = 0; i < front->seen_count; i++) bson_destroy(front->seen[i].command);
     uv_mutex_destroy(&front->mutex);
-    free(front); /* replies that were said are kept: the server may have sent them last */
+    for (int i = 0; i < front->reply_count; i++) bson_destroy(front->replies[i]);
+    free(front);
 }
 
 mock_server_t *mock_front_server(mock_front_t *front) {
@@ -120,6 +123,8 @@ void mock_front_answer(mock_front_t *front, const char *command, const char *jso
     if (!answer && front->answer_count == ANSWERS_MAX) abort();
     if (!answer) answer = &front->answers[front->answer_count++];
     snprintf(answer->command, sizeof answer->command, "%s", command);
+    if (front->reply_count == REPLIES_MAX) abort();
+    if (reply) front->replies[front->reply_count++] = reply;
     answer->reply = reply;
     answer->left = times > 0 ? times : -1;
     uv_mutex_unlock(&front->mutex);

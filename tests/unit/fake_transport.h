@@ -737,6 +737,7 @@ static inline void fake_deploy(fake_t *fake, const char *types) {
     const char *type = strstr(list, "RSPrimary")     ? "ReplicaSetWithPrimary"
                        : strstr(list, "RSSecondary") ? "ReplicaSetNoPrimary"
                        : strstr(list, "Mongos")      ? "Sharded"
+                       : strstr(list, "Balancer")    ? "LoadBalanced"
                        : strstr(list, "Standalone")  ? "Single"
                                                      : "Unknown";
     snprintf(json, sizeof json, "{'type': '%s', 'servers': [%s]}", type, list);

@@ -43,6 +43,8 @@ static void it_is_busy_while_it_is_set_up_and_in_use(void **state) {
         bool busy;
     } way[] = {{MOUV__CONNECTION_SETTING_UP, true}, {MOUV__CONNECTION_IDLE, false},
                {MOUV__CONNECTION_IN_USE, true},     {MOUV__CONNECTION_IDLE, false},
+               {MOUV__CONNECTION_POLLING, true},    {MOUV__CONNECTION_KEPT, true},
+               {MOUV__CONNECTION_IN_USE, true},     {MOUV__CONNECTION_KEPT, true},
                {MOUV__CONNECTION_POLLING, true},    {MOUV__CONNECTION_IDLE, false},
                {MOUV__CONNECTION_SETTING_UP, true}};
     for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
@@ -50,6 +52,23 @@ static void it_is_busy_while_it_is_set_up_and_in_use(void **state) {
         assert_int_equal(connection.state, way[i].state);
         assert_int_equal(mouv__connection_is_busy(&connection), way[i].busy);
     }
+}
+
+static void a_hello_says_which_server_is_behind_a_balancer(void **state) {
+    (void)state;
+    bson_t *hello = BCON_NEW("ok", BCON_INT32(1)), *balanced = BCON_NEW("ok", BCON_INT32(1));
+    bson_oid_t id;
+    bson_oid_init_from_string(&id, "0123456789abcdef01234567");
+    BSON_APPEND_OID(balanced, "serviceId", &id);
+    mouv__connection_note_service(&connection, balanced);
+    assert_true(connection.setting_up.balanced);
+    assert_true(bson_oid_equal(&connection.setting_up.service_id, &id));
+    mouv__connection_note_service(&connection, hello);
+    assert_false(connection.setting_up.balanced);
+    mouv__connection_note_service(&connection, NULL);
+    assert_false(connection.setting_up.balanced);
+    bson_destroy(hello);
+    bson_destroy(balanced);
 }
 
 static void a_link_is_made_once_a_server(void **state) {
@@ -110,6 +129,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_new_one_is_neither_busy_nor_connected),
         CASE(it_is_busy_while_it_is_set_up_and_in_use),
+        CASE(a_hello_says_which_server_is_behind_a_balancer),
         CASE(a_link_is_made_once_a_server),
         CASE(a_link_that_was_cut_is_not_ready_until_it_is_added_anew),
         CASE(dropping_takes_that_link_and_no_other),

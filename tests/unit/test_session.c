@@ -6,6 +6,7 @@
 
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
+#include "mongo/base/error.h"
 #include "mongo/pool/pin.h"
 #include "mongo/session/session.h"
 #include "mongo/transport/connection.h"
@@ -465,6 +466,119 @@ CORO_CASE(a_commit_that_is_sent_again_has_majority) {
     return 0;
 }
 
+/* --- a transaction's place -------------------------------------------------------------------- */
+
+/* The first operation of a transaction, at a server where it is to stay. */
+static void begin_at(mouv__parts_t *parts, mouv_session_t *session, uint32_t server_id,
+                     bool binds) {
+    const mouv__session_place_t place = {
+        .server_session = server_session, .server_id = server_id, .binds = binds};
+    mouv_error_t error;
+    session->transaction.state = MOUV__TRANSACTION_STARTING;
+    *parts = parts_of(&insert_row, "{'insert': 'c'}", session);
+    CHECK_INT(mouv__session_begin_operation(parts, &error), 0);
+    CHECK_INT(mouv__session_apply_to(parts, &place, false), 0);
+}
+
+CORO_CASE(a_transaction_is_bound_to_where_it_begins_until_the_session_does_something_else) {
+    set_up();
+    mouv_session_t *session = session_new(1);
+    mouv_error_t error;
+    mouv__parts_t parts;
+    begin_at(&parts, session, 7, true);
+    CHECK_INT(mouv__pin_server_id(mouv__session_bound(&parts)), 7);
+    parts_end(&parts);
+    mouv__parts_t more = parts_of(&insert_row, "{'insert': 'c'}", session);
+    CHECK(!mouv__session_bound(&more)); /* it has not begun */
+    CHECK_INT(mouv__session_begin_operation(&more, &error), 0);
+    CHECK_INT(mouv__pin_server_id(mouv__session_bound(&more)), 7);
+    parts_end(&more);
+    session->transaction.state = MOUV__TRANSACTION_COMMITTED;
+    CHECK(session->bound);
+    mouv__parts_t other = parts_of(&insert_row, "{'insert': 'c'}", session);
+    CHECK_INT(mouv__session_begin_operation(&other, &error), 0);
+    CHECK(!session->bound);
+    parts_end(&other);
+    mouv__session_unbind(NULL);
+    mouv__session_let_go(session);
+    tear_down();
+    return 0;
+}
+
+CORO_CASE(a_transaction_that_any_server_may_go_on_with_is_not_bound) {
+    set_up();
+    mouv_session_t *session = session_new(1);
+    mouv__parts_t parts;
+    begin_at(&parts, session, 7, false);
+    CHECK(!session->bound);
+    parts_end(&parts);
+    mouv__session_let_go(session);
+    tear_down();
+    return 0;
+}
+
+CORO_CASE(a_first_command_that_was_not_sent_leaves_the_transaction_unbound) {
+    set_up();
+    mouv_session_t *session = session_new(1);
+    mouv__parts_t parts;
+    begin_at(&parts, session, 7, true);
+    mouv__session_end_operation(&parts, false);
+    CHECK(!session->bound);
+    parts_end(&parts);
+    mouv__session_let_go(session);
+    tear_down();
+    return 0;
+}
+
+CORO_CASE(a_connection_is_kept_for_a_transaction_until_it_is_lost_or_may_be_tried_again) {
+    set_up();
+    mouv_session_t *session = session_new(1);
+    const mouv__session_place_t place = {
+        .server_session = server_session, .server_id = 1, .connection = &connection, .binds = true};
+    mouv_error_t error = {.code = MOUV_ESERVER};
+    session->transaction.state = MOUV__TRANSACTION_STARTING;
+    mouv__parts_t parts = parts_of(&insert_row, "{'insert': 'c'}", session);
+    CHECK_INT(mouv__session_begin_operation(&parts, &(mouv_error_t){0}), 0);
+    CHECK_INT(mouv__session_apply_to(&parts, &place, false), 0);
+    CHECK(mouv__pin_connection(mouv__session_bound(&parts)) == &connection);
+    mouv__session_note_error(&parts, &error);
+    CHECK(session->bound);
+    mouv__error_add_label(&error, "TransientTransactionError");
+    mouv__session_note_error(&parts, &error);
+    CHECK(!session->bound);
+    CHECK(mouv__list_is_empty(&connection.keepers));
+    parts_end(&parts);
+    mouv__session_let_go(session);
+    tear_down();
+    return 0;
+}
+
+CORO_CASE(a_transaction_leaves_its_place) {
+    static const struct {
+        const mouv__operation_row_t *row;
+        int code;
+        const char *label;
+        bool leaves;
+    } cases[] = {
+        {&insert_row, 0, NULL, false},
+        {&insert_row, MOUV_ESERVER, NULL, false},
+        {&insert_row, MOUV_ESERVER, "TransientTransactionError", true},
+        {&mouv__transaction_commit_row, 0, NULL, false},
+        {&mouv__transaction_commit_row, MOUV_ESERVER, "UnknownTransactionCommitResult", true},
+        {&mouv__transaction_abort_row, 0, NULL, true},
+        {&mouv__transaction_abort_row, MOUV_ENETWORK, NULL, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mouv__parts_t parts = {.row = cases[i].row, .in_transaction = true};
+        mouv_error_t error = {.code = cases[i].code};
+        if (cases[i].label) mouv__error_add_label(&error, cases[i].label);
+        CHECK_INT(mouv__transaction_leaves_place(&parts, &error), cases[i].leaves);
+        parts.in_transaction = false;
+        CHECK(!mouv__transaction_leaves_place(&parts, &error));
+    }
+    return 0;
+}
+
 /* --- times ------------------------------------------------------------------------------------ */
 
 CORO_CASE(what_the_user_knows_goes_to_the_deployment_first) {
@@ -613,6 +727,11 @@ int main(void) {
         TEST(a_transaction_takes_the_client_s_next_number_with_its_first_command),
         TEST(a_first_command_that_was_not_sent_leaves_the_transaction_to_start),
         TEST(a_commit_that_is_sent_again_has_majority),
+        TEST(a_transaction_is_bound_to_where_it_begins_until_the_session_does_something_else),
+        TEST(a_transaction_that_any_server_may_go_on_with_is_not_bound),
+        TEST(a_first_command_that_was_not_sent_leaves_the_transaction_unbound),
+        TEST(a_connection_is_kept_for_a_transaction_until_it_is_lost_or_may_be_tried_again),
+        TEST(a_transaction_leaves_its_place),
         TEST(what_the_user_knows_goes_to_the_deployment_first),
         TEST(times_never_go_back),
         TEST(what_it_learns_of_answers),
