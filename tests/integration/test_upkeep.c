@@ -2,6 +2,10 @@
  * minPoolSize, maxIdleTimeMS: what the server sees of them.
  */
 /* test: executors */
+#include <stdlib.h>
+
+#include <uv.h>
+
 #include "support/support.h"
 
 /* Enough for a machine that is busy. */
@@ -118,6 +122,42 @@ CASE(what_is_idle_for_too_long_is_closed_and_made_anew) {
     return 0;
 }
 
+/* A thread with a loop of its own, which has nothing to do after a ping: it ends by itself. */
+typedef struct visitor {
+    char uri[1000];
+    bool ended;
+} visitor_t;
+
+static void run_to_its_end(void *arg) {
+    visitor_t *visitor = arg;
+    uv_loop_t loop;
+    mouv_runtime_t *runtime;
+    mouv_error_t error;
+    if (uv_loop_init(&loop) < 0 || mouv_runtime_attach(&runtime, &loop) < 0) return;
+    mouv_client_t *client = mouv_client_new(visitor->uri, NULL, &error);
+    mouv_future_t ping = mouv_client_ping(client);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    bool pinged = mouv_future_result(ping, NULL) == 0;
+    mouv_future_unref(ping);
+    mouv_client_unref(client);
+    mouv_runtime_close(runtime, NULL, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    visitor->ended = uv_loop_close(&loop) == 0 && pinged;
+}
+
+CASE(a_loop_with_nothing_else_to_do_ends) {
+    const char *executor = getenv("MOUV_EXECUTOR");
+    if (executor && strcmp(executor, "uvpool") == 0)
+        return test_skip(t, "a set-up that is under way in libuv's pool holds up exit()");
+    uv_thread_t thread;
+    visitor_t visitor = {.ended = false};
+    named(visitor.uri, sizeof visitor.uri, "ends", "minPoolSize=3&maxIdleTimeMS=600000");
+    CHECK_INT(uv_thread_create(&thread, run_to_its_end, &visitor), 0);
+    uv_thread_join(&thread);
+    CHECK(visitor.ended);
+    return 0;
+}
+
 CASE(sizes_that_do_not_fit_are_refused_by_name) {
     static const struct {
         const char *options, *name;
@@ -139,6 +179,7 @@ int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(the_pool_is_filled_up_behind_the_first_operation),
         cmocka_unit_test(what_is_idle_for_too_long_is_closed_and_made_anew),
+        cmocka_unit_test(a_loop_with_nothing_else_to_do_ends),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused_by_name),
     };
     return RUN_CASES(cases);

@@ -15,7 +15,8 @@ static const struct {
     {"pool-checkout-error-closed", "a closed client turns operations away before its pool"},
     {"pool-clear-ready", "who wants a server that is not known waits for it: no check out begins"},
     {"pool-ready", "who wants a server that is not known waits for it: no check out begins"},
-    {"pool-clear-interrupting-pending-connections", "a lost server's connections are not cut"},
+    {"pool-clear-interrupting-pending-connections",
+     "nothing is interrupted when a server is lost: each has its own limits"},
 };
 
 #define EVENTS_MAX 128
