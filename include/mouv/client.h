@@ -22,8 +22,9 @@ typedef struct mouv_cursor mouv_cursor_t;         /**< opaque, see cursor.h */
 typedef enum mouv_executor {
     MOUV_EXECUTOR_DEFAULT, /**< $MOUV_EXECUTOR ("threads", "uvpool", "loop") if set, else threads */
     MOUV_EXECUTOR_THREADS, /**< libmongoc's blocking calls on threads of the client's own */
-    /** ... in libuv's process-wide pool (UV_THREADPOOL_SIZE, 4 by default). A call that is stuck in
-     *  it holds up the end of the process: libuv joins its threads at exit(), _exit() does not. */
+    /** ... in libuv's process-wide pool (UV_THREADPOOL_SIZE, 4 by default). libuv joins its threads
+     *  at exit(), so a call that is stuck there holds it up where mouv does not see the wait: on
+     *  libmongoc 2, and in the system's look-up of names. */
     MOUV_EXECUTOR_UVPOOL,
     /** By mouv itself, on the loop: libmongoc sets connections up (on a few threads) and watches
      *  the deployment. Less than half of the CPU, no thread for an operation. What libmongoc's own

@@ -146,9 +146,6 @@ static void run_to_its_end(void *arg) {
 }
 
 CASE(a_loop_with_nothing_else_to_do_ends) {
-    const char *executor = getenv("MOUV_EXECUTOR");
-    if (executor && strcmp(executor, "uvpool") == 0)
-        return test_skip(t, "a set-up that is under way in libuv's pool holds up exit()");
     uv_thread_t thread;
     visitor_t visitor = {.ended = false};
     named(visitor.uri, sizeof visitor.uri, "ends", "minPoolSize=3&maxIdleTimeMS=600000");

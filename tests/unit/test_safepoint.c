@@ -117,6 +117,35 @@ static void one_in_a_long_wait(void) {
     start(waits_for_long);
 }
 
+/* As libuv's are, by its destructor. */
+static pthread_t joined;
+
+static void *work_until_exit(void *arg) {
+    mouv__safepoint_end_at_exit();
+    work_and_wait(arg);
+    return NULL;
+}
+
+static void join(void) {
+    pthread_join(joined, NULL);
+}
+
+static void exit_ends_workers_that_are_joined(void **state) {
+    (void)state;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(120);
+        atexit(join); /* before mouv: after it */
+        atexit(tear_down);
+        mouv__safepoint_init();
+        if (pthread_create(&joined, NULL, work_until_exit, NULL) != 0) _exit(98);
+        usleep(5000);
+        exit(7);
+    }
+    assert_int_equal(status_of(child), 7);
+}
+
 static void exit_keeps_workers_out_of_the_libraries(void **state) {
     (void)state;
     for (int i = 0; i < 5; i++) {
@@ -194,6 +223,7 @@ static void a_child_has_workers_of_its_own(void **state) {
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(exit_keeps_workers_out_of_the_libraries),
+        cmocka_unit_test(exit_ends_workers_that_are_joined),
         cmocka_unit_test(exit_does_not_wait_for_what_waits),
         cmocka_unit_test(fork_waits_until_workers_are_out_of_the_libraries),
         cmocka_unit_test(a_child_has_workers_of_its_own),

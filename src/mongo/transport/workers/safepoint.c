@@ -24,6 +24,7 @@ typedef struct place {
     bool listed;
     bool left;  /* atomic: it is not at a safe point */
     bool exits; /* it is the one that called exit(), and goes on */
+    bool ends;  /* somebody joins it in the end */
 } place_t;
 
 static struct {
@@ -118,7 +119,14 @@ static void safepoint_list(void) {
 }
 
 static void safepoint_stay(void) {
-    while (mouv__safepoint_exiting() && !self.exits) pause();
+    while (mouv__safepoint_exiting() && !self.exits) {
+        if (self.ends) pthread_exit(NULL);
+        pause();
+    }
+}
+
+void mouv__safepoint_end_at_exit(void) {
+    self.ends = true;
 }
 
 void mouv__safepoint_leave(void) {

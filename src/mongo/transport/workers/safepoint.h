@@ -17,6 +17,9 @@
 /** The thread goes into the libraries; waits while the process forks, for ever once it exits. */
 void mouv__safepoint_leave(void);
 
+/** The thread is joined by the end of the process (libuv's are): at exit it ends where others stay. */
+void mouv__safepoint_end_at_exit(void);
+
 /** ... is out of them. */
 void mouv__safepoint_reach(void);
 

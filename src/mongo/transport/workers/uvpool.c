@@ -57,6 +57,7 @@ static void uvpool_run_request(uv_work_t *work) {
     request_t *request = (request_t *)work;
     mouv__job_t *job = request->job;
     mouv__mailbox_t *mailbox = request->pool->mailbox;
+    mouv__safepoint_end_at_exit();
     mouv__safepoint_leave();
     job->run(job);
     mouv__executor_send_home(mailbox, job);
