@@ -490,6 +490,27 @@ BARE_CASE(lost_connection_ends_the_transaction_and_says_that_it_may_be_tried_aga
     return 0;
 }
 
+/* libmongoc would set it up again without a word, and the transaction went on elsewhere; what the
+ * server has to say of that is the same in the end. */
+BARE_CASE(connection_that_closes_while_it_is_kept_ends_its_transaction) {
+    story_t story;
+    MOUV_AUTO_CLIENT mouv_client_t *client = client_with(t, &story, "");
+    MOUV_AUTO_SESSION mouv_session_t *session = mouv_client_start_session(client, NULL, &t->error);
+    mock_front_answer_and_close(front, "insert", "{'n': 1, 'ok': 1}");
+    mouv_session_start_transaction(session, NULL, NULL);
+    CHECK_INT(insert_in(t, client, session), 1);
+    mouv_sleep_ms(50);
+    mock_front_answer(front, "insert",
+                      "{'ok': 0, 'code': 251, 'errmsg': 'no such transaction',"
+                      " 'errorLabels': ['TransientTransactionError']}",
+                      1);
+    CHECK(insert_in(t, client, session) < 0);
+    CHECK(mouv_error_has_label(&t->error, "TransientTransactionError"));
+    CHECK_INT(checked_out_becomes(&story, 0), 0);
+    CHECK_INT(await(t, mouv_session_abort_transaction(session)), 0);
+    return 0;
+}
+
 BARE_CASE(commit_that_is_lost_is_sent_again_elsewhere) {
     story_t story;
     MOUV_AUTO_CLIENT mouv_client_t *client = client_with(t, &story, "");
@@ -582,6 +603,7 @@ int main(void) {
         FRONT_TEST(transaction_and_its_cursor_share_a_connection),
         FRONT_TEST(connection_is_free_after_an_abort_a_new_transaction_and_the_sessions_end),
         FRONT_TEST(lost_connection_ends_the_transaction_and_says_that_it_may_be_tried_again),
+        FRONT_TEST(connection_that_closes_while_it_is_kept_ends_its_transaction),
         FRONT_TEST(commit_that_is_lost_is_sent_again_elsewhere),
         FRONT_TEST(cursor_that_is_given_up_leaves_no_connection_behind),
         FRONT_TEST(transaction_that_is_given_up_leaves_no_connection_behind),

@@ -21,6 +21,7 @@ typedef struct seen {
 typedef struct answer {
     char command[MOCK_NAME_MAX];
     bson_t *reply; /* NULL: the connection is closed */
+    bool closes;   /* also with a reply */
     int left;      /* -1: always */
 } answer_t;
 
@@ -77,7 +78,7 @@ static void choose(void *arg, const mock_request_t *request, mock_script_t *scri
         if (answer->left > 0) answer->left--;
         script->reply = answer->reply;
         script->silent = !answer->reply;
-        script->then = answer->reply ? MOCK_KEEP : MOCK_CLOSE;
+        script->then = answer->closes ? MOCK_CLOSE : MOCK_KEEP;
     }
     uv_mutex_unlock(&front->mutex);
 }
@@ -116,7 +117,8 @@ const bson_t *mock_front_hello(const mock_front_t *front) {
     return front->hellos[0];
 }
 
-void mock_front_answer(mock_front_t *front, const char *command, const char *json, int times) {
+static void set_answer(mock_front_t *front, const char *command, const char *json, int times,
+                       bool closes) {
     bson_t *reply = json ? mock_json(json) : NULL;
     uv_mutex_lock(&front->mutex);
     answer_t *answer = answer_to(front, command);
@@ -126,8 +128,17 @@ void mock_front_answer(mock_front_t *front, const char *command, const char *jso
     if (front->reply_count == REPLIES_MAX) abort();
     if (reply) front->replies[front->reply_count++] = reply;
     answer->reply = reply;
+    answer->closes = closes;
     answer->left = times > 0 ? times : -1;
     uv_mutex_unlock(&front->mutex);
+}
+
+void mock_front_answer(mock_front_t *front, const char *command, const char *json, int times) {
+    set_answer(front, command, json, times, !json);
+}
+
+void mock_front_answer_and_close(mock_front_t *front, const char *command, const char *json) {
+    set_answer(front, command, json, 0, true);
 }
 
 /* --- what has come ---------------------------------------------------------------------------- */

@@ -29,6 +29,9 @@ const bson_t *mock_front_hello(const mock_front_t *front);
  * connection is closed instead. Replaces what was said of the command. */
 void mock_front_answer(mock_front_t *front, const char *command, const char *json, int times);
 
+/** From now on the connection is closed a moment after this command has been answered. */
+void mock_front_answer_and_close(mock_front_t *front, const char *command, const char *json);
+
 /** How many of these commands have come. */
 int mock_front_count(mock_front_t *front, const char *command);
 
