@@ -509,6 +509,7 @@ static void operation_back(mouv__exchange_t *exchange) {
         operation_back_late(op);
     else
         operation_back_awaited(op, &error);
+    if (mouv__topology_is_balanced(pool->topology)) mouv__pool_serve_all(pool); /* of its session */
     mouv__pool_pump(pool);
 }
 

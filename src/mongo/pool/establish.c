@@ -38,10 +38,10 @@ uint32_t mouv__establish_end(mouv__connection_t *connection, const mouv_error_t 
     mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
     if (of) of->connecting--;
     if (of && error) mouv__server_pool_fail_link(pool, of, link->number, error);
-    if (of && !error) {
-        mouv__server_pool_add_link(pool, connection, link);
-        mouv__breaker_heard(pool, link->server_id);
-    }
+    if (error) return link->server_id;
+    if (of) mouv__breaker_heard(pool, link->server_id);
+    bool linked = of && mouv__server_pool_add_link(pool, connection, link);
+    if (!linked && connection->dropped) connection->dropped(connection, link->server_id);
     return link->server_id;
 }
 

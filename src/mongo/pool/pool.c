@@ -425,8 +425,10 @@ static void pool_pump_ready(mouv__pool_t *pool) {
 }
 
 static void pool_pump_cleanup(mouv__pool_t *pool) {
-    while (!pool->transport->controls[MOUV__CONTROL_CLEANUP].busy && pool->cleanup.count > 0) {
-        mouv__checkout_t *checkout = mouv__queue_first(&pool->cleanup);
+    MOUV__QUEUE_EACH(&pool->cleanup, checkout) {
+        if (pool->transport->controls[MOUV__CONTROL_CLEANUP].busy) return;
+        /* an abort does not overtake what it aborts, nor meet its kill */
+        if (checkout->lasts && checkout->session && !pool_may_go(checkout, true)) continue;
         if (!checkout->ops->admit(checkout)) continue;
         mouv__checkout_end(checkout, NULL);
         checkout->ops->granted(checkout, NULL);

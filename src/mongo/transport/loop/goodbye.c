@@ -199,13 +199,20 @@ void mouv__goodbye(mouv__loop_t *loop, const mouv__transport_end_t *end,
     if (end->unreachable || !goodbye_end_sessions(goodbye)) goodbye_close_all(goodbye);
 }
 
+static void goodbye_on_forgotten(mouv__ready_t *ready) {
+    mouv__goodbye_free(mouv__container_of(ready, mouv__goodbye_t, exchange.loop.ready));
+}
+
 void mouv__goodbye_abandon(mouv__loop_t *loop) {
     mouv__goodbye_t *goodbye = loop->goodbye;
-    if (!goodbye->ended) return;
+    if (!goodbye || !goodbye->ended) return;
     goodbye->ended = NULL;
     if (!goodbye->ending) return;
     if (goodbye->exchange.loop.peer)
         mouv__patience_end(&loop->patience, goodbye->exchange.loop.peer);
     goodbye_close_all(goodbye);
     mouv__background_abandon_all(&loop->background);
+    if (!mouv__ready_is_queued(&goodbye->exchange.loop.ready)) return;
+    goodbye->exchange.loop.ready.run = goodbye_on_forgotten; /* endSessions had just ended */
+    loop->goodbye = NULL;
 }

@@ -263,8 +263,8 @@ static void peer_on_poll(uv_poll_t *poll, int status, int events) {
     mouv__peer_t *peer = (mouv__peer_t *)poll;
     (void)status; /* an error shows in what is read: before it there may be an answer */
     if (!mouv__peer_is_open(peer)) return;
-    if (peer->peers->process != mouv__fork_number()) { /* the answer is the parent's to read */
-        uv_poll_stop(poll);
+    if (peer->peers->process != mouv__fork_number()) {
+        uv_stop(poll->loop); /* the answer is the parent's to read, and so is the epoll set */
         return;
     }
     if ((events & UV_WRITABLE) && peer->writes) peer_go_on_sending(peer);
