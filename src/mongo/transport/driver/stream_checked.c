@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "context/alloc.h"
+#include "mongo/transport/workers/safepoint.h"
 #include "mongo/wire/compress.h"
 #include "mongo/wire/op_msg.h"
 
@@ -160,11 +161,10 @@ static bool stream_checked_receive_in_place(checked_t *self, uint8_t *to, size_t
     return stream_checked_check(self, MOUV__WIRE_MSG, to + header, size - header);
 }
 
-static ssize_t stream_checked_checked_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov,
-                                            size_t count, size_t min_bytes, int32_t timeout_ms) {
+static ssize_t stream_checked_read(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count,
+                                   int32_t timeout_ms) {
     checked_t *self = (checked_t *)stream;
     size_t wanted = 0;
-    (void)min_bytes; /* libmongoc never wants less than all */
     for (size_t i = 0; i < count; i++) wanted += iov[i].iov_len;
     if (self->bad || (self->left == 0 && !stream_checked_begin(self, wanted, timeout_ms)))
         return -1;
@@ -180,6 +180,16 @@ static ssize_t stream_checked_checked_readv(mongoc_stream_t *stream, mongoc_iove
         return -1;
     for (size_t i = 0; i < count; i++) stream_checked_give(self, iov[i].iov_base, iov[i].iov_len);
     return (ssize_t)wanted;
+}
+
+/* It is libmongoc's monitors' as well. */
+static ssize_t stream_checked_checked_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov,
+                                            size_t count, size_t min_bytes, int32_t timeout_ms) {
+    bool had_left = mouv__safepoint_begin_work();
+    (void)min_bytes; /* libmongoc never wants less than all */
+    ssize_t got = stream_checked_read(stream, iov, count, timeout_ms);
+    mouv__safepoint_end_work(had_left);
+    return got;
 }
 
 /* --- a request ------------------------------------------------------------------------------- */
@@ -220,7 +230,10 @@ static ssize_t stream_checked_checked_writev(mongoc_stream_t *stream, mongoc_iov
         errno = ETIMEDOUT;
         return -1;
     }
-    return mongoc_stream_writev(self->inner, iov, count, timeout_ms);
+    bool had_left = mouv__safepoint_begin_work();
+    ssize_t sent = mongoc_stream_writev(self->inner, iov, count, timeout_ms);
+    mouv__safepoint_end_work(had_left);
+    return sent;
 }
 
 /* --- the rest -------------------------------------------------------------------------------- */

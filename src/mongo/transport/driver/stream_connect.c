@@ -252,7 +252,9 @@ mongoc_stream_t *mouv__stream_connect(const mongoc_uri_t *uri, const mongoc_host
         stream = stream_connect_add_base(stream, from->parts, error);
     }
     if (stream && stream_connect_wants_tls(uri)) {
+        bool had_left = mouv__safepoint_begin_work();
         stream = stream_connect_add_tls(uri, stream, &attempt);
+        mouv__safepoint_end_work(had_left);
         if (from->parts) from->parts->tls = stream;
     }
     if (!stream) return NULL;

@@ -157,6 +157,16 @@ void mouv__safepoint_end_wait(bool had_left) {
     errno = code;
 }
 
+bool mouv__safepoint_begin_work(void) {
+    bool had_left = self.left;
+    if (!had_left) mouv__safepoint_leave();
+    return had_left;
+}
+
+void mouv__safepoint_end_work(bool had_left) {
+    if (!had_left) mouv__safepoint_reach();
+}
+
 bool mouv__safepoint_exiting(void) {
     return __atomic_load_n(&all.exiting, __ATOMIC_ACQUIRE);
 }

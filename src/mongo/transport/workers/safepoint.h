@@ -29,6 +29,11 @@ void mouv__safepoint_reach(void);
 bool mouv__safepoint_begin_wait(void);
 void mouv__safepoint_end_wait(bool had_left);
 
+/** Around work in the libraries of a thread that may be a worker, which has left already, or one of
+ *  libmongoc's monitors, which leaves for it alone; the second gets what the first has returned. */
+bool mouv__safepoint_begin_work(void);
+void mouv__safepoint_end_work(bool had_left);
+
 /** The thread ends: what libcrypto keeps for it is freed here, where fork() does not meet it. */
 void mouv__safepoint_end_thread(void);
 
