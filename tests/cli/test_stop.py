@@ -19,7 +19,7 @@ def child_of(parent):
             with open(f"/proc/{name}/stat") as stat:
                 if int(stat.read().rpartition(")")[2].split()[1]) == parent:
                     return int(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             pass  # it has ended
     raise AssertionError(f"{parent} has no child")
 

