@@ -78,9 +78,14 @@ mouv__driver_pool_t *mouv__driver_pool_ref(mouv__driver_pool_t *driver_pool) {
 
 static void driver_pool_pool_destroy(void *arg) {
     mouv__driver_pool_t *driver_pool = arg;
-    bool had_left = mouv__safepoint_begin_wait(); /* it waits for the monitors */
+    /* it waits for the monitors; with TLS it is in OpenSSL as well */
+    bool tls = mongoc_uri_get_tls(driver_pool->uri);
+    bool had_left = tls ? mouv__safepoint_begin_work() : mouv__safepoint_begin_wait();
     if (driver_pool->clients) mongoc_client_pool_destroy(driver_pool->clients);
-    mouv__safepoint_end_wait(had_left);
+    if (tls)
+        mouv__safepoint_end_work(had_left);
+    else
+        mouv__safepoint_end_wait(had_left);
     mongoc_uri_destroy(driver_pool->uri);
     mouv__client_options_clear(&driver_pool->client_options);
     mongoc_read_prefs_destroy(driver_pool->read_prefs);
