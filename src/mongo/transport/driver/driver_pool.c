@@ -81,7 +81,9 @@ static void driver_pool_pool_destroy(void *arg) {
     /* it waits for the monitors; with TLS it is in OpenSSL as well */
     bool tls = mongoc_uri_get_tls(driver_pool->uri);
     bool had_left = tls ? mouv__safepoint_begin_work() : mouv__safepoint_begin_wait();
+    if (tls) mouv__safepoint_ending(1);
     if (driver_pool->clients) mongoc_client_pool_destroy(driver_pool->clients);
+    if (tls) mouv__safepoint_ending(-1);
     if (tls)
         mouv__safepoint_end_work(had_left);
     else

@@ -34,6 +34,7 @@ static struct {
     pthread_key_t key; /* takes a thread that ends out of the list */
     int stops;         /* atomic: forks under way, and the exit */
     bool exiting;      /* atomic */
+    int ending;        /* atomic: threads that are at what exit() waits for */
 } all = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local place_t self;
@@ -62,7 +63,11 @@ static void safepoint_stop(uint64_t limit_ns) {
     while (safepoint_any_left() && uv_hrtime() < until) safepoint_sleep();
 }
 
+/* Whoever ends what runs on threads of others may end that first. */
 static void safepoint_at_exit(void) {
+    uint64_t until = uv_hrtime() + EXIT_WAIT_NS;
+    while (__atomic_load_n(&all.ending, __ATOMIC_SEQ_CST) > 0 && uv_hrtime() < until)
+        safepoint_sleep();
     self.exits = true;
     __atomic_store_n(&all.exiting, true, __ATOMIC_SEQ_CST);
     safepoint_stop(EXIT_WAIT_NS);
@@ -155,6 +160,10 @@ void mouv__safepoint_end_wait(bool had_left) {
     if (had_left) mouv__safepoint_leave();
     safepoint_stay();
     errno = code;
+}
+
+void mouv__safepoint_ending(int by) {
+    __atomic_add_fetch(&all.ending, by, __ATOMIC_SEQ_CST);
 }
 
 bool mouv__safepoint_begin_work(void) {

@@ -29,6 +29,9 @@ void mouv__safepoint_reach(void);
 bool mouv__safepoint_begin_wait(void);
 void mouv__safepoint_end_wait(bool had_left);
 
+/** One more (1), one less (-1) that ends threads of libmongoc's: exit() lets it, for a second. */
+void mouv__safepoint_ending(int by);
+
 /** Around work in the libraries of a thread that may be a worker, which has left already, or one of
  *  libmongoc's monitors, which leaves for it alone; the second gets what the first has returned. */
 bool mouv__safepoint_begin_work(void);
