@@ -204,11 +204,8 @@ static void kill_append_victim(bson_t *sessions, uint32_t index,
                                const mouv__server_session_t *session) {
     char buffer[16];
     const char *key;
-    bson_t lsid;
     size_t length = bson_uint32_to_string(index, &key, buffer, sizeof(buffer));
-    bson_append_document_begin(sessions, key, (int)length, &lsid);
-    BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, session->lsid, sizeof(session->lsid));
-    bson_append_document_end(sessions, &lsid);
+    mouv__server_session_append(session, sessions, key, (int)length);
 }
 
 /* Every operation that waits on this server goes into the command. */

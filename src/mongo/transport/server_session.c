@@ -139,3 +139,11 @@ void mouv__server_session_killed(mouv__server_session_t *session, bool answered,
     session->used_ns = now_ns;
     server_session_put(session);
 }
+
+void mouv__server_session_append(const mouv__server_session_t *session, bson_t *to, const char *key,
+                                 int length) {
+    bson_t lsid;
+    bson_append_document_begin(to, key, length, &lsid);
+    BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, session->lsid, sizeof(session->lsid));
+    bson_append_document_end(to, &lsid);
+}

@@ -77,6 +77,10 @@ void mouv__server_session_give_back(mouv__server_session_t *session, int64_t now
 void mouv__server_session_kill(mouv__server_session_t *session);
 void mouv__server_session_killed(mouv__server_session_t *session, bool answered, int64_t now_ns);
 
+/** Appends what servers know it by: {id: its lsid}, under this key. */
+void mouv__server_session_append(const mouv__server_session_t *session, bson_t *to, const char *key,
+                                 int length);
+
 /** The connection that it was used on is gone; `dropped`: with its command. */
 void mouv__server_session_lost(mouv__server_session_t *session, bool dropped);
 

@@ -110,12 +110,9 @@ static uint32_t goodbye_append_sessions(const mouv__session_store_t *store, bson
          session = session->next) {
         char buffer[16];
         const char *key;
-        bson_t lsid;
         if (!session->handle) continue;
         size_t length = bson_uint32_to_string(count++, &key, buffer, sizeof(buffer));
-        bson_append_document_begin(to, key, (int)length, &lsid);
-        BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, session->lsid, sizeof(session->lsid));
-        bson_append_document_end(to, &lsid);
+        mouv__server_session_append(session, to, key, (int)length);
     }
     return count;
 }

@@ -76,7 +76,6 @@ static bool request_begin_session(mouv__server_session_t *session) {
 static bool request_append_session(const mouv__peer_t *peer, const mouv__exchange_t *exchange,
                                    bson_t *to, bson_error_t *error) {
     mouv__server_session_t *session = exchange->session;
-    bson_t lsid;
     if (!session || exchange->unacknowledged) return true;
     if (!peer->hello.sessions) {
         if (exchange->needs_session)
@@ -89,9 +88,7 @@ static bool request_append_session(const mouv__peer_t *peer, const mouv__exchang
                        "no random number for a session");
         return false;
     }
-    bson_append_document_begin(to, "lsid", 4, &lsid);
-    BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, session->lsid, sizeof(session->lsid));
-    bson_append_document_end(to, &lsid);
+    mouv__server_session_append(session, to, "lsid", 4);
     return true;
 }
 
