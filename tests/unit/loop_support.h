@@ -44,10 +44,11 @@ typedef struct line line_t;
 
 typedef struct rig {
     mouv__client_ref_t client; /* first: its address is a client's */
-    mouv__executor_t executor;
+    mouv__executor_t executor, packers;
     mouv__job_t *jobs[RIG_JOBS_MAX]; /* given to workers, and not back */
     uint32_t job_count;
-    bool no_thread; /* none is taken */
+    uint32_t packed; /* of those that ever were: the packers' */
+    bool no_thread;  /* none is taken */
     mouv__loop_t *loop;
     mouv__listener_t *listener;
     line_t *lines;
@@ -150,12 +151,21 @@ static inline rig_t *rig_of(mouv__loop_t *loop) {
     return (rig_t *)loop->transport.client;
 }
 
-static inline int rig_submit(mouv__executor_t *executor, mouv__job_t *job) {
-    rig_t *rig = mouv__container_of(executor, rig_t, executor);
+static inline int rig_take(rig_t *rig, mouv__job_t *job) {
     if (rig->no_thread) return MOUV_ENOMEM;
     if (rig->job_count == RIG_JOBS_MAX) abort();
     rig->jobs[rig->job_count++] = job;
     return 0;
+}
+
+static inline int rig_submit(mouv__executor_t *executor, mouv__job_t *job) {
+    return rig_take(mouv__container_of(executor, rig_t, executor), job);
+}
+
+static inline int rig_submit_packing(mouv__executor_t *executor, mouv__job_t *job) {
+    rig_t *rig = mouv__container_of(executor, rig_t, packers);
+    rig->packed++;
+    return rig_take(rig, job);
 }
 
 static inline void rig_on_executor_closed(mouv__executor_t *executor) {
@@ -193,9 +203,13 @@ static inline rig_t *rig_new_for(const char *uri) {
     transport->lost = rig_on_lost;
     rig->loop = mouv__loop_of(transport);
     rig->loop->executor->close(rig->loop->executor);
+    rig->loop->packers->close(rig->loop->packers);
     rig->executor =
         (mouv__executor_t){.capacity = 1, .submit = rig_submit, .close = rig_on_executor_closed};
+    rig->packers = rig->executor;
+    rig->packers.submit = rig_submit_packing;
     rig->loop->executor = &rig->executor;
+    rig->loop->packers = &rig->packers;
     rig->loop->peers.emptied = rig_on_emptied;
     if (mouv__peers_open(&rig->loop->peers, rig_client(rig)) < 0) abort();
     if (support_virtual) pass_ms(1); /* the clock's 0 is "never" here and there */

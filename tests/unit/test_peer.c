@@ -242,6 +242,25 @@ CORO_CASE(an_answer_before_the_end_counts) {
     return 0;
 }
 
+/* libuv ends its watch of a socket that was reset. */
+CORO_CASE(an_answer_before_a_reset_counts_and_the_reset_is_noticed) {
+    rig_t *rig = rig_new(NULL);
+    line_t *line = line_new(rig, "{}");
+    trip_t trip;
+    trip_begin(&trip, line, PING); /* which the server does not read: so it resets */
+    message_t message = message_from_json(trip.exchange.loop.request_id, "{'ok': 1}");
+    CHECK_INT(write(line->fd, message.bytes, message.size), message.size);
+    message_free(message);
+    line_close(line);
+    turn();
+    CHECK(trip.done && trip.exchange.ok);
+    CHECK(!line_is_open(line));
+    CHECK_INT(rig->lost, 1);
+    trip_end(&trip);
+    rig_free(rig);
+    return 0;
+}
+
 CORO_CASE(sending_to_a_server_that_has_gone_fails_later) {
     rig_t *rig = rig_new(NULL);
     line_t *line = line_new(rig, "{}");
@@ -408,6 +427,7 @@ int main(void) {
         TEST(an_idle_connection_that_the_server_closes_is_noticed),
         TEST(a_server_that_closes_after_half_an_answer_is_lost),
         TEST(an_answer_before_the_end_counts),
+        TEST(an_answer_before_a_reset_counts_and_the_reset_is_noticed),
         TEST(sending_to_a_server_that_has_gone_fails_later),
         TEST(a_message_larger_than_the_socket_goes_out_in_pieces),
         TEST(a_server_that_closes_before_the_last_byte_was_not_reached),

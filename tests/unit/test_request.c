@@ -1,6 +1,5 @@
 /*
- * What goes out for an exchange: sessions, cluster time, read preferences, Stable API, sizes,
- * compression.
+ * What goes out for an exchange: sessions, cluster time, read preferences, Stable API, sizes.
  */
 #include "loop_support.h"
 
@@ -352,103 +351,6 @@ CORO_CASE(a_declared_api_goes_with_each_command) {
     return 0;
 }
 
-/* --- compression ------------------------------------------------------------------------------ */
-
-#ifdef MOUV_HAVE_ZLIB
-#define PACKING "{'compression': ['zlib']}"
-
-/* The document in a message that is to be compressed; the caller's. */
-static bson_t *unpack(message_t message) {
-    char why[256];
-    mouv__op_msg_compressed_t inside;
-    mouv__op_msg_header_t header = mouv__op_msg_header(message.bytes);
-    if (!CHECK(header.opcode == MOUV__WIRE_COMPRESSED)) return NULL;
-    CHECK(mouv__op_msg_check_compressed(&header, message.bytes + MOUV__WIRE_HEADER_BYTES, &inside,
-                                        why, sizeof why));
-    CHECK_INT(inside.header.opcode, MOUV__WIRE_MSG);
-    size_t size = (size_t)inside.header.length - MOUV__WIRE_HEADER_BYTES;
-    uint8_t *body = malloc(size);
-    CHECK(mouv__compress_undo(inside.compressor, inside.data, inside.size, body, size, why,
-                              sizeof why));
-    bson_t *document = bson_new_from_data(body + 5, size - 5);
-    free(body);
-    return document;
-}
-
-CORO_CASE(what_is_agreed_on_is_compressed) {
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, PACKING);
-    for (int i = 0; i < 2; i++) {
-        trip_t trip;
-        trip_begin(&trip, line, FIND);
-        CHECK(trip.exchange.reached);
-        message_t message = line_take(line);
-        bson_t *asked = unpack(message);
-        CHECK_DOCUMENT(asked, "{'find': 'users', '$db': 'shop'}");
-        CHECK_INT(mouv__op_msg_header(message.bytes).request_id, trip.exchange.loop.request_id);
-        line_answer(line, &trip, "{'ok': 1}"); /* a server need not */
-        turn();
-        CHECK(trip.done && trip.exchange.ok);
-        bson_destroy(asked);
-        message_free(message);
-        trip_end(&trip);
-    }
-    rig_free(rig);
-    return 0;
-}
-
-CORO_CASE(commands_with_secrets_are_never_compressed) {
-    static const char *const never[] = {
-        "{'hello': 1}",          "{'isMaster': 1}",        "{'ismaster': 1}",
-        "{'saslStart': 1}",      "{'saslContinue': 1}",    "{'getnonce': 1}",
-        "{'authenticate': 1}",   "{'createUser': 1}",      "{'updateUser': 1}",
-        "{'copydbgetnonce': 1}", "{'copydbsaslstart': 1}", "{'copydb': 1}"};
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, PACKING);
-    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
-        trip_t trip;
-        if (i % 2 == 1) { /* nothing is left of one before it that was */
-            trip_begin(&trip, line, FIND);
-            message_free(line_take(line));
-            line_answer(line, &trip, "{'ok': 1}");
-            turn();
-            trip_end(&trip);
-        }
-        trip_begin(&trip, line, never[i]);
-        message_t message = line_take(line);
-        CHECK_INT(mouv__op_msg_header(message.bytes).opcode, MOUV__WIRE_MSG);
-        line_answer(line, &trip, "{'ok': 1}");
-        turn();
-        CHECK(trip.done && trip.exchange.ok);
-        message_free(message);
-        trip_end(&trip);
-    }
-    rig_free(rig);
-    return 0;
-}
-
-/* Then it goes out as it is. */
-CORO_CASE(without_memory_nothing_is_compressed) {
-    rig_t *rig = rig_new(NULL);
-    line_t *line = line_new(rig, PACKING);
-    for (int64_t n = 1; n <= 2; n++) {
-        trip_t trip;
-        trip_init(&trip, line, FIND);
-        mouv__alloc_fail_at = n;
-        trip_send(&trip, line);
-        mouv__alloc_fail_at = -1;
-        bson_t *asked = line_asked(line);
-        CHECK_DOCUMENT(asked, "{'find': 'users', '$db': 'shop'}");
-        line_answer(line, &trip, "{'ok': 1}");
-        turn();
-        bson_destroy(asked);
-        trip_end(&trip);
-    }
-    rig_free(rig);
-    return 0;
-}
-#endif
-
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(the_fields_of_the_operation_go_beside_the_command),
@@ -466,11 +368,6 @@ int main(void) {
         TEST(a_member_that_is_spoken_to_alone_prefers_the_primary),
         TEST(tags_staleness_and_hedge_go_along),
         TEST(a_declared_api_goes_with_each_command),
-#ifdef MOUV_HAVE_ZLIB
-        TEST(what_is_agreed_on_is_compressed),
-        TEST(commands_with_secrets_are_never_compressed),
-        TEST(without_memory_nothing_is_compressed),
-#endif
     };
     return RUN_CASES(cases);
 }

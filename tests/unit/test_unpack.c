@@ -64,6 +64,7 @@ CORO_CASE(a_large_one_is_undone_on_a_worker) {
     scene_t *scene = scene_new(LARGE_BYTES);
     scene_answer(scene);
     CHECK_INT(scene->rig->job_count, 1);
+    CHECK_INT(scene->rig->packed, 1); /* not one that connects */
     CHECK(!scene->trip.done);
     rig_work(scene->rig, true);
     check_answered(scene);
@@ -182,16 +183,23 @@ CORO_CASE(what_is_abandoned_does_not_either) {
     return 0;
 }
 
-CORO_CASE(a_server_that_closes_meanwhile_takes_its_answer_with_it) {
+/* Whatever the server does next, the answer is delivered first. */
+static void check_delivered_before_the_end(scene_t *scene) {
+    turn();
+    CHECK(!scene->trip.done && line_is_open(scene->line));
+    rig_work(scene->rig, true);
+    check_answered(scene);
+    turn();
+    CHECK(!line_is_open(scene->line));
+    CHECK_INT(scene->rig->lost, 1);
+    scene_free(scene);
+}
+
+CORO_CASE(a_server_that_closes_meanwhile_has_answered) {
     scene_t *scene = scene_new(LARGE_BYTES);
     scene_answer(scene);
     line_close(scene->line);
-    turn();
-    rig_work(scene->rig, true);
-    turn();
-    CHECK(scene->trip.done);
-    while (scene->rig->job_count > 0) rig_work(scene->rig, false);
-    scene_free(scene);
+    check_delivered_before_the_end(scene);
     return 0;
 }
 
@@ -199,12 +207,7 @@ CORO_CASE(bytes_that_come_meanwhile_were_not_asked_for) {
     scene_t *scene = scene_new(LARGE_BYTES);
     scene_answer(scene);
     line_write(scene->line, "x", 1);
-    turn();
-    CHECK_FAILED(scene->trip, MONGOC_ERROR_PROTOCOL, "nothing had been asked");
-    CHECK(!line_is_open(scene->line));
-    rig_work(scene->rig, true);
-    turn();
-    scene_free(scene);
+    check_delivered_before_the_end(scene);
     return 0;
 }
 
@@ -247,7 +250,7 @@ int main(void) {
         TEST(a_cut_does_not_wait_for_the_worker),
         TEST(a_slow_worker_is_no_silent_server),
         TEST(what_is_abandoned_does_not_either),
-        TEST(a_server_that_closes_meanwhile_takes_its_answer_with_it),
+        TEST(a_server_that_closes_meanwhile_has_answered),
         TEST(bytes_that_come_meanwhile_were_not_asked_for),
         TEST(every_allocation_may_fail),
     };

@@ -9,6 +9,7 @@
 #include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
 #include "mongo/topology/events.h"
+#include "mongo/transport/loop/pack.h"
 #include "mongo/transport/loop/state_change.h"
 #include "mongo/transport/loop/unpack.h"
 
@@ -56,6 +57,7 @@ static void call_tell(const mouv__peer_t *peer, const mouv__exchange_t *exchange
 
 static void call_tell_end(const mouv__peer_t *peer, const mouv__exchange_t *exchange) {
     mouv_error_t error = {0};
+    if (!mouv__exchange_is_sent(exchange)) return; /* nor has its beginning been told */
     if (exchange->ok) {
         call_tell(peer, exchange, MOUV__EVENT_COMMAND_SUCCEEDED, NULL);
         return;
@@ -141,20 +143,40 @@ static void call_fail_to_send(mouv__loop_t *loop, mouv__peer_t *peer, int code) 
     if (!loop->set_up_again(loop, exchange)) mouv__call_fail(loop, exchange, &error, false);
 }
 
+static void call_go_out(mouv__loop_t *loop, mouv__peer_t *peer) {
+    mouv__exchange_t *exchange = peer->exchange;
+    exchange->stage = MOUV__EXCHANGE_SENT;
+    exchange->loop.request_id = peer->message.content.request_id;
+    exchange->loop.sent_ns = mouv__client_now_ns(loop->transport.client);
+    call_tell(peer, exchange, MOUV__EVENT_COMMAND_STARTED, NULL);
+    mouv__patience_begin(&loop->patience, peer, exchange->limit_ms);
+    if (mouv__peer_send(peer) < 0) call_fail_to_send(loop, peer, errno);
+}
+
+/* A worker has compressed it. The server may have closed the connection meanwhile, so it is looked
+ * at before half of a command goes where nobody is. */
+static void call_on_compressed(mouv__peer_t *peer) {
+    mouv__loop_t *loop = call_loop(peer);
+    mouv__exchange_t *exchange = peer->exchange;
+    if (exchange->stage == MOUV__EXCHANGE_WITHDRAWN) {
+        call_detach(peer);
+        call_close_if_it_leaves(peer);
+        mouv__call_fail(loop, exchange, &(bson_error_t){0}, false);
+        return;
+    }
+    mouv__peer_look(peer);
+    if (mouv__peer_is_open(peer)) call_go_out(loop, peer);
+}
+
 void mouv__call_begin(mouv__loop_t *loop, mouv__peer_t *peer, mouv__exchange_t *exchange) {
     bson_error_t error = {0};
     if (!mouv__request_build(&loop->common, peer, exchange, &error)) {
         mouv__call_fail(loop, exchange, &error, false);
         return;
     }
-    exchange->stage = MOUV__EXCHANGE_SENT;
     exchange->loop.peer = peer;
-    exchange->loop.request_id = peer->message.content.request_id;
-    exchange->loop.sent_ns = mouv__client_now_ns(loop->transport.client);
     peer->exchange = exchange;
-    call_tell(peer, exchange, MOUV__EVENT_COMMAND_STARTED, NULL);
-    mouv__patience_begin(&loop->patience, peer, exchange->limit_ms);
-    if (mouv__peer_send(peer) < 0) call_fail_to_send(loop, peer, errno);
+    if (!mouv__pack(loop, peer, call_on_compressed)) call_go_out(loop, peer);
 }
 
 /* --- in --------------------------------------------------------------------------------------- */
@@ -220,7 +242,9 @@ static void call_on_lost(mouv__peer_t *peer, const bson_error_t *why) {
 }
 
 static void call_on_packed(mouv__peer_t *peer) {
-    mouv__unpack(call_loop(peer), peer);
+    mouv__loop_t *loop = call_loop(peer);
+    mouv__unpack(loop, peer);
+    if (peer->job) mouv__patience_end(&loop->patience, peer); /* the server has done its part */
 }
 
 /* --- no more patience ------------------------------------------------------------------------- */

@@ -8,11 +8,15 @@
 #include "mongo/transport/loop/call.h"
 #include "mongo/transport/loop/goodbye.h"
 #include "mongo/transport/loop/job.h"
+#include "mongo/transport/loop/pack.h"
 #include "mongo/transport/loop/state_change.h"
 #include "mongo/transport/workers/worker_threads.h"
 
 /* Workers, started as they are needed: each connects by a factory at a time. */
 #define WORKERS_MAX MOUV__FACTORIES_MAX
+
+/* Workers that compress and uncompress; more of them than processors would be of no use. */
+#define PACKERS_MAX 4
 
 /* Each cut costs a new connection: with TLS its key exchange. */
 #define CUT_PRICE_NS INT64_C(500000)
@@ -162,6 +166,7 @@ static void loop_leave_connecting(mouv__exchange_t *exchange) {
 static bool loop_cut(mouv__exchange_t *exchange) {
     mouv__loop_t *self = mouv__loop_of(exchange->transport);
     if (exchange->call_id == 0) return false;
+    if (exchange->loop.peer && mouv__pack_is_out(exchange->loop.peer)) return false;
     if (exchange->loop.peer) {
         mouv__call_cut(self, exchange);
         return true;
@@ -183,6 +188,7 @@ static void loop_on_discard(mouv__ready_t *ready) {
 static void loop_abandon(mouv__exchange_t *exchange) {
     mouv__loop_t *self = mouv__loop_of(exchange->transport);
     mouv__peer_t *peer = exchange->loop.peer;
+    bool packs = peer && mouv__pack_is_out(peer);
     loop_leave_connecting(exchange);
     if (peer) {
         mouv__patience_end(&self->patience, peer);
@@ -197,7 +203,7 @@ static void loop_abandon(mouv__exchange_t *exchange) {
     }
     if (mouv__ready_is_queued(&exchange->loop.ready))
         exchange->loop.ready.run = loop_on_discard;
-    else
+    else if (!packs) /* else when the worker is back */
         exchange->discard(exchange);
 }
 
@@ -246,6 +252,7 @@ static void loop_free(mouv__transport_t *transport) {
         return;
     }
     if (self->executor) self->executor->close(self->executor);
+    if (self->packers) self->packers->close(self->packers);
     mouv__goodbye_free(self->goodbye);
     mouv__request_common_clear(&self->common);
     mouv__state_change_forget(self);
@@ -274,8 +281,9 @@ mouv__transport_t *mouv__loop_new(mouv_client_t *client, mouv__driver_pool_t *dr
     mouv__loop_t *self = mouv__alloc(sizeof(*self));
     if (!self) return NULL;
     self->goodbye = mouv__goodbye_new();
-    self->executor =
-        mouv__worker_threads_new(mouv__runtime_mailbox(mouv__client_runtime(client)), WORKERS_MAX);
+    mouv__mailbox_t *mailbox = mouv__runtime_mailbox(mouv__client_runtime(client));
+    self->executor = mouv__worker_threads_new(mailbox, WORKERS_MAX);
+    self->packers = mouv__worker_threads_new(mailbox, PACKERS_MAX);
     self->transport = (mouv__transport_t){
         .ops = &loop_ops,
         .client = client,
@@ -289,7 +297,7 @@ mouv__transport_t *mouv__loop_new(mouv_client_t *client, mouv__driver_pool_t *dr
         .sessions = {.renews = true},
     };
     self->topology = topology;
-    if (!self->goodbye || !self->executor) {
+    if (!self->goodbye || !self->executor || !self->packers) {
         loop_free(&self->transport);
         return NULL;
     }

@@ -37,8 +37,8 @@ static void peer_on_closed(uv_handle_t *handle) {
 
 void mouv__peer_close(mouv__peer_t *peer, bool reset) {
     if (!peer->channel) return;
-    if (peer->unpacking) peer->unpacking->done = peer->unpacking->discard; /* nobody waits for it */
-    peer->unpacking = NULL;
+    if (peer->job) peer->job->done = peer->job->discard; /* nobody waits for it */
+    peer->job = NULL;
     mouv__list_remove(&peer->peers->hungry, &peer->hungry);
     if (peer->siblings) mouv__list_remove(peer->siblings, &peer->sibling);
     uv_poll_stop(&peer->poll);
@@ -117,10 +117,25 @@ static int peer_push(mouv__peer_t *peer) {
 
 static void peer_on_poll(uv_poll_t *poll, int status, int events);
 
+static void peer_start(mouv__peer_t *peer) {
+    uv_poll_start(&peer->poll, UV_READABLE | (peer->writes ? UV_WRITABLE : 0), peer_on_poll);
+}
+
 static void peer_watch(mouv__peer_t *peer, bool writes) {
     if (peer->writes == writes) return;
     peer->writes = writes;
-    uv_poll_start(&peer->poll, UV_READABLE | (writes ? UV_WRITABLE : 0), peer_on_poll);
+    peer_start(peer);
+}
+
+void mouv__peer_pause(mouv__peer_t *peer, mouv__job_t *job) {
+    peer->job = job;
+    mouv__list_remove(&peer->peers->hungry, &peer->hungry);
+    uv_poll_stop(&peer->poll);
+}
+
+void mouv__peer_resume(mouv__peer_t *peer) {
+    peer->job = NULL;
+    peer_start(peer);
 }
 
 int mouv__peer_send(mouv__peer_t *peer) {
@@ -195,7 +210,7 @@ static void peer_wait_for_turn(mouv__peer_t *peer) {
 /* Why nothing can come now but the end, or something of TLS's own; NULL: an answer is waited for.
  * Half of a command is not to be followed by another one. */
 static const char *peer_unasked(const mouv__peer_t *peer) {
-    if (!peer->exchange || peer->unpacking) return "nothing had been asked";
+    if (!peer->exchange) return "nothing had been asked";
     return peer->at < peer->size ? "it came before all of the command had been sent" : NULL;
 }
 
@@ -241,7 +256,7 @@ static void peer_read(mouv__peer_t *peer) {
 
 void mouv__peer_look(mouv__peer_t *peer) {
     peer_read(peer);
-    if (peer->unpacking || mouv__link_is_in_list(&peer->hungry)) peer->peers->progress(peer);
+    if (mouv__link_is_in_list(&peer->hungry)) peer->peers->progress(peer);
 }
 
 static void peer_on_next_turn(uv_idle_t *idle) {
@@ -269,6 +284,8 @@ static void peer_on_poll(uv_poll_t *poll, int status, int events) {
     }
     if ((events & UV_WRITABLE) && peer->writes) peer_go_on_sending(peer);
     if (mouv__peer_is_open(peer) && (status < 0 || (events & UV_READABLE))) peer_read(peer);
+    if (status < 0 && mouv__peer_is_open(peer) && !peer->job)
+        peer_start(peer); /* libuv has ended the watch, the error comes behind the answer */
 }
 
 /* --- begin and end ---------------------------------------------------------------------------- */

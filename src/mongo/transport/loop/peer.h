@@ -76,7 +76,7 @@ struct mouv__peer {
     size_t at;       /**< sent of it */
     /* in */
     mouv__incoming_t incoming;
-    mouv__job_t *unpacking; /**< an answer is being uncompressed on a worker */
+    mouv__job_t *job; /**< what a worker has of its exchange: it is not looked at meanwhile */
     /* the wait for the server (patience.h) */
     mouv__link_t waiting;
     mouv__timer_t timer;
@@ -103,6 +103,11 @@ void mouv__peer_look(mouv__peer_t *peer);
 
 /** Whether the server can have got the whole message. */
 bool mouv__peer_has_sent(const mouv__peer_t *peer);
+
+/** A worker has its exchange's message, or its answer: whatever else comes, the server's end too,
+ *  waits until mouv__peer_resume(). If it is closed meanwhile the job is discarded. */
+void mouv__peer_pause(mouv__peer_t *peer, mouv__job_t *job);
+void mouv__peer_resume(mouv__peer_t *peer);
 
 /** The bytes of what was packed: goes on as if they had come. May end in lost(). */
 void mouv__peer_unpacked(mouv__peer_t *peer, int32_t opcode, const uint8_t *body, size_t size);

@@ -7,11 +7,9 @@
 
 #include <uv.h>
 
-#include "context/alloc.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/compat.h"
 #include "mongo/wire/compress.h"
-#include "mongo/wire/op_compressed.h"
 
 /* As libmongoc begins its picture: one host without the name of a set is spoken to alone. */
 static bool request_is_direct(const mongoc_uri_t *uri) {
@@ -181,32 +179,6 @@ static bool request_fits(const mouv__peer_t *peer, size_t size, bson_error_t *er
     return false;
 }
 
-static bool request_is_packed(const mouv__peer_t *peer) {
-    bson_iter_t iter;
-    return peer->hello.compressor >= 0 && bson_iter_init(&iter, peer->message.content.command) &&
-           bson_iter_next(&iter) && mouv__op_compressed_suits(bson_iter_key(&iter));
-}
-
-/* Where there is no memory for it, it goes out as it is. */
-static void request_pack(const mouv__request_common_t *common, mouv__peer_t *peer) {
-    size_t size = peer->message.size;
-    mouv__free(peer->packed);
-    peer->packed = NULL;
-    if (!request_is_packed(peer)) return;
-    uint8_t compressor = (uint8_t)peer->hello.compressor;
-    uint8_t *flat = mouv__alloc(size);
-    peer->packed = mouv__alloc(mouv__op_compressed_bound(compressor, size));
-    if (flat && peer->packed) {
-        mouv__message_copy(&peer->message, 0, flat);
-        peer->size =
-            mouv__op_compressed_put(compressor, common->zlib_level, flat, size, peer->packed);
-    }
-    mouv__free(flat);
-    if (flat && peer->packed && peer->size > 0) return;
-    mouv__free(peer->packed);
-    peer->packed = NULL;
-}
-
 bool mouv__request_build(mouv__request_common_t *common, mouv__peer_t *peer,
                          const mouv__exchange_t *exchange, bson_error_t *error) {
     if (!request_build_extra(common, peer, exchange, error)) return false;
@@ -224,9 +196,7 @@ bool mouv__request_build(mouv__request_common_t *common, mouv__peer_t *peer,
         content.byte_count = exchange->sequence->size;
     }
     size_t size = mouv__message_init(&peer->message, &content);
-    if (!request_fits(peer, size, error)) return false;
-    request_pack(common, peer);
-    return true;
+    return request_fits(peer, size, error);
 }
 
 bson_t *mouv__request_document(const mouv__peer_t *peer, const mouv__exchange_t *exchange) {

@@ -15,7 +15,7 @@ typedef struct mouv__request_common {
     bson_t *cluster_time;                  /**< the highest that any server has told; NULL: none */
     bool direct;                           /**< the URI names one server, whatever its role */
     int32_t last_id;                       /**< of requests */
-    int zlib_level;
+    int zlib_level;                        /**< for pack.h */
 } mouv__request_common_t;
 
 void mouv__request_common_init(mouv__request_common_t *common,

@@ -38,7 +38,8 @@ typedef struct mouv__loop {
     mouv__transport_t transport;      /**< first */
     mouv__driver_pool_t *driver_pool; /**< a share, until close() */
     mouv__topology_t *topology;       /**< borrowed: the names of servers */
-    mouv__executor_t *executor;
+    mouv__executor_t *executor;       /**< for what blocks */
+    mouv__executor_t *packers;  /**< for what computes: it is not behind a server that hangs */
     mouv__list_t background;    /**< jobs that are out */
     mouv__list_t factories;     /**< idle ones */
     mouv__selector_t *selector; /**< for server selection; the job's that has the control */

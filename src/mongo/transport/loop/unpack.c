@@ -49,7 +49,7 @@ static void unpack_finish(unpacking_t *unpacking) {
 static void unpack_done(mouv__job_t *job) {
     unpacking_t *unpacking = (unpacking_t *)job;
     mouv__peer_t *peer = unpacking->peer;
-    peer->unpacking = NULL;
+    mouv__peer_resume(peer);
     unpack_finish(unpacking);
 }
 
@@ -89,8 +89,8 @@ void mouv__unpack(mouv__loop_t *loop, mouv__peer_t *peer) {
     unpacking->job =
         (mouv__job_t){.run = unpack_run, .done = unpack_done, .discard = unpack_discard};
     if (unpack_size(unpacking) > AT_ONCE_BYTES &&
-        loop->executor->submit(loop->executor, &unpacking->job) == 0) {
-        peer->unpacking = &unpacking->job;
+        loop->packers->submit(loop->packers, &unpacking->job) == 0) {
+        mouv__peer_pause(peer, &unpacking->job);
         return;
     }
     unpack_run(&unpacking->job);
