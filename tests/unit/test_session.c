@@ -74,13 +74,13 @@ static const mouv__operation_row_t kill_row = {"killCursors", MOUV__OP_CLEANUP};
 static mouv__parts_t parts_of(const mouv__operation_row_t *row, const char *command,
                               mouv_session_t *session) {
     mouv__parts_t parts = {.row = row, .command = from_json(command), .retryable = true};
-    mouv__session_attach(session, &parts);
+    if (session) mouv__session_attach(session, &parts);
     return parts;
 }
 
 static void parts_end(mouv__parts_t *parts) {
-    mouv__session_end_operation(parts, true);
-    mouv__session_detach(parts);
+    if (parts->session) mouv__session_end_operation(parts, true);
+    if (parts->session) mouv__session_detach(parts);
     bson_destroy(parts->command);
     bson_destroy(parts->fields);
     bson_destroy(parts->cluster_time);
@@ -269,15 +269,6 @@ CORO_CASE(clean_up_is_always_taken) {
     parts_end(&find);
     parts_end(&kill);
     mouv__session_let_go(session);
-    tear_down();
-    return 0;
-}
-
-CORO_CASE(no_session_is_nothing_to_attach) {
-    set_up();
-    mouv__parts_t parts = parts_of(&find_row, "{'find': 'c'}", NULL);
-    CHECK(parts.session == NULL);
-    parts_end(&parts);
     tear_down();
     return 0;
 }
@@ -720,7 +711,6 @@ int main(void) {
         TEST(without_memory_it_has_no_pin),
         TEST(one_operation_at_a_time),
         TEST(clean_up_is_always_taken),
-        TEST(no_session_is_nothing_to_attach),
         TEST(which_writes_are_unacknowledged),
         TEST(an_unacknowledged_write_is_refused),
         TEST(what_it_adds_to_the_read_concern),

@@ -87,5 +87,6 @@ void mouv__client_let_go(mouv_client_t *client) {
 }
 
 void mouv__client_quiet(mouv_client_t *client) {
+    if (mouv__client_is_open(client)) return;
     mouv__client_ref_of(client)->ops->quiet(client);
 }

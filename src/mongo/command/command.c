@@ -47,10 +47,10 @@ static bool command_begin(mouv__command_t *command, const mouv__row_t *row,
     mouv__opts_read(&command->opts, row->families, NULL, &command->error);
     if (!database) {
         mouv__command_fail(command, MOUV_EINVAL, "the client, database or collection is NULL");
-    } else if (mouv__handles_is_unmade(database)) {
-        mouv__command_fail(command, MOUV_ENOMEM, "there was no memory for the handle");
     } else if (!database->client) {
-        mouv__command_fail(command, MOUV_EINVAL, "the client is NULL");
+        bool unmade = mouv__handles_is_unmade(database);
+        mouv__command_fail(command, unmade ? MOUV_ENOMEM : MOUV_EINVAL,
+                           unmade ? "there was no memory for the handle" : "the client is NULL");
     }
     if (mouv__command_failed(command)) command->database = NULL;
     return command->database != NULL;
@@ -280,7 +280,7 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
     operation->parts.read_prefs = command->read_prefs;
     operation->parts.defaults = mouv__concern_ref(command->defaults);
     operation->server_id = command->server_id;
-    mouv__session_attach(command->session, &operation->parts);
+    if (command->session) mouv__session_attach(command->session, &operation->parts);
     mouv__limits_set_timeout(operation, timeout);
     operation->finish = command_finish;
     operation->deliver = mouv__reply_deliver;

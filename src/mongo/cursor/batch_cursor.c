@@ -237,7 +237,7 @@ static mouv__operation_t *batch_cursor_new_operation(mouv__batch_cursor_t *curso
     if (!operation) return NULL;
     ((batch_operation_t *)operation)->cursor = cursor;
     mouv__batch_cursor_hold(cursor);
-    mouv__session_attach(cursor->session, &operation->parts);
+    if (cursor->session) mouv__session_attach(cursor->session, &operation->parts);
     operation->finish = batch_cursor_finish;
     operation->late = batch_cursor_kill_answered;
     operation->release = batch_cursor_release;

@@ -27,7 +27,8 @@ static bool attempt_needs_primary(const mouv__operation_t *op) {
 
 /* What says where it goes: the cursor's, else the transaction's; or NULL. */
 static const mouv__pin_t *attempt_pin(const mouv__operation_t *op) {
-    return op->parts.pin ? op->parts.pin : mouv__session_bound(&op->parts);
+    if (op->parts.pin) return op->parts.pin;
+    return op->parts.session ? mouv__session_bound(&op->parts) : NULL;
 }
 
 mouv__connection_t *mouv__attempt_kept_connection(const mouv__operation_t *op) {
@@ -88,7 +89,7 @@ static void attempt_build(mouv__operation_t *op) {
 
 static void attempt_free_memory(mouv__operation_t *op) {
     bson_destroy(op->parts.command);
-    mouv__sequence_free(op->parts.sequence);
+    if (op->parts.sequence) mouv__sequence_free(op->parts.sequence);
     bson_destroy(op->attempt.exchange.reply);
     bson_destroy(op->parts.fields);
     bson_destroy(op->attempt.beside);
@@ -173,7 +174,8 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
     exchange->fields = attempt->beside;
     exchange->read_prefs = op->checkout.criteria.read_prefs;
     exchange->cluster_time = op->parts.cluster_time;
-    exchange->unacknowledged = mouv__session_is_unacknowledged(&op->parts, op->client);
+    exchange->unacknowledged = (op->parts.row->flags & MOUV__OP_WRITE_CONCERN) &&
+                               mouv__session_is_unacknowledged(&op->parts, op->client);
     exchange->needs_session = op->parts.session != NULL;
     exchange->quiet = op->inquiry != NULL;
     exchange->done = done;

@@ -130,10 +130,10 @@ static void operation_future_release(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (op->release) op->release(op);
     mouv__free(op->first_error);
-    mouv__pin_free(op->parts.pin);
-    mouv__session_detach(&op->parts);
+    if (op->parts.pin) mouv__pin_free(op->parts.pin);
+    if (op->parts.session) mouv__session_detach(&op->parts);
     op->first_error = NULL;
-    mouv__inquiry_free(op);
+    if (op->inquiry) mouv__inquiry_free(op);
     mouv__client_let_go(op->client);
     mouv__attempt_unref_memory(op);
 }
@@ -310,7 +310,8 @@ static void operation_unlist(mouv__operation_t *op) {
 static void operation_settle(mouv__operation_t *op, int code, mouv_error_t *error) {
     bool out = operation_is_out(op) && op->attempt.exchange.connection != NULL;
     mouv__timer_stop(mouv__client_runtime(op->client), &op->timer);
-    mouv__session_end_operation(&op->parts, mouv__exchange_is_sent(&op->attempt.exchange));
+    if (op->parts.session)
+        mouv__session_end_operation(&op->parts, mouv__exchange_is_sent(&op->attempt.exchange));
     if (code < 0 && error->operation[0] == '\0')
         mouv__operation_text(op, error->operation, sizeof(error->operation));
     if (!out) operation_unlist(op);
@@ -326,8 +327,7 @@ static void operation_settle(mouv__operation_t *op, int code, mouv_error_t *erro
 /* Asks the maker what it came to. May be MOUV__AGAIN. */
 static int operation_ask_finish(mouv__operation_t *op, bson_t *reply, mouv_error_t *error) {
     mouv__retry_last_word(op, error);
-    mouv__transaction_label(&op->parts, error);
-    mouv__session_note_error(&op->parts, error);
+    if (op->parts.session) mouv__session_note_error(&op->parts, error);
     return op->finish ? op->finish(op, reply, error) : error->code;
 }
 
@@ -493,11 +493,15 @@ static void operation_back_awaited(mouv__operation_t *op, mouv_error_t *error) {
         operation_settle(op, code, error);
 }
 
+static bool operation_is_being_stopped(const mouv__operation_t *op) {
+    return op->kill_state != MOUV__KILL_NONE || op->kills > 0 || op->cut_ns != 0;
+}
+
 static void operation_back(mouv__exchange_t *exchange) {
     mouv__operation_t *op = mouv__container_of(exchange, mouv__operation_t, attempt.exchange);
     mouv__pool_t *pool = op->operations->pool;
     mouv_error_t error = {0};
-    mouv__stop_remove(op);
+    if (operation_is_being_stopped(op)) mouv__stop_remove(op);
     operation_count_bytes(op);
     mouv__tell_operation(op, MOUV__EVENT_CLIENT_RETURNED);
     mouv__retry_outcome(op, &error);

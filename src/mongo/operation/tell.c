@@ -5,9 +5,8 @@
 
 #include "mongo/operation/state.h"
 
-void mouv__tell_operation(const mouv__operation_t *op, mouv__event_kind_t kind) {
+void mouv__tell_subscriber(const mouv__operation_t *op, mouv__event_kind_t kind) {
     mouv__events_t *events = mouv__client_events(op->client);
-    if (!events) return;
     int64_t now_ns = mouv__operation_now_ns(op);
     mouv_pool_event_t view = {.operation = op->parts.row->name,
                               .database = op->database,

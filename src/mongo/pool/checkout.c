@@ -44,13 +44,13 @@ static mouv_check_out_failed_reason_t checkout_failed_reason(const mouv__pool_t 
 static void checkout_tell(const mouv__checkout_t *checkout, mouv__event_kind_t kind,
                           const mouv__connection_t *connection, const mouv_error_t *error) {
     const mouv__pool_t *pool = checkout->pool;
+    mouv__events_t *events = mouv__client_events(pool->client);
+    if (!events) return;
     const mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
     const mouv__connection_t *pinned = mouv__checkout_pinned(checkout);
     bool has_none = checkout->cleanup && !pinned;                   /* of the pool's */
     bool has_it = pinned && !mouv__list_is_empty(&pinned->keepers); /* checked out since long */
-    if (has_none || has_it || !server ||
-        !mouv__events_wants(mouv__client_events(pool->client), kind))
-        return;
+    if (has_none || has_it || !server) return;
     const mouv__server_link_t *link =
         connection ? mouv__connection_link(connection, checkout->server_id) : NULL;
     mouv_connection_event_t what = {.host = server->host,
@@ -63,7 +63,7 @@ static void checkout_tell(const mouv__checkout_t *checkout, mouv__event_kind_t k
     if (kind == MOUV__EVENT_CONNECTION_CHECK_OUT_STARTED) what.duration_us = 0;
     if (kind == MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED)
         what.check_out_failed_reason = checkout_failed_reason(pool, error);
-    mouv__events_connection(mouv__client_events(pool->client), kind, &what);
+    mouv__events_connection(events, kind, &what);
 }
 
 void mouv__checkout_grant(mouv__checkout_t *checkout, const mouv__connection_t *connection) {
@@ -72,6 +72,8 @@ void mouv__checkout_grant(mouv__checkout_t *checkout, const mouv__connection_t *
 
 void mouv__checkout_return(mouv__pool_t *pool, const mouv__connection_t *connection,
                            uint32_t server_id, uint64_t operation_id) {
+    mouv__events_t *events = mouv__client_events(pool->client);
+    if (!events) return;
     const mouv__server_t *server = mouv__topology_server(pool->topology, server_id);
     const mouv__server_link_t *link = mouv__connection_link(connection, server_id);
     if (!server) return;
@@ -79,8 +81,7 @@ void mouv__checkout_return(mouv__pool_t *pool, const mouv__connection_t *connect
                                     .server_id = server_id,
                                     .connection_id = link ? link->number : 0,
                                     .operation_id = operation_id};
-    mouv__events_connection(mouv__client_events(pool->client), MOUV__EVENT_CONNECTION_CHECKED_IN,
-                            &what);
+    mouv__events_connection(events, MOUV__EVENT_CONNECTION_CHECKED_IN, &what);
 }
 
 /* --- the server ------------------------------------------------------------------------------- */

@@ -219,7 +219,7 @@ void mouv__pool_leave(mouv__pool_t *pool, mouv__connection_t *connection, uint32
         mouv__pool_serve(pool, connection);
         return;
     }
-    mouv__upkeep_returned(pool, connection, server_id);
+    if (pool->upkeep.idle_ns > 0) mouv__upkeep_returned(pool, connection, server_id);
     pool_take_back(pool, connection);
 }
 
@@ -381,7 +381,8 @@ static bool pool_is_blocked(const blocked_t *blocked, uint32_t server_id) {
 /* What has been idle for too long is closed, not given. */
 static mouv__connection_t *pool_find_idle(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
     mouv__connection_t *connection = mouv__idle_find(pool, checkout);
-    while (connection && mouv__upkeep_expire(pool, connection, checkout->server_id))
+    while (connection && pool->upkeep.idle_ns > 0 &&
+           mouv__upkeep_expire(pool, connection, checkout->server_id))
         connection = mouv__idle_find(pool, checkout);
     return connection;
 }

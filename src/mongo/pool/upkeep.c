@@ -159,7 +159,6 @@ void mouv__upkeep_wake(mouv__pool_t *pool) {
  * anew. */
 void mouv__upkeep_returned(mouv__pool_t *pool, const mouv__connection_t *connection,
                            uint32_t server_id) {
-    if (pool->upkeep.idle_ns == 0) return;
     mouv__server_link_t *link = mouv__connection_link(connection, server_id);
     if (!link) return;
     link->since_ns = upkeep_now_ns(pool);

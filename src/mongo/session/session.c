@@ -61,7 +61,6 @@ int mouv__session_check(const mouv_session_t *session, mouv_error_t *error) {
 }
 
 void mouv__session_attach(mouv_session_t *session, mouv__parts_t *parts) {
-    if (!session) return;
     mouv__session_hold(session);
     session->operations++;
     parts->session = session;
@@ -69,7 +68,6 @@ void mouv__session_attach(mouv_session_t *session, mouv__parts_t *parts) {
 
 void mouv__session_detach(mouv__parts_t *parts) {
     mouv_session_t *session = parts->session;
-    if (!session) return;
     parts->session = NULL;
     session->operations--;
     mouv__session_unpin_if_unused(session);
@@ -106,7 +104,7 @@ int mouv__session_begin_operation(mouv__parts_t *parts, mouv_error_t *error) {
 
 void mouv__session_end_operation(const mouv__parts_t *parts, bool sent) {
     mouv_session_t *session = parts->session;
-    if (!session || session->current != parts) return;
+    if (session->current != parts) return;
     session->current = NULL;
     mouv__transaction_end_operation(&session->transaction, parts, sent);
     if (session->transaction.state == MOUV__TRANSACTION_STARTING) mouv__session_unbind(session);
@@ -127,12 +125,12 @@ void mouv__session_unbind(mouv_session_t *session) {
 }
 
 const mouv__pin_t *mouv__session_bound(const mouv__parts_t *parts) {
-    return parts->session && parts->in_transaction ? parts->session->bound : NULL;
+    return parts->in_transaction ? parts->session->bound : NULL;
 }
 
-void mouv__session_note_error(const mouv__parts_t *parts, const mouv_error_t *error) {
-    if (parts->session && mouv__transaction_leaves_place(parts, error))
-        mouv__session_unbind(parts->session);
+void mouv__session_note_error(const mouv__parts_t *parts, mouv_error_t *error) {
+    mouv__transaction_label(parts, error);
+    if (mouv__transaction_leaves_place(parts, error)) mouv__session_unbind(parts->session);
 }
 
 /* --- read concern ----------------------------------------------------------------------------- */

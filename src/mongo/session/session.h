@@ -52,7 +52,7 @@ int mouv__session_check(const mouv_session_t *session, mouv_error_t *error);
  */
 bool mouv__session_is_unacknowledged(const mouv__parts_t *parts, const mouv_client_t *client);
 
-/** Makes it one of the session's; session NULL is fine. */
+/** Makes it one of the session's. */
 void mouv__session_attach(mouv_session_t *session, mouv__parts_t *parts);
 
 /** It is to start: 0 if it may, else ECLOSED, ESTATE, EINVAL. */
@@ -74,14 +74,15 @@ typedef struct mouv__session_place {
  *  MOUV_ENOMEM. */
 int mouv__session_apply_to(mouv__parts_t *parts, const mouv__session_place_t *place, bool again);
 
-/** What its transaction is bound to; NULL: to nothing, or it is in none. */
+/** Of an operation of a session: what its transaction is bound to; NULL: to nothing, or it is in
+ *  none. */
 const mouv__pin_t *mouv__session_bound(const mouv__parts_t *parts);
 
 /** The transaction is bound no more: its commit or abort may go to any server. NULL is fine. */
 void mouv__session_unbind(mouv_session_t *session);
 
-/** What it came to, with its labels: whether its transaction goes on where it was. */
-void mouv__session_note_error(const mouv__parts_t *parts, const mouv_error_t *error);
+/** What it came to, which gets a transaction's labels; whether that goes on where it was. */
+void mouv__session_note_error(const mouv__parts_t *parts, mouv_error_t *error);
 
 /** It is back: takes notice of the times in the reply (NULL: none). `stopped`: mouv has asked the
  *  server to end it. */

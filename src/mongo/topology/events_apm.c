@@ -25,14 +25,14 @@ static _Thread_local sending_t sending;
 void mouv__events_apm_enter(mouv__events_t *events, uint64_t operation_id, const char *database,
                             const bson_t *command) {
     bson_iter_t iter;
-    if (!events || !bson_iter_init(&iter, command) || !bson_iter_next(&iter)) return;
+    if (!bson_iter_init(&iter, command) || !bson_iter_next(&iter)) return;
     const char *name = bson_iter_key(&iter);
     sending =
         (sending_t){events, operation_id, database, name, mouv__events_is_secret(name, command)};
 }
 
-void mouv__events_apm_leave(mouv__events_t *events) {
-    if (events) sending = (sending_t){0};
+void mouv__events_apm_leave(void) {
+    sending = (sending_t){0};
 }
 
 static void events_apm_tell(mouv__event_kind_t kind, const mouv_command_event_t *what) {

@@ -31,10 +31,10 @@ void mouv__events_apm_heartbeat_failed(mouv__events_t *events,
 
 /**
  * A worker: between these two calls its thread sends `command`; nothing else that libmongoc sends
- * is told of. `operation_id` is 0 for what is no operation. NULL is fine.
+ * is told of. `operation_id` is 0 for what is no operation.
  */
 void mouv__events_apm_enter(mouv__events_t *events, uint64_t operation_id, const char *database,
                             const bson_t *command);
-void mouv__events_apm_leave(mouv__events_t *events);
+void mouv__events_apm_leave(void);
 
 #endif

@@ -30,7 +30,7 @@ static const char *call_name(const mouv__exchange_t *exchange) {
 static void call_tell(const mouv__peer_t *peer, const mouv__exchange_t *exchange,
                       mouv__event_kind_t kind, const mouv_error_t *error) {
     mouv__events_t *events = mouv__client_events(peer->peers->client);
-    if (exchange->quiet || !mouv__events_wants(events, kind)) return;
+    if (!events || exchange->quiet || !mouv__events_wants(events, kind)) return;
     const char *name = call_name(exchange);
     mouv_command_event_t what = {
         .name = name,

@@ -96,7 +96,9 @@ static void exchange_call(mouv__exchange_t *exchange, bson_t *opts) {
     const bson_t *command = without ? without : exchange->command;
     bson_t reply;
     uint64_t began_ns = uv_hrtime();
-    mouv__events_apm_enter(events, exchange->operation_id, exchange->database, exchange->command);
+    if (events)
+        mouv__events_apm_enter(events, exchange->operation_id, exchange->database,
+                               exchange->command);
     mouv__driver_client_begin(client, driver_pool, exchange->call_id, exchange->limit_ms);
     if (exchange->session)
         exchange->ok =
@@ -108,7 +110,7 @@ static void exchange_call(mouv__exchange_t *exchange, bson_t *opts) {
             &reply, &exchange->error);
     exchange->cut = mouv__driver_client_end(client, exchange->ok);
     exchange->reached = mouv__interruptible_was_sent(client->interruptible);
-    mouv__events_apm_leave(events);
+    if (events) mouv__events_apm_leave();
     if (!exchange->ok) mouv__interruptible_explain(client->interruptible, &exchange->error);
     bson_destroy(without);
     exchange_take_reply(exchange, &reply, began_ns);
