@@ -103,11 +103,6 @@ BARE_CASE(frozen_server_holds_no_worker_and_needs_no_repair) {
     return 0;
 }
 
-static bool runs_on_loop(void) {
-    const char *executor = getenv("MOUV_EXECUTOR");
-    return executor && strcmp(executor, "loop") == 0;
-}
-
 BARE_CASE(frozen_server_leaves_a_write_unknown_and_executes_it_later) {
     MOUV_AUTO_CLIENT mouv_client_t *client = monitored_client();
     AUTO_BSON *found = NULL;
@@ -129,7 +124,7 @@ BARE_CASE(frozen_server_leaves_a_write_unknown_and_executes_it_later) {
     }
     /* on the loop the question what has become of it is at the server, too: if that is read first, the write is refused
      * from then on */
-    if (!runs_on_loop()) CHECK(found != NULL);
+    if (!test_on_loop()) CHECK(found != NULL);
     CHECK_INT(server_changes, 0);
     return 0;
 }

@@ -41,14 +41,9 @@ BARE_CASE(a_scripted_error_is_a_servers_error) {
     return 0;
 }
 
-static bool runs_on_loop(void) {
-    const char *executor = getenv("MOUV_EXECUTOR");
-    return executor && strcmp(executor, "loop") == 0;
-}
-
 /** libmongoc does so by itself where it has the mechanism. */
 BARE_CASE(a_connection_that_has_to_authenticate_anew_is_replaced) {
-    if (!runs_on_loop()) return test_skip(t, "on the loop");
+    if (!test_on_loop()) return test_skip(t, "on the loop");
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     AUTO_BSON *refusal = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(391));
     CHECK_INT(find_one(t, client), 1);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -45,6 +46,12 @@ int test_group_setup_own(const char *const *options);
 /** Whether mouv's connections are its own streams: libmongoc takes none since 2.0, so that nothing
  * can be interrupted or checked there (docs/silent-servers.md says what is instead). */
 bool test_own_streams(void);
+
+/** Whether clients of the default executor carry commands on the loop. */
+static inline bool test_on_loop(void) {
+    const char *executor = getenv("MOUV_EXECUTOR");
+    return executor && strcmp(executor, "loop") == 0;
+}
 
 /** `count` if calls are interrupted, or connections reset, here; else 0. */
 static inline int64_t if_own_streams(int64_t count) {

@@ -69,6 +69,26 @@ static void a_timestamp_that_is_none_leaves_the_last_one(void **state) {
     bson_destroy(reply);
 }
 
+static void which_cluster_time_is_later(void **state) {
+    (void)state;
+    bson_t *old = from_json("{'clusterTime': {'$timestamp': {'t': 5, 'i': 9}}}");
+    bson_t *mid = from_json("{'clusterTime': {'$timestamp': {'t': 6, 'i': 3}}}");
+    bson_t *new = from_json("{'clusterTime': {'$timestamp': {'t': 6, 'i': 4}}}");
+    bson_t *none = from_json("{}");
+    assert_true(mouv__bson_view_cluster_time_is_later(mid, old));
+    assert_false(mouv__bson_view_cluster_time_is_later(old, mid));
+    assert_true(mouv__bson_view_cluster_time_is_later(new, mid));
+    assert_false(mouv__bson_view_cluster_time_is_later(mid, mid));
+    assert_true(mouv__bson_view_cluster_time_is_later(old, NULL));
+    assert_true(mouv__bson_view_cluster_time_is_later(old, none));
+    assert_false(mouv__bson_view_cluster_time_is_later(none, NULL));
+    assert_false(mouv__bson_view_cluster_time_is_later(NULL, old));
+    bson_destroy(old);
+    bson_destroy(mid);
+    bson_destroy(new);
+    bson_destroy(none);
+}
+
 static void names_are_those_of_documents_that_have_one(void **state) {
     (void)state;
     bson_t *array =
@@ -109,6 +129,7 @@ int main(void) {
         cmocka_unit_test(a_view_is_of_documents_and_arrays_alone),
         cmocka_unit_test(inside_takes_null_and_does_not_follow_dots),
         cmocka_unit_test(a_timestamp_that_is_none_leaves_the_last_one),
+        cmocka_unit_test(which_cluster_time_is_later),
         cmocka_unit_test(names_are_those_of_documents_that_have_one),
         cmocka_unit_test(every_type_has_a_name),
         cmocka_unit_test(an_array_can_be_appended_in_place),

@@ -37,6 +37,17 @@ bool mouv__bson_view_timestamp(const bson_t *document, const char *path, uint32_
     return true;
 }
 
+bool mouv__bson_view_is_later(const uint32_t a[2], const uint32_t b[2]) {
+    return a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]);
+}
+
+bool mouv__bson_view_cluster_time_is_later(const bson_t *a, const bson_t *b) {
+    uint32_t of_a[2], of_b[2];
+    if (!a || !mouv__bson_view_timestamp(a, "clusterTime", of_a)) return false;
+    return !b || !mouv__bson_view_timestamp(b, "clusterTime", of_b) ||
+           mouv__bson_view_is_later(of_a, of_b);
+}
+
 char **mouv__bson_view_names(const bson_t *array) {
     char **names = bson_malloc0((bson_count_keys(array) + 1) * sizeof *names);
     bson_iter_t iter, name;

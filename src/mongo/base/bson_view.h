@@ -28,6 +28,12 @@ bool mouv__bson_view_inside(const bson_t *outer, const char *name, bson_t *view)
  */
 bool mouv__bson_view_timestamp(const bson_t *document, const char *path, uint32_t time[2]);
 
+/** Of times as mouv__bson_view_timestamp() gives them. */
+bool mouv__bson_view_is_later(const uint32_t a[2], const uint32_t b[2]);
+
+/** Of $clusterTime documents; one that is NULL, or has no time, is later than none. */
+bool mouv__bson_view_cluster_time_is_later(const bson_t *a, const bson_t *b);
+
 /** The `name` of each document of an array, as a list for bson_strfreev(). */
 char **mouv__bson_view_names(const bson_t *array);
 

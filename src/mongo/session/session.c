@@ -225,24 +225,15 @@ int mouv__session_apply_to(mouv__parts_t *parts, const mouv__session_place_t *pl
 
 /* --- times ------------------------------------------------------------------------------------ */
 
-static bool session_is_later(const uint32_t a[2], const uint32_t b[2]) {
-    return a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]);
-}
-
 bool mouv__session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
-    uint32_t theirs[2], ours[2];
-    if (!mouv__bson_view_timestamp(cluster_time, "clusterTime", theirs)) return false;
-    if (session->cluster_time &&
-        mouv__bson_view_timestamp(session->cluster_time, "clusterTime", ours) &&
-        !session_is_later(theirs, ours))
-        return false;
+    if (!mouv__bson_view_cluster_time_is_later(cluster_time, session->cluster_time)) return false;
     bson_destroy(session->cluster_time);
     session->cluster_time = bson_copy(cluster_time);
     return true;
 }
 
 void mouv__session_advance_operation_time(mouv_session_t *session, const uint32_t time[2]) {
-    if (session_is_later(time, session->operation_time))
+    if (mouv__bson_view_is_later(time, session->operation_time))
         memcpy(session->operation_time, time, sizeof(session->operation_time));
 }
 

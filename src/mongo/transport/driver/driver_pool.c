@@ -76,18 +76,27 @@ mouv__driver_pool_t *mouv__driver_pool_ref(mouv__driver_pool_t *driver_pool) {
     return driver_pool;
 }
 
-static void driver_pool_pool_destroy(void *arg) {
-    mouv__driver_pool_t *driver_pool = arg;
-    /* it waits for the monitors; with TLS it is in OpenSSL as well */
-    bool tls = mongoc_uri_get_tls(driver_pool->uri);
-    bool had_left = tls ? mouv__safepoint_begin_work() : mouv__safepoint_begin_wait();
-    if (tls) mouv__safepoint_ending(1);
-    if (driver_pool->clients) mongoc_client_pool_destroy(driver_pool->clients);
-    if (tls) mouv__safepoint_ending(-1);
-    if (tls)
+static bool driver_pool_has_tls(const mouv__driver_pool_t *driver_pool) {
+    return mongoc_uri_get_tls(driver_pool->uri);
+}
+
+/* It waits for the monitors; with TLS it is in OpenSSL as well, which exit() is not to take down. */
+static void driver_pool_destroy_clients(mouv__driver_pool_t *driver_pool) {
+    if (driver_pool_has_tls(driver_pool)) {
+        bool had_left = mouv__safepoint_begin_work();
+        mouv__safepoint_ending(1);
+        mongoc_client_pool_destroy(driver_pool->clients);
+        mouv__safepoint_ending(-1);
         mouv__safepoint_end_work(had_left);
-    else
+    } else {
+        bool had_left = mouv__safepoint_begin_wait();
+        mongoc_client_pool_destroy(driver_pool->clients);
         mouv__safepoint_end_wait(had_left);
+    }
+}
+
+static void driver_pool_destroy(mouv__driver_pool_t *driver_pool) {
+    if (driver_pool->clients) driver_pool_destroy_clients(driver_pool);
     mongoc_uri_destroy(driver_pool->uri);
     mouv__client_options_clear(&driver_pool->client_options);
     mongoc_read_prefs_destroy(driver_pool->read_prefs);
@@ -100,8 +109,8 @@ static void driver_pool_pool_destroy(void *arg) {
 /* Half a second, in which the program may end; only with TLS is it dangerous to go before. */
 static void driver_pool_destroy_elsewhere(void *arg) {
     mouv__driver_pool_t *driver_pool = arg;
-    bool told = mongoc_uri_get_tls(driver_pool->uri);
-    driver_pool_pool_destroy(driver_pool);
+    bool told = driver_pool_has_tls(driver_pool);
+    driver_pool_destroy(driver_pool);
     if (told)
         mouv__thread_ends(true);
     else
@@ -109,17 +118,15 @@ static void driver_pool_destroy_elsewhere(void *arg) {
 }
 
 static bool driver_pool_start_destroyer(mouv__driver_pool_t *driver_pool) {
-    bool told = mongoc_uri_get_tls(driver_pool->uri);
     return mouv__thread_start(driver_pool_destroy_elsewhere, driver_pool, DESTROYER_STACK_BYTES,
-                              told) == 0;
+                              driver_pool_has_tls(driver_pool)) == 0;
 }
 
 void mouv__driver_pool_unref(mouv__driver_pool_t *driver_pool) {
     if (__atomic_sub_fetch(&driver_pool->shares, 1, __ATOMIC_ACQ_REL) > 0) return;
     uv_thread_t self = uv_thread_self();
     bool may_block = !driver_pool->clients || !uv_thread_equal(&self, &driver_pool->loop_thread);
-    if (may_block || !driver_pool_start_destroyer(driver_pool))
-        driver_pool_pool_destroy(driver_pool);
+    if (may_block || !driver_pool_start_destroyer(driver_pool)) driver_pool_destroy(driver_pool);
 }
 
 static bool driver_pool_make(mouv__driver_pool_t *driver_pool, const mongoc_uri_t *uri,

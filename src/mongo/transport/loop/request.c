@@ -33,17 +33,10 @@ void mouv__request_common_clear(mouv__request_common_t *common) {
 
 /* --- cluster time ----------------------------------------------------------------------------- */
 
-static bool request_is_later(const bson_t *a, const bson_t *b) {
-    uint32_t at[2], bt[2];
-    if (!a || !mouv__bson_view_timestamp(a, "clusterTime", at)) return false;
-    if (!b || !mouv__bson_view_timestamp(b, "clusterTime", bt)) return true;
-    return at[0] > bt[0] || (at[0] == bt[0] && at[1] > bt[1]);
-}
-
 void mouv__request_note_cluster_time(mouv__request_common_t *common, const bson_t *reply) {
     bson_t told;
     if (!mouv__bson_view_inside(reply, "$clusterTime", &told) ||
-        !request_is_later(&told, common->cluster_time))
+        !mouv__bson_view_cluster_time_is_later(&told, common->cluster_time))
         return;
     bson_destroy(common->cluster_time);
     common->cluster_time = bson_copy(&told);
@@ -51,9 +44,10 @@ void mouv__request_note_cluster_time(mouv__request_common_t *common, const bson_
 
 static void request_append_cluster_time(const mouv__request_common_t *common,
                                         const mouv__exchange_t *exchange, bson_t *to) {
-    const bson_t *time = request_is_later(exchange->cluster_time, common->cluster_time)
-                             ? exchange->cluster_time
-                             : common->cluster_time;
+    const bson_t *time =
+        mouv__bson_view_cluster_time_is_later(exchange->cluster_time, common->cluster_time)
+            ? exchange->cluster_time
+            : common->cluster_time;
     if (time) BSON_APPEND_DOCUMENT(to, "$clusterTime", time);
 }
 
