@@ -26,6 +26,7 @@
 #include <mouv/gridfs_file.h>
 #include <mouv/group.h>
 #include <mouv/index.h>
+#include <mouv/json.h>
 #include <mouv/local.h>
 #include <mouv/lock.h>
 #include <mouv/log.h>

@@ -35,7 +35,7 @@ static bool error_timed_out(const mouv_error_t *error) {
 
 int mouv_cli_status(const mouv_error_t *error) {
     if (error->code >= 0) return CLI_OK;
-    if (error->code == CLI_EUSAGE) return CLI_USAGE;
+    if (error->code == CLI_EUSAGE || error->code == MOUV_EINVAL) return CLI_USAGE;
     return error_timed_out(error) ? CLI_TIMED_OUT : CLI_FAILED;
 }
 

@@ -1,5 +1,5 @@
 /*
- * Extended JSON from people: a strict look at the syntax that says where it is wrong, then libbson.
+ * Extended JSON from people: what a place accepts.
  */
 #ifndef MOUV_CLI_JSON_H
 #define MOUV_CLI_JSON_H

@@ -32,7 +32,7 @@ class Errors(Case):
         for name in [self.db + ".", self.db + ".a$b", "." + self.db, "a b.c", "a/b.c", "x" * 70 + ".c",
                      self.db + "." + "y" * 300]:
             with self.subTest(name):
-                self.fails(1, r"mouv: \S", "insert", name, '{"_id": 1}')
+                self.fails(2, r"mouv: \S", "insert", name, '{"_id": 1}')
 
     def test_unknown_host_is_named(self):
         began = time.monotonic()

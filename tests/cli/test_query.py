@@ -61,6 +61,19 @@ class Query(Case):
             self.assertRegex(done.stderr, rf"(?m)^mouv: {path}:{number}: .*{why}")
         self.assertEqual(len(done.stderr.splitlines()), 7)
 
+    def test_fields_have_their_types(self):
+        self.fill(3)
+        wrong = [("delete", {"filter": {}}, "many", ["false", 1, {}, None]), ("update", {"filter": {}, "change": {}}, "replace", ["no", 0]),
+                 ("find", {}, "timeoutMS", ["200", -1, 1.5, None, True]), ("count", {}, "db", [1, None]),
+                 ("count", {}, "estimated", ["yes"]), ("find", {}, "limit", ["1", -1]), ("count", {}, "filter", [None, [], "x"])]
+        for verb, fields, name, values in wrong:
+            for value in values:
+                with self.subTest(verb=verb, name=name, value=value):
+                    self.fails(1, rf":1: {name}: ", "query", self.file({verb: self.users, **fields, name: value}))
+        path = self.file('{"delete": "%s", "filter": {"_id": 1}, "many": true, "filter": {}}\n' % self.users)
+        self.fails(1, ":1: filter: given twice", "query", path)
+        self.assertEqual(self.ok("count", self.users), "3\n")
+
     def test_lines_run_at_once_up_to_the_limit(self):
         self.fill(1)
         query = {"find": self.users, "filter": json.loads(SLEEPY % 30000), "comment": self.db}

@@ -217,12 +217,13 @@ CASE(text_that_is_not_utf8_is_refused) {
     return 0;
 }
 
-CASE(an_empty_key_is_refused_unless_validation_is_off) {
-    const bson_t *document = json(t, "{'': 1}");
-    CHECK_REFUSED(mouv_collection_insert_one(t->users, document, NULL, NULL), "'document'");
-    CHECK_INT(await(t, mouv_collection_insert_one(t->users, document,
-                                                  json(t, "{'validate': false}"), NULL)),
-              1);
+/* As servers store and give them. */
+CASE(empty_keys_are_stored) {
+    const bson_t *document = json(t, "{'_id': 1, '': 1, 'a': {'': 2}}");
+    AUTO_BSON *found = NULL;
+    CHECK_INT(await(t, mouv_collection_insert_one(t->users, document, NULL, NULL)), 1);
+    CHECK_INT(await(t, mouv_collection_find_one(t->users, json(t, "{}"), NULL, &found)), 1);
+    CHECK(bson_equal(found, document));
     return 0;
 }
 
@@ -309,7 +310,7 @@ int main(void) {
         cmocka_unit_test(updates_need_operators_and_replacements_none),
         cmocka_unit_test(malformed_bson_is_refused),
         cmocka_unit_test(text_that_is_not_utf8_is_refused),
-        cmocka_unit_test(an_empty_key_is_refused_unless_validation_is_off),
+        cmocka_unit_test(empty_keys_are_stored),
         cmocka_unit_test(a_document_over_16_mb_is_refused_with_its_index),
         cmocka_unit_test(a_command_over_the_limit_is_refused),
         cmocka_unit_test(a_field_that_mouv_does_not_know_is_the_servers_to_judge),

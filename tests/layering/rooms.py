@@ -8,6 +8,7 @@ ROOMS = [
     ["async/task"],
     ["async/combine", "async/sync", "async/outside"],
     ["mongo/base"],
+    ["mongo/json"],
     ["mongo/wire"],
     ["mongo/topology"],
     ["mongo/transport/workers"],

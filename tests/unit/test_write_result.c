@@ -50,10 +50,11 @@ static void indexes_of_errors_count_over_all_batches(void **state) {
         " 'writeConcernError': {'code': 64}, 'errorLabels': ['RetryableWriteError']}",
         (mouv__span_t){0, 3, indexes}, false);
     mouv__write_result_append_errors(&result, &reply);
-    assert_true(equals_json(&reply, "{'writeErrors': [{'index': 11, 'code': 11000},"
-                                    " {'index': 9, 'code': 2}],"
-                                    " 'writeConcernErrors': [{'code': 64}],"
-                                    " 'errorLabels': ['RetryableWriteError']}"));
+    assert_true(equals_json(
+        &reply, "{'writeErrors': [{'index': 11, 'code': 11000, 'codeName': 'DuplicateKey'},"
+                " {'index': 9, 'code': 2, 'codeName': 'BadValue'}],"
+                " 'writeConcernErrors': [{'code': 64}],"
+                " 'errorLabels': ['RetryableWriteError']}"));
     assert_int_equal(result.error_count, 2);
     bson_destroy(&reply);
     mouv__write_result_clear(&result);

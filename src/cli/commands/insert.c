@@ -9,11 +9,7 @@
 #include "cli/commands/request.h"
 #include "cli/json.h"
 
-enum {
-    BATCH_DOCUMENTS = 1000,
-    BATCH_BYTES = 4 << 20,
-    MOST_COMPLAINTS = 20 /* of one batch: the rest is a number */
-};
+enum { BATCH_DOCUMENTS = 1000, BATCH_BYTES = 4 << 20 };
 
 /* Documents that go to the server in one call, and where each came from. */
 struct batch {
@@ -38,9 +34,14 @@ static int64_t insert_inserted_count(const bson_t *reply) {
                                                                        : 0;
 }
 
-static int insert_print_inserted(const struct cli_job *job, int64_t inserted, mouv_error_t *error) {
+/* Of a write that nobody confirms, w: 0, the number is not known. */
+static int insert_print_inserted(const struct cli_job *job, bool confirmed, int64_t inserted,
+                                 mouv_error_t *error) {
     bson_t result = BSON_INITIALIZER;
-    BSON_APPEND_INT64(&result, "insertedCount", inserted);
+    if (confirmed)
+        BSON_APPEND_INT64(&result, "insertedCount", inserted);
+    else
+        BSON_APPEND_BOOL(&result, "acknowledged", false);
     int rc = mouv_cli_job_print(job, &result, error);
     bson_destroy(&result);
     return rc;
@@ -53,70 +54,98 @@ static void insert_empty(struct batch *batch) {
     batch->count = batch->size_bytes = 0;
 }
 
-/* "standard input:17" of the index in a write error, or only the command's name. */
-static void insert_name_place(const struct stream *stream, const bson_t *write_error, char *text,
+/* "insert: standard input:17": the document at this index. */
+static void insert_name_place(const struct stream *stream, int64_t index, char *text,
                               size_t size_bytes) {
     const char *command = stream->job->run->common->command;
-    bson_iter_t iter;
-    snprintf(text, size_bytes, "%s", command);
-    if (!bson_iter_init_find(&iter, write_error, "index")) return;
-    int64_t index = bson_iter_as_int64(&iter);
     if (index >= 0 && index < (int64_t)stream->batch->count)
         snprintf(text, size_bytes, "%s: %s:%lld", command, stream->input->name,
                  (long long)stream->batch->lines[index]);
+    else
+        snprintf(text, size_bytes, "%s", command);
 }
 
-static void insert_complain_of(const struct stream *stream, const bson_t *write_error) {
+static void insert_complain(const struct stream *stream, int64_t index, const mouv_error_t *error) {
     char place[64];
-    bson_iter_t iter;
-    mouv_error_t error;
-    const char *message = "refused";
-    if (bson_iter_init_find(&iter, write_error, "errmsg") && BSON_ITER_HOLDS_UTF8(&iter))
-        message = bson_iter_utf8(&iter, NULL);
-    mouv_cli_fail(&error, MOUV_ESERVER, "%s", message);
-    if (bson_iter_init_find(&iter, write_error, "code"))
-        error.server_code = (int32_t)bson_iter_as_int64(&iter);
-    insert_name_place(stream, write_error, place, sizeof place);
-    mouv_cli_report(place, &error);
+    insert_name_place(stream, index, place, sizeof place);
+    mouv_cli_report(place, error);
+    stream->job->run->status = CLI_FAILED;
 }
 
-/* Tells each document that the server refused; how many there were. */
-static int insert_complain_of_all(const struct stream *stream, const bson_t *reply) {
-    bson_iter_t iter, errors;
-    int count = 0;
+/* Of an element of writeErrors, whose index counts from `first` on. */
+static void insert_complain_of(const struct stream *stream, size_t first, bson_iter_t *fields) {
+    mouv_error_t error;
+    int64_t index = -1;
+    int32_t code = 0;
+    const char *message = "refused", *name = "";
+    while (bson_iter_next(fields)) {
+        const char *key = bson_iter_key(fields);
+        if (strcmp(key, "index") == 0) index = (int64_t)first + bson_iter_as_int64(fields);
+        if (strcmp(key, "code") == 0) code = (int32_t)bson_iter_as_int64(fields);
+        if (strcmp(key, "codeName") == 0) name = bson_iter_utf8(fields, NULL);
+        if (strcmp(key, "errmsg") == 0 && BSON_ITER_HOLDS_UTF8(fields))
+            message = bson_iter_utf8(fields, NULL);
+    }
+    mouv_cli_fail(&error, MOUV_ESERVER, "%s", message);
+    error.server_code = code;
+    snprintf(error.code_name, sizeof error.code_name, "%s", name ? name : "");
+    insert_complain(stream, index, &error);
+}
+
+/* Tells each document that the server refused; whether there were any. */
+static bool insert_complain_of_all(const struct stream *stream, size_t first, const bson_t *reply) {
+    bson_iter_t iter, errors, fields;
+    bool any = false;
     if (!reply || !bson_iter_init_find(&iter, reply, "writeErrors") ||
         !BSON_ITER_HOLDS_ARRAY(&iter) || !bson_iter_recurse(&iter, &errors))
-        return 0;
+        return false;
     while (bson_iter_next(&errors)) {
-        bson_t one;
-        const bson_value_t *value = bson_iter_value(&errors);
-        if (!BSON_ITER_HOLDS_DOCUMENT(&errors) || ++count > MOST_COMPLAINTS) continue;
-        if (bson_init_static(&one, value->value.v_doc.data, value->value.v_doc.data_len))
-            insert_complain_of(stream, &one);
+        if (!BSON_ITER_HOLDS_DOCUMENT(&errors) || !bson_iter_recurse(&errors, &fields)) continue;
+        insert_complain_of(stream, first, &fields);
+        any = true;
     }
-    if (count > MOST_COMPLAINTS)
-        mouv_cli_complain(stream->job->run->common->command, "... and %d more",
-                          count - MOST_COMPLAINTS);
-    return count;
+    return any;
 }
 
-/* Sends what is there. Refused documents end an ordered stream and are passed over otherwise. */
+static int insert_stop(mouv_error_t *error) {
+    return mouv_cli_fail(error, CLI_ETOLD, "stopped at a refused document");
+}
+
+/* Sends a part of the batch. Refused documents end an ordered stream and are passed over otherwise. */
+static int insert_send_part(struct stream *stream, size_t first, size_t count,
+                            mouv_error_t *error) {
+    bson_t *reply = NULL;
+    const bson_t *const *documents = (const bson_t *const *)stream->batch->documents + first;
+    int rc = mouv_await(
+        mouv_collection_insert_many(stream->collection, documents, count, stream->opts, &reply),
+        error);
+    stream->inserted += insert_inserted_count(reply);
+    if (rc < 0 && insert_complain_of_all(stream, first, reply))
+        rc = stream->ordered ? insert_stop(error) : 0;
+    bson_destroy(reply);
+    return rc < 0 ? rc : 0;
+}
+
+/* One document that is refused before anything is sent (it is too large, say) takes all of its batch
+ * with it. Then each goes alone. */
+static int insert_send_singly(struct stream *stream, mouv_error_t *error) {
+    int rc = 0;
+    for (size_t i = 0; i < stream->batch->count && rc == 0; i++) {
+        rc = insert_send_part(stream, i, 1, error);
+        if (rc != MOUV_EINVAL) continue;
+        insert_complain(stream, (int64_t)i, error);
+        rc = stream->ordered ? insert_stop(error) : 0;
+    }
+    return rc;
+}
+
 static int insert_send_batch(struct stream *stream, mouv_error_t *error) {
     struct batch *batch = stream->batch;
-    bson_t *reply = NULL;
     if (batch->count == 0) return 0;
-    int rc = mouv_await(mouv_collection_insert_many(stream->collection,
-                                                    (const bson_t *const *)batch->documents,
-                                                    batch->count, stream->opts, &reply),
-                        error);
-    stream->inserted += insert_inserted_count(reply);
-    if (rc < 0 && insert_complain_of_all(stream, reply) > 0) {
-        stream->job->run->status = CLI_FAILED;
-        rc = stream->ordered ? mouv_cli_fail(error, CLI_ETOLD, "stopped at a refused document") : 0;
-    }
-    bson_destroy(reply);
+    int rc = insert_send_part(stream, 0, batch->count, error);
+    if (rc == MOUV_EINVAL) rc = insert_send_singly(stream, error);
     insert_empty(batch);
-    return rc < 0 ? rc : 0;
+    return rc;
 }
 
 static int insert_add_document(struct stream *stream, const struct cli_piece *piece,
@@ -155,6 +184,13 @@ static int insert_pump(struct stream *stream, mouv_error_t *error) {
     return rc == CLI_EDATA && insert_send_batch(stream, &later) < 0 ? (*error = later).code : rc;
 }
 
+static bool insert_is_confirmed(const bson_t *opts) {
+    bson_iter_t iter, w;
+    return !bson_iter_init(&iter, opts) ||
+           !bson_iter_find_descendant(&iter, "writeConcern.w", &w) || !BSON_ITER_HOLDS_NUMBER(&w) ||
+           bson_iter_as_int64(&w) != 0;
+}
+
 static int insert_run_stream(struct stream *stream, mouv_error_t *error) {
     int rc = mouv_cli_input_open(stream->input, "-", error);
     if (rc < 0) return rc;
@@ -163,7 +199,8 @@ static int insert_run_stream(struct stream *stream, mouv_error_t *error) {
     rc = insert_pump(stream, error);
     insert_empty(stream->batch);
     free(stream->batch);
-    int printed = insert_print_inserted(stream->job, stream->inserted, rc < 0 ? NULL : error);
+    int printed = insert_print_inserted(stream->job, insert_is_confirmed(stream->opts),
+                                        stream->inserted, rc < 0 ? NULL : error);
     return rc < 0 ? rc : printed;
 }
 
@@ -186,19 +223,27 @@ static bson_t **insert_copy_elements(const bson_t *array, size_t *count, mouv_er
     return documents;
 }
 
+/* What was stored is printed whether all went well or not. */
+static int insert_conclude(const struct cli_job *job, const bson_t *opts, int rc,
+                           const bson_t *reply, mouv_error_t *error) {
+    bool confirmed = insert_is_confirmed(opts);
+    if (rc >= 0 && confirmed && reply) return mouv_cli_job_print(job, reply, error);
+    int64_t inserted = insert_inserted_count(reply);
+    if (rc >= 0) return insert_print_inserted(job, confirmed, inserted, error);
+    if (inserted > 0) insert_print_inserted(job, confirmed, inserted, NULL);
+    return rc;
+}
+
 static int insert_array(const struct cli_job *job, mouv_collection_t *collection,
                         const bson_t *array, const bson_t *opts, mouv_error_t *error) {
     size_t count;
     bson_t *reply = NULL, **documents = insert_copy_elements(array, &count, error);
     int rc = count == bson_count_keys(array) ? 0 : error->code;
-    if (rc == 0)
+    if (rc == 0 && count > 0) /* none is no failure, as on standard input */
         rc = mouv_await(mouv_collection_insert_many(collection, (const bson_t *const *)documents,
                                                     count, opts, &reply),
                         error);
-    if (rc >= 0)
-        rc = mouv_cli_job_print(job, reply, error);
-    else if (insert_inserted_count(reply) > 0)
-        insert_print_inserted(job, insert_inserted_count(reply), NULL);
+    rc = insert_conclude(job, opts, rc, reply, error);
     bson_destroy(reply);
     for (size_t i = 0; i < count; i++) bson_destroy(documents[i]);
     bson_free(documents);
@@ -209,7 +254,7 @@ static int insert_document(const struct cli_job *job, mouv_collection_t *collect
                            const bson_t *document, const bson_t *opts, mouv_error_t *error) {
     bson_t *reply = NULL;
     int rc = mouv_await(mouv_collection_insert_one(collection, document, opts, &reply), error);
-    if (rc >= 0) rc = mouv_cli_job_print(job, reply, error);
+    rc = insert_conclude(job, opts, rc, reply, error);
     bson_destroy(reply);
     return rc;
 }

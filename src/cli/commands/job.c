@@ -13,6 +13,84 @@ const char *mouv_cli_job_verb(const struct cli_job *job) {
     return bson_iter_init(&iter, job->query) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
 }
 
+/* --- What the fields may be ------------------------------------------------------------------ */
+
+enum { BOOL = 1, STRING = 2, WHOLE = 4, DOCUMENT = 8, ARRAY = 16 };
+
+static const struct field_type {
+    const char *name;
+    unsigned kinds;
+    const char *wrong;
+} field_types[] = {
+    {"many", BOOL, "neither true nor false"},
+    {"replace", BOOL, "neither true nor false"},
+    {"estimated", BOOL, "neither true nor false"},
+    {"upsert", BOOL, "neither true nor false"},
+    {"ordered", BOOL, "neither true nor false"},
+    {"allowDiskUse", BOOL, "neither true nor false"},
+    {"bypassDocumentValidation", BOOL, "neither true nor false"},
+    {"validate", BOOL, "neither true nor false"},
+    {"explain", BOOL, "neither true nor false"},
+    {"db", STRING, "no string"},
+    {"key", STRING, "no string"},
+    {"timeoutMS", WHOLE, "no whole number of milliseconds, 0 or more"},
+    {"maxTimeMS", WHOLE, "no whole number of milliseconds, 0 or more"},
+    {"skip", WHOLE, "no whole number, 0 or more"},
+    {"limit", WHOLE, "no whole number, 0 or more"},
+    {"batchSize", WHOLE, "no whole number, 0 or more"},
+    {"filter", DOCUMENT, "no document"},
+    {"sort", DOCUMENT, "no document"},
+    {"projection", DOCUMENT, "no document"},
+    {"collation", DOCUMENT, "no document"},
+    {"let", DOCUMENT, "no document"},
+    {"writeConcern", DOCUMENT, "no document"},
+    {"readConcern", DOCUMENT, "no document"},
+    {"pipeline", ARRAY, "no array"},
+    {"arrayFilters", ARRAY, "no array"},
+    {"change", DOCUMENT | ARRAY, "no document or array"},
+    {"hint", DOCUMENT | STRING, "neither keys nor the name of an index"},
+};
+
+static bool job_is_whole(const bson_iter_t *field) {
+    if (BSON_ITER_HOLDS_DOUBLE(field)) {
+        double number = bson_iter_double(field);
+        return number >= 0 && number < 9e15 && number == (double)(int64_t)number;
+    }
+    return BSON_ITER_HOLDS_NUMBER(field) && bson_iter_as_int64(field) >= 0;
+}
+
+static bool job_is_of(const bson_iter_t *field, unsigned kinds) {
+    return (kinds & BOOL && BSON_ITER_HOLDS_BOOL(field)) ||
+           (kinds & STRING && BSON_ITER_HOLDS_UTF8(field)) ||
+           (kinds & WHOLE && job_is_whole(field)) ||
+           (kinds & DOCUMENT && BSON_ITER_HOLDS_DOCUMENT(field)) ||
+           (kinds & ARRAY && BSON_ITER_HOLDS_ARRAY(field));
+}
+
+static int job_check_type(const bson_iter_t *field, mouv_error_t *error) {
+    for (size_t i = 0; i < sizeof field_types / sizeof *field_types; i++)
+        if (strcmp(field_types[i].name, bson_iter_key(field)) == 0 &&
+            !job_is_of(field, field_types[i].kinds))
+            return mouv_cli_fail(error, CLI_EUSAGE, "%s: %s", bson_iter_key(field),
+                                 field_types[i].wrong);
+    return 0;
+}
+
+int mouv_cli_job_check(const struct cli_job *job, mouv_error_t *error) {
+    bson_iter_t field, first;
+    if (!bson_iter_init(&field, job->query) || !bson_iter_next(&field)) return 0; /* the verb */
+    while (bson_iter_next(&field)) {
+        const char *key = bson_iter_key(&field);
+        bson_iter_init_find(&first, job->query, key);
+        if (bson_iter_offset(&first) != bson_iter_offset(&field))
+            return mouv_cli_fail(error, CLI_EUSAGE, "%s: given twice", key);
+        if (job_check_type(&field, error) < 0) return error->code;
+    }
+    return 0;
+}
+
+/* --- Fields ---------------------------------------------------------------------------------- */
+
 static const char *job_given_db(const struct cli_job *job) {
     bson_iter_t iter;
     if (bson_iter_init_find(&iter, job->query, "db") && BSON_ITER_HOLDS_UTF8(&iter))

@@ -30,6 +30,10 @@ int mouv_cli_run_command(const struct cli_job *job, mouv_error_t *error);
 
 /* --- What they take from the query ---------------------------------------------------------- */
 
+/* Whether each field has its type, and none stands there twice. 0, or CLI_EUSAGE naming the field: a
+ * wrong one must not be left out, or what is meant for one document might reach all. */
+int mouv_cli_job_check(const struct cli_job *job, mouv_error_t *error);
+
 /* The first field's name: "find". */
 const char *mouv_cli_job_verb(const struct cli_job *job);
 

@@ -60,6 +60,7 @@ static int query_run_line(const struct cli_job *job, mouv_error_t *error) {
     int64_t timeout_ms = query_line_timeout_ms(job);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, name) != 0) continue;
+        if (mouv_cli_job_check(job, error) < 0) return error->code;
         if (timeout_ms <= 0) return verbs[i].run(job, error);
         return query_run_in_time(&(struct line){*job, verbs[i].run}, timeout_ms, error);
     }

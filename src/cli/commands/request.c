@@ -188,6 +188,7 @@ static int request_body(struct cli_run *run, void *arg, mouv_error_t *error) {
     bson_t query = BSON_INITIALIZER;
     struct cli_job job = {run, &query, 0};
     int rc = request_build(&(struct target){run, request, &query}, error);
+    if (rc == 0) rc = mouv_cli_job_check(&job, error);
     if (rc == 0) rc = request->type->run(&job, error);
     bson_destroy(&query);
     return rc;

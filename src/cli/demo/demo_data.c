@@ -2,6 +2,7 @@
  * The demo's shop: users, products and orders, generated. A document depends on the seed and its
  * number only, so every run has the same ones, in whatever order the batches are made.
  */
+#include "cli/cli.h"
 #include "cli/demo/demo.h"
 #include "cli/demo/timeline.h"
 
@@ -220,7 +221,7 @@ int demo_prepare(void *arg) {
     bool ours = demo_data_is_ours(names);
     bson_strfreev(names);
     if (!ours)
-        return mouv_fail(MOUV_EINVAL, "database %s holds something else; choose another with --db",
+        return mouv_fail(CLI_EDATA, "database %s holds something else; choose another with --db",
                          mouv_database_name(shop->db));
     rc = mouv_await(mouv_database_drop(shop->db, NULL), NULL);
     if (rc < 0) return rc;

@@ -1,23 +1,17 @@
 /*
- * Documents from templates. The template becomes JSON in which each placeholder is a marker, a
- * string that says which argument is meant; libbson reads that; then the document is copied with
- * the arguments in the markers' places. No argument is ever text of the JSON.
+ * Documents from templates. The template becomes JSON in which each placeholder is a null that is
+ * known by its place; the reader puts the arguments there. No argument is ever text of the JSON.
  */
 #include <mouv/document.h>
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "context/alloc.h"
-#include "mongo/base/bson_view.h"
+#include "mongo/json/reader.h"
+#include "mongo/json/text.h"
 
 #define MOST_VALUES 64
-#define MARKER "\001mouv:"
-#define MARKER_JSON "\"\\u0001mouv:%d\""
-#define MARKER_JSON_SIZE 24
-
-typedef enum kind { UTF8, INT32, INT64, DOUBLE, BOOL, OID, DOCUMENT, ARRAY } kind_t;
+#define MARK "null"
 
 /** How an argument is taken from the list, where its kind does not say. */
 typedef enum width { AS_INT, AS_UNSIGNED, AS_LONG, AS_LONG_LONG, AS_SIZE } width_t;
@@ -25,35 +19,31 @@ typedef enum width { AS_INT, AS_UNSIGNED, AS_LONG, AS_LONG_LONG, AS_SIZE } width
 /** All conversions; the first that matches counts. */
 static const struct conversion {
     const char *text;
-    kind_t kind;
+    bson_type_t type;
     width_t width;
 } conversions[] = {
-    {"s", UTF8, 0},
-    {"d", INT32, 0},
-    {"i", INT32, 0},
-    {"u", INT64, AS_UNSIGNED},
-    {"lld", INT64, AS_LONG_LONG},
-    {"lli", INT64, AS_LONG_LONG},
-    {"ld", INT64, AS_LONG},
-    {"li", INT64, AS_LONG},
-    {"zu", INT64, AS_SIZE},
-    {"hhd", BOOL, 0},
-    {"lf", DOUBLE, 0},
-    {"f", DOUBLE, 0},
-    {"g", DOUBLE, 0},
-    {"pO", OID, 0},
-    {"pD", DOCUMENT, 0},
-    {"pA", ARRAY, 0},
+    {"s", BSON_TYPE_UTF8, 0},
+    {"d", BSON_TYPE_INT32, 0},
+    {"i", BSON_TYPE_INT32, 0},
+    {"u", BSON_TYPE_INT64, AS_UNSIGNED},
+    {"lld", BSON_TYPE_INT64, AS_LONG_LONG},
+    {"lli", BSON_TYPE_INT64, AS_LONG_LONG},
+    {"ld", BSON_TYPE_INT64, AS_LONG},
+    {"li", BSON_TYPE_INT64, AS_LONG},
+    {"zu", BSON_TYPE_INT64, AS_SIZE},
+    {"hhd", BSON_TYPE_BOOL, 0},
+    {"lf", BSON_TYPE_DOUBLE, 0},
+    {"f", BSON_TYPE_DOUBLE, 0},
+    {"g", BSON_TYPE_DOUBLE, 0},
+    {"pO", BSON_TYPE_OID, 0},
+    {"pD", BSON_TYPE_DOCUMENT, 0},
+    {"pA", BSON_TYPE_ARRAY, 0},
 };
 
-typedef struct value {
-    kind_t kind;
-    bool used;
-    bool too_large;
-    int64_t number; /**< of INT32, INT64, BOOL */
-    double real;
-    const void *pointer;
-} value_t;
+/** In a struct, because a va_list that is a parameter is no longer one to pass on by its address. */
+typedef struct arguments {
+    va_list list;
+} arguments_t;
 
 /** The template on its way to JSON. */
 typedef struct scan {
@@ -66,6 +56,7 @@ typedef struct scan {
     int depth;
     bool ended;
     const struct conversion *found[MOST_VALUES];
+    size_t marks[MOST_VALUES]; /**< where in `json` each one's null is */
     int count;
     mouv_error_t *error;
 } scan_t;
@@ -94,13 +85,12 @@ static const struct conversion *build_conversion_at(const char *text) {
 }
 
 static int build_take_placeholder(scan_t *scan) {
-    char marker[MARKER_JSON_SIZE];
     const struct conversion *conversion = build_conversion_at(scan->at + 1);
     if (!conversion) return build_wrong(scan, scan->at, "no such placeholder");
     if (scan->count == MOST_VALUES) return build_wrong(scan, scan->at, "more than 64 placeholders");
-    int length = snprintf(marker, sizeof marker, MARKER_JSON, scan->count);
-    build_put(scan, marker, (size_t)length);
+    scan->marks[scan->count] = scan->length;
     scan->found[scan->count++] = conversion;
+    build_put(scan, MARK, strlen(MARK));
     scan->at += 1 + strlen(conversion->text);
     return 0;
 }
@@ -163,16 +153,6 @@ static int build_run(scan_t *scan, size_t wanted) {
     return rc;
 }
 
-/** What libbson says about a byte of the JSON, said about the template. */
-static int build_refuse_json(scan_t *scan, const bson_error_t *why) {
-    const char *position = strstr(why->message, "position ");
-    if (!position) {
-        return mouv_error_set(scan->error, MOUV_EINVAL, "the template: %s", why->message);
-    }
-    build_run(scan, strtoul(position + strlen("position "), NULL, 10));
-    return build_wrong(scan, scan->origin, "this is not JSON");
-}
-
 /* --- Arguments ------------------------------------------------------------------------------ */
 
 static int build_refuse_value(const scan_t *scan, int index, const char *why) {
@@ -180,150 +160,94 @@ static int build_refuse_value(const scan_t *scan, int index, const char *why) {
                           scan->found[index]->text, why);
 }
 
-/** Why the value cannot be used, or NULL. */
-static const char *build_problem_of(const value_t *value) {
-    if (value->too_large) return "it does not fit into int64";
-    if (value->kind != UTF8 && value->kind < OID) return NULL;
-    if (!value->pointer) return "it is NULL";
-    if (value->kind != UTF8) return NULL;
-    const char *text = value->pointer;
-    return bson_utf8_validate(text, strlen(text), false) ? NULL : "it is not UTF-8";
+/* One function, and a macro's worth of repetition: va_arg() does not travel. False: too large. */
+static bool build_read_number(width_t width, int64_t *number, arguments_t *arguments) {
+    switch (width) {
+    case AS_INT:
+        *number = va_arg(arguments->list, int);
+        return true;
+    case AS_UNSIGNED:
+        *number = va_arg(arguments->list, unsigned);
+        return true;
+    case AS_LONG:
+        *number = va_arg(arguments->list, long);
+        return true;
+    case AS_LONG_LONG:
+        *number = va_arg(arguments->list, long long);
+        return true;
+    case AS_SIZE:
+        *number = (int64_t)va_arg(arguments->list, size_t);
+        return *number >= 0;
+    }
+    return false;
 }
 
-/* One function, and a macro's worth of repetition: va_arg() does not travel. */
-static int build_read_values(const scan_t *scan, value_t *values, va_list arguments) {
-    int rc = 0;
-    for (int i = 0; i < scan->count && rc == 0; i++) {
-        value_t *value = &values[i];
-        *value = (value_t){.kind = scan->found[i]->kind};
-        if (value->kind == UTF8 || value->kind >= OID) {
-            value->pointer = va_arg(arguments, const void *);
-        } else if (value->kind == DOUBLE) {
-            value->real = va_arg(arguments, double);
-        } else {
-            switch (scan->found[i]->width) {
-            case AS_INT:
-                value->number = va_arg(arguments, int);
-                break;
-            case AS_UNSIGNED:
-                value->number = va_arg(arguments, unsigned);
-                break;
-            case AS_LONG:
-                value->number = va_arg(arguments, long);
-                break;
-            case AS_LONG_LONG:
-                value->number = va_arg(arguments, long long);
-                break;
-            case AS_SIZE:
-                value->number = (int64_t)va_arg(arguments, size_t);
-                value->too_large = value->number < 0;
-                break;
-            }
-        }
-        const char *problem = build_problem_of(value);
-        if (problem) rc = build_refuse_value(scan, i, problem);
+/* Of an argument that is a pointer; why it cannot be used, or NULL. */
+static const char *build_set_pointer(bson_value_t *value, const void *pointer) {
+    if (!pointer) return "it is NULL";
+    if (value->value_type == BSON_TYPE_OID) {
+        bson_oid_copy(pointer, &value->value.v_oid);
+    } else if (value->value_type == BSON_TYPE_UTF8) {
+        value->value.v_utf8.str = (char *)pointer;
+        value->value.v_utf8.len = (uint32_t)strlen(pointer);
+        if (mouv__json_utf8_length(pointer, strlen(pointer)) < strlen(pointer))
+            return "it is not UTF-8";
+    } else {
+        value->value.v_doc.data = (uint8_t *)bson_get_data(pointer);
+        value->value.v_doc.data_len = ((const bson_t *)pointer)->len;
     }
-    return rc;
+    return NULL;
+}
+
+/* The next argument; why it cannot be used, or NULL. */
+static const char *build_read_value(const struct conversion *conversion, bson_value_t *value,
+                                    arguments_t *arguments) {
+    int64_t number;
+    *value = (bson_value_t){.value_type = conversion->type};
+    switch (conversion->type) {
+    case BSON_TYPE_DOUBLE:
+        value->value.v_double = va_arg(arguments->list, double);
+        return NULL;
+    case BSON_TYPE_INT32:
+        value->value.v_int32 = va_arg(arguments->list, int);
+        return NULL;
+    case BSON_TYPE_BOOL:
+        value->value.v_bool = va_arg(arguments->list, int) != 0;
+        return NULL;
+    case BSON_TYPE_INT64:
+        if (!build_read_number(conversion->width, &number, arguments))
+            return "it does not fit into int64";
+        value->value.v_int64 = number;
+        return NULL;
+    default:
+        return build_set_pointer(value, va_arg(arguments->list, const void *));
+    }
 }
 
 /* --- The document --------------------------------------------------------------------------- */
 
-/** The value whose marker `text` is, now used; NULL: it is none. */
-static const value_t *build_value_of(value_t *values, int count, const char *text) {
-    if (strncmp(text, MARKER, strlen(MARKER)) != 0) return NULL;
-    int index = atoi(text + strlen(MARKER));
-    if (index < 0 || index >= count || values[index].used) return NULL;
-    values[index].used = true;
-    return &values[index];
-}
-
-static void build_append_value(bson_t *to, const char *key, const value_t *value) {
-    switch (value->kind) {
-    case UTF8:
-        bson_append_utf8(to, key, -1, value->pointer, -1);
-        return;
-    case INT32:
-        bson_append_int32(to, key, -1, (int32_t)value->number);
-        return;
-    case INT64:
-        bson_append_int64(to, key, -1, value->number);
-        return;
-    case DOUBLE:
-        bson_append_double(to, key, -1, value->real);
-        return;
-    case BOOL:
-        bson_append_bool(to, key, -1, value->number != 0);
-        return;
-    case OID:
-        bson_append_oid(to, key, -1, value->pointer);
-        return;
-    case DOCUMENT:
-        bson_append_document(to, key, -1, value->pointer);
-        return;
-    case ARRAY:
-        bson_append_array(to, key, -1, value->pointer);
-        return;
-    }
-}
-
-static void build_fill(bson_t *to, bson_iter_t *from, value_t *values, int count);
-
-static void build_fill_field(bson_t *to, const bson_iter_t *field, value_t *values, int count) {
-    const char *key = bson_iter_key(field), *options;
-    const value_t *value;
-    bson_iter_t inside;
-    bson_t child;
-    if (BSON_ITER_HOLDS_UTF8(field) &&
-        (value = build_value_of(values, count, bson_iter_utf8(field, NULL))) != NULL) {
-        build_append_value(to, key, value);
-    } else if (BSON_ITER_HOLDS_REGEX(field) &&
-               (value = build_value_of(values, count, bson_iter_regex(field, &options))) != NULL &&
-               value->kind == UTF8) {
-        bson_append_regex(to, key, -1, value->pointer, options);
-    } else if (BSON_ITER_HOLDS_DOCUMENT(field) && bson_iter_recurse(field, &inside)) {
-        bson_append_document_begin(to, key, -1, &child);
-        build_fill(&child, &inside, values, count);
-        bson_append_document_end(to, &child);
-    } else if (BSON_ITER_HOLDS_ARRAY(field) && bson_iter_recurse(field, &inside)) {
-        mouv__append_array_begin(to, key, &child);
-        build_fill(&child, &inside, values, count);
-        bson_append_array_end(to, &child);
-    } else {
-        bson_append_iter(to, NULL, -1, field);
-    }
-}
-
-/** Appends the fields of `from` with the values in the markers' places. */
-static void build_fill(bson_t *to, bson_iter_t *from, value_t *values, int count) {
-    while (bson_iter_next(from)) build_fill_field(to, from, values, count);
-}
-
-static int build_check_all_used(const scan_t *scan, const value_t *values) {
+/** What the reader says about a byte of the JSON, said about the template. */
+static int build_refuse_json(scan_t *scan, const mouv__json_fault_t *fault) {
     for (int i = 0; i < scan->count; i++) {
-        if (!values[i].used) return build_refuse_value(scan, i, "no value can stand there");
+        if (scan->marks[i] == fault->at)
+            return build_refuse_value(scan, i, "no value can stand there");
     }
-    return 0;
+    build_run(scan, fault->at);
+    return build_wrong(scan, scan->origin, fault->why);
 }
 
-static int build(bson_t **document, scan_t *scan, va_list arguments) {
-    value_t values[MOST_VALUES];
-    bson_error_t why;
-    bson_iter_t iter;
+static int build(bson_t **document, scan_t *scan, arguments_t *arguments) {
+    bson_value_t values[MOST_VALUES];
+    mouv__json_fault_t fault;
     int rc = build_run(scan, 0);
-    if (rc == 0) rc = build_read_values(scan, values, arguments);
-    if (rc < 0) return rc;
-    bson_t *parsed = bson_new_from_json((const uint8_t *)scan->json, (ssize_t)scan->length, &why);
-    if (!parsed) return build_refuse_json(scan, &why);
-    bson_t *filled = bson_new();
-    if (bson_iter_init(&iter, parsed)) build_fill(filled, &iter, values, scan->count);
-    bson_destroy(parsed);
-    rc = build_check_all_used(scan, values);
-    if (rc == 0) {
-        *document = filled;
-    } else {
-        bson_destroy(filled);
+    for (int i = 0; i < scan->count && rc == 0; i++) {
+        const char *problem = build_read_value(scan->found[i], &values[i], arguments);
+        if (problem) rc = build_refuse_value(scan, i, problem);
     }
-    return rc;
+    if (rc < 0) return rc;
+    const mouv__json_marks_t marks = {scan->marks, (size_t)scan->count};
+    *document = mouv__json_read(scan->json, scan->length, &marks, values, &fault);
+    return *document ? 0 : build_refuse_json(scan, &fault);
 }
 
 int mouv_bson_vbuild(bson_t **document, mouv_error_t *error, const char *format,
@@ -331,9 +255,12 @@ int mouv_bson_vbuild(bson_t **document, mouv_error_t *error, const char *format,
     *document = NULL;
     if (!format) return mouv_error_set(error, MOUV_EINVAL, "the template is NULL");
     scan_t scan = {.format = format, .error = error};
-    scan.json = mouv__alloc(strlen(format) / 2 * MARKER_JSON_SIZE + MARKER_JSON_SIZE);
+    scan.json = mouv__alloc(2 * strlen(format) + 1); /* " becomes \", and %s null */
     if (!scan.json) return mouv_error_set(error, MOUV_ENOMEM, "out of memory");
-    int rc = build(document, &scan, arguments);
+    arguments_t copy;
+    va_copy(copy.list, arguments);
+    int rc = build(document, &scan, &copy);
+    va_end(copy.list);
     mouv__free(scan.json);
     return rc;
 }

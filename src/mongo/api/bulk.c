@@ -159,7 +159,7 @@ static int bulk_add_update(mouv_bulk_t *bulk, const bson_t *filter, const bson_t
                            check_t check, bool multi, const bson_t *opts, mouv_error_t *error) {
     model_t model;
     if (bulk_begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
-        mouv__check_document(filter, "filter", MOUV__VALIDATE_STRUCTURE, &model.error) == 0 &&
+        mouv__check_document(filter, "filter", MOUV__VALIDATE_DEFAULT, &model.error) == 0 &&
         check(update, model.validation, &model.error) == 0) {
         mouv__batch_builder_add_update(&bulk->builder, filter, update, multi, &model.opts);
     }
@@ -185,7 +185,7 @@ static int bulk_add_delete(mouv_bulk_t *bulk, const bson_t *filter, bool multi, 
                            mouv_error_t *error) {
     model_t model;
     if (bulk_begin_model(&model, bulk, MOUV__FAMILY_STATEMENTS, opts) &&
-        mouv__check_document(filter, "filter", MOUV__VALIDATE_STRUCTURE, &model.error) == 0) {
+        mouv__check_document(filter, "filter", MOUV__VALIDATE_DEFAULT, &model.error) == 0) {
         mouv__batch_builder_add_delete(&bulk->builder, filter, multi, &model.opts);
     }
     return bulk_end_model(&model, error);

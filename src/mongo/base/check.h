@@ -15,10 +15,9 @@
 /** maxBsonObjectSize of every server that mouv supports. */
 #define MOUV__MAX_DOCUMENT_BYTES 16777216u
 
-/** What libmongoc validates by default; `validate: false` or flags in opts replace it. */
-#define MOUV__VALIDATE_DEFAULT \
-    ((unsigned)BSON_VALIDATE_UTF8 | BSON_VALIDATE_UTF8_ALLOW_NULL | BSON_VALIDATE_EMPTY_KEYS)
-#define MOUV__VALIDATE_STRUCTURE ((unsigned)BSON_VALIDATE_UTF8 | BSON_VALIDATE_UTF8_ALLOW_NULL)
+/** What is validated; `validate: false` or flags in opts replace it. libmongoc refuses empty keys as well, which
+ *  servers store and give. */
+#define MOUV__VALIDATE_DEFAULT ((unsigned)BSON_VALIDATE_UTF8 | BSON_VALIDATE_UTF8_ALLOW_NULL)
 
 /** Of a database whose name has been checked. */
 int mouv__check_collection_name(const char *database, const char *name, mouv_error_t *error);

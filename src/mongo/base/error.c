@@ -76,6 +76,7 @@ static const struct {
     {9, "FailedToParse"},
     {13, "Unauthorized"},
     {14, "TypeMismatch"},
+    {15, "Overflow"},
     {18, "AuthenticationFailed"},
     {28, "PathNotViable"},
     {40, "ConflictingUpdateOperators"},
@@ -99,7 +100,7 @@ static const struct {
     {11601, "Interrupted"},
 };
 
-static const char *error_name_of(int32_t code) {
+const char *mouv__error_code_name(int32_t code) {
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (names[i].code == code) return names[i].name;
     return "";
@@ -123,7 +124,8 @@ static void error_fill_server(mouv_error_t *error, bson_iter_t *fields, const ch
     mouv_error_set(error, MOUV_ESERVER, "%s", text && *text ? text : fallback);
     error->domain = MONGOC_ERROR_SERVER;
     error->server_code = code;
-    snprintf(error->code_name, sizeof(error->code_name), "%s", *name ? name : error_name_of(code));
+    snprintf(error->code_name, sizeof(error->code_name), "%s",
+             *name ? name : mouv__error_code_name(code));
 }
 
 void mouv__error_from_reply(mouv_error_t *error, const bson_t *reply) {

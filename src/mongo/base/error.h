@@ -47,6 +47,9 @@ bool mouv__error_reply_did_something(const bson_t *reply);
 /** Whether the reply says that nothing had to be done; false where it does not tell. */
 bool mouv__error_reply_did_nothing(const bson_t *reply);
 
+/** The server's name for a code of its errors, of those that are usual; else "". */
+const char *mouv__error_code_name(int32_t code);
+
 /** Adds one label, unless it is there. */
 void mouv__error_add_label(mouv_error_t *error, const char *label);
 

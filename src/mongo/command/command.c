@@ -100,7 +100,7 @@ void mouv__command_begin_given(mouv__command_t *command, const mouv__row_t *row,
 
 bool mouv__command_checks(mouv__command_t *command, const bson_t *document, const char *argument) {
     return !mouv__command_failed(command) &&
-           mouv__check_document(document, argument, MOUV__VALIDATE_STRUCTURE, &command->error) == 0;
+           mouv__check_document(document, argument, MOUV__VALIDATE_DEFAULT, &command->error) == 0;
 }
 
 void mouv__command_document(mouv__command_t *command, const char *key, const bson_t *document,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mongo/base/bson_view.h"
+#include "mongo/base/error.h"
 
 /** One key of an array document that grows. */
 typedef struct index_key {
@@ -30,7 +31,7 @@ static uint32_t write_result_index_of(const mouv__span_t *span, int64_t position
     return span->indexes && at < span->count ? span->indexes[at] : span->first + at;
 }
 
-/** Copies a write error with its index counted over all batches. */
+/** Copies a write error with its index counted over all batches, and the name of its code. */
 static void write_result_add_write_error(mouv__write_result_t *write_result,
                                          const bson_iter_t *from, const mouv__span_t *span) {
     bson_iter_t field;
@@ -39,14 +40,21 @@ static void write_result_add_write_error(mouv__write_result_t *write_result,
     if (!bson_iter_recurse(from, &field)) return;
     bson_append_document_begin(write_result_some(&write_result->write_errors),
                                write_result_key(&name, write_result->error_count++), -1, &error);
+    const char *code_name = "";
+    bool named = false;
     while (bson_iter_next(&field)) {
-        if (strcmp(bson_iter_key(&field), "index") == 0) {
+        const char *key = bson_iter_key(&field);
+        named = named || strcmp(key, "codeName") == 0;
+        if (strcmp(key, "code") == 0)
+            code_name = mouv__error_code_name((int32_t)bson_iter_as_int64(&field));
+        if (strcmp(key, "index") == 0) {
             bson_append_int32(&error, "index", -1,
                               (int32_t)write_result_index_of(span, bson_iter_as_int64(&field)));
         } else {
             bson_append_iter(&error, NULL, -1, &field);
         }
     }
+    if (*code_name && !named) BSON_APPEND_UTF8(&error, "codeName", code_name);
     bson_append_document_end(write_result->write_errors, &error);
 }
 

@@ -44,7 +44,7 @@ bool mouv__transaction_is_open(const mouv__transaction_t *transaction) {
 static int transaction_copy_concern(bson_t **to, const bson_t *from, const char *argument,
                                     mouv_error_t *error) {
     if (!from) return 0;
-    int rc = mouv__check_document(from, argument, MOUV__VALIDATE_STRUCTURE, error);
+    int rc = mouv__check_document(from, argument, MOUV__VALIDATE_DEFAULT, error);
     if (rc == 0) *to = bson_copy(from);
     return rc;
 }
