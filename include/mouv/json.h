@@ -37,6 +37,31 @@ MOUV_BEGIN_DECLS
 MOUV_API MOUV_CHECK_RESULT int mouv_bson_from_json(bson_t **document, const char *json,
                                                    size_t size_bytes, mouv_error_t *error);
 
+/** How text looks; a mask. Without any it is relaxed, on one line. */
+typedef enum mouv_json_flags {
+    MOUV_JSON_RELAXED = 0,
+    MOUV_JSON_CANONICAL = 1, /**< every number with its type */
+    MOUV_JSON_PRETTY = 2,    /**< indented, over several lines */
+    MOUV_JSON_LOSSY = 4      /**< U+FFFD for each byte that is not UTF-8, which is an error else */
+} mouv_json_flags_t;
+
+/**
+ * Writes a document as Extended JSON that mouv_bson_from_json() reads as the same again; relaxed, but for what
+ * whole numbers were: int64 may become int32. Dates before 1970 and after 9999 have no relaxed form and are
+ * written as {"$date": {"$numberLong": "..."}}. A document that is stored with the keys of a type, {"$oid": 5},
+ * cannot be read again: Extended JSON has no way to write it.
+ *
+ * Ownership: `*json` is NUL-terminated and the caller's, release with bson_free(); NULL on failure.
+ * Returns:   0, or MOUV_EINVAL: text is not UTF-8 (the field is named), or the document is malformed.
+ * Like:      bson_as_relaxed_extended_json(), which depends on the locale.
+ */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_to_json(const bson_t *document, unsigned flags,
+                                                 char **json, mouv_error_t *error);
+
+/** The same of the value of the field that `field` is at, whatever its type. */
+MOUV_API MOUV_CHECK_RESULT int mouv_bson_value_to_json(const bson_iter_t *field, unsigned flags,
+                                                       char **json, mouv_error_t *error);
+
 MOUV_END_DECLS
 
 #endif

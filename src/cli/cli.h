@@ -38,8 +38,7 @@ struct cli_common {
     const char *db;           /* --db, or NULL */
     int64_t timeout_ms;       /* --timeout; 0 is none */
     mouv_executor_t executor; /* --executor */
-    bool canonical;           /* --canonical */
-    bool pretty;              /* --pretty */
+    unsigned style;           /* MOUV_JSON_...: --canonical, --pretty, --lossy */
 };
 
 /* The server of those who name none. What is on this machine is found at once or not at all. */

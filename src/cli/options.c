@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_CANONICAL = 0x100, OPT_PRETTY, OPT_EXECUTOR };
+enum { OPT_CANONICAL = 0x100, OPT_PRETTY, OPT_LOSSY, OPT_EXECUTOR };
 
 const char mouv_cli_default_uri[] = "mongodb://127.0.0.1:27017/?serverSelectionTimeoutMS=5000";
 
@@ -26,6 +26,8 @@ static const struct argp_option output_options[] = {
     {"db", 'd', "NAME", 0, "The database of collections that are named without one", 2},
     {"canonical", OPT_CANONICAL, NULL, 0, "Print canonical instead of relaxed Extended JSON", 2},
     {"pretty", OPT_PRETTY, NULL, 0, "Print documents indented, on several lines", 2},
+    {"lossy", OPT_LOSSY, NULL, 0,
+     "Print U+FFFD for bytes that are not UTF-8, instead of ending there", 2},
     {0},
 };
 
@@ -98,10 +100,13 @@ static error_t options_parse_output(int key, char *text, struct argp_state *stat
         common->db = text;
         return 0;
     case OPT_CANONICAL:
-        common->canonical = true;
+        common->style |= MOUV_JSON_CANONICAL;
         return 0;
     case OPT_PRETTY:
-        common->pretty = true;
+        common->style |= MOUV_JSON_PRETTY;
+        return 0;
+    case OPT_LOSSY:
+        common->style |= MOUV_JSON_LOSSY;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -13,7 +13,7 @@ static int run_body_task(void *arg) {
     struct cli_run *run = arg;
     const struct cli_common *common = run->common;
     mouv_error_t error;
-    int rc = mouv_cli_output_init(&run->output, common->canonical, common->pretty, &error);
+    int rc = mouv_cli_output_init(&run->output, common->style, &error);
     if (rc == 0) rc = run->body(run, run->arg, &error);
     if (rc == 0) rc = mouv_cli_output_flush(&run->output, &error);
     return rc < 0 ? mouv_fail_with(&error) : 0;

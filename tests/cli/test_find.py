@@ -1,6 +1,10 @@
 """find, aggregate, count, distinct, command, ping: what they print."""
 import json
+import os
+import re
 import shutil
+import socket
+import struct
 import unittest
 
 from _mouv import Case, lines, main, shell
@@ -69,6 +73,43 @@ class Find(Case):
   "f": []
 }
 """)
+
+    def store_raw(self, document):
+        """Past mouv, which refuses what is not UTF-8: an OP_MSG of its own with an insert of this document."""
+        def element(kind, name, value):
+            return bytes([kind]) + name.encode() + b"\0" + value
+
+        def text(value):
+            return struct.pack("<i", len(value) + 1) + value.encode() + b"\0"
+
+        def bson(*elements):
+            return struct.pack("<i", sum(map(len, elements)) + 5) + b"".join(elements) + b"\0"
+        command = bson(element(2, "insert", text("users")), element(4, "documents", bson(element(3, "0", document))),
+                       element(2, "$db", text(self.db)))
+        message = struct.pack("<iiiiib", 21 + len(command), 1, 0, 2013, 0, 0) + command
+        host, port = re.match(r"mongodb://([^:/]+):(\d+)", os.environ["MONGODB_URI"]).groups()
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(message)
+            self.assertIn(b"ok\0" + struct.pack("<d", 1), connection.recv(4096))
+
+    def test_text_that_is_not_utf8_is_named_by_its_id(self):
+        self.ok("insert", self.users, '{"_id": 1}')
+        self.store_raw(b"\x19\0\0\0\x10_id\0\x02\0\0\0\x02s\0\x04\0\0\0a\xc0\x80\0\0")
+        self.ok("insert", self.users, '{"_id": 3}')
+        done = self.fails(1, r"a document with the _id 2 cannot be shown: text is not UTF-8 in 's' \(--lossy shows it\)",
+                          "find", self.users, "--sort", '{"_id": 1}')
+        self.assertEqual(lines(done.stdout), [{"_id": 1}])
+        self.assertEqual(lines(self.ok("find", self.users, "--lossy", "--sort", '{"_id": 1}')),
+                         [{"_id": 1}, {"_id": 2, "s": "a\ufffd\ufffd"}, {"_id": 3}])
+
+    def test_what_find_prints_insert_takes(self):
+        self.ok("insert", self.users, '[{"_id": 1, "": {"": 2}}, {"_id": 2, "d": {"$date": {"$numberLong": "253402300800000"}}}, '
+                '{"_id": 3, "a": %s1%s}, {"_id": 4, "n": {"$numberDouble": "NaN"}, "x": 1, "x": 2}]' % ('{"a": ' * 178, "}" * 178))
+        for form in [[], ["--canonical"], ["--pretty"]]:
+            copy = self.db + ".copy"
+            self.ok("insert", copy, "-", stdin=self.ok("find", self.users, *form))
+            self.assertEqual(self.ok("find", copy, "--canonical"), self.ok("find", self.users, "--canonical"))
+            self.ok("delete", "--many", copy, "{}")
 
     def test_unicode_goes_through(self):
         self.ok("insert", self.users, '{"_id": 1, "s": "Zoë \\u00e9 😀"}')

@@ -65,7 +65,7 @@ class Query(Case):
         self.fill(3)
         wrong = [("delete", {"filter": {}}, "many", ["false", 1, {}, None]), ("update", {"filter": {}, "change": {}}, "replace", ["no", 0]),
                  ("find", {}, "timeoutMS", ["200", -1, 1.5, None, True]), ("count", {}, "db", [1, None]),
-                 ("count", {}, "estimated", ["yes"]), ("find", {}, "limit", ["1", -1]), ("count", {}, "filter", [None, [], "x"])]
+                 ("count", {}, "estimated", ["yes"]), ("find", {}, "limit", ["1", 1.5]), ("count", {}, "filter", [None, [], "x"])]
         for verb, fields, name, values in wrong:
             for value in values:
                 with self.subTest(verb=verb, name=name, value=value):

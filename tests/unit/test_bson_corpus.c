@@ -92,6 +92,22 @@ static void assert_refused(const char *where, const char *text) {
 
 static int valid, decode_errors, parse_errors;
 
+/* Bytes become text that is read as the same bytes, and as the text that stands in the file. */
+static void check_written(const char *where, const uint8_t *bytes, size_t size, unsigned flags,
+                          const char *expected) {
+    bson_t document;
+    char *json;
+    assert_true(bson_init_static(&document, bytes, size));
+    if (mouv_bson_to_json(&document, flags, &json, &error) < 0)
+        fail_msg("%s: %s", where, error.message);
+    bson_t *written = read_text(json), *wanted = read_text(expected);
+    if (!written || !wanted || !bson_equal(written, wanted))
+        fail_msg("%s: written as %s", where, json);
+    bson_destroy(written);
+    bson_destroy(wanted);
+    bson_free(json);
+}
+
 static void check_valid(const char *where, const bson_t *test) {
     size_t size;
     char why[160];
@@ -102,6 +118,10 @@ static void check_valid(const char *where, const bson_t *test) {
     if (degenerate) assert_reads(where, degenerate, bytes, size, !is_lossy(test));
     const char *relaxed = text_of(test, "relaxed_extjson"); /* loses what type a number has */
     if (relaxed) assert_reads(where, relaxed, bytes, size, false);
+    check_written(where, bytes, size, MOUV_JSON_CANONICAL, text_of(test, "canonical_extjson"));
+    check_written(where, bytes, size, MOUV_JSON_PRETTY | MOUV_JSON_CANONICAL,
+                  text_of(test, "canonical_extjson"));
+    if (relaxed) check_written(where, bytes, size, MOUV_JSON_RELAXED, relaxed);
     free(bytes);
     valid++;
 }

@@ -371,6 +371,79 @@ static void documents_may_be_190_deep(void **state) {
     assert_int_equal(read_nested(100000), MOUV_EINVAL);
 }
 
+/* --- written ---------------------------------------------------------------------------------- */
+
+static void assert_written(const char *canonical, unsigned flags, const char *expected) {
+    bson_t *document;
+    char *json;
+    assert_int_equal(mouv_bson_from_json(&document, canonical, strlen(canonical), &error), 0);
+    assert_int_equal(mouv_bson_to_json(document, flags, &json, &error), 0);
+    assert_string_equal(json, expected);
+    bson_free(json);
+    bson_destroy(document);
+}
+
+static void values_are_written_as_they_are_read(void **state) {
+    (void)state;
+    static const struct {
+        const char *canonical, *relaxed;
+    } values[] = {
+        {"{ \"$date\" : { \"$numberLong\" : \"253402300800000\" } }", NULL},
+        {"{ \"$date\" : { \"$numberLong\" : \"-1\" } }", NULL},
+        {"{ \"$date\" : { \"$numberLong\" : \"253402300799999\" } }",
+         "{ \"$date\" : \"9999-12-31T23:59:59.999Z\" }"},
+        {"{ \"$date\" : { \"$numberLong\" : \"1709164800000\" } }",
+         "{ \"$date\" : \"2024-02-29T00:00:00Z\" }"},
+        {"{ \"$numberDouble\" : \"1.1\" }", "1.1"},
+        {"{ \"$numberDouble\" : \"0.30000000000000004\" }", "0.30000000000000004"},
+        {"{ \"$numberDouble\" : \"1e+300\" }", "1e+300"},
+        {"{ \"$numberDouble\" : \"-0.0\" }", "-0.0"},
+        {"{ \"$numberDouble\" : \"NaN\" }", NULL},
+        {"{ \"$numberLong\" : \"-9223372036854775808\" }", "-9223372036854775808"},
+        {"{ \"$binary\" : { \"base64\" : \"AQI=\", \"subType\" : \"02\" } }", NULL},
+        {"[ {  }, [  ] ]", "[ { }, [ ] ]"},
+        {"{ \"$code\" : \"f\", \"$scope\" : { \"\" : [ true, null ] } }", NULL},
+        {"{ \"$timestamp\" : { \"t\" : 4294967295, \"i\" : 1 } }", NULL},
+        {"{ \"$undefined\" : true }", NULL},
+        {"\"a\\u0000\\u001f\\n\\\"\\\\/\xe2\x80\xa8\"", NULL},
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        const char *expected = values[i].relaxed ? values[i].relaxed : values[i].canonical;
+        char *text = bson_strdup_printf("{ \"v\" : %s }", values[i].canonical);
+        char *wanted = bson_strdup_printf("{ \"v\" : %s }", expected);
+        assert_written(text, MOUV_JSON_RELAXED, wanted);
+        bson_free(text);
+        bson_free(wanted);
+    }
+    assert_written("{\"a\": [1, {\"$oid\": \"507f1f77bcf86cd799439010\"}], \"b\": {}}",
+                   MOUV_JSON_PRETTY,
+                   "{\n  \"a\": [\n    1,\n    { \"$oid\": \"507f1f77bcf86cd799439010\" }\n  ],\n"
+                   "  \"b\": {}\n}");
+}
+
+static void what_is_not_utf8_is_named_or_replaced(void **state) {
+    (void)state;
+    bson_t *document = bson_new(), *inner = bson_new();
+    char *json;
+    bson_iter_t iter;
+    bson_append_utf8(inner, "s", 1, "x\xc0\x80", 3);
+    BSON_APPEND_DOCUMENT(document, "a", inner);
+    assert_int_equal(mouv_bson_to_json(document, 0, &json, &error), MOUV_EINVAL);
+    assert_null(json);
+    assert_string_equal(error.message, "text is not UTF-8 in 'a.s'");
+    assert_int_equal(mouv_bson_to_json(document, MOUV_JSON_LOSSY, &json, &error), 0);
+    assert_string_equal(json, "{ \"a\" : { \"s\" : \"x\xef\xbf\xbd\xef\xbf\xbd\" } }");
+    bson_free(json);
+    assert_true(bson_iter_init_find(&iter, document, "a"));
+    assert_int_equal(mouv_bson_value_to_json(&iter, 0, &json, &error), MOUV_EINVAL);
+    assert_int_equal(mouv_bson_value_to_json(&iter, MOUV_JSON_LOSSY, &json, &error), 0);
+    assert_string_equal(json, "{ \"s\" : \"x\xef\xbf\xbd\xef\xbf\xbd\" }");
+    bson_free(json);
+    assert_int_equal(mouv_bson_to_json(NULL, 0, &json, &error), MOUV_EINVAL);
+    bson_destroy(inner);
+    bson_destroy(document);
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(a_whole_number_becomes_what_holds_it),
@@ -386,6 +459,8 @@ int main(void) {
         cmocka_unit_test(what_bson_can_hold_is_kept),
         cmocka_unit_test(a_scope_comes_after_its_code_in_either_order),
         cmocka_unit_test(documents_may_be_190_deep),
+        cmocka_unit_test(values_are_written_as_they_are_read),
+        cmocka_unit_test(what_is_not_utf8_is_named_or_replaced),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

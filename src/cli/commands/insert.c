@@ -301,7 +301,7 @@ static const struct cli_request_type insert_type = {
                      "input: one a line, or an array. Prints how many were inserted.\v"
                      "Examples:\n"
                      "  mouv insert shop.users '{\"_id\": 7, \"name\": \"Ada\"}'\n"
-                     "  mouv find shop.users | mouv insert backup.users -\n"),
+                     "  mouv find shop.users --canonical | mouv insert backup.users -\n"),
     {{"insert", CLI_AS_TEXT, false}, {"documents", CLI_AS_JSON | CLI_AS_STREAM, false}},
     mouv_cli_run_insert,
 };

@@ -15,7 +15,7 @@ const char *mouv_cli_job_verb(const struct cli_job *job) {
 
 /* --- What the fields may be ------------------------------------------------------------------ */
 
-enum { BOOL = 1, STRING = 2, WHOLE = 4, DOCUMENT = 8, ARRAY = 16 };
+enum { BOOL = 1, STRING = 2, WHOLE = 4, DOCUMENT = 8, ARRAY = 16, SIGNED = 32 };
 
 static const struct field_type {
     const char *name;
@@ -36,7 +36,7 @@ static const struct field_type {
     {"timeoutMS", WHOLE, "no whole number of milliseconds, 0 or more"},
     {"maxTimeMS", WHOLE, "no whole number of milliseconds, 0 or more"},
     {"skip", WHOLE, "no whole number, 0 or more"},
-    {"limit", WHOLE, "no whole number, 0 or more"},
+    {"limit", WHOLE | SIGNED, "no whole number"},
     {"batchSize", WHOLE, "no whole number, 0 or more"},
     {"filter", DOCUMENT, "no document"},
     {"sort", DOCUMENT, "no document"},
@@ -51,18 +51,18 @@ static const struct field_type {
     {"hint", DOCUMENT | STRING, "neither keys nor the name of an index"},
 };
 
-static bool job_is_whole(const bson_iter_t *field) {
+static bool job_is_whole(const bson_iter_t *field, bool may_be_negative) {
     if (BSON_ITER_HOLDS_DOUBLE(field)) {
         double number = bson_iter_double(field);
-        return number >= 0 && number < 9e15 && number == (double)(int64_t)number;
+        if (!(number > -9e15 && number < 9e15) || number != (double)(int64_t)number) return false;
     }
-    return BSON_ITER_HOLDS_NUMBER(field) && bson_iter_as_int64(field) >= 0;
+    return BSON_ITER_HOLDS_NUMBER(field) && (may_be_negative || bson_iter_as_int64(field) >= 0);
 }
 
 static bool job_is_of(const bson_iter_t *field, unsigned kinds) {
     return (kinds & BOOL && BSON_ITER_HOLDS_BOOL(field)) ||
            (kinds & STRING && BSON_ITER_HOLDS_UTF8(field)) ||
-           (kinds & WHOLE && job_is_whole(field)) ||
+           (kinds & WHOLE && job_is_whole(field, kinds & SIGNED)) ||
            (kinds & DOCUMENT && BSON_ITER_HOLDS_DOCUMENT(field)) ||
            (kinds & ARRAY && BSON_ITER_HOLDS_ARRAY(field));
 }
