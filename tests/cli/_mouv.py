@@ -4,6 +4,8 @@ MOUV is the program. Without MONGODB_URI the whole file runs again under `mouv s
 """
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,14 @@ import unittest
 MOUV = os.environ.get("MOUV") or sys.exit("MOUV: the path of the mouv program is wanted")
 SLOW = 5 if os.environ.get("MOUV_TEST_SLOW") else 1  # a sanitizer makes time unreliable
 SLEEPY = '{"$where": "sleep(%d) || true"}'  # a filter that keeps the server busy, ms a document
+
+
+def mongod():
+    """The mongod a sandbox would use, or None."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    cached = sorted(cache.glob("mouv/mongod-*/mongod"))
+    found = os.environ.get("MOUV_MONGOD") or shutil.which("mongod") or (cached and cached[-1])
+    return str(found) if found else None
 
 
 def main():

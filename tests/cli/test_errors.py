@@ -4,8 +4,9 @@ import re
 import socket
 import subprocess
 import time
+import unittest
 
-from _mouv import MOUV, SLOW, Case, lines, main, run
+from _mouv import MOUV, SLOW, Case, lines, main, mongod, run
 
 
 def free_port():
@@ -62,6 +63,7 @@ class Errors(Case):
             self.fails(124, rf"timed out after 1 s: .*127\.0\.0\.1:{port} does not answer", "ping",
                        "--timeout", "1", "-u", f"mongodb://127.0.0.1:{port}")
 
+    @unittest.skipUnless(mongod(), "no mongod for a sandbox")
     def test_wrong_password(self):
         script = ('"$MOUV" ping && "$MOUV" ping --uri "${MONGODB_URI/s3cr3t/wr0ng}"; echo "status $?"; '
                   '"$MOUV" find a.b -u "mongodb://${MONGODB_URI#*@}"; echo "status $?"')

@@ -16,19 +16,12 @@ import tempfile
 import time
 import unittest
 
-MOUV = os.environ.get("MOUV", "mouv")
+from _mouv import MOUV, mongod
+
 CONF = pathlib.Path(__file__).resolve().parents[2] / "src" / "cli" / "sandbox" / "mongod.conf"
 # A machine under valgrind, a sanitizer or a full test run is slower than these figures suppose.
 START_SECONDS = 60
 CLEAN_SECONDS = 20
-
-
-def mongod():
-    """The mongod a sandbox would use, or None."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    cached = sorted(cache.glob("mouv/mongod-*/mongod"))
-    found = os.environ.get("MOUV_MONGOD") or shutil.which("mongod") or (cached and cached[-1])
-    return str(found) if found else None
 
 
 def wait_until(condition, seconds, what):
