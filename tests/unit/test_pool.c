@@ -600,20 +600,38 @@ FAKE_CASE(clean_up_goes_one_at_a_time_on_its_control_connection,
     CHECK_INT(fake_total(fake, FAKE_CONNECT), 0);
 }
 
-FAKE_CASE(clean_up_fails_without_its_server_but_for_an_abort_while_the_client_is_open,
+FAKE_CASE(clean_up_waits_a_moment_for_a_server_of_which_nothing_is_known,
           fake_serving("RSPrimary Unknown")) {
-    customer_t cursor, abort_;
+    customer_t cursor, abort_, late;
     cleanup_come(&cursor, fake, "cursor", 2, false);
-    CHECK_INT(cursor.error.code, MOUV_ESELECTION);
-    CHECK_STRING(cursor.error.message, "the server is not reachable");
     cleanup_come(&abort_, fake, "abort", 2, true);
+    fake_pass_ms(1000);
+    CHECK_STRING(events(), "");
+    fake_deploy(fake, "RSPrimary RSSecondary");
+    CHECK_STRING(events(), "cursor abort");
+    fake_deploy(fake, "RSPrimary Unknown");
+    cleanup_come(&late, fake, "late", 2, false);
+    cleanup_come(&abort_, fake, "abort", 2, true);
+    fake_pass_ms(2100);
+    CHECK_STRING(events(), "cursor abort !late");
+    CHECK_INT(late.error.code, MOUV_ESELECTION);
     CHECK_INT(abort_.checkout.state, MOUV__CHECKOUT_SELECTING);
     fake_deploy(fake, "RSPrimary RSSecondary");
-    CHECK_STRING(events(), "!cursor abort");
+    CHECK_STRING(events(), "cursor abort !late abort");
+}
+
+FAKE_CASE(clean_up_of_a_client_that_closes_fails_without_its_server,
+          fake_serving("RSPrimary Unknown")) {
+    customer_t cursor, abort_;
+    mouv_error_t error = {0};
+    cleanup_come(&cursor, fake, "cursor", 2, false);
     mouv__client_ref_move(fake_client(fake), MOUV__CLIENT_DRAINING);
-    fake_deploy(fake, "RSPrimary Unknown");
-    cleanup_come(&abort_, fake, "closing", 2, true);
-    CHECK_STRING(events(), "!cursor abort !closing");
+    mouv__pool_fail_waiting(fake_pool(fake), &error);
+    CHECK_STRING(events(), "!cursor");
+    CHECK_STRING(cursor.error.message, "the server is not reachable");
+    cleanup_come(&cursor, fake, "cursor", 2, false);
+    cleanup_come(&abort_, fake, "abort", 2, true);
+    CHECK_STRING(events(), "!cursor !cursor !abort");
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -812,7 +830,8 @@ int main(void) {
         TEST(who_waits_for_a_server_that_is_lost_waits_for_a_server_again),
         TEST(server_that_is_gone_takes_what_is_out_with_it_when_it_comes_back),
         TEST(clean_up_goes_one_at_a_time_on_its_control_connection),
-        TEST(clean_up_fails_without_its_server_but_for_an_abort_while_the_client_is_open),
+        TEST(clean_up_waits_a_moment_for_a_server_of_which_nothing_is_known),
+        TEST(clean_up_of_a_client_that_closes_fails_without_its_server),
         TEST(failing_who_waits_spares_clean_up_which_has_an_end_of_its_own),
         TEST(close_gives_idle_connections_to_the_transport_and_abandons_what_is_out),
         TEST(close_tells_when_nothing_was_opened_and_when_nobody_can_be_reached),

@@ -11,6 +11,10 @@
 #include "mongo/pool/pin.h"
 #include "mongo/pool/queue.h"
 
+/* How long clean-up waits for a server of which nothing is known: after a lost connection its monitor
+ * soon knows more, and what is to be cleaned up may be there still. */
+#define CLEANUP_SELECTION_MS 2000
+
 #define BIT(state) (1u << MOUV__CHECKOUT_##state)
 
 static const uint8_t may_follow[] = {
@@ -154,8 +158,10 @@ void mouv__checkout_begin(mouv__checkout_t *checkout, mouv__pool_t *pool) {
     checkout->connects = 0;
     checkout->order = ++pool->arrivals;
     checkout->entered_ns = checkout_now_ns(checkout);
-    checkout->select_ns =
-        mouv__clock_deadline_in(mouv__client_runtime(pool->client), pool->selection_timeout_ms);
+    int64_t select_ms = pool->selection_timeout_ms;
+    if (checkout_is_exempt(checkout) && select_ms > CLEANUP_SELECTION_MS)
+        select_ms = CLEANUP_SELECTION_MS;
+    checkout->select_ns = mouv__clock_deadline_in(mouv__client_runtime(pool->client), select_ms);
     checkout_move(checkout, MOUV__CHECKOUT_SELECTING);
 }
 

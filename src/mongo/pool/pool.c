@@ -78,16 +78,18 @@ static void pool_fail_unserved(mouv__checkout_t *checkout) {
     mouv__pool_fail(checkout, &error);
 }
 
-/* What clean-up would clean up has gone with its server. Of it only an abort waits for a server: a
- * transaction is open there. */
+static void pool_fail_unreachable(mouv__checkout_t *checkout) {
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ESELECTION, "the server is not reachable");
+    mouv__pool_fail(checkout, &error);
+}
+
+/* A client that closes takes what clean-up would clean up for gone with its server. */
 static void pool_wait_or_fail(mouv__checkout_t *checkout) {
     mouv__pool_t *pool = checkout->pool;
-    mouv_error_t error = {0};
     bool dead = pool->topology->dead;
-    bool waits = checkout->lasts && mouv__client_is_open(pool->client) && !dead;
-    if (checkout->cleanup && !waits) {
-        mouv_error_set(&error, MOUV_ESELECTION, "the server is not reachable");
-        mouv__pool_fail(checkout, &error);
+    if (checkout->cleanup && (dead || !mouv__client_is_open(pool->client))) {
+        pool_fail_unreachable(checkout);
     } else if (dead) {
         pool_fail_unserved(checkout);
     } else {
@@ -552,6 +554,10 @@ static void pool_fail_queues(mouv__pool_t *pool, bool cleanup, const mouv_error_
 
 void mouv__pool_fail_waiting(mouv__pool_t *pool, const mouv_error_t *error) {
     pool_fail_queues(pool, false, error);
+    mouv__client_hold(pool->client);
+    MOUV__QUEUE_EACH(&pool->selecting, checkout)
+    if (!checkout->lasts) pool_fail_unreachable(checkout);
+    mouv__client_let_go(pool->client);
 }
 
 void mouv__pool_fail_cleanup(mouv__pool_t *pool) {

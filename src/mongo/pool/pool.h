@@ -62,7 +62,7 @@ struct mouv__checkout {
     bool poll;                       /**< of a change stream */
     bool poll_waits;                 /**< ... and it will wait on the server */
     bool cleanup;                    /**< on a control connection, whatever else waits */
-    bool lasts;                      /**< clean-up that waits for a server: an abort */
+    bool lasts;                      /**< clean-up that waits as others do: an abort */
     bool has_deadline;               /**< of its own, so the pool has none for it */
     bool one_limit;                  /**< serverSelectionTimeoutMS is for the connection as well */
     mouv__connection_t *kept;        /**< by a pin: it goes on this one and no other; or NULL */
@@ -149,7 +149,8 @@ void mouv__pool_withdraw(mouv__checkout_t *checkout, const mouv_error_t *error);
 void mouv__pool_leave(mouv__pool_t *pool, mouv__connection_t *connection, uint32_t server_id,
                       uint64_t operation_id);
 
-/** Ends every checkout that waits, but clean-up, which a closing client waits for. */
+/** The client closes: ends every checkout that waits, but clean-up, which it waits for if its server
+ *  is there. */
 void mouv__pool_fail_waiting(mouv__pool_t *pool, const mouv_error_t *error);
 
 /** Ends clean-up that waits: the runtime leaves it behind. */
