@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 
 enum { CHUNK = 64 << 10 };
+#define MARK "\xef\xbb\xbf"
 
 int mouv_cli_input_open(struct cli_input *input, const char *path, mouv_error_t *error) {
     bool is_stdin = strcmp(path, "-") == 0;
@@ -47,6 +48,15 @@ static int input_make_room(struct cli_input *input, mouv_error_t *error) {
     return 0;
 }
 
+/* Files from Windows begin with a byte order mark, which is no text. */
+static void input_skip_mark(struct cli_input *input) {
+    if (input->marked || (input->used < sizeof MARK - 1 && !input->ended)) return;
+    input->marked = true;
+    if (input->used < sizeof MARK - 1 || memcmp(input->data, MARK, sizeof MARK - 1) != 0) return;
+    input->begin = sizeof MARK - 1;
+    input->scanned = 0;
+}
+
 static int input_read_chunk(struct cli_input *input, mouv_error_t *error) {
     int rc = input_make_room(input, error);
     if (rc < 0) return rc;
@@ -55,6 +65,7 @@ static int input_read_chunk(struct cli_input *input, mouv_error_t *error) {
     if (size < 0) return mouv_cli_fail(error, CLI_EIO, "%s: %s", input->name, strerror(errno));
     input->ended = size == 0;
     input->used += (size_t)size;
+    input_skip_mark(input);
     return 0;
 }
 
@@ -112,12 +123,13 @@ static bool input_skip_one(struct cli_input *input) {
         input->begun = input->in_array = true;
         break;
     case ']':
-        if (!input->in_array) return false;
+        if (!input->in_array || input->after_comma) return false;
         input->in_array = false;
         break;
     case ',':
         if (!input->in_array || !input->after_value) return false;
         input->after_value = false;
+        input->after_comma = true;
         break;
     default:
         return false;
@@ -168,12 +180,16 @@ static int input_take_value(struct cli_input *input, struct cli_piece *piece) {
     input->depth = 0;
     input->in_string = false;
     input->begun = input->after_value = true;
+    input->after_comma = false;
     return input_take(input, input->scanned < size ? input->scanned : size, 0, piece);
 }
 
 int mouv_cli_input_value(struct cli_input *input, struct cli_piece *piece, mouv_error_t *error) {
     for (;;) {
         input_skip_between(input);
+        if (input->begin < input->used && input->in_array && input->after_value)
+            return mouv_cli_fail(error, CLI_EDATA, "%s:%lld: expected ',' or ']'", input->name,
+                                 (long long)input->line);
         if (input->begin < input->used && (input_find_end(input) || input->ended))
             return input_take_value(input, piece);
         if (input->ended && input->in_array)

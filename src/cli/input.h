@@ -26,7 +26,8 @@ struct cli_input {
     bool in_string;
     bool begun;    /* a value or the bracket of an array has been seen */
     bool in_array; /* the values are the elements of one array */
-    bool after_value;
+    bool after_value, after_comma;
+    bool marked; /* a byte order mark at the beginning has been passed over, or is none */
 };
 
 /* A piece of the input: a view, valid until its reader suspends or reads again. */

@@ -176,6 +176,8 @@ int main(int argc, char **argv) {
     struct cli_common common = {.uri = uri && *uri ? uri : mouv_cli_default_uri};
     static char name[] = "mouv";
     main_fill_standard_descriptors();
+    setenv("MONGOC_DISABLE_SHM", "1",
+           0); /* counters nobody reads, a file in /dev/shm that may stay */
     atexit(main_close_stdout);
     if (argc > 0) argv[0] = name;
     int command = main_parse_start(argc, argv, &common);

@@ -111,6 +111,11 @@ class Find(Case):
             self.assertEqual(self.ok("find", copy, "--canonical"), self.ok("find", self.users, "--canonical"))
             self.ok("delete", "--many", copy, "{}")
 
+    def test_explain(self):
+        self.fill(1)
+        plan = json.loads(self.ok("aggregate", self.users, "[]", "--options", '{"explain": true}'))
+        self.assertIn("queryPlanner", plan)
+
     def test_unicode_goes_through(self):
         self.ok("insert", self.users, '{"_id": 1, "s": "Zoë \\u00e9 😀"}')
         self.assertEqual(json.loads(self.ok("find", self.users))["s"], "Zoë é 😀")

@@ -105,6 +105,18 @@ class Insert(Case):
             said = self.ok("insert", self.users, documents, "--options", '{"writeConcern": {"w": 0}}', stdin=stdin)
             self.assertEqual(json.loads(said), {"acknowledged": False})
 
+    def test_a_byte_order_mark_is_passed_over(self):
+        for text, count in [('\ufeff{"_id": 1}\n', 1), ('\ufeff[{"_id": 2}, {"_id": 3}]', 2), ('\ufeff', 0)]:
+            self.assertEqual(json.loads(self.ok("insert", self.users, "-", stdin=text)), {"insertedCount": count})
+        self.assertEqual(self.ok("count", self.users, "-", stdin="\ufeff{}"), "3\n")
+
+    def test_a_broken_array_is_refused_from_standard_input_too(self):
+        for text, why in [('[{"_id": 1}, {"_id": 2},]', "expected a value"), ('[{"_id": 3} {"_id": 4}]', r"expected ',' or '\]'"),
+                          ('[,{"_id": 5}]', "expected a value")]:
+            with self.subTest(text):
+                self.fails(1, "standard input:1: " + why, "insert", self.users, "-", stdin=text)
+                self.fails(2, "documents: ", "insert", self.users, text)
+
     def test_nothing_to_insert(self):
         self.assertEqual(json.loads(self.ok("insert", self.users, "[]")), {"insertedCount": 0})
 

@@ -41,16 +41,27 @@ int mouv_cli_run_find(const struct cli_job *job, mouv_error_t *error) {
     return find_print_cursor(job, cursor, error);
 }
 
+/* Takes the cursor. */
+static int find_print_plan(const struct cli_job *job, mouv_cursor_t *cursor, mouv_error_t *error) {
+    bson_t *plan = NULL;
+    int rc = mouv_await(mouv_cursor_explain(cursor, NULL, &plan), error);
+    if (rc >= 0) rc = mouv_cli_job_print(job, plan, error);
+    bson_destroy(plan);
+    mouv_cursor_unref(cursor);
+    return rc;
+}
+
 int mouv_cli_run_aggregate(const struct cli_job *job, mouv_error_t *error) {
     mouv_collection_t *collection;
     bson_t pipeline;
     if (mouv_cli_job_collection(job, &collection, error) < 0) return error->code;
     if (mouv_cli_job_field(job, "pipeline", CLI_JSON_ARRAY, false, &pipeline, error) < 0)
         return error->code;
-    bson_t *opts = mouv_cli_job_opts(job, "pipeline", NULL);
+    bson_t *opts = mouv_cli_job_opts(job, "pipeline", "explain", NULL);
     mouv_cursor_t *cursor = mouv_collection_aggregate(collection, &pipeline, opts);
     bson_destroy(opts);
-    return find_print_cursor(job, cursor, error);
+    return mouv_cli_job_flag(job, "explain") ? find_print_plan(job, cursor, error)
+                                             : find_print_cursor(job, cursor, error);
 }
 
 static int find_print_count(const struct cli_job *job, int64_t count, mouv_error_t *error) {
