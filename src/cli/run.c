@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int run_body_task(void *arg) {
     struct cli_run *run = arg;
@@ -83,8 +84,15 @@ static void run_end_quietly(mouv_client_t *client) {
     mouv_client_unref(client);
 }
 
+/* A line end after it (a secret written with echo) would become a part of the database's name. */
+static int run_refuse_space(void) {
+    mouv_cli_complain("uri", "there is a space or a line end in it");
+    return CLI_USAGE;
+}
+
 static int run_main_task(void *arg) {
     struct cli_run *run = arg;
+    if (run->common->uri[strcspn(run->common->uri, " \t\r\n\v\f")]) return run_refuse_space();
     mouv_error_t error = {0};
     mouv_client_opts_t opts = {.executor = run->common->executor};
     run->client = mouv_client_new(run->common->uri, &opts, &error);
@@ -119,11 +127,24 @@ static int run_end_as_cat(const struct sigaction *inherited) {
     return CLI_FAILED;
 }
 
+/* A terminal that goes away ends it in order, as SIGTERM does; unless nohup wanted it ignored. */
+static void run_on_hangup(int number) {
+    (void)number;
+    kill(getpid(), SIGTERM);
+}
+
+static void run_catch_hangup(void) {
+    struct sigaction inherited, hangup = {.sa_handler = run_on_hangup, .sa_flags = SA_RESTART};
+    if (sigaction(SIGHUP, NULL, &inherited) == 0 && inherited.sa_handler == SIG_DFL)
+        sigaction(SIGHUP, &hangup, NULL);
+}
+
 int mouv_cli_run(const struct cli_common *common, cli_body_t body, void *arg) {
     static struct cli_run run; /* handles in it outlive the tasks, the log hook the loop */
     struct sigaction inherited, ignore = {.sa_handler = SIG_IGN};
     run = (struct cli_run){.common = common, .body = body, .arg = arg};
     sigaction(SIGPIPE, &ignore, &inherited);
+    run_catch_hangup();
     mouv_log_set_handler(run_on_log, &run);
     int status = mouv_main(run_main_task, &run);
     return run.output.broken == EPIPE ? run_end_as_cat(&inherited) : status;

@@ -70,6 +70,9 @@ class Stop(Case):
     def test_sigterm(self):
         self.interrupt(signal.SIGTERM, 143)
 
+    def test_hangup(self):
+        self.interrupt(signal.SIGHUP, 143)
+
     def as_pid_1(self, *command):
         """SIGTERM to the first process of a container, which the kernel keeps from it if it has no handler."""
         with subprocess.Popen([*PID_1, MOUV, *command], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

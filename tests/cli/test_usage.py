@@ -80,6 +80,10 @@ class Usage(Case):
     def test_uri_in_the_environment_is_checked_too(self):
         self.fails(2, r"\Amouv: uri: ", "ping", env={"MONGODB_URI": "nonsense"})
 
+    def test_a_uri_with_a_line_end_is_refused(self):
+        for end in ["\n", "\r", " "]:
+            self.fails(2, r"\Amouv: uri: there is a space or a line end in it", "count", "c", env={"MONGODB_URI": "mongodb://localhost/a" + end})
+
     def test_a_password_is_never_shown(self):
         for uri in ["mongodb://ada:s3cr3t@localhost:99999", "mongodb://ada:s3cr3t@x@localhost",
                     "mongodb://ada:s3cr/3t@localhost", "mongodb://ada:s3cr%zz3t@localhost",
