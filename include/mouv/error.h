@@ -12,8 +12,10 @@
  * X(name, code, message). mouv's codes lie between -20999 and -20001; any other negative number is
  * the user's own and passes through tasks, gather and timeouts unchanged.
  *
- * For a write, ETIMEDOUT, ECANCELED, EQUEUE and ESELECTION promise that nothing was stored. A write
- * that was sent and not confirmed is EUNKNOWN, with the reason in `cause`.
+ * For a single write, ETIMEDOUT, ECANCELED, EQUEUE and ESELECTION promise that nothing was stored. A
+ * write that was sent and not confirmed is EUNKNOWN, with the reason in `cause`. Of several (a
+ * gather, a group, a task's body) the code says why the whole ended, and promises nothing about
+ * those that had succeeded before: mouv_gather_all() gives the code of each.
  */
 #define MOUV_ERROR_MAP(X) \
     X(ETIMEDOUT, -20001, "timed out") \

@@ -22,7 +22,8 @@
  * Constructors always give a handle. Where they fail it is one that has failed already, so errors
  * are handled in one place: at the await.
  *
- * Context of all functions here: the thread of the future's runtime; none suspends.
+ * Context of all functions here: the thread of the future's runtime; none suspends but
+ * mouv_future_drop().
  */
 typedef struct mouv_future {
     uint64_t id; /**< slot and generation; 0: none */
@@ -100,12 +101,21 @@ MOUV_API const char *mouv_future_name(mouv_future_t future);
 /** Gives it a name for messages and dumps; copied, cut at 31 bytes. */
 MOUV_API void mouv_future_set_name(mouv_future_t future, const char *name);
 
-/** Cancels the future if it is pending and gives the reference up. What MOUV_AUTO calls. */
-MOUV_API void mouv_future_drop(mouv_future_t *future);
+/**
+ * Cancels the future if it is pending and gives the reference up. What MOUV_AUTO calls.
+ *
+ * In a coroutine it then suspends until what runs in it has returned: the body of a task that has
+ * begun, a function of mouv_offload(), and those that a gather, a group or a wait_for waits for. So
+ * their arguments may lie beside the handle, on the stack. It waits in a cancelled task and an
+ * expired scope as well. Operations need no waiting: they own what they use. Outside of a coroutine
+ * nothing can be waited for: the task is cancelled and ends by itself.
+ */
+MOUV_API MOUV_SUSPENDS void mouv_future_drop(mouv_future_t *future);
 
 MOUV_END_DECLS
 
-/** `MOUV_AUTO mouv_future_t f = ...;` cancels and drops f at the end of its scope. */
+/** `MOUV_AUTO mouv_future_t f = ...;` cancels and drops f at the end of its scope, and waits for the
+ *  body of a task: see mouv_future_drop(). */
 #ifdef MOUV_CLEANUP
 #define MOUV_AUTO MOUV_CLEANUP(mouv_future_drop)
 #endif

@@ -41,14 +41,12 @@ static void let_go(struct http *http, const char *url, struct http_reply *reply)
     tell("later", http, reply);
 }
 
-/* As above: the gather has failed, and this one is still under way. */
+/* A gather that fails cancels its other transfers. */
 static void gather(struct http *http, const char *url, struct http_reply *reply) {
     struct http_reply none = {0};
     int rc =
         mouv_await(mouv_gather(http_get(http, url, reply), http_get(http, "x://", &none)), NULL);
     tell(mouv_error_name(rc), http, reply);
-    mouv_sleep_ms(2 * ANSWER_MS);
-    tell("later", http, reply);
 }
 
 /* Closing cancels; whoever awaits is told. */

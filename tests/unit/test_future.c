@@ -415,6 +415,14 @@ CORO_CASE(drop_cancels_and_gives_up) {
     return 0;
 }
 
+static int cleans_up(void *word) {
+    int rc = mouv_sleep_ms(60000);
+    MOUV_SHIELD_SCOPE(cleanup, 5000);
+    CHECK_INT(mouv_sleep_ms(30), 0);
+    event("%s", (char *)word);
+    return rc;
+}
+
 static void leave_early(void) {
     MOUV_AUTO mouv_future_t task = mouv_task(says_how_it_ended, NULL);
     yield(1);
@@ -423,8 +431,142 @@ static void leave_early(void) {
 
 CORO_CASE(auto_future_is_cancelled_at_the_end_of_its_scope) {
     leave_early();
-    pause_ms(40);
     CHECK_STRING(events(), "leaving cancelled");
+    return 0;
+}
+
+static int page_with_argument(void *waits) {
+    char word[] = "mine";
+    MOUV_AUTO mouv_future_t task = mouv_task(cleans_up, word);
+    yield(1);
+    event("leaving");
+    return waits != NULL ? mouv_sleep_ms(60000) : -1;
+}
+
+CORO_CASE(auto_task_is_waited_for_until_its_body_has_returned) {
+    int64_t began = clock_ms();
+    CHECK_INT(mouv_await(mouv_coro(page_with_argument, NULL), NULL), -1);
+    CHECK(took(began, 30));
+    CHECK_STRING(events(), "leaving mine");
+    return 0;
+}
+
+CORO_CASE(auto_task_is_waited_for_by_a_cancelled_task_too) {
+    mouv_future_t page = mouv_task(page_with_argument, "waits");
+    pause_ms(10);
+    mouv_future_cancel(page);
+    CHECK_INT(mouv_await(page, NULL), MOUV_ECANCELED);
+    CHECK_STRING(events(), "leaving mine");
+    return 0;
+}
+
+CORO_CASE(auto_task_is_waited_for_also_if_its_dropper_is_cancelled_meanwhile) {
+    mouv_future_t page = mouv_task(page_with_argument, NULL);
+    pause_ms(10);
+    CHECK_STRING(events(), "leaving");
+    mouv_future_cancel(page);
+    CHECK_INT(mouv_await(page, NULL), -1);
+    CHECK_STRING(events(), "leaving mine");
+    return 0;
+}
+
+CORO_CASE(auto_task_is_waited_for_in_an_expired_scope_without_a_trace) {
+    mouv_error_t error = {0};
+    MOUV_TIMEOUT_SCOPE(limit, 10);
+    {
+        char word[] = "mine";
+        MOUV_AUTO mouv_future_t task = mouv_task(cleans_up, word);
+        CHECK_INT(mouv_sleep_ms(60000), MOUV_ECANCELED);
+    }
+    CHECK_STRING(events(), "mine");
+    CHECK_INT(mouv_timeout_end(&limit, MOUV_ECANCELED, &error), MOUV_ETIMEDOUT);
+    CHECK_STRING(error.message, "timed out");
+    return 0;
+}
+
+CORO_CASE(dropped_gather_wait_for_and_group_are_waited_for_as_well) {
+    char word[] = "mine";
+    mouv_future_t all =
+        mouv_gather(mouv_wait_for(mouv_coro(cleans_up, word), 60000), mouv_sleep_future(60000));
+    yield(2);
+    mouv_future_drop(&all);
+    CHECK_STRING(events(), "mine");
+    return 0;
+}
+
+struct on_a_worker {
+    _Atomic bool begun, may_end;
+    bool ended;
+};
+
+static int ends_when_it_may(void *arg) {
+    struct on_a_worker *work = arg;
+    work->begun = true;
+    while (!work->may_end) uv_sleep(1);
+    work->ended = true;
+    return 0;
+}
+
+static void let_it_end(void *arg) {
+    ((struct on_a_worker *)arg)->may_end = true;
+}
+
+CORO_CASE(dropped_offload_is_waited_for) {
+    struct on_a_worker work = {.begun = false};
+    mouv_future_t offload = mouv_offload(ends_when_it_may, &work);
+    while (!work.begun) yield(1);
+    mouv_call_soon(let_it_end, &work, NULL);
+    mouv_future_drop(&offload);
+    CHECK(work.ended);
+    return 0;
+}
+
+CORO_CASE(dropped_operation_or_time_is_not_waited_for) {
+    int64_t began = clock_ms();
+    mouv_future_t nap = mouv_sleep_future(60000), own = mouv_future_new();
+    mouv_future_t shielded = mouv_shield(mouv_task(returns_8_later, NULL));
+    yield(1);
+    mouv_future_drop(&nap);
+    mouv_future_drop(&own);
+    mouv_future_drop(&shielded);
+    CHECK(took(began, 0));
+    pause_ms(30);
+    CHECK_STRING(events(), "end");
+    return 0;
+}
+
+static int drops_its_own(void *arg) {
+    (void)arg;
+    mouv_future_t self = mouv_future_ref(mouv_current_task());
+    mouv_future_drop(&self);
+    return mouv_cancelling() ? 5 : 6;
+}
+
+static int drops_its_awaiter(void *awaiter) {
+    yield(1);
+    mouv_future_drop(awaiter);
+    event("dropped");
+    return 0;
+}
+
+static int awaits_its_dropper(void *handle) {
+    return mouv_await(mouv_coro(drops_its_awaiter, handle), NULL);
+}
+
+static int awaits_its_dropper_s_task(void *handle) {
+    return mouv_await(mouv_task(drops_its_awaiter, handle), NULL);
+}
+
+CORO_CASE(task_that_drops_itself_or_its_awaiter_does_not_wait_for_itself) {
+    mouv_future_t own;
+    CHECK_INT(mouv_await(mouv_task(drops_its_own, NULL), NULL), 5);
+    mouv_future_t task = mouv_task(awaits_its_dropper, &own);
+    own = mouv_future_ref(task);
+    CHECK_INT(mouv_await(task, NULL), 0);
+    task = mouv_task(awaits_its_dropper_s_task, &own);
+    own = mouv_future_ref(task);
+    CHECK_INT(mouv_await(task, NULL), 0);
+    CHECK_STRING(events(), "dropped dropped");
     return 0;
 }
 
@@ -666,6 +808,14 @@ int main(void) {
         TEST(drop_cancels_and_gives_up),
         TEST(auto_future_is_cancelled_at_the_end_of_its_scope),
         TEST(auto_future_that_was_awaited_is_left_alone),
+        TEST(auto_task_is_waited_for_until_its_body_has_returned),
+        TEST(auto_task_is_waited_for_by_a_cancelled_task_too),
+        TEST(auto_task_is_waited_for_also_if_its_dropper_is_cancelled_meanwhile),
+        TEST(auto_task_is_waited_for_in_an_expired_scope_without_a_trace),
+        TEST(dropped_gather_wait_for_and_group_are_waited_for_as_well),
+        TEST(dropped_offload_is_waited_for),
+        TEST(dropped_operation_or_time_is_not_waited_for),
+        TEST(task_that_drops_itself_or_its_awaiter_does_not_wait_for_itself),
         TEST(auto_future_that_failed_to_be_made_is_harmless),
         TEST(name_is_copied_and_cut),
         TEST(tasks_are_named_by_number),

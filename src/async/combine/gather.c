@@ -1,12 +1,16 @@
 /*
  * gather and gather_all: one future for many.
  *
- * It consumes its children, starts those that are cold and listens to each. The first failure
- * completes a gather, which then listens no more and leaves the others alone; a gather_all, or one
- * that is being cancelled, waits until every child has settled. The children's results stay with
- * them until the whole is taken, and they are let go of with it.
+ * It consumes its children, starts those that are cold and listens to each, until every one has
+ * settled: their arguments may lie on the stack of whoever awaits the whole. The first failure makes
+ * a gather cancel the others (docs/decisions/0021), but for those that somebody else has a reference
+ * to: it listens to these no more and spares them, as does a gather among the others. The children's
+ * results stay with them until the whole is taken, and they are let go of with it.
  */
 #include <mouv/gather.h>
+
+#include <limits.h>
+#include <string.h>
 
 #include "async/loop/future.h"
 #include "async/task/runtime.h"
@@ -18,13 +22,18 @@ typedef struct child {
     mouv__future_listener_t listener; /* first */
     gather_t *gather;
     mouv__future_t *future;
+    bool counted; /* is pending no more */
+    bool spared;  /* left to whoever else has a reference */
 } child_t;
 
 struct gather {
-    mouv__future_t future; /* first */
-    bool all;              /* waits for every child and never fails for one */
-    int *codes;            /* of gather_all, may be NULL */
-    mouv_error_t *errors;  /* likewise */
+    mouv__future_t future;  /* first */
+    bool all;               /* never fails for a child */
+    bool sparing;           /* its cancel comes of a sibling's failure */
+    bool stopping;          /* is in gather_stop() */
+    mouv__future_t *failed; /* the child that has failed the whole */
+    int *codes;             /* of gather_all, may be NULL */
+    mouv_error_t *errors;   /* likewise */
     size_t count, pending;
     child_t children[];
 };
@@ -55,62 +64,135 @@ static mouv__future_t *gather_main_failure(gather_t *gather) {
     return found;
 }
 
-/* Every child has settled and none has failed the whole before. */
+/* Its own failure; but a write of unknown outcome must not hide behind another. */
+static mouv__future_t *gather_first_failure(gather_t *gather) {
+    for (size_t i = 0; i < gather->count; i++)
+        if (gather->children[i].future->code == MOUV_EUNKNOWN) return gather->children[i].future;
+    return gather->failed;
+}
+
+static int gather_count_failures(const gather_t *gather) {
+    size_t failures = 0;
+    for (size_t i = 0; i < gather->count; i++)
+        failures += gather->children[i].spared || gather->children[i].future->code < 0;
+    return failures < INT_MAX ? (int)failures : INT_MAX;
+}
+
+/* ECANCELED promises that nothing was stored, which is not so of those that were done before. */
+static void gather_tell_of_successes(const gather_t *gather, mouv_error_t *error) {
+    mouv_error_t text;
+    size_t done = gather->count - (size_t)gather_count_failures(gather);
+    if (done == 0 || error->code != MOUV_ECANCELED) return;
+    bool plain = strcmp(error->message, mouv_error_message(MOUV_ECANCELED)) == 0;
+    mouv_error_set(&text, error->code, "%.400s%s%zu of %zu had succeeded",
+                   plain ? "" : error->message, plain ? "" : "; ", done, gather->count);
+    memcpy(error->message, text.message, sizeof text.message);
+}
+
+static void gather_conclude_cancelled(gather_t *gather) {
+    mouv_error_t error;
+    mouv__future_t *main = gather_main_failure(gather);
+    if (main->code >= 0 || (gather->all && main->code != MOUV_EUNKNOWN))
+        mouv_error_set(&error, MOUV_ECANCELED, "%s", mouv_error_message(MOUV_ECANCELED));
+    else
+        mouv__future_error(main, &error);
+    gather_tell_of_successes(gather, &error);
+    mouv__future_complete(&gather->future, error.code, &error);
+}
+
+/* Every child has settled, or was spared. */
 static void gather_conclude(gather_t *gather) {
-    size_t failed = 0;
-    for (size_t i = 0; i < gather->count; i++) failed += gather->children[i].future->code < 0;
-    if (!gather_cancelling(gather) || failed == 0) {
-        mouv__future_complete(&gather->future, gather->all ? (int)failed : 0, NULL);
+    int failures = gather_count_failures(gather);
+    if (gather->failed != NULL)
+        gather_fail_with(gather, gather_first_failure(gather));
+    else if (gather_cancelling(gather) && failures > 0)
+        gather_conclude_cancelled(gather);
+    else
+        mouv__future_complete(&gather->future, gather->all ? failures : 0, NULL);
+}
+
+static void gather_conclude_if_settled(gather_t *gather) {
+    if (gather->pending == 0 && !gather->stopping) gather_conclude(gather);
+}
+
+/* ---- stopping its children ---- */
+
+static void gather_on_child(mouv__future_listener_t *listener, mouv__future_t *future);
+
+/* By somebody who has a reference, or has given one to what waits for it. */
+static bool gather_is_shared(const gather_t *gather, const mouv__future_t *future) {
+    if (future->owned > 0) return true;
+    MOUV__LIST_EACH(&future->listeners, const mouv__future_listener_t, listener, link)
+        if (listener->done != gather_on_child || ((const child_t *)listener)->gather != gather)
+            return true;
+    MOUV__LIST_EACH(&future->callbacks, const mouv__callback_t, callback, link)
+        if (callback->consumes) return true;
+    return false;
+}
+
+static void gather_spare(gather_t *gather, child_t *child) {
+    mouv__future_unlisten(child->future, &child->listener);
+    child->future->retrieved = true; /* as in asyncio: later failures are not reported */
+    child->counted = child->spared = true;
+    gather->pending--;
+}
+
+static void gather_stop_child(gather_t *gather, child_t *child) {
+    if (gather->sparing && gather_is_shared(gather, child->future)) {
+        gather_spare(gather, child);
         return;
     }
-    mouv__future_t *main = gather_main_failure(gather);
-    if (gather->all && main->code != MOUV_EUNKNOWN)
-        mouv__future_complete(&gather->future, MOUV_ECANCELED, NULL);
-    else
-        gather_fail_with(gather, main);
+    if (gather->sparing && child->future->ops == gather->future.ops)
+        ((gather_t *)child->future)->sparing = true;
+    mouv__future_cancel(child->future);
 }
 
-static void gather_stop_listening(gather_t *gather) {
-    for (size_t i = 0; i < gather->count; i++) {
-        child_t *child = &gather->children[i];
-        if (!mouv__future_listener_listens(&child->listener)) continue;
-        mouv__future_unlisten(child->future, &child->listener);
-        child->future->retrieved = true; /* as in asyncio: later failures are not reported */
-    }
+/* Some settle at once. */
+static void gather_stop(gather_t *gather) {
+    gather->stopping = true;
+    for (size_t i = 0; i < gather->count; i++)
+        if (mouv__future_listener_listens(&gather->children[i].listener))
+            gather_stop_child(gather, &gather->children[i]);
+    gather->stopping = false;
 }
 
-static void gather_child_is_done(gather_t *gather, mouv__future_t *child) {
+static void gather_child_is_done(child_t *child) {
+    gather_t *gather = child->gather;
+    child->counted = true;
+    child->future->retrieved = true;
     gather->pending--;
-    child->retrieved = true;
-    if (child->code < 0 && !gather->all && !gather_cancelling(gather)) {
-        gather_stop_listening(gather);
-        gather_fail_with(gather, child);
-    } else if (gather->pending == 0) {
-        gather_conclude(gather);
+    bool fails = child->future->code < 0 && !gather->all && !gather_cancelling(gather);
+    if (fails && gather->failed == NULL) {
+        gather->failed = child->future;
+        gather->sparing = true;
+        gather_stop(gather);
     }
+    gather_conclude_if_settled(gather);
 }
 
 static void gather_on_child(mouv__future_listener_t *listener, mouv__future_t *future) {
-    child_t *child = (child_t *)listener;
-    gather_child_is_done(child->gather, future);
+    (void)future;
+    gather_child_is_done((child_t *)listener);
 }
 
 /* ---- as a future ---- */
 
 static void gather_cancel(mouv__future_t *future) {
     gather_t *gather = (gather_t *)future;
-    for (size_t i = 0; i < gather->count && future->state == MOUV__PENDING; i++)
-        mouv__future_cancel(gather->children[i].future);
+    gather_stop(gather);
+    gather_conclude_if_settled(gather);
 }
 
 static void gather_shorten(mouv__future_t *future, int64_t deadline_ns) {
     gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++)
-        mouv__future_shorten(gather->children[i].future, deadline_ns);
+        if (!gather->children[i].spared)
+            mouv__future_shorten(gather->children[i].future, deadline_ns);
 }
 
+/* Also if it was cancelled itself: what has become of each is known all the same. */
 static void gather_report(gather_t *gather, size_t i) {
-    mouv__future_t *child = gather->children[i].future;
+    const mouv__future_t *child = gather->children[i].future;
     if (gather->codes != NULL) gather->codes[i] = child->code;
     if (gather->errors == NULL) return;
     if (child->code < 0)
@@ -122,9 +204,9 @@ static void gather_report(gather_t *gather, size_t i) {
 static void gather_deliver(mouv__future_t *future, bool whole) {
     gather_t *gather = (gather_t *)future;
     for (size_t i = 0; i < gather->count; i++) {
-        mouv__future_t *child = gather->children[i].future;
-        if (gather->all && whole) gather_report(gather, i);
-        mouv__future_deliver(child, whole && child->code >= 0);
+        const child_t *child = &gather->children[i];
+        if (gather->all && (whole || future->code < 0)) gather_report(gather, i);
+        if (!child->spared) mouv__future_deliver(child->future, whole && child->future->code >= 0);
     }
 }
 
@@ -155,18 +237,42 @@ static const mouv__future_ops_t gather_ops = {
 
 /* ---- making one ---- */
 
-/* The rule for every function that consumes: also when it fails. */
-static mouv_future_t gather_refuse(const mouv_future_t *futures, size_t count, gather_t *gather,
-                                   const mouv_error_t *error) {
+/* No memory for one: what was to be its children is cancelled all the same. */
+static mouv_future_t gather_refuse(gather_t *gather, const mouv_future_t *futures, size_t count) {
+    size_t taken = gather != NULL ? gather->count : 0;
     for (size_t i = 0; i < count; i++) {
         int code;
-        mouv__future_t *child = gather != NULL && i < gather->count
-                                    ? gather->children[i].future
-                                    : mouv__future_consume(futures[i], &code, NULL);
+        mouv__future_t *child =
+            i < taken ? gather->children[i].future : mouv__future_consume(futures[i], &code, NULL);
         if (child != NULL) mouv__future_discard(child);
     }
     mouv__free(gather);
-    return mouv__future_failed_with(mouv__runtime(), error);
+    return mouv__future_failed(mouv__runtime() != NULL ? MOUV_ENOMEM : MOUV_ENOLOOP);
+}
+
+/* One that cannot be used counts as a child that has failed: the others are cancelled and joined. */
+static mouv__future_t *gather_receive(mouv_runtime_t *runtime, mouv_future_t handle, size_t index) {
+    int code;
+    mouv_error_t why, error;
+    mouv__future_t *future = mouv__future_consume(handle, &code, &why);
+    if (future != NULL) return future;
+    mouv_error_set(&error, code, "gather: argument %zu: %.400s", index + 1, why.message);
+    return mouv__future_consume(mouv__future_failed_with(runtime, &error), &code, &why);
+}
+
+/* NULL if there is no memory for it all. */
+static gather_t *gather_make(mouv_runtime_t *runtime, const mouv_future_t *futures, size_t count) {
+    gather_t *made = mouv__alloc_array(sizeof(gather_t), count, sizeof(child_t));
+    while (made != NULL && made->count < count) {
+        mouv__future_t *child = gather_receive(runtime, futures[made->count], made->count);
+        if (child == NULL) break;
+        made->children[made->count++].future = child;
+    }
+    if (made != NULL && made->count == count &&
+        mouv__future_init(&made->future, &gather_ops, runtime, true) == 0)
+        return made;
+    gather_refuse(made, futures, count);
+    return NULL;
 }
 
 static void gather_adopt(gather_t *gather, size_t i) {
@@ -180,38 +286,22 @@ static void gather_adopt(gather_t *gather, size_t i) {
 
 /* Children that were done already count in order, once all others are being listened to. */
 static void gather_count_done(gather_t *gather) {
-    for (size_t i = 0; i < gather->count && gather->future.state == MOUV__PENDING; i++)
-        if (!mouv__future_listener_listens(&gather->children[i].listener))
-            gather_child_is_done(gather, gather->children[i].future);
+    for (size_t i = 0; i < gather->count; i++) {
+        child_t *child = &gather->children[i];
+        if (!child->counted && !mouv__future_listener_listens(&child->listener))
+            gather_child_is_done(child);
+    }
 }
 
 static mouv_future_t gather(const mouv_future_t *futures, size_t count, bool all, int *codes,
                             mouv_error_t *errors) {
     mouv_error_t error;
     mouv_runtime_t *runtime = mouv__runtime();
-    gather_t *made = NULL;
     mouv_error_set(&error, MOUV_EINVAL, "gather: no array of futures");
     if (futures == NULL && count > 0) return mouv__future_failed_with(runtime, &error);
-    if (runtime != NULL) made = mouv__alloc_array(sizeof *made, count, sizeof(child_t));
-    if (made == NULL) {
-        int code = runtime == NULL ? MOUV_ENOLOOP : MOUV_ENOMEM;
-        mouv_error_set(&error, code, "gather: %s", mouv_error_message(code));
-        return gather_refuse(futures, count, NULL, &error);
-    }
-    for (size_t i = 0; i < count; i++) {
-        int code;
-        mouv_error_t why;
-        made->children[i].future = mouv__future_consume(futures[i], &code, &why);
-        if (made->children[i].future == NULL) {
-            mouv_error_set(&error, code, "gather: argument %zu: %.400s", i + 1, why.message);
-            return gather_refuse(futures, count, made, &error);
-        }
-        made->count = i + 1;
-    }
-    if (mouv__future_init(&made->future, &gather_ops, runtime, true) != 0) {
-        mouv_error_set(&error, MOUV_ENOMEM, "gather: out of memory");
-        return gather_refuse(futures, count, made, &error);
-    }
+    if (runtime == NULL) return gather_refuse(NULL, futures, count);
+    gather_t *made = gather_make(runtime, futures, count);
+    if (made == NULL) return mouv__future_failed(MOUV_ENOMEM);
     made->all = all;
     made->codes = codes;
     made->errors = errors;

@@ -24,17 +24,6 @@ void mouv_future_unref(mouv_future_t handle) {
     mouv__future_let_go(future);
 }
 
-void mouv_future_drop(mouv_future_t *handle) {
-    if (handle == NULL) return;
-    mouv__future_t *future = mouv__future_peek(*handle);
-    handle->id = 0;
-    if (future == NULL || future->owned == 0) return;
-    mouv__future_hold(future);
-    if (future->state == MOUV__PENDING) mouv__future_cancel(future);
-    future->owned--;
-    mouv__future_let_go(future);
-}
-
 /* ---- state ---- */
 
 bool mouv_future_cancel(mouv_future_t handle) {

@@ -42,6 +42,8 @@ typedef struct mouv__future_ops {
     /** Something outside the loop completes it (a worker, a server): a virtual clock, which else
      *  would jump to the next timer, runs at real speed while one is counted. */
     bool outside;
+    /** A function of the program's runs in it, outside of tasks, which a cancel does not end. */
+    bool runs_body;
     /** Only of kinds that can be cold: COLD -> PENDING, and everything begins. */
     void (*start)(mouv__future_t *future);
     /** Asked to stop, while pending (or cold), at most once; must lead to completion, now or later.

@@ -161,6 +161,7 @@ static void offload_cancel(mouv__future_t *future) {
 static const mouv__future_ops_t offload_ops = {
     .kind = "offload",
     .outside = true,
+    .runs_body = true,
     .cancel = offload_cancel,
 };
 

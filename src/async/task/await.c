@@ -1,7 +1,7 @@
 /*
  * Suspending the running task until a future is done, or until a time. An await consumes its future
  * whatever comes of it. One that could only be waited for by itself is refused
- * (docs/decisions/0009).
+ * (docs/decisions/0009). Dropping a future is here as well, for it waits for what still runs in it.
  */
 #include <mouv/await.h>
 
@@ -158,4 +158,34 @@ int mouv_sleep_ms(int64_t timeout_ms) {
     /* woken before its time, it was interrupted */
     if (mouv__clock_now_ns(runtime) < at) return mouv__raise(NULL, MOUV_ECANCELED, "cancelled");
     return 0;
+}
+
+/* ---- dropping ---- */
+
+/* Whether code of the program's still runs in it, or in what it waits for: that may have its
+ * argument beside the handle which is being dropped. */
+static bool await_runs_a_body(mouv__future_t *future, void *nothing) {
+    const mouv__task_t *task = mouv__coroutine_of(future);
+    if (mouv__future_is_done(future)) return false;
+    if (task != NULL) return task->stack != NULL;
+    return future->ops->runs_body ||
+           (future->ops->visit != NULL && future->ops->visit(future, await_runs_a_body, nothing));
+}
+
+static bool await_may_join(const mouv__task_t *task, mouv__future_t *future) {
+    return task != NULL && future != &task->future && await_runs_a_body(future, NULL) &&
+           !await_closes_cycle(task, future);
+}
+
+void mouv_future_drop(mouv_future_t *handle) {
+    if (handle == NULL) return;
+    mouv__future_t *future = mouv__future_peek(*handle);
+    mouv__task_t *task = mouv__current_task();
+    handle->id = 0;
+    if (future == NULL || future->owned == 0) return;
+    mouv__future_hold(future);
+    if (future->state == MOUV__PENDING) mouv__future_cancel(future);
+    future->owned--;
+    if (await_may_join(task, future)) await_wait_until_done(task, future);
+    mouv__future_let_go(future);
 }
