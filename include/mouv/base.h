@@ -17,7 +17,12 @@
 #ifdef __cplusplus
 #define MOUV_BEGIN_DECLS extern "C" {
 #define MOUV_END_DECLS }
+#define MOUV_ZERO \
+    {}
 #else
+/** The initialiser that makes all of a struct zero. */
+#define MOUV_ZERO \
+    { 0 }
 #define MOUV_BEGIN_DECLS /**< declarations of C follow */
 #define MOUV_END_DECLS   /**< the end of those */
 #endif

@@ -57,7 +57,7 @@ typedef struct mouv_group {
 #ifdef MOUV_CLEANUP
 /** A group of this name, left at the end of the enclosing block; see above. */
 #define MOUV_GROUP(name) \
-    MOUV_CLEANUP(mouv_group_leave) mouv_group_t name; \
+    MOUV_CLEANUP(mouv_group_leave) mouv_group_t name = MOUV_ZERO; \
     mouv_group_begin(&name)
 #endif
 

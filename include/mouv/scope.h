@@ -42,17 +42,21 @@ typedef struct mouv_scope {
  * MOUV_SHIELD_SCOPE(s, ms) declares a scope in which a cancel of the task and deadlines around it
  * are not seen, for at most `ms`: for clean-up that must wait.
  *
+ * A `goto` or `case` that jumps over one of them jumps over its beginning alone: at the end of the
+ * block it is no scope, and ending it does nothing. gcc's -Wjump-misses-init warns of such a jump;
+ * C++ forbids it.
+ *
  * Like: asyncio.timeout() and trio's CancelScope(shield=True).
  */
 #ifdef MOUV_CLEANUP
 /** A deadline until the end of the enclosing block; see above. */
 #define MOUV_TIMEOUT_SCOPE(name, ms) \
-    MOUV_CLEANUP(mouv_scope_leave) mouv_scope_t name; \
+    MOUV_CLEANUP(mouv_scope_leave) mouv_scope_t name = MOUV_ZERO; \
     mouv_timeout_begin(&name, (ms))
 
 /** A shield until the end of the enclosing block; see above. */
 #define MOUV_SHIELD_SCOPE(name, ms) \
-    MOUV_CLEANUP(mouv_scope_leave) mouv_scope_t name; \
+    MOUV_CLEANUP(mouv_scope_leave) mouv_scope_t name = MOUV_ZERO; \
     mouv_shield_begin(&name, (ms))
 #endif
 
@@ -62,23 +66,26 @@ MOUV_BEGIN_DECLS
  * Begins a timeout scope; 0 or less has expired at once.
  *
  * Context: a coroutine; never suspends. Scopes end in reverse order of their beginning.
- * Returns: 0; MOUV_ENOTCORO outside a coroutine (the scope then does nothing); MOUV_ENOMEM.
+ * Returns: 0; MOUV_ENOTCORO outside a coroutine (the scope then does nothing); MOUV_ESTATE for a
+ *          scope that has begun and not ended; MOUV_ENOMEM.
  */
 MOUV_API int mouv_timeout_begin(mouv_scope_t *scope, int64_t timeout_ms);
 
 /**
  * Ends the scope. `rc` is what the block came to: MOUV_ECANCELED caused by this scope becomes
- * MOUV_ETIMEDOUT (and `error`, if not NULL, is filled anew), everything else is returned as it is.
+ * MOUV_ETIMEDOUT (and `error`, if not NULL, is filled anew), everything else is returned as it is. A
+ * scope that has ended, or has never begun (zeroed storage), does nothing: `rc` is returned.
  */
 MOUV_API int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error);
 
 /** Begins a shield scope that lasts at most `timeout_ms`. As mouv_timeout_begin() otherwise. */
 MOUV_API int mouv_shield_begin(mouv_scope_t *scope, int64_t timeout_ms);
 
-/** Ends a scope of either kind; does nothing to one that has ended. */
+/** Ends a scope of either kind; does nothing to one that has ended or has never begun. */
 MOUV_API void mouv_scope_leave(mouv_scope_t *scope);
 
-/** Sets a new limit, counted from now. MOUV_ESTATE once the scope has expired or ended. */
+/** Sets a new limit, counted from now. MOUV_ESTATE before the scope has begun, and once it has
+ *  expired or ended. */
 MOUV_API int mouv_timeout_reschedule(mouv_scope_t *scope, int64_t timeout_ms);
 
 /** Whether this scope's own time ran out (not that of one around it). */

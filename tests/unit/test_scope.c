@@ -1,4 +1,6 @@
 /* Scopes: deadlines for a block, shields for clean-up, and the shield around a future. */
+#include "context/sanitizer.h"
+
 #include "../support/async_support.h"
 
 static int forever(void *arg) {
@@ -630,8 +632,84 @@ CORO_CASE(cancel_of_the_inner_task_reaches_the_shielded_future) {
     return 0;
 }
 
+CORO_CASE(scope_that_has_never_begun_can_be_ended) {
+    mouv_scope_t zero = MOUV_ZERO, garbage;
+    mouv_error_t error = {0};
+    CHECK_INT(mouv_timeout_end(&zero, MOUV_ECANCELED, &error), MOUV_ECANCELED);
+    CHECK_INT(error.code, 0);
+    mouv_scope_leave(&zero);
+    CHECK(!mouv_timeout_expired(&zero));
+    CHECK_INT(mouv_timeout_reschedule(&zero, 10), MOUV_ESTATE);
+    memset(&garbage, 0x5a, sizeof garbage);
+    MOUV_TIMEOUT_SCOPE(limit, 60000);
+    CHECK_INT(mouv_timeout_end(&garbage, -7, NULL), -7);
+    mouv_scope_leave(&garbage);
+    CHECK(mouv_time_left_ms() <= 60000);
+    return 0;
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+__attribute__((noinline)) static int jumps_over_its_scopes(int rc) {
+    if (rc < 0) goto out;
+    MOUV_TIMEOUT_SCOPE(limit, 1000);
+    MOUV_SHIELD_SCOPE(shield, 1000);
+    rc = mouv_sleep_ms(1);
+out:
+    return rc;
+}
+
+__attribute__((noinline)) static int jumps_over_its_group(int rc) {
+    if (rc < 0) goto out;
+    MOUV_GROUP(group);
+    rc = mouv_sleep_ms(1);
+out:
+    return rc;
+}
+
+__attribute__((noinline)) static void leave_garbage_on_the_stack(void) {
+    volatile char garbage[2000];
+    for (size_t i = 0; i < sizeof garbage; i++) garbage[i] = (char)(i * 7 + 1);
+}
+
+CORO_CASE(scopes_that_were_jumped_over_end_without_harm) {
+    leave_garbage_on_the_stack();
+    CHECK_INT(jumps_over_its_scopes(-7), -7);
+    CHECK_INT(jumps_over_its_scopes(0), 0);
+    leave_garbage_on_the_stack();
+    CHECK_INT(jumps_over_its_scopes(-7), -7);
+    return 0;
+}
+
+/* A group is a handle in the user's storage: garbage names none, but it is read, as memcheck tells. */
+CORO_CASE(group_that_was_jumped_over_is_left_without_harm) {
+    mouv__checks_pause();
+    leave_garbage_on_the_stack();
+    CHECK_INT(jumps_over_its_group(-7), -7);
+    CHECK_INT(jumps_over_its_group(0), 0);
+    leave_garbage_on_the_stack();
+    CHECK_INT(jumps_over_its_group(-7), -7);
+    mouv__checks_resume();
+    return 0;
+}
+
+CORO_CASE(scope_that_has_begun_cannot_be_begun_again) {
+    MOUV_TIMEOUT_SCOPE(limit, 20);
+    MOUV_TIMEOUT_SCOPE(inner, 60000);
+    CHECK_INT(mouv_timeout_begin(&limit, 60000), MOUV_ESTATE);
+    CHECK_INT(mouv_shield_begin(&inner, 60000), MOUV_ESTATE);
+    CHECK_INT(mouv_timeout_end(&limit, mouv_sleep_ms(60000), NULL), MOUV_ETIMEDOUT);
+    CHECK_INT(mouv_timeout_begin(&limit, 60000), 0);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
+        TEST(scope_that_has_never_begun_can_be_ended),
+        TEST(scopes_that_were_jumped_over_end_without_harm),
+        TEST(group_that_was_jumped_over_is_left_without_harm),
+        TEST(scope_that_has_begun_cannot_be_begun_again),
         TEST(scope_that_ends_in_time_changes_nothing),
         TEST(scope_that_fires_turns_its_cancel_into_a_timeout),
         TEST(scope_that_fires_leaves_other_codes_alone),

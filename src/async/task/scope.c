@@ -40,8 +40,16 @@ static int scope_set_deadline(mouv_scope_t *scope, int64_t timeout_ms) {
     return 0;
 }
 
+static bool scope_is_open(const mouv__task_t *task, const mouv_scope_t *scope) {
+    const mouv_scope_t *open = task->scopes;
+    while (open != NULL && open != scope) open = open->parent;
+    return open != NULL;
+}
+
 static int scope_begin(mouv_scope_t *scope, int64_t timeout_ms, uint32_t flags) {
     mouv__task_t *task = mouv__current_task();
+    if (task != NULL && scope_is_open(task, scope))
+        return mouv__raise(NULL, MOUV_ESTATE, "scope: it has been begun, and has not ended");
     memset(scope, 0, sizeof *scope);
     scope->flags = MOUV__SCOPE_ENDED;
     if (task == NULL) return MOUV_ENOTCORO;
@@ -64,17 +72,18 @@ int mouv_shield_begin(mouv_scope_t *scope, int64_t timeout_ms) {
     return scope_begin(scope, timeout_ms, MOUV__SCOPE_SHIELD);
 }
 
-/* Takes the scope (and any left open inside it) off the chain. False if it was not on it. */
+/* Takes the scope (and any left open inside it) off the chain. False if it was not on it: nothing is
+ * read of it then, as a jump over its beginning ends in its clean-up all the same. */
 static bool scope_pop(mouv_scope_t *scope) {
-    if (scope == NULL || (scope->flags & MOUV__SCOPE_ENDED)) return false;
-    mouv__task_t *task = scope->task;
-    while (task->scopes != NULL) {
-        mouv_scope_t *innermost = task->scopes;
+    mouv__task_t *task = mouv__current_task();
+    if (task == NULL || scope == NULL || !scope_is_open(task, scope)) return false;
+    mouv_scope_t *innermost;
+    do {
+        innermost = task->scopes;
         task->scopes = innermost->parent;
         innermost->flags |= MOUV__SCOPE_ENDED;
         mouv__timer_stop(task->future.runtime, &innermost->timer);
-        if (innermost == scope) break;
-    }
+    } while (innermost != scope);
     return true;
 }
 
@@ -162,8 +171,9 @@ int mouv_timeout_end(mouv_scope_t *scope, int rc, mouv_error_t *error) {
 }
 
 int mouv_timeout_reschedule(mouv_scope_t *scope, int64_t timeout_ms) {
-    if (scope == NULL || (scope->flags & (MOUV__SCOPE_EXPIRED | MOUV__SCOPE_ENDED)))
-        return mouv__raise(NULL, MOUV_ESTATE, "timeout scope: it has expired or ended");
+    if (scope == NULL || scope->task == NULL ||
+        (scope->flags & (MOUV__SCOPE_EXPIRED | MOUV__SCOPE_ENDED)))
+        return mouv__raise(NULL, MOUV_ESTATE, "timeout scope: it has not begun, expired or ended");
     scope->flags &= ~(uint32_t)MOUV__SCOPE_DUE;
     if (scope_set_deadline(scope, timeout_ms) != 0)
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a timeout scope");
