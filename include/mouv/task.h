@@ -12,7 +12,7 @@
 /** Options of mouv_task_with(); zero is the default of each. */
 typedef struct mouv_task_opts {
     const char *name;       /**< copied, cut at 31 bytes; default "Task-N" */
-    size_t stack_size;      /**< bytes; default 256 KiB, at least 16 KiB, reserved and not used */
+    size_t stack_size;      /**< bytes; default 256 KiB, at least 32 KiB, reserved and not used */
     const void *copy;       /**< argument block to copy into the task; `arg` is then ignored */
     size_t copy_size_bytes; /**< its size */
 } mouv_task_opts_t;
@@ -43,7 +43,7 @@ typedef struct mouv_task_opts {
 #define mouv_task_copy(fn, args, size) \
     mouv_task_copy_at((fn), (args), (size), #fn, __FILE__, __LINE__)
 
-/** As mouv_task(), with a `const mouv_task_opts_t *`. */
+/** As mouv_task(), with a `const mouv_task_opts_t *`. MOUV_EINVAL for a stack of less than 32 KiB. */
 #define mouv_task_with(fn, arg, opts) mouv_task_at((fn), (arg), (opts), #fn, __FILE__, __LINE__)
 
 MOUV_BEGIN_DECLS

@@ -1,5 +1,5 @@
 /*
- * The stack pool: slabs of equal stacks, each slot a guard page with a stack above it.
+ * The stack pool: slabs of equal stacks, each slot a guard of 64 KiB with a stack above it.
  *
  * A slab is mapped at once and carved as stacks are wanted, the guard of each when it is first handed
  * out. One that is put back keeps its upper pages and goes on top of its class's `warm` ones, so that
@@ -56,6 +56,7 @@ struct mouv__stack_slab {
     mouv__stack_slab_t *next;
     char *base;
     size_t stride; /* guard and stack */
+    size_t page_size;
     size_t count;
     size_t mapped; /* bytes: all slots, and the fence if there is one */
     size_t carved; /* slots that have a guard and have been handed out at least once */
@@ -94,6 +95,7 @@ void mouv__stack_pool_init(mouv__stack_pool_t *pool) {
         .max_warm = DEFAULT_MAX_WARM,
         .fenced = mouv__fiber_wants_fence(),
     };
+    pool->guard_size = stack_round_up(MOUV__STACK_GUARD_BYTES, pool->page_size);
 }
 
 const char *mouv__stack_pool_reason(const mouv__stack_pool_t *pool) {
@@ -121,36 +123,36 @@ static long stack_max_guards(mouv__stack_pool_t *pool) {
 
 #if defined(ADVICE_GUARD_INSTALL)
 /* An emulator may accept any advice and do nothing: this advice fails if the guard is there. */
-static bool stack_guard_is_there(mouv__stack_pool_t *pool, char *page) {
-    return madvise(page, pool->page_size, ADVICE_POPULATE_READ) != 0 && errno == EFAULT;
+static bool stack_guard_is_there(mouv__stack_pool_t *pool, char *guard) {
+    return madvise(guard, pool->page_size, ADVICE_POPULATE_READ) != 0 && errno == EFAULT;
 }
 #endif
 
-static bool stack_guard_by_madvise(mouv__stack_pool_t *pool, char *page) {
+static bool stack_guard_by_madvise(mouv__stack_pool_t *pool, char *guard) {
 #if defined(ADVICE_GUARD_INSTALL)
     if (pool->guard_mode == MOUV__GUARD_MPROTECT) return false;
-    if (madvise(page, pool->page_size, ADVICE_GUARD_INSTALL) != 0) {
+    if (madvise(guard, pool->guard_size, ADVICE_GUARD_INSTALL) != 0) {
         pool->guard_mode = MOUV__GUARD_MPROTECT;
         return false;
     }
     if (pool->guard_mode == MOUV__GUARD_UNKNOWN)
         pool->guard_mode =
-            stack_guard_is_there(pool, page) ? MOUV__GUARD_MADVISE : MOUV__GUARD_MPROTECT;
+            stack_guard_is_there(pool, guard) ? MOUV__GUARD_MADVISE : MOUV__GUARD_MPROTECT;
     return pool->guard_mode == MOUV__GUARD_MADVISE;
 #else
-    (void)page;
+    (void)guard;
     pool->guard_mode = MOUV__GUARD_MPROTECT;
     return false;
 #endif
 }
 
-static int stack_guard_install(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab, char *page) {
-    if (stack_guard_by_madvise(pool, page)) return 0;
+static int stack_guard_install(mouv__stack_pool_t *pool, mouv__stack_slab_t *slab, char *guard) {
+    if (stack_guard_by_madvise(pool, guard)) return 0;
     if (atomic_fetch_add(&guards_in_process, 1) >= stack_max_guards(pool)) {
         atomic_fetch_sub(&guards_in_process, 1);
         return stack_fail(pool, reason_guards);
     }
-    if (mprotect(page, pool->page_size, PROT_NONE) != 0) {
+    if (mprotect(guard, pool->guard_size, PROT_NONE) != 0) {
         atomic_fetch_sub(&guards_in_process, 1);
         return stack_fail(pool, reason_mprotect);
     }
@@ -206,7 +208,8 @@ static mouv__stack_slab_t *stack_slab_new(mouv__stack_pool_t *pool, size_t stack
         return NULL;
     }
     slab->count = count;
-    slab->stride = pool->page_size + stack_size;
+    slab->stride = pool->guard_size + stack_size;
+    slab->page_size = pool->page_size;
     slab->mapped = slab->stride * count + fence;
     slab->base = stack_map_memory(slab->stride * count, fence);
     if (slab->base == NULL) {
@@ -240,8 +243,8 @@ static mouv__stack_t *stack_slab_carve(mouv__stack_pool_t *pool, mouv__stack_sla
     char *guard = slab->base + slab->carved * slab->stride;
 
     if (stack_guard_install(pool, slab, guard) != 0) return NULL;
-    stack->low = guard + pool->page_size;
-    stack->size = slab->stride - pool->page_size;
+    stack->low = guard + pool->guard_size;
+    stack->size = slab->stride - pool->guard_size;
     stack->colour = slab->carved % COLOURS * COLOUR_BYTES;
     stack->slab = slab;
     slab->carved++;
@@ -352,7 +355,7 @@ MOUV__UNCHECKED static bool all_zero(const char *page, size_t page_size) {
 }
 
 size_t mouv__stack_high_water(const mouv__stack_t *stack) {
-    size_t page_size = stack->slab->stride - stack->size;
+    size_t page_size = stack->slab->page_size;
     char *low = stack->low, *probe = stack_probe_page(stack, page_size);
     char *lowest = low + stack_first_resident(low, stack->size, page_size) * page_size;
 

@@ -1,5 +1,5 @@
 /*
- * Stacks with a guard page below them, kept in a pool for reuse. One pool a thread, no locks.
+ * Stacks with a guard below them, kept in a pool for reuse. One pool a thread, no locks.
  */
 #ifndef MOUV_CONTEXT_STACK_H
 #define MOUV_CONTEXT_STACK_H
@@ -8,9 +8,11 @@
 #include <stddef.h>
 
 #define MOUV__STACK_DEFAULT_BYTES ((size_t)256 * 1024)
-#define MOUV__STACK_LEAST_BYTES ((size_t)16 * 1024)
-#define MOUV__STACK_KEPT_BYTES ((size_t)32 * 1024) /* stays resident between two users */
-#define MOUV__STACK_CLASSES 10                     /* 16 KiB << 0 ... 16 KiB << 9 (8 MiB) */
+#define MOUV__STACK_LEAST_BYTES ((size_t)32 * 1024) /* libbson's BCON functions take 26 KiB */
+#define MOUV__STACK_KEPT_BYTES ((size_t)32 * 1024)  /* stays resident between two users */
+#define MOUV__STACK_CLASSES 9                       /* 32 KiB << 0 ... 32 KiB << 8 (8 MiB) */
+/* Address space alone; more than any frame that is no array of the program's own. */
+#define MOUV__STACK_GUARD_BYTES ((size_t)64 * 1024)
 
 typedef struct mouv__stack mouv__stack_t;
 typedef struct mouv__stack_pool mouv__stack_pool_t;
@@ -25,7 +27,7 @@ typedef enum mouv__guard_mode {
 
 /** One stack. This record lives on the heap: the stack itself holds only what its user pushes. */
 struct mouv__stack {
-    void *low;     /* lowest usable byte; the guard page ends here */
+    void *low;     /* lowest usable byte; the guard ends here */
     size_t size;   /* usable bytes, a multiple of the page size */
     size_t colour; /* begin so far below the top: else all stacks compete for a few cache sets */
     void *user;    /* the owner's (the task), NULL when handed out */
@@ -48,6 +50,7 @@ struct mouv__stack_pool {
     mouv__stack_slab_t *slabs; /* all of them */
     const char *reason;        /* why the last get failed */
     size_t page_size;
+    size_t guard_size;
     size_t live;       /* handed out and not put back */
     size_t warm_count; /* idle with memory, all classes */
     size_t max_warm;   /* further idle ones return their memory */
@@ -61,7 +64,7 @@ void mouv__stack_pool_init(mouv__stack_pool_t *pool);
 
 /**
  * Hands out a stack of at least `size` usable bytes; 0 is the default. Sizes are rounded up to a
- * power of two from 16 KiB; above 8 MiB to pages, and then not pooled.
+ * power of two from 32 KiB; above 8 MiB to pages, and then not pooled.
  *
  * Context:   the pool's thread.
  * Ownership: give it back with mouv__stack_pool_put(); `*out` is set only on success.
@@ -85,7 +88,7 @@ void mouv__stack_pool_clear(mouv__stack_pool_t *pool);
 size_t mouv__stack_high_water(const mouv__stack_t *stack);
 
 /**
- * The stack whose body or guard page holds `address`, else NULL. Async-signal-safe on the pool's
+ * The stack whose body or guard holds `address`, else NULL. Async-signal-safe on the pool's
  * thread, for the handler that says whose stack has overflowed.
  */
 mouv__stack_t *mouv__stack_at(mouv__stack_pool_t *pool, const void *address);

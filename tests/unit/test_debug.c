@@ -2,6 +2,8 @@
  * Seeing inside: debug mode's reports, the dump of the task tree, the census of stacks, the last
  * words of a task whose stack overflows.
  */
+#include "context/sanitizer.h"
+
 #include "../support/async_support.h"
 
 #include <signal.h>
@@ -212,6 +214,35 @@ static void overflowing_task_is_named_before_the_process_dies(void **state) {
 #endif
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static volatile size_t frame_bytes;
+
+/* One frame that begins far below its stack: only its far end is touched. */
+__attribute__((noinline)) static int jumps(void *arg) {
+    volatile char frame[frame_bytes];
+    frame[0] = arg != NULL;
+    return snprintf((char *)frame, 32, "%f", 1.5);
+}
+
+static int jumps_out_of_its_stack(void *arg) {
+    return mouv_await(mouv_task(jumps, arg), NULL);
+}
+
+static void frame_that_steps_over_the_guard_is_named_as_well(void **state) {
+    char text[65536];
+    const size_t sizes[] = {264 * 1024, 300 * 1024, (size_t)1 << 40};
+    /* Below valgrind's stacks there is no such room: the pointer would wrap around. */
+    size_t count = mouv__fiber_wants_fence() ? 2 : 3;
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        frame_bytes = sizes[i];
+        int status = run_child(jumps_out_of_its_stack, text, sizeof text);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+        assert_non_null(strstr(text, "mouv: stack overflow in task 'Task-2' (jumps at "));
+    }
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(dump_shows_who_awaits_whom_and_where),
@@ -224,6 +255,9 @@ int main(void) {
         TEST(use_on_a_wrong_thread_is_reported_in_debug_mode),
         TEST(census_finds_the_deepest_stack),
         TEST(overflowing_task_is_named_before_the_process_dies),
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        TEST(frame_that_steps_over_the_guard_is_named_as_well),
+#endif
     };
     return RUN_CASES(cases);
 }

@@ -79,8 +79,7 @@ static void sizes_are_rounded_up(void **state) {
     static const struct {
         size_t asked, given;
     } rows[] = {
-        {1, 16 * 1024},
-        {16 * 1024, 16 * 1024},
+        {1, 32 * 1024},
         {16 * 1024 + 1, 32 * 1024},
         {100 * 1000, 128 * 1024},
         {256 * 1024, 256 * 1024},
@@ -337,10 +336,10 @@ static void address_is_matched_to_the_stack_that_holds_it(void **state) {
     assert_ptr_equal(mouv__stack_at(&pool, a->low), a);
     assert_ptr_equal(mouv__stack_at(&pool, top_of(a) - 1), a);
     assert_ptr_equal(mouv__stack_at(&pool, (char *)a->low - 1), a);
-    assert_ptr_equal(mouv__stack_at(&pool, (char *)a->low - page_size()), a);
+    assert_ptr_equal(mouv__stack_at(&pool, (char *)a->low - pool.guard_size), a);
     assert_ptr_equal(mouv__stack_at(&pool, (char *)b->low - 1), b);
     assert_ptr_equal(mouv__stack_at(&pool, (char *)other->low - 1), other);
-    assert_null(mouv__stack_at(&pool, (char *)a->low - page_size() - 1));
+    assert_null(mouv__stack_at(&pool, (char *)a->low - pool.guard_size - 1));
     assert_null(mouv__stack_at(&pool, top_of(b))); /* in the slab, not carved yet */
     assert_null(mouv__stack_at(&pool, &pool));
     assert_null(mouv__stack_at(&pool, NULL));
@@ -360,10 +359,11 @@ static void on_segv(int signal_number, siginfo_t *info, void *ucontext) {
 
     (void)signal_number, (void)ucontext;
     if (stack == NULL || stack->user != handler_pool) _exit(1);
-    _exit(address < (char *)stack->low && address >= (char *)stack->low - page_size() ? 42 : 2);
+    _exit(address < (char *)stack->low && address >= (char *)stack->low - 64 * 1024 ? 42 : 2);
 }
 
-static void overflow(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
+/* `step` is how far the first access lies below the stack. */
+static void overflow(mouv__stack_pool_t *pool, mouv__stack_t *stack, size_t step) {
     static char alternate[64 * 1024];
     stack_t altstack = {.ss_sp = alternate, .ss_size = sizeof alternate};
     struct sigaction action = {.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO | SA_ONSTACK};
@@ -372,10 +372,10 @@ static void overflow(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
     sigaltstack(&altstack, NULL);
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
-    for (volatile char *at = top_of(stack) - 1;; at--) *at = 1;
+    for (volatile char *at = (char *)stack->low - step;; at--) *at = 1;
 }
 
-static void overflow_hits_the_guard(mouv__guard_mode_t mode) {
+static void overflow_by_hits_the_guard(mouv__guard_mode_t mode, size_t step) {
     mouv__stack_pool_t pool;
     mouv__stack_t *below, *stack;
     int status = 0;
@@ -389,13 +389,20 @@ static void overflow_hits_the_guard(mouv__guard_mode_t mode) {
     stack->user = &pool;
     child = fork();
     assert_true(child >= 0);
-    if (child == 0) overflow(&pool, stack);
+    if (child == 0) overflow(&pool, stack, step);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 42);
     mouv__stack_pool_put(&pool, stack);
     mouv__stack_pool_put(&pool, below);
     mouv__stack_pool_clear(&pool);
+}
+
+static void overflow_hits_the_guard(mouv__guard_mode_t mode) {
+    overflow_by_hits_the_guard(mode, 1);
+    overflow_by_hits_the_guard(mode,
+                               (size_t)60 * 1024); /* a frame that steps over the first pages */
+    overflow_by_hits_the_guard(mode, (size_t)64 * 1024);
 }
 
 static mouv__guard_mode_t mode_of_this_kernel(void) {

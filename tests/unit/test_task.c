@@ -317,10 +317,21 @@ CORO_CASE(larger_stack_carries_deeper_recursion) {
 
 CORO_CASE(smallest_stack_is_still_usable) {
     int kib = 2;
-    const size_t sizes[] = {1, 4096, 16 << 10, 20000, 32 << 10};
+    const size_t sizes[] = {32 << 10, (32 << 10) + 1, 40000};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         mouv_task_opts_t opts = {.stack_size = sizes[i]};
         CHECK_INT(mouv_await(mouv_task_with(uses_stack, &kib, &opts), NULL), kib);
+    }
+    return 0;
+}
+
+CORO_CASE(stack_below_the_least_is_refused_by_name) {
+    const size_t sizes[] = {1, 16 << 10, (32 << 10) - 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        mouv_error_t error = {0};
+        mouv_task_opts_t opts = {.stack_size = sizes[i]};
+        CHECK_INT(mouv_await(mouv_task_with(ends_with_7, NULL, &opts), &error), MOUV_EINVAL);
+        CHECK_CONTAINS(error.message, "task 'ends_with_7': a stack of ");
     }
     return 0;
 }
@@ -436,6 +447,7 @@ int main(void) {
         TEST(default_stack_carries_deep_recursion),
         TEST(larger_stack_carries_deeper_recursion),
         TEST(smallest_stack_is_still_usable),
+        TEST(stack_below_the_least_is_refused_by_name),
         TEST(impossible_stack_fails_at_the_await),
         TEST(ten_thousand_tasks_run_at_once),
         TEST(ten_thousand_tasks_run_one_after_another),

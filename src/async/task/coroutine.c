@@ -262,6 +262,12 @@ static mouv_future_t coroutine_make_task(mouv_fn_t fn, void *arg, const mouv_tas
 
 mouv_future_t mouv_task_at(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
                            const char *fn_name, const char *file, int line) {
+    if (opts != NULL && opts->stack_size != 0 && opts->stack_size < MOUV__STACK_LEAST_BYTES) {
+        mouv_error_t error;
+        mouv_error_set(&error, MOUV_EINVAL, "task '%s': a stack of %zu bytes, less than 32 KiB",
+                       fn_name, opts->stack_size);
+        return mouv__future_failed_with(mouv__runtime(), &error);
+    }
     return coroutine_make_task(fn, arg, opts, fn_name, file, line);
 }
 

@@ -4,7 +4,9 @@
 #include "async/task/stacks.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <mouv/debug.h>
@@ -67,11 +69,31 @@ static void stacks_say_whose(const mouv__task_t *task) {
     stacks_put(" KiB is full; see mouv_task_opts_t.stack_size\n");
 }
 
-static void stacks_on_fault(int signum, siginfo_t *info, void *context) {
+/* The stack pointer at the fault; NULL where this file does not know how to find it. */
+static const char *stacks_pointer_of(const void *context) {
+#if defined(__linux__) && defined(__x86_64__)
+    return (const char *)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RSP];
+#elif defined(__linux__) && defined(__aarch64__)
+    return (const char *)((const ucontext_t *)context)->uc_mcontext.sp;
+#else
     (void)context;
+    return NULL;
+#endif
+}
+
+/* A large frame steps over the guard: its fault is somewhere else, but the stack pointer is below. */
+static bool stacks_has_left(const mouv__task_t *task, const char *pointer) {
+    return task != NULL && task->stack != NULL && pointer != NULL &&
+           pointer < (const char *)task->stack->low;
+}
+
+static void stacks_on_fault(int signum, siginfo_t *info, void *context) {
     mouv_runtime_t *runtime = mouv__thread_runtime;
-    mouv__stack_t *stack = runtime != NULL ? mouv__stack_at(&runtime->stacks, info->si_addr) : NULL;
-    if (stack != NULL && stack->user != NULL && (char *)info->si_addr < (char *)stack->low)
+    const char *address = info->si_addr;
+    mouv__stack_t *stack = runtime != NULL ? mouv__stack_at(&runtime->stacks, address) : NULL;
+    if (runtime != NULL && stacks_has_left(runtime->current, stacks_pointer_of(context)))
+        stacks_say_whose(runtime->current);
+    else if (stack != NULL && stack->user != NULL && address < (const char *)stack->low)
         stacks_say_whose(stack->user);
     signal(signum, SIG_DFL); /* the faulting instruction runs again and the process dies of it */
 }
