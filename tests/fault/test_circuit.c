@@ -455,9 +455,7 @@ static int rounds_missed(test_t *t, mouv_client_t *client) {
 
 static int reads_go_on_elsewhere(test_t *t, const char *options) {
     char uri[600];
-    /* what is being set up to the frozen one when the circuit opens holds its connection for connectTimeoutMS */
-    snprintf(uri, sizeof(uri), "%s&maxPoolSize=4&localThresholdMS=20000&connectTimeoutMS=2000&%s",
-             server.uri, options);
+    snprintf(uri, sizeof(uri), "%s&maxPoolSize=4&localThresholdMS=20000&%s", server.uri, options);
     MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, NULL);
     mouv_collection_t *users = mouv_client_get_collection(client, "app", "users");
     await(t, mouv_collection_insert_one(users, json(t, "{'_id': 1}"), NULL, NULL));

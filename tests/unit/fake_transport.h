@@ -93,6 +93,8 @@ typedef struct fake_options {
     bool unopened;                 /* libmongoc's part is not there yet: OPEN comes first */
     bool disconnects;              /* a worker closes the sockets of links */
     bool keeps_sockets;            /* nobody does */
+    bool replaces;                 /* another connection takes an orphan's place, as with threads */
+    bool cannot_orphan;            /* a set-up keeps its place */
     bool cannot_cut;               /* a cut ends no call, only its `limit_ms` */
     const mouv_monitor_t *monitor; /* who is told of events, with `monitor_arg`; or NULL */
     void *monitor_arg;
@@ -112,6 +114,7 @@ struct fake {
     bool transport_freed, closed;
     int64_t auto_ms[FAKE_KINDS]; /* negative: the test answers */
     uint32_t refuse[FAKE_KINDS]; /* how many of the next ones fail at once */
+    bool replaces;               /* as the option */
     bool slow; /* what is sent stays PREPARING, and so withdrawable, until fake_sent() */
     fake_call_t *calls[FAKE_CALLS_MAX];
     uint32_t call_count;
@@ -442,6 +445,25 @@ static inline int fake_connect(mouv__transport_t *transport, mouv__connection_t 
     return fake_begin_link_job(call, connection, server_id, ended, arg);
 }
 
+/* The call is out still, and ends as any other. */
+static inline mouv__connection_t *fake_orphan(mouv__transport_t *transport,
+                                              mouv__connection_t *connection,
+                                              mouv__transport_ended_fn_t ended, void *arg) {
+    fake_t *fake = fake_of(transport);
+    for (uint32_t i = 0; i < fake->call_count; i++) {
+        fake_call_t *call = fake->calls[i];
+        if (!call->out || call->kind != FAKE_CONNECT || call->connection != connection) continue;
+        mouv__connection_t *place =
+            fake->replaces ? transport->ops->connection_new(transport) : connection;
+        if (!place) return NULL;
+        call->ended = ended;
+        call->arg = arg;
+        call->connection = NULL;
+        return place;
+    }
+    return NULL;
+}
+
 static inline int fake_disconnect(mouv__transport_t *transport, mouv__connection_t *connection,
                                   uint32_t server_id, mouv__transport_ended_fn_t ended, void *arg) {
     fake_call_t *call = fake_add(fake_of(transport), FAKE_DISCONNECT);
@@ -617,6 +639,8 @@ static inline fake_t *fake_new(const fake_options_t *options) {
     fake->auto_ms[FAKE_OPEN] = fake->auto_ms[FAKE_CLOSE] = 0;
     fake->ops = fake_transport_ops;
     if (options->disconnects) fake->ops.disconnect = fake_disconnect;
+    if (!options->cannot_orphan) fake->ops.orphan = fake_orphan;
+    fake->replaces = options->replaces;
     fake->transport =
         (mouv__transport_t){.ops = &fake->ops,
                             .client = (mouv_client_t *)client,

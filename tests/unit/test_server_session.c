@@ -77,6 +77,8 @@ static void one_that_was_idle_for_more_than_25_minutes_is_begun_anew(void **stat
     mouv__server_session_give_back(session, 0);
     assert_ptr_equal(take_at(25 * MINUTE_NS + 1), session);
     assert_true(session->renew);
+    mouv__server_session_give_back(session, 0);
+    assert_false(mouv__session_store_is_used(&store));
 }
 
 static void one_that_is_kept_is_not_given_back(void **state) {
@@ -84,6 +86,7 @@ static void one_that_is_kept_is_not_given_back(void **state) {
     mouv__server_session_t *session = take_at(0);
     int keeper;
     assert_false(mouv__session_store_is_kept(&store));
+    assert_true(mouv__session_store_is_used(&store));
     session->keepers = (mouv__pin_t *)&keeper;
     assert_true(mouv__session_store_is_kept(&store));
     mouv__server_session_give_back(session, 7);

@@ -156,15 +156,18 @@ void mouv__pool_serve_all(mouv__pool_t *pool) {
 
 static void pool_on_connected(void *arg, const mouv_error_t *error);
 
+static bool pool_may_grow(const mouv__pool_t *pool, uint32_t server_id) {
+    const mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
+    return of && mouv__establish_may_begin(pool, of) &&
+           of->connecting < pool->ready.count + pool->polls.count;
+}
+
 /* Begins one more connection to its server, if that is allowed and of use. False: there is no
  * memory for it and no other connection to wait for. */
 static bool pool_grow(mouv__pool_t *pool, const mouv__checkout_t *checkout) {
     mouv__server_t *server = mouv__topology_server(pool->topology, checkout->server_id);
     if (!server || !mouv__server_pool_ready(pool, server)) return false;
-    const mouv__server_pool_t *of = mouv__server_pool_of(pool, checkout->server_id);
-    if (of->connecting >= pool->connecting_max ||
-        of->connecting >= pool->ready.count + pool->polls.count)
-        return true;
+    if (!pool_may_grow(pool, checkout->server_id)) return true;
     mouv__connection_t *connection = mouv__idle_find_other(pool, checkout);
     if (connection)
         mouv__idle_remove(pool, connection);
@@ -183,7 +186,7 @@ static void pool_reconnect(mouv__pool_t *pool, mouv__connection_t *connection) {
     const mouv__server_pool_t *of = mouv__server_pool_of(pool, link->server_id);
     bool there = of && mouv__server_is_known(of->server);
     bool held = mouv__breaker_holds_cut(pool, link);
-    if (there && !held && of->connecting >= pool->connecting_max) return;
+    if (there && !held && !mouv__establish_may_begin(pool, of)) return;
     pool->reconnecting = true; /* others may be waiting for their turn */
     if (held) return;
     uint32_t server_id = link->server_id;
@@ -363,9 +366,23 @@ static void pool_pump_selector(mouv__pool_t *pool) {
 
 /* --- the pump --------------------------------------------------------------------------------- */
 
+static bool pool_is_full(const mouv__pool_t *pool) {
+    return mouv__list_is_empty(&pool->idle) && pool->connection_count >= pool->connection_max;
+}
+
 /* Whether anybody could be served: from what is idle, or what may be set up. */
-static bool pool_has_room(const mouv__pool_t *pool) {
-    return !mouv__list_is_empty(&pool->idle) || pool->connection_count < pool->connection_max;
+static bool pool_has_room(mouv__pool_t *pool) {
+    return !pool_is_full(pool) || mouv__establish_may_reclaim(pool);
+}
+
+/* Makes one idle that hangs in its set-up to another server. */
+static bool pool_reclaim(mouv__pool_t *pool, uint32_t server_id) {
+    if (!pool_is_full(pool) || !pool_may_grow(pool, server_id)) return false;
+    mouv__connection_t *connection = mouv__establish_reclaim(pool, server_id);
+    if (!connection) return false;
+    mouv__server_pool_drop_stale(pool, connection);
+    mouv__idle_push(pool, connection);
+    return true;
 }
 
 /* Servers that have no free connection now. */
@@ -392,6 +409,8 @@ static mouv__connection_t *pool_find_idle(mouv__pool_t *pool, const mouv__checko
 /* False: it waits, and so do those behind it that want the same server. */
 static bool pool_try(mouv__pool_t *pool, mouv__checkout_t *checkout, bool is_blocked) {
     mouv__connection_t *connection = is_blocked ? NULL : pool_find_idle(pool, checkout);
+    if (!connection && !is_blocked && pool_reclaim(pool, checkout->server_id))
+        connection = pool_find_idle(pool, checkout);
     if (connection) {
         pool_grant(pool, checkout, connection);
         return true;
@@ -600,6 +619,8 @@ int mouv__pool_init(mouv__pool_t *pool, mouv_client_t *client, mouv__transport_t
     pool->told = options->told;
     pool->connecting_max =
         pool->told.max_connecting > 0 ? pool->told.max_connecting : MOUV__CONNECTING_MAX;
+    if (transport->connecting_max > 0 && transport->connecting_max < pool->connecting_max)
+        pool->connecting_max = transport->connecting_max;
     pool->upkeep = (mouv__upkeep_t){
         .idle_ns = transport->keeps_sockets ? 0 : pool->told.max_idle_time_ms * MOUV__NS_PER_MS,
         .least = pool->told.min_pool_size,
@@ -609,8 +630,8 @@ int mouv__pool_init(mouv__pool_t *pool, mouv_client_t *client, mouv__transport_t
     pool->released = pool_on_released;
     pool->pumping.run = pool_on_pumping;
     mouv__breakers_init(&pool->breakers, pool);
-    pool->connections =
-        mouv__alloc((pool->connection_max + MOUV__CONTROLS) * sizeof(pool->connections[0]));
+    pool->connections = mouv__alloc((pool->connection_max + MOUV__CONTROLS + MOUV__ORPHANS_MAX) *
+                                    sizeof(pool->connections[0]));
     if (pool->connections) return 0;
     mouv__pool_clear(pool);
     return MOUV_ENOMEM;
@@ -639,6 +660,7 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
     mouv__measure_close(pool);
     mouv__pin_forget_all(&transport->sessions);
     transport->ops->abandon_jobs(transport);
+    mouv__establish_close(pool);
     for (uint32_t i = 0; i < pool->connection_count; i++) {
         mouv__connection_t *connection = pool->connections[i];
         mouv__pin_forget_all(&connection->sessions);

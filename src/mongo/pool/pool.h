@@ -110,6 +110,8 @@ struct mouv__pool {
     void (*released)(mouv__pool_t *pool, mouv__connection_t *connection);
     mouv__ready_t pumping; /**< after that; has a share of the client while it is queued */
     mouv__breakers_t breakers;
+    mouv__list_t orphans;  /**< establish.h: set-ups that have given up their place */
+    mouv__timer_t reclaim; /**< ... when one will have taken so long that it does */
     mouv__upkeep_t upkeep;
     mouv__probe_t *measurement; /**< that is out (measure.h), or NULL */
     uint64_t measured;          /**< so many have been sent */

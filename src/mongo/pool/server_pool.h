@@ -25,7 +25,9 @@ typedef struct mouv__server_pool {
     mouv__server_t *server; /**< a share */
     bool ready;
     uint32_t generation;
-    uint32_t connecting; /**< connections that are being set up */
+    uint32_t connecting; /**< connections that are being set up, for nobody too */
+    uint32_t orphans;    /**< those that are for nobody (establish.h) */
+    int64_t set_up_ns;   /**< how long that took the last time that it went well; 0: never yet */
     uint64_t numbers;    /**< of connections, given out */
     mouv__breaker_t breaker;
     int64_t silent_until_ns; /**< has left a kill unanswered: it gets no other until then */

@@ -38,6 +38,7 @@ bool mouv__upkeep_expire(mouv__pool_t *pool, mouv__connection_t *connection, uin
         return true;
     mouv__idle_remove(pool, connection);
     mouv__connection_move(connection, MOUV__CONNECTION_SETTING_UP);
+    connection->setting_up = (mouv__server_link_t){0};
     return true;
 }
 
@@ -91,7 +92,7 @@ static mouv__connection_t *upkeep_spare(mouv__pool_t *pool) {
 }
 
 static bool upkeep_add(mouv__pool_t *pool, mouv__server_pool_t *of) {
-    if (of->fill_ns > upkeep_now_ns(pool) || of->connecting >= pool->connecting_max ||
+    if (of->fill_ns > upkeep_now_ns(pool) || !mouv__establish_may_begin(pool, of) ||
         !upkeep_lacks(pool, of))
         return false;
     mouv__connection_t *connection = upkeep_spare(pool);

@@ -39,6 +39,14 @@ bool mouv__session_store_is_kept(const mouv__session_store_t *store) {
     return session != NULL;
 }
 
+bool mouv__session_store_is_used(const mouv__session_store_t *store) {
+    const mouv__server_session_t *session = store->all;
+    while (session && session->state != MOUV__SERVER_SESSION_IN_USE &&
+           session->state != MOUV__SERVER_SESSION_PARKED)
+        session = session->next;
+    return session != NULL;
+}
+
 void mouv__session_store_clear(mouv__session_store_t *store,
                                void (*end)(mouv__server_session_t *session)) {
     while (store->all) {

@@ -63,6 +63,9 @@ void mouv__session_store_init(mouv__session_store_t *store, mouv__connection_t *
 /** Whether a cursor or a user's session keeps one of them. */
 bool mouv__session_store_is_kept(const mouv__session_store_t *store);
 
+/** Whether an operation, or whoever keeps one, has one of them. */
+bool mouv__session_store_is_used(const mouv__session_store_t *store);
+
 /** Frees all, and calls `end` for each first. Any thread that has the connection. */
 void mouv__session_store_clear(mouv__session_store_t *store,
                                void (*end)(mouv__server_session_t *session));

@@ -100,13 +100,16 @@ typedef enum mouv__control_kind {
     MOUV__CONTROLS
 } mouv__control_kind_t;
 
+/** Most set-ups that go on for nobody (orphan()). */
+#define MOUV__ORPHANS_MAX 16
+
 /** What becomes of something that takes a transport a while; `error` is NULL if it went well. */
 typedef void (*mouv__transport_ended_fn_t)(void *arg, const mouv_error_t *error);
 
 /** What goes at the end of a client. */
 typedef struct mouv__transport_end {
     mouv__connection_t *
-        *connections; /**< the transport's from now on; room for the controls' too */
+        *connections; /**< the transport's from now on; room for the controls' and orphans' too */
     uint32_t count;
     bool unused;      /**< open() was not called, or has failed */
     bool unreachable; /**< there is no server to say good-bye to */
@@ -123,6 +126,11 @@ typedef struct mouv__transport_ops {
     /** Sets a connection to a server up. */
     int (*connect)(mouv__transport_t *transport, mouv__connection_t *connection, uint32_t server_id,
                    mouv__transport_ended_fn_t ended, void *arg);
+    /** The set-up that is under way on this connection goes on for nobody: `ended` is called with
+     *  `arg` in place of what connect() was given. Gives the connection that takes the place of
+     *  this one: the same, as it was before, or another. NULL: it cannot, nothing has changed. */
+    mouv__connection_t *(*orphan)(mouv__transport_t *transport, mouv__connection_t *connection,
+                                  mouv__transport_ended_fn_t ended, void *arg);
     /** Closes the socket behind a link that has been dropped while nothing was out on its
      *  connection, which belongs to it until `ended`. NULL: dropping the link has closed it. */
     int (*disconnect)(mouv__transport_t *transport, mouv__connection_t *connection,
@@ -155,6 +163,7 @@ struct mouv__transport {
     const mouv__transport_ops_t *ops;
     mouv_client_t *client;   /**< for base/client_ref.h */
     uint32_t connection_max; /**< most that can be in use at once */
+    uint32_t connecting_max; /**< most that are set up to one server at once; 0: any number */
     int32_t connect_timeout_ms;
     int32_t socket_timeout_ms;
     bool cuts;            /**< a cut ends a call at once; else only its `limit_ms` does */

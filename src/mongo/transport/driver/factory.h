@@ -19,7 +19,7 @@
 typedef struct mouv__factory mouv__factory_t;
 
 /** How many a client has at most; on 1.x each has a client of libmongoc's pool. */
-#define MOUV__FACTORIES_MAX 16
+#define MOUV__FACTORIES_MAX 64
 
 /** What a factory makes. */
 typedef struct mouv__handover {

@@ -12,8 +12,10 @@
 #include "mongo/transport/loop/state_change.h"
 #include "mongo/transport/workers/worker_threads.h"
 
-/* Workers, started as they are needed: each connects by a factory at a time. */
+/* Workers, started as they are needed: each connects by a factory at a time. Servers that hang then
+ * have no more than their share of them, though maxConnecting is large. */
 #define WORKERS_MAX MOUV__FACTORIES_MAX
+#define CONNECTING_MAX (WORKERS_MAX / 4)
 
 /* Workers that compress and uncompress; more of them than processors would be of no use. */
 #define PACKERS_MAX 4
@@ -56,6 +58,20 @@ static int loop_connect(mouv__transport_t *transport, mouv__connection_t *connec
                              server_id, ended, arg)
                ? 0
                : MOUV_ENOMEM;
+}
+
+/* Its socket, if there will be one, is closed. */
+static mouv__connection_t *loop_orphan(mouv__transport_t *transport, mouv__connection_t *connection,
+                                       mouv__transport_ended_fn_t ended, void *arg) {
+    MOUV__LIST_EACH(&mouv__loop_of(transport)->background, mouv__background_t, each, link) {
+        mouv__connecting_t *connecting = mouv__job_is_connect(each);
+        if (!connecting || connecting->connection != mouv__loop_connection_of(connection)) continue;
+        connecting->connection = NULL;
+        each->ended = ended;
+        each->arg = arg;
+        return connection;
+    }
+    return NULL;
 }
 
 /* --- exchanges -------------------------------------------------------------------------------- */
@@ -266,6 +282,7 @@ static const mouv__transport_ops_t loop_ops = {
     .open = loop_open,
     .seek = loop_seek,
     .connect = loop_connect,
+    .orphan = loop_orphan,
     .control_connection = loop_control_connection,
     .send = loop_send,
     .control = loop_control,
@@ -288,6 +305,7 @@ mouv__transport_t *mouv__loop_new(mouv_client_t *client, mouv__driver_pool_t *dr
         .ops = &loop_ops,
         .client = client,
         .connection_max = capacity,
+        .connecting_max = CONNECTING_MAX,
         .connect_timeout_ms = driver_pool->connect_timeout_ms,
         .socket_timeout_ms = driver_pool->socket_timeout_ms,
         .cuts = true,

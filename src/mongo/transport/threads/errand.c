@@ -11,6 +11,7 @@ struct mouv__errand {
     mouv__background_t background;  /* first */
     mouv__connection_t *connection; /* or NULL */
     uint32_t server_id;
+    mouv__list_t *spares; /* the connection is nobody's, and goes there; or NULL */
     bool write;
     mongoc_read_prefs_t *read_prefs; /* owned */
     bson_t *hello;                   /* of a connection that was set up; owned */
@@ -41,6 +42,10 @@ static void errand_back(mouv__background_t *background) {
     mouv__connection_t *connection = ((mouv__errand_t *)background)->connection;
     if (connection)
         mouv__connection_note_service(connection, ((mouv__errand_t *)background)->hello);
+    if (((mouv__errand_t *)background)->spares) {
+        mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
+        mouv__list_push_front(((mouv__errand_t *)background)->spares, &connection->idle);
+    }
     for (int i = 0; connection && i < MOUV__CONTROLS; i++) {
         if (transport->controls[i].connection != connection) continue;
         transport->controls[i].busy = false;
@@ -150,6 +155,19 @@ int mouv__errand_connect(const mouv__background_place_t *place, mouv__connection
     errand->server_id = server_id;
     mouv__background_submit(&errand->background, place, errand_connect_run);
     return 0;
+}
+
+bool mouv__errand_orphan(const mouv__background_place_t *place, mouv__connection_t *connection,
+                         mouv__list_t *spares) {
+    MOUV__LIST_EACH(place->list, mouv__background_t, each, link) {
+        mouv__errand_t *errand = (mouv__errand_t *)each;
+        if (errand->connection != connection || each->job.run != errand_connect_run) continue;
+        errand->spares = spares;
+        each->ended = place->ended;
+        each->arg = place->arg;
+        return true;
+    }
+    return false;
 }
 
 /* libmongoc closes a socket that a call has failed on: this one is cut before it sends anything. */

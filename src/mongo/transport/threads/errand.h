@@ -19,6 +19,11 @@ int mouv__errand_seek(const mouv__background_place_t *place, mouv__connection_t 
 int mouv__errand_connect(const mouv__background_place_t *place, mouv__connection_t *connection,
                          uint32_t server_id);
 
+/** The connect that is under way on this connection goes on for nobody: `ended` is called in place
+ *  of what the place has, the connection is then IDLE in `spares`. False: there is none. */
+bool mouv__errand_orphan(const mouv__background_place_t *place, mouv__connection_t *connection,
+                         mouv__list_t *spares);
+
 /** Closes the client's socket to this server. */
 int mouv__errand_disconnect(const mouv__background_place_t *place, mouv__connection_t *connection,
                             uint32_t server_id);

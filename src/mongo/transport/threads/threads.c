@@ -24,6 +24,9 @@ typedef struct threads {
     mouv__executor_t *operations, *controls;
     mouv__list_t background; /* jobs that are out */
     mouv__errand_t *reserve; /* for close() */
+    mouv__list_t spares;     /* connections that were orphans, for those who want a new one */
+    uint32_t orphans;        /* connections beside the pool's: spares, and those to be */
+    uint32_t orphans_max;
 } threads_t;
 
 static threads_t *threads_of(mouv__transport_t *transport) {
@@ -41,7 +44,13 @@ static mouv__background_place_t threads_place(threads_t *self, mouv__executor_t 
 }
 
 static mouv__connection_t *threads_connection_new(mouv__transport_t *transport) {
-    mouv__driver_client_t *client = mouv__driver_client_new(threads_of(transport)->driver_pool);
+    threads_t *self = threads_of(transport);
+    mouv__connection_t *spare = MOUV__LIST_POP(&self->spares, mouv__connection_t, idle);
+    if (spare) {
+        self->orphans--;
+        return spare;
+    }
+    mouv__driver_client_t *client = mouv__driver_client_new(self->driver_pool);
     return client ? &client->connection : NULL;
 }
 
@@ -109,6 +118,23 @@ static int threads_connect(mouv__transport_t *transport, mouv__connection_t *con
     return mouv__errand_connect(&place, connection, server_id);
 }
 
+/* The libmongoc client is in its worker's hands: another one takes its place, unless somebody has a
+ * session of that one. */
+static mouv__connection_t *threads_orphan(mouv__transport_t *transport,
+                                          mouv__connection_t *connection,
+                                          mouv__transport_ended_fn_t ended, void *arg) {
+    threads_t *self = threads_of(transport);
+    mouv__background_place_t place = threads_place(self, self->operations, ended, arg);
+    if (self->orphans == self->orphans_max || mouv__session_store_is_used(&connection->sessions))
+        return NULL;
+    mouv__connection_t *other = threads_connection_new(transport);
+    if (!other) return NULL;
+    self->orphans++;
+    if (mouv__errand_orphan(&place, connection, &self->spares)) return other;
+    mouv__list_push_front(&self->spares, &other->idle); /* in its place */
+    return NULL;
+}
+
 static int threads_disconnect(mouv__transport_t *transport, mouv__connection_t *connection,
                               uint32_t server_id, mouv__transport_ended_fn_t ended, void *arg) {
     threads_t *self = threads_of(transport);
@@ -146,6 +172,9 @@ static void threads_close(mouv__transport_t *transport, const mouv__transport_en
         if (connection && !transport->controls[i].busy) end.connections[end.count++] = connection;
         transport->controls[i].connection = NULL;
     }
+    for (mouv__connection_t *spare;
+         (spare = MOUV__LIST_POP(&self->spares, mouv__connection_t, idle));)
+        end.connections[end.count++] = spare;
     self->reserve = NULL;
     self->driver_pool = NULL;
     mouv__errand_close(reserve, &place, &end);
@@ -165,6 +194,7 @@ static const mouv__transport_ops_t threads_ops = {
     .open = threads_open,
     .seek = threads_seek,
     .connect = threads_connect,
+    .orphan = threads_orphan,
     .disconnect = threads_disconnect,
     .control_connection = threads_control_connection,
     .send = threads_send,
@@ -183,8 +213,9 @@ mouv__transport_t *mouv__threads_new(mouv_client_t *client, mouv__driver_pool_t 
     mouv__mailbox_t *mailbox = mouv__runtime_mailbox(mouv__client_runtime(client));
     self->reserve = mouv__errand_reserve();
     self->controls = mouv__worker_threads_new(mailbox, MOUV__CONTROLS + 1);
-    self->operations =
-        uvpool ? mouv__uvpool_new(mailbox, capacity) : mouv__worker_threads_new(mailbox, capacity);
+    self->orphans_max = uvpool ? 0 : MOUV__ORPHANS_MAX; /* each has a thread beside the others' */
+    self->operations = uvpool ? mouv__uvpool_new(mailbox, capacity)
+                              : mouv__worker_threads_new(mailbox, capacity + self->orphans_max);
     self->transport = (mouv__transport_t){
         .ops = &threads_ops,
         .client = client,
@@ -198,7 +229,7 @@ mouv__transport_t *mouv__threads_new(mouv_client_t *client, mouv__driver_pool_t 
         threads_free(&self->transport);
         return NULL;
     }
-    self->transport.connection_max = self->operations->capacity;
+    self->transport.connection_max = self->operations->capacity - self->orphans_max;
     self->driver_pool = driver_pool;
     return &self->transport;
 }
