@@ -56,6 +56,85 @@ CASE(null_handles_are_refused) {
     return 0;
 }
 
+CASE(dropping_nothing_does_nothing) {
+    mouv_client_drop(NULL);
+    mouv_session_drop(NULL);
+    mouv_cursor_drop(NULL);
+    mouv_change_stream_drop(NULL);
+    mouv_bulk_drop(NULL);
+    mouv_gridfs_bucket_drop_ref(NULL);
+    mouv_gridfs_upload_drop(NULL);
+    mouv_gridfs_download_drop(NULL);
+    mouv_topology_description_drop(NULL);
+    mouv_as_completed_drop(NULL);
+    mouv_future_drop(NULL);
+    mouv_bson_drop(NULL);
+    CHECK(mouv_client_unref(NULL) == NULL);
+    CHECK(mouv_gridfs_bucket_unref(NULL) == NULL);
+    CHECK(mouv_gridfs_upload_unref(NULL) == NULL);
+    CHECK(mouv_gridfs_download_unref(NULL) == NULL);
+    CHECK(mouv_bson_build(NULL, &t->error, "{}") == MOUV_EINVAL);
+    return 0;
+}
+
+/** {<name>: {"a": {"a": ...}}}, so many documents inside each other */
+static const bson_t *nested(test_t *t, const char *name, int depth) {
+    bson_t *inner = bson_new();
+    for (int i = 1; i < depth; i++) {
+        bson_t *outer = bson_new();
+        BSON_APPEND_DOCUMENT(outer, "a", inner);
+        bson_destroy(inner);
+        inner = outer;
+    }
+    bson_t *document = bson_new();
+    BSON_APPEND_DOCUMENT(document, name, inner);
+    bson_destroy(inner);
+    return keep(t, document);
+}
+
+/* 64 KiB is a usual stack of coroutines that are many. */
+static int goes_too_deep(void *arg) {
+    test_t *t = arg;
+    const bson_t *deep = nested(t, "$and", 2000), *some = json(t, "{'x': 1}"), *doc;
+    const char *const part = "nested too deeply";
+    mouv_index_model_t model = {some, deep};
+    CHECK_REFUSED(mouv_collection_find_one(t->users, deep, NULL, NULL), part);
+    CHECK_REFUSED(mouv_collection_find_one(t->users, NULL, deep, NULL), part);
+    CHECK_REFUSED(mouv_collection_insert_one(t->users, deep, NULL, NULL), part);
+    CHECK_REFUSED(mouv_collection_insert_many(t->users, &deep, 1, NULL, NULL), part);
+    CHECK_REFUSED(mouv_collection_update_one(t->users, some, deep, NULL, NULL), part);
+    CHECK_REFUSED(mouv_collection_replace_one(t->users, some, deep, NULL, NULL), part);
+    CHECK_REFUSED(mouv_collection_create_indexes(t->users, &model, 1, NULL, NULL), part);
+    CHECK_REFUSED(mouv_database_command(t->database, deep, NULL, NULL), part);
+    CHECK_REFUSED(mouv_database_drop(mouv_database_with_options(t->database, deep), NULL), part);
+    MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_collection_aggregate(t->users, deep, NULL);
+    CHECK_INT(mouv_cursor_next(cursor, &doc, &t->error), MOUV_EINVAL);
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = mouv_database_gridfs_bucket(t->database, deep);
+    CHECK_REFUSED(mouv_gridfs_drop_future(bucket), part);
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *good = mouv_database_gridfs_bucket(t->database, NULL);
+    MOUV_AUTO_UPLOAD mouv_gridfs_upload_t *upload =
+        mouv_gridfs_open_upload_stream(good, "f", nested(t, "metadata", 180));
+    CHECK_REFUSED(mouv_gridfs_upload_close_future(upload), part);
+    MOUV_AUTO_SESSION mouv_session_t *session =
+        mouv_client_start_session(t->client, NULL, &t->error);
+    CHECK_INT(mouv_session_advance_cluster_time(session, deep), MOUV_EINVAL);
+    return 0;
+}
+
+CASE(a_document_that_is_nested_too_deeply_is_refused) {
+    mouv_task_opts_t opts = {.stack_size = (size_t)64 * 1024};
+    mouv_await(mouv_task_with(goes_too_deep, t, &opts), NULL);
+    return 0;
+}
+
+CASE(what_the_server_can_store_is_stored) {
+    CHECK_INT(await(t, mouv_collection_insert_one(t->users, nested(t, "a", 179), NULL, NULL)), 1);
+    CHECK_REFUSED(mouv_collection_insert_one(t->users, nested(t, "a", 180), NULL, NULL), "180");
+    const bson_t *opts = nested(t, "comment", 200);
+    CHECK_INT(await(t, mouv_collection_find_one(t->users, NULL, opts, NULL)), 1);
+    return 0;
+}
+
 CASE(null_outputs_are_refused_or_left_out) {
     const bson_t *doc;
     CHECK_INT(await(t, mouv_collection_insert_one(t->users, json(t, "{}"), NULL, NULL)), 1);
@@ -300,6 +379,9 @@ int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(null_arguments_are_named),
         cmocka_unit_test(null_handles_are_refused),
+        cmocka_unit_test(dropping_nothing_does_nothing),
+        cmocka_unit_test(a_document_that_is_nested_too_deeply_is_refused),
+        cmocka_unit_test(what_the_server_can_store_is_stored),
         cmocka_unit_test(null_outputs_are_refused_or_left_out),
         cmocka_unit_test(invalid_collection_names_are_refused_at_the_operation),
         cmocka_unit_test(invalid_database_names_are_refused_at_the_operation),

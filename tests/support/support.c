@@ -110,6 +110,12 @@ void test_run_bare_case(test_fn_t body) {
 
 /* --- Helpers -------------------------------------------------------------------------------- */
 
+const bson_t *keep(test_t *t, bson_t *document) {
+    t->documents = realloc(t->documents, (t->document_count + 1) * sizeof *t->documents);
+    t->documents[t->document_count++] = document;
+    return document;
+}
+
 const bson_t *json(test_t *t, const char *text) {
     bson_error_t error;
     char *quoted = strdup(text);
@@ -122,9 +128,7 @@ const bson_t *json(test_t *t, const char *text) {
         fprintf(stderr, "test is wrong: %s: %s\n", text, error.message);
         abort();
     }
-    t->documents = realloc(t->documents, (t->document_count + 1) * sizeof *t->documents);
-    t->documents[t->document_count++] = document;
-    return document;
+    return keep(t, document);
 }
 
 int await(test_t *t, mouv_future_t future) {

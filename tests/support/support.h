@@ -91,6 +91,9 @@ void test_run_bare_case(test_fn_t body);
 /** A document from Extended JSON, with ' for "; lives as long as the case. */
 const bson_t *json(test_t *t, const char *text);
 
+/** `document`, destroyed when the case ends. */
+const bson_t *keep(test_t *t, bson_t *document);
+
 /** mouv_await() with the error kept in `t`. */
 int await(test_t *t, mouv_future_t future);
 

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "../support/json.h"
 #include "mongo/base/check.h"
 
@@ -73,11 +75,61 @@ static bson_t *nested(int depth) {
 
 static void depth_has_a_limit(void **state) {
     (void)state;
-    bson_t *deep = nested(200), *deeper = nested(201);
-    assert_int_equal(mouv__check_document(deep, "d", MOUV__VALIDATE_DEFAULT, &error), 0);
-    refused(mouv__check_document(deeper, "d", MOUV__VALIDATE_DEFAULT, &error), "nested too deeply");
-    bson_destroy(deep);
-    bson_destroy(deeper);
+    static const struct {
+        int (*check)(const bson_t *, const char *, unsigned, mouv_error_t *);
+        int most;
+    } cases[] = {{mouv__check_document, 200}, {mouv__check_stored, 179}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bson_t *deep = nested(cases[i].most), *deeper = nested(cases[i].most + 1);
+        assert_int_equal(cases[i].check(deep, "d", MOUV__VALIDATE_DEFAULT, &error), 0);
+        refused(cases[i].check(deeper, "d", BSON_VALIDATE_NONE, &error), "nested too deeply");
+        refused(cases[i].check(deeper, "d", MOUV__VALIDATE_DEFAULT, &error), "levels");
+        bson_destroy(deep);
+        bson_destroy(deeper);
+    }
+}
+
+static bson_t *deepest;
+
+/** Called on a small stack: how much of one a check needs must not depend on the document. */
+static void *check_deepest(void *rc) {
+    *(int *)rc = mouv__check_document(deepest, "d", MOUV__VALIDATE_DEFAULT, &error);
+    return NULL;
+}
+
+static void depth_costs_no_stack(void **state) {
+    (void)state;
+    pthread_attr_t small;
+    pthread_t thread;
+    int rc = 0;
+    deepest = nested(2000);
+    assert_int_equal(pthread_attr_init(&small), 0);
+    assert_int_equal(pthread_attr_setstacksize(&small, (size_t)48 * 1024), 0);
+    assert_int_equal(pthread_create(&thread, &small, check_deepest, &rc), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    refused(rc, "nested too deeply");
+    pthread_attr_destroy(&small);
+    bson_destroy(deepest);
+}
+
+static void all_fields_around_nested_documents_are_looked_at(void **state) {
+    (void)state;
+    static const char *const good[] = {
+        "{'a': {'b': {'c': 1}, 'd': {}}, 'e': [[], {}], '\u00e9': 1}"};
+    static const char *const bad[] = {"{'a': {'b': {'': 1}}}", "{'a': {'b': {}, '': 1}}",
+                                      "{'a': {'b': {}}, '': 1}", "{'a': [{'x': {}}, {'': {}}]}"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        bson_t *document = from_json(good[i]);
+        assert_int_equal(mouv__check_document(document, "d", MOUV__VALIDATE_DEFAULT, &error), 0);
+        bson_destroy(document);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        bson_t *document = from_json(bad[i]);
+        refused(mouv__check_document(document, "d",
+                                     MOUV__VALIDATE_DEFAULT | BSON_VALIDATE_EMPTY_KEYS, &error),
+                "empty");
+        bson_destroy(document);
+    }
 }
 
 static void updates_are_operators_or_pipelines(void **state) {
@@ -133,6 +185,8 @@ int main(void) {
         cmocka_unit_test(names_of_collections),
         cmocka_unit_test(documents_are_there_and_well_formed),
         cmocka_unit_test(depth_has_a_limit),
+        cmocka_unit_test(depth_costs_no_stack),
+        cmocka_unit_test(all_fields_around_nested_documents_are_looked_at),
         cmocka_unit_test(updates_are_operators_or_pipelines),
         cmocka_unit_test(replacements_have_no_operators),
         cmocka_unit_test(stages_are_documents),

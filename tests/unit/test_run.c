@@ -208,6 +208,30 @@ static void on_never(mouv_future_t future, void *arg) {
     event("never");
 }
 
+static int keeps_a_dropped_future(void *handle) {
+    mouv_future_t future = mouv_future_new();
+    *(mouv_future_t *)handle = future;
+    mouv_future_drop(&future);
+    return 0;
+}
+
+static int makes_a_future_beside_an_old_handle(void *handle) {
+    mouv_future_t old = *(mouv_future_t *)handle, mine = mouv_future_new();
+    CHECK(mouv_future_done(old)); /* as stale and foreign handles say */
+    CHECK(!mouv_future_cancel(old));
+    CHECK(!mouv_future_cancelled(mine));
+    mouv_future_drop(&mine);
+    return 0;
+}
+
+static void a_handle_of_a_run_lives_in_no_later_one(void **state) {
+    (void)state;
+    mouv_future_t old = {0};
+    assert_int_equal(mouv_run(keeps_a_dropped_future, &old, NULL), 0);
+    for (int i = 0; i < 600; i++) /* more than there are numbers of runtimes */
+        assert_int_equal(mouv_run(makes_a_future_beside_an_old_handle, &old, NULL), 0);
+}
+
 static void constructors_without_a_loop_give_a_failed_future(void **state) {
     (void)state;
     mouv_future_t task = mouv_task(fails_with_7, NULL);
@@ -470,6 +494,7 @@ int main(void) {
         TEST(run_also_joins_what_a_cleanup_started),
         TEST(clock_is_monotonic_and_zero_without_a_runtime),
         TEST(thousand_runs_leave_nothing_behind),
+        TEST(a_handle_of_a_run_lives_in_no_later_one),
         TEST(constructors_without_a_loop_give_a_failed_future),
         TEST(then_without_a_loop_is_refused),
         TEST(future_made_without_a_loop_says_so_at_the_await),

@@ -189,6 +189,18 @@ static void a_doomed_one_is_taken_after_25_minutes_the_oldest_first(void **state
     assert_null(store.doomed);
 }
 
+static void doomed_ones_are_bounded_the_oldest_goes_first(void **state) {
+    (void)state;
+    mouv__server_session_t *first = doom(take_at(0), 0);
+    for (int i = 1; i < 1000; i++) doom(take_at(i), i);
+    int count = 0;
+    for (mouv__server_session_t *s = store.all; s; s = s->next) count++;
+    assert_int_equal(count, 16);
+    mouv__server_session_t *again = take_at(1000);
+    assert_true(again->renew);
+    assert_true(first->state == MOUV__SERVER_SESSION_DOOMED || again == first);
+}
+
 static void clearing_ends_each_one_once(void **state) {
     (void)state;
     take_at(0);
@@ -221,6 +233,7 @@ int main(void) {
         cmocka_unit_test(fates),
         CASE(a_kill_s_end_is_when_a_parked_one_was_used_last),
         CASE(a_doomed_one_is_taken_after_25_minutes_the_oldest_first),
+        CASE(doomed_ones_are_bounded_the_oldest_goes_first),
         CASE(clearing_ends_each_one_once),
         CASE(without_memory_there_is_none),
     };

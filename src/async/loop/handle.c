@@ -18,14 +18,16 @@
 static uv_once_t once = UV_ONCE_INIT;
 static uv_mutex_t numbers_lock;
 static bool number_used[NUMBERS];
+static uint32_t unused_generation[NUMBERS]; /* the first that no runtime of this number had */
 static unsigned last_number;
 
 static void handle_make_lock(void) {
     uv_mutex_init(&numbers_lock);
 }
 
-/* Numbers are given in turn, so that a handle of a closed runtime stays foreign for long. */
-static uint8_t handle_take_number(void) {
+/* Numbers are given in turn, so that a handle of a closed runtime stays foreign for long; when its
+ * number comes again, with generations that it has not had, it is stale. */
+static uint8_t handle_take_number(uint32_t *first_generation) {
     uint8_t found = 0;
     uv_once(&once, handle_make_lock);
     uv_mutex_lock(&numbers_lock);
@@ -36,24 +38,32 @@ static uint8_t handle_take_number(void) {
     if (found != 0) {
         number_used[found] = true;
         last_number = found;
+        *first_generation = unused_generation[found];
     }
     uv_mutex_unlock(&numbers_lock);
     return found;
 }
 
-static void handle_give_number(uint8_t number) {
+static void handle_give_number(const mouv__handles_t *handles) {
+    uint32_t unused = handles->first_generation;
+    for (uint32_t i = 0; i < handles->count; i++) {
+        uint32_t had = handles->slots[i].generation - handles->first_generation;
+        if (had >= unused - handles->first_generation) unused = handles->slots[i].generation + 1;
+    }
     uv_mutex_lock(&numbers_lock);
-    number_used[number] = false;
+    number_used[handles->runtime_number] = false;
+    unused_generation[handles->runtime_number] = unused;
     uv_mutex_unlock(&numbers_lock);
 }
 
 int mouv__handles_open(mouv__handles_t *handles) {
-    *handles = (mouv__handles_t){.runtime_number = handle_take_number()};
+    *handles = (mouv__handles_t){0};
+    handles->runtime_number = handle_take_number(&handles->first_generation);
     return handles->runtime_number != 0 ? 0 : -1;
 }
 
 void mouv__handles_close(mouv__handles_t *handles) {
-    handle_give_number(handles->runtime_number);
+    handle_give_number(handles);
     mouv__free(handles->slots);
     *handles = (mouv__handles_t){0};
 }
@@ -76,7 +86,7 @@ static bool handle_take_slot(mouv__handles_t *handles, uint32_t *index) {
     }
     if (handles->count == handles->capacity && !handle_grow(handles)) return false;
     *index = handles->count++;
-    handles->slots[*index].generation = 0;
+    handles->slots[*index].generation = handles->first_generation;
     return true;
 }
 

@@ -20,7 +20,8 @@ typedef struct mouv__slot {
 typedef struct mouv__handles {
     mouv__slot_t *slots;
     uint32_t count, capacity;
-    uint32_t first_free; /* index + 1, 0: none */
+    uint32_t first_free;       /* index + 1, 0: none */
+    uint32_t first_generation; /* of a slot that has had none */
     uint8_t runtime_number;
 } mouv__handles_t;
 

@@ -252,6 +252,7 @@ static int build(bson_t **document, scan_t *scan, arguments_t *arguments) {
 
 int mouv_bson_vbuild(bson_t **document, mouv_error_t *error, const char *format,
                      va_list arguments) {
+    if (!document) return mouv_error_set(error, MOUV_EINVAL, "'document' is NULL");
     *document = NULL;
     if (!format) return mouv_error_set(error, MOUV_EINVAL, "the template is NULL");
     scan_t scan = {.format = format, .error = error};

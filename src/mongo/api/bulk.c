@@ -77,7 +77,7 @@ mouv_bulk_t *mouv_bulk_unref(mouv_bulk_t *bulk) {
 }
 
 void mouv_bulk_drop(mouv_bulk_t **bulk) {
-    *bulk = mouv_bulk_unref(*bulk);
+    if (bulk) *bulk = mouv_bulk_unref(*bulk);
 }
 
 size_t mouv_bulk_count(const mouv_bulk_t *bulk) {
@@ -147,7 +147,7 @@ int mouv_bulk_insert_one(mouv_bulk_t *bulk, const bson_t *document, const bson_t
                          mouv_error_t *error) {
     model_t model;
     if (bulk_begin_model(&model, bulk, MOUV__FAMILY_PLAIN, opts) &&
-        mouv__check_document(document, "document", model.validation, &model.error) == 0) {
+        mouv__check_stored(document, "document", model.validation, &model.error) == 0) {
         mouv__batch_builder_add_insert(&bulk->builder, document, bulk->ids);
     }
     return bulk_end_model(&model, error);

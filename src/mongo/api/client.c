@@ -357,7 +357,7 @@ mouv_client_t *mouv_client_unref(mouv_client_t *client) {
 }
 
 void mouv_client_drop(mouv_client_t **client) {
-    *client = mouv_client_unref(*client);
+    if (client) *client = mouv_client_unref(*client);
 }
 
 /* --- what it knows ---------------------------------------------------------------------------- */

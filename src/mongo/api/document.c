@@ -159,5 +159,5 @@ int mouv_bson_get_array(const bson_t *document, const char *path, bson_t *value,
 /* --- The end -------------------------------------------------------------------------------- */
 
 void mouv_bson_drop(bson_t **document) {
-    bson_destroy(*document);
+    if (document) bson_destroy(*document);
 }

@@ -11,6 +11,7 @@
 #include "mongo/api/client.h"
 #include "mongo/api/transaction.h"
 #include "mongo/base/bson_view.h"
+#include "mongo/base/check.h"
 #include "mongo/base/timeout.h"
 #include "mongo/session/session.h"
 
@@ -83,7 +84,7 @@ mouv_session_t *mouv_session_unref(mouv_session_t *session) {
 }
 
 void mouv_session_drop(mouv_session_t **session) {
-    *session = mouv_session_unref(*session);
+    if (session) *session = mouv_session_unref(*session);
 }
 
 /* --- what users may know ---------------------------------------------------------------------- */
@@ -113,6 +114,10 @@ void mouv_session_operation_time(const mouv_session_t *session, uint32_t *timest
 
 int mouv_session_advance_cluster_time(mouv_session_t *session, const bson_t *cluster_time) {
     uint32_t time[2];
+    mouv_error_t why;
+    if (cluster_time &&
+        mouv__check_document(cluster_time, "cluster_time", MOUV__VALIDATE_DEFAULT, &why) < 0)
+        return mouv__raise(NULL, why.code, "mouv_session_advance_cluster_time: %s", why.message);
     if (!session || !cluster_time || !mouv__bson_view_timestamp(cluster_time, "clusterTime", time))
         return mouv__raise(NULL, MOUV_EINVAL,
                            "mouv_session_advance_cluster_time: no timestamp 'clusterTime'");

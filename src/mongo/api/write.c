@@ -36,8 +36,8 @@ mouv_future_t mouv_collection_insert_one(mouv_collection_t *collection, const bs
     bson_t *ids = reply ? bson_new() : NULL;
     mouv__batch_builder_begin(&builder, &row, collection, opts, document ? document->len + 24 : 0);
     if (!mouv__batch_builder_failed(&builder) &&
-        mouv__check_document(document, "document", mouv__command_validation(&builder.command),
-                             &builder.command.error) == 0) {
+        mouv__check_stored(document, "document", mouv__command_validation(&builder.command),
+                           &builder.command.error) == 0) {
         mouv__batch_builder_add_insert(&builder, document, ids);
     }
     return mouv__batch_builder_send(&builder, output, ids);
@@ -48,9 +48,9 @@ static bool write_checks_nth(mouv__command_t *command, const bson_t *const *docu
     unsigned flags = mouv__command_validation(command);
     mouv_error_t ignored;
     char argument[32];
-    if (mouv__check_document(documents[i], "documents", flags, &ignored) == 0) return true;
+    if (mouv__check_stored(documents[i], "documents", flags, &ignored) == 0) return true;
     bson_snprintf(argument, sizeof argument, "documents[%zu]", i);
-    mouv__check_document(documents[i], argument, flags, &command->error);
+    mouv__check_stored(documents[i], argument, flags, &command->error);
     return false;
 }
 

@@ -15,6 +15,11 @@
 /** maxBsonObjectSize of every server that mouv supports. */
 #define MOUV__MAX_DOCUMENT_BYTES 16777216u
 
+/** Documents inside each other, below the outermost one: the server stores 180 levels with that one,
+ *  and takes 200 below a command. */
+#define MOUV__MAX_STORED_DEPTH 179
+#define MOUV__MAX_COMMAND_DEPTH 200
+
 /** What is validated; `validate: false` or flags in opts replace it. libmongoc refuses empty keys as well, which
  *  servers store and give. */
 #define MOUV__VALIDATE_DEFAULT ((unsigned)BSON_VALIDATE_UTF8 | BSON_VALIDATE_UTF8_ALLOW_NULL)
@@ -22,9 +27,14 @@
 /** Of a database whose name has been checked. */
 int mouv__check_collection_name(const char *database, const char *name, mouv_error_t *error);
 
-/** Not NULL, well formed, UTF-8 where it must be, and within the limit. */
+/** Not NULL, well formed, UTF-8 where it must be, and within the limits of size and depth: what every
+ *  document that the user gives goes through before anything else looks into it. */
 int mouv__check_document(const bson_t *document, const char *argument, unsigned flags,
                          mouv_error_t *error);
+
+/** The same of a document that is to be stored as it is. */
+int mouv__check_stored(const bson_t *document, const char *argument, unsigned flags,
+                       mouv_error_t *error);
 
 /** Every element of a pipeline is a document. */
 int mouv__check_stages(const bson_t *stages, mouv_error_t *error);

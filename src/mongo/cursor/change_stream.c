@@ -285,7 +285,7 @@ mouv_change_stream_t *mouv_change_stream_unref(mouv_change_stream_t *stream) {
 }
 
 void mouv_change_stream_drop(mouv_change_stream_t **stream) {
-    *stream = mouv_change_stream_unref(*stream);
+    if (stream) *stream = mouv_change_stream_unref(*stream);
 }
 
 bool mouv_change_stream_alive(const mouv_change_stream_t *stream) {

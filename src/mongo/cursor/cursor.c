@@ -251,7 +251,7 @@ mouv_cursor_t *mouv_cursor_unref(mouv_cursor_t *cursor) {
 }
 
 void mouv_cursor_drop(mouv_cursor_t **cursor) {
-    *cursor = mouv_cursor_unref(*cursor);
+    if (cursor) *cursor = mouv_cursor_unref(*cursor);
 }
 
 /* --- aggregate, explain ---------------------------------------------------------------------- */

@@ -268,5 +268,5 @@ mouv_gridfs_download_t *mouv_gridfs_download_unref(mouv_gridfs_download_t *downl
 }
 
 void mouv_gridfs_download_drop(mouv_gridfs_download_t **download) {
-    *download = mouv_gridfs_download_unref(*download);
+    if (download) *download = mouv_gridfs_download_unref(*download);
 }

@@ -143,7 +143,10 @@ bson_t *mouv__gridfs_by(const char *field, const bson_value_t *value) {
 static int gridfs_read_opts(mouv_gridfs_bucket_t *bucket, const bson_t *opts, const char **name,
                             bson_t *rest) {
     bson_iter_t iter;
-    if (!opts || !bson_iter_init(&iter, opts)) return 0;
+    if (!opts) return 0;
+    if (mouv__check_document(opts, "opts", MOUV__VALIDATE_DEFAULT, &bucket->refused) < 0)
+        return bucket->refused.code;
+    bson_iter_init(&iter, opts);
     while (bson_iter_next(&iter)) {
         const char *key = bson_iter_key(&iter);
         if (strcmp(key, "bucketName") == 0) {
@@ -224,7 +227,7 @@ mouv_gridfs_bucket_t *mouv_gridfs_bucket_unref(mouv_gridfs_bucket_t *bucket) {
 }
 
 void mouv_gridfs_bucket_drop_ref(mouv_gridfs_bucket_t **bucket) {
-    *bucket = mouv_gridfs_bucket_unref(*bucket);
+    if (bucket) *bucket = mouv_gridfs_bucket_unref(*bucket);
 }
 
 mouv_cursor_t *mouv_gridfs_find(mouv_gridfs_bucket_t *bucket, const bson_t *filter,

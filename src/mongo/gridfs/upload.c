@@ -19,6 +19,7 @@
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
+#include "mongo/base/check.h"
 
 /** OPEN -> STORED by close; OPEN -> ENDED by abort and by every failure. */
 typedef enum upload_state { OPEN, STORED, ENDED } upload_state_t;
@@ -105,7 +106,8 @@ static void upload_set_up(mouv_gridfs_upload_t *upload, const char *filename, co
     }
     upload->chunk_size = upload->bucket->chunk_size;
     upload->until_ms = mouv__gridfs_until_ms(upload->bucket->timeout_ms);
-    if (opts && bson_iter_init(&iter, opts)) {
+    if (opts && mouv__check_stored(opts, "opts", MOUV__VALIDATE_DEFAULT, &upload->refused) == 0) {
+        bson_iter_init(&iter, opts);
         while (bson_iter_next(&iter) && !upload->refused.code) upload_read_option(upload, &iter);
     }
     if (upload->id.value_type == BSON_TYPE_EOD) {
@@ -417,5 +419,5 @@ mouv_gridfs_upload_t *mouv_gridfs_upload_unref(mouv_gridfs_upload_t *upload) {
 }
 
 void mouv_gridfs_upload_drop(mouv_gridfs_upload_t **upload) {
-    *upload = mouv_gridfs_upload_unref(*upload);
+    if (upload) *upload = mouv_gridfs_upload_unref(*upload);
 }

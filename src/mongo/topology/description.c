@@ -126,5 +126,5 @@ mouv_topology_description_unref(mouv_topology_description_t *topology) {
 }
 
 void mouv_topology_description_drop(mouv_topology_description_t **topology) {
-    *topology = mouv_topology_description_unref(*topology);
+    if (topology) *topology = mouv_topology_description_unref(*topology);
 }

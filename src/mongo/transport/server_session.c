@@ -10,6 +10,9 @@
 /* The server forgets a session after 30 minutes; libmongoc would not offer one in its last. */
 #define IDLE_NS (25 * 60 * INT64_C(1000000000))
 
+/* Doomed ones of a connection, about 1 KiB each. So many kills later the oldest has long been read. */
+#define DOOMED_MAX 16
+
 #define BIT(state) (1u << MOUV__SERVER_SESSION_##state)
 
 static const uint8_t may_follow[] = {
@@ -84,12 +87,14 @@ static void server_session_push(mouv__server_session_t **list, mouv__server_sess
     *list = session;
 }
 
-/* The oldest, if its time is over. */
+/* The oldest, if its time is over or there are too many. */
 static mouv__server_session_t *server_session_take_doomed(mouv__session_store_t *store,
                                                           int64_t now_ns) {
     mouv__server_session_t **link = &store->doomed;
-    while (*link && (*link)->next_free) link = &(*link)->next_free;
-    return *link && server_session_is_idle(*link, now_ns) ? server_session_pull(link) : NULL;
+    uint32_t count = *link ? 1 : 0;
+    for (; *link && (*link)->next_free; count++) link = &(*link)->next_free;
+    bool take = *link && (count >= DOOMED_MAX || server_session_is_idle(*link, now_ns));
+    return take ? server_session_pull(link) : NULL;
 }
 
 /* --- in use ---------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "mongo/wire/compress.h"
 
 #define DESTROYER_STACK_BYTES (256 * 1024)
+#define MONITOR_NAME "mouv-monitor"
 
 /* What libmongoc appends by itself only in its helpers. */
 static void driver_pool_read_defaults(mouv__driver_pool_t *driver_pool) {
@@ -141,6 +142,15 @@ static bool driver_pool_make(mouv__driver_pool_t *driver_pool, const mongoc_uri_
     mouv__listener_subscribe(driver_pool->listener, uri, clients);
     driver_pool->clients = clients;
     return true;
+}
+
+/* The first one begins libmongoc's monitors, whose threads are called as the one that does it. */
+mongoc_client_t *mouv__driver_pool_pop(const mouv__driver_pool_t *driver_pool) {
+    mouv__thread_name_t before;
+    mouv__thread_rename(MONITOR_NAME, &before);
+    mongoc_client_t *client = mongoc_client_pool_try_pop(driver_pool->clients);
+    mouv__thread_rename(before.text, NULL);
+    return client;
 }
 
 bool mouv__driver_pool_prepare(mouv__driver_pool_t *driver_pool, bson_error_t *error) {

@@ -45,6 +45,9 @@ mouv__driver_pool_t *mouv__driver_pool_new(mongoc_uri_t *uri,
 mouv__driver_pool_t *mouv__driver_pool_ref(mouv__driver_pool_t *driver_pool);
 void mouv__driver_pool_unref(mouv__driver_pool_t *driver_pool);
 
+/** A worker: a client of libmongoc's pool, or NULL. Whoever takes one takes it here. */
+mongoc_client_t *mouv__driver_pool_pop(const mouv__driver_pool_t *driver_pool);
+
 /** A worker: makes libmongoc's pool; looks up mongodb+srv names. Once, before all else. */
 bool mouv__driver_pool_prepare(mouv__driver_pool_t *driver_pool, bson_error_t *error);
 

@@ -15,7 +15,7 @@ bool mouv__factory_client_open(mouv__factory_client_t *self, mouv__driver_pool_t
                                void *arg, bson_error_t *error) {
     (void)host_and_port;
     if (self->client) return true;
-    self->client = mongoc_client_pool_try_pop(driver_pool->clients);
+    self->client = mouv__driver_pool_pop(driver_pool);
     if (self->client)
         mongoc_client_set_stream_initiator(self->client, initiator, arg);
     else
@@ -57,7 +57,7 @@ static bool factory_client_remember(mouv__factory_client_t *self, const char *ho
 /* A pooled client has what DNS says of mongodb+srv. */
 static mongoc_uri_t *factory_client_uri(const mouv__driver_pool_t *driver_pool,
                                         const char *host_and_port, bson_error_t *error) {
-    mongoc_client_t *pooled = mongoc_client_pool_try_pop(driver_pool->clients);
+    mongoc_client_t *pooled = mouv__driver_pool_pop(driver_pool);
     const mongoc_uri_t *uri = pooled ? mongoc_client_get_uri(pooled) : driver_pool->uri;
     mongoc_uri_t *made = mouv__factory_uri_new(uri, host_and_port, error);
     if (pooled) mongoc_client_pool_push(driver_pool->clients, pooled);

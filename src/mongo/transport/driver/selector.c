@@ -7,7 +7,7 @@
 
 bool mouv__selector_open(mouv__selector_t **selector, const mouv__driver_pool_t *driver_pool,
                          bson_error_t *error) {
-    if (!*selector) *selector = mongoc_client_pool_try_pop(driver_pool->clients);
+    if (!*selector) *selector = mouv__driver_pool_pop(driver_pool);
     if (!*selector)
         bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "libmongoc's pool has no client left");
     return *selector != NULL;

@@ -51,7 +51,7 @@ static void driver_client_leave_own_streams(mouv__driver_client_t *self,
 bool mouv__driver_client_open(mouv__driver_client_t *self, mouv__driver_pool_t *driver_pool,
                               bson_error_t *error) {
     if (self->client) return true;
-    self->client = mongoc_client_pool_try_pop(driver_pool->clients);
+    self->client = mouv__driver_pool_pop(driver_pool);
     driver_client_use_own_streams(self, driver_pool);
     if (!self->client)
         bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "libmongoc's pool has no client left");

@@ -71,6 +71,16 @@ static void thread_init(void) {
     atexit(thread_at_exit);
 }
 
+void mouv__thread_rename(const char *name, mouv__thread_name_t *before) {
+    if (before) before->text[0] = '\0';
+#ifdef __linux__
+    if (before) pthread_getname_np(pthread_self(), before->text, sizeof before->text);
+    if (*name) pthread_setname_np(pthread_self(), name);
+#else
+    (void)name;
+#endif
+}
+
 static void thread_run_thread(void *arg) {
     thread_t *thread = arg;
     uv_key_set(&self, thread);

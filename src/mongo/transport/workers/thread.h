@@ -27,6 +27,14 @@ void mouv__thread_leave_all(uint32_t count);
  *  counted it. */
 void mouv__thread_ends(bool told);
 
+/** A thread's name as debuggers show it; those that it starts are called so too. */
+typedef struct mouv__thread_name {
+    char text[16]; /**< empty: not known */
+} mouv__thread_name_t;
+
+/** The calling thread is called `name` from now on; `before`, unless NULL, gets what it was. */
+void mouv__thread_rename(const char *name, mouv__thread_name_t *before);
+
 /** As mouv__thread_ends(), of one that nobody waits for at exit: it is not joined either. */
 void mouv__thread_ends_late(void);
 

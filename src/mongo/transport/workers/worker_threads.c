@@ -5,7 +5,6 @@
  */
 #include "mongo/transport/workers/worker_threads.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include <mouv/error.h>
@@ -107,9 +106,7 @@ static mouv__job_t *worker_threads_step(worker_t *worker, mouv__job_t *job) {
 static void worker_threads_main(void *arg) {
     worker_t *worker = arg;
     pool_t *pool = worker->pool;
-#ifdef __linux__
-    pthread_setname_np(pthread_self(), "mouv-worker");
-#endif
+    mouv__thread_rename("mouv-worker", NULL);
     mouv__job_t *job = worker->job;
     worker->job = NULL;
     while (job) job = worker_threads_step(worker, job);
