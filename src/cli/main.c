@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "cli/cli.h"
+#include "cli/secret.h"
 
 static const struct command {
     const char *name, *what;
@@ -179,6 +180,7 @@ int main(int argc, char **argv) {
     setenv("MONGOC_DISABLE_SHM", "1",
            0); /* counters nobody reads, a file in /dev/shm that may stay */
     atexit(main_close_stdout);
+    argv = mouv_cli_secret_arguments(argc, argv);
     if (argc > 0) argv[0] = name;
     int command = main_parse_start(argc, argv, &common);
     return main_run_command(argc - command, argv + command, &common);

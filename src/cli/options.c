@@ -2,6 +2,7 @@
  * The options that commands share, and how a mistake on the command line is answered.
  */
 #include "cli/cli.h"
+#include "cli/secret.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -9,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_CANONICAL = 0x100, OPT_PRETTY, OPT_LOSSY, OPT_EXECUTOR };
+enum { OPT_CANONICAL = 0x100, OPT_PRETTY, OPT_LOSSY, OPT_EXECUTOR, OPT_URI_FILE };
 
 const char mouv_cli_default_uri[] = "mongodb://127.0.0.1:27017/?serverSelectionTimeoutMS=5000";
 
 static const struct argp_option common_options[] = {
     {"uri", 'u', "URI", 0, "The deployment (default: $MONGODB_URI, else mongodb://127.0.0.1:27017)",
      1},
+    {"uri-file", OPT_URI_FILE, "FILE", 0,
+     "Read it from the first line of a file; -: standard input", 1},
     {"executor", OPT_EXECUTOR, "NAME", 0,
      "What carries commands: threads, uvpool or loop (default: $MOUV_EXECUTOR, else threads)", 1},
     {"timeout", 't', "SECONDS", 0, "One deadline around everything, fractions allowed", 1},
@@ -81,6 +84,9 @@ static error_t options_parse_common(int key, char *text, struct argp_state *stat
     switch (key) {
     case 'u':
         common->uri = text;
+        return 0;
+    case OPT_URI_FILE:
+        common->uri = mouv_cli_secret_uri_file(state, text);
         return 0;
     case OPT_EXECUTOR:
         common->executor = options_parse_executor(state, text);

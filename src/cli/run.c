@@ -3,6 +3,7 @@
  * seen as EPIPE and the server's cursor is closed before the process ends.
  */
 #include "cli/run.h"
+#include "cli/secret.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -141,8 +142,11 @@ static void run_catch_hangup(void) {
 
 int mouv_cli_run(const struct cli_common *common, cli_body_t body, void *arg) {
     static struct cli_run run; /* handles in it outlive the tasks, the log hook the loop */
+    static struct cli_common complete;
     struct sigaction inherited, ignore = {.sa_handler = SIG_IGN};
-    run = (struct cli_run){.common = common, .body = body, .arg = arg};
+    complete = *common;
+    complete.uri = mouv_cli_secret_complete(common->uri);
+    run = (struct cli_run){.common = &complete, .body = body, .arg = arg};
     sigaction(SIGPIPE, &ignore, &inherited);
     run_catch_hangup();
     mouv_log_set_handler(run_on_log, &run);

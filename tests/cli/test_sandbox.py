@@ -184,6 +184,25 @@ class Environment(SandboxCase):
         done = self.run_sandbox("--auth", "me@home:secr/et", "--", "sh", "-c", script, MOUV)
         self.assertEqual(re.findall("right|refused", done.stdout), ["right", "refused"], done.stderr)
 
+    def test_auth_alone_makes_a_user_without_whom_nothing_is_done(self):
+        script = ('echo $MONGODB_URI; "$0" insert auth.c "{}" && echo right; '
+                  'export MONGODB_URI=$(echo "$MONGODB_URI" | sed s/sandbox:.*@//); '
+                  '"$0" command --db admin \'{"shutdown": 1, "force": true}\' || echo refused; "$0" insert auth.c "{}" || echo refused')
+        passwords = set()
+        for arguments in (["--auth", "--"], ["--auth", "--nodes", "1", "--"], ["--verbose", "--auth", "--"]):
+            done = self.run_sandbox(*arguments, "sh", "-c", script, MOUV)
+            self.assertEqual(re.findall("right|refused", done.stdout), ["right", "refused", "refused"], done.stderr)
+            self.assertNotIn("a password among", done.stderr)
+            passwords.update(re.findall("mongodb://sandbox:([a-z2-7]{26})@", done.stdout))
+        self.assertEqual(len(passwords), 3)
+
+    def test_auth_of_the_arguments_is_overwritten_there(self):
+        for arguments in (["--auth", "me:s3cr3t"], ["--auth=me:s3cr3t"], ["--au", "me:s3cr3t"]):
+            done = self.run_sandbox(*arguments, "--", "sh", "-c", "tr '\\0' ' ' < /proc/$PPID/cmdline; echo $MONGODB_URI")
+            self.assertIn("mongodb://me:s3cr3t@", done.stdout)
+            self.assertEqual(done.stdout.count("s3cr"), 1, done.stdout)
+            self.assertIn("a password among the arguments", done.stderr)
+
     def test_three_nodes_all_are_up(self):
         done = self.run_sandbox("--nodes", "3", "--", MOUV, "command", "--db", "admin", '{"hello": 1}')
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -1,8 +1,11 @@
 """Options, help and the mistakes that are seen before anything is sent: exit status 2."""
 import os
+import pathlib
+import pty
+import tempfile
 import unittest
 
-from _mouv import MOUV, Case, main, run, shell
+from _mouv import MOUV, Case, main, run, shell, start
 
 COMMANDS = ["ping", "find", "aggregate", "count", "distinct", "insert", "update", "delete", "command", "query",
             "demo", "sandbox"]
@@ -91,6 +94,51 @@ class Usage(Case):
                     "mongodb://ada:s3cr3t@127.0.0.1:1/?serverSelectionTimeoutMS=100"]:
             with self.subTest(uri):
                 self.assertNotIn("s3cr", run("ping", "-u", uri).stderr)
+
+    def test_a_password_among_the_arguments_is_overwritten_at_once(self):
+        uri = "mongodb://ada:s3cr3t@127.0.0.1:1/?serverSelectionTimeoutMS=60000"
+        for arguments in [["--uri", uri, "ping"], ["ping", "-u", uri], ["ping", "--uri=" + uri], ["-u" + uri, "ping"]]:
+            with self.subTest(arguments), start(*arguments) as process:
+                self.assertRegex(process.stderr.readline(), "warning: a password among the arguments")
+                seen = pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes()
+                self.assertNotIn(b"s3cr", seen)
+                self.assertIn(b"mongodb://ada:******@127.0.0.1:1/?", seen)
+                process.kill()
+
+    def test_arguments_without_a_password_are_left_alone(self):
+        for uri in [NOWHERE, NOWHERE.replace("127.0.0.1", "ada@127.0.0.1"), NOWHERE + "&appName=a:b"]:
+            with self.subTest(uri):
+                self.assertNotIn("a password among", run("ping", "-u", uri).stderr)
+
+    def test_uri_of_a_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "uri")
+            path.write_text(os.environ["MONGODB_URI"] + " \r\nanything\n")
+            self.ok("ping", "--uri-file", str(path))
+            self.ok("--uri-file", "/dev/stdin", "ping", stdin=path.read_text())
+            self.ok("insert", self.users, "-", "--uri-file", "-", stdin=os.environ["MONGODB_URI"] + '\n{"_id": 1}\n')
+            self.assertEqual(self.ok("count", self.users).strip(), "1")
+            path.write_text("\n")
+            self.fails(2, "--uri-file: .*no URI in its first line", "ping", "--uri-file", str(path))
+            self.fails(2, "--uri-file: .*No such file", "ping", "--uri-file", str(path) + "x")
+
+    def test_password_is_asked_for_on_a_terminal_and_not_shown(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            uri = "mongodb://ada@127.0.0.1:1/?serverSelectionTimeoutMS=100"
+            os.execv(MOUV, [MOUV, "ping", "--uri", uri])
+        seen = b""
+        while b"Password of ada: " not in seen:
+            seen += os.read(terminal, 1000)
+        os.write(terminal, b"s3cr3t\n")
+        try:
+            while True:
+                seen += os.read(terminal, 1000)
+        except OSError:  # its end
+            pass
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 1)
+        self.assertNotIn(b"s3cr", seen)
+        self.assertIn(b"no suitable server", seen)
 
     def test_malformed_filters_name_the_position(self):
         for text, why in [

@@ -2,8 +2,8 @@
  * A replica set is initiated, elected and given its user by talking to each node directly.
  */
 #include "cli/sandbox/replica_set.h"
+#include "cli/secret.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,15 +158,6 @@ int replica_set_start(const struct replica_set *set, mouv_error_t *error) {
 
 /* --- its address ----------------------------------------------------------------------------- */
 
-static void replica_set_put_escaped(FILE *out, const char *text) {
-    for (; *text; text++) {
-        if (isalnum((unsigned char)*text))
-            fputc(*text, out);
-        else
-            fprintf(out, "%%%02X", (unsigned)(unsigned char)*text);
-    }
-}
-
 char *replica_set_uri(const struct replica_set *set) {
     char *uri = NULL;
     size_t size;
@@ -174,9 +165,9 @@ char *replica_set_uri(const struct replica_set *set) {
     if (!out) return NULL;
     fputs("mongodb://", out);
     if (set->user) {
-        replica_set_put_escaped(out, set->user);
+        mouv_cli_secret_put_escaped(out, set->user);
         fputc(':', out);
-        replica_set_put_escaped(out, set->password);
+        mouv_cli_secret_put_escaped(out, set->password);
         fputc('@', out);
     }
     for (int i = 0; i < set->count; i++)

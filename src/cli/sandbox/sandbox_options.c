@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/sandbox/replica_set.h"
+#include "cli/secret.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@ static const struct argp_option argp_options[] = {
     {"nodes", OPTION_NODES, "N", 0, "Nodes of the replica set (1)", 0},
     {"set-parameter", OPTION_SET_PARAMETER, "NAME=VALUE", 0,
      "A server parameter; may be repeated. enableTestCommands=1 (failpoints) is the default", 0},
-    {"auth", OPTION_AUTH, "USER:PASSWORD", 0, "Require authentication, with this one user", 0},
+    {"auth", OPTION_AUTH, "USER:PASSWORD", OPTION_ARG_OPTIONAL,
+     "Require authentication: a user with a random password, in MONGODB_URI, or this one", 0},
     {"keep", OPTION_KEEP, 0, 0, "Shut down in order and leave the data behind", 0},
     {"restart", OPTION_RESTART, 0, 0,
      "Start a node again, on its data and port, when it was killed or shut down", 0},
@@ -42,11 +44,31 @@ static void sandbox_options_add_parameter(struct sandbox_options *options, char 
     options->parameters[count] = parameter;
 }
 
+static void sandbox_options_make_user(struct sandbox_options *options) {
+    static char password[SECRET_RANDOM_SIZE];
+    mouv_cli_secret_random(password);
+    options->user = "sandbox";
+    options->password = password;
+}
+
+/* USER:PASSWORD as a word of its own; a command behind a bare --auth has a -- before it. */
+static char *sandbox_options_next_user(struct argp_state *state) {
+    char *next = state->next < state->argc ? state->argv[state->next] : NULL;
+    if (!next || *next == '-') return NULL;
+    state->next++;
+    return next;
+}
+
 static void sandbox_options_set_user(struct sandbox_options *options, char *text,
-                                     const struct argp_state *state) {
+                                     struct argp_state *state) {
+    if (!text) text = sandbox_options_next_user(state);
+    if (!text) {
+        sandbox_options_make_user(options);
+        return;
+    }
     char *colon = strchr(text, ':');
     if (!colon || colon == text || !colon[1])
-        mouv_cli_usage(state, "--auth: USER:PASSWORD is wanted, not '%s'", text);
+        mouv_cli_usage(state, "--auth: USER:PASSWORD is wanted, or nothing before --");
     *colon = '\0';
     options->user = text;
     options->password = colon + 1;

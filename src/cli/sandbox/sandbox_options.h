@@ -13,8 +13,8 @@ struct sandbox_options {
     const char *mongod;
     int nodes;
     char *parameters[SANDBOX_PARAMETERS_MAX + 1]; /* NAME=VALUE, ends with NULL */
-    char *user;                                   /* NULL: no authentication */
-    char *password;
+    const char *user;                             /* NULL: no authentication */
+    const char *password;
     bool keep;
     bool restart;
     bool verbose;
