@@ -109,6 +109,21 @@ static void what_is_missing_is_named(void **state) {
     bson_destroy(doc);
 }
 
+static void an_output_that_is_null_is_told(void **state) {
+    (void)state;
+    bson_t *document =
+        BCON_NEW("i", BCON_INT64(1), "d", BCON_DOUBLE(1.5), "b", BCON_BOOL(true), "s",
+                 BCON_UTF8("x"), "t", BCON_DATE_TIME(1), "o", "{", "}", "a", "[", "]");
+    assert_error(mouv_bson_get_int64(document, "i", NULL, &error), "'value' is NULL");
+    assert_error(mouv_bson_get_double(document, "d", NULL, &error), "'value' is NULL");
+    assert_error(mouv_bson_get_bool(document, "b", NULL, &error), "'value' is NULL");
+    assert_error(mouv_bson_get_utf8(document, "s", NULL, &error), "'value' is NULL");
+    assert_error(mouv_bson_get_date(document, "t", NULL, &error), "'value' is NULL");
+    assert_error(mouv_bson_get_document(document, "o", NULL, &error), "'value' is NULL");
+    assert_error(mouv_bson_get_array(document, "a", NULL, &error), "'value' is NULL");
+    bson_destroy(document);
+}
+
 static void a_wrong_type_says_what_is_there(void **state) {
     (void)state;
     bson_t *doc = sample(), view;
@@ -304,6 +319,7 @@ int main(void) {
         cmocka_unit_test(each_type_is_read),
         cmocka_unit_test(paths_go_through_documents_and_arrays),
         cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(an_output_that_is_null_is_told),
         cmocka_unit_test(a_wrong_type_says_what_is_there),
         cmocka_unit_test(each_placeholder_becomes_its_type),
         cmocka_unit_test(placeholders_stand_anywhere_a_value_can),

@@ -90,6 +90,15 @@ static void set_accepts_null(void **state) {
     assert_int_equal(mouv_error_set(NULL, MOUV_EINVAL, "%s", "unseen"), MOUV_EINVAL);
 }
 
+static void a_format_that_is_null_is_told(void **state) {
+    (void)state;
+    mouv_error_t error;
+    const char *volatile none = NULL; /* or compilers refuse it */
+    assert_int_equal(mouv_error_set(&error, MOUV_EINVAL, none), MOUV_EINVAL);
+    assert_string_equal(error.message, "(no message)");
+    assert_int_equal(mouv_fail(-5, none), -5);
+}
+
 static void set_cuts_a_long_message(void **state) {
     (void)state;
     char text[2000];
@@ -348,6 +357,7 @@ int main(void) {
         TEST(version_is_that_of_the_header),
         TEST(set_fills_returns_the_code_and_clears_other_fields),
         TEST(set_accepts_null),
+        TEST(a_format_that_is_null_is_told),
         TEST(set_cuts_a_long_message),
         TEST(set_makes_one_line_of_a_message),
         TEST(label_is_found_wherever_it_stands),

@@ -53,7 +53,7 @@ int mouv_error_set(mouv_error_t *error, int code, const char *format, ...) {
     memset(error, 0, sizeof *error);
     error->code = code;
     va_start(args, format);
-    vsnprintf(error->message, sizeof error->message, format, args);
+    vsnprintf(error->message, sizeof error->message, format ? format : "(no message)", args);
     va_end(args);
     error_to_one_line(error->message);
     return code;

@@ -33,7 +33,7 @@ static void raise_text(mouv_error_t *error, int code, const char *format, va_lis
     if (error == NULL) error = &local;
     memset(error, 0, sizeof *error);
     error->code = code;
-    vsnprintf(error->message, sizeof error->message, format, args);
+    vsnprintf(error->message, sizeof error->message, format ? format : "(no message)", args);
     mouv__raise_error(error);
 }
 

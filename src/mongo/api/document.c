@@ -59,16 +59,23 @@ static int document_refuse(const char *path, const char *expected, const bson_it
                           mouv__bson_view_type_name(bson_iter_type(field)));
 }
 
-/** Finds a field that must be of one type. */
+/** 0, or that there is nowhere to put what is asked for. */
+static int document_check_output(const void *value, mouv_error_t *error) {
+    return value ? 0 : mouv_error_set(error, MOUV_EINVAL, "'value' is NULL");
+}
+
+/** Finds a field that must be of one type, for `value`. */
 static int document_find_typed(const bson_t *document, const char *path, bson_type_t type,
-                               bson_iter_t *field, mouv_error_t *error) {
+                               bson_iter_t *field, const void *value, mouv_error_t *error) {
+    if (document_check_output(value, error) < 0) return MOUV_EINVAL;
     int rc = document_find(document, path, field, error);
     if (rc < 0 || bson_iter_type(field) == type) return rc;
     return document_refuse(path, mouv__bson_view_type_name(type), field, error);
 }
 
 static int document_find_number(const bson_t *document, const char *path, bson_iter_t *field,
-                                mouv_error_t *error) {
+                                const void *value, mouv_error_t *error) {
+    if (document_check_output(value, error) < 0) return MOUV_EINVAL;
     int rc = document_find(document, path, field, error);
     if (rc < 0 || BSON_ITER_HOLDS_NUMBER(field)) return rc;
     return document_refuse(path, "a number", field, error);
@@ -77,7 +84,7 @@ static int document_find_number(const bson_t *document, const char *path, bson_i
 int mouv_bson_get_int64(const bson_t *document, const char *path, int64_t *value,
                         mouv_error_t *error) {
     bson_iter_t field;
-    int rc = document_find_number(document, path, &field, error);
+    int rc = document_find_number(document, path, &field, value, error);
     if (rc < 0) return rc;
     if (BSON_ITER_HOLDS_DOUBLE(&field)) {
         double number = bson_iter_double(&field);
@@ -94,7 +101,7 @@ int mouv_bson_get_int64(const bson_t *document, const char *path, int64_t *value
 int mouv_bson_get_double(const bson_t *document, const char *path, double *value,
                          mouv_error_t *error) {
     bson_iter_t field;
-    int rc = document_find_number(document, path, &field, error);
+    int rc = document_find_number(document, path, &field, value, error);
     if (rc < 0) return rc;
     *value = BSON_ITER_HOLDS_DOUBLE(&field) ? bson_iter_double(&field)
                                             : (double)bson_iter_as_int64(&field);
@@ -103,7 +110,7 @@ int mouv_bson_get_double(const bson_t *document, const char *path, double *value
 
 int mouv_bson_get_bool(const bson_t *document, const char *path, bool *value, mouv_error_t *error) {
     bson_iter_t field;
-    int rc = document_find_typed(document, path, BSON_TYPE_BOOL, &field, error);
+    int rc = document_find_typed(document, path, BSON_TYPE_BOOL, &field, value, error);
     if (rc == 0) *value = bson_iter_bool(&field);
     return rc;
 }
@@ -112,7 +119,7 @@ int mouv_bson_get_utf8(const bson_t *document, const char *path, const char **va
                        mouv_error_t *error) {
     bson_iter_t field;
     uint32_t length;
-    int rc = document_find_typed(document, path, BSON_TYPE_UTF8, &field, error);
+    int rc = document_find_typed(document, path, BSON_TYPE_UTF8, &field, value, error);
     if (rc < 0) return rc;
     const char *text = bson_iter_utf8(&field, &length);
     if (strlen(text) != length) {
@@ -125,7 +132,7 @@ int mouv_bson_get_utf8(const bson_t *document, const char *path, const char **va
 int mouv_bson_get_oid(const bson_t *document, const char *path, bson_oid_t *value,
                       mouv_error_t *error) {
     bson_iter_t field;
-    int rc = document_find_typed(document, path, BSON_TYPE_OID, &field, error);
+    int rc = document_find_typed(document, path, BSON_TYPE_OID, &field, value, error);
     if (rc == 0) bson_oid_copy(bson_iter_oid(&field), value);
     return rc;
 }
@@ -133,7 +140,7 @@ int mouv_bson_get_oid(const bson_t *document, const char *path, bson_oid_t *valu
 int mouv_bson_get_date(const bson_t *document, const char *path, int64_t *value,
                        mouv_error_t *error) {
     bson_iter_t field;
-    int rc = document_find_typed(document, path, BSON_TYPE_DATE_TIME, &field, error);
+    int rc = document_find_typed(document, path, BSON_TYPE_DATE_TIME, &field, value, error);
     if (rc == 0) *value = bson_iter_date_time(&field);
     return rc;
 }
@@ -141,7 +148,7 @@ int mouv_bson_get_date(const bson_t *document, const char *path, int64_t *value,
 static int document_get_view(const bson_t *document, const char *path, bson_type_t type,
                              bson_t *value, mouv_error_t *error) {
     bson_iter_t field;
-    int rc = document_find_typed(document, path, type, &field, error);
+    int rc = document_find_typed(document, path, type, &field, value, error);
     if (rc < 0 || mouv__bson_view_of(&field, value)) return rc;
     return mouv_error_set(error, MOUV_EINVAL, "field '%s' is corrupt", path);
 }
