@@ -13,9 +13,12 @@
  * the user's own and passes through tasks, gather and timeouts unchanged.
  *
  * For a single write, ETIMEDOUT, ECANCELED, EQUEUE and ESELECTION promise that nothing was stored. A
- * write that was sent and not confirmed is EUNKNOWN, with the reason in `cause`. Of several (a
- * gather, a group, a task's body) the code says why the whole ended, and promises nothing about
- * those that had succeeded before: mouv_gather_all() gives the code of each.
+ * write that was sent and not confirmed is EUNKNOWN, with the reason in `cause`. So is one that is
+ * stored and whose confirmation failed (writeConcernError): a new primary may not have it. What the
+ * server said stands in `server_code` and, as with every answer, in the reply. Codes 79 and 100,
+ * "there is no such write concern", are ESERVER. Of several (a gather, a group, a task's body) the
+ * code says why the whole ended, and promises nothing about those that had succeeded before:
+ * mouv_gather_all() gives the code of each.
  */
 #define MOUV_ERROR_MAP(X) \
     X(ETIMEDOUT, -20001, "timed out") \

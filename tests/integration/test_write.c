@@ -404,6 +404,52 @@ CASE(a_write_concern_that_cannot_be_met_is_an_error_with_the_write_counted) {
     return 0;
 }
 
+/* Of a findAndModify and of a command, too. */
+static mouv_future_t write_unconfirmed(test_t *t, int which, bson_t **reply) {
+    const bson_t *doc = json(t, "{'x': 1}"), *all = json(t, "{}");
+    const bson_t *opts = json(t, "{'writeConcern': {'w': 'majority'}}");
+    switch (which) {
+    case 0:
+        return mouv_collection_insert_one(t->users, doc, opts, reply);
+    case 1:
+        return mouv_collection_find_one_and_replace(t->users, all, doc, opts, reply);
+    case 2:
+        return mouv_collection_update_many(t->users, all, json(t, "{'$inc': {'x': 1}}"), opts,
+                                           reply);
+    case 3:
+        return mouv_collection_delete_one(t->users, all, opts, reply);
+    default:
+        return mouv_database_command(
+            t->database, json(t, "{'insert': 'users', 'documents': [{'x': 1}]}"), NULL, reply);
+    }
+}
+
+CASE(a_write_whose_confirmation_failed_is_unknown) {
+    /* The last two take libmongoc's monitor some seconds each: once is enough. */
+    static const int codes[] = {11602, 189, 64, 10107, 11600, 91};
+    for (int which = 0; which < 5; which++) {
+        for (size_t i = 0; i < (which == 0 ? 6 : 4); i++) {
+            AUTO_BSON *reply = NULL;
+            char data[200];
+            snprintf(data, sizeof data,
+                     "'writeConcernError': {'code': %d, 'errmsg': 'operation was interrupted'}, "
+                     "'errorLabels': ['RetryableWriteError']",
+                     codes[i]);
+            CHECK_INT(fail_commands(t, 2, "'insert', 'findAndModify', 'update', 'delete'", data),
+                      0);
+            CHECK_INT(await(t, write_unconfirmed(t, which, &reply)), MOUV_EUNKNOWN);
+            CHECK_INT(t->error.cause, codes[i] == 64 ? MOUV_ETIMEDOUT : MOUV_ESERVER);
+            CHECK_INT(t->error.server_code, codes[i]);
+            CHECK_STRING(t->error.message,
+                         "stored, but its confirmation failed: operation was interrupted");
+            if (which != 1) CHECK(reply);
+            CHECK_INT(fail_no_more(t), 0);
+            CHECK(await(t, mouv_collection_insert_one(t->users, json(t, "{}"), NULL, NULL)) >= 0);
+        }
+    }
+    return 0;
+}
+
 CASE(a_validator_that_refuses_is_named) {
     AUTO_BSON *reply = NULL;
     const bson_t *opts = json(t, "{'validator': {'age': {'$type': 'int'}}}");
@@ -443,6 +489,7 @@ int main(void) {
         cmocka_unit_test(delete_many_deletes_every_match),
         cmocka_unit_test(a_reply_comes_with_an_error_of_the_server),
         cmocka_unit_test(a_write_concern_that_cannot_be_met_is_an_error_with_the_write_counted),
+        cmocka_unit_test(a_write_whose_confirmation_failed_is_unknown),
         cmocka_unit_test(a_validator_that_refuses_is_named),
     };
     return RUN_CASES(cases);

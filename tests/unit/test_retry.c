@@ -197,23 +197,37 @@ static const row_t table[] = {
     {W | STOPPED, WRITE_ERROR(0, 50), TIMED, false, TIMED, 0, false},
     {W | ASKS, WRITE_ERROR(0, 11601), TIMED, false, TIMED, 0, false},
     {W | ASKS | STOPPED, WRITE_ERROR(0, 11601), CANCELED, false, CANCELED, 0, false},
-    {W, CONCERN(1, 64), SERVER, false, SERVER, 0, true},
+    {W, CONCERN(1, 64), SERVER, false, UNKNOWN, TIMED, true},
+    {W, CONCERN(0, 64), SERVER, false, SERVER, 0, true}, /* there was nothing to confirm */
+    {W, CONCERN(1, 79), SERVER, false, SERVER, 0, true},
+    {W, CONCERN(1, 100), SERVER, false, SERVER, 0, true},
+    {W, CONCERN(1, 189), SERVER, false, UNKNOWN, SERVER, true},
+    {W, CONCERN(1, 11600), SERVER, false, UNKNOWN, SERVER, true},
+    {W, CONCERN(1, 11602), SERVER, false, UNKNOWN, SERVER, true},
+    {W, CONCERN(1, 10107), SERVER, false, UNKNOWN, SERVER, true},
+    {W | MULTI, CONCERN(2, 91), SERVER, false, UNKNOWN, SERVER, true},
+    {WRITE, "{'ok': 1, 'writeConcernError': {'code': 91}}", NONE, SERVER, false, UNKNOWN, SERVER,
+     true}, /* of a command, or of a findAndModify */
+    {W, "{'ok': 1, 'lastErrorObject': {'n': 0}, 'value': null, 'writeConcernError': {'code': 91}}",
+     NONE, SERVER, false, SERVER, 0, true},
+    {W, "{'ok': 1, 'lastErrorObject': {'n': 1}, 'value': {}, 'writeConcernError': {'code': 91}}",
+     NONE, SERVER, false, UNKNOWN, SERVER, true},
     {W, CONCERN(1, 50), UNKNOWN, false, UNKNOWN, TIMED, false},
     {W, CONCERN(0, 50), TIMED, false, TIMED, 0, false},
     {W | STOPPED, CONCERN(1, 11601), UNKNOWN, false, UNKNOWN, CANCELED, false},
     {W | EXPIRED, CONCERN(1, 11601), UNKNOWN, false, UNKNOWN, TIMED, false},
     {W | STOPPED, CONCERN(0, 11601), CANCELED, false, CANCELED, 0, false},
-    {W, CONCERN(1, 11601), SERVER, false, SERVER, 0, true},
+    {W, CONCERN(1, 11601), SERVER, false, UNKNOWN, SERVER, true}, /* somebody else's kill */
     {W, "{'ok': 1, 'writeConcernError': {'code': 50}}", NONE, UNKNOWN, false, UNKNOWN, TIMED,
      false},
     {WRITE,
      "{'ok': 1, 'numIndexesBefore': 2, 'numIndexesAfter': 2, 'writeConcernError': {'code': 50}}",
      NONE, TIMED, false, TIMED, 0, false},
-    {W, CONCERN(1, 91), SERVER, false, SERVER, 0, true},
-    {W, CONCERN_LABELLED(1, 91), SERVER, true, SERVER, 0, true},
-    {W | OLD, CONCERN(1, 91), SERVER, true, SERVER, 0, true},
-    {W | OLD, CONCERN(1, 64), SERVER, false, SERVER, 0, true},
-    {WRITE, CONCERN_LABELLED(1, 91), SERVER, false, SERVER, 0, true},
+    {W, CONCERN(1, 91), SERVER, false, UNKNOWN, SERVER, true},
+    {W, CONCERN_LABELLED(1, 91), SERVER, true, UNKNOWN, SERVER, true},
+    {W | OLD, CONCERN(1, 91), SERVER, true, UNKNOWN, SERVER, true},
+    {W | OLD, CONCERN(1, 64), SERVER, false, UNKNOWN, TIMED, true},
+    {WRITE, CONCERN_LABELLED(1, 91), SERVER, false, UNKNOWN, SERVER, true},
 
     /* ... ok: 0 ---- */
     {W, CODE(2), SERVER, false, SERVER, 0, false},
@@ -278,7 +292,7 @@ static const row_t table[] = {
     {W | SECOND | UNSURE, "{'ok': 1, 'n': 1}", NONE, 0, false, 0, 0, true},
     {W | SECOND | UNSURE, WRITE_ERROR(0, 11000), SERVER, false, SERVER, 0, true},
     {W | SECOND | UNSURE, CODE(2), SERVER, false, SERVER, 0, true},
-    {W | SECOND | UNSURE, CONCERN(1, 91), SERVER, false, SERVER, 0, true},
+    {W | SECOND | UNSURE, CONCERN(1, 91), SERVER, false, UNKNOWN, SERVER, true},
     {W | SECOND | UNSURE, CODE_LABELLED(10107), SERVER, false, UNKNOWN, SERVER, true},
     {W | SECOND | UNSURE, CODE_NO_WRITES(10107), SERVER, false, UNKNOWN, NET, true},
     {W | SECOND | UNSURE, NO_SERVER, MOUV_ESELECTION, false, UNKNOWN, NET, true},
@@ -402,6 +416,7 @@ static void messages_say_why_it_is_not_known(void **state) {
         {{.what = WRITE | MULTI, CODE(50)},
          "stopped on the server, some of it may have been done: no"},
         {{.what = W, CONCERN(1, 50)}, "stored, but its confirmation was not waited for: no"},
+        {{.what = W, CONCERN(1, 91)}, "stored, but its confirmation failed: no"},
         {{.what = W | STOPPED | CUT, LOST}, "sent, but the outcome is unknown: cancelled"},
         {{.what = W | EXPIRED | CUT, LOST}, "sent, but the outcome is unknown: timed out"},
     };
@@ -434,6 +449,19 @@ static void an_unknown_outcome_keeps_its_first_reason(void **state) {
     mouv__retry_last_word(op, &error);
     assert_int_equal(error.cause, MOUV_ETIMEDOUT);
     assert_null(strstr(error.message, "the outcome is unknown"));
+    operation_free(op);
+}
+
+static void what_was_stored_once_is_not_refused_the_second_time(void **state) {
+    (void)state;
+    mouv__operation_t *op = operation_as(&(row_t){.what = W, CONCERN_LABELLED(1, 91)});
+    mouv_error_t error = {0};
+    mouv__retry_outcome(op, &error);
+    assert_true(mouv__retry(op, &error));
+    error = (mouv_error_t){.code = MOUV_ESERVER, .domain = MONGOC_ERROR_SERVER, .server_code = 13};
+    mouv__retry_last_word(op, &error);
+    assert_int_equal(error.code, MOUV_EUNKNOWN);
+    assert_int_equal(error.server_code, 91);
     operation_free(op);
 }
 
@@ -557,6 +585,7 @@ int main(void) {
         CASE(messages_say_why_it_is_not_known),
         CASE(success_has_no_last_word),
         CASE(an_unknown_outcome_keeps_its_first_reason),
+        CASE(what_was_stored_once_is_not_refused_the_second_time),
         CASE(a_queue_that_was_full_does_not_hide_the_first_error),
         CASE(without_memory_it_is_retried_all_the_same),
         CASE(attempts_are_counted_up_to_255),

@@ -172,13 +172,15 @@ bool mouv__error_reply_did_something(const bson_t *reply) {
     return bson_iter_init_find(&iter, reply, "upserted");
 }
 
-static int64_t error_count_in(const bson_t *reply, const char *name) {
-    bson_iter_t iter;
-    return bson_iter_init_find(&iter, reply, name) ? bson_iter_as_int64(&iter) : -1;
+static int64_t error_count_in(const bson_t *reply, const char *path) {
+    bson_iter_t iter, field;
+    bool found = bson_iter_init(&iter, reply) && bson_iter_find_descendant(&iter, path, &field);
+    return found ? bson_iter_as_int64(&field) : -1;
 }
 
 bool mouv__error_reply_did_nothing(const bson_t *reply) {
     if (error_count_in(reply, "n") == 0) return !mouv__error_reply_did_something(reply);
+    if (error_count_in(reply, "lastErrorObject.n") == 0) return true; /* findAndModify */
     int64_t before = error_count_in(reply, "numIndexesBefore");
     return before >= 0 && before == error_count_in(reply, "numIndexesAfter");
 }
@@ -219,6 +221,17 @@ bool mouv__error_code_is_retryable(int32_t code) {
 
 bool mouv__error_code_is_half_way(int32_t code) {
     return code == 11600 || code == 11602;
+}
+
+bool mouv__error_code_refuses_concern(int32_t code) {
+    enum { UNKNOWN_WRITE_CONCERN = 79, CANNOT_SATISFY_WRITE_CONCERN = 100 };
+    return code == UNKNOWN_WRITE_CONCERN || code == CANNOT_SATISFY_WRITE_CONCERN;
+}
+
+int mouv__error_concern_cause(int32_t code) {
+    enum { WRITE_CONCERN_TIMEOUT = 64 };
+    return code == WRITE_CONCERN_TIMEOUT || code == MOUV__CODE_MAX_TIME_EXPIRED ? MOUV_ETIMEDOUT
+                                                                                : MOUV_ESERVER;
 }
 
 bool mouv__error_is_shutdown(const mouv_error_t *error) {

@@ -11,13 +11,16 @@
  *   ok: 1, writeErrors otherwise                -            ESERVER
  *   ok: 1, writeConcernError code 50 or         -            EUNKNOWN, cause ETIMEDOUT or
  *     (stopped) 11601: stored                                ECANCELED; nothing done: as ok: 0
- *   ok: 1, other writeConcernError              -            ESERVER
+ *   ok: 1, writeConcernError 79 or 100: there   -            ESERVER
+ *     is no such write concern
+ *   ok: 1, other writeConcernError: stored,     -            EUNKNOWN, cause ETIMEDOUT (64) or
+ *     not confirmed                                          ESERVER; nothing done: ESERVER
  *   connection lost                             ENETWORK     EUNKNOWN, cause ENETWORK, unless
  *                                                            nothing was sent
  *   no server                                   ESELECTION   ESELECTION
  *   libmongoc refuses the arguments             EINVAL       EINVAL
  *
- * (The EUNKNOWNs of the write column are decided in retry.c, which knows of earlier attempts.)
+ * (docs/decisions/0020 has the reasons. The EUNKNOWNs of the write column are decided in retry.c, which knows of earlier attempts.)
  */
 #ifndef MOUV_MONGO_BASE_ERROR_H
 #define MOUV_MONGO_BASE_ERROR_H
@@ -59,6 +62,13 @@ bool mouv__error_code_is_retryable(int32_t code);
 /** Whether a change of the server's state has ended what it was doing, at whichever point: mongod
  *  looks for that once more when a write is stored already. */
 bool mouv__error_code_is_half_way(int32_t code);
+
+/** Whether a writeConcernError says that there is no such write concern: it would fail the same way
+ *  each time, while with any other one the write is stored and its confirmation is missing. */
+bool mouv__error_code_refuses_concern(int32_t code);
+
+/** The cause of a write whose confirmation failed with this code. */
+int mouv__error_concern_cause(int32_t code);
 
 /** Whether the server has said that it shuts down. */
 bool mouv__error_is_shutdown(const mouv_error_t *error);

@@ -162,8 +162,11 @@ void mouv__retry_give_txn_number(mouv__operation_t *op) {
 
 /* --- the last word --------------------------------------------------------------------------- */
 
-/* The second attempt never reached a server, or did nothing there: the first error counts. */
-static bool retry_first_counts(const mouv_error_t *error) {
+/* The second attempt never reached a server, or did nothing there: the first error counts. So does
+ * one that says it is stored, whatever the server has against it the second time. */
+static bool retry_first_counts(const mouv_error_t *first, const mouv_error_t *error) {
+    bool refused = error->code == MOUV_ESERVER && !retry_is_in_concern(error);
+    if (refused && retry_is_in_concern(first)) return true;
     return error->code == MOUV_ESELECTION || error->code == MOUV_EQUEUE ||
            error->code == MOUV_EINVAL || mouv_error_has_label(error, "NoWritesPerformed");
 }
@@ -179,6 +182,14 @@ static bool retry_is_undone(const mouv__operation_t *op) {
     return op->parts.in_transaction && !op->parts.multi;
 }
 
+/* It is stored, for now: how many have it was not told, and a new primary may not. */
+static bool retry_is_unconfirmed(const mouv__operation_t *op, const mouv_error_t *error) {
+    const bson_t *reply = op->attempt.exchange.reply;
+    return mouv__is_write(op) && !retry_is_undone(op) && retry_is_in_concern(error) &&
+           !mouv__error_code_refuses_concern(error->server_code) &&
+           !(reply && mouv__error_reply_did_nothing(reply));
+}
+
 /* What servers cannot, or do not yet, say themselves of a retryable write: a commit is one too. */
 static void retry_label_retryable(const mouv__operation_t *op, mouv_error_t *error) {
     if (!mouv__is_write(op) || retry_is_undone(op) || op->parts.txn_number == 0) return;
@@ -187,8 +198,12 @@ static void retry_label_retryable(const mouv__operation_t *op, mouv_error_t *err
 
 void mouv__retry_last_word(mouv__operation_t *op, mouv_error_t *error) {
     if (error->code >= 0) return;
-    if (op->first_error && retry_first_counts(error)) *error = *op->first_error;
+    if (op->first_error && retry_first_counts(op->first_error, error)) *error = *op->first_error;
     retry_label_retryable(op, error);
+    if (retry_is_unconfirmed(op, error)) {
+        int cause = mouv__error_concern_cause(error->server_code);
+        retry_make_unknown(error, cause, "stored, but its confirmation failed");
+    }
     if (op->maybe_stored && error->code != MOUV_EUNKNOWN && !retry_is_definite(error) &&
         !retry_is_undone(op))
         retry_make_unknown(error, error->code, "sent, but the outcome is unknown");

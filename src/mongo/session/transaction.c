@@ -203,14 +203,12 @@ void mouv__transaction_observe_reply(mouv__transaction_t *transaction, const mou
 
 /* The server has the commit, or may have it, but it is not certain to last. */
 static bool transaction_is_unknown(const mouv_error_t *error) {
-    enum { CANNOT_SATISFY_WRITE_CONCERN = 100, UNKNOWN_WRITE_CONCERN = 79 };
     if (error->code == MOUV_EUNKNOWN || error->code == MOUV_ENETWORK ||
         error->code == MOUV_ESELECTION)
         return true;
     if (error->code != MOUV_ESERVER) return false;
     if (error->domain == MONGOC_ERROR_WRITE_CONCERN)
-        return error->server_code != CANNOT_SATISFY_WRITE_CONCERN &&
-               error->server_code != UNKNOWN_WRITE_CONCERN;
+        return !mouv__error_code_refuses_concern(error->server_code);
     return mouv__error_code_is_retryable(error->server_code) ||
            error->server_code == MOUV__CODE_MAX_TIME_EXPIRED ||
            mouv_error_has_label(error, "RetryableWriteError");
