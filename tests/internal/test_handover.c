@@ -246,7 +246,6 @@ static void a_load_balancers_service_is_in_the_hello(void **state) {
         mouv__handover_t made = place_connect(&place);
         assert_true(document_find(made.hello, "serviceId", &at));
         channel_ping(made.channel);
-        mouv__factory_tell(place.factory, place.server_id, NULL);
         handover_end(&made, false);
     }
     place_close(&place);
@@ -398,16 +397,6 @@ static bool was_lost(place_t *place, bool *there) {
     return lost;
 }
 
-static void expect_lost_and_found(place_t *place) {
-    bool there = true;
-    assert_true(was_lost(place, &there));
-    for (int i = 0; i < HANDOVER_NEVER_MS && !there; i++) {
-        uv_sleep(1);
-        was_lost(place, &there);
-    }
-    assert_true(there);
-}
-
 static void expect_not_lost(place_t *place) {
     bool there;
     assert_false(was_lost(place, &there));
@@ -423,83 +412,6 @@ static void the_picture_is_quiet_about_hand_overs(void **state) {
         handover_end(&made, i % 2 == 0);
     }
     expect_not_lost(&place);
-    place_close(&place);
-}
-
-static void a_lost_connection_is_told_and_the_server_found_again(void **state) {
-    (void)state;
-    place_t place;
-    open_primary(&place, "&heartbeatFrequencyMS=500");
-    expect_not_lost(&place);
-    for (int i = 0; i < 3; i++) { /* with what a connection has left behind, and without */
-        if (i != 1) {
-            mouv__handover_t made = place_connect(&place);
-            handover_end(&made, true);
-        }
-        mouv__factory_tell(place.factory, place.server_id, NULL);
-        expect_lost_and_found(&place);
-    }
-    mouv__handover_t made = place_connect(&place);
-    channel_ping(made.channel);
-    expect_not_lost(&place);
-    handover_end(&made, false);
-    place_close(&place);
-}
-
-static void not_primary_is_told_and_the_server_found_again(void **state) {
-    (void)state;
-    static const int codes[] = {10107, 11600}; /* not primary, shutting down */
-    place_t place;
-    open_primary(&place, "&heartbeatFrequencyMS=500");
-    expect_not_lost(&place);
-    for (size_t i = 0; i < 2 * sizeof(codes) / sizeof(codes[0]); i++) {
-        bson_t *reply = document("{'ok': 0, 'code': %d, 'errmsg': 'it says no'}", codes[i % 2]);
-        mouv__handover_t made = place_connect(&place);
-        mouv__factory_tell(place.factory, place.server_id, reply);
-        expect_lost_and_found(&place);
-        channel_ping(made.channel);
-        handover_end(&made, false);
-        bson_destroy(reply);
-    }
-    place_close(&place);
-}
-
-/* The picture is newer: the server has been asked since it said so. */
-static void an_error_of_an_old_topology_version_is_ignored(void **state) {
-    (void)state;
-    place_t place;
-    bson_iter_t version;
-    open_primary(&place, "");
-    mouv__handover_t made = place_connect(&place);
-    if (!document_find(made.hello, "topologyVersion", &version)) {
-        handover_end(&made, false);
-        place_close(&place);
-        skip();
-    }
-    bson_t *reply = document("{'ok': 0, 'code': 10107, 'errmsg': 'it says no'}");
-    bson_append_iter(reply, "topologyVersion", -1, &version);
-    expect_not_lost(&place);
-    mouv__factory_tell(place.factory, place.server_id, reply);
-    expect_not_lost(&place);
-    bson_destroy(reply);
-    handover_end(&made, false);
-    place_close(&place);
-}
-
-static void other_errors_are_no_news(void **state) {
-    (void)state;
-    place_t place;
-    bson_t *reply = document("{'ok': 0, 'code': 11000, 'errmsg': 'twice'}");
-    open_primary(&place, "");
-    mouv__handover_t made = place_connect(&place);
-    expect_not_lost(&place);
-    mouv__factory_tell(place.factory, place.server_id, reply);
-    expect_not_lost(&place);
-    bson_destroy(reply);
-    handover_end(&made, false);
-    made = place_connect(&place);
-    channel_ping(made.channel);
-    handover_end(&made, false);
     place_close(&place);
 }
 
@@ -529,10 +441,6 @@ int main(void) {
         cmocka_unit_test(a_factory_goes_on_after_a_failure),
 #if !MONGOC_CHECK_VERSION(2, 0, 0)
         cmocka_unit_test(the_picture_is_quiet_about_hand_overs),
-        cmocka_unit_test(a_lost_connection_is_told_and_the_server_found_again),
-        cmocka_unit_test(not_primary_is_told_and_the_server_found_again),
-        cmocka_unit_test(an_error_of_an_old_topology_version_is_ignored),
-        cmocka_unit_test(other_errors_are_no_news),
 #endif
     };
     return cmocka_run_group_tests(cases, test_group_setup, test_group_teardown);

@@ -32,6 +32,7 @@
 
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
+#include "mongo/topology/description.h"
 #include "mongo/transport/driver/stream_socket.h"
 #include "mongo/transport/loop/goodbye.h"
 #include "mongo/transport/loop/loop.h"
@@ -51,8 +52,10 @@ typedef struct rig {
     bool no_thread;  /* none is taken */
     mouv__loop_t *loop;
     mouv__listener_t *listener;
+    mouv__topology_t *topology; /* the primary a:1, or what the test makes of it */
     line_t *lines;
-    uint32_t lost; /* idle connections that the server has closed */
+    uint32_t lost;    /* idle connections that the server has closed */
+    uint32_t cleared; /* how often the pool was to be cleared, because the server was lost */
     bool emptied;
 } rig_t;
 
@@ -183,6 +186,41 @@ static inline void rig_on_emptied(mouv__peers_t *peers) {
     rig_of(mouv__container_of(peers, mouv__loop_t, peers))->emptied = true;
 }
 
+static inline void rig_on_server(void *arg, mouv__server_t *server) {
+    (void)arg;
+    (void)server;
+}
+
+static inline void rig_on_server_changed(void *arg, mouv__server_t *server,
+                                         mouv__server_kind_t was) {
+    rig_t *rig = arg;
+    CHECK(!rig_inside);
+    (void)was;
+    bool lost = !mouv__server_is_known(server);
+    rig->cleared += lost;
+    server->generation += lost; /* as the pool does */
+}
+
+static const mouv__topology_ops_t rig_topology_ops = {rig_on_server_changed, rig_on_server,
+                                                      rig_on_server, rig_on_server};
+
+static inline mouv__topology_t *rig_new_topology(rig_t *rig, const mongoc_uri_t *uri,
+                                                 const char *type) {
+    static const char *const hosts[] = {"a:1"};
+    static const uint32_t ids[] = {RIG_SERVER};
+    static const int64_t updated_ms[] = {0};
+    mouv__topology_t *topology = mouv__topology_new(uri, &rig_topology_ops, rig);
+    mouv_topology_description_t *described = mouv__describe_unknown(hosts, 1);
+    if (!topology || !described) abort();
+    mouv__description_set_type(described->servers, type);
+    mouv__topology_apply(topology, mouv__snapshot_new(described, ids, updated_ms));
+    return topology;
+}
+
+static inline bool rig_is_marked(const rig_t *rig) {
+    return mouv__server_is_marked(mouv__topology_server(rig->topology, RIG_SERVER));
+}
+
 static inline mouv__driver_pool_t *rig_driver_pool(rig_t *rig, const char *text) {
     mouv__client_options_t none = {0};
     mongoc_uri_t *uri = mongoc_uri_new(text);
@@ -198,7 +236,9 @@ static inline rig_t *rig_new_for(const char *uri) {
     if (!rig) abort();
     mouv__client_ref_init(rig_client(rig), &rig_client_ops, mouv__runtime());
     mouv__driver_pool_t *driver_pool = rig_driver_pool(rig, uri);
-    mouv__transport_t *transport = mouv__loop_new(rig_client(rig), driver_pool, NULL, 1000);
+    rig->topology = rig_new_topology(rig, driver_pool->uri, "RSPrimary");
+    mouv__transport_t *transport =
+        mouv__loop_new(rig_client(rig), driver_pool, rig->topology, 1000);
     if (!transport) abort();
     transport->lost = rig_on_lost;
     rig->loop = mouv__loop_of(transport);
@@ -260,6 +300,7 @@ static inline void rig_free(rig_t *rig) {
         rig->lines = line->next;
         line_free(line);
     }
+    mouv__topology_free(rig->topology);
     mouv__listener_stop(rig->listener);
     mouv__listener_unref(rig->listener);
     turn();
@@ -289,7 +330,6 @@ static inline mouv__peer_t *line_new_peer(line_t *line, int fd, const char *hell
     bson_destroy(reply);
     peer->connection = &line->connection->connection;
     peer->server_id = RIG_SERVER;
-    peer->number = ++line->rig->loop->numbers;
     snprintf(peer->host, sizeof peer->host, "a:1");
     peer->siblings = &line->connection->peers;
     mouv__list_push_front(peer->siblings, &peer->sibling);

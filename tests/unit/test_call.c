@@ -1,10 +1,11 @@
 /*
  * Exchanges on the loop: how long they wait, how they are cut and abandoned, what is told of them,
- * and that no allocation whose failure matters goes unnoticed.
+ * what they tell of their server, and that no allocation whose failure matters goes unnoticed.
  */
 #include "loop_support.h"
 
 #include "mongo/topology/events.h"
+#include "mongo/transport/loop/job.h"
 
 #define PING "{'ping': 1}"
 #define LARGE_BYTES (8 * 1024 * 1024)
@@ -520,6 +521,111 @@ CORO_CASE(every_allocation_of_a_compressed_call_may_fail) {
 }
 #endif
 
+/* --- the picture ------------------------------------------------------------------------------ */
+
+CORO_CASE(an_answer_that_says_not_primary_or_going_marks_the_server) {
+    rig_t *rig = rig_new(NULL);
+    line_t *line = line_new(rig, "{}");
+    trip_t trip;
+    trip_begin(&trip, line, PING);
+    line_answer(line, &trip, "{'ok': 0, 'code': 11000, 'errmsg': 'x'}");
+    turn();
+    CHECK(trip.done && !rig_is_marked(rig));
+    trip_end(&trip);
+    trip_begin(&trip, line, PING);
+    line_answer(line, &trip, "{'ok': 0, 'code': 91, 'errmsg': 'x'}");
+    turn();
+    CHECK(trip.done && rig_is_marked(rig));
+    CHECK_INT(rig->cleared, 1);
+    trip_end(&trip);
+    rig_free(rig);
+    return 0;
+}
+
+CORO_CASE(of_connections_that_are_lost_together_one_marks_the_server) {
+    rig_t *rig = rig_new(NULL);
+    line_t *lines[3];
+    trip_t trips[3];
+    for (int i = 0; i < 3; i++) {
+        lines[i] = line_new(rig, "{}");
+        trip_begin(&trips[i], lines[i], PING);
+    }
+    for (int i = 0; i < 3; i++) line_close(lines[i]);
+    turn();
+    for (int i = 0; i < 3; i++) CHECK_FAILED(trips[i], MONGOC_ERROR_STREAM, "was lost");
+    CHECK(rig_is_marked(rig));
+    CHECK_INT(rig->cleared, 1);
+    for (int i = 0; i < 3; i++) trip_end(&trips[i]);
+    rig_free(rig);
+    return 0;
+}
+
+/* Whoever sends does not find the picture changed under its hands: see rig_on_server_changed(). */
+CORO_CASE(a_connection_that_is_lost_as_it_is_sent_on_marks_the_server_later) {
+    rig_t *rig = rig_new(NULL);
+    line_t *line = line_new(rig, "{}");
+    trip_t trip;
+    line_close(line);
+    trip_begin(&trip, line, PING);
+    CHECK(!trip.done && !rig_is_marked(rig));
+    turn();
+    CHECK_FAILED(trip, MONGOC_ERROR_STREAM, "was lost");
+    CHECK(rig_is_marked(rig));
+    CHECK_INT(rig->cleared, 1);
+    trip_end(&trip);
+    rig_free(rig);
+    return 0;
+}
+
+/* For want of patience, or because it was no MongoDB that answered. */
+CORO_CASE(cuts_silence_and_what_is_no_answer_mark_no_server) {
+    rig_t *rig = rig_new("socketTimeoutMS=10");
+    line_t *lines[3];
+    trip_t trips[3];
+    for (int i = 0; i < 3; i++) {
+        lines[i] = line_new(rig, "{}");
+        trip_begin(&trips[i], lines[i], PING);
+    }
+    CHECK(trip_cut(&trips[0]));
+    line_write(lines[1], "GET / HTTP/1.1\r\nHost: example.com\r\n", 35);
+    turn();
+    CHECK_FAILED(trips[1], MONGOC_ERROR_PROTOCOL, "opcode");
+    pass_ms(10);
+    CHECK_FAILED(trips[2], MONGOC_ERROR_STREAM, "silent");
+    CHECK(!rig_is_marked(rig));
+    for (int i = 0; i < 3; i++) trip_end(&trips[i]);
+    rig_free(rig);
+    return 0;
+}
+
+static void on_connected(void *arg, const mouv_error_t *error) {
+    *(bool *)arg = error == NULL;
+}
+
+/* Those that libmongoc's picture does not see. */
+CORO_CASE(a_connection_that_cannot_be_made_marks_the_server_that_it_was_begun_to) {
+    static const uint32_t domains[] = {MONGOC_ERROR_CLIENT, MONGOC_ERROR_STREAM};
+    for (int stale = 0; stale < 2; stale++) {
+        for (int i = 0; i < 2; i++) {
+            rig_t *rig = rig_new(NULL);
+            line_t *line = line_new(rig, "{}");
+            mouv__server_t *server = mouv__topology_server(rig->topology, RIG_SERVER);
+            bool connected = true;
+            server->generation = 5;
+            mouv__connecting_t *connecting = mouv__job_connect(
+                rig->loop, line->connection, RIG_SERVER, on_connected, &connected);
+            bson_set_error(&connecting->background.error, domains[i], 1, "no");
+            CHECK_INT(connecting->generation, 5);
+            server->generation += (uint32_t)stale;
+            rig_work(rig, false);
+            CHECK(!connected);
+            CHECK_INT(rig_is_marked(rig), i == 1 && !stale && !mouv__factory_is_seen());
+            rig_free(rig);
+        }
+    }
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(a_silent_server_is_waited_for_as_long_as_the_uri_says),
@@ -545,6 +651,11 @@ int main(void) {
         TEST(what_is_abandoned_while_its_answer_comes_is_discarded),
         TEST(what_is_abandoned_before_it_is_told_of_is_discarded),
         TEST(each_command_is_told_of),
+        TEST(an_answer_that_says_not_primary_or_going_marks_the_server),
+        TEST(of_connections_that_are_lost_together_one_marks_the_server),
+        TEST(a_connection_that_is_lost_as_it_is_sent_on_marks_the_server_later),
+        TEST(cuts_silence_and_what_is_no_answer_mark_no_server),
+        TEST(a_connection_that_cannot_be_made_marks_the_server_that_it_was_begun_to),
         TEST(every_allocation_of_a_call_may_fail),
 #ifdef MOUV_HAVE_ZLIB
         TEST(every_allocation_of_a_compressed_call_may_fail),

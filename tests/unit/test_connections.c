@@ -138,7 +138,7 @@ FAKE_CASE(connection_is_set_up_with_a_number_and_a_generation_and_counted_meanwh
     CHECK_INT(of->connecting, 0);
     CHECK_INT(connection->state, MOUV__CONNECTION_NEW);
     CHECK_TOLD("");
-    of->generation = 5;
+    of->server->generation = 5;
     CHECK_INT(mouv__establish_begin(connection, 1, on_established), 0);
     CHECK_INT(of->connecting, 1);
     CHECK_INT(connection->state, MOUV__CONNECTION_SETTING_UP);

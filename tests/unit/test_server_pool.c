@@ -41,13 +41,13 @@ FAKE_CASE(ready_cleared_and_ready_again_are_told_once_each,
     CHECK_TOLD("pool:1 pool-ready:1");
     fake_deploy(fake, "RSSecondary"); /* of another kind, but known */
     CHECK_TOLD("");
-    CHECK_INT(of(fake, 1)->generation, 0);
+    CHECK_INT(of(fake, 1)->server->generation, 0);
     fake_deploy(fake, "Unknown");
     CHECK_TOLD("pool-cleared:1");
-    CHECK_INT(of(fake, 1)->generation, 1);
+    CHECK_INT(of(fake, 1)->server->generation, 1);
     mouv__server_pool_clear(fake_pool(fake), of(fake, 1));
     CHECK_TOLD("");
-    CHECK_INT(of(fake, 1)->generation, 2);
+    CHECK_INT(of(fake, 1)->server->generation, 2);
     fake_deploy(fake, "RSPrimary");
     CHECK_TOLD("pool-ready:1");
     fake_deploy(fake, "");

@@ -1,5 +1,5 @@
 /*
- * What libmongoc holds instead of a connection that is handed over: full, empty, lost, answering.
+ * What libmongoc holds instead of a connection that is handed over: full, and empty.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -203,45 +203,6 @@ static void an_empty_one_fails_as_a_call_that_took_too_long(void **state) {
     pair_close(&pair);
 }
 
-static void a_lost_one_fails_as_a_lost_connection(void **state) {
-    (void)state;
-    pair_t pair;
-    pair_open(&pair);
-    mouv__channel_close(take(&pair), false);
-    pair.shells.lost = true;
-    assert_int_equal(request(pair.shell, MOUV__WIRE_MSG), -1);
-    assert_int_equal(errno, ECONNRESET);
-    assert_false(mongoc_stream_timed_out(pair.shell));
-    pair_close(&pair);
-}
-
-static void it_answers_with_the_reply_that_it_is_given(void **state) {
-    (void)state;
-    pair_t pair;
-    uint8_t got[200];
-    char why[200];
-    bson_t *reply = BCON_NEW("ok", BCON_INT32(0), "code", BCON_INT32(10107));
-    pair_open(&pair);
-    mouv__channel_close(take(&pair), false);
-    pair.shells.reply = reply;
-    for (int i = 0; i < 2; i++) {
-        size_t size = 21 + reply->len;
-        assert_int_equal(request(pair.shell, MOUV__WIRE_MSG), 64);
-        assert_int_equal(mongoc_stream_read(pair.shell, got, 4, 4, LONG_MS), 4);
-        assert_int_equal(mongoc_stream_read(pair.shell, got + 4, size - 4, 1, LONG_MS), size - 4);
-        mouv__op_msg_header_t header = mouv__op_msg_header(got);
-        assert_true(mouv__op_msg_check_header(&header, REQUEST, why, sizeof(why)));
-        assert_true(mouv__op_msg_check_body(header.opcode, got + 16, size - 16, why, sizeof(why)));
-        assert_memory_equal(got + 21, bson_get_data(reply), reply->len);
-        assert_int_equal(mongoc_stream_read(pair.shell, got, 1, 1, LONG_MS), -1);
-    }
-    assert_int_equal(request(pair.shell, MOUV__WIRE_QUERY), -1);
-    pair.shells.reply = NULL;
-    assert_int_equal(request(pair.shell, MOUV__WIRE_MSG), -1);
-    bson_destroy(reply);
-    pair_close(&pair);
-}
-
 static void one_may_be_empty_from_the_beginning(void **state) {
     (void)state;
     mouv__shells_t shells = {0};
@@ -276,8 +237,6 @@ int main(void) {
         cmocka_unit_test(bytes_that_nobody_has_asked_for_are_not_lost_silently),
         cmocka_unit_test(without_memory_for_a_channel_the_connection_is_closed),
         cmocka_unit_test(an_empty_one_fails_as_a_call_that_took_too_long),
-        cmocka_unit_test(a_lost_one_fails_as_a_lost_connection),
-        cmocka_unit_test(it_answers_with_the_reply_that_it_is_given),
         cmocka_unit_test(one_may_be_empty_from_the_beginning),
         cmocka_unit_test(those_that_outlive_their_factory_are_empty),
     };

@@ -35,7 +35,7 @@ int mouv__establish_begin(mouv__connection_t *connection, uint32_t server_id,
     mouv__connection_move(connection, MOUV__CONNECTION_SETTING_UP);
     connection->setting_up = (mouv__server_link_t){.server_id = server_id,
                                                    .number = mouv__server_pool_begin_link(pool, of),
-                                                   .generation = of->generation,
+                                                   .generation = of->server->generation,
                                                    .since_ns = mouv__client_now_ns(pool->client)};
     return 0;
 }

@@ -279,7 +279,7 @@ static void pool_fail_selecting(mouv__pool_t *pool, const mouv_error_t *error) {
 /*
  * A connection could not be set up. Where others exist nobody is worse off. Else whoever waits for
  * this server has had one failure: a lasting one (wrong password) ends it, others the third time.
- * A failure makes libmongoc forget what kind of server it is, so most are back to SELECTING by now,
+ * A failure makes the server Unknown, so most are back to SELECTING by now,
  * where the selection timeout bounds what is not lasting.
  */
 static void pool_on_connected(void *arg, const mouv_error_t *error) {
@@ -353,7 +353,8 @@ static void pool_pump_selector(mouv__pool_t *pool) {
     }
     if (pool->state == MOUV__POOL_NONE) pool_open(pool);
     if (pool->state != MOUV__POOL_READY) return;
-    if (pool->nobody_seeks) return;
+    /* of those that are marked libmongoc knows nothing: it would have them at once */
+    if (pool->nobody_seeks || pool->topology->has_marks) return;
     pool->nobody_seeks = true;
     MOUV__QUEUE_EACH(&pool->selecting, seeker) {
         if (!mouv__checkout_seeks(seeker)) continue;
@@ -459,6 +460,7 @@ static void pool_pump_cleanup(mouv__pool_t *pool) {
 
 void mouv__pool_pump(mouv__pool_t *pool) {
     if (mouv__client_state(pool->client) > MOUV__CLIENT_DRAINING) return;
+    mouv__recheck(pool);
     if (pool->state == MOUV__POOL_READY) {
         if (pool->cleanup.count > 0) pool_pump_cleanup(pool);
         if (pool->reconnecting) pool_pump_reconnecting(pool);
@@ -658,6 +660,7 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
     mouv__breakers_close(&pool->breakers);
     mouv__upkeep_close(pool);
     mouv__measure_close(pool);
+    mouv__recheck_close(pool);
     mouv__pin_forget_all(&transport->sessions);
     transport->ops->abandon_jobs(transport);
     mouv__establish_close(pool);

@@ -25,6 +25,7 @@
 
 #include "async/loop/timer.h"
 #include "mongo/base/types.h"
+#include "mongo/pool/recheck.h"
 #include "mongo/pool/server_pool.h"
 #include "mongo/pool/upkeep.h"
 #include "mongo/topology/events.h"
@@ -115,6 +116,7 @@ struct mouv__pool {
     mouv__upkeep_t upkeep;
     mouv__probe_t *measurement; /**< that is out (measure.h), or NULL */
     uint64_t measured;          /**< so many have been sent */
+    mouv__recheck_t recheck;
     /* options */
     mouv_connection_pool_options_t told; /**< in events */
     int64_t selection_timeout_ms;

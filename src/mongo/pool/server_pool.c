@@ -85,7 +85,7 @@ static void server_pool_drop_all_stale(mouv__pool_t *pool) {
 }
 
 void mouv__server_pool_clear(mouv__pool_t *pool, mouv__server_pool_t *of) {
-    of->generation++;
+    of->server->generation++;
     server_pool_drop_controls(pool, of->server->id);
     if (of->ready) server_pool_tell(pool, of, MOUV__EVENT_POOL_CLEARED, NULL);
     of->ready = false;
@@ -104,7 +104,7 @@ void mouv__server_pool_clear_service(mouv__pool_t *pool, mouv__connection_t *con
     for (uint32_t i = 0; i < pool->connection_count; i++) {
         mouv__server_link_t *link = mouv__connection_link(pool->connections[i], server_id);
         if (link && link->balanced && bson_oid_equal(&link->service_id, &service_id))
-            link->generation = of->generation - 1;
+            link->generation = of->server->generation - 1;
     }
     server_pool_drop_all_stale(pool);
 }
@@ -149,7 +149,7 @@ void mouv__server_pool_fail_link(mouv__pool_t *pool, mouv__server_pool_t *of, ui
 
 bool mouv__server_pool_has(const mouv__pool_t *pool, const mouv__server_link_t *link) {
     const mouv__server_pool_t *of = mouv__server_pool_of(pool, link->server_id);
-    return of && of->generation == link->generation;
+    return of && of->server->generation == link->generation;
 }
 
 bool mouv__server_pool_add_link(mouv__pool_t *pool, mouv__connection_t *connection,
@@ -196,7 +196,7 @@ void mouv__server_pool_note_link(mouv__pool_t *pool, mouv__connection_t *connect
     if (!of || mouv__connection_is_ready(connection, server_id)) return;
     mouv__server_link_t made = {.server_id = server_id,
                                 .number = mouv__server_pool_begin_link(pool, of),
-                                .generation = of->generation,
+                                .generation = of->server->generation,
                                 .since_ns = mouv__client_now_ns(pool->client)};
     mouv__server_pool_add_link(pool, connection, &made);
 }

@@ -24,13 +24,13 @@ typedef struct mouv__server_pool {
     struct mouv__server_pool *next;
     mouv__server_t *server; /**< a share */
     bool ready;
-    uint32_t generation;
     uint32_t connecting; /**< connections that are being set up, for nobody too */
     uint32_t orphans;    /**< those that are for nobody (establish.h) */
     int64_t set_up_ns;   /**< how long that took the last time that it went well; 0: never yet */
     uint64_t numbers;    /**< of connections, given out */
     mouv__breaker_t breaker;
     int64_t silent_until_ns; /**< has left a kill unanswered: it gets no other until then */
+    int64_t recheck_ns;      /**< recheck.h: it is not asked before that */
     int64_t fill_ns;         /**< upkeep.h: no link is added to fill it up before that */
     int64_t kill_ns;         /**< how long its last killSessions took; 0: none yet */
     bool kill_prepared;      /**< the control connection for kills was once connected to it */

@@ -70,7 +70,7 @@ static uint32_t upkeep_count(const mouv__pool_t *pool, const mouv__server_pool_t
     for (uint32_t i = 0; i < pool->connection_count; i++) {
         const mouv__server_link_t *link =
             mouv__connection_link(pool->connections[i], of->server->id);
-        count += link && link->generation == of->generation;
+        count += link && link->generation == of->server->generation;
     }
     return count;
 }

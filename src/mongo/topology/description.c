@@ -35,6 +35,15 @@ void mouv__describe_server(mouv_server_description_t *view,
                      mongoc_server_description_hello_response(sd));
 }
 
+void mouv__describe_unknown_server(mouv_server_description_t *view, const char *host) {
+    description_fill(view, host, "Unknown", -1, NULL);
+}
+
+void mouv__description_copy_server(mouv_server_description_t *view,
+                                   const mouv_server_description_t *server) {
+    description_fill(view, server->host, server->type, server->round_trip_ms, server->hello);
+}
+
 void mouv__undescribe_server(const mouv_server_description_t *view) {
     bson_free((char *)view->host);
     bson_destroy((bson_t *)view->hello);
@@ -76,7 +85,7 @@ mouv__describe_topology(const mongoc_topology_description_t *topology) {
 mouv_topology_description_t *mouv__describe_unknown(const char *const *hosts, size_t count) {
     mouv_topology_description_t *view = description_new("Unknown", count);
     for (size_t i = 0; view && i < count; i++)
-        description_fill(description_next_of(view), hosts[i], "Unknown", -1, NULL);
+        mouv__describe_unknown_server(description_next_of(view), hosts[i]);
     return view;
 }
 
@@ -85,7 +94,7 @@ mouv_topology_description_t *mouv__describe_seeds(const mongoc_uri_t *uri) {
     for (const mongoc_host_list_t *at = mongoc_uri_get_hosts(uri); at; at = at->next) count++;
     mouv_topology_description_t *view = description_new("Unknown", count);
     for (const mongoc_host_list_t *at = mongoc_uri_get_hosts(uri); view && at; at = at->next)
-        description_fill(description_next_of(view), at->host_and_port, "Unknown", -1, NULL);
+        mouv__describe_unknown_server(description_next_of(view), at->host_and_port);
     return view;
 }
 
@@ -97,7 +106,7 @@ mouv__description_copy(const mouv_topology_description_t *description,
     for (size_t i = 0; view && i < description->server_count; i++) {
         const mouv_server_description_t *server = &description->servers[i];
         mouv_server_description_t *copy = description_next_of(view);
-        description_fill(copy, server->host, server->type, server->round_trip_ms, server->hello);
+        mouv__description_copy_server(copy, server);
         copy->error = bson_strdup(error_of(arg, server->host));
     }
     return view;
@@ -106,6 +115,23 @@ mouv__description_copy(const mouv_topology_description_t *description,
 void mouv__description_set_round_trip(mouv_topology_description_t *description, size_t i,
                                       int64_t round_trip_ms) {
     ((mouv_server_description_t *)description->servers)[i].round_trip_ms = round_trip_ms;
+}
+
+void mouv__description_set_type(const mouv_server_description_t *server, const char *type) {
+    ((mouv_server_description_t *)server)->type = type;
+}
+
+void mouv__description_forget(mouv_topology_description_t *description, size_t i) {
+    mouv_server_description_t *server = (mouv_server_description_t *)&description->servers[i];
+    bson_destroy((bson_t *)server->hello);
+    server->hello = bson_new();
+    server->set_name = NULL;
+    server->type = "Unknown";
+}
+
+void mouv__description_lose_primary(mouv_topology_description_t *description) {
+    if (strcmp(description->type, "ReplicaSetWithPrimary") == 0)
+        description->type = "ReplicaSetNoPrimary";
 }
 
 void mouv__description_remove(mouv_topology_description_t *description, size_t i) {

@@ -11,6 +11,9 @@
 /** Any thread; callbacks of libmongoc that run under its topology lock. */
 void mouv__describe_server(mouv_server_description_t *view,
                            const mongoc_server_description_t *server);
+void mouv__describe_unknown_server(mouv_server_description_t *view, const char *host);
+void mouv__description_copy_server(mouv_server_description_t *view,
+                                   const mouv_server_description_t *server);
 void mouv__undescribe_server(const mouv_server_description_t *view);
 
 /** As above. NULL: ENOMEM. The caller's, mouv_topology_description_unref(). */
@@ -30,6 +33,13 @@ mouv__description_copy(const mouv_topology_description_t *description,
 /** Loop thread: what is known by now of the `i`-th server of a copy. */
 void mouv__description_set_round_trip(mouv_topology_description_t *description, size_t i,
                                       int64_t round_trip_ms);
+
+/** `type` is a literal. */
+void mouv__description_set_type(const mouv_server_description_t *server, const char *type);
+
+/** Loop thread: nothing is known of the `i`-th server of a copy; there is no primary. */
+void mouv__description_forget(mouv_topology_description_t *description, size_t i);
+void mouv__description_lose_primary(mouv_topology_description_t *description);
 
 /** Takes the `i`-th server out; those behind it move up. */
 void mouv__description_remove(mouv_topology_description_t *description, size_t i);

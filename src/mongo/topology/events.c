@@ -143,6 +143,23 @@ void mouv__events_heartbeat(mouv__events_t *events, mouv__event_kind_t kind,
     mouv__events_add(events, mouv__events_record_heartbeat(kind, what));
 }
 
+void mouv__events_server_unknown(mouv__events_t *events, const bson_oid_t *id,
+                                 const mouv_server_description_t *described, bool lost) {
+    if (!mouv__events_wants(events, MOUV__EVENT_SERVER_CHANGED)) return;
+    mouv__events_add(events, mouv__events_record_server_unknown(id, described, lost));
+}
+
+void mouv__events_topology(mouv__events_t *events, const bson_oid_t *id,
+                           mouv_topology_description_t *previous,
+                           mouv_topology_description_t *next) {
+    if (previous && next && mouv__events_wants(events, MOUV__EVENT_TOPOLOGY_CHANGED)) {
+        mouv__events_add(events, mouv__events_record_topology(id, previous, next));
+        return;
+    }
+    mouv_topology_description_unref(previous);
+    mouv_topology_description_unref(next);
+}
+
 bool mouv__events_is_secret(const char *name, const bson_t *command) {
     static const char *const secret[] = {
         "authenticate", "saslStart",      "saslContinue",    "getnonce", "createUser",

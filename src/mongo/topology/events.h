@@ -50,6 +50,14 @@ void mouv__events_connection(mouv__events_t *events, mouv__event_kind_t kind,
 void mouv__events_heartbeat(mouv__events_t *events, mouv__event_kind_t kind,
                             const mouv_heartbeat_event_t *what);
 
+/** A server has become Unknown by an operation's error, or (`lost` false) is what it was before again;
+ *  the deployment with it, whose descriptions (NULL: ENOMEM) are taken. `id`: the topology's. */
+void mouv__events_server_unknown(mouv__events_t *events, const bson_oid_t *id,
+                                 const mouv_server_description_t *described, bool lost);
+void mouv__events_topology(mouv__events_t *events, const bson_oid_t *id,
+                           mouv_topology_description_t *previous,
+                           mouv_topology_description_t *next);
+
 /** A record that its maker has filled; takes it. NULL (ENOMEM) is fine. */
 void mouv__events_add(mouv__events_t *events, mouv__events_record_t *record);
 

@@ -8,6 +8,7 @@
 
 #include "mongo/base/error.h"
 #include "mongo/topology/description.h"
+#include "mongo/topology/server.h"
 
 /* --- commands, on workers --------------------------------------------------------------------- */
 
@@ -114,15 +115,21 @@ void mouv__events_apm_server_opening(mouv__events_t *events,
     mouv__events_add(events, record);
 }
 
-static void events_apm_on_server_changed(const mongoc_apm_server_changed_t *event) {
+void mouv__events_apm_server_changed(mouv__events_t *events,
+                                     const mongoc_apm_server_changed_t *event, bool was_unknown) {
+    const mongoc_server_description_t *next = mongoc_apm_server_changed_get_new_description(event);
+    const char *type = mongoc_server_description_type((mongoc_server_description_t *)next);
+    if (was_unknown && mouv__server_kind_of(type) == MOUV__SERVER_UNKNOWN) return;
     SERVER_RECORD(record, server_changed, SERVER_CHANGED, event);
-    mouv__describe_server(&record->servers[0],
-                          mongoc_apm_server_changed_get_previous_description(event));
-    mouv__describe_server(&record->servers[1],
-                          mongoc_apm_server_changed_get_new_description(event));
+    if (was_unknown)
+        mouv__describe_unknown_server(&record->servers[0], record->host);
+    else
+        mouv__describe_server(&record->servers[0],
+                              mongoc_apm_server_changed_get_previous_description(event));
+    mouv__describe_server(&record->servers[1], next);
     record->event.server.previous = &record->servers[0];
     record->event.server.next = &record->servers[1];
-    mouv__events_add(EVENTS_OF(server_changed, event), record);
+    mouv__events_add(events, record);
 }
 
 void mouv__events_apm_server_closed(mouv__events_t *events,
@@ -198,7 +205,6 @@ void mouv__events_apm_subscribe(const mouv__events_t *events, mongoc_apm_callbac
     SUBSCRIBE(COMMAND_STARTED, command_started, command_started);
     SUBSCRIBE(COMMAND_SUCCEEDED, command_succeeded, command_succeeded);
     SUBSCRIBE(COMMAND_FAILED, command_failed, command_failed);
-    SUBSCRIBE(SERVER_CHANGED, server_changed, server_changed);
     SUBSCRIBE(TOPOLOGY_OPENING, topology_opening, topology_opening);
     SUBSCRIBE(TOPOLOGY_CLOSED, topology_closed, topology_closed);
     SUBSCRIBE(HEARTBEAT_STARTED, heartbeat_started, server_heartbeat_started);

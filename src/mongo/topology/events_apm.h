@@ -20,6 +20,9 @@ void mouv__events_apm_subscribe(const mouv__events_t *events, mongoc_apm_callbac
 /** What the listener needs for itself and passes on. Monitor threads. NULL is fine. */
 void mouv__events_apm_server_opening(mouv__events_t *events,
                                      const mongoc_apm_server_opening_t *event);
+/** `was_unknown`: users take it for that before. */
+void mouv__events_apm_server_changed(mouv__events_t *events,
+                                     const mongoc_apm_server_changed_t *event, bool was_unknown);
 void mouv__events_apm_server_closed(mouv__events_t *events,
                                     const mongoc_apm_server_closed_t *event);
 void mouv__events_apm_topology_changed(mouv__events_t *events,

@@ -137,6 +137,37 @@ mouv__events_record_t *mouv__events_record_connection(mouv__event_kind_t kind,
     return record;
 }
 
+mouv__events_record_t *
+mouv__events_record_server_unknown(const bson_oid_t *id, const mouv_server_description_t *described,
+                                   bool lost) {
+    mouv__events_record_t *record = mouv__events_record_new(MOUV__EVENT_SERVER_CHANGED);
+    if (!record) return NULL;
+    mouv__description_copy_server(&record->servers[lost ? 0 : 1], described);
+    mouv__describe_unknown_server(&record->servers[lost ? 1 : 0], described->host);
+    record->event.server =
+        (mouv_server_event_t){.topology_id = events_record_id(record, id),
+                              .host = mouv__events_record_host(record, described->host),
+                              .previous = &record->servers[0],
+                              .next = &record->servers[1]};
+    return record;
+}
+
+mouv__events_record_t *mouv__events_record_topology(const bson_oid_t *id,
+                                                    mouv_topology_description_t *previous,
+                                                    mouv_topology_description_t *next) {
+    mouv__events_record_t *record = mouv__events_record_new(MOUV__EVENT_TOPOLOGY_CHANGED);
+    if (!record) {
+        mouv_topology_description_unref(previous);
+        mouv_topology_description_unref(next);
+        return NULL;
+    }
+    record->pictures[0] = previous;
+    record->pictures[1] = next;
+    record->event.topology = (mouv_topology_event_t){
+        .topology_id = events_record_id(record, id), .previous = previous, .next = next};
+    return record;
+}
+
 void mouv__events_record_tell(const mouv__events_record_t *record, const mouv_monitor_t *callbacks,
                               void *arg) {
     switch (record->kind) {

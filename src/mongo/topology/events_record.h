@@ -88,6 +88,15 @@ mouv__events_record_t *mouv__events_record_pool(mouv__event_kind_t kind,
 mouv__events_record_t *mouv__events_record_connection(mouv__event_kind_t kind,
                                                       const mouv_connection_event_t *what);
 
+/** Of a server that is Unknown now, or (`lost` false) no more; of a topology, whose descriptions are
+ *  taken in any case. */
+mouv__events_record_t *
+mouv__events_record_server_unknown(const bson_oid_t *id, const mouv_server_description_t *described,
+                                   bool lost);
+mouv__events_record_t *mouv__events_record_topology(const bson_oid_t *id,
+                                                    mouv_topology_description_t *previous,
+                                                    mouv_topology_description_t *next);
+
 /** Calls what is subscribed to it. Loop thread. */
 void mouv__events_record_tell(const mouv__events_record_t *record, const mouv_monitor_t *callbacks,
                               void *arg);

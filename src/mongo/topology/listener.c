@@ -30,6 +30,7 @@ typedef struct host {
     bool closed;                   /* the deployment has it no more */
     bool found;                    /* DNS has named it, and it is watched */
     bool misnamed;                 /* of another replica set, or of none */
+    bool marked;                   /* users were told that it is Unknown, not by its monitor */
     mouv__heartbeats_t heartbeats; /* since somebody looked */
 } host_t;
 
@@ -44,6 +45,7 @@ struct mouv__listener {
     char *set_name;           /* the URI's replica set, or NULL */
     const char *hint_of;      /* what a server may miss that hangs up at once */
     bool misnamed;            /* some host is of another set, or of none */
+    bson_oid_t id;            /* libmongoc's of its topology */
     bool finds_hosts;         /* the URI names none: mongodb+srv */
     host_t *hosts;
     uint32_t host_count, host_room;
@@ -259,6 +261,7 @@ static void listener_on_topology_changed(const mongoc_apm_topology_changed_t *ev
         listener_snapshot(mongoc_apm_topology_changed_get_new_description(event));
     if (!snapshot) return; /* the next change tells */
     uv_mutex_lock(&listener->lock);
+    mongoc_apm_topology_changed_get_topology_id(event, &listener->id);
     snapshot->dead =
         listener->misnamed && snapshot->kind == MOUV__TOPOLOGY_REPLICA_SET && snapshot->count == 0;
     listener_compare_hosts(listener, snapshot);
@@ -268,6 +271,49 @@ static void listener_on_topology_changed(const mongoc_apm_topology_changed_t *ev
     uv_mutex_unlock(&listener->lock);
     mouv__snapshot_free(older);
     if (is_first) listener_post(listener);
+}
+
+/* What users have been told of a server by an operation's error comes before what its monitor says. */
+static void listener_on_server_changed(const mongoc_apm_server_changed_t *event) {
+    mouv__listener_t *listener = mongoc_apm_server_changed_get_context(event);
+    uv_mutex_lock(&listener->lock);
+    host_t *host =
+        listener_find_host(listener, mongoc_apm_server_changed_get_host(event)->host_and_port);
+    mouv__events_apm_server_changed(listener->apm.events, event, host && host->marked);
+    if (host) host->marked = false;
+    uv_mutex_unlock(&listener->lock);
+}
+
+bool mouv__listener_mark(mouv__listener_t *listener, const mouv_server_description_t *described,
+                         const char *why) {
+    uv_mutex_lock(&listener->lock);
+    host_t *host = listener_find_host(listener, described->host);
+    bool news = host && host->known && !host->lost;
+    if (news) {
+        snprintf(host->text, sizeof(host->text), "%s", why);
+        mouv__events_server_unknown(listener->apm.events, &listener->id, described, true);
+        host->marked = true;
+    }
+    uv_mutex_unlock(&listener->lock);
+    return news;
+}
+
+void mouv__listener_lift(mouv__listener_t *listener, const mouv_server_description_t *described) {
+    uv_mutex_lock(&listener->lock);
+    host_t *host = listener_find_host(listener, described->host);
+    if (host && host->marked) {
+        host->text[0] = '\0';
+        mouv__events_server_unknown(listener->apm.events, &listener->id, described, false);
+        host->marked = false;
+    }
+    uv_mutex_unlock(&listener->lock);
+}
+
+void mouv__listener_tell(mouv__listener_t *listener, mouv_topology_description_t *previous,
+                         mouv_topology_description_t *next) {
+    uv_mutex_lock(&listener->lock);
+    mouv__events_topology(listener->apm.events, &listener->id, previous, next);
+    uv_mutex_unlock(&listener->lock);
 }
 
 /* libmongoc's snapshots have it only once it has answered. */
@@ -362,6 +408,8 @@ static void listener_on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_su
         host->heartbeats.answered = true;
         host->heartbeats.updated_ms = bson_get_monotonic_time() / 1000;
         host->heartbeats.last_write_ms = mouv__server_last_write_ms(hello);
+        host->heartbeats.kind = mouv__server_kind_in(hello);
+        host->heartbeats.version = mouv__topology_version_of(hello);
         if (!mongoc_apm_server_heartbeat_succeeded_get_awaited(event))
             listener_add_sample(&host->heartbeats,
                                 US_NS * mongoc_apm_server_heartbeat_succeeded_get_duration(event));
@@ -463,6 +511,8 @@ void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *ur
     mongoc_apm_set_server_closed_cb(callbacks, listener_on_server_closed);
     mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, listener_on_heartbeat_succeeded);
     mongoc_apm_set_server_heartbeat_failed_cb(callbacks, listener_on_heartbeat_failed);
+    if (mouv__events_wants(listener->apm.events, MOUV__EVENT_SERVER_CHANGED))
+        mongoc_apm_set_server_changed_cb(callbacks, listener_on_server_changed);
     if (listener->apm.events) mouv__events_apm_subscribe(listener->apm.events, callbacks);
     mongoc_client_pool_set_apm_callbacks(driver_pool, callbacks, listener);
     mongoc_apm_callbacks_destroy(callbacks);

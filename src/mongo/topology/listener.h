@@ -54,6 +54,20 @@ bool mouv__listener_has_closed(mouv__listener_t *listener, const char *host, uin
 bool mouv__listener_take_heartbeats(mouv__listener_t *listener, const char *host,
                                     mouv__heartbeats_t *heartbeats);
 
+/** Loop thread: an operation's error has made this server, as it is described, Unknown, and users are
+ *  told. False: nothing is done, as its monitor has said so by itself, which the loop has not taken
+ *  over yet. */
+bool mouv__listener_mark(mouv__listener_t *listener, const mouv_server_description_t *described,
+                         const char *why);
+
+/** Loop thread: it is again what it is described as. */
+void mouv__listener_lift(mouv__listener_t *listener, const mouv_server_description_t *described);
+
+/** Loop thread: users are told of this change of the deployment; takes both, which may be NULL:
+ *  ENOMEM. */
+void mouv__listener_tell(mouv__listener_t *listener, mouv_topology_description_t *previous,
+                         mouv_topology_description_t *next);
+
 /** Any thread: the last heartbeat error of each host that is not reachable in `described`, "; "
  *  between them; "" if none. */
 void mouv__listener_errors(mouv__listener_t *listener, const mouv_topology_description_t *described,

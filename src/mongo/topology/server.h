@@ -14,6 +14,7 @@
 #include <mouv/topology.h>
 
 #include "mongo/topology/rtt.h"
+#include "mongo/topology/topology_version.h"
 
 typedef enum mouv__server_kind {
     MOUV__SERVER_UNKNOWN,
@@ -27,36 +28,48 @@ typedef enum mouv__server_kind {
 
 typedef struct mouv__server {
     uint32_t shares;
-    uint32_t id; /**< libmongoc's, never 0 */
-    mouv__server_kind_t kind;
+    uint32_t id;                     /**< libmongoc's, never 0 */
+    mouv__server_kind_t kind;        /**< Unknown while it is marked so */
+    mouv__server_kind_t reported;    /**< by its monitor */
     mouv__server_kind_t former_kind; /**< while a snapshot is applied: what it was before */
     bool lost;                       /**< it was Unknown at some time since the snapshot before */
     char host[264];                  /**< "localhost:27017" */
     /** As users see it, its answer to hello in it. The snapshot's; NULL: it is gone. */
     const mouv_server_description_t *described;
-    int32_t wire_version;  /**< the highest it speaks */
-    const uint8_t *tags;   /**< a document in its hello; NULL: none */
-    uint32_t tags_length;  /**< in bytes */
-    int64_t last_write_ms; /**< its clock; -1: not told */
-    int64_t updated_ms;    /**< when it was told that; libmongoc's monotonic clock */
+    int32_t wire_version;             /**< the highest it speaks */
+    const uint8_t *tags;              /**< a document in its hello; NULL: none */
+    uint32_t tags_length;             /**< in bytes */
+    int64_t last_write_ms;            /**< its clock; -1: not told */
+    int64_t updated_ms;               /**< when it was told that; libmongoc's monotonic clock */
+    mouv__topology_version_t version; /**< of what was heard of it last, by an error as well */
+    int64_t marked_ms; /**< since when it is marked Unknown (app_error.h), on that clock; 0: not */
+    uint32_t generation; /**< of connections to it: those of an older one are of no more use */
     mouv__rtt_t rtt;
     int64_t measured_ns; /**< when it was last pinged for that; 0: not yet */
     uint32_t operations; /**< in progress there: of two that suit, the one with fewer is chosen */
-    /* What the pool knows of it (breaker, connections being set up, generation) is for it to add. */
+    /* What the pool knows of it (breaker, connections being set up) is for it to add. */
 } mouv__server_t;
 
 /** What its monitor has heard since somebody last asked. */
 typedef struct mouv__heartbeats {
-    bool answered;         /**< some heartbeat */
-    bool lost;             /**< it was Unknown in between, before the samples */
-    uint32_t count;        /**< of samples: heartbeats that were not awaited */
-    int64_t samples_ns[4]; /**< the last ones */
-    int64_t updated_ms;    /**< 0: nothing has been told */
-    int64_t last_write_ms; /**< then; -1: not that */
+    bool answered;                    /**< some heartbeat */
+    bool lost;                        /**< it was Unknown in between, before the samples */
+    uint32_t count;                   /**< of samples: heartbeats that were not awaited */
+    int64_t samples_ns[4];            /**< the last ones */
+    int64_t updated_ms;               /**< 0: nothing has been told */
+    int64_t last_write_ms;            /**< then; -1: not that */
+    mouv__server_kind_t kind;         /**< then */
+    mouv__topology_version_t version; /**< then */
 } mouv__heartbeats_t;
 
 /** What libmongoc calls it; any thread. */
 mouv__server_kind_t mouv__server_kind_of(const char *type);
+
+/** The same, out of an answer to hello; any thread. */
+mouv__server_kind_t mouv__server_kind_in(const bson_t *hello);
+
+/** What users see of a kind that takes operations: "RSPrimary". */
+const char *mouv__server_type_of(mouv__server_kind_t kind);
 
 /** Any thread. With one share; NULL: ENOMEM. `described` stays where it is while this one does. */
 mouv__server_t *mouv__server_new(uint32_t id, const mouv_server_description_t *described,
@@ -71,8 +84,19 @@ void mouv__server_update(mouv__server_t *server, const mouv__server_t *newer);
 /** The deployment has it no more. */
 void mouv__server_leave(mouv__server_t *server);
 
-/** Its monitor has heard of it. */
-void mouv__server_note_heartbeats(mouv__server_t *server, const mouv__heartbeats_t *heartbeats);
+/** It is Unknown from now on, until something newer is heard of it than this. */
+void mouv__server_mark(mouv__server_t *server, const mouv__topology_version_t *version,
+                       int64_t now_ms);
+
+bool mouv__server_is_marked(const mouv__server_t *server);
+
+/** It has said at `at_ms` what it is: true if it is Unknown no more by that. If it is something else
+ *  now than its monitor has reported, that has to report first. */
+bool mouv__server_hear(mouv__server_t *server, mouv__server_kind_t kind,
+                       const mouv__topology_version_t *version, int64_t at_ms);
+
+/** Its monitor has heard of it; true as above. */
+bool mouv__server_note_heartbeats(mouv__server_t *server, const mouv__heartbeats_t *heartbeats);
 
 /** How much of the time until `until_ns` it has for its work: one round trip less. NULL: a server of
  *  which nothing is known. */

@@ -10,6 +10,7 @@
 #include "async/loop/clock.h"
 #include "context/alloc.h"
 #include "mongo/topology/description.h"
+#include "mongo/topology/events.h"
 
 /* What the specifications say where the URI says nothing. */
 #define LOCAL_THRESHOLD_MS 15
@@ -47,6 +48,72 @@ void mouv__topology_free(mouv__topology_t *topology) {
     mouv__free(topology);
 }
 
+static bool topology_has_kind(const mouv__topology_t *topology, mouv__server_kind_t kind) {
+    for (uint32_t i = 0; i < topology->count; i++)
+        if (topology->servers[i]->kind == kind) return true;
+    return false;
+}
+
+/* --- servers that operations have marked ------------------------------------------------------ */
+
+/* As users see it. */
+static void topology_show(const mouv__server_t *server) {
+    mouv__description_set_type(server->described, mouv__server_type_of(server->kind));
+}
+
+/* For an event; NULL: nobody wants it, or ENOMEM. */
+static mouv_topology_description_t *topology_picture(const mouv__topology_t *topology) {
+    mouv__listener_t *listener = topology->listener;
+    bool wanted = listener &&
+                  mouv__events_wants(mouv__listener_events(listener), MOUV__EVENT_TOPOLOGY_CHANGED);
+    return wanted ? mouv__topology_describe(topology, listener) : NULL;
+}
+
+static void topology_tell(const mouv__topology_t *topology, mouv_topology_description_t *previous) {
+    if (topology->listener)
+        mouv__listener_tell(topology->listener, previous, topology_picture(topology));
+}
+
+bool mouv__topology_mark(mouv__topology_t *topology, mouv__server_t *server,
+                         const mouv__topology_version_t *version, int64_t now_ms, const char *why) {
+    if (mouv__server_is_marked(server)) {
+        mouv__server_mark(server, version, now_ms);
+        return true;
+    }
+    mouv_topology_description_t *previous = topology_picture(topology);
+    if (topology->listener && !mouv__listener_mark(topology->listener, server->described, why)) {
+        mouv_topology_description_unref(previous);
+        return false;
+    }
+    mouv__server_mark(server, version, now_ms);
+    topology->has_marks = true;
+    topology_show(server);
+    topology_tell(topology, previous);
+    return true;
+}
+
+/* It is marked no more, but by a snapshot, of which libmongoc tells. */
+static void topology_lift(mouv__topology_t *topology, mouv__server_t *server,
+                          mouv_topology_description_t *previous) {
+    topology_show(server);
+    if (topology->listener) mouv__listener_lift(topology->listener, server->described);
+    topology_tell(topology, previous);
+    topology->ops->server_changed(topology->arg, server, MOUV__SERVER_UNKNOWN);
+}
+
+bool mouv__topology_hear(mouv__topology_t *topology, mouv__server_t *server, const bson_t *hello,
+                         int64_t now_ms) {
+    mouv__topology_version_t version = mouv__topology_version_of(hello);
+    if (!mouv__server_is_marked(server)) return false;
+    mouv_topology_description_t *previous = topology_picture(topology);
+    bool lifted = mouv__server_hear(server, mouv__server_kind_in(hello), &version, now_ms);
+    if (lifted)
+        topology_lift(topology, server, previous);
+    else
+        mouv_topology_description_unref(previous);
+    return lifted;
+}
+
 /* --- news ------------------------------------------------------------------------------------ */
 
 static bool topology_has(const mouv__topology_t *topology, const mouv__server_t *server) {
@@ -59,6 +126,16 @@ static mouv__server_t *topology_find_away(const mouv__topology_t *topology, uint
     return NULL;
 }
 
+static void topology_update(const mouv__topology_t *topology, mouv__server_t *server,
+                            const mouv__server_t *newer) {
+    bool marked = mouv__server_is_marked(server);
+    mouv__server_update(server, newer);
+    if (!marked) return;
+    topology_show(server);
+    if (!mouv__server_is_marked(server) && topology->listener)
+        mouv__listener_lift(topology->listener, server->described);
+}
+
 /* Servers that stay, or are back, take their new object's place in the snapshot. */
 static void topology_keep_servers(const mouv__topology_t *topology, mouv__snapshot_t *snapshot) {
     for (uint32_t i = 0; i < snapshot->count; i++) {
@@ -66,7 +143,7 @@ static void topology_keep_servers(const mouv__topology_t *topology, mouv__snapsh
         mouv__server_t *server = mouv__topology_server(topology, newer->id);
         if (!server) server = topology_find_away(topology, newer->id);
         if (!server) continue;
-        mouv__server_update(server, newer);
+        topology_update(topology, server, newer);
         snapshot->servers[i] = mouv__server_ref(server);
         mouv__server_unref(newer);
     }
@@ -164,19 +241,31 @@ static bool topology_drop_closed(mouv__topology_t *topology) {
     return topology->count < before;
 }
 
+/* True if it is marked no more by that. */
+static bool topology_take_heartbeats(mouv__topology_t *topology, mouv__server_t *server) {
+    mouv__heartbeats_t heartbeats;
+    if (!mouv__listener_take_heartbeats(topology->listener, server->host, &heartbeats))
+        return false;
+    mouv_topology_description_t *previous =
+        mouv__server_is_marked(server) ? topology_picture(topology) : NULL;
+    bool lifted = mouv__server_note_heartbeats(server, &heartbeats);
+    if (lifted)
+        topology_lift(topology, server, previous);
+    else
+        mouv_topology_description_unref(previous);
+    if (heartbeats.answered) topology->ops->server_heard(topology->arg, server);
+    return lifted;
+}
+
 bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *listener) {
     topology->listener = listener;
     mouv__snapshot_t *newest = mouv__listener_take(listener);
     if (newest) mouv__topology_apply(topology, newest);
     bool dropped = topology_drop_closed(topology);
-    for (uint32_t i = 0; i < topology->count; i++) {
-        mouv__server_t *server = topology->servers[i];
-        mouv__heartbeats_t heartbeats;
-        if (!mouv__listener_take_heartbeats(listener, server->host, &heartbeats)) continue;
-        mouv__server_note_heartbeats(server, &heartbeats);
-        if (heartbeats.answered) topology->ops->server_heard(topology->arg, server);
-    }
-    return newest != NULL || dropped;
+    bool lifted = false;
+    for (uint32_t i = 0; i < topology->count; i++)
+        lifted = topology_take_heartbeats(topology, topology->servers[i]) || lifted;
+    return newest != NULL || dropped || lifted;
 }
 
 /* --- questions ------------------------------------------------------------------------------- */
@@ -200,7 +289,10 @@ mouv_topology_description_t *mouv__topology_describe(const mouv__topology_t *top
         int64_t average_ns = mouv__rtt_average_ns(&topology->servers[i]->rtt);
         bool known = mouv__server_is_known(topology->servers[i]) && average_ns >= 0;
         mouv__description_set_round_trip(copy, i, known ? average_ns / MOUV__NS_PER_MS : -1);
+        if (mouv__server_is_marked(topology->servers[i])) mouv__description_forget(copy, i);
     }
+    if (copy && mouv__topology_is_replica_set(topology) && !mouv__topology_has_primary(topology))
+        mouv__description_lose_primary(copy);
     return copy;
 }
 
@@ -215,12 +307,6 @@ bool mouv__topology_speaks(const mouv__topology_t *topology, int32_t wire_versio
         if (mouv__server_is_known(server) && server->wire_version < wire_version) return false;
     }
     return true;
-}
-
-static bool topology_has_kind(const mouv__topology_t *topology, mouv__server_kind_t kind) {
-    for (uint32_t i = 0; i < topology->count; i++)
-        if (topology->servers[i]->kind == kind) return true;
-    return false;
 }
 
 bool mouv__topology_is_balanced(const mouv__topology_t *topology) {

@@ -43,6 +43,7 @@ typedef struct mouv__topology {
     mouv__listener_t *listener; /**< whom it last caught up with; NULL: none yet */
     mouv__server_t **away;      /**< Unknown, which are in no snapshot: shares */
     uint32_t away_count, away_room;
+    bool has_marks; /**< some server may be marked Unknown: who looks and finds none says so */
     const mouv__topology_ops_t *ops;
     void *arg;
 } mouv__topology_t;
@@ -59,6 +60,16 @@ void mouv__topology_apply(mouv__topology_t *topology, mouv__snapshot_t *snapshot
 
 /** The deployment has its `i`-th server no more, and there is no snapshot without it. */
 void mouv__topology_drop(mouv__topology_t *topology, uint32_t i);
+
+/** It is marked Unknown (app_error.h), and users are told; `version`: of the error. False: nothing is
+ *  done, as its monitor has told as much already. */
+bool mouv__topology_mark(mouv__topology_t *topology, mouv__server_t *server,
+                         const mouv__topology_version_t *version, int64_t now_ms, const char *why);
+
+/** One that is marked has answered mouv's own hello: true if it is marked no more by that. Others
+ *  are left to their monitors. */
+bool mouv__topology_hear(mouv__topology_t *topology, mouv__server_t *server, const bson_t *hello,
+                         int64_t now_ms);
 
 /** Takes over what the monitors have told since the last call: true if servers have changed. */
 bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *listener);

@@ -86,6 +86,8 @@ struct mouv__exchange {
         int64_t sent_ns;     /**< when it was sent */
         int32_t request_id;  /**< of its message */
         bool again;          /**< it has been sent before, on a connection that was lost */
+        bool lost;           /**< its connection was, as it was sent */
+        uint32_t generation; /**< of its connection */
         mouv__connecting_t *connecting; /**< the set-up that it waits for */
     } loop;
 };
@@ -97,6 +99,7 @@ typedef enum mouv__control_kind {
     MOUV__CONTROL_CLEANUP, /**< killCursors, abortTransaction */
     MOUV__CONTROL_KILL,    /**< killSessions */
     MOUV__CONTROL_PING,    /**< a silent server's pings */
+    MOUV__CONTROL_CHECK,   /**< whether a server that an error has marked is there */
     MOUV__CONTROLS
 } mouv__control_kind_t;
 

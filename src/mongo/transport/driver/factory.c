@@ -2,10 +2,9 @@
  * A factory has a client of libmongoc's whose connections are ours, each in a shell
  * (stream_shell.h). libmongoc is asked to describe the handshake with a server: it connects and
  * authenticates for that, and sends no command. The shell is emptied then. Libmongoc keeps it, as a
- * connection of the server pool's present generation; through it the server's picture is told what
- * has happened elsewhere (tell). Before the next connection to the same server a ping has to fail
- * on it: for libmongoc that is a call that took too long, after which it lets the connection go and
- * thinks no worse of the server.
+ * connection of the server pool's present generation. Before the next connection to the same server
+ * a ping has to fail on it: for libmongoc that is a call that took too long, after which it lets the
+ * connection go and thinks no worse of the server.
  *
  * What is handed over has no part in any of this: it outlives factory, client and pool.
  */
@@ -23,7 +22,7 @@ struct mouv__factory {
     mouv__stream_source_t source; /* what the client's connections are made of */
     mouv__stream_parts_t parts;   /* of the one that is being set up */
     mouv__shells_t shells;
-    bool telling; /* no connection is to be made */
+    bool closing; /* no connection is to be made */
 };
 
 mouv__factory_t *mouv__factory_new(mouv__driver_pool_t *driver_pool) {
@@ -45,7 +44,7 @@ static mongoc_stream_t *factory_dial(const mongoc_uri_t *uri, const mongoc_host_
                                      void *arg, bson_error_t *error) {
     mouv__factory_t *factory = arg;
     mongoc_stream_t *checked = NULL;
-    if (!factory->telling) {
+    if (!factory->closing) {
         checked = mouv__stream_connect(uri, host, &factory->source, error);
         if (!checked) return NULL;
     }
@@ -116,32 +115,14 @@ bool mouv__factory_connect(mouv__factory_t *factory, uint32_t server_id, const c
     return channel != NULL;
 }
 
-/* --- telling ---------------------------------------------------------------------------------- */
-
-/* Where libmongoc has no shell of the server pool's present generation it dials, and takes the
- * server for lost when nothing comes of it. */
-void mouv__factory_tell(mouv__factory_t *factory, uint32_t server_id, const bson_t *reply) {
-#if !MONGOC_CHECK_VERSION(2, 0, 0)
-    bson_error_t ignored;
-    if (!factory_open(factory, NULL, &ignored)) return;
-    factory->shells.reply = reply;
-    factory->shells.lost = !reply;
-    factory->telling = true;
-    factory_ping(factory, server_id);
-    factory->telling = false;
-    factory->shells.lost = false;
-    factory->shells.reply = NULL;
-#else
-    (void)factory; /* its client is not the one that has the picture */
-    (void)server_id;
-    (void)reply;
-#endif
+bool mouv__factory_is_seen(void) {
+    return !MONGOC_CHECK_VERSION(2, 0, 0);
 }
 
 void mouv__factory_free(mouv__factory_t *factory) {
     if (!factory) return;
     mouv__shells_clear(&factory->shells);
-    factory->telling = true;
+    factory->closing = true;
     mouv__factory_client_close(&factory->client, factory->driver_pool);
     mouv__interruptible_unref(factory->interruptible);
     mouv__driver_pool_unref(factory->driver_pool);

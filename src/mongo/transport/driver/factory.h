@@ -35,10 +35,9 @@ mouv__factory_t *mouv__factory_new(mouv__driver_pool_t *driver_pool);
 bool mouv__factory_connect(mouv__factory_t *factory, uint32_t server_id, const char *host_and_port,
                            mouv__handover_t *handover, bson_error_t *error);
 
-/** A worker: libmongoc's picture learns what an operation on a connection of ours has met there:
- *  the server's `reply` ("not primary", shutting down), or NULL: the connection was lost. Does
- *  nothing where libmongoc cannot be told (2.x). No network. */
-void mouv__factory_tell(mouv__factory_t *factory, uint32_t server_id, const bson_t *reply);
+/** Any thread: whether libmongoc's picture learns of a connection that could not be set up. In 2.x
+ *  the client that has tried is not one of its pool's. */
+bool mouv__factory_is_seen(void);
 
 /** A worker. Connections that were handed over stay as they are. */
 void mouv__factory_free(mouv__factory_t *factory);

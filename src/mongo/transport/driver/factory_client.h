@@ -1,6 +1,6 @@
 /*
  * The libmongoc client that a factory (factory.h) makes connections with. Pooled ones share
- * libmongoc's picture and can tell it things, but take connections of ours in 1.x alone. In 2.x it
+ * libmongoc's picture, but take connections of ours in 1.x alone. In 2.x it
  * is a client of its own for each host, that knows this one only.
  *
  * A worker that has the factory.
@@ -21,8 +21,7 @@ typedef struct mouv__factory_client {
     char *host_and_port; /**< the only one that it knows (2.x) */
 } mouv__factory_client_t;
 
-/** One for this host, if it is not there already, whose connections `initiator` makes. In 1.x the
- *  host may be NULL. */
+/** One for this host, if it is not there already, whose connections `initiator` makes. */
 bool mouv__factory_client_open(mouv__factory_client_t *self, mouv__driver_pool_t *driver_pool,
                                const char *host_and_port, mongoc_stream_initiator_t initiator,
                                void *arg, bson_error_t *error);

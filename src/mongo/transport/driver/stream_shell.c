@@ -7,16 +7,11 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 
 #include "context/alloc.h"
 #include "mongo/transport/driver/stream_checked.h"
-#include "mongo/wire/op_msg.h"
 
 #define STREAM_TYPE_SHELL 0x6d04
-
-/* Between an answer's header and its document: flags, and the kind of the only section. */
-#define BODY_AT (MOUV__WIRE_HEADER_BYTES + 4 + 1)
 
 typedef struct shell {
     mongoc_stream_t stream;   /* first */
@@ -24,67 +19,12 @@ typedef struct shell {
     mouv__shells_t *shells;   /* NULL: they have gone */
     mongoc_stream_t *checked; /* NULL: empty */
     mouv__stream_parts_t parts;
-    uint8_t *answer; /* an empty one's, and how much of it has been read */
-    size_t answer_size, answer_at;
 } shell_t;
 
-/* --- an empty one ----------------------------------------------------------------------------- */
-
-static bool stream_shell_is_lost(const shell_t *self) {
-    return self->shells && self->shells->lost;
-}
-
-static ssize_t stream_shell_fail(const shell_t *self) {
-    errno = stream_shell_is_lost(self) ? ECONNRESET : ETIMEDOUT;
+/* An empty one; to libmongoc it is a call that took too long, of which it thinks nothing. */
+static ssize_t stream_shell_fail(void) {
+    errno = ETIMEDOUT;
     return -1;
-}
-
-static void stream_shell_drop_answer(shell_t *self) {
-    mouv__free(self->answer);
-    self->answer = NULL;
-    self->answer_size = self->answer_at = 0;
-}
-
-/* The reply as it would have come to this request; commands alone are answered, no old hello. */
-static bool stream_shell_answer(shell_t *self, mouv__op_msg_header_t request) {
-    const bson_t *reply = self->shells ? self->shells->reply : NULL;
-    stream_shell_drop_answer(self);
-    if (!reply || request.opcode == MOUV__WIRE_QUERY) return false;
-    size_t size = BODY_AT + reply->len;
-    self->answer = mouv__alloc(size);
-    if (!self->answer) return false;
-    mouv__op_msg_header_t header = {
-        .length = (int32_t)size, .response_to = request.request_id, .opcode = MOUV__WIRE_MSG};
-    mouv__op_msg_put_header(&header, self->answer);
-    memcpy(self->answer + BODY_AT, bson_get_data(reply), reply->len);
-    self->answer_size = size;
-    return true;
-}
-
-static ssize_t stream_shell_pretend_to_send(shell_t *self, const mongoc_iovec_t *iov,
-                                            size_t count) {
-    uint8_t head[MOUV__WIRE_HEADER_BYTES] = {0};
-    size_t have = 0;
-    ssize_t size = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t take = sizeof(head) - have < iov[i].iov_len ? sizeof(head) - have : iov[i].iov_len;
-        memcpy(head + have, iov[i].iov_base, take);
-        have += take;
-        size += (ssize_t)iov[i].iov_len;
-    }
-    return stream_shell_answer(self, mouv__op_msg_header(head)) ? size : stream_shell_fail(self);
-}
-
-static ssize_t stream_shell_give(shell_t *self, const mongoc_iovec_t *iov, size_t count) {
-    ssize_t given = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t left = self->answer_size - self->answer_at;
-        size_t take = left < iov[i].iov_len ? left : iov[i].iov_len;
-        if (take > 0) memcpy(iov[i].iov_base, self->answer + self->answer_at, take);
-        self->answer_at += take;
-        given += (ssize_t)take;
-    }
-    return given > 0 ? given : stream_shell_fail(self);
 }
 
 /* --- the stream ------------------------------------------------------------------------------- */
@@ -93,14 +33,14 @@ static ssize_t stream_shell_on_readv(mongoc_stream_t *stream, mongoc_iovec_t *io
                                      size_t min_bytes, int32_t timeout_ms) {
     shell_t *self = (shell_t *)stream;
     if (self->checked) return mongoc_stream_readv(self->checked, iov, count, min_bytes, timeout_ms);
-    return stream_shell_give(self, iov, count);
+    return stream_shell_fail();
 }
 
 static ssize_t stream_shell_on_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count,
                                       int32_t timeout_ms) {
     shell_t *self = (shell_t *)stream;
     if (self->checked) return mongoc_stream_writev(self->checked, iov, count, timeout_ms);
-    return stream_shell_pretend_to_send(self, iov, count);
+    return stream_shell_fail();
 }
 
 /* Until there is something to do, if only to fail, or `timeout_ms` are over. When the time to set
@@ -144,7 +84,7 @@ static int stream_shell_on_setsockopt(mongoc_stream_t *stream, int level, int na
                                       mongoc_socklen_t size) {
     shell_t *self = (shell_t *)stream;
     if (self->checked) return mongoc_stream_setsockopt(self->checked, level, name, value, size);
-    return (int)stream_shell_fail(self);
+    return (int)stream_shell_fail();
 }
 
 static bool stream_shell_on_check_closed(mongoc_stream_t *stream) {
@@ -154,7 +94,7 @@ static bool stream_shell_on_check_closed(mongoc_stream_t *stream) {
 
 static bool stream_shell_on_timed_out(mongoc_stream_t *stream) {
     shell_t *self = (shell_t *)stream;
-    return self->checked ? mongoc_stream_timed_out(self->checked) : !stream_shell_is_lost(self);
+    return !self->checked || mongoc_stream_timed_out(self->checked);
 }
 
 static bool stream_shell_on_should_retry(mongoc_stream_t *stream) {
@@ -171,7 +111,6 @@ static void stream_shell_on_destroy(mongoc_stream_t *stream) {
     shell_t *self = (shell_t *)stream;
     if (self->shells) mouv__list_remove(&self->shells->list, &self->link);
     mongoc_stream_destroy(self->checked);
-    stream_shell_drop_answer(self);
     mouv__free(self);
 }
 

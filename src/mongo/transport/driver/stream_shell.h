@@ -1,9 +1,8 @@
 /*
  * What libmongoc holds instead of a connection that is to be handed over (factory.h). While the
  * connection is set up the shell passes everything through. Then it gives up what is in it, and is
- * empty: all that libmongoc tries on it fails at once, without a network. How it fails is for its
- * factory to say, since libmongoc learns from it: as a call that took too long, of which it thinks
- * nothing, or as a lost connection; or it answers with a reply of the factory's choice.
+ * empty: all that libmongoc tries on it fails at once, without a network, as a call that took too
+ * long, of which it thinks nothing.
  *
  * A worker that has the factory.
  */
@@ -21,8 +20,6 @@
 /** A factory's shells; libmongoc destroys them when it likes. Zero: there is none. */
 typedef struct mouv__shells {
     mouv__list_t list;
-    bool lost;           /**< empty ones fail as lost connections */
-    const bson_t *reply; /**< empty ones answer this; NULL: they fail. Borrowed */
 } mouv__shells_t;
 
 /** Takes `checked` (stream_checked.h), which has `parts`; both NULL: it is empty from the

@@ -8,9 +8,9 @@
 
 #include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
+#include "mongo/topology/app_error.h"
 #include "mongo/topology/events.h"
 #include "mongo/transport/loop/pack.h"
-#include "mongo/transport/loop/state_change.h"
 #include "mongo/transport/loop/unpack.h"
 
 #define CODE_REAUTHENTICATE 391
@@ -69,6 +69,17 @@ static void call_tell_end(const mouv__peer_t *peer, const mouv__exchange_t *exch
     call_tell(peer, exchange, MOUV__EVENT_COMMAND_FAILED, &error);
 }
 
+/* --- the picture ------------------------------------------------------------------------------ */
+
+/* With the answer of an exchange (NULL: its connection was lost). */
+static void call_note(mouv__loop_t *loop, const mouv__exchange_t *exchange, const bson_t *reply) {
+    mouv__app_error_t error = {.server_id = exchange->server_id,
+                               .generation = exchange->loop.generation,
+                               .reply = reply,
+                               .now_ms = bson_get_monotonic_time() / 1000};
+    mouv__app_error(loop->topology, &error);
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 static void call_finish(mouv__loop_t *loop, mouv__exchange_t *exchange) {
@@ -85,7 +96,9 @@ static void call_finish(mouv__loop_t *loop, mouv__exchange_t *exchange) {
 
 static void call_on_ready(mouv__ready_t *ready) {
     mouv__exchange_t *exchange = mouv__container_of(ready, mouv__exchange_t, loop.ready);
-    call_finish(mouv__loop_of(exchange->transport), exchange);
+    mouv__loop_t *loop = mouv__loop_of(exchange->transport);
+    if (exchange->loop.lost) call_note(loop, exchange, NULL);
+    call_finish(loop, exchange);
 }
 
 /* On the next tick: whoever sends or cuts is not called back from within. */
@@ -139,8 +152,9 @@ static void call_fail_to_send(mouv__loop_t *loop, mouv__peer_t *peer, int code) 
     mouv__peer_close(peer, false);
     exchange->error = error;
     call_tell_end(peer, exchange);
-    mouv__state_change_lost(loop, peer);
-    if (!loop->set_up_again(loop, exchange)) mouv__call_fail(loop, exchange, &error, false);
+    if (loop->set_up_again(loop, exchange)) return;
+    exchange->loop.lost = true; /* the picture does not change from within */
+    mouv__call_fail(loop, exchange, &error, false);
 }
 
 static void call_go_out(mouv__loop_t *loop, mouv__peer_t *peer) {
@@ -175,6 +189,7 @@ void mouv__call_begin(mouv__loop_t *loop, mouv__peer_t *peer, mouv__exchange_t *
         return;
     }
     exchange->loop.peer = peer;
+    exchange->loop.generation = peer->generation;
     peer->exchange = exchange;
     if (!mouv__pack(loop, peer, call_on_compressed)) call_go_out(loop, peer);
 }
@@ -218,7 +233,7 @@ static void call_on_arrived(mouv__peer_t *peer) {
     exchange->ok = call_judge(exchange);
     if (exchange->reply) mouv__request_note_cluster_time(&loop->common, exchange->reply);
     call_tell_end(peer, exchange);
-    mouv__state_change_answered(loop, peer, exchange);
+    if (exchange->reply) call_note(loop, exchange, exchange->reply);
     call_leave_if_forgotten(peer, exchange);
     call_close_if_it_leaves(peer);
     call_finish(loop, exchange);
@@ -227,7 +242,6 @@ static void call_on_arrived(mouv__peer_t *peer) {
 static void call_on_lost(mouv__peer_t *peer, const bson_error_t *why) {
     mouv__loop_t *loop = call_loop(peer);
     mouv__exchange_t *exchange = call_detach(peer);
-    if (exchange && why->domain == MONGOC_ERROR_STREAM) mouv__state_change_lost(loop, peer);
     if (!exchange) {
         mouv_client_t *client = loop->transport.client;
         mouv__client_hold(client);
@@ -238,7 +252,9 @@ static void call_on_lost(mouv__peer_t *peer, const bson_error_t *why) {
     exchange->reached = mouv__peer_has_sent(peer);
     exchange->error = *why;
     call_tell_end(peer, exchange);
-    if (!loop->set_up_again(loop, exchange)) call_finish(loop, exchange);
+    if (loop->set_up_again(loop, exchange)) return;
+    if (why->domain == MONGOC_ERROR_STREAM) call_note(loop, exchange, NULL);
+    call_finish(loop, exchange);
 }
 
 static void call_on_packed(mouv__peer_t *peer) {

@@ -7,6 +7,7 @@
 
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
+#include "mongo/topology/app_error.h"
 
 static mouv__background_place_t job_place(mouv__loop_t *loop, mouv__transport_ended_fn_t ended,
                                           void *arg) {
@@ -132,7 +133,7 @@ static mouv__peer_t *job_make_peer(mouv__connecting_t *connecting) {
     connecting->handover.channel = NULL;
     peer->connection = &connecting->connection->connection;
     peer->server_id = connecting->server_id;
-    peer->number = ++connecting->loop->numbers;
+    peer->generation = connecting->generation;
     peer->hello = mouv__hello_read(connecting->handover.hello);
     snprintf(peer->host, sizeof(peer->host), "%s", connecting->host);
     return peer;
@@ -146,9 +147,21 @@ static void job_add_peer(mouv__loop_connection_t *connection, mouv__peer_t *peer
     mouv__list_push_front(&connection->peers, &peer->sibling);
 }
 
+/* As of a connection that was lost: no server is known better for one that was not made. */
+static void job_note_failure(const mouv__connecting_t *connecting) {
+    const mouv__background_t *background = &connecting->background;
+    mouv__app_error_t error = {.server_id = connecting->server_id,
+                               .generation = connecting->generation,
+                               .now_ms = bson_get_monotonic_time() / 1000};
+    if (!mouv__factory_is_seen() && background->refused == 0 &&
+        background->error.domain == MONGOC_ERROR_STREAM)
+        mouv__app_error(connecting->loop->topology, &error);
+}
+
 static void job_connect_back(mouv__background_t *background) {
     mouv__connecting_t *connecting = (mouv__connecting_t *)background;
     job_give_factory_back(connecting->loop, &connecting->factory);
+    if (!background->ok) job_note_failure(connecting);
     if (!background->ok || !connecting->connection) return;
     mouv__peer_t *peer = job_make_peer(connecting);
     mouv__connection_note_service(&connecting->connection->connection, connecting->handover.hello);
@@ -185,6 +198,7 @@ mouv__connecting_t *mouv__job_connect(mouv__loop_t *loop, mouv__loop_connection_
     connecting->loop = loop;
     connecting->connection = connection;
     connecting->server_id = server_id;
+    connecting->generation = server ? server->generation : 0;
     snprintf(connecting->host, sizeof(connecting->host), "%s", server ? server->host : "");
     if (!arg) place.arg = connecting;
     mouv__background_submit(&connecting->background, &place, job_connect_run);
@@ -193,62 +207,6 @@ mouv__connecting_t *mouv__job_connect(mouv__loop_t *loop, mouv__loop_connection_
 
 mouv__connecting_t *mouv__job_is_connect(mouv__background_t *background) {
     return background->free == job_connect_free ? (mouv__connecting_t *)background : NULL;
-}
-
-/* --- telling ---------------------------------------------------------------------------------- */
-
-typedef struct telling {
-    mouv__background_t background; /* first */
-    uint32_t server_id;
-    mouv__loop_factory_t *factory;
-    bson_t *reply; /* owned; or NULL */
-} telling_t;
-
-static void job_tell_run(mouv__job_t *job) {
-    telling_t *telling = (telling_t *)job;
-    telling->background.ok = job_open_factory(telling->factory, &telling->background);
-    if (telling->background.ok)
-        mouv__factory_tell(telling->factory->factory, telling->server_id, telling->reply);
-}
-
-static void job_tell_back(mouv__background_t *background) {
-    job_give_factory_back(mouv__loop_of(background->transport),
-                          &((telling_t *)background)->factory);
-}
-
-static void job_tell_free(mouv__background_t *background, bool lost) {
-    telling_t *telling = (telling_t *)background;
-    (void)lost;
-    job_free_factory(telling->factory);
-    bson_destroy(telling->reply);
-    mouv__free(telling);
-}
-
-static void job_on_told(void *arg, const mouv_error_t *error) {
-    (void)arg;
-    (void)error;
-}
-
-static bool job_is_telling(const mouv__loop_t *loop, uint32_t server_id) {
-    MOUV__LIST_EACH(&loop->background, mouv__background_t, each, link)
-        if (each->free == job_tell_free && ((telling_t *)each)->server_id == server_id) return true;
-    return false;
-}
-
-void mouv__job_tell(mouv__loop_t *loop, uint32_t server_id, const bson_t *reply) {
-    if (!loop->driver_pool || job_is_telling(loop, server_id)) return;
-    mouv__background_place_t place = job_place(loop, job_on_told, NULL);
-    telling_t *telling = mouv__alloc(sizeof(*telling));
-    if (telling) telling->factory = job_take_factory(loop);
-    if (!telling || !telling->factory) {
-        mouv__free(telling);
-        return;
-    }
-    telling->background.back = job_tell_back;
-    telling->background.free = job_tell_free;
-    telling->server_id = server_id;
-    if (reply) telling->reply = bson_copy(reply);
-    mouv__background_submit(&telling->background, &place, job_tell_run);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

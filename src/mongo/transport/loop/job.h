@@ -1,6 +1,6 @@
 /*
  * What is blocking of the loop transport, on workers (driver/background.h): libmongoc's pool and
- * server selection, the set-up of connections, telling its picture, the end. Loop thread.
+ * server selection, the set-up of connections, the end. Loop thread.
  */
 #ifndef MOUV_MONGO_TRANSPORT_LOOP_JOB_H
 #define MOUV_MONGO_TRANSPORT_LOOP_JOB_H
@@ -17,6 +17,7 @@ struct mouv__connecting {
     mouv__background_t background; /**< first */
     mouv__loop_t *loop;
     uint32_t server_id;
+    uint32_t generation; /**< the server's when it was begun */
     char host[264];
     mouv__loop_factory_t *factory;
     mouv__handover_t handover;
@@ -32,9 +33,6 @@ mouv__connecting_t *mouv__job_connect(mouv__loop_t *loop, mouv__loop_connection_
 
 /** The job as a set-up, if it is one; else NULL. */
 mouv__connecting_t *mouv__job_is_connect(mouv__background_t *background);
-
-/** Tells libmongoc's picture, as mouv__factory_tell() says; once at a time of one server. */
-void mouv__job_tell(mouv__loop_t *loop, uint32_t server_id, const bson_t *reply);
 
 /** The end: gives up what libmongoc has for the transport. Memory for it is set aside at the
  *  beginning (NULL: ENOMEM). */

@@ -9,7 +9,6 @@
 #include "mongo/transport/loop/goodbye.h"
 #include "mongo/transport/loop/job.h"
 #include "mongo/transport/loop/pack.h"
-#include "mongo/transport/loop/state_change.h"
 #include "mongo/transport/workers/worker_threads.h"
 
 /* Workers, started as they are needed: each connects by a factory at a time. Servers that hang then
@@ -94,6 +93,7 @@ static void loop_take(mouv__transport_t *transport, mouv__exchange_t *exchange, 
     exchange->loop.peer = NULL;
     exchange->loop.connecting = NULL;
     exchange->loop.again = false;
+    exchange->loop.lost = false;
 }
 
 static int loop_send(mouv__transport_t *transport, mouv__exchange_t *exchange) {
@@ -271,7 +271,6 @@ static void loop_free(mouv__transport_t *transport) {
     if (self->packers) self->packers->close(self->packers);
     mouv__goodbye_free(self->goodbye);
     mouv__request_common_clear(&self->common);
-    mouv__state_change_forget(self);
     mouv__session_store_clear(&transport->sessions, loop_forget_session);
     if (self->driver_pool) mouv__driver_pool_unref(self->driver_pool); /* it was never closed */
     mouv__free(self);

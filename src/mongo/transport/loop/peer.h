@@ -61,7 +61,7 @@ struct mouv__peer {
     uint32_t server_id;
     char host[264];
     mouv__hello_t hello;
-    uint64_t number;            /**< in the order in which they were made */
+    uint32_t generation;        /**< the server's when it was begun */
     mouv__channel_t *channel;   /**< NULL: closed */
     mouv__exchange_t *exchange; /**< under way; whoever sends sets it */
     bool leaves;                /**< it is to be closed when that is over */

@@ -27,17 +27,10 @@ typedef struct mouv__loop_factory {
     mouv__factory_t *factory;
 } mouv__loop_factory_t;
 
-/** Up to which of its peers a server's state is known to have changed. */
-typedef struct mouv__loop_change {
-    struct mouv__loop_change *next;
-    uint32_t server_id;
-    uint64_t number;
-} mouv__loop_change_t;
-
 typedef struct mouv__loop {
     mouv__transport_t transport;      /**< first */
     mouv__driver_pool_t *driver_pool; /**< a share, until close() */
-    mouv__topology_t *topology;       /**< borrowed: the names of servers */
+    mouv__topology_t *topology;       /**< borrowed: the servers; told of what they meet */
     mouv__executor_t *executor;       /**< for what blocks */
     mouv__executor_t *packers;  /**< for what computes: it is not behind a server that hangs */
     mouv__list_t background;    /**< jobs that are out */
@@ -46,8 +39,6 @@ typedef struct mouv__loop {
     mouv__peers_t peers;
     mouv__patience_t patience;
     mouv__request_common_t common;
-    mouv__loop_change_t *changes;  /**< see state_change.h */
-    uint64_t numbers;              /**< of peers */
     mouv__list_t left;             /**< connections */
     struct mouv__goodbye *goodbye; /**< set aside for close() */
     bool freeing;                  /**< free() was called: the last handle frees it */
