@@ -20,7 +20,8 @@
  *   no server                                   ESELECTION   ESELECTION
  *   libmongoc refuses the arguments             EINVAL       EINVAL
  *
- * (docs/decisions/0020 has the reasons. The EUNKNOWNs of the write column are decided in retry.c, which knows of earlier attempts.)
+ * (docs/decisions/0022 has the reasons. The EUNKNOWNs of the write column are decided in retry.c,
+ * which knows of earlier attempts.)
  */
 #ifndef MOUV_MONGO_BASE_ERROR_H
 #define MOUV_MONGO_BASE_ERROR_H
