@@ -96,10 +96,12 @@ static int check_longest(test_t *t, const ledger_t *ledger) {
 }
 
 static void report(const ledger_t *ledger) {
+    const uint64_t *outcomes = ledger->books.outcomes;
     print_message("%llu acknowledged, %llu unknown, %llu refused; the longest %lld ms, transaction"
                   " %lld ms; last error: %s %s\n",
-                  (unsigned long long)ledger->acknowledged, (unsigned long long)ledger->unknown,
-                  (unsigned long long)ledger->refused, (long long)ledger->longest_ms,
+                  (unsigned long long)outcomes[BOOKS_ACKNOWLEDGED],
+                  (unsigned long long)outcomes[BOOKS_UNKNOWN],
+                  (unsigned long long)outcomes[BOOKS_REFUSED], (long long)ledger->longest_ms,
                   (long long)ledger->longest_transaction_ms,
                   mouv_error_name(ledger->last_error.code), ledger->last_error.message);
 }

@@ -1,35 +1,22 @@
 /*
- * A load of writes that keeps books: which were acknowledged, which were promised not to be stored,
- * which are of unknown outcome. Compared with what is stored in the end, nothing acknowledged may
- * be missing or doubled, and nothing else be there that was promised not to be.
- *
- * There are three kinds of writers: inserts of one document, increments of a counter each (a write
- * that is done twice shows), and transactions that insert a document into each of two collections.
+ * A load of writes in coroutines that keeps books (books.h): inserts of one document, increments of
+ * a counter each, transactions.
  */
 #ifndef MOUV_TESTS_LEDGER_H
 #define MOUV_TESTS_LEDGER_H
 
+#include "support/books.h"
 #include "support/support.h"
 
 enum { LEDGER_WRITERS_MAX = 64 };
 
-/** What came of the documents 0, 1, 2, ... of one kind. */
-typedef struct ledger_book {
-    uint8_t *outcomes;
-    size_t count, capacity;
-} ledger_book_t;
-
 typedef struct ledger {
     mouv_client_t *client;
-    mouv_collection_t *singles, *firsts, *seconds, *counters;
+    mouv_collection_t *documents, *firsts, *seconds, *counters;
     int64_t timeout_ms; /* of each operation */
     bool stopped;
-    ledger_book_t inserted, committed;
-    struct {
-        int acknowledged, unknown;
-    } increments[LEDGER_WRITERS_MAX];
     int writers;
-    uint64_t acknowledged, unknown, refused;    /* by kind of outcome, all writers together */
+    books_t books;
     int64_t longest_ms, longest_transaction_ms; /* any took */
     mouv_error_t last_error;
 } ledger_t;

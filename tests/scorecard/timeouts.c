@@ -7,7 +7,7 @@
  */
 #include <mouv/mouv.h>
 
-#include "process.h"
+#include "scorecard/process.h"
 
 enum { WARM_UP = 1000, SERVER_MS = 5000 };
 

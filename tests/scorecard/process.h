@@ -1,8 +1,8 @@
 /*
  * What a soak looks at: the clock, the process's descriptors, threads and memory, percentiles.
  */
-#ifndef MOUV_BENCH_SOAK_PROCESS_H
-#define MOUV_BENCH_SOAK_PROCESS_H
+#ifndef MOUV_TESTS_SCORECARD_PROCESS_H
+#define MOUV_TESTS_SCORECARD_PROCESS_H
 
 #include <dirent.h>
 #include <stdio.h>

@@ -6,10 +6,11 @@
  * usage: outage stepdown|freeze [IN_FLIGHT [DEADLINE_MS [FREEZE_S]]] (1,000, 2,000, 20), on
  * $MONGODB_URI, whose servers must run on this machine. A deadline of 0: none but timeoutMS=120000.
  */
-#include "books.h"
-#include "process.h"
+#include "scorecard/process.h"
+#include "support/books.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <string.h>
 
 enum { CALM_S = 10, STEPPED_DOWN_S = 10, AFTER_S = 15, QUIET_S = 30 };
@@ -45,6 +46,7 @@ typedef struct soak {
     mouv_client_t *client, *control;
     mouv_collection_t *documents, *counters, *fixed;
     books_t books;
+    int wrong; /* answers */
     tally_t tallies[PHASES];
     failure_t failures[128];
     size_t failure_count;
@@ -119,15 +121,32 @@ static int count(soak_t *soak, mouv_future_t operation, mouv_error_t *error) {
 }
 
 /** The same of a write. */
-static outcome_t count_write(soak_t *soak, mouv_future_t write, int *result, mouv_error_t *error) {
+static books_outcome_t count_write(soak_t *soak, mouv_future_t write, int *result,
+                                   mouv_error_t *error) {
     *error = (mouv_error_t){0};
     *result = count(soak, write, error);
-    outcome_t outcome = outcome_of(&soak->books, *result, error);
-    if (outcome != ACKNOWLEDGED) return outcome;
+    books_outcome_t outcome = books_outcome(*result, error);
+    if (outcome != BOOKS_ACKNOWLEDGED) return outcome;
     double now = now_ms(), pause = now - soak->last_write_ms;
     if (soak->phase != CALM && pause > soak->longest_pause_ms) soak->longest_pause_ms = pause;
     soak->last_write_ms = now;
     return outcome;
+}
+
+static MOUV_PRINTF(2, 3) void say_wrong(soak_t *soak, const char *format, ...) {
+    va_list args;
+    if (++soak->wrong > 20) return;
+    va_start(args, format);
+    fputs("WRONG: ", stdout);
+    vprintf(format, args);
+    putchar('\n');
+    va_end(args);
+}
+
+/* A field of the document, or -1. */
+static int64_t field(const bson_t *doc, const char *name) {
+    bson_iter_t iter;
+    return doc && bson_iter_init_find(&iter, doc, name) ? bson_iter_as_int64(&iter) : -1;
 }
 
 /* --- The load ------------------------------------------------------------------------------- */
@@ -139,9 +158,9 @@ static int finds(void *arg) {
         mouv_error_t error = {0};
         bson_t *doc = NULL, *filter = BCON_NEW("_id", BCON_INT32(i % FIXED));
         int rc = count(soak, mouv_collection_find_one(soak->fixed, filter, NULL, &doc), &error);
-        if (rc == 0) books_wrong(&soak->books, "find_one: a document was not found");
+        if (rc == 0) say_wrong(soak, "find_one: a document was not found");
         if (rc > 0 && (field(doc, "_id") != i % FIXED || field(doc, "n") != 7 * (i % FIXED)))
-            books_wrong(&soak->books, "find_one: another document than was asked for");
+            say_wrong(soak, "find_one: another document than was asked for");
         bson_destroy(filter);
         bson_destroy(doc);
     }
@@ -150,14 +169,14 @@ static int finds(void *arg) {
 
 static int insert_one(soak_t *soak) {
     mouv_error_t error;
-    int rc, id = books_new_document(&soak->books);
+    int rc, id = books_begin(&soak->books.documents);
     bson_t *doc = BCON_NEW("_id", BCON_INT32(id), "n", BCON_INT32(id));
-    outcome_t outcome = count_write(
+    books_outcome_t outcome = count_write(
         soak, mouv_collection_insert_one(soak->documents, doc, NULL, NULL), &rc, &error);
-    books_inserted(&soak->books, id, outcome);
-    if (rc == 0) books_wrong(&soak->books, "insert_one: none inserted");
+    books_enter(&soak->books, &soak->books.documents, id, outcome);
+    if (rc == 0) say_wrong(soak, "insert_one: none inserted");
     bson_destroy(doc);
-    return outcome == ACKNOWLEDGED ? id : -1;
+    return outcome == BOOKS_ACKNOWLEDGED ? id : -1;
 }
 
 static int inserts(void *arg) {
@@ -173,10 +192,10 @@ static int deletes(void *arg) {
         int rc, id = insert_one(soak);
         if (id < 0) continue;
         bson_t *filter = BCON_NEW("_id", BCON_INT32(id));
-        outcome_t outcome = count_write(
+        books_outcome_t outcome = count_write(
             soak, mouv_collection_delete_one(soak->documents, filter, NULL, NULL), &rc, &error);
-        books_deleted(&soak->books, id, outcome);
-        if (rc == 0) books_wrong(&soak->books, "delete_one: document %d was not there", id);
+        books_enter_delete(&soak->books, id, outcome);
+        if (rc == 0) say_wrong(soak, "delete_one: document %d was not there", id);
         bson_destroy(filter);
     }
     return 0;
@@ -188,15 +207,15 @@ static int increments(void *arg) {
     bson_t *filter = BCON_NEW("_id", BCON_INT32(worker->number));
     while (!soak->stopped) {
         mouv_error_t error;
-        int next = books_new_increment(&soak->books, worker->number);
+        int next = books_next_increment(&soak->books, worker->number);
         bson_t *change = BCON_NEW("$inc", "{", "n", BCON_INT32(1), "}", "$push", "{", "numbers",
                                   BCON_INT32(next), "}");
         int rc;
-        outcome_t outcome = count_write(
+        books_outcome_t outcome = count_write(
             soak, mouv_collection_update_one(soak->counters, filter, change, NULL, NULL), &rc,
             &error);
-        books_incremented(&soak->books, worker->number, outcome, &error);
-        if (rc == 0) books_wrong(&soak->books, "update_one: no counter %d", worker->number);
+        books_enter_increment(&soak->books, worker->number, next, outcome, error.message);
+        if (rc == 0) say_wrong(soak, "update_one: no counter %d", worker->number);
         bson_destroy(change);
     }
     bson_destroy(filter);
@@ -222,7 +241,7 @@ static int aggregates(void *arg) {
         if (rc >= 0 && (rc != 1 || !bson_iter_init(&iter, list) ||
                         !bson_iter_find_descendant(&iter, "0.n", &sum) ||
                         bson_iter_as_int64(&sum) != 7 * (10 * first + 45)))
-            books_wrong(&soak->books, "aggregate: a wrong sum, of %d documents", rc);
+            say_wrong(soak, "aggregate: a wrong sum, of %d documents", rc);
         bson_destroy(pipeline);
         bson_destroy(list);
     }
@@ -354,9 +373,9 @@ static void report(const soak_t *soak) {
     for (int phase = 0; phase < PHASES; phase++) print_tally(soak, (phase_t)phase);
     print_failures(soak);
     printf("writes: %llu acknowledged, %llu not stored, %llu unknown\n",
-           (unsigned long long)soak->books.outcomes[ACKNOWLEDGED],
-           (unsigned long long)soak->books.outcomes[REFUSED],
-           (unsigned long long)soak->books.outcomes[UNKNOWN]);
+           (unsigned long long)soak->books.outcomes[BOOKS_ACKNOWLEDGED],
+           (unsigned long long)soak->books.outcomes[BOOKS_REFUSED],
+           (unsigned long long)soak->books.outcomes[BOOKS_UNKNOWN]);
     if (soak->primary_ms > 0)
         printf("a new primary was known %.0f ms after the strike\n",
                soak->primary_ms - soak->struck_ms);
@@ -398,13 +417,12 @@ static bool check(soak_t *soak) {
         printf("WRONG: it does not recover\n");
         good = false;
     }
-    if (books_check_documents(&soak->books, soak->documents) < 0 ||
-        books_check_counters(&soak->books, soak->counters) < 0) {
+    int found = books_check(&soak->books, getenv("MONGODB_URI"), "mouv_outage");
+    if (found < 0)
         printf("WRONG: the books cannot be checked\n");
-        good = false;
-    }
-    printf("%d discrepancies between what was told and what is stored\n", soak->books.wrong);
-    return good && soak->books.wrong == 0;
+    else
+        printf("%d discrepancies between what was told and what is stored\n", found);
+    return good && found == 0 && soak->wrong == 0;
 }
 
 static void on_server_changed(const mouv_server_event_t *event, void *arg) {
@@ -470,7 +488,7 @@ static int main_task(void *arg) {
     if (soak.in_flight <= 0 || soak.deadline_ms < 0 || soak.freeze_s <= 0)
         fail("arguments", "expected numbers above 0");
     printf("%s: %d in flight, deadline %d ms\n", strike, soak.in_flight, soak.deadline_ms);
-    books_open(&soak.books, soak.in_flight);
+    books_open(&soak.books, (size_t)soak.in_flight);
     int rc = run(&soak, strike);
     books_close(&soak.books);
     for (int phase = 0; phase < PHASES; phase++) free(soak.tallies[phase].took_ms);
