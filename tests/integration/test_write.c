@@ -1,7 +1,7 @@
 /*
  * insert, update, replace and delete: results, replies in libmongoc's shapes, batches, errors.
  */
-/* test: executors, secure */
+/* test: own-server, executors, secure */
 #include "support/support.h"
 
 #include <stdlib.h>
