@@ -270,13 +270,15 @@ CASE(a_wrong_replica_set_name_fails_at_once_and_is_named) {
     char uri[300];
     const char *hosts = strstr(test_uri(), "127.0.0.1");
     if (!hosts || !strstr(test_uri(), "replicaSet=")) return 0; /* somebody else's server */
-    snprintf(uri, sizeof uri, "mongodb://%.*s/?replicaSet=nobody", (int)strcspn(hosts, "/,"),
-             hosts);
-    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
-    for (int i = 0; i < 2; i++) { /* the second knows at once */
-        CHECK_INT(mouv_await_for(mouv_client_ping(client), 20000, &t->error), MOUV_ESELECTION);
-        CHECK_CONTAINS(t->error.message, "belongs to the replica set '");
-        CHECK_CONTAINS(t->error.message, "the URI names 'nobody'");
+    for (int direct = 0; direct < 2; direct++) {
+        snprintf(uri, sizeof uri, "mongodb://%.*s/?replicaSet=nobody%s", (int)strcspn(hosts, "/,"),
+                 hosts, direct ? "&directConnection=true" : "");
+        MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
+        for (int i = 0; i < 2; i++) { /* the second knows at once */
+            CHECK_INT(mouv_await_for(mouv_client_ping(client), 20000, &t->error), MOUV_ESELECTION);
+            CHECK_CONTAINS(t->error.message, "belongs to the replica set '");
+            CHECK_CONTAINS(t->error.message, "the URI names 'nobody'");
+        }
     }
     return 0;
 }

@@ -121,17 +121,30 @@ CASE(without_credentials_the_server_refuses_each_command) {
 
 CASE(a_bad_certificate_is_named_with_its_host_and_reason) {
     static const struct {
-        const char *uri, *host, *why;
+        const char *uri, *host, *why, *when; /* at once; after some time it might be well */
     } days[] = {
-        {ROOT "%e" TLS DIRECT SOON, "SECURE_EXPIRED", "certificate has expired"},
-        {ROOT "%w" TLS DIRECT SOON, "SECURE_ELSEWHERE", "mismatch"},
-        {ROOT "%h/?tls=true&tlsCAFile=%f/other-ca.crt" SOON, "SECURE_HOST", "verify failed"},
-        {ROOT "%h/?directConnection=true" SOON, "SECURE_HOST", "does it want TLS?"},
+        {ROOT "%e" TLS DIRECT, "SECURE_EXPIRED", "certificate has expired", "server: "},
+        {ROOT "%w" TLS DIRECT, "SECURE_ELSEWHERE", "mismatch", "server: "},
+        {ROOT "%h/?tls=true&tlsCAFile=%f/other-ca.crt", "SECURE_HOST", "verify failed", "server: "},
+        {ROOT "%e,%w" TLS, "SECURE_ELSEWHERE", "certificate has expired", "server: "},
+        {ROOT "%e,127.0.0.1:9" TLS SOON, "SECURE_EXPIRED", "certificate has expired", "within 15"},
+        {ROOT "%h/?directConnection=true" SOON, "SECURE_HOST", "does it want TLS?", "within 15"},
     };
     for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
         CHECK_INT(ping_with(t, days[i].uri, NULL), MOUV_ESELECTION);
         CHECK_CONTAINS(t->error.message, days[i].why);
+        CHECK_CONTAINS(t->error.message, days[i].when);
         CHECK_CONTAINS(t->error.message, getenv(days[i].host));
+    }
+    return 0;
+}
+
+CASE(a_bad_certificate_is_told_again_once_it_has_been_looked_at_again) {
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        mouv_client_new(uri_of(ROOT "%e" TLS DIRECT), NULL, &t->error);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(await(t, mouv_client_ping(client)), MOUV_ESELECTION);
+        CHECK_CONTAINS(t->error.message, "no suitable server: ");
     }
     return 0;
 }
@@ -244,6 +257,7 @@ int main(void) {
         cmocka_unit_test(a_wrong_password_fails_at_once_and_says_so),
         cmocka_unit_test(without_credentials_the_server_refuses_each_command),
         cmocka_unit_test(a_bad_certificate_is_named_with_its_host_and_reason),
+        cmocka_unit_test(a_bad_certificate_is_told_again_once_it_has_been_looked_at_again),
         cmocka_unit_test(a_revoked_certificate_is_refused),
         cmocka_unit_test(a_client_certificate_of_a_stranger_is_refused),
         cmocka_unit_test(files_that_cannot_be_used_fail_at_once_by_name),

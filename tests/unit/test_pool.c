@@ -322,6 +322,29 @@ FAKE_CASE(deployment_that_is_dead_fails_everybody_at_once, fake_serving("Unknown
     CHECK_INT(next.error.code, MOUV_ESELECTION);
 }
 
+FAKE_CASE(what_no_waiting_heals_fails_those_who_came_before_each_server_was_looked_at,
+          fake_serving("Unknown")) {
+    mouv__topology_t *topology = fake->client.topology;
+    customer_t first, second, third;
+    customer_come(&first, fake, "first", 0);
+    topology->looks = topology->hopeless = 1;
+    customer_come(&second, fake, "second", 0);
+    mouv__pool_look_again(fake_pool(fake));
+    CHECK_STRING(events(), "!first");
+    CHECK_INT(first.error.code, MOUV_ESELECTION);
+    CHECK_STRING(first.error.message, "no suitable server: a does not answer");
+    topology->looks = 2;
+    customer_come(&third, fake, "third", 0);
+    topology->looks = 3;
+    topology->hopeless = 2; /* of two servers one has not been looked at again */
+    mouv__pool_look_again(fake_pool(fake));
+    CHECK_STRING(events(), "!first !second");
+    topology->hopeless = 0; /* one of them has answered, or is only silent */
+    mouv__pool_look_again(fake_pool(fake));
+    CHECK_STRING(events(), "!first !second");
+    customer_withdraw(&third);
+}
+
 /* --- connections ------------------------------------------------------------------------------ */
 
 FAKE_CASE(two_connections_are_set_up_at_once_to_each_server,
@@ -816,6 +839,7 @@ int main(void) {
         TEST(deployment_that_cannot_be_found_out_has_no_suitable_server),
         TEST(monitors_are_hurried_while_somebody_waits_for_any_server),
         TEST(deployment_that_is_dead_fails_everybody_at_once),
+        TEST(what_no_waiting_heals_fails_those_who_came_before_each_server_was_looked_at),
         TEST(two_connections_are_set_up_at_once_to_each_server),
         TEST(no_more_connections_are_set_up_than_somebody_waits_for),
         TEST(third_failed_connection_fails_who_waits_for_one),

@@ -157,6 +157,7 @@ void mouv__checkout_begin(mouv__checkout_t *checkout, mouv__pool_t *pool) {
     checkout->pool = pool;
     checkout->connects = 0;
     checkout->order = ++pool->arrivals;
+    checkout->looks = pool->topology->looks;
     checkout->entered_ns = checkout_now_ns(checkout);
     int64_t select_ms = pool->selection_timeout_ms;
     if (checkout_is_exempt(checkout) && select_ms > CLEANUP_SELECTION_MS)
@@ -212,6 +213,10 @@ void mouv__checkout_end(mouv__checkout_t *checkout, const mouv_error_t *error) {
     checkout_move(checkout, MOUV__CHECKOUT_NONE);
 }
 
+bool mouv__checkout_is_hopeless(const mouv__checkout_t *checkout) {
+    return mouv__topology_is_hopeless(checkout->pool->topology, checkout->looks);
+}
+
 /* --- words ------------------------------------------------------------------------------------ */
 
 /* No server has said why. Where the URI names servers each has a reason, if only that it is silent. */
@@ -231,7 +236,7 @@ static void checkout_explain_selection(const mouv__checkout_t *checkout, mouv_er
     if (mouv__breaker_explain(pool, checkout->server_id, error)) return;
     mouv__topology_errors(pool->topology, pool->listener, reasons, sizeof(reasons));
     if (!reasons[0]) checkout_explain_silence(pool, reasons, sizeof(reasons));
-    if (pool->topology->dead)
+    if (mouv__checkout_is_hopeless(checkout))
         mouv_error_set(error, MOUV_ESELECTION, "no suitable server: %s", reasons);
     else
         mouv_error_set(error, MOUV_ESELECTION, "no suitable server within %lld ms: %s",

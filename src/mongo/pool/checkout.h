@@ -20,6 +20,9 @@ bool mouv__checkout_seeks(const mouv__checkout_t *checkout);
  *  for is, or 0. */
 bool mouv__checkout_choose(mouv__checkout_t *checkout);
 
+/** Whether waiting for a server is of no use: those that there are have been looked at since it came. */
+bool mouv__checkout_is_hopeless(const mouv__checkout_t *checkout);
+
 /** It has no server, or has one and waits for a connection to it. */
 void mouv__checkout_select(mouv__checkout_t *checkout);
 void mouv__checkout_queue(mouv__checkout_t *checkout);

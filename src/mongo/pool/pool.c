@@ -87,10 +87,10 @@ static void pool_fail_unreachable(mouv__checkout_t *checkout) {
 /* A client that closes takes what clean-up would clean up for gone with its server. */
 static void pool_wait_or_fail(mouv__checkout_t *checkout) {
     mouv__pool_t *pool = checkout->pool;
-    bool dead = pool->topology->dead;
-    if (checkout->cleanup && (dead || !mouv__client_is_open(pool->client))) {
+    bool hopeless = mouv__checkout_is_hopeless(checkout);
+    if (checkout->cleanup && (hopeless || !mouv__client_is_open(pool->client))) {
         pool_fail_unreachable(checkout);
-    } else if (dead) {
+    } else if (hopeless) {
         pool_fail_unserved(checkout);
     } else {
         mouv__checkout_select(checkout);
@@ -524,8 +524,8 @@ void mouv__pool_server_gone(mouv__pool_t *pool, mouv__server_t *server) {
 void mouv__pool_look_again(mouv__pool_t *pool) {
     mouv__client_hold(pool->client);
     pool_reselect(pool);
-    while (pool->topology->dead && pool->selecting.count > 0) /* there is nobody to wait for */
-        pool_fail_unserved(mouv__queue_first(&pool->selecting));
+    MOUV__QUEUE_EACH(&pool->selecting, checkout)
+    if (mouv__checkout_is_hopeless(checkout)) pool_fail_unserved(checkout);
     mouv__pool_serve_all(pool);
     mouv__pool_pump(pool);
     mouv__upkeep_wake(pool);

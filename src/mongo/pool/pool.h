@@ -74,6 +74,7 @@ struct mouv__checkout {
     uint8_t connects;     /**< connections that failed while it waited */
     uint32_t server_id;   /**< that it will go to; of one that was granted: has gone to */
     uint64_t order;       /**< of arrival, for "operations ahead" */
+    uint32_t looks;       /**< the topology's when it came */
     int64_t entered_ns;   /**< when it began to wait */
     int64_t queued_ns;    /**< when it began to wait for a connection; 0: not yet */
     int64_t wait_ns;      /**< when its present wait is over; MOUV__NEVER */

@@ -16,6 +16,9 @@
 
 #define US_NS INT64_C(1000)
 
+/* As if it had been looked at just now. */
+#define ALWAYS UINT32_MAX
+
 #define SAMPLES_MAX \
     (sizeof(((mouv__heartbeats_t *)0)->samples_ns) / \
      sizeof(((mouv__heartbeats_t *)0)->samples_ns[0]))
@@ -28,8 +31,9 @@ typedef struct host {
     bool lost;                     /* became Unknown since the snapshot that was last taken */
     bool there;                    /* in the last snapshot, of whatever kind */
     bool closed;                   /* the deployment has it no more */
-    bool found;                    /* DNS has named it, and it is watched */
+    bool found;                    /* the URI, DNS or a member has named it, and it is watched */
     bool misnamed;                 /* of another replica set, or of none */
+    uint32_t lasting;              /* the last look met what no waiting heals: which look; 0: not */
     bool marked;                   /* users were told that it is Unknown, not by its monitor */
     mouv__heartbeats_t heartbeats; /* since somebody looked */
 } host_t;
@@ -45,6 +49,7 @@ struct mouv__listener {
     char *set_name;           /* the URI's replica set, or NULL */
     const char *hint_of;      /* what a server may miss that hangs up at once */
     bool misnamed;            /* some host is of another set, or of none */
+    uint32_t looks;           /* at any host, that met what no waiting heals */
     bson_oid_t id;            /* libmongoc's of its topology */
     bool finds_hosts;         /* the URI names none: mongodb+srv */
     host_t *hosts;
@@ -322,9 +327,7 @@ static void listener_on_server_opening(const mongoc_apm_server_opening_t *event)
     if (listener->apm.events) mouv__events_apm_server_opening(listener->apm.events, event);
     uv_mutex_lock(&listener->lock);
     host_t *host =
-        listener->finds_hosts
-            ? listener_host_of(listener, mongoc_apm_server_opening_get_host(event)->host_and_port)
-            : NULL;
+        listener_host_of(listener, mongoc_apm_server_opening_get_host(event)->host_and_port);
     if (host) host->found = true;
     uv_mutex_unlock(&listener->lock);
 }
@@ -340,6 +343,7 @@ static void listener_on_server_closed(const mongoc_apm_server_closed_t *event) {
     if (host) {
         host->closed = true;
         host->found = false;
+        host->lasting = 0;
         is_first = listener_begin_post(listener);
     }
     uv_mutex_unlock(&listener->lock);
@@ -360,19 +364,44 @@ static const char *listener_hint_of(const mongoc_uri_t *uri) {
                : " (does it want a client certificate?)";
 }
 
+/* What a host has said to TLS, or of its replica set, it will say again. Whether it will answer at
+ * all, or has a name, time may tell. */
+static bool listener_is_lasting(const bson_error_t *error) {
+    return strstr(error->message, "certificate verify failed") != NULL;
+}
+
+uint32_t mouv__listener_hopeless(mouv__listener_t *listener, uint32_t *looks) {
+    uint32_t count = 0, oldest = ALWAYS;
+    uv_mutex_lock(&listener->lock);
+    *looks = listener->looks;
+    for (uint32_t i = 0; i < listener->host_count; i++) {
+        const host_t *host = &listener->hosts[i];
+        if (!host->found) continue;
+        count++;
+        if (host->lasting < oldest) oldest = host->lasting;
+    }
+    uv_mutex_unlock(&listener->lock);
+    return count > 0 ? oldest : 0;
+}
+
 static void listener_on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_heartbeat_failed_get_context(event);
     if (listener->apm.events) mouv__events_apm_heartbeat_failed(listener->apm.events, event);
     bson_error_t error = {0};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
     if (!error.message[0]) return; /* a check that was broken off, to be begun anew */
+    bool is_first = false;
     uv_mutex_lock(&listener->lock);
     host_t *host = listener_host_of(
         listener, mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port);
-    if (host)
+    if (host) {
         snprintf(host->text, sizeof(host->text), "%.230s%s", error.message,
                  listener_hint(listener, &error));
+        host->lasting = listener_is_lasting(&error) ? ++listener->looks : 0;
+        is_first = host->lasting && listener_begin_post(listener);
+    }
     uv_mutex_unlock(&listener->lock);
+    if (is_first) listener_post(listener);
 }
 
 /* libmongoc drops a member of another replica set without a word. */
@@ -395,6 +424,11 @@ static void listener_compare_set_name(mouv__listener_t *listener, const bson_t *
                  names, listener->set_name);
 }
 
+/* A member whose set has not been initiated yet. */
+static bool listener_may_join(const bson_t *hello) {
+    return mouv__server_kind_in(hello) == MOUV__SERVER_OTHER && !bson_has_field(hello, "setName");
+}
+
 static void listener_on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_heartbeat_succeeded_get_context(event);
     if (listener->apm.events) mouv__events_apm_heartbeat_succeeded(listener->apm.events, event);
@@ -414,6 +448,7 @@ static void listener_on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_su
             listener_add_sample(&host->heartbeats,
                                 US_NS * mongoc_apm_server_heartbeat_succeeded_get_duration(event));
         listener_compare_set_name(listener, hello, host);
+        host->lasting = host->misnamed && !listener_may_join(hello) ? ALWAYS : 0;
         is_first = listener_begin_post(listener);
     }
     uv_mutex_unlock(&listener->lock);

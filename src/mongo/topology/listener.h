@@ -50,6 +50,12 @@ bool mouv__listener_has_server(mouv__listener_t *listener, const char *host, uin
 /** Loop thread: whether the deployment has it no more, though the last snapshot has it. */
 bool mouv__listener_has_closed(mouv__listener_t *listener, const char *host, uint32_t id);
 
+/** Any thread: 0, or each server that the deployment has met, when its monitor looked last, what no
+ *  waiting heals (a certificate that does not verify, another replica set): the oldest of these
+ *  looks, counted from 1. The name of a replica set counts as just looked at: libmongoc would be told
+ *  of another one. `looks`: the newest. */
+uint32_t mouv__listener_hopeless(mouv__listener_t *listener, uint32_t *looks);
+
 /** Loop thread: what this host's monitor has heard since the last call; false: nothing new. */
 bool mouv__listener_take_heartbeats(mouv__listener_t *listener, const char *host,
                                     mouv__heartbeats_t *heartbeats);

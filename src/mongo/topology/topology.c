@@ -257,6 +257,16 @@ static bool topology_take_heartbeats(mouv__topology_t *topology, mouv__server_t 
     return lifted;
 }
 
+static bool topology_lose_hope(mouv__topology_t *topology) {
+    uint32_t before = topology->hopeless;
+    topology->hopeless = mouv__listener_hopeless(topology->listener, &topology->looks);
+    return topology->hopeless > before;
+}
+
+bool mouv__topology_is_hopeless(const mouv__topology_t *topology, uint32_t looks) {
+    return topology->dead || topology->hopeless > looks;
+}
+
 bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *listener) {
     topology->listener = listener;
     mouv__snapshot_t *newest = mouv__listener_take(listener);
@@ -265,7 +275,7 @@ bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *liste
     bool lifted = false;
     for (uint32_t i = 0; i < topology->count; i++)
         lifted = topology_take_heartbeats(topology, topology->servers[i]) || lifted;
-    return newest != NULL || dropped || lifted;
+    return topology_lose_hope(topology) || newest != NULL || dropped || lifted;
 }
 
 /* --- questions ------------------------------------------------------------------------------- */

@@ -31,7 +31,9 @@ typedef struct mouv__topology_ops {
 
 typedef struct mouv__topology {
     mouv__topology_kind_t kind;
-    bool dead; /**< see mouv__snapshot_t */
+    bool dead;         /**< see mouv__snapshot_t */
+    uint32_t hopeless; /**< see mouv__listener_hopeless() */
+    uint32_t looks;    /**< as well */
     uint32_t count;
     mouv__server_t *const *servers;
     mouv__snapshot_t *snapshot;            /**< whose servers those are; NULL: none has come yet */
@@ -71,8 +73,13 @@ bool mouv__topology_mark(mouv__topology_t *topology, mouv__server_t *server,
 bool mouv__topology_hear(mouv__topology_t *topology, mouv__server_t *server, const bson_t *hello,
                          int64_t now_ms);
 
-/** Takes over what the monitors have told since the last call: true if servers have changed. */
+/** Takes over what the monitors have told since the last call: true if servers have changed, or
+ *  there is less to hope for. */
 bool mouv__topology_catch_up(mouv__topology_t *topology, mouv__listener_t *listener);
+
+/** Whether who has waited since `looks` was so waits for nothing: each server has been looked at
+ *  since. */
+bool mouv__topology_is_hopeless(const mouv__topology_t *topology, uint32_t looks);
 
 /** What users see; the caller's. NULL: ENOMEM. */
 mouv_topology_description_t *mouv__topology_describe(const mouv__topology_t *topology,
