@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/line.h"
+
 const char *mouv_version(void) {
     return MOUV_VERSION;
 }
@@ -39,23 +41,14 @@ const char *mouv_error_message(int code) {
     }
 }
 
-/* Servers and libmongoc end or break some of their messages with newlines. */
-static void error_to_one_line(char *message) {
-    size_t length = strlen(message);
-    while (length > 0 && (message[length - 1] == '\n' || message[length - 1] == '\r'))
-        message[--length] = '\0';
-    for (char *at = message; (at = strpbrk(at, "\r\n")) != NULL;) *at = ' ';
-}
-
 int mouv_error_set(mouv_error_t *error, int code, const char *format, ...) {
     if (error == NULL) return code;
+    mouv_error_t made = {.code = code};
     va_list args;
-    memset(error, 0, sizeof *error);
-    error->code = code;
     va_start(args, format);
-    vsnprintf(error->message, sizeof error->message, format ? format : "(no message)", args);
+    mouv__line_vformat(made.message, sizeof made.message, format ? format : "(no message)", args);
     va_end(args);
-    error_to_one_line(error->message);
+    *error = made;
     return code;
 }
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <uv.h>
 
+#include "async/loop/line.h"
+
 static void log_write_to_stderr(mouv_log_level_t level, const char *message, void *arg) {
     (void)arg;
     if (level >= MOUV_LOG_WARNING) fprintf(stderr, "%s\n", message);
@@ -33,7 +35,7 @@ void mouv__log(mouv_log_level_t level, const char *format, ...) {
     char message[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    mouv__line_vformat(message, sizeof message, format, args);
     va_end(args);
 
     uv_once(&once, log_make_lock);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/line.h"
 #include "async/loop/state.h"
 #include "context/alloc.h"
 
@@ -29,12 +30,10 @@ int mouv__raise_error(const mouv_error_t *error) {
 }
 
 static void raise_text(mouv_error_t *error, int code, const char *format, va_list args) {
-    mouv_error_t local;
-    if (error == NULL) error = &local;
-    memset(error, 0, sizeof *error);
-    error->code = code;
-    vsnprintf(error->message, sizeof error->message, format ? format : "(no message)", args);
-    mouv__raise_error(error);
+    mouv_error_t made = {.code = code};
+    mouv__line_vformat(made.message, sizeof made.message, format ? format : "(no message)", args);
+    mouv__raise_error(&made);
+    if (error != NULL) *error = made;
 }
 
 int mouv__raise(mouv_error_t *error, int code, const char *format, ...) {

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "async/loop/line.h"
 #include "async/loop/state.h"
 #include "async/task/coroutine.h"
 #include "context/alloc.h"
@@ -25,11 +26,16 @@ size_t mouv_all_tasks(mouv_future_t *tasks, size_t capacity) {
 
 /* ---- one line ---- */
 
-static const char *dump_name_of(const mouv__future_t *future) {
-    return mouv_future_name(mouv__future_handle(future));
+#define NAME_SIZE 200
+
+/* A name of the program's, or one with a collection's in it. */
+static const char *dump_name_of(const mouv__future_t *future, char name[NAME_SIZE]) {
+    mouv__line_format(name, NAME_SIZE, "%s", mouv_future_name(mouv__future_handle(future)));
+    return name;
 }
 
 static void dump_print_wait(FILE *out, const mouv__task_t *task) {
+    char name[NAME_SIZE];
     mouv_runtime_t *runtime = task->future.runtime;
     if (task == runtime->current) {
         fputs("running", out);
@@ -37,7 +43,7 @@ static void dump_print_wait(FILE *out, const mouv__task_t *task) {
         int64_t left = (task->timer.at_ns - mouv__clock_now_ns(runtime)) / 1000000;
         fprintf(out, "sleeps for %" PRId64 " ms more", left > 0 ? left : 0);
     } else if (task->state == MOUV__TASK_AWAITING && !mouv__future_is_done(task->awaiting)) {
-        fprintf(out, "awaits %s", dump_name_of(task->awaiting));
+        fprintf(out, "awaits %s", dump_name_of(task->awaiting, name));
     } else {
         fputs(task->state == MOUV__TASK_NEW ? "not started" : "ready", out);
         return;
@@ -46,8 +52,9 @@ static void dump_print_wait(FILE *out, const mouv__task_t *task) {
 }
 
 static void dump_print_task(FILE *out, const mouv__task_t *task, int depth) {
-    fprintf(out, "%*s%s %s (%s:%d): ", depth * 2, "", dump_name_of(&task->future), task->fn_name,
-            task->file, task->line);
+    char name[NAME_SIZE];
+    fprintf(out, "%*s%s %s (%s:%d): ", depth * 2, "", dump_name_of(&task->future, name),
+            task->fn_name, task->file, task->line);
     dump_print_wait(out, task);
     fputs(task->cancelled ? ", cancelled\n" : "\n", out);
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/line.h"
 #include "async/loop/state.h"
 #include "async/task/current.h"
 #include "async/task/task.h"
@@ -126,13 +127,11 @@ void mouv__scope_stopped_by(int code, mouv_error_t *error) {
     if (error->code != MOUV_ECANCELED) return;
     const char *plain = mouv_error_message(MOUV_ECANCELED);
     const char *why = mouv_error_message(code);
-    char text[sizeof error->message];
     /* what an operation says of how far it got is kept */
     if (strcmp(error->message, plain) == 0)
-        snprintf(text, sizeof text, "%s", why);
+        mouv__line_format(error->message, sizeof error->message, "%s", why);
     else
-        snprintf(text, sizeof text, "%s: %.490s", why, error->message);
-    memcpy(error->message, text, sizeof text);
+        mouv__line_format(error->message, sizeof error->message, "%s: %.490s", why, error->message);
     error->code = code;
     error->cause = MOUV_ECANCELED;
 }

@@ -12,6 +12,7 @@
 #include "mongo/base/libmongoc.h"
 #include "mongo/base/timeout.h"
 #include "mongo/base/uri_options.h"
+#include "mongo/base/uri_user.h"
 #include "mongo/command/handles.h"
 #include "mongo/operation/operation.h"
 #include "mongo/pool/establish.h"
@@ -80,14 +81,19 @@ static mongoc_uri_t *client_parse_uri(const char *text, mouv__uri_options_t *own
         mouv__raise(error, MOUV_EINVAL, "mouv_client_new: the URI is NULL");
         return NULL;
     }
-    char *known = mouv__uri_options_take(text, own, &why);
+    int rc = mouv__uri_user_check(text, &why);
+    char *known = rc < 0 ? NULL : mouv__uri_options_take(text, own, &why);
     if (!known) {
         mouv__raise(error, why.code, "mouv_client_new: %s", why.message);
         return NULL;
     }
     mongoc_uri_t *uri = client_parse_known(known, error);
     mouv__free(known);
-    if (!uri || client_check_sizes(uri, own, error) == 0) return uri;
+    if (!uri) return NULL;
+    if (mouv__uri_user_check_password(uri, &why) < 0)
+        mouv__raise(error, why.code, "mouv_client_new: %s", why.message);
+    else if (client_check_sizes(uri, own, error) == 0)
+        return uri;
     mongoc_uri_destroy(uri);
     return NULL;
 }

@@ -123,9 +123,7 @@ int mouv_session_start_transaction(mouv_session_t *session, const mouv_transacti
 /* --- commit and abort ------------------------------------------------------------------------- */
 
 static mouv_future_t transaction_fail(const char *what, mouv_error_t *error) {
-    char text[sizeof(error->message)];
-    memcpy(text, error->message, sizeof(text));
-    mouv_error_set(error, error->code, "%s: %.400s", what, text);
+    mouv_error_set(error, error->code, "%s: %.400s", what, error->message);
     mouv_runtime_t *runtime = mouv__runtime();
     return runtime ? mouv__future_failed_with(runtime, error) : mouv__future_failed(error->code);
 }

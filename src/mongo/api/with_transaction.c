@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/line.h"
 #include "async/loop/timer.h"
 #include "async/task/runtime.h"
 #include "mongo/api/client.h"
@@ -124,10 +125,9 @@ static void with_transaction_pause_before_retry(run_t *run) {
 /* The time is up while there was something to retry: nothing of it is stored. */
 static int with_transaction_turn_into_timeout(run_t *run) {
     mouv_error_t *error = &run->error;
-    char text[sizeof error->message];
     if (error->code == MOUV_EUNKNOWN) return error->code;
-    snprintf(text, sizeof text, "timed out; the last try: %.470s", error->message);
-    memcpy(error->message, text, sizeof text);
+    mouv__line_format(error->message, sizeof error->message, "timed out; the last try: %.470s",
+                      error->message);
     error->cause = error->code;
     return error->code = MOUV_ETIMEDOUT;
 }

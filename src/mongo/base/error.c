@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/line.h"
+
 static const struct {
     uint32_t domain;
     int code;
@@ -44,8 +46,8 @@ void mouv__error_add_label(mouv_error_t *error, const char *label) {
     if (mouv_error_has_label(error, label)) return;
     size_t used = strlen(error->labels);
     if (used + 1 + strlen(label) + 1 > sizeof(error->labels)) return;
-    snprintf(error->labels + used, sizeof(error->labels) - used, "%s%s", used > 0 ? " " : "",
-             label);
+    mouv__line_format(error->labels + used, sizeof(error->labels) - used, "%s%s",
+                      used > 0 ? " " : "", label);
 }
 
 static void error_add_labels(mouv_error_t *error, const bson_iter_t *at) {
@@ -124,8 +126,8 @@ static void error_fill_server(mouv_error_t *error, bson_iter_t *fields, const ch
     mouv_error_set(error, MOUV_ESERVER, "%s", text && *text ? text : fallback);
     error->domain = MONGOC_ERROR_SERVER;
     error->server_code = code;
-    snprintf(error->code_name, sizeof(error->code_name), "%s",
-             *name ? name : mouv__error_code_name(code));
+    mouv__line_format(error->code_name, sizeof(error->code_name), "%s",
+                      *name ? name : mouv__error_code_name(code));
 }
 
 void mouv__error_from_reply(mouv_error_t *error, const bson_t *reply) {

@@ -8,6 +8,7 @@
 #include <mongoc/mongoc.h>
 #include <uv.h>
 
+#include "async/loop/line.h"
 #include "async/task/runtime.h"
 
 static _Thread_local char *listener;
@@ -18,7 +19,7 @@ static void libmongoc_on_log(mongoc_log_level_t level, const char *domain, const
                              void *arg) {
     (void)arg;
     if (listener) {
-        snprintf(listener, MOUV__LIBMONGOC_LOG_SIZE, "%s", message);
+        mouv__line_format(listener, MOUV__LIBMONGOC_LOG_SIZE, "%s", message);
         return;
     }
     bool grave = level == MONGOC_LOG_LEVEL_ERROR || level == MONGOC_LOG_LEVEL_CRITICAL;

@@ -7,28 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ESCAPE 6 /* bytes of \uXXXX */
+#include "context/utf8.h"
 
-size_t mouv__json_character(const unsigned char *at, const unsigned char *end) {
-    static const struct {
-        unsigned char first, last, low, high; /* of the first byte; of the second one */
-        unsigned char size;
-    } rows[] = {
-        {0x00, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (*at < rows[i].first || *at > rows[i].last) continue;
-        size_t size = rows[i].size;
-        if ((size_t)(end - at) < size) return 0;
-        if (size > 1 && (at[1] < rows[i].low || at[1] > rows[i].high)) return 0;
-        for (size_t k = 2; k < size; k++)
-            if ((at[k] & 0xc0) != 0x80) return 0;
-        return size;
-    }
-    return 0;
-}
+#define ESCAPE 6 /* bytes of \uXXXX */
 
 /* Most text is ASCII: eight bytes at a time. */
 static size_t text_ascii_length(const char *text, size_t size) {
@@ -46,7 +27,7 @@ static size_t text_ascii_length(const char *text, size_t size) {
 size_t mouv__json_utf8_length(const char *text, size_t size) {
     const unsigned char *bytes = (const unsigned char *)text;
     size_t at = text_ascii_length(text, size), length;
-    while (at < size && (length = mouv__json_character(bytes + at, bytes + size)) > 0) {
+    while (at < size && (length = mouv__utf8_character(bytes + at, bytes + size)) > 0) {
         at += length;
         at += text_ascii_length(text + at, size - at);
     }

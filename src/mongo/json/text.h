@@ -6,10 +6,6 @@
 
 #include "mongo/json/fault.h"
 
-/** Bytes of the character at `at`, 1 to 4; 0 if it is none: not the shortest form, a half of a
- *  surrogate pair, beyond U+10FFFF, cut off by `end`. */
-size_t mouv__json_character(const unsigned char *at, const unsigned char *end);
-
 /** How many bytes from `at` on are UTF-8: all of them, or up to the first that is not. */
 size_t mouv__json_utf8_length(const char *text, size_t size);
 

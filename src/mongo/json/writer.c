@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "context/utf8.h"
 #include "mongo/json/locale.h"
-#include "mongo/json/text.h"
 #include "mongo/wire/bson_check.h"
 
 #define INDENT 2
@@ -68,7 +68,7 @@ static size_t writer_put_character(writer_t *writer, const char *at, const char 
         writer_put_escape(writer, *at);
         return 1;
     }
-    size_t size = mouv__json_character((const unsigned char *)at, (const unsigned char *)end);
+    size_t size = mouv__utf8_character((const unsigned char *)at, (const unsigned char *)end);
     if (size > 0) {
         mouv__bytes_put(writer->out, at, size);
         return size;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/line.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/base/error.h"
@@ -77,8 +78,8 @@ static const char *operation_collection_of(const bson_t *command) {
 
 void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size) {
     const char *collection = operation_collection_of(op->parts.command);
-    snprintf(text, size, "%s %s%s%s", op->parts.row->name, op->database, collection ? "." : "",
-             collection ? collection : "");
+    mouv__line_format(text, size, "%s %s%s%s", op->parts.row->name, op->database,
+                      collection ? "." : "", collection ? collection : "");
 }
 
 int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int code,
@@ -184,8 +185,8 @@ static int operation_check_new(mouv_client_t *client, const mouv__operation_row_
 
 static mouv__operation_t *operation_fail_new(const mouv__operation_row_t *row, const char *database,
                                              mouv_error_t *error, mouv_future_t *failed) {
-    snprintf(error->operation, sizeof(error->operation), "%s %s", row->name,
-             database ? database : "");
+    mouv__line_format(error->operation, sizeof(error->operation), "%s %s", row->name,
+                      database ? database : "");
     mouv_runtime_t *runtime = mouv__runtime();
     *failed = runtime ? mouv__future_failed_with(runtime, error) : mouv__future_failed(error->code);
     return NULL;

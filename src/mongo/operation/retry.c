@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "async/loop/line.h"
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
@@ -21,9 +22,7 @@ void mouv__retry_stopped_error(const mouv__operation_t *op, mouv_error_t *error)
 /* --- one attempt ----------------------------------------------------------------------------- */
 
 static void retry_make_unknown(mouv_error_t *error, int cause, const char *why) {
-    char text[sizeof(error->message)];
-    snprintf(text, sizeof(text), "%s: %.400s", why, error->message);
-    snprintf(error->message, sizeof(error->message), "%s", text);
+    mouv__line_format(error->message, sizeof(error->message), "%s: %.400s", why, error->message);
     error->cause = cause;
     error->code = MOUV_EUNKNOWN;
 }

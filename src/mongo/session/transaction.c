@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/line.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
 #include "mongo/base/error.h"
@@ -221,10 +222,9 @@ static void transaction_explain_refusal(mouv_error_t *error) {
     if (error->server_code != ILLEGAL_OPERATION ||
         strncmp(error->message, numbers, sizeof(numbers) - 1) != 0)
         return;
-    char text[sizeof(error->message)];
-    memcpy(text, error->message, sizeof(text));
-    snprintf(error->message, sizeof(error->message),
-             "transactions need a replica set or a sharded cluster: %.400s", text);
+    mouv__line_format(error->message, sizeof(error->message),
+                      "transactions need a replica set or a sharded cluster: %.400s",
+                      error->message);
 }
 
 void mouv__transaction_label(const mouv__parts_t *parts, mouv_error_t *error) {

@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include "async/loop/line.h"
 #include "context/alloc.h"
 #include "mongo/topology/description.h"
 #include "mongo/topology/events.h"
@@ -295,7 +296,7 @@ bool mouv__listener_mark(mouv__listener_t *listener, const mouv_server_descripti
     host_t *host = listener_find_host(listener, described->host);
     bool news = host && host->known && !host->lost;
     if (news) {
-        snprintf(host->text, sizeof(host->text), "%s", why);
+        mouv__line_format(host->text, sizeof(host->text), "%s", why);
         mouv__events_server_unknown(listener->apm.events, &listener->id, described, true);
         host->marked = true;
     }
@@ -395,8 +396,8 @@ static void listener_on_heartbeat_failed(const mongoc_apm_server_heartbeat_faile
     host_t *host = listener_host_of(
         listener, mongoc_apm_server_heartbeat_failed_get_host(event)->host_and_port);
     if (host) {
-        snprintf(host->text, sizeof(host->text), "%.230s%s", error.message,
-                 listener_hint(listener, &error));
+        mouv__line_format(host->text, sizeof(host->text), "%.230s%s", error.message,
+                          listener_hint(listener, &error));
         host->lasting = listener_is_lasting(&error) ? ++listener->looks : 0;
         is_first = host->lasting && listener_begin_post(listener);
     }
@@ -415,13 +416,13 @@ static void listener_compare_set_name(mouv__listener_t *listener, const bson_t *
     listener->misnamed = true;
     const char *names = listener->finds_hosts ? "the URI or its TXT record" : "the URI";
     if (!name)
-        snprintf(host->text, sizeof(host->text),
-                 "%.60s belongs to no replica set, %s names '%.60s'", host->name, names,
-                 listener->set_name);
+        mouv__line_format(host->text, sizeof(host->text),
+                          "%.60s belongs to no replica set, %s names '%.60s'", host->name, names,
+                          listener->set_name);
     else
-        snprintf(host->text, sizeof(host->text),
-                 "%.60s belongs to the replica set '%.60s', %s names '%.60s'", host->name, name,
-                 names, listener->set_name);
+        mouv__line_format(host->text, sizeof(host->text),
+                          "%.60s belongs to the replica set '%.60s', %s names '%.60s'", host->name,
+                          name, names, listener->set_name);
 }
 
 /* A member whose set has not been initiated yet. */
