@@ -108,6 +108,42 @@ CASE(a_wrong_password_fails_at_once_and_says_so) {
     return 0;
 }
 
+/** The `times` next connections of "victim" are cut as they authenticate. */
+static int cut_authentication(test_t *t, int times) {
+    char command[300];
+    snprintf(command, sizeof command,
+             "{'configureFailPoint': 'failCommand', 'mode': {'times': %d}, 'data': {'appName': "
+             "'victim', 'failCommands': ['saslStart', 'saslContinue', 'authenticate'], "
+             "'closeConnection': true}}",
+             times);
+    return set_fail_point(t, command);
+}
+
+CASE(a_connection_that_is_cut_as_it_authenticates_is_tried_again) {
+    AUTO_BSON *found = NULL;
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        mouv_client_new(uri_of(ROOT "%h" TLS "&appName=victim"), NULL, &t->error);
+    mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
+    CHECK_INT(cut_authentication(t, 1), 0);
+    CHECK_INT(await(t, mouv_collection_find_one(users, json(t, "{}"), NULL, &found)), 0);
+    MOUV_AUTO_CLIENT mouv_client_t *other =
+        mouv_client_new(uri_of(ROOT "%h" TLS "&appName=victim"), NULL, &t->error);
+    users = mouv_client_get_collection(other, t->database_name, "users");
+    CHECK_INT(cut_authentication(t, 1), 0);
+    CHECK_INT(await(t, mouv_collection_insert_one(users, json(t, "{}"), NULL, NULL)), 1);
+    return 0;
+}
+
+CASE(connections_that_are_always_cut_as_they_authenticate_are_the_network_s_fault) {
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        mouv_client_new(uri_of(ROOT "%h" TLS SOON "&appName=victim"), NULL, &t->error);
+    CHECK_INT(cut_authentication(t, 100), 0);
+    int rc = await(t, mouv_client_ping(client));
+    CHECK(rc == MOUV_ENETWORK || rc == MOUV_ESELECTION);
+    CHECK_STRING(t->error.code_name, "");
+    return fail_no_more(t);
+}
+
 CASE(without_credentials_the_server_refuses_each_command) {
     AUTO_BSON *doc = NULL;
     MOUV_AUTO_CLIENT mouv_client_t *client =
@@ -255,6 +291,9 @@ int main(void) {
         cmocka_unit_test(certificates_may_be_waved_through),
         cmocka_unit_test(authorities_may_be_a_folder),
         cmocka_unit_test(a_wrong_password_fails_at_once_and_says_so),
+        cmocka_unit_test(a_connection_that_is_cut_as_it_authenticates_is_tried_again),
+        cmocka_unit_test(
+            connections_that_are_always_cut_as_they_authenticate_are_the_network_s_fault),
         cmocka_unit_test(without_credentials_the_server_refuses_each_command),
         cmocka_unit_test(a_bad_certificate_is_named_with_its_host_and_reason),
         cmocka_unit_test(a_bad_certificate_is_told_again_once_it_has_been_looked_at_again),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -28,6 +29,19 @@ static void driver_domains_become_classes(void **state) {
                      MOUV_EINVAL);
     assert_int_equal(of_driver(MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_AUTHENTICATE).code,
                      MOUV_ESERVER);
+}
+
+static void connection_lost_while_it_authenticates_is_of_the_network(void **state) {
+    (void)state;
+    bson_error_t driver;
+    mouv_error_t error;
+    bson_set_error(&driver, MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_AUTHENTICATE,
+                   "Failed to send \"saslStart\" command with database \"admin\": Failed to read");
+    mouv__error_from_driver(&error, &driver);
+    assert_int_equal(error.code, MOUV_ENETWORK);
+    assert_int_equal(error.domain, MONGOC_ERROR_STREAM);
+    assert_string_equal(error.code_name, "");
+    assert_non_null(strstr(error.message, "saslStart"));
 }
 
 static void failed_reply_gives_code_name_text_and_labels(void **state) {
@@ -96,6 +110,7 @@ static void clean_reply_is_no_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(driver_domains_become_classes),
+        cmocka_unit_test(connection_lost_while_it_authenticates_is_of_the_network),
         cmocka_unit_test(failed_reply_gives_code_name_text_and_labels),
         cmocka_unit_test(failed_reply_without_reason_still_has_a_message),
         cmocka_unit_test(first_write_error_counts_before_the_write_concern),

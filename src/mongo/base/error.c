@@ -23,20 +23,36 @@ static const struct {
     {MONGOC_ERROR_SCRAM, MOUV_ESERVER},
 };
 
+static bool error_is_of_authentication(const bson_error_t *driver) {
+    return driver->domain == MONGOC_ERROR_CLIENT &&
+           driver->code == MONGOC_ERROR_CLIENT_AUTHENTICATE;
+}
+
+/* What libmongoc puts before the errors of the connection, never before the server's. */
+bool mouv__error_is_cut_authentication(const bson_error_t *driver) {
+    static const char prefix[] = "Failed to send \"";
+    return error_is_of_authentication(driver) &&
+           strncmp(driver->message, prefix, sizeof(prefix) - 1) == 0;
+}
+
 static int error_class_of(const bson_error_t *driver) {
-    if (driver->domain == MONGOC_ERROR_CLIENT && driver->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
-        return MOUV_ESERVER;
+    if (error_is_of_authentication(driver)) return MOUV_ESERVER;
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
         if (classes[i].domain == driver->domain) return classes[i].code;
     return MOUV_EINVAL;
 }
 
 void mouv__error_from_driver(mouv_error_t *error, const bson_error_t *driver) {
+    bson_error_t cut = {.domain = MONGOC_ERROR_STREAM, .code = MONGOC_ERROR_STREAM_NOT_ESTABLISHED};
+    if (mouv__error_is_cut_authentication(driver)) {
+        memcpy(cut.message, driver->message, sizeof(cut.message));
+        driver = &cut;
+    }
     mouv_error_set(error, error_class_of(driver), "%s",
                    driver->message[0] ? driver->message : "libmongoc gave no reason");
     error->domain = driver->domain;
     error->server_code = (int32_t)driver->code;
-    if (driver->domain == MONGOC_ERROR_CLIENT && driver->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
+    if (error_is_of_authentication(driver))
         snprintf(error->code_name, sizeof(error->code_name), "AuthenticationFailed");
 }
 

@@ -17,6 +17,7 @@
  *     not confirmed                                          ESERVER; nothing done: ESERVER
  *   connection lost                             ENETWORK     EUNKNOWN, cause ENETWORK, unless
  *                                                            nothing was sent
+ *   connection lost while it authenticates      ENETWORK     ENETWORK
  *   no server                                   ESELECTION   ESELECTION
  *   libmongoc refuses the arguments             EINVAL       EINVAL
  *
@@ -34,6 +35,10 @@
 
 /** Fills `error` from libmongoc's; its code is one of the classes above. */
 void mouv__error_from_driver(mouv_error_t *error, const bson_error_t *driver);
+
+/** Whether a connection was lost while libmongoc authenticated on it: an error of authentication for
+ *  libmongoc, for everybody else of the network. */
+bool mouv__error_is_cut_authentication(const bson_error_t *driver);
 
 /** Fills `error` from a reply with ok: 0, as ESERVER. */
 void mouv__error_from_reply(mouv_error_t *error, const bson_t *reply);

@@ -7,6 +7,7 @@
 
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
+#include "mongo/base/error.h"
 #include "mongo/topology/app_error.h"
 
 static mouv__background_place_t job_place(mouv__loop_t *loop, mouv__transport_ended_fn_t ended,
@@ -154,7 +155,8 @@ static void job_note_failure(const mouv__connecting_t *connecting) {
                                .generation = connecting->generation,
                                .now_ms = bson_get_monotonic_time() / 1000};
     if (!mouv__factory_is_seen() && background->refused == 0 &&
-        background->error.domain == MONGOC_ERROR_STREAM)
+        (background->error.domain == MONGOC_ERROR_STREAM ||
+         mouv__error_is_cut_authentication(&background->error)))
         mouv__app_error(connecting->loop->topology, &error);
 }
 
