@@ -193,6 +193,20 @@ static void optional_flags_are_ignored_and_other_sections_refused(void **state) 
     bson_destroy(document);
 }
 
+/* Nobody waits for a rest that may never come. */
+static void section_of_another_kind_is_refused_at_the_start(void **state) {
+    (void)state;
+    bson_t *document = BCON_NEW("ok", BCON_INT32(1));
+    message_t message = msg_with(document);
+    put(message.bytes, (uint32_t)message.size + 1);
+    message.bytes[20] = 0x20;
+    mouv__op_msg_header_t header = mouv__op_msg_header(message.bytes);
+    assert_false(mouv__op_msg_check_start(&header, message.bytes, why, sizeof(why)));
+    assert_string_equal(why, "a message with a section of kind 32");
+    free(message.bytes);
+    bson_destroy(document);
+}
+
 /* --- Compression ----------------------------------------------------------------------------- */
 
 static bool opens(const message_t *message, mouv__op_msg_compressed_t *inside) {
@@ -264,6 +278,7 @@ int main(void) {
         cmocka_unit_test(both_kinds_of_answers_are_let_through),
         cmocka_unit_test(changed_frames_are_refused_with_a_reason),
         cmocka_unit_test(optional_flags_are_ignored_and_other_sections_refused),
+        cmocka_unit_test(section_of_another_kind_is_refused_at_the_start),
         cmocka_unit_test(a_compressed_answer_tells_what_is_inside),
         cmocka_unit_test(an_uncompressed_size_must_be_right),
     };

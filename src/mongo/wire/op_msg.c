@@ -70,10 +70,22 @@ bool mouv__op_msg_check_header(const mouv__op_msg_header_t *header, int32_t requ
     return false;
 }
 
+static bool op_msg_check_flags(const uint8_t *body, char *why, size_t why_size) {
+    uint32_t flags = (uint32_t)op_msg_number_at(body) & MSG_REQUIRED_FLAGS;
+    if (flags != 0)
+        snprintf(why, why_size, "a message with unknown flags 0x%x", flags);
+    else if (body[4] != 0)
+        snprintf(why, why_size, "a message with a section of kind %u", body[4]);
+    else
+        return true;
+    return false;
+}
+
 bool mouv__op_msg_check_start(const mouv__op_msg_header_t *header, const uint8_t *bytes, char *why,
                               size_t why_size) {
     const uint8_t *document = bytes + MOUV__WIRE_HEADER_BYTES + MSG_BODY_BYTES;
-    if (header->opcode != MOUV__WIRE_MSG || document[-1] != 0) return true; /* others: as a whole */
+    if (header->opcode != MOUV__WIRE_MSG) return true; /* others: as a whole */
+    if (!op_msg_check_flags(bytes + MOUV__WIRE_HEADER_BYTES, why, why_size)) return false;
     int32_t length = op_msg_number_at(document);
     if (length == header->length - MOUV__WIRE_HEADER_BYTES - MSG_BODY_BYTES) return true;
     snprintf(why, why_size, "a message with a length of %d bytes around a document of %d",
@@ -89,19 +101,8 @@ static bool op_msg_check_document(const uint8_t *document, size_t size, char *wh
     return false;
 }
 
-bool mouv__op_msg_check_flags(const uint8_t *body, char *why, size_t why_size) {
-    uint32_t flags = (uint32_t)op_msg_number_at(body) & MSG_REQUIRED_FLAGS;
-    if (flags != 0)
-        snprintf(why, why_size, "a message with unknown flags 0x%x", flags);
-    else if (body[4] != 0)
-        snprintf(why, why_size, "a message with a section of kind %u", body[4]);
-    else
-        return true;
-    return false;
-}
-
 static bool op_msg_check_msg(const uint8_t *body, size_t size, char *why, size_t why_size) {
-    return mouv__op_msg_check_flags(body, why, why_size) &&
+    return op_msg_check_flags(body, why, why_size) &&
            op_msg_check_document(body + MSG_BODY_BYTES, size - MSG_BODY_BYTES, why, why_size);
 }
 

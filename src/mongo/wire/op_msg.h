@@ -46,13 +46,10 @@ bool mouv__op_msg_check_header(const mouv__op_msg_header_t *header, int32_t requ
  *  more. */
 #define MOUV__WIRE_START_BYTES 25
 
-/** Whether the lengths in these first bytes agree, so that no byte is waited for that never comes.
+/** Whether flags and lengths in these first bytes are right, so that no byte is waited for that never comes.
  */
 bool mouv__op_msg_check_start(const mouv__op_msg_header_t *header, const uint8_t *bytes, char *why,
                               size_t why_size);
-
-/** The same of the flags and the kind of section that an OP_MSG's body begins with. */
-bool mouv__op_msg_check_flags(const uint8_t *body, char *why, size_t why_size);
 
 /** The same of what follows an OP_MSG's or OP_REPLY's header, to the last byte of its BSON. */
 bool mouv__op_msg_check_body(int32_t opcode, const uint8_t *body, size_t size, char *why,

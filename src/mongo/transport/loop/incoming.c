@@ -46,8 +46,6 @@ static bool incoming_check_start(mouv__incoming_t *incoming, const uint8_t *star
         !mouv__op_msg_check_start(&incoming->header, start, why, sizeof(incoming->why)))
         return false;
     if (incoming->header.opcode != MOUV__WIRE_MSG) return true;
-    if (!mouv__op_msg_check_flags(start + MOUV__WIRE_HEADER_BYTES, why, sizeof(incoming->why)))
-        return false;
     if (incoming->header.length > DOCUMENT_AT + EMPTY_DOCUMENT_BYTES) return true;
     snprintf(why, sizeof(incoming->why), "an empty document"); /* as mouv__op_msg_check_body() */
     return false;
