@@ -100,6 +100,28 @@ static void a_cut_comes_after_so_many_bytes(void **state) {
     close(fd);
 }
 
+static void an_end_in_order_comes_after_so_many_bytes(void **state) {
+    (void)state;
+    int fd = dial(PATIENT_MS);
+    proxy_set(proxy, PROXY_TO_CLIENT,
+              &(proxy_fault_t){.cut_at_bytes = BARE_REPLY_BYTES + 10, .in_order = true});
+    assert_int_equal(ask(fd), BARE_REPLY_BYTES);
+    assert_int_equal(ask(fd), 10);
+    close(fd);
+}
+
+static void what_is_lost_never_passes(void **state) {
+    (void)state;
+    int fd = dial(200);
+    uint64_t before = mock_server_count(mock, "ping");
+    proxy_set(proxy, PROXY_TO_SERVER, &(proxy_fault_t){.lose = true});
+    assert_int_equal(ask(fd), -1);
+    proxy_set(proxy, PROXY_TO_SERVER, NULL);
+    assert_int_equal(ask(fd), BARE_REPLY_BYTES);
+    assert_int_equal(mock_server_count(mock, "ping") - before, 1);
+    close(fd);
+}
+
 static void cutting_and_refusing_reset(void **state) {
     (void)state;
     int fd = dial(PATIENT_MS);
@@ -127,6 +149,7 @@ int main(void) {
         TEST(without_a_fault_all_passes),      TEST(a_delay_is_kept_in_each_direction),
         TEST(slices_come_one_by_one),          TEST(what_was_held_passes_later),
         TEST(a_cut_comes_after_so_many_bytes), TEST(cutting_and_refusing_reset),
+        TEST(what_is_lost_never_passes),       TEST(an_end_in_order_comes_after_so_many_bytes),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

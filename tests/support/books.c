@@ -38,11 +38,15 @@ void books_close(books_t *books) {
     *books = (books_t){0};
 }
 
-/* Room for `count` entries; new ones are 0. */
-static void *room_for(void *entries, size_t count, size_t *capacity, size_t size) {
+static void count(books_t *books, books_outcome_t outcome) {
+    books->outcomes[outcome]++;
+}
+
+/* Room for `wanted` entries; new ones are 0. */
+static void *room_for(void *entries, size_t wanted, size_t *capacity, size_t size) {
     size_t more = *capacity;
-    if (count <= *capacity) return entries;
-    while (more < count) more = more ? 2 * more : 1024;
+    if (wanted <= *capacity) return entries;
+    while (more < wanted) more = more ? 2 * more : 1024;
     char *grown = realloc(entries, more * size);
     if (!grown) abort();
     memset(grown + *capacity * size, 0, (more - *capacity) * size);
@@ -50,9 +54,9 @@ static void *room_for(void *entries, size_t count, size_t *capacity, size_t size
     return grown;
 }
 
-static void grow_page(books_page_t *page, size_t count) {
-    page->due = room_for(page->due, count, &page->capacity, sizeof *page->due);
-    if (count > page->count) page->count = count;
+static void grow_page(books_page_t *page, size_t size) {
+    page->due = room_for(page->due, size, &page->capacity, sizeof *page->due);
+    if (size > page->count) page->count = size;
 }
 
 int books_begin(books_page_t *page) {
@@ -64,13 +68,17 @@ void books_enter(books_t *books, books_page_t *page, int id, books_outcome_t out
     static const uint8_t due[] = {MAY_BE, MUST_NOT_BE, MUST_BE, MAY_BE};
     grow_page(page, (size_t)id + 1);
     page->due[id] = due[outcome];
-    books->outcomes[outcome]++;
+    count(books, outcome);
+    if (books->journal)
+        fprintf(books->journal, "%s %d %d\n", page == &books->pairs ? "pair" : "document", id,
+                outcome);
 }
 
 void books_enter_delete(books_t *books, int id, books_outcome_t outcome) {
     static const uint8_t due[] = {MAY_BE, MUST_STILL_BE, MUST_NOT_BE, MAY_BE};
     books->documents.due[id] = due[outcome];
-    books->outcomes[outcome]++;
+    count(books, outcome);
+    if (books->journal) fprintf(books->journal, "delete %d %d\n", id, outcome);
 }
 
 int books_next_increment(const books_t *books, int counter) {
@@ -80,14 +88,49 @@ int books_next_increment(const books_t *books, int counter) {
 void books_enter_increment(books_t *books, int index, int number, books_outcome_t outcome,
                            const char *why) {
     books_counter_t *counter = &books->counters[index];
-    size_t count = (size_t)number + 1;
+    size_t size = (size_t)number + 1;
     counter->increments =
-        room_for(counter->increments, count, &counter->capacity, sizeof *counter->increments);
-    if (count > counter->count) counter->count = count;
+        room_for(counter->increments, size, &counter->capacity, sizeof *counter->increments);
+    if (size > counter->count) counter->count = size;
     increment_t *increment = &counter->increments[number];
     increment->outcome = (uint8_t)outcome;
     snprintf(increment->why, sizeof increment->why, "%s", why ? why : "");
-    books->outcomes[outcome]++;
+    for (char *c = increment->why; *c; c++)
+        if (*c == '\n') *c = ' ';
+    count(books, outcome);
+    if (books->journal)
+        fprintf(books->journal, "increment %d %d %d %s\n", index, number, outcome, increment->why);
+}
+
+static bool is_outcome(int outcome) {
+    return outcome > BOOKS_OPEN && outcome < BOOKS_OUTCOMES;
+}
+
+static bool take_increment(books_t *books, const char *line) {
+    int counter, number, outcome, length = 0;
+    if (sscanf(line, "increment %d %d %d %n", &counter, &number, &outcome, &length) < 3)
+        return false;
+    if (counter < 0 || (size_t)counter >= books->counter_count || number < 0) return false;
+    if (!is_outcome(outcome)) return false;
+    books_enter_increment(books, counter, number, (books_outcome_t)outcome, line + length);
+    return true;
+}
+
+bool books_take(books_t *books, const char *line) {
+    char kind[16];
+    int id, outcome;
+    if (take_increment(books, line)) return true;
+    if (sscanf(line, "%15s %d %d", kind, &id, &outcome) != 3) return false;
+    if (id < 0 || !is_outcome(outcome)) return false;
+    if (strcmp(kind, "document") == 0)
+        books_enter(books, &books->documents, id, (books_outcome_t)outcome);
+    else if (strcmp(kind, "pair") == 0)
+        books_enter(books, &books->pairs, id, (books_outcome_t)outcome);
+    else if (strcmp(kind, "delete") == 0 && (size_t)id < books->documents.count)
+        books_enter_delete(books, id, (books_outcome_t)outcome);
+    else
+        return false;
+    return true;
 }
 
 /* UnknownReplWriteConcern, CannotSatisfyWriteConcern: stored, and the program's mistake. */
@@ -236,6 +279,38 @@ static int check_counters(books_t *books, mongoc_client_t *client, const char *d
     int rc = read_all(client, database, "counters", take_counter, books);
     for (size_t id = 0; rc == 0 && id < books->counter_count; id++)
         for (size_t i = 0; i < books->counters[id].count; i++) compare_increment(books, id, i);
+    return rc;
+}
+
+/* --- making them ------------------------------------------------------------------------------ */
+
+static int prepare(mongoc_client_t *client, const char *name, size_t counters,
+                   bson_error_t *error) {
+    mongoc_database_t *database = mongoc_client_get_database(client, name);
+    bool ok = mongoc_database_drop(database, error);
+    for (const char *const *made = books_collections; ok && *made; made++) {
+        mongoc_collection_t *collection =
+            mongoc_database_create_collection(database, *made, NULL, error);
+        ok = collection != NULL;
+        mongoc_collection_destroy(collection);
+    }
+    mongoc_collection_t *all = mongoc_database_get_collection(database, "counters");
+    for (size_t i = 0; ok && i < counters; i++) {
+        bson_t *counter = BCON_NEW("_id", BCON_INT32((int32_t)i), "n", BCON_INT32(0));
+        ok = mongoc_collection_insert_one(all, counter, NULL, NULL, error);
+        bson_destroy(counter);
+    }
+    mongoc_collection_destroy(all);
+    mongoc_database_destroy(database);
+    return ok ? 0 : -1;
+}
+
+int books_prepare(const char *uri, const char *database, size_t counters) {
+    bson_error_t error = {0};
+    mongoc_client_t *client = mongoc_client_new(uri);
+    int rc = client ? prepare(client, database, counters, &error) : -1;
+    if (rc < 0) fprintf(stderr, "%s cannot be prepared: %s\n", database, error.message);
+    mongoc_client_destroy(client);
     return rc;
 }
 

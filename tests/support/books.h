@@ -12,8 +12,10 @@
 #ifndef MOUV_TESTS_BOOKS_H
 #define MOUV_TESTS_BOOKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <mongoc/mongoc.h>
 #include <mouv/mouv.h>
@@ -43,6 +45,7 @@ typedef struct books {
     books_counter_t *counters;
     size_t counter_count;
     uint64_t outcomes[BOOKS_OUTCOMES];
+    FILE *journal; /**< unless NULL, each entry is written there, as a line for books_take() */
     /* found by books_check(); the first ones are printed */
     int lost, doubled; /**< of what was acknowledged */
     int ghosts;        /**< stored, though it was reported as not stored; or by nobody */
@@ -70,8 +73,16 @@ int books_next_increment(const books_t *books, int counter);
 void books_enter_increment(books_t *books, int counter, int number, books_outcome_t outcome,
                            const char *why);
 
+/** Enters a line of another process's journal: "document ID OUTCOME", "delete ID OUTCOME", "pair ID
+ *  OUTCOME" or "increment COUNTER NUMBER OUTCOME WHY", outcomes as numbers. False: it is none. */
+bool books_take(books_t *books, const char *line);
+
 /** What a result of mouv's says of a write. */
 books_outcome_t books_outcome(int rc, const mouv_error_t *error);
+
+/** Makes the collections, and so many counters, in a database that it drops first; by libmongoc alone;
+ *  blocks. 0, or -1, which is said on stderr. */
+int books_prepare(const char *uri, const char *database, size_t counters);
 
 /** Compares them with that database, by libmongoc alone; blocks. The number of discrepancies, or -1:
  *  it cannot be read, which is said on stderr. */

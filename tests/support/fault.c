@@ -127,7 +127,8 @@ static int under_load(fault_t *fault, const fault_plan_t *plan) {
 static int struck(fault_t *fault, const fault_plan_t *plan, mouv_client_t *client) {
     test_t *t = fault->t;
     fault->admin = mouv_client_get_database(fault->control, "admin");
-    int rc = ledger_open(&fault->ledger, t, client);
+    ledger_open(&fault->ledger, client, t->database_name);
+    int rc = books_prepare(test_uri(), t->database_name, LEDGER_WRITERS_MAX);
     if (rc == 0) rc = under_load(fault, plan);
     if (rc == 0) rc = check_quiet(t, client);
     if (rc == 0) rc = ledger_check(&fault->ledger, t);

@@ -14,6 +14,7 @@ typedef struct ledger {
     mouv_client_t *client;
     mouv_collection_t *documents, *firsts, *seconds, *counters;
     int64_t timeout_ms; /* of each operation */
+    bool any_timeout;   /* from 1 ms to that, at random */
     bool stopped;
     int writers;
     books_t books;
@@ -21,8 +22,9 @@ typedef struct ledger {
     mouv_error_t last_error;
 } ledger_t;
 
-/** Makes the collections of the database on that client, whose deployment must have a primary. */
-int ledger_open(ledger_t *ledger, test_t *t, mouv_client_t *client);
+/** The load will be on that client and a database that books_prepare() has made, with
+ *  LEDGER_WRITERS_MAX counters. */
+void ledger_open(ledger_t *ledger, mouv_client_t *client, const char *database_name);
 void ledger_close(ledger_t *ledger);
 
 /** Adds `count` writers of each of the kinds to the group; they end after ledger_stop(). */

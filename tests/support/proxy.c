@@ -147,7 +147,7 @@ static void on_written(uv_write_t *write, int status) {
     pipe->sent += pipe->sending;
     pipe->passed += pipe->sending;
     if (fault.cut_at_bytes && pipe->passed >= fault.cut_at_bytes)
-        close_link(pipe->link, true);
+        close_link(pipe->link, !fault.in_order);
     else if (pipe->sent == pipe->size)
         read_on(pipe);
     else
@@ -164,6 +164,10 @@ static void pass(pipe_t *pipe) {
     size_t size = pipe->size - pipe->sent;
     pipe->held = fault.hold;
     if (pipe->held) return;
+    if (fault.lose) {
+        read_on(pipe);
+        return;
+    }
     if (fault.slice_bytes) size = least(size, fault.slice_bytes);
     if (fault.cut_at_bytes) {
         size =

@@ -19,11 +19,13 @@ typedef enum proxy_direction { PROXY_TO_SERVER, PROXY_TO_CLIENT } proxy_directio
 /** What happens to the bytes of one direction, on every connection. Zero: they pass. */
 typedef struct proxy_fault {
     bool hold;          /**< nothing passes; what was held passes once this is over */
+    bool lose;          /**< nothing passes, and it never does */
     int64_t delay_ms;   /**< what has come together passes so much later */
     size_t slice_bytes; /**< in pieces of this size, */
     int64_t slice_ms;   /**< one after each so many milliseconds */
     uint64_t
         cut_at_bytes; /**< both sides get a RST once so many bytes of a connection have passed */
+    bool in_order;    /**< or an end in order (FIN) instead */
 } proxy_fault_t;
 
 /** Starts one in front of 127.0.0.1:`server_port`. Returns NULL on failure. */
