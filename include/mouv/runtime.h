@@ -37,7 +37,8 @@ MOUV_API int mouv_run(mouv_fn_t fn, void *arg, mouv_error_t *error);
  *
  * The first Ctrl-C or SIGTERM cancels the main task, which may clean up; the second ends the
  * process at once, also when the loop is stuck in a call that blocks (the same signal twice then).
- * See <mouv/signal.h> for taking them over.
+ * A signal that is ignored when it is called (nohup, a script's background job) stays ignored, and
+ * one that the program has a handler for is left to that. See <mouv/signal.h> for taking them over.
  */
 MOUV_API int mouv_main(mouv_fn_t fn, void *arg);
 

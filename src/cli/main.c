@@ -145,6 +145,19 @@ static int main_parse_start(int argc, char **argv, struct cli_common *common) {
 
 /* --- The process ----------------------------------------------------------------------------- */
 
+/* libmongoc keeps counters that nobody reads in /dev/shm/mongoc-PID, from its constructor on, and
+ * warns on stderr where a killed process of this number has left its own. */
+static void main_remove_stale_counters(void) {
+    char path[32];
+    snprintf(path, sizeof path, "/dev/shm/mongoc-%d", (int)getpid());
+    unlink(path);
+}
+
+#ifdef __ELF__ /* before all constructors */
+static void (*const main_before_constructors)(void)
+    __attribute__((section(".preinit_array"), used)) = main_remove_stale_counters;
+#endif
+
 /* Closed descriptors 0 to 2 would be given to the next socket, and output written into it. */
 static void main_fill_standard_descriptors(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -177,8 +190,7 @@ int main(int argc, char **argv) {
     struct cli_common common = {.uri = uri && *uri ? uri : mouv_cli_default_uri};
     static char name[] = "mouv";
     main_fill_standard_descriptors();
-    setenv("MONGOC_DISABLE_SHM", "1",
-           0); /* counters nobody reads, a file in /dev/shm that may stay */
+    setenv("MONGOC_DISABLE_SHM", "1", 0); /* for children, and a libmongoc without constructor */
     atexit(main_close_stdout);
     argv = mouv_cli_secret_arguments(argc, argv);
     if (argc > 0) argv[0] = name;

@@ -114,7 +114,7 @@ static void run_on_log(mouv_log_level_t level, const char *message, void *arg) {
     if (level < MOUV_LOG_WARNING) return;
     snprintf(text, sizeof text, "%s", message);
     mouv_cli_hide_password(run->common->uri, text, sizeof text);
-    if (!run->client)
+    if (!run->client && level == MOUV_LOG_WARNING)
         snprintf(run->remark, sizeof run->remark, "%.*s", (int)sizeof run->remark - 1, text);
     else
         mouv_cli_complain(level == MOUV_LOG_WARNING ? "warning" : "error", "%s", text);

@@ -20,8 +20,9 @@ struct cli_run {
     mouv_client_t *client;
     struct cli_input input; /* "-", or the file that the body opens */
     struct cli_output output;
-    char remark[256]; /* what libmongoc had to say about the URI */
-    int status;       /* for a body that goes on after a failure and has reported it */
+    mouv_semaphore_t *turns; /* for batches after the first, where cursors are many; else NULL */
+    char remark[256];        /* what libmongoc had to say about the URI */
+    int status;              /* for a body that goes on after a failure and has reported it */
     cli_body_t body;
     void *arg;
 };

@@ -41,31 +41,19 @@ def start(*args, **options):
     return subprocess.Popen([MOUV, *args], text=True, **{**streams, **options})
 
 
-def without_noise(text):
-    """libmongoc says this at load, where a killed process of the same pid has left its counters in /dev/shm."""
-    return "".join(line for line in text.splitlines(keepends=True)
-                   if "Falling back to malloc for counters" not in line)
-
-
-def quiet(done):
-    if done.stderr:
-        done.stderr = without_noise(done.stderr)
-    return done
-
-
 def run(*args, stdin=None, env=None, **options):
     """Runs mouv to its end: .returncode, .stdout, .stderr."""
     feed = dict(input=stdin) if stdin is not None else dict(stdin=subprocess.DEVNULL)
     streams = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    return quiet(subprocess.run([MOUV, *args], text=True, timeout=60 * SLOW,
-                                env={**os.environ, **(env or {})}, **feed, **{**streams, **options}))
+    return subprocess.run([MOUV, *args], text=True, timeout=60 * SLOW,
+                          env={**os.environ, **(env or {})}, **feed, **{**streams, **options})
 
 
 def shell(command, **variables):
     """Runs a line of bash, in which $MOUV is the program."""
-    return quiet(subprocess.run(["bash", "-c", command], capture_output=True, text=True,
-                                stdin=subprocess.DEVNULL, timeout=60 * SLOW,
-                                env={**os.environ, **variables}, preexec_fn=restore_sigpipe))
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=60 * SLOW,
+                          env={**os.environ, **variables}, preexec_fn=restore_sigpipe)
 
 
 def lines(text):

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from _mouv import MOUV, SLOW, Case, lines, main, mongod, run
+from _mouv import MOUV, SLOW, Case, lines, main, mongod, run, shell
 
 
 def free_port():
@@ -27,6 +27,17 @@ class Errors(Case):
         done = self.fails(1, r"\S", "find", self.users, '{"a": {"$foo": 1}}')
         self.assertEqual(done.stderr.count("\n"), 1)
         self.assertEqual(done.stdout, "")
+
+    def test_few_descriptors_are_an_error_with_a_cause(self):
+        for few in range(4, 9):
+            with self.subTest(few):
+                done = shell(f'ulimit -n {few}; exec "$MOUV" ping --timeout 3')
+                self.assertEqual(done.returncode, 1, done)
+                self.assertRegex(done.stderr, r"\Amouv: .*too many open files\n\Z")
+
+    def test_what_a_dead_process_of_the_same_number_left_is_no_matter(self):
+        done = shell(': >/dev/shm/mongoc-$$ && exec env -u MONGOC_DISABLE_SHM "$MOUV" --version')
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_invalid_names(self):
         self.fill(1)

@@ -1,5 +1,6 @@
 /* The ways in: mouv_run(), mouv_main(), and what everything says where there is no loop at all. */
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -307,7 +308,7 @@ static void say_ready(void) {
     if (write(ready_fd, "r", 1) != 1) _exit(99);
 }
 
-static struct child start_main(mouv_fn_t body, void *arg) {
+static struct child start_plain(mouv_fn_t body, void *arg) {
     int text[2], ready[2];
     assert_int_equal(pipe(text), 0);
     assert_int_equal(pipe(ready), 0);
@@ -318,12 +319,26 @@ static struct child start_main(mouv_fn_t body, void *arg) {
         close(text[0]);
         close(ready[0]);
         mouv_log_set_handler(NULL, NULL);
-        _exit(mouv_main(body, arg) & 0x1ff);
+        _exit(body(arg) & 0x1ff);
     }
     assert_true(child.pid > 0);
     close(text[1]);
     close(ready[1]);
     return child;
+}
+
+struct body {
+    mouv_fn_t fn;
+    void *arg;
+};
+
+static int run_main(void *arg) {
+    const struct body *body = arg;
+    return mouv_main(body->fn, body->arg);
+}
+
+static struct child start_main(mouv_fn_t fn, void *arg) {
+    return start_plain(run_main, &(struct body){fn, arg});
 }
 
 static void wait_until_ready(const struct child *child) {
@@ -427,6 +442,61 @@ static void first_sigterm_cancels_the_main_task_which_cleans_up_and_exits_with_1
     check_signal(SIGTERM, 143);
 }
 
+/* --- Signals that are the program's business ------------------------------------------------ */
+
+static volatile sig_atomic_t caught;
+
+static void note_caught(int signum) {
+    caught = signum;
+}
+
+static int sends_itself_a_signal(void *signum) {
+    kill(getpid(), *(int *)signum);
+    for (int i = 0; i < 10; i++)
+        if (mouv_sleep_ms(1) != 0) return 2;
+    return caught == *(int *)signum ? 7 : 6;
+}
+
+/* As a child of whoever has it so. */
+static void check_kept(int signum, void (*handler)(int), int expected) {
+    struct sigaction before, mine = {.sa_handler = handler};
+    sigaction(signum, &mine, &before);
+    check_exit(sends_itself_a_signal, &signum, expected, NULL);
+    sigaction(signum, &before, NULL);
+}
+
+static void main_leaves_ignored_signals_ignored(void **state) {
+    (void)state;
+    check_kept(SIGINT, SIG_IGN, 6);
+    check_kept(SIGTERM, SIG_IGN, 6);
+}
+
+static void main_leaves_the_programs_signal_handlers(void **state) {
+    (void)state;
+    check_kept(SIGINT, note_caught, 7);
+    check_kept(SIGTERM, note_caught, 7);
+}
+
+static int too_few_descriptors(void *arg) {
+    struct rlimit few = {.rlim_cur = 4, .rlim_max = 4};
+    mouv_error_t error;
+    (void)arg;
+    setrlimit(RLIMIT_NOFILE, &few);
+    int rc = mouv_run(fails_with_7, NULL, &error);
+    fprintf(stderr, "%s\n", error.message);
+    return rc == MOUV_ESYSTEM ? 0 : 1;
+}
+
+/* libuv would abort where it has made no loop yet. */
+static void run_without_descriptors_is_refused(void **state) {
+    (void)state;
+    const char *text;
+    struct child child = start_plain(too_few_descriptors, NULL);
+    int status = finish(&child, &text);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_CONTAINS(text, "too many open files");
+}
+
 static int swallows_a_signal(void *arg) {
     (void)arg;
     say_ready();
@@ -483,6 +553,7 @@ static void nested_main_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest cases[] = {
+        TEST(run_without_descriptors_is_refused), /* the first: no loop was there before it */
         TEST(run_returns_the_bodys_int),
         TEST(run_returns_the_bodys_error),
         TEST(run_of_no_body_is_refused),
@@ -506,6 +577,8 @@ int main(void) {
         TEST(first_ctrl_c_cancels_the_main_task_which_cleans_up_and_exits_with_130),
         TEST(first_sigterm_cancels_the_main_task_which_cleans_up_and_exits_with_143),
         TEST(swallowed_ctrl_c_still_exits_with_130),
+        TEST(main_leaves_ignored_signals_ignored),
+        TEST(main_leaves_the_programs_signal_handlers),
         TEST(second_ctrl_c_ends_the_process_at_once),
         TEST(nested_main_is_refused),
         TEST(threads_run_loops_of_their_own),

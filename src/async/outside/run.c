@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "async/loop/log.h"
 #include "async/loop/state.h"
@@ -87,6 +88,20 @@ static void run_close_runtime(mouv_runtime_t *runtime, uv_loop_t *loop) {
     while (!closed) uv_run(loop, UV_RUN_ONCE);
 }
 
+/* libuv aborts where the first loop of a process finds no descriptors for its signal pipe. */
+static int run_check_descriptors(mouv_error_t *error) {
+    enum { WANTED = 2 }; /* pipes: more than libuv opens until it can fail in order */
+    int pipes[WANTED][2], made = 0, reason = 0;
+    while (made < WANTED && (reason = uv_pipe(pipes[made], 0, 0)) == 0) made++;
+    while (made-- > 0) {
+        close(pipes[made][0]);
+        close(pipes[made][1]);
+    }
+    return reason == 0 ? 0
+                       : mouv_error_set(error, MOUV_ESYSTEM, "an event loop wants descriptors: %s",
+                                        uv_strerror(reason));
+}
+
 /* `prepare` (may be NULL) is called with the main task before it starts. */
 static int run_on_own_loop(mouv_fn_t fn, void *arg, mouv_error_t *error,
                            void (*prepare)(mouv_future_t, void *), void *prepare_arg) {
@@ -95,7 +110,9 @@ static int run_on_own_loop(mouv_fn_t fn, void *arg, mouv_error_t *error,
     if (mouv__runtime() != NULL)
         return mouv__raise(error, MOUV_ESTATE,
                            "mouv_run() cannot be called from a running event loop");
-    int rc = uv_loop_init(&loop);
+    int rc = run_check_descriptors(error);
+    if (rc != 0) return rc;
+    rc = uv_loop_init(&loop);
     if (rc != 0) return mouv_error_set(error, MOUV_ESYSTEM, "uv_loop_init: %s", uv_strerror(rc));
     rc = mouv_runtime_attach(&runtime, &loop);
     if (rc == 0) {
@@ -131,12 +148,19 @@ static void run_on_signal(int signum, void *arg) {
     mouv_future_cancel(watch->main_task);
 }
 
+/* One that is ignored (nohup, a script's background job) or that the program handles is left so. */
+static void run_watch_signal(int signum, watch_t *watch) {
+    struct sigaction now;
+    if (sigaction(signum, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+        mouv__signal_add_once(signum, run_on_signal, watch);
+}
+
 static void run_watch_signals(mouv_future_t main_task, void *arg) {
     watch_t *watch = arg;
     watch->main_task = main_task;
     mouv_report_stack_overflow();
-    mouv__signal_add_once(SIGINT, run_on_signal, watch);
-    mouv__signal_add_once(SIGTERM, run_on_signal, watch);
+    run_watch_signal(SIGINT, watch);
+    run_watch_signal(SIGTERM, watch);
 }
 
 int mouv_main(mouv_fn_t fn, void *arg) {

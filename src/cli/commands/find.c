@@ -17,16 +17,39 @@ static int find_print_batch(const struct cli_job *job, mouv_cursor_t *cursor, mo
     return mouv_cli_output_flush(&job->run->output, error);
 }
 
+/* One more batch: 1, 0 at the end, or an error. */
+static int find_print_next(const struct cli_job *job, mouv_cursor_t *cursor, mouv_error_t *error) {
+    int rc = mouv_await(mouv_cursor_fetch(cursor), error);
+    if (rc <= 0) return rc;
+    rc = find_print_batch(job, cursor, error);
+    return rc < 0 ? rc : 1;
+}
+
+/* Batches of 16 MiB, one for each of a thousand lines, would be in memory while a reader is slow. */
+static int find_print_in_turn(const struct cli_job *job, mouv_cursor_t *cursor,
+                              mouv_error_t *error) {
+    mouv_semaphore_t *turns = job->run->turns;
+    if (!turns) return find_print_next(job, cursor, error);
+    int rc = mouv_await(mouv_semaphore_acquire_future(turns), error);
+    if (rc < 0) return rc;
+    rc = find_print_next(job, cursor, error);
+    mouv_semaphore_release(turns);
+    return rc;
+}
+
 /* Takes the cursor. */
 static int find_print_cursor(const struct cli_job *job, mouv_cursor_t *cursor,
                              mouv_error_t *error) {
-    int rc;
-    while ((rc = mouv_await(mouv_cursor_fetch(cursor), error)) > 0) {
-        rc = find_print_batch(job, cursor, error);
-        if (rc < 0) break;
-    }
+    int rc = find_print_next(job, cursor, error);
+    while (rc > 0) rc = find_print_in_turn(job, cursor, error);
     mouv_cursor_unref(cursor);
     return rc;
+}
+
+/* The options of a call that makes a cursor; of many cursors none fetches ahead. */
+static void find_add_prefetch(const struct cli_job *job, bson_t *opts) {
+    if (job->run->turns && !bson_has_field(opts, "prefetch"))
+        BSON_APPEND_BOOL(opts, "prefetch", false);
 }
 
 int mouv_cli_run_find(const struct cli_job *job, mouv_error_t *error) {
@@ -36,6 +59,7 @@ int mouv_cli_run_find(const struct cli_job *job, mouv_error_t *error) {
     if (mouv_cli_job_field(job, "filter", CLI_JSON_DOCUMENT, true, &filter, error) < 0)
         return error->code;
     bson_t *opts = mouv_cli_job_opts(job, "filter", NULL);
+    find_add_prefetch(job, opts);
     mouv_cursor_t *cursor = mouv_collection_find(collection, &filter, opts);
     bson_destroy(opts);
     return find_print_cursor(job, cursor, error);
@@ -58,6 +82,7 @@ int mouv_cli_run_aggregate(const struct cli_job *job, mouv_error_t *error) {
     if (mouv_cli_job_field(job, "pipeline", CLI_JSON_ARRAY, false, &pipeline, error) < 0)
         return error->code;
     bson_t *opts = mouv_cli_job_opts(job, "pipeline", "explain", NULL);
+    find_add_prefetch(job, opts);
     mouv_cursor_t *cursor = mouv_collection_aggregate(collection, &pipeline, opts);
     bson_destroy(opts);
     return mouv_cli_job_flag(job, "explain") ? find_print_plan(job, cursor, error)

@@ -9,7 +9,7 @@
 #include "cli/commands/job.h"
 #include "cli/json.h"
 
-enum { DEFAULT_CONCURRENCY = 16, MOST_CONCURRENCY = 1000 };
+enum { DEFAULT_CONCURRENCY = 16, MOST_CONCURRENCY = 1000, TURNS = 4 };
 
 static const struct verb {
     const char *name;
@@ -134,10 +134,15 @@ static int query_body(struct cli_run *run, void *arg, mouv_error_t *error) {
     struct query *query = arg;
     mouv_future_t workers[MOST_CONCURRENCY];
     size_t count = (size_t)query->concurrency;
+    mouv_semaphore_t turns;
     query->run = run;
     if (mouv_cli_input_open(&run->input, query->path, error) < 0) return error->code;
+    mouv_semaphore_init(&turns, TURNS);
+    run->turns = &turns;
     for (size_t i = 0; i < count; i++) workers[i] = mouv_coro(query_worker, query);
-    return mouv_await(mouv_gather_array(workers, count), error);
+    int rc = mouv_await(mouv_gather_array(workers, count), error);
+    mouv_semaphore_clear(&turns);
+    return rc;
 }
 
 /* --- The command line ------------------------------------------------------------------------ */

@@ -123,11 +123,19 @@ static void cursor_need(mouv__fetch_t *fetch) {
     mouv__fetch_shorten_running(base, deadline_ns);
 }
 
+/** A batch that has been read is not kept until the next one is wanted. */
+static bool cursor_take(mouv__batch_cursor_t *base) {
+    if (mouv__batch_cursor_take(base)) return true;
+    bson_destroy(base->batch);
+    base->batch = NULL;
+    return false;
+}
+
 static const mouv__fetch_ops_t fetch_ops = {.future = MOUV__FETCH_FUTURE("cursor"),
                                             .argument = "cursor",
                                             .prefix = "mouv_cursor",
                                             .turn = cursor_turn,
-                                            .take = mouv__batch_cursor_take,
+                                            .take = cursor_take,
                                             .is_answer = cursor_is_answer,
                                             .need = cursor_need,
                                             .failed = cursor_fail};
