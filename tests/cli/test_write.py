@@ -1,5 +1,6 @@
 """insert, update, delete: what is stored, what is said about it."""
 import json
+import os
 import subprocess
 import time
 
@@ -60,6 +61,21 @@ class Insert(Case):
         self.assertEqual(done.returncode, 1)
         self.assertEqual([line.split(":")[3] for line in done.stderr.splitlines()], [str(i) for i in range(2, 101)])
 
+    def test_all_refusals_of_an_array_are_named(self):
+        documents = [{"_id": i % 3} for i in range(5)]
+        done = run("insert", "--unordered", self.users, json.dumps(documents))
+        self.assertEqual((done.returncode, json.loads(done.stdout)), (1, {"insertedCount": 3}))
+        self.assertEqual([line.split(": DuplicateKey (11000): ")[0] for line in done.stderr.splitlines()],
+                         ["mouv: insert: documents: element 3", "mouv: insert: documents: element 4"])
+        done = run("query", "-", stdin=json.dumps({"insert": self.users, "documents": documents, "ordered": False}))
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual([line.split(": DuplicateKey (11000): ")[0] for line in done.stderr.splitlines()],
+                         [f"mouv: standard input:1: documents: element {i}" for i in range(5)])
+
+    def test_a_document_that_only_the_server_refuses_has_its_codes_name(self):
+        for document, stdin in [('{"_id": [1]}', None), ("-", '{"_id": [1]}')]:
+            self.fails(1, r"InvalidIdField \(53\)", "insert", self.users, document, stdin=stdin)
+
     def test_a_duplicate_is_named_with_code_and_name(self):
         self.ok("insert", self.users, '{"_id": 1}')
         self.fails(1, r"insert.*DuplicateKey \(11000\)", "insert", self.users, '{"_id": 1}')
@@ -99,8 +115,20 @@ class Insert(Case):
         for documents, stdin in [('{"_id": 1}', None), ('[{"_id": 2}]', None), ("-", '{"_id": 3}')]:
             done = self.fails(1, r"\(100\)", "insert", self.users, documents, "--options", concern, stdin=stdin)
             self.assertEqual(json.loads(done.stdout), {"insertedCount": 1})
+        for command, counted in [(["update", self.users, '{"_id": 1}', '{"$set": {"a": 1}}'], "modifiedCount"),
+                                 (["delete", self.users, '{"_id": 1}'], "deletedCount")]:
+            done = self.fails(1, r"\(100\)", *command, "--options", concern)
+            self.assertEqual(json.loads(done.stdout)[counted], 1)
+        done = self.fails(1, r"\(100\)", "delete", self.users, '{"_id": 1}', "--options", concern)
+        self.assertEqual(done.stdout, "")  # nothing was done
 
     def test_of_unacknowledged_writes_no_number_is_printed(self):
+        uri = os.environ["MONGODB_URI"]
+        uri += ("&" if "?" in uri else "?" if uri.count("/") > 2 else "/?") + "w=0"
+        for options in ["--options", '{"writeConcern": {"w": 0}}'], ["--uri", uri]:
+            for command in (["insert", self.users, "{}"], ["update", self.users, "{}", '{"$set": {"a": 1}}'],
+                            ["delete", self.users, "{}"]):
+                self.assertEqual(json.loads(self.ok(*command, *options)), {"acknowledged": False})
         for documents, stdin in [('{"_id": 1}', None), ('[{"_id": 2}]', None), ("-", '{"_id": 3}')]:
             said = self.ok("insert", self.users, documents, "--options", '{"writeConcern": {"w": 0}}', stdin=stdin)
             self.assertEqual(json.loads(said), {"acknowledged": False})

@@ -34,17 +34,84 @@ static int64_t insert_inserted_count(const bson_t *reply) {
                                                                        : 0;
 }
 
-/* Of a write that nobody confirms, w: 0, the number is not known. */
-static int insert_print_inserted(const struct cli_job *job, bool confirmed, int64_t inserted,
+static int insert_print_inserted(const struct cli_job *job, const bson_t *opts, int64_t inserted,
                                  mouv_error_t *error) {
-    bson_t result = BSON_INITIALIZER;
-    if (confirmed)
-        BSON_APPEND_INT64(&result, "insertedCount", inserted);
-    else
-        BSON_APPEND_BOOL(&result, "acknowledged", false);
-    int rc = mouv_cli_job_print(job, &result, error);
-    bson_destroy(&result);
+    bson_t reply = BSON_INITIALIZER;
+    BSON_APPEND_INT64(&reply, "insertedCount", inserted);
+    int rc = mouv_cli_job_print_write(job, opts, 0, &reply, error);
+    bson_destroy(&reply);
     return rc;
+}
+
+/* --- Refused documents ----------------------------------------------------------------------- */
+
+/* Where the documents of a call come from. */
+struct origin {
+    const struct cli_job *job;
+    const char *name;     /* "standard input" */
+    const int64_t *lines; /* of each; NULL: they are the elements of an array */
+    size_t count;
+};
+
+/* "insert: standard input:17", "queries:3: documents: element 2": the document at this index. */
+static char *insert_name_place(const struct origin *origin, int64_t index) {
+    const struct cli_job *job = origin->job;
+    const struct cli_run *run = job->run;
+    char *command = job->line ? bson_strdup_printf("%s:%lld", run->input.name, (long long)job->line)
+                              : bson_strdup(run->common->command);
+    char *place = index < 0 || index >= (int64_t)origin->count ? bson_strdup(command)
+                  : origin->lines ? bson_strdup_printf("%s: %s:%lld", command, origin->name,
+                                                       (long long)origin->lines[index])
+                                  : bson_strdup_printf("%s: %s: element %lld", command,
+                                                       origin->name, (long long)index);
+    bson_free(command);
+    return place;
+}
+
+static void insert_complain(const struct origin *origin, int64_t index, const mouv_error_t *error) {
+    char *place = insert_name_place(origin, index);
+    mouv_cli_report(place, error);
+    origin->job->run->status = CLI_FAILED;
+    bson_free(place);
+}
+
+/* Of an element of writeErrors. */
+static void insert_complain_of(const struct origin *origin, bson_iter_t *fields) {
+    mouv_error_t error;
+    int64_t index = -1;
+    int32_t code = 0;
+    const char *message = "refused", *name = "";
+    while (bson_iter_next(fields)) {
+        const char *key = bson_iter_key(fields);
+        if (strcmp(key, "index") == 0) index = bson_iter_as_int64(fields);
+        if (strcmp(key, "code") == 0) code = (int32_t)bson_iter_as_int64(fields);
+        if (strcmp(key, "codeName") == 0) name = bson_iter_utf8(fields, NULL);
+        if (strcmp(key, "errmsg") == 0 && BSON_ITER_HOLDS_UTF8(fields))
+            message = bson_iter_utf8(fields, NULL);
+    }
+    mouv_cli_fail(&error, MOUV_ESERVER, "%s", message);
+    error.server_code = code;
+    snprintf(error.code_name, sizeof error.code_name, "%s", name ? name : "");
+    insert_complain(origin, index, &error);
+}
+
+/* Tells each document that the server refused; whether there were any. */
+static bool insert_complain_of_all(const struct origin *origin, const bson_t *reply) {
+    bson_iter_t iter, errors, fields;
+    bool any = false;
+    if (!reply || !bson_iter_init_find(&iter, reply, "writeErrors") ||
+        !BSON_ITER_HOLDS_ARRAY(&iter) || !bson_iter_recurse(&iter, &errors))
+        return false;
+    while (bson_iter_next(&errors)) {
+        if (!BSON_ITER_HOLDS_DOCUMENT(&errors) || !bson_iter_recurse(&errors, &fields)) continue;
+        insert_complain_of(origin, &fields);
+        any = true;
+    }
+    return any;
+}
+
+static int insert_stop(mouv_error_t *error) {
+    return mouv_cli_fail(error, CLI_ETOLD, "stopped at a refused document");
 }
 
 /* --- The stream ------------------------------------------------------------------------------ */
@@ -54,61 +121,9 @@ static void insert_empty(struct batch *batch) {
     batch->count = batch->size_bytes = 0;
 }
 
-/* "insert: standard input:17": the document at this index. */
-static void insert_name_place(const struct stream *stream, int64_t index, char *text,
-                              size_t size_bytes) {
-    const char *command = stream->job->run->common->command;
-    if (index >= 0 && index < (int64_t)stream->batch->count)
-        snprintf(text, size_bytes, "%s: %s:%lld", command, stream->input->name,
-                 (long long)stream->batch->lines[index]);
-    else
-        snprintf(text, size_bytes, "%s", command);
-}
-
-static void insert_complain(const struct stream *stream, int64_t index, const mouv_error_t *error) {
-    char place[64];
-    insert_name_place(stream, index, place, sizeof place);
-    mouv_cli_report(place, error);
-    stream->job->run->status = CLI_FAILED;
-}
-
-/* Of an element of writeErrors, whose index counts from `first` on. */
-static void insert_complain_of(const struct stream *stream, size_t first, bson_iter_t *fields) {
-    mouv_error_t error;
-    int64_t index = -1;
-    int32_t code = 0;
-    const char *message = "refused", *name = "";
-    while (bson_iter_next(fields)) {
-        const char *key = bson_iter_key(fields);
-        if (strcmp(key, "index") == 0) index = (int64_t)first + bson_iter_as_int64(fields);
-        if (strcmp(key, "code") == 0) code = (int32_t)bson_iter_as_int64(fields);
-        if (strcmp(key, "codeName") == 0) name = bson_iter_utf8(fields, NULL);
-        if (strcmp(key, "errmsg") == 0 && BSON_ITER_HOLDS_UTF8(fields))
-            message = bson_iter_utf8(fields, NULL);
-    }
-    mouv_cli_fail(&error, MOUV_ESERVER, "%s", message);
-    error.server_code = code;
-    snprintf(error.code_name, sizeof error.code_name, "%s", name ? name : "");
-    insert_complain(stream, index, &error);
-}
-
-/* Tells each document that the server refused; whether there were any. */
-static bool insert_complain_of_all(const struct stream *stream, size_t first, const bson_t *reply) {
-    bson_iter_t iter, errors, fields;
-    bool any = false;
-    if (!reply || !bson_iter_init_find(&iter, reply, "writeErrors") ||
-        !BSON_ITER_HOLDS_ARRAY(&iter) || !bson_iter_recurse(&iter, &errors))
-        return false;
-    while (bson_iter_next(&errors)) {
-        if (!BSON_ITER_HOLDS_DOCUMENT(&errors) || !bson_iter_recurse(&errors, &fields)) continue;
-        insert_complain_of(stream, first, &fields);
-        any = true;
-    }
-    return any;
-}
-
-static int insert_stop(mouv_error_t *error) {
-    return mouv_cli_fail(error, CLI_ETOLD, "stopped at a refused document");
+static struct origin insert_origin(const struct stream *stream, size_t first) {
+    return (struct origin){stream->job, stream->input->name, stream->batch->lines + first,
+                           stream->batch->count - first};
 }
 
 /* Sends a part of the batch. Refused documents end an ordered stream and are passed over otherwise. */
@@ -119,8 +134,9 @@ static int insert_send_part(struct stream *stream, size_t first, size_t count,
     int rc = mouv_await(
         mouv_collection_insert_many(stream->collection, documents, count, stream->opts, &reply),
         error);
+    struct origin origin = insert_origin(stream, first);
     stream->inserted += insert_inserted_count(reply);
-    if (rc < 0 && insert_complain_of_all(stream, first, reply))
+    if (rc < 0 && insert_complain_of_all(&origin, reply))
         rc = stream->ordered ? insert_stop(error) : 0;
     bson_destroy(reply);
     return rc < 0 ? rc : 0;
@@ -133,7 +149,8 @@ static int insert_send_singly(struct stream *stream, mouv_error_t *error) {
     for (size_t i = 0; i < stream->batch->count && rc == 0; i++) {
         rc = insert_send_part(stream, i, 1, error);
         if (rc != MOUV_EINVAL) continue;
-        insert_complain(stream, (int64_t)i, error);
+        struct origin origin = insert_origin(stream, i);
+        insert_complain(&origin, 0, error);
         rc = stream->ordered ? insert_stop(error) : 0;
     }
     return rc;
@@ -184,13 +201,6 @@ static int insert_pump(struct stream *stream, mouv_error_t *error) {
     return rc == CLI_EDATA && insert_send_batch(stream, &later) < 0 ? (*error = later).code : rc;
 }
 
-static bool insert_is_confirmed(const bson_t *opts) {
-    bson_iter_t iter, w;
-    return !bson_iter_init(&iter, opts) ||
-           !bson_iter_find_descendant(&iter, "writeConcern.w", &w) || !BSON_ITER_HOLDS_NUMBER(&w) ||
-           bson_iter_as_int64(&w) != 0;
-}
-
 static int insert_run_stream(struct stream *stream, mouv_error_t *error) {
     int rc = mouv_cli_input_open(stream->input, "-", error);
     if (rc < 0) return rc;
@@ -199,8 +209,8 @@ static int insert_run_stream(struct stream *stream, mouv_error_t *error) {
     rc = insert_pump(stream, error);
     insert_empty(stream->batch);
     free(stream->batch);
-    int printed = insert_print_inserted(stream->job, insert_is_confirmed(stream->opts),
-                                        stream->inserted, rc < 0 ? NULL : error);
+    int printed =
+        insert_print_inserted(stream->job, stream->opts, stream->inserted, rc < 0 ? NULL : error);
     return rc < 0 ? rc : printed;
 }
 
@@ -223,28 +233,28 @@ static bson_t **insert_copy_elements(const bson_t *array, size_t *count, mouv_er
     return documents;
 }
 
-/* What was stored is printed whether all went well or not. */
-static int insert_conclude(const struct cli_job *job, const bson_t *opts, int rc,
-                           const bson_t *reply, mouv_error_t *error) {
-    bool confirmed = insert_is_confirmed(opts);
-    if (rc >= 0 && confirmed && reply) return mouv_cli_job_print(job, reply, error);
-    int64_t inserted = insert_inserted_count(reply);
-    if (rc >= 0) return insert_print_inserted(job, confirmed, inserted, error);
-    if (inserted > 0) insert_print_inserted(job, confirmed, inserted, NULL);
+static int insert_documents(const struct cli_job *job, mouv_collection_t *collection,
+                            const bson_t *const *documents, size_t count, const bson_t *opts,
+                            mouv_error_t *error) {
+    bson_t *reply = NULL;
+    struct origin origin = {job, "documents", NULL, count};
+    int rc =
+        mouv_await(mouv_collection_insert_many(collection, documents, count, opts, &reply), error);
+    if (rc < 0 && insert_complain_of_all(&origin, reply)) rc = insert_stop(error);
+    rc = mouv_cli_job_print_write(job, opts, rc, reply, error);
+    bson_destroy(reply);
     return rc;
 }
 
+/* None is no failure, as on standard input. */
 static int insert_array(const struct cli_job *job, mouv_collection_t *collection,
                         const bson_t *array, const bson_t *opts, mouv_error_t *error) {
     size_t count;
-    bson_t *reply = NULL, **documents = insert_copy_elements(array, &count, error);
-    int rc = count == bson_count_keys(array) ? 0 : error->code;
-    if (rc == 0 && count > 0) /* none is no failure, as on standard input */
-        rc = mouv_await(mouv_collection_insert_many(collection, (const bson_t *const *)documents,
-                                                    count, opts, &reply),
-                        error);
-    rc = insert_conclude(job, opts, rc, reply, error);
-    bson_destroy(reply);
+    bson_t **documents = insert_copy_elements(array, &count, error);
+    int rc = count < bson_count_keys(array) ? error->code
+             : count == 0                   ? insert_print_inserted(job, opts, 0, error)
+                          : insert_documents(job, collection, (const bson_t *const *)documents,
+                                             count, opts, error);
     for (size_t i = 0; i < count; i++) bson_destroy(documents[i]);
     bson_free(documents);
     return rc;
@@ -254,7 +264,7 @@ static int insert_document(const struct cli_job *job, mouv_collection_t *collect
                            const bson_t *document, const bson_t *opts, mouv_error_t *error) {
     bson_t *reply = NULL;
     int rc = mouv_await(mouv_collection_insert_one(collection, document, opts, &reply), error);
-    rc = insert_conclude(job, opts, rc, reply, error);
+    rc = mouv_cli_job_print_write(job, opts, rc, reply, error);
     bson_destroy(reply);
     return rc;
 }

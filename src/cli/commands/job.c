@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/json.h"
 
@@ -17,6 +18,7 @@ const char *mouv_cli_job_verb(const struct cli_job *job) {
 
 enum { BOOL = 1, STRING = 2, WHOLE = 4, DOCUMENT = 8, ARRAY = 16, SIGNED = 32 };
 
+/* Those that a command reads itself (filter, key, ...) it asks for by type. */
 static const struct field_type {
     const char *name;
     unsigned kinds;
@@ -32,22 +34,18 @@ static const struct field_type {
     {"validate", BOOL, "neither true nor false"},
     {"explain", BOOL, "neither true nor false"},
     {"db", STRING, "no string"},
-    {"key", STRING, "no string"},
     {"timeoutMS", WHOLE, "no whole number of milliseconds, 0 or more"},
     {"maxTimeMS", WHOLE, "no whole number of milliseconds, 0 or more"},
     {"skip", WHOLE, "no whole number, 0 or more"},
     {"limit", WHOLE | SIGNED, "no whole number"},
     {"batchSize", WHOLE, "no whole number, 0 or more"},
-    {"filter", DOCUMENT, "no document"},
     {"sort", DOCUMENT, "no document"},
     {"projection", DOCUMENT, "no document"},
     {"collation", DOCUMENT, "no document"},
     {"let", DOCUMENT, "no document"},
     {"writeConcern", DOCUMENT, "no document"},
     {"readConcern", DOCUMENT, "no document"},
-    {"pipeline", ARRAY, "no array"},
     {"arrayFilters", ARRAY, "no array"},
-    {"change", DOCUMENT | ARRAY, "no document or array"},
     {"hint", DOCUMENT | STRING, "neither keys nor the name of an index"},
 };
 
@@ -93,8 +91,7 @@ int mouv_cli_job_check(const struct cli_job *job, mouv_error_t *error) {
 
 static const char *job_given_db(const struct cli_job *job) {
     bson_iter_t iter;
-    if (bson_iter_init_find(&iter, job->query, "db") && BSON_ITER_HOLDS_UTF8(&iter))
-        return bson_iter_utf8(&iter, NULL);
+    if (bson_iter_init_find(&iter, job->query, "db")) return bson_iter_utf8(&iter, NULL);
     return job->run->common->db;
 }
 
@@ -200,5 +197,50 @@ int mouv_cli_job_print_value(const struct cli_job *job, const bson_iter_t *value
     bson_append_iter(&tagged, "result", -1, value);
     int rc = mouv_cli_output_document(&job->run->output, &tagged, error);
     bson_destroy(&tagged);
+    return rc;
+}
+
+/* --- What came of a write -------------------------------------------------------------------- */
+
+static bool job_uri_confirms(const char *uri) {
+    const char *option = strchr(uri, '?');
+    for (; option; option = strchr(option, '&'))
+        if (strncasecmp(++option, "w=0", 3) == 0 && strchr("&", option[3])) return false;
+    return true;
+}
+
+bool mouv_cli_job_is_confirmed(const struct cli_job *job, const bson_t *opts) {
+    bson_iter_t iter, w;
+    if (!bson_has_field(opts, "writeConcern")) return job_uri_confirms(job->run->common->uri);
+    return !bson_iter_init(&iter, opts) ||
+           !bson_iter_find_descendant(&iter, "writeConcern.w", &w) || !BSON_ITER_HOLDS_NUMBER(&w) ||
+           bson_iter_as_int64(&w) != 0;
+}
+
+/* Copies the fields of a reply that count; their sum. */
+static int64_t job_copy_counts(const bson_t *reply, bson_t *counts) {
+    bson_iter_t iter;
+    int64_t sum = 0;
+    if (!reply || !bson_iter_init(&iter, reply)) return 0;
+    while (bson_iter_next(&iter)) {
+        if (!strstr(bson_iter_key(&iter), "Count")) continue;
+        sum += bson_iter_as_int64(&iter);
+        bson_append_iter(counts, NULL, -1, &iter);
+    }
+    return sum;
+}
+
+int mouv_cli_job_print_write(const struct cli_job *job, const bson_t *opts, int rc,
+                             const bson_t *reply, mouv_error_t *error) {
+    bson_t result = BSON_INITIALIZER;
+    if (rc >= 0 && mouv_cli_job_is_confirmed(job, opts)) {
+        rc = mouv_cli_job_print(job, reply, error);
+    } else if (rc >= 0) {
+        BSON_APPEND_BOOL(&result, "acknowledged", false);
+        rc = mouv_cli_job_print(job, &result, error);
+    } else if (job_copy_counts(reply, &result) > 0) {
+        mouv_cli_job_print(job, &result, NULL);
+    }
+    bson_destroy(&result);
     return rc;
 }

@@ -66,4 +66,12 @@ int mouv_cli_job_print(const struct cli_job *job, const bson_t *document, mouv_e
 int mouv_cli_job_print_value(const struct cli_job *job, const bson_iter_t *value,
                              mouv_error_t *error);
 
+/* What came of a write that ended with `rc`: its reply; of one that failed the counts, if anything
+ * was done; of one that nobody confirms that it is so. Gives `rc`, or why it cannot be printed. */
+int mouv_cli_job_print_write(const struct cli_job *job, const bson_t *opts, int rc,
+                             const bson_t *reply, mouv_error_t *error);
+
+/* Whether the server says what came of a write: not with w: 0, by its options or the URI. */
+bool mouv_cli_job_is_confirmed(const struct cli_job *job, const bson_t *opts);
+
 #endif

@@ -5,12 +5,13 @@
 #include "cli/commands/request.h"
 #include "cli/json.h"
 
-/* What a write comes to: its reply, which is printed, or an error. */
-static int write_print_outcome(const struct cli_job *job, mouv_future_t written, bson_t **reply,
-                               mouv_error_t *error) {
+/* Takes the options. */
+static int write_conclude(const struct cli_job *job, bson_t *opts, mouv_future_t written,
+                          bson_t **reply, mouv_error_t *error) {
     int rc = mouv_await(written, error);
-    if (rc >= 0) rc = mouv_cli_job_print(job, *reply, error);
+    rc = mouv_cli_job_print_write(job, opts, rc, *reply, error);
     bson_destroy(*reply);
+    bson_destroy(opts);
     return rc;
 }
 
@@ -38,8 +39,7 @@ int mouv_cli_run_update(const struct cli_job *job, mouv_error_t *error) {
         return error->code;
     bson_t *opts = mouv_cli_job_opts(job, "filter", "change", "many", "replace", NULL);
     mouv_future_t written = update(collection, &filter, &change, opts, &reply);
-    bson_destroy(opts);
-    return write_print_outcome(job, written, &reply, error);
+    return write_conclude(job, opts, written, &reply, error);
 }
 
 int mouv_cli_run_delete(const struct cli_job *job, mouv_error_t *error) {
@@ -52,8 +52,7 @@ int mouv_cli_run_delete(const struct cli_job *job, mouv_error_t *error) {
     mouv_future_t written = mouv_cli_job_flag(job, "many")
                                 ? mouv_collection_delete_many(collection, &filter, opts, &reply)
                                 : mouv_collection_delete_one(collection, &filter, opts, &reply);
-    bson_destroy(opts);
-    return write_print_outcome(job, written, &reply, error);
+    return write_conclude(job, opts, written, &reply, error);
 }
 
 /* --- Their command lines --------------------------------------------------------------------- */
