@@ -195,7 +195,42 @@ def incoming():
         yield name, bytes([3, 0, 7, 1, 20, 2, 5, 250]) + data
 
 
-TARGETS = {"bson_check": documents, "bson_split": bson_split, "compress": compress, "incoming": incoming, "op_msg": op_msg}
+JSON = {  # each of them also with its last character missing
+    "empty": "{}",
+    "array": '[1, {"a": []}, null, true, false]',
+    "numbers": '{"a": -1, "b": 1.5e-7, "c": 12345678901, "d": 99999999999999999999, "e": -0.0}',
+    "wrapped_numbers": '{"a": {"$numberInt": "1"}, "b": {"$numberLong": "-1"}, "c": {"$numberDouble": "-Infinity"}, '
+                       '"d": {"$numberDecimal": "1.50E+3"}}',
+    "dates": '{"a": {"$date": "2024-02-29T13:05:06.789+01:00"}, "b": {"$date": {"$numberLong": "-1"}}}',
+    "oid": '{"_id": {"$oid": "507f1f77bcf86cd799439011"}}',
+    "binary": '{"a": {"$binary": {"base64": "AQIDBA==", "subType": "02"}}, "b": {"$binary": "AQID", "$type": "00"}, '
+              '"c": {"$uuid": "01234567-89ab-cdef-0123-456789abcdef"}}',
+    "regex": '{"a": {"$regularExpression": {"pattern": "^a", "options": "xi"}}, "b": {"$regex": "a", "$options": "i"}}',
+    "code": '{"a": {"$code": "f()"}, "b": {"$code": "f()", "$scope": {"x": {"$code": "g()", "$scope": {}}}}}',
+    "others": '{"a": {"$timestamp": {"t": 4294967295, "i": 1}}, "b": {"$minKey": 1}, "c": {"$maxKey": 1}, "d": '
+              '{"$undefined": true}, "e": {"$symbol": "s"}, "f": {"$dbPointer": {"$ref": "a.b", "$id": '
+              '{"$oid": "507f1f77bcf86cd799439011"}}}, "g": {"$ref": "c", "$id": 1, "$db": "d"}}',
+    "operators": '{"a": {"$gt": 1, "$type": ["int", 2]}, "$or": [{"b": {"$regex": "x", "$nin": []}}], "c": {"$type": 2}}',
+    "escapes": r'{"a\u0062\n": "\"\\\/\b\f\r\t\u00e4\ud83d\ude00\u0000"}',
+    "utf8": '\ufeff{"ä€😀": "ä€😀"}',
+    "space": ' \t\r\n{ "a" : [ ] , "b" : { } } ',
+    "deep": '{"a": ' * 60 + "1" + "}" * 60,
+    "comment": '{"a": 1 /* no */}',
+    "half_pair": r'{"a": "\ud83d"}',
+    "no_day": '{"a": {"$date": "2023-02-29T00:00:00Z"}}',
+    "trailing": '{"a": 1} {"b": 2}',
+}
+
+
+def json_read():
+    for name, text in JSON.items():
+        yield name, text.encode()
+        yield name + "_cut", text[:-1].encode()
+    yield "not_utf8", b'{"a": "\xc0\x80"}'
+
+
+TARGETS = {"bson_check": documents, "bson_split": bson_split, "compress": compress, "incoming": incoming,
+           "json_read": json_read, "json_write": documents, "op_msg": op_msg}
 
 
 def main():

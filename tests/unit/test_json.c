@@ -421,6 +421,24 @@ static void values_are_written_as_they_are_read(void **state) {
                    "  \"b\": {}\n}");
 }
 
+/* As IEEE 754 has it; what has more than 34 digits could not be read again. */
+static void decimals_of_more_than_34_digits_count_as_0(void **state) {
+    (void)state;
+    const bson_decimal128_t most = {.high = UINT64_C(0x3041ed09bead87c0),
+                                    .low = UINT64_C(0x378d8e63ffffffff)},
+                            more = {.high = most.high, .low = most.low + 1};
+    bson_t *document = bson_new();
+    char *json;
+    BSON_APPEND_DECIMAL128(document, "most", &most);
+    BSON_APPEND_DECIMAL128(document, "more", &more);
+    assert_int_equal(mouv_bson_to_json(document, 0, &json, &error), 0);
+    assert_string_equal(
+        json, "{ \"most\" : { \"$numberDecimal\" : \"9999999999999999999999999999999999\" }, "
+              "\"more\" : { \"$numberDecimal\" : \"0\" } }");
+    bson_free(json);
+    bson_destroy(document);
+}
+
 static void what_is_not_utf8_is_named_or_replaced(void **state) {
     (void)state;
     bson_t *document = bson_new(), *inner = bson_new();
@@ -460,6 +478,7 @@ int main(void) {
         cmocka_unit_test(a_scope_comes_after_its_code_in_either_order),
         cmocka_unit_test(documents_may_be_190_deep),
         cmocka_unit_test(values_are_written_as_they_are_read),
+        cmocka_unit_test(decimals_of_more_than_34_digits_count_as_0),
         cmocka_unit_test(what_is_not_utf8_is_named_or_replaced),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);

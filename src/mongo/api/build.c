@@ -188,10 +188,10 @@ static const char *build_set_pointer(bson_value_t *value, const void *pointer) {
     if (value->value_type == BSON_TYPE_OID) {
         bson_oid_copy(pointer, &value->value.v_oid);
     } else if (value->value_type == BSON_TYPE_UTF8) {
+        size_t size = strlen(pointer);
         value->value.v_utf8.str = (char *)pointer;
-        value->value.v_utf8.len = (uint32_t)strlen(pointer);
-        if (mouv__json_utf8_length(pointer, strlen(pointer)) < strlen(pointer))
-            return "it is not UTF-8";
+        value->value.v_utf8.len = (uint32_t)size;
+        if (mouv__json_utf8_length(pointer, size) < size) return "it is not UTF-8";
     } else {
         value->value.v_doc.data = (uint8_t *)bson_get_data(pointer);
         value->value.v_doc.data_len = ((const bson_t *)pointer)->len;

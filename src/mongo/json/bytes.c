@@ -33,6 +33,12 @@ void mouv__bytes_int64(mouv__bytes_t *bytes, int64_t value) {
     mouv__bytes_put(bytes, &little, sizeof little);
 }
 
+void mouv__bytes_double(mouv__bytes_t *bytes, double value) {
+    int64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    mouv__bytes_int64(bytes, bits);
+}
+
 void mouv__bytes_string(mouv__bytes_t *bytes, const char *text, size_t size) {
     mouv__bytes_int32(bytes, (int32_t)size + 1);
     mouv__bytes_cstring(bytes, text, size);

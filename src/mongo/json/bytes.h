@@ -20,6 +20,7 @@ void mouv__bytes_byte(mouv__bytes_t *bytes, uint8_t byte);
 /** Little-endian, as all of BSON. */
 void mouv__bytes_int32(mouv__bytes_t *bytes, int32_t value);
 void mouv__bytes_int64(mouv__bytes_t *bytes, int64_t value);
+void mouv__bytes_double(mouv__bytes_t *bytes, double value);
 
 /** A string with its length before it and its NUL after it. */
 void mouv__bytes_string(mouv__bytes_t *bytes, const char *text, size_t size);

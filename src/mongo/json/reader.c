@@ -55,7 +55,7 @@ static void reader_close(reader_t *reader) {
 /* An integer by its size, all else a double, also an integer that is beyond 64 bits. */
 static bool reader_write_number(reader_t *reader, const mouv__element_t *element,
                                 const mouv__json_token_t *token) {
-    int64_t number, bits;
+    int64_t number;
     double real;
     if (mouv__scalar_int64(token->text, token->size, &number)) {
         bool small = number >= INT32_MIN && number <= INT32_MAX;
@@ -68,9 +68,8 @@ static bool reader_write_number(reader_t *reader, const mouv__element_t *element
     }
     if (!mouv__scalar_double(token->text, token->size, &real))
         return mouv__json_wrong(reader->fault, token->at, "a number beyond the range of doubles");
-    memcpy(&bits, &real, sizeof bits);
     mouv__element_begin(element, BSON_TYPE_DOUBLE);
-    mouv__bytes_int64(&reader->bytes, bits);
+    mouv__bytes_double(&reader->bytes, real);
     return true;
 }
 

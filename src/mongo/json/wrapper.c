@@ -96,13 +96,11 @@ static bool wrapper_write_int64(const mouv__wrapper_t *wrapper, mouv__wrapped_t 
 static bool wrapper_write_double(const mouv__wrapper_t *wrapper, mouv__wrapped_t *wrapped,
                                  const mouv__json_token_t *value) {
     double number;
-    int64_t bits;
     if (!wrapper_is_string(value) || !mouv__scalar_double(value->text, value->size, &number))
         return wrapper_wrong(wrapped, value, wrapper,
                              "a number, NaN, Infinity or -Infinity, as a string");
-    memcpy(&bits, &number, sizeof bits);
     wrapper_begin(wrapper, wrapped);
-    mouv__bytes_int64(wrapped->to.bytes, bits);
+    mouv__bytes_double(wrapped->to.bytes, number);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "context/utf8.h"
 #include "mongo/json/locale.h"
@@ -156,10 +157,22 @@ static void writer_put_double(writer_t *writer, const uint8_t *at) {
         writer_put(writer, text);
 }
 
+/* A significand of more than 34 digits counts as 0 (IEEE 754); libbson would print it, and nothing
+ * reads it. */
+static void writer_clear_long_decimal(bson_decimal128_t *number) {
+    const uint64_t digits = (UINT64_C(1) << 49) - 1, most_high = UINT64_C(0x1ed09bead87c0),
+                   most_low = UINT64_C(0x378d8e63ffffffff), high = number->high & digits;
+    if ((number->high >> 61 & 3) == 3) return; /* of another form: is 0 anyway */
+    if (high < most_high || (high == most_high && number->low <= most_low)) return;
+    number->high &= ~digits;
+    number->low = 0;
+}
+
 static void writer_put_decimal(writer_t *writer, const uint8_t *at) {
     bson_decimal128_t number = {.low = (uint64_t)writer_int64(at),
                                 .high = (uint64_t)writer_int64(at + 8)};
     char text[BSON_DECIMAL128_STRING];
+    writer_clear_long_decimal(&number);
     bson_decimal128_to_string(&number, text);
     writer_put_wrapped(writer, "$numberDecimal", text);
 }
@@ -172,25 +185,21 @@ static void writer_put_long_date(writer_t *writer, int64_t ms) {
     writer_unwrap(writer);
 }
 
-/* Only the years from 1970 to 9999 have a relaxed form. The years are counted from March on. */
+/* Only the years from 1970 to 9999 have a relaxed form. */
 static void writer_put_date(writer_t *writer, const uint8_t *at) {
-    const int64_t day_ms = 86400000, last_ms = INT64_C(253402300799999);
+    const int64_t last_ms = INT64_C(253402300799999);
     int64_t ms = writer_int64(at);
     if (writer->style.canonical || ms < 0 || ms > last_ms) {
         writer_put_long_date(writer, ms);
         return;
     }
-    int64_t days = ms / day_ms + 719468, rest = ms % day_ms;
-    int64_t era = days / 146097, of_era = days % 146097;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * of_year + 2) / 153, day = of_year - (153 * month + 2) / 5 + 1;
-    year += era * 400 + (month >= 10);
-    month += month < 10 ? 3 : -9;
+    const time_t seconds = (time_t)(ms / 1000);
+    struct tm date;
+    char text[24];
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &date));
     writer_wrap(writer, "$date");
-    writer_print(writer, "\"%04d-%02d-%02dT%02d:%02d:%02d", (int)year, (int)month, (int)day,
-                 (int)(rest / 3600000), (int)(rest / 60000 % 60), (int)(rest / 1000 % 60));
-    if (rest % 1000) writer_print(writer, ".%03d", (int)(rest % 1000));
+    writer_print(writer, "\"%s", text);
+    if (ms % 1000) writer_print(writer, ".%03d", (int)(ms % 1000));
     writer_put(writer, "Z\"");
     writer_unwrap(writer);
 }
