@@ -47,7 +47,7 @@ def shared_comments(lines):
         if declared and first:
             line = f"/** @copydoc {first} */ {line}"
         elif declared:
-            first = re.search(r"(\w+)\(", "".join(lines[number:])[len("MOUV_API"):])[1]
+            first = re.search(r"(\w+)\(", " ".join(lines[number:])[len("MOUV_API"):])[1]
         yield line
 
 

@@ -28,8 +28,9 @@ static int add(void *arg) {
 static int main_task(void *arg) {
     (void)arg;
     struct pair pair = {10, 20};
-    mouv_coro(mult, &pair); /* the await is missing */
+    mouv_future_t product = mouv_coro(mult, &pair);
     int sum = mouv_await(mouv_coro(add, &pair), NULL);
+    (void)product; /* its await is missing */
     return sum == 30 ? 0 : 1;
 }
 

@@ -18,8 +18,9 @@ MOUV_BEGIN_DECLS
  * Errors: MOUV_ESERVER with code 26 if there is no such collection, 48 if the new name is taken.
  * Like:   mongoc_collection_rename_with_opts(); Motor's rename().
  */
-MOUV_API mouv_future_t mouv_collection_rename(mouv_collection_t *collection, const char *name,
-                                              const bson_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_rename(mouv_collection_t *collection,
+                                                                const char *name,
+                                                                const bson_t *opts);
 
 /**
  * What the collection was created with: `*options` receives {capped, validator, viewOn, ...}.
@@ -27,8 +28,9 @@ MOUV_API mouv_future_t mouv_collection_rename(mouv_collection_t *collection, con
  *
  * Like: Motor's options(); mongoc_database_find_collections_with_opts() filtered by name.
  */
-MOUV_API mouv_future_t mouv_collection_options(mouv_collection_t *collection, const bson_t *opts,
-                                               bson_t **options);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_options(mouv_collection_t *collection,
+                                                                 const bson_t *opts,
+                                                                 bson_t **options);
 
 /**
  * Has the server check the collection's data and indexes. Result: 1 if all is well, 0 if not;
@@ -36,8 +38,9 @@ MOUV_API mouv_future_t mouv_collection_options(mouv_collection_t *collection, co
  *
  * Like: mongoc_collection_validate(); Motor's validate_collection().
  */
-MOUV_API mouv_future_t mouv_collection_validate(mouv_collection_t *collection, const bson_t *opts,
-                                                bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_validate(mouv_collection_t *collection,
+                                                                  const bson_t *opts,
+                                                                  bson_t **reply);
 
 /**
  * How the server would run a command (find, aggregate, count, distinct, update, delete,
@@ -47,8 +50,9 @@ MOUV_API mouv_future_t mouv_collection_validate(mouv_collection_t *collection, c
  *         default), readPreference, comment.
  * Like:   mongoc_client_read_command_with_opts() with {explain: ...}; Motor's cursor.explain().
  */
-MOUV_API mouv_future_t mouv_database_explain(mouv_database_t *database, const bson_t *command,
-                                             const bson_t *opts, bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_database_explain(mouv_database_t *database,
+                                                               const bson_t *command,
+                                                               const bson_t *opts, bson_t **reply);
 
 /**
  * A cursor over what any command answers that answers with one ({cursor: {id, firstBatch}}).
@@ -62,7 +66,8 @@ MOUV_API mouv_cursor_t *mouv_cursor_from_command(mouv_database_t *database, cons
                                                  const bson_t *opts);
 
 /** The server's version and build: `*info` receives {version, versionArray, modules, ...}. */
-MOUV_API mouv_future_t mouv_client_server_info(mouv_client_t *client, bson_t **info);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_client_server_info(mouv_client_t *client,
+                                                                 bson_t **info);
 
 MOUV_END_DECLS
 

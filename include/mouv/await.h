@@ -44,7 +44,7 @@ MOUV_API MOUV_SUSPENDS int mouv_await_for(mouv_future_t future, int64_t timeout_
                                           mouv_error_t *error);
 
 /** The twin of mouv_await_for(): a future with the same outcome. Consumes `future`. */
-MOUV_API mouv_future_t mouv_wait_for(mouv_future_t future, int64_t timeout_ms);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_wait_for(mouv_future_t future, int64_t timeout_ms);
 
 /**
  * Suspends for at least this long; 0 or less lets every ready task run once.
@@ -55,7 +55,7 @@ MOUV_API mouv_future_t mouv_wait_for(mouv_future_t future, int64_t timeout_ms);
 MOUV_API MOUV_SUSPENDS int mouv_sleep_ms(int64_t timeout_ms);
 
 /** The twin of mouv_sleep_ms(): a future that completes with 0 after this time. */
-MOUV_API mouv_future_t mouv_sleep_future(int64_t timeout_ms);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_sleep_future(int64_t timeout_ms);
 
 /**
  * Calls `fn(future, arg)` once when the future is done, after its results have been moved to their

@@ -34,12 +34,22 @@
 /** The compiler checks arguments against a format, as of printf(). */
 #define MOUV_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/** The compiler warns where the result is not looked at. */
+#define MOUV_CHECK_RESULT __attribute__((warn_unused_result))
+
 /** Calls `fn(&variable)` at the end of a variable's block; not defined where compilers cannot. */
 #define MOUV_CLEANUP(fn) __attribute__((cleanup(fn)))
 #else
 #define MOUV_API
 #define MOUV_PRINTF(fmt, args)
+#define MOUV_CHECK_RESULT
 #endif
+
+/** The first of a macro's arguments as text. Arguments that may hold commas (a compound literal, a
+ *  lambda) are a macro's `...`, and are passed on as they are. */
+#define MOUV_NAME_OF_FIRST(first, ...) #first
+/** The second of them. */
+#define MOUV_NAME_OF_SECOND(first, second, ...) #second
 
 /**
  * Marks a function that may suspend the calling coroutine: other tasks run before it returns.

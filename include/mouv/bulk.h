@@ -73,7 +73,7 @@ MOUV_API size_t mouv_bulk_count(const mouv_bulk_t *bulk);
  *          those of the models. It tells what was done also where the bulk failed half-way.
  * Like:    mongoc_bulk_operation_execute(); Motor's BulkWriteResult and BulkWriteError.
  */
-MOUV_API mouv_future_t mouv_bulk_execute(mouv_bulk_t *bulk, bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_bulk_execute(mouv_bulk_t *bulk, bson_t **reply);
 
 /** Releases; takes NULL, returns NULL. What is being executed goes on. */
 MOUV_API mouv_bulk_t *mouv_bulk_unref(mouv_bulk_t *bulk);

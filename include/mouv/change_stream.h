@@ -54,7 +54,7 @@ MOUV_API mouv_change_stream_t *mouv_client_watch(mouv_client_t *client, const bs
  * Errors:  as mouv_change_stream_next().
  * Like:    what mongoc_collection_watch() does at once.
  */
-MOUV_API mouv_future_t mouv_change_stream_open(mouv_change_stream_t *stream);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_change_stream_open(mouv_change_stream_t *stream);
 
 /**
  * The next event: 1 with `*doc` set, as soon as there is one; 0 once the server has ended the
@@ -90,8 +90,8 @@ MOUV_API MOUV_SUSPENDS int mouv_change_stream_try_next(mouv_change_stream_t *str
  * (_fetch) or when one poll brought none (_try_fetch). Events are then taken with
  * mouv_change_stream_next_buffered(). Cancelling the future leaves the stream as it was.
  */
-MOUV_API mouv_future_t mouv_change_stream_fetch(mouv_change_stream_t *stream);
-MOUV_API mouv_future_t mouv_change_stream_try_fetch(mouv_change_stream_t *stream);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_change_stream_fetch(mouv_change_stream_t *stream);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_change_stream_try_fetch(mouv_change_stream_t *stream);
 
 /** The next event if one is at hand: 1, or 0 when a fetch is needed. MOUV_EINVAL if `doc` is NULL.
  */

@@ -92,7 +92,7 @@ MOUV_API mouv_client_t *mouv_client_unref(mouv_client_t *client);
 MOUV_API MOUV_SUSPENDS int mouv_client_close(mouv_client_t *client, mouv_error_t *error);
 
 /** The twin of mouv_client_close(). */
-MOUV_API mouv_future_t mouv_client_close_future(mouv_client_t *client);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_client_close_future(mouv_client_t *client);
 
 /**
  * A round trip to the server ({ping: 1} on admin).
@@ -101,7 +101,7 @@ MOUV_API mouv_future_t mouv_client_close_future(mouv_client_t *client);
  * Errors:   as every operation: MOUV_ETIMEDOUT, MOUV_ECANCELED, MOUV_ESERVER, MOUV_ENETWORK,
  *           MOUV_ESELECTION, MOUV_EQUEUE, MOUV_ECLOSED, MOUV_ETHREAD, MOUV_ENOMEM.
  */
-MOUV_API mouv_future_t mouv_client_ping(mouv_client_t *client);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_client_ping(mouv_client_t *client);
 
 /**
  * A handle to a database or collection: interned, valid as long as the client, nothing to release,
@@ -121,12 +121,14 @@ MOUV_API mouv_database_t *mouv_client_get_default_database(mouv_client_t *client
  *
  * Like: mongoc_client_find_databases_with_opts(); Motor's list_databases().
  */
-MOUV_API mouv_future_t mouv_client_list_databases(mouv_client_t *client, const bson_t *opts,
-                                                  bson_t **databases);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_client_list_databases(mouv_client_t *client,
+                                                                    const bson_t *opts,
+                                                                    bson_t **databases);
 
 /** Only the names: a NULL-terminated list, release with bson_strfreev(). */
-MOUV_API mouv_future_t mouv_client_list_database_names(mouv_client_t *client, const bson_t *opts,
-                                                       char ***names);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_client_list_database_names(mouv_client_t *client,
+                                                                         const bson_t *opts,
+                                                                         char ***names);
 
 /** What mouv counts on this client since it was made; read on the client's thread. */
 typedef struct mouv_client_stats {

@@ -27,8 +27,9 @@ MOUV_API mouv_collection_t *mouv_collection_with_options(mouv_collection_t *coll
  * `opts`: projection, sort, skip, hint, collation, let, comment, readConcern, ...
  * Like:   mongoc_collection_find_with_opts() with limit 1; Motor's find_one().
  */
-MOUV_API mouv_future_t mouv_collection_find_one(mouv_collection_t *collection, const bson_t *filter,
-                                                const bson_t *opts, bson_t **doc);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_find_one(mouv_collection_t *collection,
+                                                                  const bson_t *filter,
+                                                                  const bson_t *opts, bson_t **doc);
 
 /**
  * A cursor over every document that matches; nothing is sent before its first fetch. Never NULL:
@@ -61,42 +62,53 @@ MOUV_API mouv_cursor_t *mouv_collection_aggregate(mouv_collection_t *collection,
  *
  * Like: mongoc_collection_insert_one(); Motor's insert_one().
  */
-MOUV_API mouv_future_t mouv_collection_insert_one(mouv_collection_t *collection,
-                                                  const bson_t *document, const bson_t *opts,
-                                                  bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_insert_one(mouv_collection_t *collection,
+                                                                    const bson_t *document,
+                                                                    const bson_t *opts,
+                                                                    bson_t **reply);
 
 /**
  * Inserts many, split into batches as the server's limits require. `opts`: ordered (true), ...
  * `reply`: {insertedCount, insertedIds: {"0": ...}} and on failure writeErrors with their index.
  */
-MOUV_API mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
-                                                   const bson_t *const *documents, size_t count,
-                                                   const bson_t *opts, bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_insert_many(mouv_collection_t *collection,
+                                                                     const bson_t *const *documents,
+                                                                     size_t count,
+                                                                     const bson_t *opts,
+                                                                     bson_t **reply);
 
 /**
  * Updates the first match, or every match. `update` is a document of operators or a pipeline. The
  * result is the number matched. `opts`: upsert, arrayFilters, collation, hint, let, ...
  * `reply`: {matchedCount, modifiedCount, upsertedCount, upsertedId}.
  */
-MOUV_API mouv_future_t mouv_collection_update_one(mouv_collection_t *collection,
-                                                  const bson_t *filter, const bson_t *update,
-                                                  const bson_t *opts, bson_t **reply);
-MOUV_API mouv_future_t mouv_collection_update_many(mouv_collection_t *collection,
-                                                   const bson_t *filter, const bson_t *update,
-                                                   const bson_t *opts, bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_update_one(mouv_collection_t *collection,
+                                                                    const bson_t *filter,
+                                                                    const bson_t *update,
+                                                                    const bson_t *opts,
+                                                                    bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_update_many(mouv_collection_t *collection,
+                                                                     const bson_t *filter,
+                                                                     const bson_t *update,
+                                                                     const bson_t *opts,
+                                                                     bson_t **reply);
 
 /** Replaces the first match; `replacement` must not have operators. Otherwise as update_one. */
-MOUV_API mouv_future_t mouv_collection_replace_one(mouv_collection_t *collection,
-                                                   const bson_t *filter, const bson_t *replacement,
-                                                   const bson_t *opts, bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_replace_one(mouv_collection_t *collection,
+                                                                     const bson_t *filter,
+                                                                     const bson_t *replacement,
+                                                                     const bson_t *opts,
+                                                                     bson_t **reply);
 
 /** Deletes the first match, or every match. Result: number deleted. `reply`: {deletedCount}. */
-MOUV_API mouv_future_t mouv_collection_delete_one(mouv_collection_t *collection,
-                                                  const bson_t *filter, const bson_t *opts,
-                                                  bson_t **reply);
-MOUV_API mouv_future_t mouv_collection_delete_many(mouv_collection_t *collection,
-                                                   const bson_t *filter, const bson_t *opts,
-                                                   bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_delete_one(mouv_collection_t *collection,
+                                                                    const bson_t *filter,
+                                                                    const bson_t *opts,
+                                                                    bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_delete_many(mouv_collection_t *collection,
+                                                                     const bson_t *filter,
+                                                                     const bson_t *opts,
+                                                                     bson_t **reply);
 
 /**
  * Changes one document and gives it back as it was before or, with `returnDocument: "after"` (or
@@ -105,37 +117,36 @@ MOUV_API mouv_future_t mouv_collection_delete_many(mouv_collection_t *collection
  * `opts`: projection (or fields), sort, upsert, returnDocument, arrayFilters, hint, collation, ...
  * Like:   mongoc_collection_find_and_modify_with_opts(); Motor's methods of these names.
  */
-MOUV_API mouv_future_t mouv_collection_find_one_and_update(mouv_collection_t *collection,
-                                                           const bson_t *filter,
-                                                           const bson_t *update, const bson_t *opts,
-                                                           bson_t **doc);
-MOUV_API mouv_future_t mouv_collection_find_one_and_replace(mouv_collection_t *collection,
-                                                            const bson_t *filter,
-                                                            const bson_t *replacement,
-                                                            const bson_t *opts, bson_t **doc);
-MOUV_API mouv_future_t mouv_collection_find_one_and_delete(mouv_collection_t *collection,
-                                                           const bson_t *filter, const bson_t *opts,
-                                                           bson_t **doc);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_collection_find_one_and_update(mouv_collection_t *collection, const bson_t *filter,
+                                    const bson_t *update, const bson_t *opts, bson_t **doc);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_collection_find_one_and_replace(mouv_collection_t *collection, const bson_t *filter,
+                                     const bson_t *replacement, const bson_t *opts, bson_t **doc);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_find_one_and_delete(
+    mouv_collection_t *collection, const bson_t *filter, const bson_t *opts, bson_t **doc);
 
 /**
  * Counts the matches exactly, by aggregation. `*count` receives the number; the result is 0.
  * `opts`: skip, limit, hint, collation, ...
  */
-MOUV_API mouv_future_t mouv_collection_count_documents(mouv_collection_t *collection,
-                                                       const bson_t *filter, const bson_t *opts,
-                                                       int64_t *count);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_count_documents(
+    mouv_collection_t *collection, const bson_t *filter, const bson_t *opts, int64_t *count);
 
 /** The number of documents from the collection's metadata. */
-MOUV_API mouv_future_t mouv_collection_estimated_document_count(mouv_collection_t *collection,
-                                                                const bson_t *opts, int64_t *count);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_estimated_document_count(
+    mouv_collection_t *collection, const bson_t *opts, int64_t *count);
 
 /** The distinct values of `key`: `*values` receives an array document. */
-MOUV_API mouv_future_t mouv_collection_distinct(mouv_collection_t *collection, const char *key,
-                                                const bson_t *filter, const bson_t *opts,
-                                                bson_t **values);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_distinct(mouv_collection_t *collection,
+                                                                  const char *key,
+                                                                  const bson_t *filter,
+                                                                  const bson_t *opts,
+                                                                  bson_t **values);
 
 /** Drops the collection; one that does not exist is no error. */
-MOUV_API mouv_future_t mouv_collection_drop(mouv_collection_t *collection, const bson_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_drop(mouv_collection_t *collection,
+                                                              const bson_t *opts);
 
 MOUV_END_DECLS
 

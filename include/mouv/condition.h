@@ -68,7 +68,7 @@ MOUV_API MOUV_SUSPENDS int mouv_condition_wait(mouv_condition_t *condition);
  * whichever it is, has the lock. Await it directly or with a time limit, not in a gather. One that
  * is dropped does not acquire the lock, and passes its notification on.
  */
-MOUV_API mouv_future_t mouv_condition_wait_future(mouv_condition_t *condition);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_condition_wait_future(mouv_condition_t *condition);
 
 /**
  * mouv_condition_wait() until `predicate(arg)` is true, which is called with the lock held, by this
@@ -81,8 +81,9 @@ MOUV_API MOUV_SUSPENDS int mouv_condition_wait_for(mouv_condition_t *condition,
  * The twin of mouv_condition_wait_for(), see mouv_condition_wait_future(). `predicate` is called
  * from the loop, outside of any task, and must not use the lock or the condition.
  */
-MOUV_API mouv_future_t mouv_condition_wait_for_future(mouv_condition_t *condition,
-                                                      mouv_predicate_t predicate, void *arg);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_condition_wait_for_future(mouv_condition_t *condition,
+                                                                        mouv_predicate_t predicate,
+                                                                        void *arg);
 
 /**
  * Wakes the first `n` who wait, or all. They go on in this order when they have the lock.

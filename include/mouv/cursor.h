@@ -57,8 +57,8 @@ MOUV_API MOUV_SUSPENDS int mouv_cursor_try_next(mouv_cursor_t *cursor, const bso
  * end (_fetch) or as mouv_cursor_try_next() says (_try_fetch). Documents are then taken with
  * mouv_cursor_next_buffered().
  */
-MOUV_API mouv_future_t mouv_cursor_fetch(mouv_cursor_t *cursor);
-MOUV_API mouv_future_t mouv_cursor_try_fetch(mouv_cursor_t *cursor);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_cursor_fetch(mouv_cursor_t *cursor);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_cursor_try_fetch(mouv_cursor_t *cursor);
 
 /** The next document if one is at hand: 1, or 0 when mouv_cursor_fetch() is needed. MOUV_EINVAL if
  *  `doc` is NULL. */
@@ -78,8 +78,8 @@ MOUV_API bool mouv_cursor_alive(const mouv_cursor_t *cursor);
  */
 MOUV_API MOUV_SUSPENDS int mouv_cursor_to_list(mouv_cursor_t *cursor, size_t limit, bson_t **list,
                                                mouv_error_t *error);
-MOUV_API mouv_future_t mouv_cursor_to_list_future(mouv_cursor_t *cursor, size_t limit,
-                                                  bson_t **list);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_cursor_to_list_future(mouv_cursor_t *cursor,
+                                                                    size_t limit, bson_t **list);
 
 /**
  * How the server would run the cursor's command, which is not carried out and can still be: only
@@ -88,8 +88,8 @@ MOUV_API mouv_future_t mouv_cursor_to_list_future(mouv_cursor_t *cursor, size_t 
  *
  * Like: Motor's cursor.explain().
  */
-MOUV_API mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor, const bson_t *opts,
-                                           bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_cursor_explain(mouv_cursor_t *cursor,
+                                                             const bson_t *opts, bson_t **reply);
 
 /**
  * Ends the iteration early: the server's cursor is killed in the background. Never suspends and is

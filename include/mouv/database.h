@@ -54,8 +54,9 @@ MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database, 
  *
  * Like: mongoc_database_command_with_opts(); Motor's command().
  */
-MOUV_API mouv_future_t mouv_database_command(mouv_database_t *database, const bson_t *command,
-                                             const bson_t *opts, bson_t **reply);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_database_command(mouv_database_t *database,
+                                                               const bson_t *command,
+                                                               const bson_t *opts, bson_t **reply);
 
 /** A cursor over a database-level pipeline ($currentOp, $documents, ...). See cursor.h. */
 MOUV_API mouv_cursor_t *mouv_database_aggregate(mouv_database_t *database, const bson_t *pipeline,
@@ -66,15 +67,17 @@ MOUV_API mouv_cursor_t *mouv_database_list_collections(mouv_database_t *database
                                                        const bson_t *opts);
 
 /** Only the names: a NULL-terminated list, release with bson_strfreev(). */
-MOUV_API mouv_future_t mouv_database_list_collection_names(mouv_database_t *database,
-                                                           const bson_t *opts, char ***names);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_database_list_collection_names(mouv_database_t *database, const bson_t *opts, char ***names);
 
 /** Creates a collection with options, or a view or a time series. Like: Motor's method. */
-MOUV_API mouv_future_t mouv_database_create_collection(mouv_database_t *database, const char *name,
-                                                       const bson_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_database_create_collection(mouv_database_t *database,
+                                                                         const char *name,
+                                                                         const bson_t *opts);
 
 /** Drops the whole database. */
-MOUV_API mouv_future_t mouv_database_drop(mouv_database_t *database, const bson_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_database_drop(mouv_database_t *database,
+                                                            const bson_t *opts);
 
 MOUV_END_DECLS
 

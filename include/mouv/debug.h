@@ -58,7 +58,7 @@ MOUV_API size_t mouv_dump_tasks(FILE *out);
 MOUV_API int mouv_dump_on_signal(int signum);
 
 /** What the stacks of all tasks come to. */
-typedef struct mouv_stack_census {
+typedef struct {
     size_t tasks;            /**< that have a stack now */
     size_t reserved_bytes;   /**< their address space */
     size_t touched_bytes;    /**< of it, memory that was ever touched (whole pages) */

@@ -15,13 +15,6 @@
 #include <mouv/base.h>
 #include <mouv/error.h>
 
-#if defined(__GNUC__)
-/** The compiler warns where the result is not looked at. */
-#define MOUV_CHECK_RESULT __attribute__((warn_unused_result))
-#else
-#define MOUV_CHECK_RESULT
-#endif
-
 MOUV_BEGIN_DECLS
 
 /** Whether there is a field at a dotted path, "address.lines.0"; numbers count array elements. */

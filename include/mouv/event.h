@@ -59,7 +59,7 @@ MOUV_API bool mouv_event_is_set(const mouv_event_t *event);
 MOUV_API MOUV_SUSPENDS int mouv_event_wait(mouv_event_t *event);
 
 /** The twin of mouv_event_wait(). */
-MOUV_API mouv_future_t mouv_event_wait_future(mouv_event_t *event);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_event_wait_future(mouv_event_t *event);
 
 MOUV_END_DECLS
 

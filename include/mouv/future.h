@@ -40,7 +40,7 @@ MOUV_BEGIN_DECLS
  *
  * Like: asyncio's loop.create_future().
  */
-MOUV_API mouv_future_t mouv_future_new(void);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_future_new(void);
 
 /**
  * Completes a future of mouv_future_new() with a value (0 or more; a negative one is a failure with

@@ -33,7 +33,8 @@ MOUV_BEGIN_DECLS
  *            be consumed (stale, foreign) counts as a child that has failed.
  * Like:      asyncio.gather(), whose siblings run on after a failure (docs/differences.md).
  */
-MOUV_API mouv_future_t mouv_gather_array(const mouv_future_t *futures, size_t count);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gather_array(const mouv_future_t *futures,
+                                                           size_t count);
 
 /**
  * As mouv_gather_array(), but waits for every child and never fails for one: `codes[i]` receives
@@ -43,14 +44,15 @@ MOUV_API mouv_future_t mouv_gather_array(const mouv_future_t *futures, size_t co
  *
  * Like: asyncio.gather(return_exceptions=True).
  */
-MOUV_API mouv_future_t mouv_gather_all(const mouv_future_t *futures, size_t count, int *codes,
-                                       mouv_error_t *errors);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gather_all(const mouv_future_t *futures, size_t count,
+                                                         int *codes, mouv_error_t *errors);
 
 MOUV_END_DECLS
 
 /** mouv_gather(a, b, ...): mouv_gather_array() of its arguments. */
 #ifdef __cplusplus
-template <typename... Futures> inline mouv_future_t mouv_gather(Futures... futures) {
+template <typename... Futures>
+MOUV_CHECK_RESULT inline mouv_future_t mouv_gather(Futures... futures) {
     const mouv_future_t all[] = {mouv_future_t(), futures...};
     return mouv_gather_array(all + 1, sizeof...(futures));
 }

@@ -73,33 +73,33 @@ MOUV_API mouv_cursor_t *mouv_gridfs_find(mouv_gridfs_bucket_t *bucket, const bso
  */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id,
                                               mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_delete_future(mouv_gridfs_bucket_t *bucket,
-                                                 const bson_value_t *id);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gridfs_delete_future(mouv_gridfs_bucket_t *bucket,
+                                                                   const bson_value_t *id);
 
 /** Deletes every file of this name with its chunks, as mouv_gridfs_delete() does one. */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket,
                                                       const char *filename, mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_delete_by_name_future(mouv_gridfs_bucket_t *bucket,
-                                                         const char *filename);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_gridfs_delete_by_name_future(mouv_gridfs_bucket_t *bucket, const char *filename);
 
 /** Gives a file another name. Errors: "FileNotFound". */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id,
                                               const char *filename, mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_rename_future(mouv_gridfs_bucket_t *bucket,
-                                                 const bson_value_t *id, const char *filename);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gridfs_rename_future(mouv_gridfs_bucket_t *bucket,
+                                                                   const bson_value_t *id,
+                                                                   const char *filename);
 
 /** Gives every file of one name another. Errors: "FileNotFound". */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket,
                                                       const char *filename,
                                                       const char *new_filename,
                                                       mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_rename_by_name_future(mouv_gridfs_bucket_t *bucket,
-                                                         const char *filename,
-                                                         const char *new_filename);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gridfs_rename_by_name_future(
+    mouv_gridfs_bucket_t *bucket, const char *filename, const char *new_filename);
 
 /** Drops the bucket's two collections: all of its files. */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_drop(mouv_gridfs_bucket_t *bucket, mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_drop_future(mouv_gridfs_bucket_t *bucket);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gridfs_drop_future(mouv_gridfs_bucket_t *bucket);
 
 /* --- Uploads --------------------------------------------------------------------------------- */
 
@@ -135,8 +135,8 @@ MOUV_API const bson_value_t *mouv_gridfs_upload_id(const mouv_gridfs_upload_t *u
  */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_upload_write(mouv_gridfs_upload_t *upload, const void *data,
                                                     size_t size, mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_upload_write_future(mouv_gridfs_upload_t *upload,
-                                                       const void *data, size_t size);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_gridfs_upload_write_future(mouv_gridfs_upload_t *upload, const void *data, size_t size);
 
 /**
  * Stores what is left, then the files document: from here on the file can be found. A cancel that
@@ -146,12 +146,14 @@ MOUV_API mouv_future_t mouv_gridfs_upload_write_future(mouv_gridfs_upload_t *upl
  */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_upload_close(mouv_gridfs_upload_t *upload,
                                                     mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_upload_close_future(mouv_gridfs_upload_t *upload);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_gridfs_upload_close_future(mouv_gridfs_upload_t *upload);
 
 /** Deletes what has been stored and ends the stream; not refused in a cancelled task (10 s). */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_upload_abort(mouv_gridfs_upload_t *upload,
                                                     mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_upload_abort_future(mouv_gridfs_upload_t *upload);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_gridfs_upload_abort_future(mouv_gridfs_upload_t *upload);
 
 /** Releases; one that is open is undone in the background. Takes NULL, returns NULL. */
 MOUV_API mouv_gridfs_upload_t *mouv_gridfs_upload_unref(mouv_gridfs_upload_t *upload);
@@ -181,8 +183,8 @@ mouv_gridfs_open_download_stream_by_name(mouv_gridfs_bucket_t *bucket, const cha
  */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_download_file(mouv_gridfs_download_t *download,
                                                      const bson_t **file, mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_download_file_future(mouv_gridfs_download_t *download,
-                                                        const bson_t **file);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_gridfs_download_file_future(mouv_gridfs_download_t *download, const bson_t **file);
 
 /** The length in bytes, once the first of the calls around here has succeeded; else -1. */
 MOUV_API int64_t mouv_gridfs_download_length(const mouv_gridfs_download_t *download);
@@ -196,8 +198,8 @@ MOUV_API int64_t mouv_gridfs_download_length(const mouv_gridfs_download_t *downl
  */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_download_read(mouv_gridfs_download_t *download, void *buffer,
                                                      size_t size, mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_download_read_future(mouv_gridfs_download_t *download,
-                                                        void *buffer, size_t size);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_gridfs_download_read_future(mouv_gridfs_download_t *download, void *buffer, size_t size);
 
 /** Ends the stream early; further reads give MOUV_ESTATE. A second call is harmless. */
 MOUV_API void mouv_gridfs_download_close(mouv_gridfs_download_t *download);

@@ -23,9 +23,9 @@ MOUV_API MOUV_SUSPENDS int mouv_gridfs_upload_from_file(mouv_gridfs_bucket_t *bu
                                                         mouv_error_t *error);
 
 /** The twin; `id` must stay until the future is done. */
-MOUV_API mouv_future_t mouv_gridfs_upload_from_file_future(mouv_gridfs_bucket_t *bucket,
-                                                           const char *path, const char *filename,
-                                                           const bson_t *opts, bson_value_t *id);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_gridfs_upload_from_file_future(mouv_gridfs_bucket_t *bucket, const char *path,
+                                    const char *filename, const bson_t *opts, bson_value_t *id);
 
 /**
  * Writes a file to `path`, which is made or replaced once the file has been found. On failure a
@@ -36,18 +36,16 @@ MOUV_API mouv_future_t mouv_gridfs_upload_from_file_future(mouv_gridfs_bucket_t 
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_download_to_file(mouv_gridfs_bucket_t *bucket,
                                                         const bson_value_t *id, const char *path,
                                                         mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_download_to_file_future(mouv_gridfs_bucket_t *bucket,
-                                                           const bson_value_t *id,
-                                                           const char *path);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gridfs_download_to_file_future(
+    mouv_gridfs_bucket_t *bucket, const bson_value_t *id, const char *path);
 
 /** The same by name and revision. */
 MOUV_API MOUV_SUSPENDS int mouv_gridfs_download_to_file_by_name(mouv_gridfs_bucket_t *bucket,
                                                                 const char *filename, int revision,
                                                                 const char *path,
                                                                 mouv_error_t *error);
-MOUV_API mouv_future_t mouv_gridfs_download_to_file_by_name_future(mouv_gridfs_bucket_t *bucket,
-                                                                   const char *filename,
-                                                                   int revision, const char *path);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gridfs_download_to_file_by_name_future(
+    mouv_gridfs_bucket_t *bucket, const char *filename, int revision, const char *path);
 
 MOUV_END_DECLS
 

@@ -65,12 +65,12 @@ typedef struct mouv_group {
  * Starts `fn(arg)` as a child task; it begins at the caller's next suspension. As mouv_group_add()
  * otherwise: 0, or a negative error.
  */
-#define mouv_group_start(group, fn, arg) \
-    mouv_group_start_at((group), (fn), (arg), #fn, __FILE__, __LINE__)
+#define mouv_group_start(...) \
+    mouv_group_start_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)
 
 /** As mouv_group_start(), with `size` bytes at `args` copied into the task. */
-#define mouv_group_start_copy(group, fn, args, size) \
-    mouv_group_start_copy_at((group), (fn), (args), (size), #fn, __FILE__, __LINE__)
+#define mouv_group_start_copy(...) \
+    mouv_group_start_copy_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)
 
 MOUV_BEGIN_DECLS
 
@@ -105,7 +105,8 @@ MOUV_API int mouv_group_set_limit(mouv_group_t *group, size_t limit);
 MOUV_API MOUV_SUSPENDS int mouv_group_add(mouv_group_t *group, mouv_future_t future);
 
 /** The twin of mouv_group_add(): a future that is done with 0 when there was room for the child. */
-MOUV_API mouv_future_t mouv_group_add_future(mouv_group_t *group, mouv_future_t future);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_group_add_future(mouv_group_t *group,
+                                                               mouv_future_t future);
 
 /** What mouv_group_start() and mouv_group_start_copy() call. */
 MOUV_API MOUV_SUSPENDS int mouv_group_start_at(mouv_group_t *group, mouv_fn_t fn, void *arg,
@@ -129,7 +130,7 @@ MOUV_API MOUV_SUSPENDS int mouv_group_join(mouv_group_t *group, mouv_error_t *er
  * The twin of mouv_group_join(): a future with its outcome. Cancelling it cancels the children.
  * mouv_group_leave() is still needed afterwards.
  */
-MOUV_API mouv_future_t mouv_group_join_future(mouv_group_t *group);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_group_join_future(mouv_group_t *group);
 
 /**
  * Cancels all children and the rest of the body and refuses new children: an early end that is no

@@ -33,15 +33,16 @@ MOUV_API char *mouv_index_name(const bson_t *keys);
  *         name or with other options.
  * Like:   mongoc_collection_create_indexes_with_opts() with one; Motor's create_index().
  */
-MOUV_API mouv_future_t mouv_collection_create_index(mouv_collection_t *collection,
-                                                    const bson_t *keys, const bson_t *index_opts,
-                                                    const bson_t *opts, char **name);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_create_index(mouv_collection_t *collection,
+                                                                      const bson_t *keys,
+                                                                      const bson_t *index_opts,
+                                                                      const bson_t *opts,
+                                                                      char **name);
 
 /** Makes several in one command: all or none. `*names` is a list for bson_strfreev(). */
-MOUV_API mouv_future_t mouv_collection_create_indexes(mouv_collection_t *collection,
-                                                      const mouv_index_model_t *models,
-                                                      size_t count, const bson_t *opts,
-                                                      char ***names);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_collection_create_indexes(mouv_collection_t *collection, const mouv_index_model_t *models,
+                               size_t count, const bson_t *opts, char ***names);
 
 /** A cursor over {v, key, name, ...} of each index; an empty one if there is no such collection. */
 MOUV_API mouv_cursor_t *mouv_collection_list_indexes(mouv_collection_t *collection,
@@ -53,17 +54,18 @@ MOUV_API mouv_cursor_t *mouv_collection_list_indexes(mouv_collection_t *collecti
  *
  * Like: Motor's index_information().
  */
-MOUV_API mouv_future_t mouv_collection_index_information(mouv_collection_t *collection,
-                                                         const bson_t *opts, bson_t **indexes);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_index_information(
+    mouv_collection_t *collection, const bson_t *opts, bson_t **indexes);
 
 /**
  * Drops one index by its name (mouv_index_name() for keys), or all but that on _id. That there is
  * no such collection is no error; that there is no such index is (MOUV_ESERVER, code 27).
  */
-MOUV_API mouv_future_t mouv_collection_drop_index(mouv_collection_t *collection, const char *name,
-                                                  const bson_t *opts);
-MOUV_API mouv_future_t mouv_collection_drop_indexes(mouv_collection_t *collection,
-                                                    const bson_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_drop_index(mouv_collection_t *collection,
+                                                                    const char *name,
+                                                                    const bson_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_drop_indexes(mouv_collection_t *collection,
+                                                                      const bson_t *opts);
 
 MOUV_END_DECLS
 

@@ -77,7 +77,7 @@ MOUV_API MOUV_SUSPENDS int mouv_lock_acquire(mouv_lock_t *lock);
  * by whoever takes its success: the task that awaits it, or the loop's own code by mouv_then(). A
  * future that is dropped (or stands in a gather that fails) passes the lock on.
  */
-MOUV_API mouv_future_t mouv_lock_acquire_future(mouv_lock_t *lock);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_lock_acquire_future(mouv_lock_t *lock);
 
 /**
  * Gives the lock to the first who waits for it, else frees it.

@@ -29,7 +29,7 @@ typedef void (*mouv_free_fn_t)(void *arg);
  * Errors:    the function's; MOUV_ECANCELED, MOUV_EINVAL, MOUV_ENOMEM, MOUV_ENOLOOP, MOUV_ECLOSED.
  * Like:      asyncio.to_thread().
  */
-#define mouv_offload(fn, arg) mouv_offload_at((fn), (arg), #fn)
+#define mouv_offload(...) mouv_offload_at(__VA_ARGS__, MOUV_NAME_OF_FIRST(__VA_ARGS__))
 
 /**
  * As mouv_offload(), for a function that may be left behind: when its future is cancelled it is
@@ -43,15 +43,17 @@ typedef void (*mouv_free_fn_t)(void *arg);
  *            the loop, and a warning has named the function. Only exit() waits for it, as libuv
  *            joins its threads there; _exit() does not.
  */
-#define mouv_offload_detached(fn, arg, free_arg) \
-    mouv_offload_detached_at((fn), (arg), (free_arg), #fn)
+#define mouv_offload_detached(...) \
+    mouv_offload_detached_at(__VA_ARGS__, MOUV_NAME_OF_FIRST(__VA_ARGS__))
 
 MOUV_BEGIN_DECLS
 
 /** What mouv_offload() and mouv_offload_detached() call. */
-MOUV_API mouv_future_t mouv_offload_at(mouv_fn_t fn, void *arg, const char *fn_name);
-MOUV_API mouv_future_t mouv_offload_detached_at(mouv_fn_t fn, void *arg, mouv_free_fn_t free_arg,
-                                                const char *fn_name);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_offload_at(mouv_fn_t fn, void *arg,
+                                                         const char *fn_name);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_offload_detached_at(mouv_fn_t fn, void *arg,
+                                                                  mouv_free_fn_t free_arg,
+                                                                  const char *fn_name);
 
 MOUV_END_DECLS
 

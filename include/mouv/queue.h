@@ -60,7 +60,7 @@ MOUV_API void mouv_queue_set_destroy(mouv_queue_t *queue, void (*destroy)(void *
 MOUV_API MOUV_SUSPENDS int mouv_queue_put(mouv_queue_t *queue, void *item);
 
 /** The twin of mouv_queue_put(). Given up by mouv_future_unref() it still puts the item. */
-MOUV_API mouv_future_t mouv_queue_put_future(mouv_queue_t *queue, void *item);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_queue_put_future(mouv_queue_t *queue, void *item);
 
 /** As mouv_queue_put() at once, or MOUV_EAGAIN if the queue is full. In or outside a coroutine. */
 MOUV_API int mouv_queue_put_nowait(mouv_queue_t *queue, void *item);
@@ -81,7 +81,7 @@ MOUV_API MOUV_SUSPENDS int mouv_queue_get(mouv_queue_t *queue, void **item);
  * future that is dropped (or stands in a gather that fails) goes to the next getter, or back to the
  * front.
  */
-MOUV_API mouv_future_t mouv_queue_get_future(mouv_queue_t *queue, void **item);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_queue_get_future(mouv_queue_t *queue, void **item);
 
 /** As mouv_queue_get() at once, or MOUV_EAGAIN if the queue is empty. In or outside a coroutine. */
 MOUV_API int mouv_queue_get_nowait(mouv_queue_t *queue, void **item);
@@ -104,7 +104,7 @@ MOUV_API int mouv_queue_task_done(mouv_queue_t *queue);
 MOUV_API MOUV_SUSPENDS int mouv_queue_join(mouv_queue_t *queue);
 
 /** The twin of mouv_queue_join(). */
-MOUV_API mouv_future_t mouv_queue_join_future(mouv_queue_t *queue);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_queue_join_future(mouv_queue_t *queue);
 
 /**
  * Lets no more in: every put fails with MOUV_ESHUTDOWN, also those that wait; so does a get once

@@ -110,7 +110,7 @@ MOUV_API MOUV_SUSPENDS int mouv_with_timeout(int64_t timeout_ms, mouv_fn_t fn, v
  * Context: the runtime's thread; never suspends.
  * Like:    asyncio.shield().
  */
-MOUV_API mouv_future_t mouv_shield(mouv_future_t future);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_shield(mouv_future_t future);
 
 MOUV_END_DECLS
 

@@ -63,7 +63,7 @@ MOUV_API MOUV_SUSPENDS int mouv_semaphore_acquire(mouv_semaphore_t *semaphore);
  * The twin of mouv_semaphore_acquire(). What is granted to this future goes to whoever takes its
  * success; a future that is dropped (or stands in a gather that fails) gives it back.
  */
-MOUV_API mouv_future_t mouv_semaphore_acquire_future(mouv_semaphore_t *semaphore);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_semaphore_acquire_future(mouv_semaphore_t *semaphore);
 
 /**
  * Hands one to the first who waits, else adds it to the value.

@@ -132,12 +132,12 @@ MOUV_API int mouv_session_start_transaction(mouv_session_t *session,
  * Errors: as every write (database.h); MOUV_ESTATE: no transaction, an aborted one, or another task
  *         uses the session.
  */
-MOUV_API mouv_future_t mouv_session_commit_transaction(mouv_session_t *session);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_session_commit_transaction(mouv_session_t *session);
 
 /** The same with `opts`: timeoutMS. (With one the commit is retried until the time is up, and
  *  max_commit_time_ms and wtimeout are ignored.) */
-MOUV_API mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t *session,
-                                                                 const bson_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_session_commit_transaction_with_opts(mouv_session_t *session, const bson_t *opts);
 
 /**
  * Aborts. What the server or the network says to it is nobody's error: the future gives 0, after
@@ -147,11 +147,11 @@ MOUV_API mouv_future_t mouv_session_commit_transaction_with_opts(mouv_session_t 
  * Errors: MOUV_ESTATE: no transaction, one that has been committed or aborted, or another task uses
  *         the session.
  */
-MOUV_API mouv_future_t mouv_session_abort_transaction(mouv_session_t *session);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_session_abort_transaction(mouv_session_t *session);
 
 /** The same with `opts`: timeoutMS, in place of the 10 s. */
-MOUV_API mouv_future_t mouv_session_abort_transaction_with_opts(mouv_session_t *session,
-                                                                const bson_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_session_abort_transaction_with_opts(mouv_session_t *session, const bson_t *opts);
 
 /** Whether a transaction is open: started, and neither committed nor aborted. */
 MOUV_API bool mouv_session_in_transaction(const mouv_session_t *session);
@@ -191,9 +191,9 @@ MOUV_API MOUV_SUSPENDS int mouv_with_transaction(mouv_session_t *session, mouv_t
 
 /** The twin of mouv_with_transaction(), a task; `session`, `arg` and the documents in `opts` are
  *  borrowed until it has ended. */
-MOUV_API mouv_future_t mouv_with_transaction_future(mouv_session_t *session,
-                                                    mouv_transaction_fn_t fn, void *arg,
-                                                    const mouv_transaction_opts_t *opts);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t
+mouv_with_transaction_future(mouv_session_t *session, mouv_transaction_fn_t fn, void *arg,
+                             const mouv_transaction_opts_t *opts);
 
 MOUV_END_DECLS
 

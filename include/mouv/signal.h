@@ -47,7 +47,7 @@ MOUV_API bool mouv_signal_remove_handler(int signum);
  * Cancel:  at once.
  * Errors:  as mouv_signal_add_handler().
  */
-MOUV_API mouv_future_t mouv_signal_future(int signum);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_signal_future(int signum);
 
 MOUV_END_DECLS
 

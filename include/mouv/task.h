@@ -26,7 +26,8 @@ typedef struct mouv_task_opts {
  * Ownership: `arg` is borrowed until the body has returned.
  * Like:      calling an `async def` function.
  */
-#define mouv_coro(fn, arg) mouv_coro_at((fn), (arg), #fn, __FILE__, __LINE__)
+#define mouv_coro(...) \
+    mouv_coro_at(__VA_ARGS__, MOUV_NAME_OF_FIRST(__VA_ARGS__), __FILE__, __LINE__)
 
 /**
  * A task: scheduled now, started at the creator's next suspension, first come first served. The
@@ -37,30 +38,35 @@ typedef struct mouv_task_opts {
  * Returns:   a future whose result is the body's.
  * Like:      asyncio.create_task().
  */
-#define mouv_task(fn, arg) mouv_task_at((fn), (arg), NULL, #fn, __FILE__, __LINE__)
+#define mouv_task(...) \
+    mouv_task_at(__VA_ARGS__, NULL, MOUV_NAME_OF_FIRST(__VA_ARGS__), __FILE__, __LINE__)
 
 /** As mouv_task(), with `size` bytes at `args` copied into the task; the body gets the copy. */
-#define mouv_task_copy(fn, args, size) \
-    mouv_task_copy_at((fn), (args), (size), #fn, __FILE__, __LINE__)
+#define mouv_task_copy(...) \
+    mouv_task_copy_at(__VA_ARGS__, MOUV_NAME_OF_FIRST(__VA_ARGS__), __FILE__, __LINE__)
 
 /** As mouv_task(), with a `const mouv_task_opts_t *`. MOUV_EINVAL for a stack of less than 32 KiB. */
-#define mouv_task_with(fn, arg, opts) mouv_task_at((fn), (arg), (opts), #fn, __FILE__, __LINE__)
+#define mouv_task_with(...) \
+    mouv_task_at(__VA_ARGS__, MOUV_NAME_OF_FIRST(__VA_ARGS__), __FILE__, __LINE__)
 
 MOUV_BEGIN_DECLS
 
 /** What mouv_coro(), mouv_task() and their siblings call. */
-MOUV_API mouv_future_t mouv_coro_at(mouv_fn_t fn, void *arg, const char *fn_name, const char *file,
-                                    int line);
-MOUV_API mouv_future_t mouv_task_at(mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
-                                    const char *fn_name, const char *file, int line);
-MOUV_API mouv_future_t mouv_task_copy_at(mouv_fn_t fn, const void *args, size_t size,
-                                         const char *fn_name, const char *file, int line);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_coro_at(mouv_fn_t fn, void *arg, const char *fn_name,
+                                                      const char *file, int line);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_task_at(mouv_fn_t fn, void *arg,
+                                                      const mouv_task_opts_t *opts,
+                                                      const char *fn_name, const char *file,
+                                                      int line);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_task_copy_at(mouv_fn_t fn, const void *args,
+                                                           size_t size, const char *fn_name,
+                                                           const char *file, int line);
 
 /**
  * The running task, for name, cancel and callbacks; a handle without a reference, so do not await
  * or unref it. Outside a coroutine: a stale handle.
  */
-MOUV_API mouv_future_t mouv_current_task(void);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_current_task(void);
 
 /** Whether the caller runs inside a coroutine and may suspend. Any thread. */
 MOUV_API bool mouv_in_coroutine(void);

@@ -61,16 +61,16 @@ MOUV_API int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *a
  *            start; MOUV_ENOMEM, MOUV_EINVAL.
  * Like:      asyncio.run_coroutine_threadsafe(...).result().
  */
-#define mouv_run_threadsafe(remote, fn, arg, error) \
-    mouv_run_threadsafe_at((remote), (fn), (arg), INT64_MAX, #fn, __FILE__, __LINE__, (error))
+#define mouv_run_threadsafe(...) \
+    mouv_run_threadsafe_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)
 
 /**
  * As mouv_run_threadsafe(), for at most `timeout_ms`: then the task is cancelled, waited for until
  * its body has returned, and its MOUV_ECANCELED turned into MOUV_ETIMEDOUT; any other outcome is
  * returned as it is.
  */
-#define mouv_run_threadsafe_for(remote, fn, arg, timeout_ms, error) \
-    mouv_run_threadsafe_at((remote), (fn), (arg), (timeout_ms), #fn, __FILE__, __LINE__, (error))
+#define mouv_run_threadsafe_for(...) \
+    mouv_run_threadsafe_for_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)
 
 /**
  * As mouv_run_threadsafe() without the waiting: a task to wait for, look at or cancel.
@@ -81,13 +81,16 @@ MOUV_API int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *a
  * Returns:   NULL if out of memory, or if `remote` or `fn` is NULL.
  * Like:      asyncio.run_coroutine_threadsafe(), which gives a concurrent.futures.Future.
  */
-#define mouv_remote_task(remote, fn, arg) \
-    mouv_remote_task_at((remote), (fn), (arg), #fn, __FILE__, __LINE__)
+#define mouv_remote_task(...) \
+    mouv_remote_task_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)
 
 /** What mouv_run_threadsafe(), mouv_run_threadsafe_for() and mouv_remote_task() call. */
 MOUV_API int mouv_run_threadsafe_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg,
-                                    int64_t timeout_ms, const char *fn_name, const char *file,
-                                    int line, mouv_error_t *error);
+                                    mouv_error_t *error, const char *fn_name, const char *file,
+                                    int line);
+MOUV_API int mouv_run_threadsafe_for_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg,
+                                        int64_t timeout_ms, mouv_error_t *error,
+                                        const char *fn_name, const char *file, int line);
 MOUV_API mouv_remote_task_t *mouv_remote_task_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg,
                                                  const char *fn_name, const char *file, int line);
 

@@ -18,7 +18,7 @@ typedef enum mouv_wait_mode {
 } mouv_wait_mode_t;
 
 /** Futures in the order in which they complete. Opaque. */
-typedef struct mouv_as_completed mouv_as_completed_t;
+typedef struct mouv_as_completed_iterator mouv_as_completed_t;
 
 MOUV_BEGIN_DECLS
 
@@ -44,8 +44,9 @@ MOUV_API MOUV_SUSPENDS int mouv_wait(const mouv_future_t *futures, size_t count,
                                      mouv_error_t *error);
 
 /** The twin of mouv_wait(): a future whose result is the number done when it completed. */
-MOUV_API mouv_future_t mouv_wait_future(const mouv_future_t *futures, size_t count,
-                                        mouv_wait_mode_t mode, int64_t timeout_ms);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_wait_future(const mouv_future_t *futures,
+                                                          size_t count, mouv_wait_mode_t mode,
+                                                          int64_t timeout_ms);
 
 /**
  * Iterates over futures as they complete: first those that are done, in order, then the others.
@@ -83,8 +84,8 @@ MOUV_API MOUV_SUSPENDS int mouv_as_completed_next(mouv_as_completed_t *it, mouv_
                                                   mouv_error_t *error);
 
 /** The twin of mouv_as_completed_next(): awaiting it sets `*future`; result 1, 0 or an error. */
-MOUV_API mouv_future_t mouv_as_completed_next_future(mouv_as_completed_t *it,
-                                                     mouv_future_t *future);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_as_completed_next_future(mouv_as_completed_t *it,
+                                                                       mouv_future_t *future);
 
 /** Releases the iterator, never the futures; takes NULL, returns NULL. */
 MOUV_API mouv_as_completed_t *mouv_as_completed_unref(mouv_as_completed_t *it);

@@ -42,8 +42,8 @@ static int with_mouv(void *uri) {
     users = mouv_client_get_collection(client, "pool", "users");
     secondary = BCON_NEW("readPreference", "{", "mode", "secondary", "}");
     for (int i = 0; i < OF_EACH; i++) {
-        mouv_task(ask, NULL);
-        mouv_task(ask, &mark);
+        mouv_future_unref(mouv_task(ask, NULL));
+        mouv_future_unref(mouv_task(ask, &mark));
     }
     for (;;) mouv_sleep_ms(LIMIT_MS);
     return 0;

@@ -61,6 +61,11 @@ static inline void support_check_contains(const char *text, const char *part, co
     support_check_string((actual), (expected), #actual, __FILE__, __LINE__)
 #define CHECK_CONTAINS(text, part) support_check_contains((text), (part), #text, __FILE__, __LINE__)
 
+/** A future whose handle is lost on purpose: what the compiler warns of. */
+static inline void forget(mouv_future_t future) {
+    (void)future;
+}
+
 /* --- Events: a string of words in the order in which they happened -------------------------- */
 
 static char support_events[8192];

@@ -447,10 +447,10 @@ static int hold_for_ever(void *arg) {
 
 static int leave_waiters_behind(void *arg) {
     (void)arg;
-    mouv_task(waiter, "a");
-    mouv_task(waiter, "b");
+    forget(mouv_task(waiter, "a"));
+    forget(mouv_task(waiter, "b"));
     yield(1);
-    mouv_task(hold_for_ever, NULL);
+    forget(mouv_task(hold_for_ever, NULL));
     yield(1);
     return 0;
 }

@@ -443,8 +443,8 @@ static int wait_for_ever(void *arg) {
 static int leave_waiters_behind(void *arg) {
     (void)arg;
     mouv_lock_acquire(&lock);
-    mouv_task(wait_for_ever, NULL);
-    mouv_lock_acquire_future(&lock); /* leaked */
+    forget(mouv_task(wait_for_ever, NULL));
+    forget(mouv_lock_acquire_future(&lock)); /* leaked */
     yield(1);
     return 0;
 }
@@ -460,7 +460,7 @@ static void static_lock_outlives_a_runtime_that_ends_with_waiters(void **state) 
 
 static int leave_a_grant_behind(void *arg) {
     (void)arg;
-    mouv_lock_acquire_future(&lock);
+    forget(mouv_lock_acquire_future(&lock));
     return 0;
 }
 

@@ -632,14 +632,14 @@ static int leave_all_kinds_behind(void *arg) {
     static void *item;
     (void)arg;
     begin(1);
-    mouv_task(get_item, "a");
+    forget(mouv_task(get_item, "a"));
     yield(1);
-    mouv_queue_get_future(&queue, &item);
+    forget(mouv_queue_get_future(&queue, &item));
     put_now("1");
     put_now("2");
     put_now("3");
-    mouv_queue_put_future(&queue, "4");
-    mouv_queue_join_future(&queue);
+    forget(mouv_queue_put_future(&queue, "4"));
+    forget(mouv_queue_join_future(&queue));
     return 0;
 }
 

@@ -55,7 +55,7 @@ CORO_CASE(coroutine_dropped_is_reported) {
 
 static int forgets(void *arg) {
     (void)arg;
-    HELLO();
+    forget(HELLO());
     mouv_sleep_ms(5);
     CHECK_NO_WARNING(); /* the handle might still be awaited */
     event("end");
@@ -140,7 +140,7 @@ static void coroutine_made_outside_a_task_is_reported_by_the_end_of_its_runtime(
     mouv_runtime_t *runtime;
     uv_loop_init(&loop);
     assert_int_equal(mouv_runtime_attach(&runtime, &loop), 0);
-    HELLO();
+    forget(HELLO());
     uv_run(&loop, UV_RUN_DEFAULT);
     mouv_runtime_close(runtime, NULL, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
@@ -267,7 +267,7 @@ static void failure_of_a_task_left_behind_is_reported_by_the_end_of_run(void **s
 
 static int keeps_a_failed_task(void *arg) {
     (void)arg;
-    mouv_task(fails, "kept for ever");
+    forget(mouv_task(fails, "kept for ever"));
     mouv_sleep_ms(5);
     return 0;
 }

@@ -31,7 +31,7 @@ struct taker {
     mouv_future_t *out;
 };
 
-struct mouv_as_completed {
+struct mouv_as_completed_iterator {
     mouv__attachment_t attachment; /* first */
     mouv_runtime_t *runtime;       /* NULL when it has closed */
     size_t references;             /* the user and the takers */

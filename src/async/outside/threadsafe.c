@@ -258,8 +258,14 @@ static int threadsafe_time_out(mouv_remote_task_t *task, mouv_error_t *error) {
     return MOUV_ETIMEDOUT;
 }
 
-int mouv_run_threadsafe_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg, int64_t timeout_ms,
-                           const char *fn_name, const char *file, int line, mouv_error_t *error) {
+int mouv_run_threadsafe_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg, mouv_error_t *error,
+                           const char *fn_name, const char *file, int line) {
+    return mouv_run_threadsafe_for_at(remote, fn, arg, INT64_MAX, error, fn_name, file, line);
+}
+
+int mouv_run_threadsafe_for_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg, int64_t timeout_ms,
+                               mouv_error_t *error, const char *fn_name, const char *file,
+                               int line) {
     if (remote == NULL || fn == NULL)
         return mouv_error_set(error, MOUV_EINVAL, "mouv_run_threadsafe: %s",
                               fn == NULL ? "no function" : "no runtime");
