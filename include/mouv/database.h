@@ -23,8 +23,10 @@ MOUV_API mouv_collection_t *mouv_database_get_collection(mouv_database_t *databa
  * `opts` (readConcern, writeConcern, readPreference, timeoutMS) what the opts of a call leave out,
  * and from `database` what `opts` leave out. Call before collection before database before client
  * (URI). Commands of mouv_database_command() take timeoutMS alone. Interned and never NULL, as
- * every handle: the same `opts` give the same handle; bad ones fail at the operation. To go back to
- * the server's default give {}, to the primary "primary".
+ * every handle: equal `opts`, in whatever order, give the same handle; bad ones fail at the
+ * operation. To go back to the server's default give {}, to the primary "primary". Handles live as
+ * long as the client: what differs from call to call (the time that is left) belongs into the opts
+ * of the call or into a scope. Beyond 10,000 handles of a client one warning names the call.
  *
  * Context: the client's thread; no I/O.
  * Like:    mongoc_database_copy() with _set_read_concern() etc.; Motor's with_options().

@@ -108,6 +108,41 @@ static void given_settings_come_before_those_below(void **state) {
     mouv__concern_unref(below);
 }
 
+/** Whether both, merged over `below`, are the same settings. */
+static bool same(const char *one, const char *other, const mouv__concerns_t *below) {
+    bson_t *a = from_json(one), *b = from_json(other);
+    bson_t *merged = mouv__concern_merge(a, below), *others = mouv__concern_merge(b, below);
+    bool equal = bson_equal(merged, others);
+    bson_destroy(merged);
+    bson_destroy(others);
+    bson_destroy(a);
+    bson_destroy(b);
+    return equal;
+}
+
+static void equal_settings_are_the_same_in_whatever_order_they_are_given(void **state) {
+    (void)state;
+    mouv__concerns_t *below = made("{'readPreference': 'secondary', 'timeoutMS': 5}");
+    const char *first = "{'writeConcern': {'w': 1}, 'timeoutMS': 7}";
+    assert_true(same(first, "{'timeoutMS': 7, 'writeConcern': {'w': 1}}", NULL));
+    assert_true(same(first, "{'timeoutMS': {'$numberLong': '7'}, 'writeConcern': {'w': 1}}", NULL));
+    assert_false(same(first, "{'timeoutMS': 8, 'writeConcern': {'w': 1}}", NULL));
+    assert_false(same(first, "{'timeoutMS': 7}", NULL));
+    assert_true(same("{}", "{'timeoutMS': 5}", below));
+    assert_true(same("{'timeoutMS': 5, 'readPreference': 'secondary'}", "{}", below));
+    mouv__concern_unref(below);
+}
+
+static void what_is_no_bson_stays_for_who_reads_it(void **state) {
+    (void)state;
+    uint8_t bytes[] = {20, 0, 0, 0, 3, 'w', 0, 100, 0, 0, 0, 16, 'x', 0, 1, 0, 0, 0, 0, 0};
+    bson_t given;
+    assert_true(bson_init_static(&given, bytes, sizeof bytes));
+    bson_t *merged = mouv__concern_merge(&given, NULL);
+    assert_true(bson_equal(merged, &given));
+    bson_destroy(merged);
+}
+
 static void only_w_0_is_unacknowledged(void **state) {
     (void)state;
     static const struct {
@@ -171,6 +206,8 @@ int main(void) {
         cmocka_unit_test(what_is_wrong_is_kept_for_the_first_operation),
         cmocka_unit_test(a_preference_document_is_read_whole),
         cmocka_unit_test(given_settings_come_before_those_below),
+        cmocka_unit_test(equal_settings_are_the_same_in_whatever_order_they_are_given),
+        cmocka_unit_test(what_is_no_bson_stays_for_who_reads_it),
         cmocka_unit_test(only_w_0_is_unacknowledged),
         cmocka_unit_test(wtimeout_goes_and_with_it_an_empty_concern),
         cmocka_unit_test(a_time_in_a_struct_has_a_default_and_a_forever),

@@ -19,7 +19,7 @@ mouv_client_t *mouv_database_client(const mouv_database_t *database) {
 }
 
 mouv_collection_t *mouv_database_get_collection(mouv_database_t *database, const char *name) {
-    return mouv__handles_collection(database, name);
+    return mouv__handles_collection(database, name, "mouv_database_get_collection");
 }
 
 /* --- The deployment ------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@
 
 #include "async/task/runtime.h"
 #include "context/list.h"
+#include "context/table.h"
 #include "mongo/base/types.h"
 
 /** Only forward. DRAINING waits for operations, DESTROYING for libmongoc's pool. */
@@ -47,14 +48,14 @@ typedef struct mouv__client_ref {
     const mouv__client_ops_t *ops;
     mouv_runtime_t *runtime; /**< NULL once it is closed */
     uint32_t users, open_for, held;
-    uint32_t process;               /**< where it was made, see fork.h */
-    uint8_t state;                  /**< mouv__client_state_t */
-    int64_t timeout_ms;             /**< the URI's timeoutMS, see timeout.h */
-    mouv_database_t *databases;     /**< its handles, see handles.h */
-    mouv__operations_t *operations; /**< see operation.h */
-    mouv__events_t *events;         /**< NULL: nothing is subscribed, see events.h */
-    mouv__list_t sessions;          /**< the users', see session.h */
-    int64_t txn_number;             /**< the last one given out */
+    uint32_t process;                     /**< where it was made, see fork.h */
+    uint8_t state;                        /**< mouv__client_state_t */
+    int64_t timeout_ms;                   /**< the URI's timeoutMS, see timeout.h */
+    mouv__table_t databases, collections; /**< its handles, see handles.h */
+    mouv__operations_t *operations;       /**< see operation.h */
+    mouv__events_t *events;               /**< NULL: nothing is subscribed, see events.h */
+    mouv__list_t sessions;                /**< the users', see session.h */
+    int64_t txn_number;                   /**< the last one given out */
     /* the URI's; borrowed from libmongoc's part, NULL: the server's */
     const bson_t *read_concern, *write_concern; /**< {readConcern: {...}}, {writeConcern: {...}} */
     const mongoc_read_prefs_t *read_prefs;

@@ -79,15 +79,36 @@ static bool concern_is_setting(const char *name) {
     return false;
 }
 
-bson_t *mouv__concern_merge(const bson_t *given, const mouv__concerns_t *below) {
-    bson_t *merged = given ? bson_copy(given) : bson_new();
+/** timeoutMS is the same number in either type. False: it is not BSON. */
+static bool concern_append(bson_t *to, const bson_iter_t *setting) {
+    int64_t ms = BSON_ITER_HOLDS_INT64(setting) ? bson_iter_int64(setting) : INT64_MAX;
+    if (strcmp(bson_iter_key(setting), "timeoutMS") == 0 && ms >= 0 && ms <= INT32_MAX)
+        return bson_append_int32(to, "timeoutMS", -1, (int32_t)ms);
+    return bson_append_iter(to, NULL, -1, setting);
+}
+
+/** What is no setting; false: `given` is not BSON. */
+static bool concern_append_others(bson_t *to, const bson_t *given) {
     bson_iter_t iter;
-    if (!below || !bson_iter_init(&iter, below->settings)) return merged;
-    while (bson_iter_next(&iter)) {
-        if (bson_has_field(merged, bson_iter_key(&iter))) continue;
-        bson_append_iter(merged, NULL, -1, &iter);
+    if (!bson_iter_init(&iter, given)) return false;
+    while (bson_iter_next(&iter))
+        if (!concern_is_setting(bson_iter_key(&iter)) && !concern_append(to, &iter)) return false;
+    return iter.err_off == 0;
+}
+
+/* In one order, so that equal settings are equal bytes. What is not BSON is for who reads it. */
+bson_t *mouv__concern_merge(const bson_t *given, const mouv__concerns_t *below) {
+    bson_t *merged = bson_new();
+    bson_iter_t iter;
+    bool good = true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if ((given && bson_iter_init_find(&iter, given, names[i])) ||
+            (below && bson_iter_init_find(&iter, below->settings, names[i])))
+            good = concern_append(merged, &iter) && good;
     }
-    return merged;
+    if (!given || (good && concern_append_others(merged, given))) return merged;
+    bson_destroy(merged);
+    return bson_copy(given);
 }
 
 bool mouv__concern_are(const mouv__concerns_t *defaults, const bson_t *settings) {

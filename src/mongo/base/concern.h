@@ -29,7 +29,7 @@ struct mouv__concerns {
     mouv_error_t *error;             /**< owned: what is wrong with the settings, or NULL */
 };
 
-/** `given` (may be NULL), and what it leaves out of `below` (may be NULL). */
+/** `given` (may be NULL), and what it leaves out of `below` (may be NULL); in one order. */
 bson_t *mouv__concern_merge(const bson_t *given, const mouv__concerns_t *below);
 
 /** Whether `defaults` (may be NULL) were made of these settings; empty ones are none. */

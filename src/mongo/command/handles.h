@@ -10,26 +10,27 @@
 
 #include <mouv/client.h>
 
+#include "context/table.h"
 #include "mongo/base/types.h"
 
 /** Interned by its client and freed with it. `name` is not validated: operations do that. */
 struct mouv_database {
-    mouv_client_t *client; /**< NULL: a stand-in */
-    mouv_database_t *next; /**< in the client's list */
-    mouv_collection_t *collections;
+    mouv_client_t *client;      /**< NULL: a stand-in */
+    mouv__table_node_t node;    /**< in the client's table */
     mouv__concerns_t *defaults; /**< a share; NULL: the client's */
     char name[];
 };
 
 struct mouv_collection {
     mouv_database_t *database;
-    mouv_collection_t *next;    /**< the database's list */
+    mouv__table_node_t node;    /**< in the client's table */
     mouv__concerns_t *defaults; /**< a share; NULL: the client's */
     char name[];
 };
 
-/** A collection of this database, or a stand-in; interned. */
-mouv_collection_t *mouv__handles_collection(mouv_database_t *database, const char *name);
+/** A collection of this database, or a stand-in; interned. `call`: the function that is called. */
+mouv_collection_t *mouv__handles_collection(mouv_database_t *database, const char *name,
+                                            const char *call);
 
 /** Whether it stands in for one for which there was no memory. */
 bool mouv__handles_is_unmade(const mouv_database_t *database);
