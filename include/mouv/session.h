@@ -37,7 +37,8 @@ typedef struct mouv_transaction_opts {
 
 /** Options of mouv_client_start_session(); zero is the default of each. */
 typedef struct mouv_session_opts {
-    int causal_consistency; /**< 1: on; -1: off; 0: on, unless `snapshot` */
+    int causal_consistency; /**< 1: on; -1: off; 0: on, unless `snapshot`: operations, but for
+                                     mouv_database_command(), carry the last operationTime */
     bool snapshot;          /**< every read sees the data as of the first read; no transactions */
     int64_t default_timeout_ms; /**< timeoutMS of commit, abort, mouv_with_transaction() and of the
                                      abort at the end; the client's; MOUV_FOREVER: none */
@@ -92,7 +93,7 @@ MOUV_API const bson_t *mouv_session_lsid(const mouv_session_t *session);
  */
 MOUV_API bool mouv_session_is_dirty(const mouv_session_t *session);
 
-/* --- Times: what makes reads follow writes across sessions ----------------------------------- */
+/* --- Times: what makes operations follow others across sessions ------------------------------- */
 
 /** The greatest $clusterTime seen, or NULL; valid until the session's next operation. */
 MOUV_API const bson_t *mouv_session_cluster_time(const mouv_session_t *session);

@@ -243,13 +243,19 @@ CASE(times_advance_with_operations_and_by_hand) {
     return 0;
 }
 
-/** Whether a read waits for an operationTime of tomorrow. */
-static int read_of_tomorrow(test_t *t, const mouv_session_opts_t *opts, const char *more) {
+/** 0, and the session then knows an operationTime of tomorrow. */
+static int advance_to_tomorrow(test_t *t, mouv_session_t *session) {
     uint32_t timestamp, increment;
-    MOUV_AUTO_SESSION mouv_session_t *session = start(t, opts);
     if (insert_in_session(t, session, "{}") != 1) return -1;
     mouv_session_operation_time(session, &timestamp, &increment);
     mouv_session_advance_operation_time(session, timestamp + 86400, 1);
+    return 0;
+}
+
+/** Whether a read waits for an operationTime of tomorrow. */
+static int read_of_tomorrow(test_t *t, const mouv_session_opts_t *opts, const char *more) {
+    MOUV_AUTO_SESSION mouv_session_t *session = start(t, opts);
+    if (advance_to_tomorrow(t, session) < 0) return -1;
     return await(t, mouv_collection_find_one(t->users, NULL, in(t, session, more), NULL));
 }
 
@@ -261,6 +267,106 @@ CASE(causal_reads_are_after_the_sessions_operation_time) {
     CHECK_INT(read_of_tomorrow(t, NULL, "{'readConcern': {'level': 'majority'}}"), MOUV_ESERVER);
     CHECK_CONTAINS(t->error.message, "afterClusterTime");
     CHECK_INT(read_of_tomorrow(t, &off, NULL), 1);
+    return 0;
+}
+
+/* --- what writes of a causal session say -------------------------------------------------------- */
+
+static mouv_future_t write_insert(test_t *t, const bson_t *opts) {
+    return mouv_collection_insert_one(t->users, json(t, "{'n': 1}"), opts, NULL);
+}
+
+static mouv_future_t write_update(test_t *t, const bson_t *opts) {
+    return mouv_collection_update_many(t->users, json(t, "{}"), json(t, "{'$set': {'n': 1}}"), opts,
+                                       NULL);
+}
+
+static mouv_future_t write_replace(test_t *t, const bson_t *opts) {
+    return mouv_collection_replace_one(t->users, json(t, "{}"), json(t, "{'n': 2}"), opts, NULL);
+}
+
+static mouv_future_t write_delete(test_t *t, const bson_t *opts) {
+    return mouv_collection_delete_one(t->users, json(t, "{}"), opts, NULL);
+}
+
+static mouv_future_t write_modify(test_t *t, const bson_t *opts) {
+    return mouv_collection_find_one_and_update(t->users, json(t, "{}"),
+                                               json(t, "{'$set': {'n': 1}}"), opts, NULL);
+}
+
+static mouv_future_t write_bulk(test_t *t, const bson_t *opts) {
+    MOUV_AUTO_BULK mouv_bulk_t *bulk = mouv_collection_create_bulk(t->users, opts);
+    mouv_bulk_insert_one(bulk, json(t, "{'n': 3}"), NULL, NULL);
+    mouv_bulk_delete_one(bulk, json(t, "{'n': 3}"), NULL, NULL);
+    return mouv_bulk_execute(bulk, NULL);
+}
+
+static mouv_future_t write_create(test_t *t, const bson_t *opts) {
+    return mouv_database_create_collection(t->database, "third", opts);
+}
+
+static mouv_future_t write_index(test_t *t, const bson_t *opts) {
+    return mouv_collection_create_index(t->users, json(t, "{'n': 1}"), NULL, opts, NULL);
+}
+
+static mouv_future_t write_drop_index(test_t *t, const bson_t *opts) {
+    return mouv_collection_drop_index(t->users, "n_1", opts);
+}
+
+static mouv_future_t write_rename(test_t *t, const bson_t *opts) {
+    return mouv_collection_rename(t->users, "renamed", opts);
+}
+
+static mouv_future_t write_drop(test_t *t, const bson_t *opts) {
+    return mouv_collection_drop(t->users, opts);
+}
+
+static mouv_future_t write_drop_database(test_t *t, const bson_t *opts) {
+    return mouv_database_drop(t->database, opts);
+}
+
+static mouv_future_t (*const writes[])(test_t *t, const bson_t *opts) = {
+    write_insert, write_update, write_replace,      write_delete,     write_modify,
+    write_bulk,   write_create, write_index,        write_drop_index, write_rename,
+    write_drop,   write_insert, write_drop_database};
+
+enum { WRITES = sizeof writes / sizeof *writes };
+
+CASE(causal_writes_are_after_the_sessions_operation_time) {
+    for (int i = 0; i < WRITES; i++) {
+        MOUV_AUTO_SESSION mouv_session_t *session = start(t, NULL);
+        CHECK_INT(advance_to_tomorrow(t, session), 0);
+        int rc = await(t, writes[i](t, in(t, session, NULL)));
+        if (rc != MOUV_ESERVER || !strstr(t->error.message, "afterClusterTime"))
+            return test_failed(t, __FILE__, __LINE__, "%d: %d, '%s'", i, rc, t->error.message);
+    }
+    return 0;
+}
+
+CASE(servers_take_the_time_of_every_write) {
+    MOUV_AUTO_SESSION mouv_session_t *session = start(t, NULL);
+    CHECK_INT(insert_in_session(t, session, "{'n': 1}"), 1);
+    for (int i = 0; i < WRITES; i++)
+        if (await(t, writes[i](t, in(t, session, NULL))) < 0)
+            return test_failed(t, __FILE__, __LINE__, "%d: '%s'", i, t->error.message);
+    return 0;
+}
+
+CASE(a_causal_transaction_that_begins_with_a_write_is_after_the_time_of_its_session) {
+    MOUV_AUTO_SESSION mouv_session_t *session = start(t, NULL);
+    CHECK_INT(advance_to_tomorrow(t, session), 0);
+    CHECK_INT(mouv_session_start_transaction(session, NULL, &t->error), 0);
+    CHECK_INT(insert_in_session(t, session, "{}"), MOUV_ESERVER);
+    CHECK_CONTAINS(t->error.message, "afterClusterTime");
+    return 0;
+}
+
+CASE(commands_of_the_users_own_carry_no_time) {
+    MOUV_AUTO_SESSION mouv_session_t *session = start(t, NULL);
+    CHECK_INT(advance_to_tomorrow(t, session), 0);
+    CHECK_INT(await(t, mouv_database_command(t->database, json(t, "{'create': 'own'}"),
+                                             in(t, session, NULL), NULL)),
+              0);
     return 0;
 }
 
@@ -322,6 +428,11 @@ int main(void) {
         cmocka_unit_test(after_a_timeout_the_session_is_usable),
         cmocka_unit_test(times_advance_with_operations_and_by_hand),
         cmocka_unit_test(causal_reads_are_after_the_sessions_operation_time),
+        cmocka_unit_test(causal_writes_are_after_the_sessions_operation_time),
+        cmocka_unit_test(servers_take_the_time_of_every_write),
+        cmocka_unit_test(
+            a_causal_transaction_that_begins_with_a_write_is_after_the_time_of_its_session),
+        cmocka_unit_test(commands_of_the_users_own_carry_no_time),
         cmocka_unit_test(a_snapshot_session_reads_what_the_first_read_saw),
         cmocka_unit_test(a_write_whose_answer_was_lost_is_applied_once),
     };

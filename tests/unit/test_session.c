@@ -69,6 +69,7 @@ static const mouv__operation_row_t find_row = {"find", MOUV__OP_RETRYABLE | MOUV
                                                            MOUV__OP_READ_PREFERENCE};
 static const mouv__operation_row_t insert_row = {"insert", MOUV__OP_WRITE | MOUV__OP_RETRYABLE |
                                                                MOUV__OP_WRITE_CONCERN};
+static const mouv__operation_row_t given_row = {"command", MOUV__OP_WRITE | MOUV__OP_GIVEN};
 static const mouv__operation_row_t kill_row = {"killCursors", MOUV__OP_CLEANUP};
 
 static mouv__parts_t parts_of(const mouv__operation_row_t *row, const char *command,
@@ -346,7 +347,18 @@ CORO_CASE(what_it_adds_to_the_read_concern) {
         {"the client's level", CAUSAL | KNOWS, &find_row, "{'find': 'c'}",
          "{'readConcern': {'level': 'majority'}}", NULL,
          "{'find': 'c', 'readConcern': {'level': 'majority', 'afterClusterTime': " AT(7, 1) "}}"},
-        {"a write", CAUSAL | KNOWS, &insert_row, "{'insert': 'c'}", NULL, NULL, "{'insert': 'c'}"},
+        {"a write", CAUSAL | KNOWS, &insert_row, "{'insert': 'c'}",
+         "{'readConcern': {'level': 'majority'}}", NULL,
+         "{'insert': 'c', 'readConcern': {'afterClusterTime': " AT(7, 1) "}}"},
+        {"a write that knows nothing", CAUSAL, &insert_row, "{'insert': 'c'}",
+         "{'readConcern': {'level': 'majority'}}", NULL, "{'insert': 'c'}"},
+        {"a write again", CAUSAL | KNOWS, &insert_row,
+         "{'insert': 'c', 'readConcern': {'afterClusterTime': " AT(3, 1) "}}", NULL, NULL,
+         "{'insert': 'c', 'readConcern': {'afterClusterTime': " AT(7, 1) "}}"},
+        {"a write, not causal", KNOWS, &insert_row, "{'insert': 'c'}", NULL, NULL,
+         "{'insert': 'c'}"},
+        {"the user's own command", CAUSAL | KNOWS, &given_row, "{'insert': 'c'}", NULL, NULL,
+         "{'insert': 'c'}"},
         {"first of a snapshot", SNAPSHOT, &find_row, "{'find': 'c'}", NULL, NULL,
          "{'find': 'c', 'readConcern': {'level': 'snapshot'}}"},
         {"second of a snapshot", SNAPSHOT | KNOWS, &find_row,

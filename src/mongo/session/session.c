@@ -152,22 +152,32 @@ static bson_t *session_read_concern(const mouv_session_t *session, const bson_t 
     return concern;
 }
 
-/* libmongoc's opts know a read concern's level alone, so it stands in the command. */
-static void session_set_read_concern(mouv__parts_t *parts, const bson_t *given, bool if_empty) {
-    bson_t *concern = session_read_concern(parts->session, given), *command = bson_new();
+static void session_drop_read_concern(mouv__parts_t *parts) {
+    if (!bson_has_field(parts->command, "readConcern")) return;
+    bson_t *command = bson_new();
     bson_copy_to_excluding_noinit(parts->command, command, "readConcern", NULL);
-    if (if_empty || !bson_empty(concern)) BSON_APPEND_DOCUMENT(command, "readConcern", concern);
-    bson_destroy(concern);
     bson_destroy(parts->command);
     parts->command = command;
 }
 
-/* A read outside of transactions: its own read concern, or the client's, and the session's times.
- */
-static void session_apply_to_read(mouv__parts_t *parts) {
+/* libmongoc's opts know a read concern's level alone, so it stands in the command. */
+static void session_set_read_concern(mouv__parts_t *parts, const bson_t *given, bool if_empty) {
+    bson_t *concern = session_read_concern(parts->session, given);
+    session_drop_read_concern(parts);
+    if (if_empty || !bson_empty(concern))
+        BSON_APPEND_DOCUMENT(parts->command, "readConcern", concern);
+    bson_destroy(concern);
+}
+
+/* Outside of transactions: the command's own read concern, or a read's client's, and the session's
+ * times. */
+static void session_apply_times(mouv__parts_t *parts) {
     const mouv_session_t *session = parts->session;
     const bson_t *by_default =
-        mouv__concern_read(parts->defaults, mouv__client_ref_of(session->client)->read_concern);
+        parts->row->flags & MOUV__OP_READ_CONCERN
+            ? mouv__concern_read(parts->defaults,
+                                 mouv__client_ref_of(session->client)->read_concern)
+            : NULL;
     bson_t given;
     bool own = mouv__bson_view_inside(parts->command, "readConcern", &given);
     bool any = own || mouv__bson_view_inside(by_default, "readConcern", &given);
@@ -175,11 +185,14 @@ static void session_apply_to_read(mouv__parts_t *parts) {
 }
 
 /* In a snapshot session everything has the snapshot's read concern: the server then refuses what
- * cannot be done in one. */
+ * cannot be done in one. A causal one's reads and writes are after what it has seen; a command that
+ * the user has built is his. */
 static bool session_takes_times(const mouv__parts_t *parts) {
     const mouv_session_t *session = parts->session;
-    if (session->snapshot) return !parts->pin && !(parts->row->flags & MOUV__OP_CLEANUP);
-    return session->causal && (parts->row->flags & MOUV__OP_READ_CONCERN);
+    uint32_t flags = parts->row->flags;
+    if (session->snapshot) return !parts->pin && !(flags & MOUV__OP_CLEANUP);
+    return session->causal && (flags & (MOUV__OP_READ_CONCERN | MOUV__OP_WRITE)) &&
+           !(flags & (MOUV__OP_GIVEN | MOUV__OP_CLEANUP));
 }
 
 /* The first of a transaction takes a number then, and not earlier: others may have used this server
@@ -219,7 +232,7 @@ int mouv__session_apply_to(mouv__parts_t *parts, const mouv__session_place_t *pl
     if (parts->in_transaction)
         session_apply_transaction(parts, again);
     else if (session_takes_times(parts))
-        session_apply_to_read(parts);
+        session_apply_times(parts);
     return 0;
 }
 
