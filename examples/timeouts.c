@@ -51,8 +51,10 @@ static int try_limits(mouv_collection_t *fruit) {
     tell("10 s, the call's own", rc, &error, began_ms);
 
     began_ms = mouv_now_ms();
-    rc = mouv_await_for(slow_query(quick, none), 300, &error);
-    tell("300 ms, the caller's", rc, &error, began_ms);
+    MOUV_TIMEOUT_SCOPE(scope, 300);
+    rc = mouv_await(slow_query(quick, none), &error);
+    rc = mouv_timeout_end(&scope, rc, &error); /* MOUV_ETIMEDOUT: Python's `except TimeoutError` */
+    tell("300 ms, a scope's", rc, &error, began_ms);
     return 0;
 }
 

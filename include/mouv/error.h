@@ -53,11 +53,11 @@ enum {
  */
 typedef struct mouv_error {
     int code;            /**< MOUV_E*, or the negative number a task's body returned */
-    int cause;           /**< why, where the code alone does not tell (EUNKNOWN, ETIMEDOUT); or 0 */
+    int cause;           /**< why, where the code alone does not tell, see docs/timeouts.md; or 0 */
     uint32_t domain;     /**< libmongoc's error domain, or 0 */
     int32_t server_code; /**< the server's code (11000, ...) or libmongoc's within `domain`; or 0 */
-    char code_name[40];  /**< the server's name for its code ("DuplicateKey"), or "" */
-    char operation[88];  /**< what failed: "find shop.users", or "" */
+    char code_name[64];  /**< the server's name for its code ("DuplicateKey"), or "" */
+    char operation[88];  /**< what failed: "find shop.users"; "" of what is no operation */
     char labels[176];    /**< the server's error labels, separated by spaces; or "" */
     char message[504];   /**< one line for people; never empty on failure */
 } mouv_error_t;
@@ -72,7 +72,8 @@ MOUV_API const char *mouv_error_message(int code);
 
 /**
  * Fills `error` (may be NULL) with a code and a formatted message, of which it makes one line, and
- * returns the code.
+ * returns the code. What is formatted may be in `error` itself ("loading users: %s", error.message);
+ * what is too long is cut between two characters (UTF-8).
  * Any thread; never suspends. Other fields are cleared.
  */
 MOUV_API int mouv_error_set(mouv_error_t *error, int code, const char *format, ...)
@@ -82,9 +83,11 @@ MOUV_API int mouv_error_set(mouv_error_t *error, int code, const char *format, .
 MOUV_API bool mouv_error_has_label(const mouv_error_t *error, const char *label);
 
 /**
- * Whether time ran out: MOUV_ETIMEDOUT, or a write that may be stored (MOUV_EUNKNOWN) or is stored
- * in part (MOUV_ESERVER) with that as its cause. The server's MaxTimeMSExpired (50) is such an
- * error wherever it comes: at the top, in writeErrors, in writeConcernError. Any thread.
+ * Whether a limit ended it, whichever: MOUV_ETIMEDOUT, or a write that may be stored (MOUV_EUNKNOWN)
+ * or is stored in part (MOUV_ESERVER) with that as its cause, or what is refused inside a scope whose
+ * time is over (MOUV_ECANCELED, which the scope makes ETIMEDOUT at its end). The server's
+ * MaxTimeMSExpired (50) is such an error wherever it comes: at the top, in writeErrors, in
+ * writeConcernError. The rule stands in docs/timeouts.md. Any thread.
  *
  * Like: PyMongo's `PyMongoError.timeout`.
  */

@@ -29,15 +29,22 @@ typedef struct mouv_scope {
 
 /*
  * MOUV_TIMEOUT_SCOPE(t, ms) declares a scope `t` that ends with the enclosing block, also on early
- * return. When its time is up everything in it returns MOUV_ECANCELED; at its end the scope turns
- * that into MOUV_ETIMEDOUT: in mouv_timeout_end(), or else in the error of the coroutine or task
- * whose body returns it. Nested scopes only shorten. Inline coroutines and group children inherit
- * the deadline, mouv_task() does not.
+ * return. When its time is up everything in it returns MOUV_ECANCELED, but for an operation that was
+ * under way with this as its deadline: MOUV_ETIMEDOUT. At its end the scope turns the former into the
+ * latter, too: in mouv_timeout_end(), or else in the error of the coroutine or task whose body
+ * returns it. Nested scopes only shorten. Inline coroutines and group children inherit the deadline,
+ * mouv_task() does not.
  *
  *     MOUV_TIMEOUT_SCOPE(limit, 1000);
  *     int rc = mouv_await(mouv_collection_insert_one(orders, order, NULL, NULL), NULL);
  *     ...
  *     return rc;                    // the awaiter of this coroutine sees MOUV_ETIMEDOUT
+ *
+ * What in Python is `except TimeoutError` goes on after mouv_timeout_end():
+ *
+ *     MOUV_TIMEOUT_SCOPE(limit, 1000);
+ *     int rc = mouv_timeout_end(&limit, load(users, &user), &error);
+ *     if (rc == MOUV_ETIMEDOUT) rc = load_from_cache(&user);
  *
  * MOUV_SHIELD_SCOPE(s, ms) declares a scope in which a cancel of the task and deadlines around it
  * are not seen, for at most `ms`: for clean-up that must wait.

@@ -30,7 +30,8 @@ typedef struct mouv_transaction_opts {
     const char *read_preference; /**< "primary": what the server demands; any other is refused by
                                       the reads of the transaction */
     int64_t max_commit_time_ms;  /**< limit of the commit on the server; none */
-    int64_t retry_limit_ms;      /**< until when mouv_with_transaction() retries; 120,000 */
+    int64_t retry_limit_ms;      /**< until when mouv_with_transaction() retries; 120,000; then it
+                                      is MOUV_ETIMEDOUT, or a commit of unknown outcome */
     int64_t timeout_ms;          /**< timeoutMS of mouv_with_transaction(), see client.h; the
                                       session's; MOUV_FOREVER: none */
 } mouv_transaction_opts_t;
@@ -176,14 +177,21 @@ typedef int (*mouv_transaction_fn_t)(mouv_session_t *session, void *arg);
  * Runs `fn(session, arg)` in a transaction and commits it: again from the start after an error
  * with the label TransientTransactionError, the commit alone after UnknownTransactionCommitResult,
  * until `retry_limit_ms` are over. `fn` returns the failure of its operations as it is, so that the
- * labels are seen; a negative result aborts. If `fn` itself commits or aborts, that stands.
+ * labels are seen; a negative result aborts. If `fn` itself commits or aborts, that stands. A failed
+ * operation has ended the transaction on the server: a `fn` that goes on and returns 0 all the same
+ * is run again until the limit, since its commit says TransientTransactionError; that error names
+ * the operation.
  *
  * With a timeoutMS (`timeout_ms`, the session's, the client's) that is the limit of the whole: of
  * the operations in `session` (one of them with a timeoutMS of its own is MOUV_EINVAL; those
  * outside of `session` know nothing of it), of retries and of the commit. The abort has it anew.
  *
- * Context: a coroutine. If the task is cancelled the transaction is aborted, which is waited for.
- * Returns: what `fn` returned, or the error.
+ * Context: a coroutine. If `fn` fails the transaction is aborted, which is waited for; where the
+ *          time of a scope around is over, or the task is cancelled, for 100 ms at most: the abort
+ *          then goes on behind the caller, and what comes next in the session waits for it.
+ * Returns: what `fn` returned, or the error. Whatever ends the retries for want of time is
+ *          MOUV_ETIMEDOUT with the last try's error as its cause and in its text (or MOUV_EUNKNOWN,
+ *          where a commit may have been done): docs/timeouts.md.
  * Like:    mongoc_client_session_with_transaction(); Motor's with_transaction().
  */
 MOUV_API MOUV_SUSPENDS int mouv_with_transaction(mouv_session_t *session, mouv_transaction_fn_t fn,

@@ -71,8 +71,20 @@ MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_current_task(void);
 /** Whether the caller runs inside a coroutine and may suspend. Any thread. */
 MOUV_API bool mouv_in_coroutine(void);
 
-/** Whether the running task has been cancelled (and has not called mouv_uncancel()). */
+/** Whether the running task has been cancelled (and has not called mouv_uncancel()). A scope whose time
+ *  is over, or a group that has failed, is no cancel of the task: mouv_refused() tells of all three. */
 MOUV_API bool mouv_cancelling(void);
+
+/**
+ * Whether the caller is to come to its end: every suspension and every new operation is refused with
+ * MOUV_ECANCELED, because its task has been cancelled, the time of a scope around it is over
+ * (mouv_timeout_expired() tells of which), or a group that it has begun has failed. Not inside a
+ * shield scope. For loops that compute, and clean-up that depends on it.
+ *
+ * Context: any; false outside of coroutines. Never suspends.
+ * Like:    the CancelledError that asyncio would raise at the next await.
+ */
+MOUV_API bool mouv_refused(void);
 
 /**
  * Withdraws the cancellation of the running task, which may then suspend again. Returns whether

@@ -55,7 +55,7 @@ static bool error_begins_with(const char *text, const char *word) {
 }
 
 int mouv_cli_report(const char *what, const mouv_error_t *error) {
-    char code[64];
+    char code[sizeof error->code_name + 20];
     if (error->code == MOUV_ECANCELED || error->code == CLI_ETOLD) return CLI_FAILED;
     const char *operation = error->operation;
     error_describe_code(error, code, sizeof code);

@@ -229,6 +229,160 @@ CASE(what_cannot_be_back_in_time_is_not_sent) {
     return 0;
 }
 
+/** Checks that the last error is one of `name` in the case's own collection "users". */
+static int is_of(test_t *t, const char *name) {
+    char expected[120];
+    snprintf(expected, sizeof expected, "%s %s.users", name, t->database_name);
+    CHECK_STRING(t->error.operation, expected);
+    return 0;
+}
+
+CASE(what_is_refused_for_want_of_time_is_named) {
+    const bson_t *doc;
+    MOUV_AUTO_CURSOR mouv_cursor_t *find = mouv_collection_find(t->users, NULL, NULL);
+    MOUV_AUTO_CURSOR mouv_cursor_t *list = mouv_collection_aggregate(t->users, NULL, NULL);
+    MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *stream =
+        mouv_collection_watch(t->users, NULL, NULL);
+    AUTO_BSON *listed = NULL;
+    MOUV_TIMEOUT_SCOPE(limit, 0);
+    CHECK_INT(insert(t, t->users, "{}"), MOUV_ECANCELED);
+    CHECK_INT(is_of(t, "insert"), 0);
+    CHECK_INT(find_one(t, t->users, "{}"), MOUV_ECANCELED);
+    CHECK_INT(is_of(t, "find"), 0);
+    CHECK_INT(await(t, mouv_collection_drop(t->users, NULL)), MOUV_ECANCELED);
+    CHECK_INT(is_of(t, "drop"), 0);
+    CHECK_INT(mouv_cursor_next(find, &doc, &t->error), MOUV_ECANCELED);
+    CHECK_INT(is_of(t, "find"), 0);
+    CHECK_INT(mouv_cursor_to_list(list, 0, &listed, &t->error), MOUV_ECANCELED);
+    CHECK_INT(is_of(t, "aggregate"), 0);
+    CHECK_INT(mouv_change_stream_next(stream, &doc, &t->error), MOUV_ECANCELED);
+    CHECK_INT(is_of(t, "aggregate"), 0);
+    return 0;
+}
+
+/* --- the rule: whatever a limit has ended says so --------------------------------------------- */
+
+#define SLOW "{'$where': 'sleep(3000) || true'}"
+
+static int end_find(test_t *t, const bson_t *opts) {
+    return await(t, mouv_collection_find_one(t->users, json(t, SLOW), opts, NULL));
+}
+
+static int end_update(test_t *t, const bson_t *opts) {
+    return await(t, mouv_collection_update_one(t->users, json(t, SLOW),
+                                               json(t, "{'$set': {'n': 1}}"), opts, NULL));
+}
+
+static int end_cursor(test_t *t, const bson_t *opts) {
+    const bson_t *doc;
+    MOUV_AUTO_CURSOR mouv_cursor_t *cursor = mouv_collection_find(t->users, json(t, SLOW), opts);
+    return mouv_cursor_next(cursor, &doc, &t->error);
+}
+
+static int end_gather(test_t *t, const bson_t *opts) {
+    return await(t, mouv_gather(mouv_collection_find_one(t->users, json(t, SLOW), opts, NULL),
+                                mouv_collection_find_one(t->users, json(t, "{}"), opts, NULL)));
+}
+
+static int end_task_body(void *arg) {
+    test_t *t = arg;
+    return end_find(t, NULL);
+}
+
+static int end_task(test_t *t, const bson_t *opts) {
+    (void)opts;
+    return await(t, mouv_task(end_task_body, t));
+}
+
+static int end_sleep(test_t *t, const bson_t *opts) {
+    (void)opts;
+    return await(t, mouv_sleep_future(3000));
+}
+
+static int end_refused(test_t *t, const bson_t *opts) {
+    mouv_sleep_ms(3000);
+    return await(t, mouv_collection_insert_one(t->users, json(t, "{}"), opts, NULL));
+}
+
+/** No server is there. */
+static int end_selection(test_t *t, const bson_t *opts) {
+    MOUV_AUTO_CLIENT mouv_client_t *client =
+        mouv_client_new("mongodb://127.0.0.1:1", NULL, &t->error);
+    return await(t, mouv_collection_find_one(wire_users(t, client), NULL, opts, NULL));
+}
+
+/** Each try fails, and is to be repeated. */
+static int end_retries(test_t *t, const bson_t *opts) {
+    int rc = fail_commands(t, 1000, "'find'",
+                           "'errorCode': 91, 'blockConnection': true, 'blockTimeMS': 60");
+    if (rc < 0) return 1;
+    rc = await(t, mouv_collection_find_one(t->users, json(t, "{}"), opts, NULL));
+    MOUV_SHIELD_SCOPE(shield, 10000);
+    mouv_error_t error = t->error;
+    if (fail_no_more(t) < 0) return 1;
+    t->error = error;
+    return rc;
+}
+
+/** One that is let go again. */
+static int end_queue(test_t *t, const bson_t *opts) {
+    char uri[600];
+    snprintf(uri, sizeof uri, "%s%smaxPoolSize=1", test_uri(),
+             strchr(test_uri(), '?') ? "&" : "/?");
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(uri, NULL, &t->error);
+    mouv_collection_t *users = wire_users(t, client);
+    mouv_future_t in_front = mouv_collection_find_one(users, json(t, SLOW), NULL, NULL);
+    int rc = await(t, mouv_collection_find_one(users, json(t, "{}"), opts, NULL));
+    mouv_future_cancel(in_front);
+    mouv_future_unref(in_front);
+    return rc;
+}
+
+/** Checks one that was ended `by` a limit: inside of it, at its end. */
+static int is_ended(test_t *t, const char *name, const char *by, int rc) {
+    if (rc < 0 && t->error.code == rc && mouv_error_is_timeout(&t->error)) return 0;
+    return test_failed(t, __FILE__, __LINE__, "%s, %s: %s, cause %s: %s", name, by,
+                       mouv_error_name(rc), mouv_error_name(t->error.cause), t->error.message);
+}
+
+CASE(whatever_a_limit_has_ended_is_a_timeout) {
+    static const struct {
+        const char *name;
+        int (*end)(test_t *t, const bson_t *opts);
+        bool own;          /**< a timeoutMS can limit it */
+        const char *words; /**< in its text; NULL: any */
+    } rows[] = {
+        {"find", end_find, true, NULL},
+        {"update", end_update, true, NULL},
+        {"cursor", end_cursor, true, NULL},
+        {"gather", end_gather, true, NULL},
+        {"task", end_task, false, NULL},
+        {"sleep", end_sleep, false, "timed out"},
+        {"refused", end_refused, false, "the time is over; nothing is sent"},
+        {"selection", end_selection, true, "127.0.0.1:1"},
+        {"retries", end_retries, true, "; the last try: Failing command"},
+        {"queue", end_queue, true, NULL},
+    };
+    CHECK_INT(insert_numbered(t, 1), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        MOUV_TIMEOUT_SCOPE(limit, 200);
+        bool both = rows[i].end == end_retries; /* without timeoutMS it is tried twice */
+        int rc = rows[i].end(t, both ? json(t, "{'timeoutMS': 60000}") : NULL);
+        CHECK_INT(is_ended(t, rows[i].name, "inside a scope", rc), 0);
+        rc = mouv_timeout_end(&limit, rc, &t->error);
+        CHECK_INT(is_ended(t, rows[i].name, "at the scope's end", rc), 0);
+        CHECK_INT(rc, MOUV_ETIMEDOUT);
+        if (rows[i].words) CHECK_CONTAINS(t->error.message, rows[i].words);
+        if (!rows[i].own) continue;
+        rc = rows[i].end(t, json(t, "{'timeoutMS': 200}"));
+        CHECK_INT(is_ended(t, rows[i].name, "by timeoutMS", rc), 0);
+        CHECK_INT(rc, MOUV_ETIMEDOUT);
+        if (rows[i].words && strncmp(rows[i].words, "timed", 5) != 0)
+            CHECK_CONTAINS(t->error.message, rows[i].words);
+    }
+    return 0;
+}
+
 CASE(a_bulk_has_one_limit_and_tells_how_far_it_got) {
     AUTO_BSON *reply = NULL;
     int64_t inserted = -1;
@@ -468,6 +622,8 @@ int main(void) {
         cmocka_unit_test(a_timeout_is_counted_as_one_whoever_set_it),
         cmocka_unit_test(a_write_that_ends_at_its_time_stores_nothing),
         cmocka_unit_test(what_cannot_be_back_in_time_is_not_sent),
+        cmocka_unit_test(what_is_refused_for_want_of_time_is_named),
+        cmocka_unit_test(whatever_a_limit_has_ended_is_a_timeout),
         cmocka_unit_test(a_bulk_has_one_limit_and_tells_how_far_it_got),
         cmocka_unit_test(code_50_is_a_timeout_wherever_it_comes),
         cmocka_unit_test(nobody_there_is_waited_for_so_long),

@@ -239,6 +239,37 @@ CASE(retries_of_it_end_at_the_limit) {
     return 0;
 }
 
+/** Inserts once: the second time the server does not answer in time, nor does it to the abort. */
+static int insert_twice(mouv_session_t *session, void *arg) {
+    body_t *body = arg;
+    int rc = insert_in(session, body);
+    if (rc < 0) return rc;
+    rc = fail_commands(body->t, 1000, "'insert', 'abortTransaction'",
+                       "'blockConnection': true, 'blockTimeMS': 5000");
+    return rc < 0 ? rc : insert_in(session, body);
+}
+
+CASE(a_deadline_around_it_does_not_hold_its_caller_for_the_abort) {
+    body_t body = {.t = t, .opts = "{}"};
+    mouv_error_t error;
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
+    MOUV_AUTO_SESSION mouv_session_t *session = session_of(t, client, 0);
+    int64_t began_ms = mouv_now_ms();
+    MOUV_TIMEOUT_SCOPE(limit, 500);
+    int rc = mouv_with_transaction(session, insert_twice, &body, NULL, &error);
+    rc = mouv_timeout_end(&limit, rc, &error);
+    int64_t took_ms = mouv_now_ms() - began_ms;
+    CHECK_INT(fail_no_more(t), 0);
+    CHECK_INT(rc, MOUV_ETIMEDOUT);
+    CHECK(took_ms < 3000);
+    CHECK(!mouv_session_in_transaction(session));
+    /* the next one in the session waits for the abort, and is none that was begun too early */
+    body.opts = "{}";
+    CHECK_INT(run(t, session, &body, 0), 1);
+    CHECK_INT(stored(t), 1);
+    return 0;
+}
+
 /* --- GridFS ---------------------------------------------------------------------------------- */
 
 static int upload(mouv_gridfs_bucket_t *bucket, const bson_t *opts, mouv_error_t *error) {
@@ -348,6 +379,7 @@ int main(void) {
         cmocka_unit_test(a_body_that_fails_in_time_is_aborted_with_the_limit_anew),
         cmocka_unit_test(a_commit_that_comes_too_late_is_not_sent),
         cmocka_unit_test(retries_of_it_end_at_the_limit),
+        cmocka_unit_test(a_deadline_around_it_does_not_hold_its_caller_for_the_abort),
         cmocka_unit_test(all_of_an_upload_and_a_download_is_limited),
         cmocka_unit_test(a_bucket_and_an_upload_have_their_own),
         cmocka_unit_test(an_upload_is_limited_as_a_whole),

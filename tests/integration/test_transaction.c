@@ -473,10 +473,15 @@ CASE(with_transaction_gives_up_at_its_limit) {
     CHECK_INT(fail_commands(t, 100000, "'insert'",
                             "'errorCode': 112, 'errorLabels': ['TransientTransactionError']"),
               0);
-    CHECK_INT(run(t, session, &work, &opts), MOUV_ESERVER);
-    CHECK(work.runs > 1);
-    CHECK(mouv_error_has_label(&t->error, "TransientTransactionError"));
+    int rc = run(t, session, &work, &opts);
+    mouv_error_t error = t->error;
     CHECK_INT(fail_no_more(t), 0);
+    CHECK_INT(rc, MOUV_ETIMEDOUT);
+    CHECK_INT(error.cause, MOUV_ESERVER);
+    CHECK_INT(error.server_code, 112);
+    CHECK_CONTAINS(error.message, "timed out; the last try: ");
+    CHECK(mouv_error_has_label(&error, "TransientTransactionError"));
+    CHECK(work.runs > 1);
     return 0;
 }
 
@@ -504,19 +509,10 @@ CASE(with_transaction_does_not_promise_that_a_sent_commit_stored_nothing) {
     mouv_error_t error = t->error;
     CHECK_INT(fail_commands(t, 0, "'commitTransaction'", "'errorCode': 262"), 0);
     CHECK_INT(kill_on_server(t, session), 0);
-    CHECK_INT(rc, MOUV_ESERVER);
+    CHECK_INT(rc, MOUV_EUNKNOWN);
+    CHECK(mouv_error_is_timeout(&error));
+    CHECK_CONTAINS(error.message, "the last try: ");
     CHECK(mouv_error_has_label(&error, "UnknownTransactionCommitResult"));
-    return 0;
-}
-
-CASE(with_transaction_under_a_deadline_times_out_and_aborts) {
-    MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
-    work_t work = {t, 0, 0, 5000, false};
-    CHECK_INT(await(t, mouv_database_create_collection(t->database, "users", NULL)), 0);
-    CHECK_INT(mouv_await_for(mouv_with_transaction_future(session, insert_once, &work, NULL), 150,
-                             &t->error),
-              MOUV_ETIMEDOUT);
-    CHECK_INT(write_one(t), 0);
     return 0;
 }
 
@@ -531,6 +527,58 @@ static int increment(mouv_session_t *session, void *arg) {
     bson_destroy(update);
     bson_destroy(opts);
     return rc;
+}
+
+/* What the last try met is told whatever ends the tries. */
+CASE(with_transaction_names_the_conflict_that_has_used_up_its_time) {
+    mouv_transaction_opts_t limited[] = {{.retry_limit_ms = 300}, {.timeout_ms = 300}, {0}};
+    mouv_error_t error;
+    CHECK_INT(insert_numbered(t, 1), 0);
+    MOUV_AUTO_SESSION mouv_session_t *holder = begin(t, NULL);
+    CHECK_INT(await(t, mouv_collection_update_one(t->users, json(t, "{'_id': 0}"),
+                                                  json(t, "{'$inc': {'n': 1}}"),
+                                                  in(t, holder, NULL), NULL)),
+              1);
+    for (int i = 0; i < 3; i++) {
+        MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
+        MOUV_TIMEOUT_SCOPE(limit, i == 2 ? 300 : MOUV_FOREVER);
+        int rc = mouv_with_transaction(session, increment, t, &limited[i], &error);
+        rc = mouv_timeout_end(&limit, rc, &error);
+        CHECK_INT(rc, MOUV_ETIMEDOUT);
+        CHECK_INT(error.cause, MOUV_ESERVER);
+        CHECK_STRING(error.code_name, "WriteConflict");
+        CHECK_CONTAINS(error.message, "timed out");
+        CHECK_CONTAINS(error.message, "; the last try: WriteConflict");
+    }
+    return 0;
+}
+
+/* As it is told by "if it is there already, fine". */
+static int insert_and_ignore(mouv_session_t *session, void *arg) {
+    insert_in_session(arg, session, "{'_id': 0}");
+    return 0;
+}
+
+CASE(with_transaction_names_the_failure_that_its_body_has_swallowed) {
+    mouv_transaction_opts_t opts = {.retry_limit_ms = 100};
+    mouv_error_t error;
+    CHECK_INT(insert_numbered(t, 1), 0);
+    MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
+    CHECK_INT(mouv_with_transaction(session, insert_and_ignore, t, &opts, &error), MOUV_ETIMEDOUT);
+    CHECK_STRING(error.code_name, "NoSuchTransaction");
+    CHECK_CONTAINS(error.message, "in it had failed insert: E11000");
+    return 0;
+}
+
+CASE(with_transaction_under_a_deadline_times_out_and_aborts) {
+    MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
+    work_t work = {t, 0, 0, 5000, false};
+    CHECK_INT(await(t, mouv_database_create_collection(t->database, "users", NULL)), 0);
+    CHECK_INT(mouv_await_for(mouv_with_transaction_future(session, insert_once, &work, NULL), 150,
+                             &t->error),
+              MOUV_ETIMEDOUT);
+    CHECK_INT(write_one(t), 0);
+    return 0;
 }
 
 static int increment_often(void *arg) {
@@ -606,6 +654,8 @@ int main(void) {
         cmocka_unit_test(with_transaction_gives_up_at_its_limit),
         cmocka_unit_test(with_transaction_aborts_when_its_task_is_cancelled),
         cmocka_unit_test(with_transaction_does_not_promise_that_a_sent_commit_stored_nothing),
+        cmocka_unit_test(with_transaction_names_the_conflict_that_has_used_up_its_time),
+        cmocka_unit_test(with_transaction_names_the_failure_that_its_body_has_swallowed),
         cmocka_unit_test(with_transaction_under_a_deadline_times_out_and_aborts),
         cmocka_unit_test(rivals_all_get_through),
         cmocka_unit_test(with_transaction_needs_a_coroutine_and_a_body),

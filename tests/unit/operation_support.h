@@ -35,7 +35,7 @@ static inline fake_t *fake_with(uint32_t connections, const char *servers) {
 static inline mouv__operation_t *operation_new(fake_t *fake, const mouv__operation_row_t *row,
                                                const char *command) {
     mouv_future_t failed;
-    mouv__operation_t *op = mouv__operation_new(fake_client(fake), row, "shop", 0, &failed);
+    mouv__operation_t *op = mouv__operation_new(fake_client(fake), row, "shop", NULL, 0, &failed);
     if (!op) abort();
     op->parts.command = from_json(command);
     mouv__future_hold(&op->future);

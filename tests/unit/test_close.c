@@ -73,7 +73,7 @@ static void closing_free(closing_t *closing) {
 static mouv__operation_t *closing_begin(closing_t *closing, const mouv__operation_row_t *row,
                                         const char *command, mouv__pin_t *pin) {
     mouv_future_t failed;
-    mouv__operation_t *op = mouv__operation_new(closing->client, row, "shop", 0, &failed);
+    mouv__operation_t *op = mouv__operation_new(closing->client, row, "shop", NULL, 0, &failed);
     if (!op) abort();
     op->parts.command = from_json(command);
     op->parts.pin = pin;

@@ -117,6 +117,59 @@ static void set_makes_one_line_of_a_message(void **state) {
     CHECK_STRING(error.message, "cannot parse: an integer");
 }
 
+/* Words around an error's own: the usual "%s: %s". */
+static void a_message_may_be_made_of_itself(void **state) {
+    (void)state;
+    mouv_error_t error = rich;
+    mouv_error_set(&error, error.code, "%s: %s (%s)", error.operation, error.message,
+                   error.code_name);
+    CHECK_STRING(error.message,
+                 "find shop.users: transaction 7 has been aborted (NoSuchTransaction)");
+    CHECK_INT(error.code, MOUV_ESERVER);
+    CHECK_INT(error.server_code, 0);
+}
+
+static void a_message_that_is_empty_is_told(void **state) {
+    (void)state;
+    mouv_error_t error;
+    mouv_error_set(&error, -5, "\n");
+    CHECK_STRING(error.message, "(no message)");
+}
+
+static void a_long_message_ends_with_a_whole_character(void **state) {
+    (void)state;
+    char text[1000] = "";
+    mouv_error_t error;
+    for (int i = 0; i < 300; i++) strcat(text, "\xe2\x82\xac");
+    for (int shift = 0; shift < 3; shift++) {
+        mouv_error_set(&error, -5, "%.*s%s", shift, "ab", text);
+        assert_true(bson_utf8_validate(error.message, strlen(error.message), false));
+        assert_in_range(strlen(error.message), sizeof error.message - 4, sizeof error.message - 1);
+    }
+}
+
+static void a_server_s_longest_name_for_a_code_has_room(void **state) {
+    (void)state;
+    mouv_error_t error;
+    assert_true(sizeof error.code_name >
+                strlen("ReshardingCoordinatorServiceConflictingOperationInProgress"));
+}
+
+static int fails_with(void *text) {
+    return mouv_fail(-5, "%s", (const char *)text);
+}
+
+CORO_CASE(mouv_fail_makes_one_line_of_whole_characters) {
+    char text[1000] = "";
+    mouv_error_t error;
+    for (int i = 0; i < 300; i++) strcat(text, "\xe2\x82\xac");
+    CHECK_INT(mouv_await(mouv_task(fails_with, text), &error), -5);
+    CHECK(bson_utf8_validate(error.message, strlen(error.message), false));
+    CHECK_INT(mouv_await(mouv_task(fails_with, (char *)"two\nlines\n"), &error), -5);
+    CHECK_STRING(error.message, "two lines");
+    return 0;
+}
+
 /* --- Labels and duplicate keys -------------------------------------------------------------- */
 
 static void label_is_found_wherever_it_stands(void **state) {
@@ -167,7 +220,9 @@ static void a_timeout_is_told_by_code_or_by_cause(void **state) {
         {MOUV_ESERVER, MOUV_ETIMEDOUT, true},
         {MOUV_EUNKNOWN, MOUV_ENETWORK, false},
         {MOUV_ESERVER, 0, false},
-        {MOUV_ECANCELED, MOUV_ETIMEDOUT, false},
+        {MOUV_ECANCELED, MOUV_ETIMEDOUT, true}, /* inside a scope whose time is over */
+        {MOUV_ECANCELED, 0, false},
+        {MOUV_ETIMEDOUT, MOUV_ESERVER, true},
         {MOUV_ESELECTION, 0, false},
         {0, 0, false},
     };
@@ -360,6 +415,11 @@ int main(void) {
         TEST(a_format_that_is_null_is_told),
         TEST(set_cuts_a_long_message),
         TEST(set_makes_one_line_of_a_message),
+        TEST(a_message_may_be_made_of_itself),
+        TEST(a_message_that_is_empty_is_told),
+        TEST(a_long_message_ends_with_a_whole_character),
+        TEST(a_server_s_longest_name_for_a_code_has_room),
+        TEST(mouv_fail_makes_one_line_of_whole_characters),
         TEST(label_is_found_wherever_it_stands),
         TEST(part_of_a_label_is_not_the_label),
         TEST(label_of_nothing_is_false),

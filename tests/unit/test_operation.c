@@ -357,7 +357,8 @@ FAKE_CASE(a_cancel_by_the_scope_whose_deadline_it_has_counts_as_that, fake_with(
     mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 100);
     fake_pass_ms(100);
     operation_cancel(op);
-    CHECK_ENDED(op, MOUV_ECANCELED);
+    CHECK_ENDED(op, MOUV_ETIMEDOUT);
+    CHECK_STRING(operation_words(op), "timed out");
     CHECK_INT(stats_of(fake)->cancels, 0);
     CHECK_INT(stats_of(fake)->timeouts, 1);
     operation_over(op);
@@ -563,7 +564,7 @@ FAKE_CASE(names_of_databases, fake_with(1, "RSPrimary")) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         mouv_future_t failed;
         mouv__operation_t *op =
-            mouv__operation_new(fake_client(fake), &find_row, names[i].name, 0, &failed);
+            mouv__operation_new(fake_client(fake), &find_row, names[i].name, NULL, 0, &failed);
         if (CHECK((op != NULL) == names[i].good) && op)
             failed = mouv__operation_refuse(op, MOUV_EINVAL, "not %s", "today");
         CHECK_INT(code_of(failed), MOUV_EINVAL);
@@ -573,10 +574,10 @@ FAKE_CASE(names_of_databases, fake_with(1, "RSPrimary")) {
 
 FAKE_CASE(who_may_not_make_one, fake_with(1, "RSPrimary")) {
     mouv_future_t failed;
-    CHECK(!mouv__operation_new(NULL, &find_row, "shop", 0, &failed));
+    CHECK(!mouv__operation_new(NULL, &find_row, "shop", NULL, 0, &failed));
     CHECK_INT(code_of(failed), MOUV_EINVAL);
     mouv__client_ref_move(fake_client(fake), MOUV__CLIENT_DRAINING);
-    CHECK(!mouv__operation_new(fake_client(fake), &find_row, "shop", 0, &failed));
+    CHECK(!mouv__operation_new(fake_client(fake), &find_row, "shop", NULL, 0, &failed));
     CHECK_INT(code_of(failed), MOUV_ECLOSED);
 }
 
@@ -584,9 +585,10 @@ static int make_when_cancelled(void *arg) {
     fake_t *fake = arg;
     mouv_future_t failed;
     mouv_sleep_ms(0);
-    CHECK(!mouv__operation_new(fake_client(fake), &find_row, "shop", 0, &failed));
+    CHECK(!mouv__operation_new(fake_client(fake), &find_row, "shop", NULL, 0, &failed));
     CHECK_INT(code_of(failed), MOUV_ECANCELED);
-    mouv__operation_t *op = mouv__operation_new(fake_client(fake), &kill_row, "shop", 0, &failed);
+    mouv__operation_t *op =
+        mouv__operation_new(fake_client(fake), &kill_row, "shop", NULL, 0, &failed);
     CHECK(op != NULL); /* clean-up is never refused */
     if (op) mouv_future_unref(mouv__operation_refuse(op, MOUV_ECANCELED, "enough"));
     event("ran");
@@ -606,7 +608,7 @@ FAKE_CASE(without_memory_none_is_made, fake_with(1, "RSPrimary")) {
         mouv_future_t failed = {0};
         mouv__alloc_fail_at = n;
         mouv__operation_t *op =
-            mouv__operation_new(fake_client(fake), &find_row, "shop", 0, &failed);
+            mouv__operation_new(fake_client(fake), &find_row, "shop", NULL, 0, &failed);
         bool reached = mouv__alloc_fail_at == 0;
         mouv__alloc_fail_at = -1;
         if (op) mouv_future_unref(mouv__operation_refuse(op, MOUV_ECANCELED, "enough"));

@@ -155,7 +155,10 @@ static const row_t table[] = {
     {STOPPED | CUT, LOST, CANCELED, false, CANCELED, 0, false},
     {EXPIRED | CUT, LOST, TIMED, false, TIMED, 0, false},
     {CUT, LOST, NET, true, NET, 0, false}, /* its primary was replaced */
-    {STOPPED, LOST, NET, false, NET, 0, false},
+    {STOPPED, LOST, NET, false, CANCELED, NET, false},
+    {EXPIRED, LOST, NET, false, TIMED, NET, false},
+    {EXPIRED | ONCE, LOST, NET, false, NET, 0, false}, /* it would not have been tried again */
+    {EXPIRED, CODE(2), SERVER, false, SERVER, 0, false},
     /* ... whether it goes again ---- */
     {0, LOST, NET, true, NET, 0, false},
     {0, REFUSED, NET, true, NET, 0, false},
@@ -182,8 +185,11 @@ static const row_t table[] = {
     {SECOND | TIMEOUT, LOST, NET, true, NET, 0, false},
     {SECOND | TIMEOUT, CODE(91), SERVER, true, SERVER, 0, false},
     {SECOND | TIMEOUT, CODE(2), SERVER, false, SERVER, 0, false},
-    {STOPPED, CODE(91), SERVER, false, SERVER, 0, false},
-    {STOPPED | TIMEOUT, CODE(91), SERVER, false, SERVER, 0, false},
+    {STOPPED, CODE(91), SERVER, false, CANCELED, SERVER, false},
+    {EXPIRED, CODE(91), SERVER, false, TIMED, SERVER, false},
+    {STOPPED | TIMEOUT, CODE(91), SERVER, false, CANCELED, SERVER, false},
+    {EXPIRED | SECOND, CODE(91), SERVER, false, SERVER, 0, false},
+    {EXPIRED | SECOND | TIMEOUT, CODE(91), SERVER, false, TIMED, SERVER, false},
 
     /* --- writes: ok: 1 ---- */
     {W, "{'ok': 1, 'n': 1}", NONE, 0, false, 0, 0, false},
@@ -242,7 +248,11 @@ static const row_t table[] = {
     {W | OLD, CODE(2), SERVER, false, SERVER, 0, false},
     {WRITE, CODE_LABELLED(10107), SERVER, false, SERVER, 0, false}, /* no txnNumber */
     {W | ONCE, CODE_LABELLED(10107), SERVER, false, SERVER, 0, false},
-    {W | STOPPED, CODE_LABELLED(10107), SERVER, false, SERVER, 0, false},
+    {W | STOPPED, CODE_LABELLED(10107), SERVER, false, CANCELED, SERVER, false},
+    {W | EXPIRED, CODE_LABELLED(10107), SERVER, false, TIMED, SERVER, false},
+    {W | EXPIRED, CODE_LABELLED(11602), SERVER, false, UNKNOWN, TIMED, true},
+    {W | EXPIRED, CONCERN_LABELLED(1, 91), SERVER, false, UNKNOWN, SERVER, true},
+    {C | EXPIRED, CODE_LABELLED(7), SERVER, false, UNKNOWN, TIMED, false},
     {W | SECOND, CODE_LABELLED(10107), SERVER, false, SERVER, 0, false},
     {W | SECOND | TIMEOUT, CODE_LABELLED(10107), SERVER, true, SERVER, 0, false},
     {W | NO_READS, CODE_LABELLED(10107), SERVER, true, SERVER, 0, false},
@@ -265,7 +275,8 @@ static const row_t table[] = {
     {W, MALFORMED, NET, false, UNKNOWN, NET, true},
     {W, NO_SERVER, MOUV_ESELECTION, false, MOUV_ESELECTION, 0, false},
     {W, ARGUMENT, MOUV_EINVAL, false, MOUV_EINVAL, 0, false},
-    {W | STOPPED, LOST, NET, false, UNKNOWN, NET, true},
+    {W | STOPPED, LOST, NET, false, UNKNOWN, CANCELED, true},
+    {W | EXPIRED, LOST, NET, false, UNKNOWN, TIMED, true},
     {W | STOPPED | CUT, LOST, CANCELED, false, UNKNOWN, CANCELED, true},
     {W | EXPIRED | CUT, LOST, TIMED, false, UNKNOWN, TIMED, true},
     {W | STOPPED | CUT | UNREACHED, LOST, CANCELED, false, CANCELED, 0, false},

@@ -704,8 +704,116 @@ CORO_CASE(scope_that_has_begun_cannot_be_begun_again) {
     return 0;
 }
 
+/* --- Is it refused? --------------------------------------------------------------------------- */
+
+CORO_CASE(body_can_ask_whether_a_scope_refuses_it) {
+    CHECK(!mouv_refused());
+    MOUV_TIMEOUT_SCOPE(limit, 20);
+    CHECK(!mouv_refused());
+    mouv_sleep_ms(60000);
+    CHECK(mouv_refused());
+    CHECK(!mouv_cancelling());
+    {
+        MOUV_SHIELD_SCOPE(cleanup, 5000);
+        CHECK(!mouv_refused());
+    }
+    CHECK(mouv_refused());
+    mouv_timeout_end(&limit, MOUV_ECANCELED, NULL);
+    CHECK(!mouv_refused());
+    return 0;
+}
+
+static int asks_whether_it_is_refused(void *arg) {
+    (void)arg;
+    mouv_sleep_ms(60000);
+    event(mouv_refused() ? "refused" : "not");
+    mouv_uncancel();
+    event(mouv_refused() ? "refused" : "not");
+    return 0;
+}
+
+CORO_CASE(body_can_ask_whether_a_cancel_refuses_it) {
+    mouv_future_t task = mouv_task(asks_whether_it_is_refused, NULL);
+    yield(1);
+    mouv_future_cancel(task);
+    CHECK_INT(mouv_await(task, NULL), 0);
+    CHECK_STRING(events(), "refused not");
+    return 0;
+}
+
+static int fails_at_once(void *arg) {
+    (void)arg;
+    return mouv_fail(-5, "no");
+}
+
+CORO_CASE(body_can_ask_whether_a_group_refuses_it) {
+    MOUV_GROUP(group);
+    mouv_group_start(&group, fails_at_once, NULL);
+    CHECK_INT(mouv_sleep_ms(60000), MOUV_ECANCELED);
+    CHECK(mouv_refused());
+    CHECK(!mouv_cancelling());
+    CHECK_INT(mouv_group_join(&group, NULL), -5);
+    CHECK(!mouv_refused());
+    return 0;
+}
+
+static void nothing_is_refused_outside_of_coroutines(void **state) {
+    (void)state;
+    assert_false(mouv_refused());
+}
+
+/* --- Words inside ------------------------------------------------------------------------------ */
+
+CORO_CASE(what_is_refused_for_want_of_time_names_that_as_its_cause) {
+    mouv_error_t error;
+    MOUV_TIMEOUT_SCOPE(limit, 20);
+    CHECK_INT(mouv_await(mouv_sleep_future(60000), &error), MOUV_ECANCELED);
+    CHECK_INT(error.cause, MOUV_ETIMEDOUT);
+    CHECK(mouv_error_is_timeout(&error));
+    CHECK_INT(mouv_timeout_end(&limit, MOUV_ECANCELED, &error), MOUV_ETIMEDOUT);
+    CHECK_INT(error.cause, MOUV_ECANCELED);
+    CHECK_STRING(error.message, "timed out");
+    return 0;
+}
+
+static int is_cancelled_in_a_scope(void *arg) {
+    mouv_error_t error;
+    MOUV_TIMEOUT_SCOPE(limit, 60000);
+    CHECK_INT(mouv_await(mouv_sleep_future(60000), &error), MOUV_ECANCELED);
+    CHECK(!mouv_error_is_timeout(&error));
+    return arg ? 0 : MOUV_ECANCELED;
+}
+
+CORO_CASE(what_is_cancelled_is_no_timeout) {
+    mouv_future_t task = mouv_task(is_cancelled_in_a_scope, NULL);
+    yield(1);
+    mouv_future_cancel(task);
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    return 0;
+}
+
+static int was_cut_short(void *arg) {
+    (void)arg;
+    mouv_sleep_ms(60000);
+    return mouv_fail(MOUV_ECANCELED, "cancelled; the last try: no luck");
+}
+
+CORO_CASE(words_of_how_far_it_got_are_kept) {
+    mouv_error_t error;
+    CHECK_INT(mouv_await_for(mouv_coro(was_cut_short, NULL), 20, &error), MOUV_ETIMEDOUT);
+    CHECK_STRING(error.message, "timed out; the last try: no luck");
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
+        TEST(body_can_ask_whether_a_scope_refuses_it),
+        TEST(body_can_ask_whether_a_cancel_refuses_it),
+        TEST(body_can_ask_whether_a_group_refuses_it),
+        TEST(nothing_is_refused_outside_of_coroutines),
+        TEST(what_is_refused_for_want_of_time_names_that_as_its_cause),
+        TEST(what_is_cancelled_is_no_timeout),
+        TEST(words_of_how_far_it_got_are_kept),
         TEST(scope_that_has_never_begun_can_be_ended),
         TEST(scopes_that_were_jumped_over_end_without_harm),
         TEST(group_that_was_jumped_over_is_left_without_harm),

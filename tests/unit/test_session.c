@@ -455,6 +455,7 @@ CORO_CASE(a_commit_that_is_sent_again_has_majority) {
     session->transaction.number = 4;
     mouv__parts_t parts =
         parts_of(&mouv__transaction_commit_row, "{'commitTransaction': 1}", session);
+    parts.txn_number = 4;
     CHECK_INT(mouv__session_begin_operation(&parts, &error), 0);
     CHECK_INT(apply(&parts), 0);
     check_document(parts.fields, "{'autocommit': false}", "first");

@@ -238,11 +238,23 @@ static void what_goes_with_its_end(void **state) {
         parts_are(rows[i].abort ? &mouv__transaction_abort_row : &mouv__transaction_commit_row,
                   "{'x': 1}");
         parts.has_timeout = rows[i].timeout;
+        parts.txn_number = 5;
         assert_false(mouv__transaction_apply_to(&transaction, &parts, 9, rows[i].again));
         assert_int_equal(parts.txn_number, 5);
         check_document(parts.fields, rows[i].fields);
         tear_down(state);
     }
+}
+
+/* An abort that goes on behind its caller, who has begun another one. */
+static void an_end_keeps_its_own_number(void **state) {
+    (void)state;
+    open_it();
+    parts_are(&mouv__transaction_abort_row, "{'abortTransaction': 1}");
+    parts.txn_number = 5;
+    transaction.number = 6;
+    mouv__transaction_apply_to(&transaction, &parts, 9, false);
+    assert_int_equal(parts.txn_number, 5);
 }
 
 static void the_end_of_one_that_never_began_starts_nothing(void **state) {
@@ -437,6 +449,7 @@ int main(void) {
         CASE(the_first_command_starts_it),
         CASE(one_whose_first_command_was_not_sent_starts_anew),
         cmocka_unit_test(what_goes_with_its_end),
+        CASE(an_end_keeps_its_own_number),
         CASE(the_end_of_one_that_never_began_starts_nothing),
         CASE(an_attempt_s_fields_replace_those_of_the_one_before),
         cmocka_unit_test(one_that_was_stopped_is_gone_on_the_server),

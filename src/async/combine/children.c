@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "async/loop/error.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 
@@ -70,11 +71,8 @@ static void children_get_main_error(const mouv__group_t *group, mouv_error_t *er
     }
     size_t more = mouv__children_count_errors(group) - 1;
     if (more == 0) return;
-    mouv_error_t whole = *error;
-    mouv_error_set(error, whole.code, "%.450s (and %zu more error%s)", whole.message, more,
-                   more == 1 ? "" : "s");
-    memcpy(whole.message, error->message, sizeof whole.message);
-    *error = whole;
+    mouv__error_reword(error, "%.450s (and %zu more error%s)", error->message, more,
+                       more == 1 ? "" : "s");
 }
 
 /* Errors go before a cancel; one by mouv_group_cancel() is no failure at all. */

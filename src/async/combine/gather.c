@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "async/loop/error.h"
 #include "async/loop/future.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
@@ -78,15 +79,13 @@ static int gather_count_failures(const gather_t *gather) {
     return failures < INT_MAX ? (int)failures : INT_MAX;
 }
 
-/* ECANCELED promises that nothing was stored, which is not so of those that were done before. */
+/* That nothing was stored is not so of those that were done before. */
 static void gather_tell_of_successes(const gather_t *gather, mouv_error_t *error) {
-    mouv_error_t text;
     size_t done = gather->count - (size_t)gather_count_failures(gather);
-    if (done == 0 || error->code != MOUV_ECANCELED) return;
-    bool plain = strcmp(error->message, mouv_error_message(MOUV_ECANCELED)) == 0;
-    mouv_error_set(&text, error->code, "%.400s%s%zu of %zu had succeeded",
-                   plain ? "" : error->message, plain ? "" : "; ", done, gather->count);
-    memcpy(error->message, text.message, sizeof text.message);
+    if (done == 0 || (error->code != MOUV_ECANCELED && error->code != MOUV_ETIMEDOUT)) return;
+    bool plain = strcmp(error->message, mouv_error_message(error->code)) == 0;
+    mouv__error_reword(error, "%.400s%s%zu of %zu had succeeded", plain ? "" : error->message,
+                       plain ? "" : "; ", done, gather->count);
 }
 
 static void gather_conclude_cancelled(gather_t *gather) {
@@ -256,7 +255,7 @@ static mouv__future_t *gather_receive(mouv_runtime_t *runtime, mouv_future_t han
     mouv_error_t why, error;
     mouv__future_t *future = mouv__future_consume(handle, &code, &why);
     if (future != NULL) return future;
-    mouv_error_set(&error, code, "gather: argument %zu: %.400s", index + 1, why.message);
+    mouv_error_set(&error, code, "gather: argument %zu: %s", index + 1, why.message);
     return mouv__future_consume(mouv__future_failed_with(runtime, &error), &code, &why);
 }
 

@@ -26,8 +26,7 @@ int mouv__wait_borrow(const char *who, const mouv_future_t *futures, size_t inde
     }
     *future = mouv__future_consume(handle, code, &why);
     if (*future == NULL)
-        return mouv_error_set(error, MOUV_EINVAL, "%s: futures[%zu]: %.400s", who, index,
-                              why.message);
+        return mouv_error_set(error, MOUV_EINVAL, "%s: futures[%zu]: %s", who, index, why.message);
     (*future)->owned++; /* the caller keeps his reference */
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "async/loop/future.h"
+#include "async/loop/line.h"
 #include "context/alloc.h"
 
 /* ---- references ---- */
@@ -55,5 +56,5 @@ void mouv_future_set_name(mouv_future_t handle, const char *name) {
     mouv__future_t *future = mouv__future_peek(handle);
     if (future == NULL || name == NULL) return;
     if (future->name == NULL) future->name = mouv__alloc(MOUV__NAME_BYTES);
-    if (future->name != NULL) snprintf(future->name, MOUV__NAME_BYTES, "%s", name);
+    if (future->name != NULL) mouv__line_format(future->name, MOUV__NAME_BYTES, "%s", name);
 }

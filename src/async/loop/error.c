@@ -2,12 +2,10 @@
  * Error values: names, texts, labels. What a task remembers of its errors is in raise.c.
  */
 #include "async/loop/error.h"
+#include "async/loop/line.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-#include "async/loop/line.h"
 
 const char *mouv_version(void) {
     return MOUV_VERSION;
@@ -41,15 +39,34 @@ const char *mouv_error_message(int code) {
     }
 }
 
+/* What is formatted may lie in the error itself. */
+static void error_word(mouv_error_t *error, const char *format, va_list args) {
+    char text[sizeof error->message];
+    mouv__line_vformat(text, sizeof text, format ? format : "", args);
+    strcpy(error->message, text[0] ? text : "(no message)");
+}
+
+int mouv__error_vset(mouv_error_t *error, int code, const char *format, va_list args) {
+    mouv_error_t set = {.code = code};
+    error_word(&set, format, args);
+    *error = set;
+    return code;
+}
+
 int mouv_error_set(mouv_error_t *error, int code, const char *format, ...) {
     if (error == NULL) return code;
-    mouv_error_t made = {.code = code};
     va_list args;
     va_start(args, format);
-    mouv__line_vformat(made.message, sizeof made.message, format ? format : "(no message)", args);
+    mouv__error_vset(error, code, format, args);
     va_end(args);
-    *error = made;
     return code;
+}
+
+void mouv__error_reword(mouv_error_t *error, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    error_word(error, format, args);
+    va_end(args);
 }
 
 void mouv__error_of_result(mouv_error_t *error, int rc, const char *kind, const char *fn_name) {
@@ -73,8 +90,9 @@ bool mouv_error_has_label(const mouv_error_t *error, const char *label) {
 
 bool mouv_error_is_timeout(const mouv_error_t *error) {
     if (error == NULL) return false;
-    bool stored = error->code == MOUV_EUNKNOWN || error->code == MOUV_ESERVER;
-    return error->code == MOUV_ETIMEDOUT || (stored && error->cause == MOUV_ETIMEDOUT);
+    bool by_cause = error->code == MOUV_EUNKNOWN || error->code == MOUV_ESERVER ||
+                    error->code == MOUV_ECANCELED;
+    return error->code == MOUV_ETIMEDOUT || (by_cause && error->cause == MOUV_ETIMEDOUT);
 }
 
 bool mouv_error_is_duplicate_key(const mouv_error_t *error) {

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "async/loop/debug.h"
+#include "async/loop/line.h"
 #include "async/loop/log.h"
 #include "async/loop/state.h"
 #include "context/alloc.h"
@@ -63,23 +64,23 @@ static mouv__description_t future_description(const mouv__future_t *future) {
     if (future->ops->describe != NULL)
         future->ops->describe(future, &description);
     else
-        snprintf(description.name, sizeof description.name, "%s", future->ops->kind);
+        mouv__line_format(description.name, sizeof description.name, "%s", future->ops->kind);
     if (future->name != NULL)
-        snprintf(description.name, sizeof description.name, "%s", future->name);
+        mouv__line_format(description.name, sizeof description.name, "%s", future->name);
     return description;
 }
 
 void mouv__future_name(const mouv__future_t *future, char *name) {
-    snprintf(name, MOUV__NAME_BYTES, "%s", future_description(future).name);
+    mouv__line_format(name, MOUV__NAME_BYTES, "%s", future_description(future).name);
 }
 
 void mouv__future_describe(const mouv__future_t *future, char *text, size_t size) {
     mouv__description_t what = future_description(future);
     if (what.fn_name != NULL)
-        snprintf(text, size, "%s '%s' (%s at %s:%d)", future->ops->kind, what.name, what.fn_name,
-                 what.file, what.line);
+        mouv__line_format(text, size, "%s '%s' (%s at %s:%d)", future->ops->kind, what.name,
+                          what.fn_name, what.file, what.line);
     else
-        snprintf(text, size, "%s '%s'", future->ops->kind, what.name);
+        mouv__line_format(text, size, "%s '%s'", future->ops->kind, what.name);
 }
 
 /* ---- references ---- */

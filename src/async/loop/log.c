@@ -2,12 +2,11 @@
  * The log hook: the only way in which the library says anything.
  */
 #include "async/loop/log.h"
+#include "async/loop/line.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <uv.h>
-
-#include "async/loop/line.h"
 
 static void log_write_to_stderr(mouv_log_level_t level, const char *message, void *arg) {
     (void)arg;

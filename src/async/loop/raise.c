@@ -4,10 +4,8 @@
 #include "async/loop/raise.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "async/loop/line.h"
+#include "async/loop/error.h"
 #include "async/loop/state.h"
 #include "context/alloc.h"
 
@@ -30,10 +28,10 @@ int mouv__raise_error(const mouv_error_t *error) {
 }
 
 static void raise_text(mouv_error_t *error, int code, const char *format, va_list args) {
-    mouv_error_t made = {.code = code};
-    mouv__line_vformat(made.message, sizeof made.message, format ? format : "(no message)", args);
-    mouv__raise_error(&made);
-    if (error != NULL) *error = made;
+    mouv_error_t local;
+    if (error == NULL) error = &local;
+    mouv__error_vset(error, code, format, args);
+    mouv__raise_error(error);
 }
 
 int mouv__raise(mouv_error_t *error, int code, const char *format, ...) {

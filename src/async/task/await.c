@@ -77,6 +77,8 @@ __attribute__((noinline)) static int await_fail(mouv__future_t *future, mouv_err
     if (error == NULL) error = &local;
     int code = mouv__future_take(future, error);
     mouv__future_let_go(future);
+    if (code == MOUV_ECANCELED && error->cause == 0 && mouv__current_timed_out())
+        error->cause = MOUV_ETIMEDOUT; /* which its scope makes of it at its end */
     mouv__raise_error(error);
     return code;
 }

@@ -20,6 +20,11 @@ bool mouv__current_refused(void) {
     return task != NULL && mouv__task_refused(task);
 }
 
+bool mouv__current_timed_out(void) {
+    const mouv__task_t *task = mouv__current_task();
+    return task != NULL && mouv__task_timed_out(task);
+}
+
 int64_t mouv__current_deadline_ns(void) {
     mouv__task_t *task = mouv__current_task();
     return task != NULL ? mouv__task_deadline(task) : MOUV__NEVER;
@@ -40,6 +45,10 @@ bool mouv_in_coroutine(void) {
 bool mouv_cancelling(void) {
     mouv__task_t *task = mouv__current_task();
     return task != NULL && task->cancelled;
+}
+
+bool mouv_refused(void) {
+    return mouv__current_refused();
 }
 
 bool mouv_uncancel(void) {

@@ -21,6 +21,9 @@ mouv__future_t *mouv__current_task_future(void);
  *  new operations then fail with MOUV_ECANCELED and nothing is sent. */
 bool mouv__current_refused(void);
 
+/** Whether that is because its time is over, and nobody has asked for more than that. */
+bool mouv__current_timed_out(void);
+
 /** The absolute deadline that applies to what the running code starts now; MOUV__NEVER if none. */
 int64_t mouv__current_deadline_ns(void);
 

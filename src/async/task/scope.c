@@ -11,10 +11,9 @@
  */
 #include "async/task/scope.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "async/loop/line.h"
+#include "async/loop/error.h"
 #include "async/loop/state.h"
 #include "async/task/current.h"
 #include "async/task/task.h"
@@ -125,15 +124,15 @@ void mouv__scope_stopped_by(int code, mouv_error_t *error) {
     if (error == NULL) return;
     if (scope_has_a_cause(error->code) && error->cause == MOUV_ECANCELED) error->cause = code;
     if (error->code != MOUV_ECANCELED) return;
-    const char *plain = mouv_error_message(MOUV_ECANCELED);
-    const char *why = mouv_error_message(code);
+    static const char plain[] = "cancelled";
+    const char *why = mouv_error_message(code), *rest = error->message;
     /* what an operation says of how far it got is kept */
-    if (strcmp(error->message, plain) == 0)
-        mouv__line_format(error->message, sizeof error->message, "%s", why);
+    if (strncmp(rest, plain, sizeof plain - 1) == 0)
+        mouv__error_reword(error, "%s%s", why, rest + sizeof plain - 1);
     else
-        mouv__line_format(error->message, sizeof error->message, "%s: %.490s", why, error->message);
+        mouv__error_reword(error, "%s: %s", why, rest);
     error->code = code;
-    error->cause = MOUV_ECANCELED;
+    if (error->cause == 0 || error->cause == code) error->cause = MOUV_ECANCELED;
 }
 
 void mouv_scope_leave(mouv_scope_t *scope) {

@@ -49,6 +49,18 @@ bool mouv__task_refused(const mouv__task_t *task) {
     return task->cancelled;
 }
 
+/* A cancel, or a group's failure, is told rather than a time that is over as well. */
+bool mouv__task_timed_out(const mouv__task_t *task) {
+    bool timed_out = false;
+    for (const mouv_scope_t *scope = task->scopes; scope != NULL; scope = scope->parent) {
+        bool expired = (scope->flags & MOUV__SCOPE_EXPIRED) != 0;
+        if (expired && (scope->flags & MOUV__SCOPE_GROUP)) return false;
+        if (expired) timed_out = true;
+        if (scope->flags & MOUV__SCOPE_SHIELD) return timed_out;
+    }
+    return timed_out && !task->cancelled;
+}
+
 int64_t mouv__task_deadline(const mouv__task_t *task) {
     int64_t earliest = MOUV__NEVER;
     for (const mouv_scope_t *scope = task->scopes; scope != NULL; scope = scope->parent) {

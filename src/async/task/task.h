@@ -92,6 +92,9 @@ void mouv__task_wake(mouv__task_t *task);
 /** Whether suspensions are refused: a scope around has expired or the task is cancelled. */
 bool mouv__task_refused(const mouv__task_t *task);
 
+/** Whether by time alone: no cancel, and no group's failure, is behind it. */
+bool mouv__task_timed_out(const mouv__task_t *task);
+
 /** The nearest deadline, MOUV__NEVER if none. */
 int64_t mouv__task_deadline(const mouv__task_t *task);
 

@@ -96,8 +96,7 @@ static int transaction_start(mouv_session_t *session, const mouv_transaction_opt
                               "transactions do not support unacknowledged write concern");
     }
     mouv__transaction_opts_clear(&transaction->opts);
-    bson_destroy(transaction->recovery_token);
-    transaction->recovery_token = NULL;
+    mouv__transaction_forget(transaction);
     mouv__session_unbind(session);
     transaction->opts = own;
     transaction->empty = transaction->again = transaction->gone = false;
@@ -123,7 +122,7 @@ int mouv_session_start_transaction(mouv_session_t *session, const mouv_transacti
 /* --- commit and abort ------------------------------------------------------------------------- */
 
 static mouv_future_t transaction_fail(const char *what, mouv_error_t *error) {
-    mouv_error_set(error, error->code, "%s: %.400s", what, error->message);
+    mouv_error_set(error, error->code, "%s: %s", what, error->message);
     mouv_runtime_t *runtime = mouv__runtime();
     return runtime ? mouv__future_failed_with(runtime, error) : mouv__future_failed(error->code);
 }
@@ -137,7 +136,7 @@ static mouv_future_t transaction_done(void) {
 static mouv__operation_t *transaction_new_end(mouv_session_t *session,
                                               const mouv__operation_row_t *row,
                                               mouv__finish_fn_t finish, mouv_future_t *failed) {
-    mouv__operation_t *op = mouv__operation_new(session->client, row, "admin", 0, failed);
+    mouv__operation_t *op = mouv__operation_new(session->client, row, "admin", NULL, 0, failed);
     if (!op) return NULL;
     mouv__session_attach(session, &op->parts);
     op->finish = finish;

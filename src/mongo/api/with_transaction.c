@@ -10,18 +10,18 @@
 #include <mouv/scope.h>
 #include <mouv/session.h>
 #include <mouv/task.h>
+#include <mouv/wait.h>
 
-#include <stdio.h>
-#include <string.h>
-
-#include "async/loop/line.h"
 #include "async/loop/timer.h"
 #include "async/task/runtime.h"
 #include "mongo/api/client.h"
+#include "mongo/base/error.h"
 #include "mongo/session/session.h"
 
 #define RETRY_LIMIT_MS 120000
-#define ABORT_LIMIT_MS 10000
+
+/* How long a caller whose time is over waits for the abort's answer. */
+#define ABORT_GRACE_MS 100
 
 /* Between two runs: at most 5, 7.5, 11, ... ms, a random part of it, so that rivals part. */
 #define PAUSE_MS 5.0
@@ -68,17 +68,37 @@ static int64_t with_transaction_retry_limit_ms(const run_t *run) {
     return limit_ms > 0 && limit_ms < ms ? limit_ms : ms;
 }
 
-/* The abort is waited for also in a cancelled task. */
+/* The abort is waited for, so that nothing of the transaction is in the way of what comes next; but
+ * where the caller's time is over, or it was cancelled, only for a moment: it goes on behind. */
 static void with_transaction_give_up(run_t *run) {
     if (!mouv_session_in_transaction(run->session)) return;
-    MOUV_SHIELD_SCOPE(shield, ABORT_LIMIT_MS);
-    mouv_await(mouv_session_abort_transaction(run->session), NULL);
+    mouv_future_t abort = mouv_session_abort_transaction(run->session);
+    mouv_wait(&abort, 1, MOUV_ALL_COMPLETED, MOUV_FOREVER, NULL);
+    if (!mouv_future_done(abort)) {
+        MOUV_SHIELD_SCOPE(shield, MOUV_FOREVER);
+        mouv_wait(&abort, 1, MOUV_ALL_COMPLETED, ABORT_GRACE_MS, NULL);
+    }
+    if (mouv_future_done(abort)) mouv_future_result(abort, NULL); /* why there is none */
+    mouv_future_unref(abort);
+    mouv__session_leave_abort(run->session);
 }
 
 /* These say that nothing was sent or done: not what became of a commit before this one. */
 static bool with_transaction_says_nothing_of_others(int rc) {
     return rc == MOUV_ETIMEDOUT || rc == MOUV_ECANCELED || rc == MOUV_EQUEUE ||
            rc == MOUV_ESELECTION || rc == MOUV_ECLOSED;
+}
+
+/* The time is up, or the task was cancelled, while there was something to try again. What the commit
+ * came to is not to be said anew: only why nobody asks again. */
+static int with_transaction_end(run_t *run, int code) {
+    mouv_error_t *error = &run->error;
+    bool unknown = error->code == MOUV_EUNKNOWN ||
+                   mouv_error_has_label(error, "UnknownTransactionCommitResult");
+    mouv__error_end(error, code, mouv_error_message(code));
+    if (!unknown) return code;
+    error->cause = code;
+    return error->code = MOUV_EUNKNOWN;
 }
 
 static int with_transaction_commit(run_t *run) {
@@ -89,13 +109,25 @@ static int with_transaction_commit(run_t *run) {
         if (rc >= 0) return 0;
         if (again && with_transaction_says_nothing_of_others(rc)) {
             run->error = before;
-            return before.code;
+            bool stopped = rc == MOUV_ETIMEDOUT || rc == MOUV_ECANCELED;
+            return stopped ? with_transaction_end(run, rc) : before.code;
         }
         if (run->error.server_code == MAX_TIME_EXPIRED ||
-            !mouv_error_has_label(&run->error, "UnknownTransactionCommitResult") ||
-            mouv_now_ms() >= run->until_ms)
+            !mouv_error_has_label(&run->error, "UnknownTransactionCommitResult"))
             return rc;
+        if (mouv_now_ms() >= run->until_ms) return with_transaction_end(run, MOUV_ETIMEDOUT);
     }
+}
+
+/* Time ran out in a run, or the task was cancelled, after one that failed: that is why. */
+static int with_transaction_end_between(run_t *run, const mouv_error_t *last, int rc) {
+    if (last->code >= 0 || run->error.cause == MOUV_ESERVER ||
+        (rc != MOUV_ETIMEDOUT && rc != MOUV_ECANCELED))
+        return rc;
+    mouv_error_t named = *last;
+    mouv__error_end(&named, rc, run->error.message);
+    run->error = named;
+    return rc;
 }
 
 /* One time through: the body's result, or the error in `run`. */
@@ -122,27 +154,19 @@ static void with_transaction_pause_before_retry(run_t *run) {
     if (run->pause_ms > PAUSE_MAX_MS) run->pause_ms = PAUSE_MAX_MS;
 }
 
-/* The time is up while there was something to retry: nothing of it is stored. */
-static int with_transaction_turn_into_timeout(run_t *run) {
-    mouv_error_t *error = &run->error;
-    if (error->code == MOUV_EUNKNOWN) return error->code;
-    mouv__line_format(error->message, sizeof error->message, "timed out; the last try: %.470s",
-                      error->message);
-    error->cause = error->code;
-    return error->code = MOUV_ETIMEDOUT;
-}
-
 static int with_transaction_run_all(run_t *run) {
     int64_t limit_ms = with_transaction_retry_limit_ms(run), now_ms = mouv_now_ms();
     run->until_ms = limit_ms < MOUV_FOREVER - now_ms ? now_ms + limit_ms : MOUV_FOREVER;
     run->pause_ms = PAUSE_MS;
+    mouv_error_t last = {0};
     for (;;) {
         int rc = with_transaction_run_once(run);
-        if (rc >= 0 || !mouv_error_has_label(&run->error, "TransientTransactionError")) return rc;
-        if (mouv_now_ms() >= run->until_ms)
-            return run->limits ? with_transaction_turn_into_timeout(run) : rc;
+        if (rc >= 0 || !mouv_error_has_label(&run->error, "TransientTransactionError"))
+            return rc < 0 ? with_transaction_end_between(run, &last, rc) : rc;
+        last = run->error;
+        if (mouv_now_ms() >= run->until_ms) return with_transaction_end(run, MOUV_ETIMEDOUT);
         with_transaction_pause_before_retry(run);
-        if (mouv__current_refused()) return rc;
+        if (mouv__current_refused()) return with_transaction_end(run, MOUV_ECANCELED);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/error.h"
 #include "async/loop/line.h"
 
 static const struct {
@@ -262,6 +263,12 @@ int mouv__error_concern_cause(int32_t code) {
     enum { WRITE_CONCERN_TIMEOUT = 64 };
     return code == WRITE_CONCERN_TIMEOUT || code == MOUV__CODE_MAX_TIME_EXPIRED ? MOUV_ETIMEDOUT
                                                                                 : MOUV_ESERVER;
+}
+
+void mouv__error_end(mouv_error_t *error, int code, const char *why) {
+    mouv__error_reword(error, "%.250s; the last try: %s", why, error->message);
+    error->cause = error->code;
+    error->code = code;
 }
 
 bool mouv__error_is_shutdown(const mouv_error_t *error) {

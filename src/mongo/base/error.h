@@ -76,6 +76,10 @@ bool mouv__error_code_refuses_concern(int32_t code);
 /** The cause of a write whose confirmation failed with this code. */
 int mouv__error_concern_cause(int32_t code);
 
+/** Makes of the error of a last try the one of the whole that ends with it: `code`, with this one as
+ *  its cause, "<why>; the last try: ...". */
+void mouv__error_end(mouv_error_t *error, int code, const char *why);
+
 /** Whether the server has said that it shuts down. */
 bool mouv__error_is_shutdown(const mouv_error_t *error);
 

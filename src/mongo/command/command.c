@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/error.h"
 #include "async/task/runtime.h"
 #include "mongo/base/check.h"
 #include "mongo/base/client_ref.h"
@@ -20,12 +21,10 @@
 
 void mouv__command_fail(mouv__command_t *command, int code, const char *format, ...) {
     if (mouv__command_failed(command)) return;
-    char text[sizeof command->error.message];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    mouv__error_vset(&command->error, code, format, args);
     va_end(args);
-    mouv_error_set(&command->error, code, "%s", text);
 }
 
 unsigned mouv__command_validation(const mouv__command_t *command) {
@@ -269,7 +268,7 @@ mouv__request_t *mouv__command_request(mouv__command_t *command, mouv__output_t 
         if (command->opts.timeout_mode.data)
             mouv__command_fail(command, MOUV_EINVAL, "option 'timeoutMode' is for cursors");
         operation = mouv__operation_new(command->database->client, &command->row->operation,
-                                        command->database->name, size, failed);
+                                        command->database->name, command->bson, size, failed);
     }
     if (!operation) {
         mouv__command_clear(command);

@@ -52,7 +52,7 @@ static void batch_cursor_kill(const batch_target_t *target) {
     static const mouv__operation_row_t row = {"killCursors", MOUV__OP_CLEANUP};
     mouv_future_t failed;
     mouv__operation_t *operation =
-        mouv__operation_new(target->client, &row, target->database, 0, &failed);
+        mouv__operation_new(target->client, &row, target->database, NULL, 0, &failed);
     if (!operation) { /* the client has closed, and its sessions with it */
         mouv_future_result(failed, NULL);
         mouv_future_unref(failed);
@@ -231,9 +231,9 @@ static void batch_cursor_release(mouv__operation_t *operation) {
 
 static mouv__operation_t *batch_cursor_new_operation(mouv__batch_cursor_t *cursor,
                                                      const mouv__operation_row_t *row,
-                                                     mouv_future_t *failed) {
+                                                     const bson_t *command, mouv_future_t *failed) {
     mouv__operation_t *operation = mouv__operation_new(cursor->client, row, cursor->database->name,
-                                                       sizeof(batch_operation_t), failed);
+                                                       command, sizeof(batch_operation_t), failed);
     if (!operation) return NULL;
     ((batch_operation_t *)operation)->cursor = cursor;
     mouv__batch_cursor_hold(cursor);
@@ -247,7 +247,7 @@ static mouv__operation_t *batch_cursor_new_operation(mouv__batch_cursor_t *curso
 mouv__operation_t *mouv__batch_cursor_open(mouv__batch_cursor_t *cursor,
                                            const mouv__operation_row_t *row, bson_t *command,
                                            mongoc_read_prefs_t *read_prefs, mouv_future_t *failed) {
-    mouv__operation_t *operation = batch_cursor_new_operation(cursor, row, failed);
+    mouv__operation_t *operation = batch_cursor_new_operation(cursor, row, command, failed);
     if (!operation) {
         bson_destroy(command);
         mongoc_read_prefs_destroy(read_prefs);
@@ -265,15 +265,19 @@ mouv__operation_t *mouv__batch_cursor_open(mouv__batch_cursor_t *cursor,
 mouv_future_t mouv__batch_cursor_get_more(mouv__batch_cursor_t *cursor, int64_t wait_ms) {
     static const mouv__operation_row_t get_more = {"getMore", 0}, poll = {"getMore", MOUV__OP_POLL};
     mouv_future_t failed;
-    mouv__operation_t *operation =
-        batch_cursor_new_operation(cursor, cursor->polls ? &poll : &get_more, &failed);
-    if (!operation) return failed;
-    bson_t *command = operation->parts.command = bson_new();
+    bson_t *command = bson_new();
     bson_append_int64(command, "getMore", -1, cursor->id);
     BSON_APPEND_UTF8(command, "collection", cursor->collection);
     if (cursor->batch_size > 0) bson_append_int64(command, "batchSize", -1, cursor->batch_size);
     if (wait_ms > 0) bson_append_int64(command, "maxTimeMS", -1, wait_ms);
     if (cursor->comment) bson_concat(command, cursor->comment);
+    mouv__operation_t *operation =
+        batch_cursor_new_operation(cursor, cursor->polls ? &poll : &get_more, command, &failed);
+    if (!operation) {
+        bson_destroy(command);
+        return failed;
+    }
+    operation->parts.command = command;
     operation->parts.pin = cursor->pin;
     mouv__cursor_timeout_go_on(&cursor->limit, operation);
     return mouv__operation_start(operation);
@@ -309,6 +313,8 @@ mouv__batch_cursor_t *mouv__batch_cursor_new(mouv__command_t *command, size_t si
     memset(cursor, 0, size);
     mouv__command_end(command);
     mouv__cursor_timeout_init(&cursor->limit, command);
+    mouv__operation_write_text(cursor->text, sizeof cursor->text, command->row->operation.name,
+                               command->database ? command->database->name : NULL, command->bson);
     cursor->references = 1;
     cursor->ops = ops;
     cursor->fetch_ops = fetch_ops;

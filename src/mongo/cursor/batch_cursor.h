@@ -70,13 +70,14 @@ struct mouv__batch_cursor {
     const mouv__fetch_ops_t *fetch_ops; /**< see fetch.h */
     mouv_client_t *client;              /**< counted; NULL: made from a NULL handle, or `unmade` */
     mouv_database_t *database;
-    bson_t *command;                 /**< the first command, or what it is made of */
-    mongoc_read_prefs_t *read_prefs; /**< likewise; NULL: none were given */
-    mouv__concerns_t *defaults;      /**< a share */
-    mouv_session_t *session;         /**< the user's, counted; or NULL */
-    bson_t *comment;                 /**< {comment: ...} for getMore, or NULL */
-    char *collection;                /**< what getMore and killCursors name */
-    int64_t id;                      /**< the server's, 0: none */
+    bson_t *command;                      /**< the first command, or what it is made of */
+    mongoc_read_prefs_t *read_prefs;      /**< likewise; NULL: none were given */
+    mouv__concerns_t *defaults;           /**< a share */
+    mouv_session_t *session;              /**< the user's, counted; or NULL */
+    bson_t *comment;                      /**< {comment: ...} for getMore, or NULL */
+    char text[MOUV__OPERATION_TEXT_SIZE]; /**< "find shop.users": of errors of no operation */
+    char *collection;                     /**< what getMore and killCursors name */
+    int64_t id;                           /**< the server's, 0: none */
     int64_t batch_size, max_await_ms;
     mouv__cursor_timeout_t limit;
     mouv__pin_t *pin;      /**< client, server and session of an open cursor */

@@ -8,6 +8,7 @@
 #include <mouv/await.h>
 #include <mouv/task.h>
 
+#include "async/loop/line.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
@@ -18,10 +19,24 @@
 
 /* --- The future ------------------------------------------------------------------------------ */
 
+/** Says whose error it is, where no operation of the cursor has said so. */
+static void fetch_name_error(const mouv__batch_cursor_t *cursor, mouv_error_t *error) {
+    if (cursor && error->operation[0] == '\0')
+        mouv__line_format(error->operation, sizeof error->operation, "%s", cursor->text);
+}
+
 void mouv__fetch_settle(mouv__fetch_t *fetch, int code, const mouv_error_t *error) {
+    mouv_error_t named;
     fetch->cursor->fetch = NULL;
     mouv__timer_stop(fetch->future.runtime, &fetch->timer);
-    mouv__future_complete(&fetch->future, code, error);
+    if (code < 0) {
+        if (error)
+            named = *error;
+        else
+            mouv_error_set(&named, code, "%s", mouv_error_message(code));
+        fetch_name_error(fetch->cursor, &named);
+    }
+    mouv__future_complete(&fetch->future, code, code < 0 ? &named : NULL);
 }
 
 static bool fetch_is_expired(const mouv__fetch_t *fetch) {
@@ -234,14 +249,17 @@ static void fetch_look(mouv__ready_t *ready) {
 /** 0, or why nobody may fetch now. */
 static int fetch_check(const mouv__fetch_ops_t *ops, const mouv__batch_cursor_t *cursor,
                        mouv_error_t *error) {
+    int rc = 0;
     if (!mouv__runtime()) return mouv_error_set(error, MOUV_ENOLOOP, "no running event loop");
     if (!cursor) return mouv_error_set(error, MOUV_EINVAL, "'%s' is NULL", ops->argument);
     if (cursor->client && mouv__client_check(cursor->client, error) == MOUV_ETHREAD)
         return MOUV_ETHREAD;
     if (cursor->fetch)
-        return mouv_error_set(error, MOUV_ESTATE, "another task is using the %s", ops->future.kind);
-    if (mouv__current_refused()) return mouv_error_set(error, MOUV_ECANCELED, "cancelled");
-    return 0;
+        rc = mouv_error_set(error, MOUV_ESTATE, "another task is using the %s", ops->future.kind);
+    else if (mouv__current_refused())
+        rc = mouv_error_set(error, MOUV_ECANCELED, "%s", mouv_error_message(MOUV_ECANCELED));
+    if (rc < 0) fetch_name_error(cursor, error);
+    return rc;
 }
 
 mouv_future_t mouv__fetch_future(const mouv__fetch_ops_t *ops, mouv__batch_cursor_t *cursor,
@@ -299,7 +317,10 @@ int mouv__fetch_next(const mouv__fetch_ops_t *ops, mouv__batch_cursor_t *cursor,
     for (;;) {
         int rc = fetch_is_refused(cursor) ? fetch_check(ops, cursor, &refused)
                                           : mouv__fetch_next_buffered(cursor, doc);
-        if (rc < 0) return mouv__raise(error, rc, "%s", refused.message);
+        if (rc < 0) {
+            if (error) *error = refused;
+            return mouv__raise_error(&refused);
+        }
         if (rc > 0) return rc;
         rc = mouv_await(mouv__fetch_future(ops, cursor, wanted, 0, mouv__reply_to_nobody()), error);
         if (rc <= 0) return rc;

@@ -16,6 +16,7 @@
 #include <mouv/scope.h>
 #include <mouv/task.h>
 
+#include "async/loop/error.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
@@ -40,12 +41,10 @@ static const struct {
 
 int mouv__gridfs_fail(mouv_error_t *error, const char *code_name, const char *format, ...) {
     mouv_error_t made;
-    char text[sizeof made.message];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    mouv__error_vset(&made, MOUV_ESERVER, format, args);
     va_end(args);
-    mouv_error_set(&made, MOUV_ESERVER, "%s", text);
     made.domain = MONGOC_ERROR_GRIDFS;
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         if (strcmp(codes[i].name, code_name) == 0) made.server_code = codes[i].code;

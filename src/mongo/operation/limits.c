@@ -62,11 +62,12 @@ static bool limits_set_max_time(mouv__operation_t *op, mouv_error_t *error) {
     int64_t now_ns = mouv__operation_now_ns(op);
     bool sent = op->own_limit || (op->parts.row->flags & MOUV__OP_MAX_TIME);
     int64_t limit_ns = op->own_limit ? op->limit_ns : op->deadline_ns;
+    int64_t left_ns = op->deadline_ns - now_ns;
     op->attempt.max_time_ms = op->user_max_time_ms;
     if (op->deadline_ns != MOUV__NEVER &&
         mouv__server_time_left_ms(server, now_ns, op->deadline_ns) < 1) {
         mouv_error_set(error, MOUV_ETIMEDOUT, "%.1f ms are left, a round trip to %s takes %.1f ms",
-                       (double)(op->deadline_ns - now_ns) / 1e6, server ? server->host : "it",
+                       left_ns > 0 ? (double)left_ns / 1e6 : 0.0, server ? server->host : "it",
                        server ? (double)mouv__rtt_least_ns(&server->rtt) / 1e6 : 0.0);
         return false;
     }

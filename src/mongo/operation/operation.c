@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "async/loop/error.h"
 #include "async/loop/line.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
@@ -76,20 +77,23 @@ static const char *operation_collection_of(const bson_t *command) {
     return NULL;
 }
 
-void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size) {
-    const char *collection = operation_collection_of(op->parts.command);
-    mouv__line_format(text, size, "%s %s%s%s", op->parts.row->name, op->database,
+void mouv__operation_write_text(char *text, size_t size, const char *name, const char *database,
+                                const bson_t *command) {
+    const char *collection = operation_collection_of(command);
+    mouv__line_format(text, size, "%s %s%s%s", name, database ? database : "",
                       collection ? "." : "", collection ? collection : "");
+}
+
+void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size) {
+    mouv__operation_write_text(text, size, op->parts.row->name, op->database, op->parts.command);
 }
 
 int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int code,
                          const char *format, ...) {
-    char text[sizeof(error->message)];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    mouv__error_vset(error, code, format, args);
     va_end(args);
-    mouv_error_set(error, code, "%s", text);
     mouv__operation_text(op, error->operation, sizeof(error->operation));
     return code;
 }
@@ -104,9 +108,9 @@ static void operation_future_cancel(mouv__future_t *future) {
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op)) return; /* it ends by itself, and the client's close waits for it */
     if (op->inquiry) return;          /* it was stopped before, and will soon have ended */
-    op->out_of_time = op->deadline_ns <= mouv__operation_now_ns(op);
-    if (!op->out_of_time) mouv__client_stats(op->client)->cancels++;
-    operation_stop(op, false);
+    bool expired = op->deadline_ns <= mouv__operation_now_ns(op); /* a scope's timer may be first */
+    if (!expired) mouv__client_stats(op->client)->cancels++;
+    operation_stop(op, expired);
 }
 
 static void operation_future_shorten(mouv__future_t *future, int64_t deadline_ns) {
@@ -177,26 +181,32 @@ static int operation_check_new(mouv_client_t *client, const mouv__operation_row_
                                const char *database, mouv_error_t *error) {
     int rc = mouv__client_check(client, error);
     if (rc < 0) return rc;
-    if (!(row->flags & MOUV__OP_CLEANUP) && mouv__current_refused())
-        return mouv_error_set(error, MOUV_ECANCELED,
-                              "the task has been cancelled; nothing is sent");
+    if (!(row->flags & MOUV__OP_CLEANUP) && mouv__current_refused()) {
+        bool timed_out = mouv__current_timed_out();
+        mouv_error_set(error, MOUV_ECANCELED, "%s; nothing is sent",
+                       timed_out ? "the time is over" : "the task has been cancelled");
+        error->cause = timed_out ? MOUV_ETIMEDOUT : 0;
+        return MOUV_ECANCELED;
+    }
     return operation_check_name(database, error);
 }
 
 static mouv__operation_t *operation_fail_new(const mouv__operation_row_t *row, const char *database,
-                                             mouv_error_t *error, mouv_future_t *failed) {
-    mouv__line_format(error->operation, sizeof(error->operation), "%s %s", row->name,
-                      database ? database : "");
+                                             const bson_t *command, mouv_error_t *error,
+                                             mouv_future_t *failed) {
+    mouv__operation_write_text(error->operation, sizeof(error->operation), row->name, database,
+                               command);
     mouv_runtime_t *runtime = mouv__runtime();
     *failed = runtime ? mouv__future_failed_with(runtime, error) : mouv__future_failed(error->code);
     return NULL;
 }
 
 mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operation_row_t *row,
-                                       const char *database, size_t size, mouv_future_t *failed) {
+                                       const char *database, const bson_t *command, size_t size,
+                                       mouv_future_t *failed) {
     mouv_error_t error = {0};
     if (operation_check_new(client, row, database, &error) < 0)
-        return operation_fail_new(row, database, &error, failed);
+        return operation_fail_new(row, database, command, &error, failed);
     mouv__operation_t *op = mouv__alloc(size > sizeof(*op) ? size : sizeof(*op));
     if (!op || mouv__future_init(&op->future, &future_ops, mouv__client_runtime(client),
                                  !(row->flags & MOUV__OP_CLEANUP)) != 0) {
@@ -216,13 +226,12 @@ mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operat
 }
 
 mouv_future_t mouv__operation_refuse(mouv__operation_t *op, int code, const char *format, ...) {
-    mouv_error_t error = {0};
-    char text[sizeof(error.message)];
+    mouv_error_t error;
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    mouv__error_vset(&error, code, format, args);
     va_end(args);
-    mouv__operation_fail(op, &error, code, "%s", text);
+    mouv__operation_text(op, error.operation, sizeof(error.operation));
     mouv_future_t handle = mouv__future_handle(&op->future);
     op->state = MOUV__OP_SETTLED;
     mouv__future_complete(&op->future, code, &error);
@@ -292,7 +301,7 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command,
 static void operation_count_end(mouv__operation_t *op, int code, const mouv_error_t *error) {
     if (mouv__is_cleanup(op)) op->operations->cleanups--;
     mouv__client_stats(op->client)->completed++;
-    if (code < 0 && (op->out_of_time || code == MOUV_ETIMEDOUT || mouv_error_is_timeout(error)))
+    if (code < 0 && (op->expired || mouv_error_is_timeout(error)))
         mouv__client_stats(op->client)->timeouts++;
 }
 
@@ -464,7 +473,7 @@ static void operation_back_late(mouv__operation_t *op) {
 static bool operation_goes_again(mouv__operation_t *op, mouv_error_t *error) {
     if (error->code >= 0) return false;
     if (!mouv__retry(op, error)) return mouv__inquiry_begin(op, error);
-    mouv__session_unbind(op->parts.session); /* a commit, an abort: any server will do */
+    if (op->parts.session) mouv__session_leave_place(&op->parts); /* any server will do */
     return true;
 }
 
@@ -533,9 +542,8 @@ static bool operation_admit(mouv__checkout_t *checkout) {
     mouv__measure_server(checkout->pool, checkout->server_id);
     if (!op->inquiry) op->stopped = op->expired = true;
     operation_why_stopped(op, &error);
-    if (!op->inquiry)
-        mouv_error_set(&error, error.code, "timed out before anything was sent: %.400s",
-                       why.message);
+    if (!op->inquiry && !op->first_error)
+        mouv__error_reword(&error, "timed out before anything was sent: %s", why.message);
     operation_fail_waiting(op, &error);
     return false;
 }
@@ -685,9 +693,9 @@ static void operation_stop_waiting(mouv__operation_t *op) {
     operation_why_stopped(op, &error);
     mouv__checkout_explain(checkout, &wait);
     if (wait.code < 0 && !op->inquiry)
-        mouv_error_set(&error, error.code, "%s %s: %.400s", mouv_error_message(error.code),
-                       op->retries > 0 ? "while waiting to retry" : "before anything was sent",
-                       wait.message);
+        mouv__error_reword(&error, "%s %s: %s", mouv_error_message(error.code),
+                           op->retries > 0 ? "while waiting to retry" : "before anything was sent",
+                           wait.message);
     mouv__pool_withdraw(&op->checkout, &error);
     operation_fail_waiting(op, &error);
 }

@@ -122,27 +122,26 @@ struct mouv__operation {
     mouv__checkout_t checkout;
     mouv__attempt_t attempt;
     mouv__ready_t admit;
-    mouv__timer_t timer;       /**< the nearest of the times below that matters now */
-    int64_t deadline_ns;       /**< the caller's; MOUV__NEVER */
-    int64_t grace_ns;          /**< STOPPING: until when its answer is waited for */
-    int64_t cut_ns;            /**< when its connection is cut, see cut.c; 0: never */
-    int64_t began_ns;          /**< handed to the transport */
-    uint64_t number;           /**< which of the client's operations, from 1 */
-    int64_t limit_ns;          /**< with `own_limit`: what maxTimeMS is reckoned from */
-    int32_t user_max_time_ms;  /**< the user's maxTimeMS, taken out of the command; 0: none */
-    uint32_t memory;           /**< atomic: the future's share, its exchange's */
-    uint8_t state;             /**< mouv__op_state_t */
-    uint8_t kill_state;        /**< mouv__kill_state_t, see kill.h */
-    uint8_t kills;             /**< killSessions sent for the present attempt */
-    uint8_t retries;           /**< of the present command */
-    bool maybe_stored;         /**< an earlier attempt of a write may have been executed */
-    bool stopped;              /**< cancelled or expired: no further attempt */
-    bool expired;              /**< `stopped` by its deadline */
-    bool out_of_time;          /**< cancelled, by a scope whose deadline it has: counted as that */
-    bool watched;              /**< in cut.c's list, and not given up */
-    bool own_limit;            /**< maxTimeMS is not for the deadline to say, see timeout.h */
-    bool held;                 /**< this room holds the future */
-    mouv_error_t *first_error; /**< of the attempt before a retry; owned */
+    mouv__timer_t timer;           /**< the nearest of the times below that matters now */
+    int64_t deadline_ns;           /**< the caller's; MOUV__NEVER */
+    int64_t grace_ns;              /**< STOPPING: until when its answer is waited for */
+    int64_t cut_ns;                /**< when its connection is cut, see cut.c; 0: never */
+    int64_t began_ns;              /**< handed to the transport */
+    uint64_t number;               /**< which of the client's operations, from 1 */
+    int64_t limit_ns;              /**< with `own_limit`: what maxTimeMS is reckoned from */
+    int32_t user_max_time_ms;      /**< the user's maxTimeMS, taken out of the command; 0: none */
+    uint32_t memory;               /**< atomic: the future's share, its exchange's */
+    uint8_t state;                 /**< mouv__op_state_t */
+    uint8_t kill_state;            /**< mouv__kill_state_t, see kill.h */
+    uint8_t kills;                 /**< killSessions sent for the present attempt */
+    uint8_t retries;               /**< of the present command */
+    bool maybe_stored;             /**< an earlier attempt of a write may have been executed */
+    bool stopped;                  /**< cancelled or expired: no further attempt */
+    bool expired;                  /**< `stopped` by its deadline */
+    bool watched;                  /**< in cut.c's list, and not given up */
+    bool own_limit;                /**< maxTimeMS is not for the deadline to say, see timeout.h */
+    bool held;                     /**< this room holds the future */
+    mouv_error_t *first_error;     /**< of the attempt before a retry; owned */
     struct mouv__inquiry *inquiry; /**< what became of it is being asked, see inquiry.h; owned */
 };
 
@@ -150,10 +149,11 @@ struct mouv__operation {
  * A new operation of `size` bytes (0, or the size of the maker's struct, whose first member is a
  * mouv__operation_t; the rest is zeroed), or NULL with `*failed` set to the future to return:
  * ECLOSED, ETHREAD, ECANCELED (refused in a cancelled task), EINVAL for a bad database name,
- * ENOMEM.
+ * ENOMEM. `command` (NULL: nothing is known of it) is for the words of these.
  */
 mouv__operation_t *mouv__operation_new(mouv_client_t *client, const mouv__operation_row_t *row,
-                                       const char *database, size_t size, mouv_future_t *failed);
+                                       const char *database, const bson_t *command, size_t size,
+                                       mouv_future_t *failed);
 
 /** Gives up an operation that has not been started and returns a future that has failed so. */
 mouv_future_t mouv__operation_refuse(mouv__operation_t *op, int code, const char *format, ...)
@@ -173,6 +173,13 @@ void mouv__operation_set_command(mouv__operation_t *op, bson_t *command,
 /** Writes "find shop.users" (the row's name, the database, the collection that the command names).
  */
 void mouv__operation_text(const mouv__operation_t *op, char *text, size_t size);
+
+/** As much of it as an error has room for. */
+#define MOUV__OPERATION_TEXT_SIZE sizeof(((mouv_error_t *)NULL)->operation)
+
+/** The same of what is no operation yet; NULL: there is no database, or no command. */
+void mouv__operation_write_text(char *text, size_t size, const char *name, const char *database,
+                                const bson_t *command);
 
 /** Fills `error` with code and text for this operation ("find shop.users") and returns the code. */
 int mouv__operation_fail(const mouv__operation_t *op, mouv_error_t *error, int code,

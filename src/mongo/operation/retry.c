@@ -3,9 +3,7 @@
  */
 #include "mongo/operation/retry.h"
 
-#include <stdio.h>
-
-#include "async/loop/line.h"
+#include "async/loop/error.h"
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
@@ -22,7 +20,7 @@ void mouv__retry_stopped_error(const mouv__operation_t *op, mouv_error_t *error)
 /* --- one attempt ----------------------------------------------------------------------------- */
 
 static void retry_make_unknown(mouv_error_t *error, int cause, const char *why) {
-    mouv__line_format(error->message, sizeof(error->message), "%s: %.400s", why, error->message);
+    mouv__error_reword(error, "%s: %s", why, error->message);
     error->cause = cause;
     error->code = MOUV_EUNKNOWN;
 }
@@ -106,8 +104,9 @@ static bool retry_is_malformed(const mouv_error_t *error) {
     return error->domain == MONGOC_ERROR_PROTOCOL;
 }
 
+/* Whether it would be sent once more if there were time. */
 static bool retry_may_retry(const mouv__operation_t *op, const mouv_error_t *error) {
-    if (!op->parts.retryable || op->stopped || retry_is_malformed(error)) return false;
+    if (!op->parts.retryable || retry_is_malformed(error)) return false;
     if (op->retries > 0 && !op->parts.has_timeout) return false; /* with it, until the time is up */
     if (mouv__is_write(op)) return op->parts.txn_number > 0 && retry_write_may_retry(op, error);
     return op->operations->retry_reads && retry_read_may_retry(error);
@@ -139,9 +138,22 @@ static void retry_note_maybe_stored(mouv__operation_t *op, const mouv_error_t *e
         op->maybe_stored = true;
 }
 
-bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error) {
+/* What was to be tried again ends for want of time, or is cancelled: `error` is of the last try. */
+static void retry_end(const mouv__operation_t *op, mouv_error_t *error, int code, const char *why) {
+    mouv__error_end(error, code, why);
+    if (!op->parts.multi) return;
+    error->code = MOUV_EUNKNOWN; /* a commit may have been done all the same */
+    error->cause = code;
+}
+
+bool mouv__retry(mouv__operation_t *op, mouv_error_t *error) {
     retry_note_maybe_stored(op, error);
     if (!retry_may_retry(op, error)) return false;
+    if (op->stopped) {
+        int code = op->expired ? MOUV_ETIMEDOUT : MOUV_ECANCELED;
+        if (!retry_is_in_concern(error)) retry_end(op, error, code, mouv_error_message(code));
+        return false;
+    }
     if (!op->first_error) op->first_error = mouv__alloc(sizeof(*op->first_error));
     if (op->first_error) *op->first_error = *error;
     if (op->retries < UINT8_MAX) op->retries++;
@@ -195,9 +207,22 @@ static void retry_label_retryable(const mouv__operation_t *op, mouv_error_t *err
     if (retry_write_may_retry(op, error)) mouv__error_add_label(error, "RetryableWriteError");
 }
 
+/* It was stopped between two tries, or in the second: the one before it says why it has taken so
+ * long. */
+static bool retry_ends_between(const mouv__operation_t *op, mouv_error_t *error) {
+    if (error->cause != 0 || (error->code != MOUV_ETIMEDOUT && error->code != MOUV_ECANCELED))
+        return false;
+    mouv_error_t last = *op->first_error;
+    retry_end(op, &last, error->code, error->message);
+    *error = last;
+    return true;
+}
+
 void mouv__retry_last_word(mouv__operation_t *op, mouv_error_t *error) {
     if (error->code >= 0) return;
-    if (op->first_error && retry_first_counts(op->first_error, error)) *error = *op->first_error;
+    if (op->first_error && !retry_ends_between(op, error) &&
+        retry_first_counts(op->first_error, error))
+        *error = *op->first_error;
     retry_label_retryable(op, error);
     if (retry_is_unconfirmed(op, error)) {
         int cause = mouv__error_concern_cause(error->server_code);

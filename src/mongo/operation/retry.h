@@ -10,8 +10,9 @@
 /** Classifies the attempt that has come back into `error` (code 0: success), see error.h. */
 void mouv__retry_outcome(mouv__operation_t *op, mouv_error_t *error);
 
-/** Whether this failure allows a second attempt; if so the operation is made ready for it. */
-bool mouv__retry(mouv__operation_t *op, const mouv_error_t *error);
+/** Whether this failure allows a second attempt; if so the operation is made ready for it. If only a
+ *  stop forbids it, `error` becomes that, with the failure as its cause. */
+bool mouv__retry(mouv__operation_t *op, mouv_error_t *error);
 
 /**
  * The last word on a failure, after every attempt: brings in the first attempt's error and what is

@@ -42,7 +42,7 @@ void mouv__session_let_go(mouv_session_t *session) {
     mouv__pin_free(session->pinned);
     mouv__transaction_opts_clear(&session->defaults);
     mouv__transaction_opts_clear(&session->transaction.opts);
-    bson_destroy(session->transaction.recovery_token);
+    mouv__transaction_forget(&session->transaction);
     bson_destroy(session->lsid);
     bson_destroy(session->cluster_time);
     mouv__list_remove(&mouv__client_ref_of(session->client)->sessions, &session->link);
@@ -110,6 +110,11 @@ void mouv__session_end_operation(const mouv__parts_t *parts, bool sent) {
     if (session->transaction.state == MOUV__TRANSACTION_STARTING) mouv__session_unbind(session);
 }
 
+void mouv__session_leave_abort(mouv_session_t *session) {
+    if (session->current && session->current->row == &mouv__transaction_abort_row)
+        session->current = NULL;
+}
+
 mouv__server_session_t *mouv__session_pinned(const mouv_session_t *session, bool *lost) {
     mouv__server_session_t *pinned = session->pinned ? mouv__pin_session(session->pinned) : NULL;
     if (lost) *lost = session->pinned && !pinned;
@@ -124,13 +129,20 @@ void mouv__session_unbind(mouv_session_t *session) {
     session->bound = NULL;
 }
 
+void mouv__session_leave_place(const mouv__parts_t *parts) {
+    bool older = parts->row == &mouv__transaction_abort_row &&
+                 parts->txn_number != parts->session->transaction.number;
+    if (!older) mouv__session_unbind(parts->session);
+}
+
 const mouv__pin_t *mouv__session_bound(const mouv__parts_t *parts) {
     return parts->in_transaction ? parts->session->bound : NULL;
 }
 
 void mouv__session_note_error(const mouv__parts_t *parts, mouv_error_t *error) {
     mouv__transaction_label(parts, error);
-    if (mouv__transaction_leaves_place(parts, error)) mouv__session_unbind(parts->session);
+    mouv__transaction_name_failure(&parts->session->transaction, parts, error);
+    if (mouv__transaction_leaves_place(parts, error)) mouv__session_leave_place(parts);
 }
 
 /* --- read concern ----------------------------------------------------------------------------- */

@@ -78,6 +78,9 @@ int mouv__session_apply_to(mouv__parts_t *parts, const mouv__session_place_t *pl
  *  none. */
 const mouv__pin_t *mouv__session_bound(const mouv__parts_t *parts);
 
+/** Its transaction does not go on where it was, unless the session has a newer one. */
+void mouv__session_leave_place(const mouv__parts_t *parts);
+
 /** The transaction is bound no more: its commit or abort may go to any server. NULL is fine. */
 void mouv__session_unbind(mouv_session_t *session);
 
@@ -90,6 +93,10 @@ void mouv__session_observe_reply(const mouv__parts_t *parts, const bson_t *reply
 
 /** It is settled: the next one may come. `sent`: its command was given to a connection. */
 void mouv__session_end_operation(const mouv__parts_t *parts, bool sent);
+
+/** Nobody waits any more for the abort that is under way: what comes next in the session waits for its
+ *  answer in the pool, and not its caller. */
+void mouv__session_leave_abort(mouv_session_t *session);
 
 /** Its last reference goes. */
 void mouv__session_detach(mouv__parts_t *parts);

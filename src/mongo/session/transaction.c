@@ -4,10 +4,9 @@
 #include "mongo/session/transaction.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "async/loop/line.h"
+#include "async/loop/error.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
 #include "mongo/base/error.h"
@@ -179,7 +178,8 @@ bool mouv__transaction_apply_to(mouv__transaction_t *transaction, mouv__parts_t 
         mouv__transaction_move(transaction, MOUV__TRANSACTION_OPEN);
         parts->starts_transaction = true;
     }
-    parts->txn_number = transaction->number;
+    /* an end has its own: the session may have gone on meanwhile */
+    if (!transaction_is_end(parts)) parts->txn_number = transaction->number;
     BSON_APPEND_BOOL(fields, "autocommit", false);
     bson_destroy(parts->fields);
     parts->fields = fields;
@@ -222,9 +222,8 @@ static void transaction_explain_refusal(mouv_error_t *error) {
     if (error->server_code != ILLEGAL_OPERATION ||
         strncmp(error->message, numbers, sizeof(numbers) - 1) != 0)
         return;
-    mouv__line_format(error->message, sizeof(error->message),
-                      "transactions need a replica set or a sharded cluster: %.400s",
-                      error->message);
+    mouv__error_reword(error, "transactions need a replica set or a sharded cluster: %s",
+                       error->message);
 }
 
 void mouv__transaction_label(const mouv__parts_t *parts, mouv_error_t *error) {
@@ -237,6 +236,25 @@ void mouv__transaction_label(const mouv__parts_t *parts, mouv_error_t *error) {
     } else if (error->code == MOUV_ENETWORK || error->code == MOUV_ESELECTION) {
         mouv__error_add_label(error, "TransientTransactionError");
     }
+}
+
+void mouv__transaction_name_failure(mouv__transaction_t *transaction, const mouv__parts_t *parts,
+                                    mouv_error_t *error) {
+    enum { NO_SUCH_TRANSACTION = 251 };
+    bool commit = parts->row == &mouv__transaction_commit_row;
+    if (!parts->in_transaction || error->code >= 0) return;
+    if (!transaction_is_end(parts) && !transaction->failure)
+        transaction->failure = bson_strdup_printf("%s: %s", parts->row->name, error->message);
+    if (commit && transaction->failure && error->server_code == NO_SUCH_TRANSACTION)
+        mouv__error_reword(error, "%.200s; in it had failed %s", error->message,
+                           transaction->failure);
+}
+
+void mouv__transaction_forget(mouv__transaction_t *transaction) {
+    bson_free(transaction->failure);
+    bson_destroy(transaction->recovery_token);
+    transaction->failure = NULL;
+    transaction->recovery_token = NULL;
 }
 
 bool mouv__transaction_leaves_place(const mouv__parts_t *parts, const mouv_error_t *error) {

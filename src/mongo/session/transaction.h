@@ -34,6 +34,7 @@ typedef struct mouv__transaction {
     bool gone;     /**< the server has ended it already, with an operation that was stopped */
     int64_t number;
     mouv__transaction_opts_t opts; /**< with the session's and the client's where it has none */
+    char *failure;                 /**< of an operation in it, that may have ended it; or NULL */
     bson_t *recovery_token;        /**< of a sharded cluster: {recoveryToken: ...}, or NULL */
 } mouv__transaction_t;
 
@@ -69,6 +70,14 @@ void mouv__transaction_observe_reply(mouv__transaction_t *transaction, const mou
 
 /** Adds the labels that are the driver's to give. */
 void mouv__transaction_label(const mouv__parts_t *parts, mouv_error_t *error);
+
+/** Remembers the first failure of an operation in it; names it in a commit that fails for that, as
+ *  whoever swallowed it would not learn why. */
+void mouv__transaction_name_failure(mouv__transaction_t *transaction, const mouv__parts_t *parts,
+                                    mouv_error_t *error);
+
+/** Forgets what was of the last one. */
+void mouv__transaction_forget(mouv__transaction_t *transaction);
 
 /** Whether its transaction is not to go on where it was begun: it has been aborted, or another
  *  server may know more of it. */
