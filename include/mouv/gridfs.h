@@ -54,7 +54,7 @@ MOUV_API mouv_gridfs_bucket_t *mouv_database_gridfs_bucket(mouv_database_t *data
 /** Adds a reference and returns the bucket. */
 MOUV_API mouv_gridfs_bucket_t *mouv_gridfs_bucket_ref(mouv_gridfs_bucket_t *bucket);
 
-/** Gives a reference up; takes NULL, returns NULL. */
+/** Gives a reference up; calls that are under way have their own. Takes NULL, returns NULL. */
 MOUV_API mouv_gridfs_bucket_t *mouv_gridfs_bucket_unref(mouv_gridfs_bucket_t *bucket);
 
 /** What MOUV_AUTO_BUCKET calls. */
@@ -155,7 +155,10 @@ MOUV_API MOUV_SUSPENDS int mouv_gridfs_upload_abort(mouv_gridfs_upload_t *upload
 MOUV_API MOUV_CHECK_RESULT mouv_future_t
 mouv_gridfs_upload_abort_future(mouv_gridfs_upload_t *upload);
 
-/** Releases; one that is open is undone in the background. Takes NULL, returns NULL. */
+/**
+ * Releases; one that is open is undone in the background. A call that is under way, also one whose
+ * future nobody has any more, is finished first. Takes NULL, returns NULL.
+ */
 MOUV_API mouv_gridfs_upload_t *mouv_gridfs_upload_unref(mouv_gridfs_upload_t *upload);
 
 /** What MOUV_AUTO_UPLOAD calls. */
@@ -201,10 +204,13 @@ MOUV_API MOUV_SUSPENDS int mouv_gridfs_download_read(mouv_gridfs_download_t *dow
 MOUV_API MOUV_CHECK_RESULT mouv_future_t
 mouv_gridfs_download_read_future(mouv_gridfs_download_t *download, void *buffer, size_t size);
 
-/** Ends the stream early; further reads give MOUV_ESTATE. A second call is harmless. */
+/**
+ * Ends the stream early; further reads give MOUV_ESTATE, one that is under way MOUV_ECLOSED. A second
+ * call is harmless.
+ */
 MOUV_API void mouv_gridfs_download_close(mouv_gridfs_download_t *download);
 
-/** Closes and releases; takes NULL, returns NULL. */
+/** Closes and releases, also under a call of another task's; takes NULL, returns NULL. */
 MOUV_API mouv_gridfs_download_t *mouv_gridfs_download_unref(mouv_gridfs_download_t *download);
 
 /** What MOUV_AUTO_DOWNLOAD calls. */

@@ -189,6 +189,7 @@ typedef int (*mouv_transaction_fn_t)(mouv_session_t *session, void *arg);
  * Context: a coroutine. If `fn` fails the transaction is aborted, which is waited for; where the
  *          time of a scope around is over, or the task is cancelled, for 100 ms at most: the abort
  *          then goes on behind the caller, and what comes next in the session waits for it.
+ *          A session that is released meanwhile is held until the end; its operations fail.
  * Returns: what `fn` returned, or the error. Whatever ends the retries for want of time is
  *          MOUV_ETIMEDOUT with the last try's error as its cause and in its text (or MOUV_EUNKNOWN,
  *          where a commit may have been done): docs/timeouts.md.
@@ -198,8 +199,8 @@ MOUV_API MOUV_SUSPENDS int mouv_with_transaction(mouv_session_t *session, mouv_t
                                                  void *arg, const mouv_transaction_opts_t *opts,
                                                  mouv_error_t *error);
 
-/** The twin of mouv_with_transaction(), a task; `session`, `arg` and the documents in `opts` are
- *  borrowed until it has ended. */
+/** The twin of mouv_with_transaction(), a task; it holds `session`; `arg` and the documents in `opts`
+ *  are borrowed until it has ended. */
 MOUV_API MOUV_CHECK_RESULT mouv_future_t
 mouv_with_transaction_future(mouv_session_t *session, mouv_transaction_fn_t fn, void *arg,
                              const mouv_transaction_opts_t *opts);

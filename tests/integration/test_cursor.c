@@ -423,6 +423,24 @@ CASE(the_owner_may_close_while_another_task_waits) {
     return 0;
 }
 
+/* Just between the moment in which the fetch is done and the turn of the task that waits for it: only
+ * then may others fetch again. */
+CASE(a_cursor_released_when_a_fetch_of_another_task_is_done_stays_until_that_is_back) {
+    int rc;
+    CHECK_INT(insert_numbered(t, 3), 0);
+    mouv_cursor_t *cursor = find_all(t, NULL);
+    sharing_t sharing = {t, cursor, 0};
+    mouv_future_t task = mouv_task(wait_for_next, &sharing);
+    do {
+        mouv_sleep_ms(0);
+        rc = await(t, mouv_cursor_fetch(cursor));
+    } while (rc == MOUV_ESTATE);
+    CHECK_INT(rc, 1);
+    mouv_cursor_unref(cursor);
+    CHECK_INT(await(t, task), MOUV_ECLOSED);
+    return 0;
+}
+
 CASE(a_timeout_ends_the_fetch_and_the_cursor) {
     const bson_t *doc;
     CHECK_INT(insert_numbered(t, 5), 0);
@@ -500,6 +518,8 @@ int main(void) {
         cmocka_unit_test(a_cursor_that_the_server_has_killed_fails_after_what_it_gave),
         cmocka_unit_test(two_tasks_at_once_are_refused),
         cmocka_unit_test(the_owner_may_close_while_another_task_waits),
+        cmocka_unit_test(
+            a_cursor_released_when_a_fetch_of_another_task_is_done_stays_until_that_is_back),
         cmocka_unit_test(a_timeout_ends_the_fetch_and_the_cursor),
         cmocka_unit_test(a_deadline_around_one_batch_does_not_touch_the_next),
         cmocka_unit_test(next_outside_of_a_coroutine_is_refused),

@@ -340,6 +340,101 @@ CASE(two_tasks_in_one_stream_are_refused) {
     return 0;
 }
 
+/* --- Released under a call ------------------------------------------------------------------- */
+
+CASE(an_upload_released_under_a_write_is_undone_when_that_is_back) {
+    static const uint8_t bytes[200 * CHUNK];
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
+    mouv_gridfs_upload_t *upload = mouv_gridfs_open_upload_stream(bucket, "f", NULL);
+    mouv_future_t write = mouv_gridfs_upload_write_future(upload, bytes, sizeof bytes);
+    mouv_sleep_ms(0);
+    mouv_gridfs_upload_unref(upload);
+    CHECK_INT(await(t, write), 0);
+    while (count(t, "fs.chunks", "{}") > 0) mouv_sleep_ms(1);
+    return 0;
+}
+
+CASE(an_upload_released_under_its_close_is_stored) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
+    mouv_gridfs_upload_t *upload = mouv_gridfs_open_upload_stream(bucket, "f", NULL);
+    CHECK_INT(mouv_gridfs_upload_write(upload, "hello", 5, &t->error), 0);
+    mouv_future_t close = mouv_gridfs_upload_close_future(upload);
+    mouv_gridfs_upload_unref(upload);
+    CHECK_INT(await(t, close), 0);
+    CHECK_INT(count(t, "fs.files", "{}"), 1);
+    return 0;
+}
+
+CASE(a_call_whose_future_is_dropped_holds_its_stream) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
+    CHECK_INT(store(t, bucket, 1, 2 * CHUNK, CHUNK), 0);
+    mouv_gridfs_upload_t *upload = mouv_gridfs_open_upload_stream(bucket, "f", NULL);
+    mouv_future_unref(mouv_gridfs_upload_close_future(upload));
+    mouv_gridfs_upload_unref(upload);
+    while (count(t, "fs.files", "{}") < 2) mouv_sleep_ms(1);
+    return 0;
+}
+
+typedef struct reading {
+    mouv_gridfs_download_t *download;
+    const bson_t *file;
+    uint8_t buffer[4 * CHUNK];
+} reading_t;
+
+static int read_file(void *arg) {
+    reading_t *reading = arg;
+    return mouv_gridfs_download_file(reading->download, &reading->file, NULL);
+}
+
+static int read_bytes(void *arg) {
+    reading_t *reading = arg;
+    return mouv_gridfs_download_read(reading->download, reading->buffer, sizeof reading->buffer,
+                                     NULL);
+}
+
+/** What a call on a download says that is released `ticks` turns after its begin. */
+static int released_under(test_t *t, mouv_fn_t call, int ticks) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
+    bson_value_t id = int_id(1);
+    static reading_t reading;
+    reading.download = mouv_gridfs_open_download_stream(bucket, &id);
+    mouv_future_t task = mouv_task(call, &reading);
+    while (ticks-- > 0) mouv_sleep_ms(0);
+    mouv_gridfs_download_unref(reading.download);
+    return await(t, task);
+}
+
+CASE(a_download_released_under_a_call_ends_it) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
+    CHECK_INT(store(t, bucket, 1, 3 * CHUNK, CHUNK), 0);
+    CHECK_INT(released_under(t, read_file, 1), MOUV_ECLOSED);
+    CHECK_INT(released_under(t, read_bytes, 1), MOUV_ECLOSED);
+    /* also while the chunks are on their way, or after it: one of them is what comes then */
+    for (int ticks = 2; ticks < 3000; ticks += ticks / 2) {
+        int rc = released_under(t, read_bytes, ticks);
+        CHECK(rc == MOUV_ECLOSED || rc == 3 * CHUNK);
+    }
+    return 0;
+}
+
+static int release_bucket(void *bucket) {
+    mouv_gridfs_bucket_unref(bucket);
+    return 0;
+}
+
+CASE(a_bucket_released_under_a_call_stays_until_that_is_back) {
+    mouv_gridfs_bucket_t *bucket = bucket_of(t);
+    CHECK_INT(store(t, bucket, 1, 2 * CHUNK, CHUNK), 0);
+    bson_value_t id = int_id(1);
+    mouv_future_t other = mouv_task(release_bucket, bucket);
+    CHECK_INT(mouv_gridfs_delete(bucket, &id, &t->error), 0);
+    CHECK_INT(await(t, other), 0);
+    CHECK_INT(count(t, "fs.chunks", "{}"), 0);
+    return 0;
+}
+
+/* --- Misuse ---------------------------------------------------------------------------------- */
+
 /** What the first call says about the opts of a bucket and of an upload. */
 static int refused(test_t *t, const char *bucket_opts, const char *opts) {
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket =
@@ -395,6 +490,11 @@ int main(void) {
         cmocka_unit_test(delete_takes_chunks_without_a_file),
         cmocka_unit_test(twins_do_the_same),
         cmocka_unit_test(two_tasks_in_one_stream_are_refused),
+        cmocka_unit_test(an_upload_released_under_a_write_is_undone_when_that_is_back),
+        cmocka_unit_test(an_upload_released_under_its_close_is_stored),
+        cmocka_unit_test(a_call_whose_future_is_dropped_holds_its_stream),
+        cmocka_unit_test(a_download_released_under_a_call_ends_it),
+        cmocka_unit_test(a_bucket_released_under_a_call_stays_until_that_is_back),
         cmocka_unit_test(bad_arguments_show_in_the_first_call),
     };
     return RUN_CASES(cases);

@@ -499,6 +499,31 @@ CASE(with_transaction_aborts_when_its_task_is_cancelled) {
     return 0;
 }
 
+static int release_and_insert(mouv_session_t *session, void *arg) {
+    work_t *work = arg;
+    mouv_session_unref(session);
+    return insert_in_session(work->t, session, "{'_id': 1}");
+}
+
+CASE(a_session_released_in_its_body_is_held_until_the_end) {
+    work_t work = {t, 0, 0, 0, false};
+    CHECK_INT(await(t, mouv_database_create_collection(t->database, "users", NULL)), 0);
+    CHECK_INT(mouv_with_transaction(start_session(t), release_and_insert, &work, NULL, &t->error),
+              MOUV_ECLOSED);
+    CHECK_INT(stored(t), 0);
+    return 0;
+}
+
+CASE(a_session_released_before_with_transaction_has_begun_is_held_until_the_end) {
+    mouv_session_t *session = start_session(t);
+    work_t work = {t, 0, 0, 0, false};
+    mouv_future_t task = mouv_with_transaction_future(session, insert_once, &work, NULL);
+    mouv_session_unref(session);
+    CHECK_INT(await(t, task), MOUV_ECLOSED);
+    CHECK_INT(work.runs, 0);
+    return 0;
+}
+
 /* The commit that is refused in the end says nothing of those that the server has had. */
 CASE(with_transaction_does_not_promise_that_a_sent_commit_stored_nothing) {
     MOUV_AUTO_SESSION mouv_session_t *session = start_session(t);
@@ -653,6 +678,9 @@ int main(void) {
         cmocka_unit_test(with_transaction_leaves_a_body_that_commits_alone),
         cmocka_unit_test(with_transaction_gives_up_at_its_limit),
         cmocka_unit_test(with_transaction_aborts_when_its_task_is_cancelled),
+        cmocka_unit_test(a_session_released_in_its_body_is_held_until_the_end),
+        cmocka_unit_test(
+            a_session_released_before_with_transaction_has_begun_is_held_until_the_end),
         cmocka_unit_test(with_transaction_does_not_promise_that_a_sent_commit_stored_nothing),
         cmocka_unit_test(with_transaction_names_the_conflict_that_has_used_up_its_time),
         cmocka_unit_test(with_transaction_names_the_failure_that_its_body_has_swallowed),

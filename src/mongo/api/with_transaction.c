@@ -179,8 +179,12 @@ int mouv_with_transaction(mouv_session_t *session, mouv_transaction_fn_t fn, voi
     run_t run = {.session = session, .fn = fn, .arg = arg};
     if (opts) run.opts = *opts;
     int rc = with_transaction_set_limit(&run);
-    if (rc >= 0) rc = with_transaction_run_all(&run);
-    if (run.limits) session->limited = false;
+    if (rc >= 0) {
+        mouv__session_hold(session); /* the body, or another task, may release it */
+        rc = with_transaction_run_all(&run);
+        if (run.limits) session->limited = false;
+        mouv__session_let_go(session);
+    }
     if (rc >= 0) return rc;
     if (error) *error = run.error;
     return mouv__raise_error(&run.error);
@@ -191,9 +195,21 @@ static int with_transaction_task_body(void *arg) {
     return mouv_with_transaction(run->session, run->fn, run->arg, &run->opts, NULL);
 }
 
+static void with_transaction_task_done(mouv_future_t task, void *session) {
+    (void)task;
+    mouv__session_let_go(session);
+}
+
 mouv_future_t mouv_with_transaction_future(mouv_session_t *session, mouv_transaction_fn_t fn,
                                            void *arg, const mouv_transaction_opts_t *opts) {
     run_t run = {.session = session, .fn = fn, .arg = arg};
     if (opts) run.opts = *opts;
-    return mouv_task_copy(with_transaction_task_body, &run, sizeof(run));
+    mouv_future_t task = mouv_task_copy(with_transaction_task_body, &run, sizeof(run));
+    if (!session || mouv__client_is_elsewhere(session->client) || mouv_future_done(task))
+        return task; /* fails by itself */
+    if (mouv_future_add_done_callback(task, with_transaction_task_done, session) < 0)
+        mouv_future_cancel(task); /* no memory: nothing would hold the session for it */
+    else
+        mouv__session_hold(session);
+    return task;
 }

@@ -306,23 +306,29 @@ static bool fetch_is_refused(const mouv__batch_cursor_t *cursor) {
            (cursor->fetch || (cursor->client && mouv__client_is_elsewhere(cursor->client)));
 }
 
+/** What is at hand, or why nobody may fetch now; 0: it has to be fetched. */
+static int fetch_next_at_hand(const mouv__fetch_ops_t *ops, mouv__batch_cursor_t *cursor,
+                              const bson_t **doc, mouv_error_t *error) {
+    mouv_error_t refused;
+    if (!fetch_is_refused(cursor)) return mouv__fetch_next_buffered(cursor, doc);
+    if (fetch_check(ops, cursor, &refused) >= 0) return 0;
+    if (error) *error = refused;
+    return mouv__raise_error(&refused);
+}
+
 int mouv__fetch_next(const mouv__fetch_ops_t *ops, mouv__batch_cursor_t *cursor,
                      mouv__fetch_wanted_t wanted, const bson_t **doc, mouv_error_t *error) {
-    mouv_error_t refused;
     if (!doc) return mouv__raise(error, MOUV_EINVAL, "'doc' is NULL");
     *doc = NULL;
     if (!mouv_in_coroutine())
         return mouv__raise(error, MOUV_ENOTCORO, "%s_%s() outside of a coroutine", ops->prefix,
                            wanted == MOUV__FETCH_ANY ? "next" : "try_next");
-    for (;;) {
-        int rc = fetch_is_refused(cursor) ? fetch_check(ops, cursor, &refused)
-                                          : mouv__fetch_next_buffered(cursor, doc);
-        if (rc < 0) {
-            if (error) *error = refused;
-            return mouv__raise_error(&refused);
-        }
-        if (rc > 0) return rc;
+    int rc = fetch_next_at_hand(ops, cursor, doc, error);
+    if (rc != 0) return rc;
+    if (cursor) mouv__batch_cursor_hold(cursor); /* others may release it meanwhile */
+    do {
         rc = mouv_await(mouv__fetch_future(ops, cursor, wanted, 0, mouv__reply_to_nobody()), error);
-        if (rc <= 0) return rc;
-    }
+    } while (rc > 0 && (rc = fetch_next_at_hand(ops, cursor, doc, error)) == 0);
+    if (cursor) mouv__batch_cursor_let_go(cursor);
+    return rc;
 }

@@ -2,7 +2,7 @@
  * The download stream: the files document, then a cursor over the chunks in their order. The bytes
  * are copied once, from the cursor's batch to the reader; each chunk is checked before.
  */
-#include "mongo/gridfs/gridfs.h"
+#include "mongo/gridfs/download.h"
 
 #include <limits.h>
 #include <string.h>
@@ -13,15 +13,17 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
+#include "mongo/gridfs/gridfs.h"
 
 struct mouv_gridfs_download {
     mouv_gridfs_bucket_t *bucket; /* counted, or NULL */
     bson_t *filter, *opts;        /* what finds the file; `opts` NULL: by id */
     mouv_error_t failed;          /* refused arguments or what a call has failed with, or 0 */
     bool busy, closed;
-    int64_t until_ms;   /* timeoutMS: the end of all of it, or MOUV_FOREVER */
-    mouv_scope_t limit; /* while `busy` */
-    bson_t *file;       /* the files document, once fetched */
+    uint32_t references; /* the owner's, of calls and of futures */
+    int64_t until_ms;    /* timeoutMS: the end of all of it, or MOUV_FOREVER */
+    mouv_scope_t limit;  /* while `busy` */
+    bson_t *file;        /* the files document, once fetched */
     int64_t length, chunk_size;
     int64_t position;      /* of what has been read */
     int64_t next;          /* the n of the next chunk */
@@ -36,6 +38,7 @@ struct mouv_gridfs_download {
 static mouv_gridfs_download_t *download_open_download(mouv_gridfs_bucket_t *bucket) {
     mouv_gridfs_download_t *download = mouv__alloc(sizeof *download);
     if (!download) return NULL;
+    download->references = 1;
     download->bucket = mouv_gridfs_bucket_ref(bucket);
     if (!bucket)
         mouv_error_set(&download->failed, MOUV_EINVAL, "gridfs download: no bucket");
@@ -91,6 +94,8 @@ static int download_fetch_file(mouv_gridfs_download_t *download, mouv_error_t *e
                                                  download->opts, &download->file),
                         error);
     if (rc < 0) return rc;
+    if (download->closed)
+        return mouv__raise(error, MOUV_ECLOSED, "gridfs download: the stream has been closed");
     if (rc == 0)
         return mouv__gridfs_fail(error, "FileNotFound", "no file with this %s in bucket '%s'",
                                  download->opts ? "name and revision" : "id",
@@ -183,6 +188,7 @@ static int download_enter(mouv_gridfs_download_t *download, const char *call, mo
         return mouv__raise(error, MOUV_ESTATE, "%s: another task uses the stream", call);
     if (download->closed) return mouv__raise(error, MOUV_ESTATE, "%s: the stream is closed", call);
     download->busy = true;
+    mouv__gridfs_download_hold(download);
     mouv__gridfs_begin(&download->limit, download->until_ms);
     return 0;
 }
@@ -192,10 +198,13 @@ static int download_leave(mouv_gridfs_download_t *download, int rc, mouv_error_t
                           mouv_error_t *error) {
     rc = mouv_timeout_end(&download->limit, rc, kept);
     download->busy = false;
-    if (rc >= 0) return rc;
-    download->failed = *kept;
-    if (download->chunks) mouv_cursor_close(download->chunks);
-    return mouv__gridfs_give(kept, error);
+    if (rc < 0) {
+        download->failed = *kept;
+        if (download->chunks) mouv_cursor_close(download->chunks);
+        mouv__gridfs_give(kept, error);
+    }
+    mouv__gridfs_download_let_go(download);
+    return rc;
 }
 
 static int download_fill(mouv_gridfs_download_t *download, uint8_t *buffer, size_t size,
@@ -239,9 +248,9 @@ int mouv_gridfs_download_file(mouv_gridfs_download_t *download, const bson_t **f
     mouv_error_t kept;
     int rc = download_enter(download, "mouv_gridfs_download_file()", error);
     if (rc < 0) return rc;
-    rc = download_leave(download, download_fetch_file(download, &kept), &kept, error);
+    rc = download_fetch_file(download, &kept);
     if (rc >= 0 && file) *file = download->file;
-    return rc;
+    return download_leave(download, rc, &kept, error);
 }
 
 int64_t mouv_gridfs_download_length(const mouv_gridfs_download_t *download) {
@@ -257,14 +266,23 @@ void mouv_gridfs_download_close(mouv_gridfs_download_t *download) {
 }
 
 mouv_gridfs_download_t *mouv_gridfs_download_unref(mouv_gridfs_download_t *download) {
-    if (!download) return NULL;
+    mouv_gridfs_download_close(download);
+    mouv__gridfs_download_let_go(download);
+    return NULL;
+}
+
+void mouv__gridfs_download_hold(mouv_gridfs_download_t *download) {
+    if (download) download->references++;
+}
+
+void mouv__gridfs_download_let_go(mouv_gridfs_download_t *download) {
+    if (!download || --download->references > 0) return;
     mouv_cursor_unref(download->chunks);
     mouv_gridfs_bucket_unref(download->bucket);
     bson_destroy(download->filter);
     bson_destroy(download->opts);
     bson_destroy(download->file);
     mouv__free(download);
-    return NULL;
 }
 
 void mouv_gridfs_download_drop(mouv_gridfs_download_t **download) {

@@ -130,11 +130,10 @@ int mouv_gridfs_upload_from_file(mouv_gridfs_bucket_t *bucket, const char *path,
     int rc = mouv__gridfs_may(bucket, "mouv_gridfs_upload_from_file()", error);
     if (rc < 0) return rc;
     if (!path) return mouv__raise(error, MOUV_EINVAL, "upload_from_file: 'path' is NULL");
+    MOUV_AUTO_UPLOAD mouv_gridfs_upload_t *upload =
+        mouv_gridfs_open_upload_stream(bucket, filename, opts); /* holds the bucket */
     int64_t file = file_fs_open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return file_fs_failed(error, path, file);
-
-    MOUV_AUTO_UPLOAD mouv_gridfs_upload_t *upload =
-        mouv_gridfs_open_upload_stream(bucket, filename, opts);
     rc = file_upload_open_file(upload, (uv_file)file, path, error);
     file_fs_close((uv_file)file);
     if (rc >= 0 && id) bson_value_copy(mouv_gridfs_upload_id(upload), id);

@@ -3,14 +3,16 @@
  * All of them stand in one table, at the end: a function and the arguments that it takes, in their
  * order, each of which is a field of call_t.
  *
- * A call belongs to its task, and is released by a callback when that is done, run or not. What a
- * stream or an output points to is the caller's, and outlives the task.
+ * A call belongs to its task, and is released by a callback when that is done, run or not. It has a
+ * share in its bucket and stream; data, buffers and outputs are the caller's, and outlive the task.
  */
 #include "mongo/gridfs/gridfs.h"
 
 #include <mouv/task.h>
 
 #include "context/alloc.h"
+#include "mongo/gridfs/download.h"
+#include "mongo/gridfs/upload.h"
 
 #define TYPE_bucket mouv_gridfs_bucket_t *
 #define TYPE_upload mouv_gridfs_upload_t *
@@ -31,7 +33,7 @@
 #define GIVEN(field) .field = field
 #define TAKEN(field) call->field
 
-/** The arguments of any of them: the bucket is counted; id, strings and opts are copies. */
+/** The arguments of any of them: bucket and streams are counted; id, strings and opts are copies. */
 typedef struct call {
     PARAMETER(bucket);
     PARAMETER(upload);
@@ -53,6 +55,8 @@ typedef struct call {
 static void futures_release(mouv_future_t future, void *arg) {
     call_t *call = arg;
     (void)future;
+    mouv__gridfs_upload_let_go(call->upload);
+    mouv__gridfs_download_let_go(call->download);
     mouv_gridfs_bucket_unref(call->bucket);
     bson_value_destroy(&call->id_copy);
     mouv__free((char *)call->filename);
@@ -75,6 +79,8 @@ static mouv_future_t futures_start(mouv_fn_t body, const call_t *given) {
     call_t *call = mouv__alloc(sizeof *call);
     if (!call) return futures_no_memory();
     *call = *given;
+    mouv__gridfs_upload_hold(call->upload);
+    mouv__gridfs_download_hold(call->download);
     call->bucket = mouv_gridfs_bucket_ref(given->bucket);
     call->filename = mouv__gridfs_copy(given->filename);
     call->new_filename = mouv__gridfs_copy(given->new_filename);
@@ -83,9 +89,10 @@ static mouv_future_t futures_start(mouv_fn_t body, const call_t *given) {
     if (given->id) bson_value_copy(given->id, &call->id_copy);
     call->id = call->id_copy.value_type == BSON_TYPE_EOD ? NULL : &call->id_copy;
     mouv_future_t task = mouv_task(body, call);
-    /* Without memory for the callback it is lost: the task is about to use it. */
-    if (mouv_future_add_done_callback(task, futures_release, call) < 0 && mouv_future_done(task))
+    if (mouv_future_add_done_callback(task, futures_release, call) < 0) {
+        mouv_future_cancel(task); /* no memory: cancelled before it has begun, it never does */
         futures_release(task, call);
+    }
     return task;
 }
 

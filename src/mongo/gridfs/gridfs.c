@@ -309,6 +309,21 @@ int mouv__gridfs_ensure_indexes(mouv_gridfs_bucket_t *bucket, mouv_error_t *erro
 
 /* --- delete, rename, drop -------------------------------------------------------------------- */
 
+/** Begins a call within the bucket's timeoutMS, until `*until_ms`; it holds the bucket, which another
+ * task may release meanwhile. */
+static void gridfs_enter(mouv_gridfs_bucket_t *bucket, mouv_scope_t *limit, int64_t *until_ms) {
+    *until_ms = mouv__gridfs_until_ms(bucket->timeout_ms);
+    mouv_gridfs_bucket_ref(bucket);
+    mouv__gridfs_begin(limit, *until_ms);
+}
+
+static int gridfs_leave(mouv_gridfs_bucket_t *bucket, mouv_scope_t *limit, int rc,
+                        mouv_error_t *error) {
+    rc = mouv_timeout_end(limit, rc, error);
+    mouv_gridfs_bucket_unref(bucket);
+    return rc < 0 ? rc : 0;
+}
+
 static int gridfs_not_found(const mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
     return mouv__gridfs_fail(error, "FileNotFound", "no file with this id in bucket '%s'",
                              bucket->name);
@@ -337,13 +352,13 @@ static int gridfs_delete_file(mouv_gridfs_bucket_t *bucket, const bson_value_t *
 
 int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, mouv_error_t *error) {
     mouv_scope_t limit;
+    int64_t until_ms;
     int rc = mouv__gridfs_may(bucket, "mouv_gridfs_delete()", error);
     if (rc < 0) return rc;
     if (!id) return mouv__raise(error, MOUV_EINVAL, "mouv_gridfs_delete: 'id' is NULL");
-    int64_t until_ms = mouv__gridfs_until_ms(bucket->timeout_ms);
-    mouv__gridfs_begin(&limit, until_ms);
+    gridfs_enter(bucket, &limit, &until_ms);
     rc = gridfs_delete_file(bucket, id, until_ms, error);
-    return mouv_timeout_end(&limit, rc, error);
+    return gridfs_leave(bucket, &limit, rc, error);
 }
 
 /** {field: {$in: [the _id of each document in `found`]}} */
@@ -414,60 +429,60 @@ int mouv_gridfs_delete_by_name(mouv_gridfs_bucket_t *bucket, const char *filenam
                                mouv_error_t *error) {
     const char *call = "mouv_gridfs_delete_by_name()";
     mouv_scope_t limit;
+    int64_t until_ms;
     int rc = mouv__gridfs_may(bucket, call, error);
     if (rc >= 0) rc = gridfs_check_filename(filename, call, error);
     if (rc < 0) return rc;
-    int64_t until_ms = mouv__gridfs_until_ms(bucket->timeout_ms);
-    mouv__gridfs_begin(&limit, until_ms);
+    gridfs_enter(bucket, &limit, &until_ms);
     rc = gridfs_delete_all(bucket, filename, until_ms, error);
-    return mouv_timeout_end(&limit, rc, error);
+    return gridfs_leave(bucket, &limit, rc, error);
 }
 
 int mouv_gridfs_rename_by_name(mouv_gridfs_bucket_t *bucket, const char *filename,
                                const char *new_filename, mouv_error_t *error) {
     const char *call = "mouv_gridfs_rename_by_name()";
     mouv_scope_t limit;
+    int64_t until_ms;
     int rc = mouv__gridfs_may(bucket, call, error);
     if (rc >= 0) rc = gridfs_check_filename(filename, call, error);
     if (rc >= 0) rc = gridfs_check_filename(new_filename, call, error);
     if (rc < 0) return rc;
     bson_t *by_name = BCON_NEW("filename", BCON_UTF8(filename));
     bson_t *change = BCON_NEW("$set", "{", "filename", BCON_UTF8(new_filename), "}");
-    mouv__gridfs_begin(&limit, mouv__gridfs_until_ms(bucket->timeout_ms));
+    gridfs_enter(bucket, &limit, &until_ms);
     rc = mouv_await(mouv_collection_update_many(bucket->files, by_name, change, NULL, NULL), error);
-    rc = mouv_timeout_end(&limit, rc, error);
+    if (rc == 0) rc = gridfs_no_such_name(bucket, filename, error);
     bson_destroy(by_name);
     bson_destroy(change);
-    if (rc < 0) return rc;
-    return rc ? 0 : gridfs_no_such_name(bucket, filename, error);
+    return gridfs_leave(bucket, &limit, rc, error);
 }
 
 int mouv_gridfs_rename(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, const char *filename,
                        mouv_error_t *error) {
     mouv_scope_t limit;
+    int64_t until_ms;
     int rc = mouv__gridfs_may(bucket, "mouv_gridfs_rename()", error);
     if (rc < 0) return rc;
     if (!id || !filename)
         return mouv__raise(error, MOUV_EINVAL, "mouv_gridfs_rename: 'id' or 'filename' is NULL");
     bson_t *by_id = mouv__gridfs_by("_id", id);
     bson_t *change = BCON_NEW("$set", "{", "filename", BCON_UTF8(filename), "}");
-    mouv__gridfs_begin(&limit, mouv__gridfs_until_ms(bucket->timeout_ms));
+    gridfs_enter(bucket, &limit, &until_ms);
     rc = mouv_await(mouv_collection_update_one(bucket->files, by_id, change, NULL, NULL), error);
-    rc = mouv_timeout_end(&limit, rc, error);
+    if (rc == 0) rc = gridfs_not_found(bucket, error);
     bson_destroy(by_id);
     bson_destroy(change);
-    if (rc < 0) return rc;
-    return rc ? 0 : gridfs_not_found(bucket, error);
+    return gridfs_leave(bucket, &limit, rc, error);
 }
 
 int mouv_gridfs_drop(mouv_gridfs_bucket_t *bucket, mouv_error_t *error) {
     mouv_scope_t limit;
+    int64_t until_ms;
     int rc = mouv__gridfs_may(bucket, "mouv_gridfs_drop()", error);
     if (rc < 0) return rc;
     bucket->indexed = false;
-    mouv__gridfs_begin(&limit, mouv__gridfs_until_ms(bucket->timeout_ms));
+    gridfs_enter(bucket, &limit, &until_ms);
     rc = mouv_await(mouv_collection_drop(bucket->files, NULL), error);
     if (rc >= 0) rc = mouv_await(mouv_collection_drop(bucket->chunks, NULL), error);
-    rc = mouv_timeout_end(&limit, rc, error);
-    return rc < 0 ? rc : 0;
+    return gridfs_leave(bucket, &limit, rc, error);
 }

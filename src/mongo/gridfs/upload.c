@@ -5,7 +5,7 @@
  * then is what this stream stored and nothing else: under an id that is taken, the chunks of the
  * file that has it stay.
  */
-#include "mongo/gridfs/gridfs.h"
+#include "mongo/gridfs/upload.h"
 
 #include <string.h>
 
@@ -20,6 +20,7 @@
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
+#include "mongo/gridfs/gridfs.h"
 
 /** OPEN -> STORED by close; OPEN -> ENDED by abort and by every failure. */
 typedef enum upload_state { OPEN, STORED, ENDED } upload_state_t;
@@ -32,8 +33,9 @@ struct mouv_gridfs_upload {
     bson_t *legacy;       /* {contentType, aliases} as far as they were given, or NULL */
     mouv_error_t refused; /* what is wrong with the arguments, or 0 */
     upload_state_t state;
-    bool busy;        /* a task is in a call */
-    int64_t until_ms; /* timeoutMS: the end of all of it, or MOUV_FOREVER */
+    bool busy;           /* a task is in a call */
+    uint32_t references; /* the owner's, of calls and of futures */
+    int64_t until_ms;    /* timeoutMS: the end of all of it, or MOUV_FOREVER */
     int32_t chunk_size;
     uint8_t *buffer; /* of at most `batch` chunks; grows as it fills */
     size_t used, capacity;
@@ -124,6 +126,7 @@ static mouv_gridfs_upload_t *upload_open_upload(mouv_gridfs_bucket_t *bucket,
                                                 const bson_t *opts) {
     mouv_gridfs_upload_t *upload = mouv__alloc(sizeof *upload);
     if (!upload) return NULL;
+    upload->references = 1;
     upload->bucket = mouv_gridfs_bucket_ref(bucket);
     if (id) bson_value_copy(id, &upload->id);
     if (!bucket)
@@ -291,7 +294,14 @@ static int upload_enter(mouv_gridfs_upload_t *upload, const char *call, mouv_err
     if (upload->state != OPEN)
         return mouv__raise(error, MOUV_ESTATE, "%s: the stream is %s", call, states[upload->state]);
     upload->busy = true;
+    mouv__gridfs_upload_hold(upload);
     return 0;
+}
+
+static int upload_leave(mouv_gridfs_upload_t *upload, int rc) {
+    upload->busy = false;
+    mouv__gridfs_upload_let_go(upload);
+    return rc;
 }
 
 /** Room for `size` bytes in the buffer, never more than a batch. */
@@ -338,8 +348,7 @@ int mouv_gridfs_upload_write(mouv_gridfs_upload_t *upload, const void *data, siz
         rc = upload_append(upload, data, size, &kept);
     rc = mouv_timeout_end(&limit, rc, &kept);
     if (rc < 0) rc = upload_fail(upload, &kept, error);
-    upload->busy = false;
-    return rc;
+    return upload_leave(upload, rc);
 }
 
 /* --- Closing --------------------------------------------------------------------------------- */
@@ -386,16 +395,14 @@ int mouv_gridfs_upload_close(mouv_gridfs_upload_t *upload, mouv_error_t *error) 
     if (rc < 0)
         rc = upload->state == STORED ? mouv__gridfs_give(&kept, error)
                                      : upload_fail(upload, &kept, error);
-    upload->busy = false;
-    return rc;
+    return upload_leave(upload, rc);
 }
 
 int mouv_gridfs_upload_abort(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     int rc = upload_enter(upload, "mouv_gridfs_upload_abort()", error);
     if (rc < 0) return rc;
     rc = upload_undo(upload, error);
-    upload->busy = false;
-    return rc;
+    return upload_leave(upload, rc);
 }
 
 /** Begun here and now, so that a close of the client that follows waits for it. */
@@ -406,7 +413,16 @@ static void upload_undo_in_background(mouv_gridfs_upload_t *upload) {
 }
 
 mouv_gridfs_upload_t *mouv_gridfs_upload_unref(mouv_gridfs_upload_t *upload) {
-    if (!upload) return NULL;
+    mouv__gridfs_upload_let_go(upload);
+    return NULL;
+}
+
+void mouv__gridfs_upload_hold(mouv_gridfs_upload_t *upload) {
+    if (upload) upload->references++;
+}
+
+void mouv__gridfs_upload_let_go(mouv_gridfs_upload_t *upload) {
+    if (!upload || --upload->references > 0) return;
     upload_undo_in_background(upload);
     mouv_gridfs_bucket_unref(upload->bucket);
     bson_value_destroy(&upload->id);
@@ -415,7 +431,6 @@ mouv_gridfs_upload_t *mouv_gridfs_upload_unref(mouv_gridfs_upload_t *upload) {
     mouv__free(upload->filename);
     mouv__free(upload->buffer);
     mouv__free(upload);
-    return NULL;
 }
 
 void mouv_gridfs_upload_drop(mouv_gridfs_upload_t **upload) {
