@@ -67,7 +67,8 @@ MOUV_API int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *a
 /**
  * As mouv_run_threadsafe(), for at most `timeout_ms`: then the task is cancelled, waited for until
  * its body has returned, and its MOUV_ECANCELED turned into MOUV_ETIMEDOUT; any other outcome is
- * returned as it is.
+ * returned as it is. One that has not begun by then, as its loop is busy, never will: that is
+ * MOUV_ETIMEDOUT at once.
  */
 #define mouv_run_threadsafe_for(...) \
     mouv_run_threadsafe_for_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)

@@ -218,6 +218,41 @@ static void handles_a_task(mouv_remote_t *remote, void *arg) {
     mouv_remote_task_unref(task);
 }
 
+static uv_sem_t loop_is_busy, loop_may_go_on;
+
+static void keeps_the_loop_busy(void *arg) {
+    (void)arg;
+    uv_sem_post(&loop_is_busy);
+    uv_sem_wait(&loop_may_go_on);
+}
+
+static int counts_a_begin(void *arg) {
+    ++*(int *)arg;
+    return 0;
+}
+
+static void runs_on_a_busy_loop(mouv_remote_t *remote, void *begins) {
+    mouv_error_t error;
+    int later = 0;
+    CHECK_INT(mouv_call_soon_threadsafe(remote, keeps_the_loop_busy, NULL), 0);
+    uv_sem_wait(&loop_is_busy);
+    CHECK_INT(mouv_run_threadsafe_for(remote, counts_a_begin, begins, 5, &error), MOUV_ETIMEDOUT);
+    CHECK_CONTAINS(error.message, "before the task began");
+    uv_sem_post(&loop_may_go_on); /* the mail of the task comes next */
+    CHECK_INT(mouv_run_threadsafe(remote, counts_a_begin, &later, &error), 0);
+    CHECK_INT(later, 1);
+}
+
+REAL_CASE(timeout_while_the_loop_is_busy_withdraws_the_task) {
+    int begins = 0;
+    CHECK(uv_sem_init(&loop_is_busy, 0) == 0 && uv_sem_init(&loop_may_go_on, 0) == 0);
+    on_other_thread(runs_on_a_busy_loop, &begins);
+    CHECK_INT(begins, 0);
+    uv_sem_destroy(&loop_is_busy);
+    uv_sem_destroy(&loop_may_go_on);
+    return 0;
+}
+
 REAL_CASE(cancel_reaches_into_the_loop) {
     on_other_thread(handles_a_task, NULL);
     CHECK_STRING(events(), "cancelled cleaned");
@@ -399,6 +434,7 @@ int main(void) {
         TEST(call_wakes_a_sleeping_loop),
         TEST(run_gives_the_result_or_the_whole_error),
         TEST(timeout_cancels_the_task_and_waits_for_its_end),
+        TEST(timeout_while_the_loop_is_busy_withdraws_the_task),
         TEST(cancel_reaches_into_the_loop),
         TEST(task_that_is_let_go_runs_on),
         TEST(waiting_on_the_own_thread_is_refused),

@@ -85,7 +85,7 @@ struct mouv_remote_task {
     uv_mutex_t lock; /* for what follows */
     uv_cond_t ended;
     size_t references;
-    bool asked, done;
+    bool asked, begun, done; /* done without having begun: it never begins */
     int code;
     mouv_error_t error;
 };
@@ -112,6 +112,16 @@ static void threadsafe_end(mouv_remote_task_t *task, int code, const mouv_error_
     threadsafe_unref(task);
 }
 
+/* On the loop, when its mail is there: false if nobody waits for it any more. */
+static bool threadsafe_begin(mouv_remote_task_t *task) {
+    uv_mutex_lock(&task->lock);
+    bool wanted = !task->done;
+    task->begun = true;
+    uv_mutex_unlock(&task->lock);
+    if (!wanted) threadsafe_unref(task);
+    return wanted;
+}
+
 static void threadsafe_fail(mouv_remote_task_t *task, int code) {
     mouv_error_t error;
     mouv_error_set(&error, code, "task '%s' from another thread: %s", task->fn_name,
@@ -131,6 +141,7 @@ static void threadsafe_on_done(mouv__future_listener_t *listener, mouv__future_t
 static void threadsafe_deliver_start(mouv__mail_t *mail) {
     mouv_remote_task_t *task = (mouv_remote_task_t *)mail;
     int code = 0;
+    if (!threadsafe_begin(task)) return;
     mouv_future_t handle =
         mouv_task_at(task->fn, task->arg, NULL, task->fn_name, task->file, task->line);
     task->future = mouv__future_consume(handle, &code, NULL);
@@ -145,7 +156,8 @@ static void threadsafe_deliver_start(mouv__mail_t *mail) {
 }
 
 static void threadsafe_discard_start(mouv__mail_t *mail) {
-    threadsafe_fail((mouv_remote_task_t *)mail, MOUV_ECLOSED);
+    mouv_remote_task_t *task = (mouv_remote_task_t *)mail;
+    if (threadsafe_begin(task)) threadsafe_fail(task, MOUV_ECLOSED);
 }
 
 static mouv_remote_task_t *threadsafe_task_of_stop(mouv__mail_t *mail) {
@@ -249,7 +261,19 @@ mouv_remote_task_t *mouv_remote_task_unref(mouv_remote_task_t *task) {
 
 /* ---- start and wait ---- */
 
+/* While the loop is busy it can neither begin nor be cancelled, but left undone. */
+static bool threadsafe_withdraw(mouv_remote_task_t *task) {
+    uv_mutex_lock(&task->lock);
+    bool withdrawn = !task->begun && !task->done;
+    if (withdrawn) task->done = true;
+    uv_mutex_unlock(&task->lock);
+    return withdrawn;
+}
+
 static int threadsafe_time_out(mouv_remote_task_t *task, mouv_error_t *error) {
+    if (threadsafe_withdraw(task))
+        return mouv_error_set(error, MOUV_ETIMEDOUT,
+                              "timed out before the task began: the loop is busy");
     mouv_remote_task_cancel(task);
     int rc = mouv_remote_task_wait(task, INT64_MAX, error);
     if (rc != MOUV_ECANCELED) return rc;
