@@ -127,13 +127,14 @@ def selection_kept():
 
 
 def users_frame(frame):
-    """The first frame from here on that is not in mouv's own sources, or None."""
+    """The first frame from here on that is not in mouv's own sources or inline functions, or None."""
     suspend = gdb.lookup_symbol("mouv__task_suspend")[0]
     path = suspend.symtab.fullname() if suspend else ""
     own = path.removesuffix("/async/task/task.c") if path.endswith("/async/task/task.c") else ""
     while frame is not None:
         symtab = frame.find_sal().symtab
-        if symtab is not None and not (own and symtab.fullname().startswith(own + "/")):
+        path = symtab.fullname() if symtab is not None else ""
+        if path and not path.endswith("/mouv/place.h") and not (own and path.startswith(own + "/")):
             return frame
         frame = frame.older()
     return None
