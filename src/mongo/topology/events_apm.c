@@ -171,10 +171,10 @@ static void events_apm_on_topology_closed(const mongoc_apm_topology_closed_t *ev
         .awaited = mongoc_apm_server_##name##_get_awaited(event) \
     }
 
-static void events_apm_on_heartbeat_started(const mongoc_apm_server_heartbeat_started_t *event) {
+void mouv__events_apm_heartbeat_started(mouv__events_t *events,
+                                        const mongoc_apm_server_heartbeat_started_t *event) {
     mouv_heartbeat_event_t what = HEARTBEAT_VIEW(heartbeat_started, event);
-    mouv__events_heartbeat(EVENTS_OF(server_heartbeat_started, event),
-                           MOUV__EVENT_HEARTBEAT_STARTED, &what);
+    mouv__events_heartbeat(events, MOUV__EVENT_HEARTBEAT_STARTED, &what);
 }
 
 void mouv__events_apm_heartbeat_succeeded(mouv__events_t *events,
@@ -207,6 +207,5 @@ void mouv__events_apm_subscribe(const mouv__events_t *events, mongoc_apm_callbac
     SUBSCRIBE(COMMAND_FAILED, command_failed, command_failed);
     SUBSCRIBE(TOPOLOGY_OPENING, topology_opening, topology_opening);
     SUBSCRIBE(TOPOLOGY_CLOSED, topology_closed, topology_closed);
-    SUBSCRIBE(HEARTBEAT_STARTED, heartbeat_started, server_heartbeat_started);
 #undef SUBSCRIBE
 }

@@ -27,6 +27,8 @@ void mouv__events_apm_server_closed(mouv__events_t *events,
                                     const mongoc_apm_server_closed_t *event);
 void mouv__events_apm_topology_changed(mouv__events_t *events,
                                        const mongoc_apm_topology_changed_t *event);
+void mouv__events_apm_heartbeat_started(mouv__events_t *events,
+                                        const mongoc_apm_server_heartbeat_started_t *event);
 void mouv__events_apm_heartbeat_succeeded(mouv__events_t *events,
                                           const mongoc_apm_server_heartbeat_succeeded_t *event);
 void mouv__events_apm_heartbeat_failed(mouv__events_t *events,

@@ -46,18 +46,21 @@ struct mouv__listener {
     uv_mutex_t lock;
     uint32_t shares; /* atomic */
     bool posted;
-    mouv__snapshot_t *newest; /* until it is taken */
-    char *set_name;           /* the URI's replica set, or NULL */
-    const char *hint_of;      /* what a server may miss that hangs up at once */
-    bool misnamed;            /* some host is of another set, or of none */
-    uint32_t looks;           /* at any host, that met what no waiting heals */
-    bson_oid_t id;            /* libmongoc's of its topology */
-    bool finds_hosts;         /* the URI names none: mongodb+srv */
+    mouv__snapshot_t *newest;            /* until it is taken */
+    char *set_name;                      /* the URI's replica set, or NULL */
+    const char *hint_of;                 /* what a server may miss that hangs up at once */
+    bool misnamed;                       /* some host is of another set, or of none */
+    uint32_t looks;                      /* at any host, that met what no waiting heals */
+    bson_oid_t id;                       /* libmongoc's of its topology */
+    bool finds_hosts;                    /* the URI names none: mongodb+srv */
+    const mouv__listener_guard_t *guard; /* or NULL; unchanged once monitors run */
     host_t *hosts;
     uint32_t host_count, host_room;
     void (*changed)(void *arg); /* loop thread; NULL once stopped */
     void *arg;
 };
+
+static _Thread_local bool guarded; /* what the guard of this monitor's check has returned */
 
 mouv__listener_t *mouv__listener_ref(mouv__listener_t *listener) {
     __atomic_add_fetch(&listener->shares, 1, __ATOMIC_RELAXED);
@@ -365,6 +368,18 @@ static const char *listener_hint_of(const mongoc_uri_t *uri) {
                : " (does it want a client certificate?)";
 }
 
+/* One that is awaited has its connection. */
+static void listener_on_heartbeat_started(const mongoc_apm_server_heartbeat_started_t *event) {
+    const mouv__listener_t *listener = mongoc_apm_server_heartbeat_started_get_context(event);
+    if (listener->apm.events) mouv__events_apm_heartbeat_started(listener->apm.events, event);
+    bool awaited = mongoc_apm_server_heartbeat_started_get_awaited(event);
+    if (listener->guard && !awaited) guarded = listener->guard->begin();
+}
+
+static void listener_end_check(const mouv__listener_t *listener, bool awaited) {
+    if (listener->guard && !awaited) listener->guard->end(guarded);
+}
+
 /* What a host has said to TLS, or of its replica set, it will say again. Whether it will answer at
  * all, or has a name, time may tell. */
 static bool listener_is_lasting(const bson_error_t *error) {
@@ -387,6 +402,7 @@ uint32_t mouv__listener_hopeless(mouv__listener_t *listener, uint32_t *looks) {
 
 static void listener_on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_heartbeat_failed_get_context(event);
+    listener_end_check(listener, mongoc_apm_server_heartbeat_failed_get_awaited(event));
     if (listener->apm.events) mouv__events_apm_heartbeat_failed(listener->apm.events, event);
     bson_error_t error = {0};
     mongoc_apm_server_heartbeat_failed_get_error(event, &error);
@@ -432,6 +448,7 @@ static bool listener_may_join(const bson_t *hello) {
 
 static void listener_on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_heartbeat_succeeded_get_context(event);
+    listener_end_check(listener, mongoc_apm_server_heartbeat_succeeded_get_awaited(event));
     if (listener->apm.events) mouv__events_apm_heartbeat_succeeded(listener->apm.events, event);
     const bson_t *hello = mongoc_apm_server_heartbeat_succeeded_get_reply(event);
     bool is_first = false;
@@ -535,8 +552,10 @@ mouv_topology_description_t *mouv__listener_describe(mouv__listener_t *listener,
 }
 
 void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *uri,
-                              mongoc_client_pool_t *driver_pool) {
+                              mongoc_client_pool_t *driver_pool,
+                              const mouv__listener_guard_t *guard) {
     uv_mutex_lock(&listener->lock);
+    listener->guard = guard;
     listener->set_name = bson_strdup(mongoc_uri_get_replica_set(uri));
     listener->hint_of = listener_hint_of(uri);
     listener->finds_hosts = mongoc_uri_get_srv_hostname(uri) != NULL;
@@ -545,6 +564,7 @@ void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *ur
     mongoc_apm_set_topology_changed_cb(callbacks, listener_on_topology_changed);
     mongoc_apm_set_server_opening_cb(callbacks, listener_on_server_opening);
     mongoc_apm_set_server_closed_cb(callbacks, listener_on_server_closed);
+    mongoc_apm_set_server_heartbeat_started_cb(callbacks, listener_on_heartbeat_started);
     mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, listener_on_heartbeat_succeeded);
     mongoc_apm_set_server_heartbeat_failed_cb(callbacks, listener_on_heartbeat_failed);
     if (mouv__events_wants(listener->apm.events, MOUV__EVENT_SERVER_CHANGED))

@@ -36,9 +36,18 @@ mouv__events_t *mouv__listener_events(const mouv__listener_t *listener);
 mouv__listener_t *mouv__listener_ref(mouv__listener_t *listener);
 void mouv__listener_unref(mouv__listener_t *listener);
 
-/** A worker: makes a pool report to the listener; before its first client is popped. */
+/** What a monitor calls around a check for which it may have to connect; `end` gets what `begin` has
+ *  returned. */
+typedef struct mouv__listener_guard {
+    bool (*begin)(void);
+    void (*end)(bool begun);
+} mouv__listener_guard_t;
+
+/** A worker: makes a pool report to the listener; before its first client is popped. `guard`: stays;
+ *  NULL: none. */
 void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *uri,
-                              mongoc_client_pool_t *driver_pool);
+                              mongoc_client_pool_t *driver_pool,
+                              const mouv__listener_guard_t *guard);
 
 /** Loop thread: the newest snapshot since the last call, the caller's to free, or NULL. */
 mouv__snapshot_t *mouv__listener_take(mouv__listener_t *listener);

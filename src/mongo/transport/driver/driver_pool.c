@@ -130,6 +130,10 @@ void mouv__driver_pool_unref(mouv__driver_pool_t *driver_pool) {
     if (may_block || !driver_pool_start_destroyer(driver_pool)) driver_pool_destroy(driver_pool);
 }
 
+/* A monitor that connects with TLS is in OpenSSL, on streams of libmongoc's own. */
+static const mouv__listener_guard_t of_tls = {.begin = mouv__safepoint_begin_work,
+                                              .end = mouv__safepoint_end_work};
+
 static bool driver_pool_make(mouv__driver_pool_t *driver_pool, const mongoc_uri_t *uri,
                              bson_error_t *error) {
     mongoc_client_pool_t *clients = mongoc_client_pool_new_with_error(uri, error);
@@ -139,7 +143,8 @@ static bool driver_pool_make(mouv__driver_pool_t *driver_pool, const mongoc_uri_
         return false;
     }
     mongoc_client_pool_set_error_api(clients, MONGOC_ERROR_API_VERSION_2);
-    mouv__listener_subscribe(driver_pool->listener, uri, clients);
+    mouv__listener_subscribe(driver_pool->listener, uri, clients,
+                             driver_pool_has_tls(driver_pool) ? &of_tls : NULL);
     driver_pool->clients = clients;
     return true;
 }
