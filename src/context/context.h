@@ -22,6 +22,15 @@
 typedef void (*mouv__context_entry_fn)(void *arg);
 
 /**
+ * What the C++ runtime keeps for each thread, and a context needs of its own: the exceptions that are
+ * caught just now, and how many are on their way (__cxa_eh_globals of the Itanium ABI).
+ */
+typedef struct mouv__exceptions {
+    void *caught;
+    unsigned uncaught;
+} mouv__exceptions_t;
+
+/**
  * One flow of control. It belongs to the thread that initialised it and must not move in memory
  * until it is cleared. Rounding and traps of floating point are its own, at first its creator's;
  * the flags of past exceptions are not kept. The signal mask is the thread's (with ucontext, each
@@ -35,6 +44,8 @@ typedef struct mouv__context {
 #endif
     mouv__context_entry_fn entry; /* NULL: a thread's own stack */
     void *arg;
+    mouv__exceptions_t exceptions;         /* while it is switched out */
+    mouv__exceptions_t *thread_exceptions; /* where they are while it runs; NULL: there is no C++ */
     mouv__fiber_t fiber;
 } mouv__context_t;
 
@@ -53,6 +64,12 @@ int mouv__context_init(mouv__context_t *ctx, void *stack_low, size_t stack_size,
 
 /** Suspends `from`, which must be the running context, and continues `to`. */
 void mouv__context_switch(mouv__context_t *from, mouv__context_t *to);
+
+/**
+ * `left` was running and has been left by a jump (longjmp) to the stack of `to`, where the caller is:
+ * `to` is the running context again, and `left` can only be cleared.
+ */
+void mouv__context_jumped(mouv__context_t *left, mouv__context_t *to);
 
 /** The last switch out of `from`: never returns. ASan's fake stack of `from` is released. */
 _Noreturn void mouv__context_exit(mouv__context_t *from, mouv__context_t *to);

@@ -1,6 +1,7 @@
 /*
- * What ASan, TSan and valgrind must be told about stacks, in one place. Without instrumentation
- * every hook is empty; valgrind's are a few instructions that do nothing outside valgrind.
+ * What ASan, TSan and valgrind must be told about stacks, in one place. In every build, as a program
+ * may have a sanitizer that mouv was not built with: its runtime's functions are weak references, which
+ * are NULL where there is none; valgrind's are a few instructions that do nothing outside valgrind.
  */
 #ifndef MOUV_CONTEXT_SANITIZER_H
 #define MOUV_CONTEXT_SANITIZER_H
@@ -8,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Whether mouv itself is built with one, which its tests ask. */
 #if defined(__SANITIZE_ADDRESS__)
 #define MOUV__ASAN 1
 #endif
@@ -28,17 +30,23 @@
 #endif
 #endif
 
-#if defined(MOUV__ASAN)
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
-#if defined(MOUV__TSAN)
-#include <sanitizer/tsan_interface.h>
-#endif
 #if defined(MOUV__VALGRIND)
 #include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 #endif
+
+#define MOUV__WEAK __attribute__((weak))
+
+/* As <sanitizer/common_interface_defs.h>, asan_interface.h and tsan_interface.h declare them. */
+MOUV__WEAK void __sanitizer_start_switch_fiber(void **fake_stack_save, const void *low,
+                                               size_t size);
+MOUV__WEAK void __sanitizer_finish_switch_fiber(void *fake_stack_save, const void **low_old,
+                                                size_t *size_old);
+MOUV__WEAK void __asan_unpoison_memory_region(const volatile void *address, size_t size);
+MOUV__WEAK void *__tsan_get_current_fiber(void);
+MOUV__WEAK void *__tsan_create_fiber(unsigned flags);
+MOUV__WEAK void __tsan_destroy_fiber(void *fiber);
+MOUV__WEAK void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 
 /** One stack as the checkers know it. The layout is the same in every build. */
 typedef struct mouv__fiber {
@@ -50,18 +58,19 @@ typedef struct mouv__fiber {
     unsigned valgrind;            /* valgrind: the id of the registered stack */
 } mouv__fiber_t;
 
+/** Whether there is a sanitizer that wants to know of switches. */
+static inline bool mouv__fiber_is_watched(void) {
+    return __sanitizer_start_switch_fiber != NULL || __tsan_switch_to_fiber != NULL;
+}
+
 static inline void mouv__fiber_init_thread(mouv__fiber_t *fiber) {
     *fiber = (mouv__fiber_t){0};
-#if defined(MOUV__TSAN)
-    fiber->tsan = __tsan_get_current_fiber();
-#endif
+    if (__tsan_get_current_fiber != NULL) fiber->tsan = __tsan_get_current_fiber();
 }
 
 static inline void mouv__fiber_init(mouv__fiber_t *fiber, void *low, size_t size) {
     *fiber = (mouv__fiber_t){.low = low, .size = size};
-#if defined(MOUV__TSAN)
-    fiber->tsan = __tsan_create_fiber(0);
-#endif
+    if (__tsan_create_fiber != NULL) fiber->tsan = __tsan_create_fiber(0);
 #if defined(MOUV__VALGRIND)
     fiber->valgrind = VALGRIND_STACK_REGISTER(low, (char *)low + size);
 #endif
@@ -69,9 +78,7 @@ static inline void mouv__fiber_init(mouv__fiber_t *fiber, void *low, size_t size
 
 /** Not for a thread's own fiber: that one is TSan's. */
 static inline void mouv__fiber_clear(mouv__fiber_t *fiber) {
-#if defined(MOUV__TSAN)
-    __tsan_destroy_fiber(fiber->tsan);
-#endif
+    if (fiber->tsan != NULL) __tsan_destroy_fiber(fiber->tsan);
 #if defined(MOUV__VALGRIND)
     VALGRIND_STACK_DEREGISTER(fiber->valgrind);
 #endif
@@ -86,23 +93,19 @@ static inline void mouv__fiber_clear(mouv__fiber_t *fiber) {
 
 /** Just before the stack pointer moves. `from` may be left with its last switch: `dies`. */
 MOUV__FIBER_HOOK void mouv__fiber_leave(mouv__fiber_t *from, mouv__fiber_t *to, int dies) {
-#if defined(MOUV__ASAN)
-    to->previous = from;
-    __sanitizer_start_switch_fiber(dies ? NULL : &from->fake_stack, to->low, to->size);
-#endif
-#if defined(MOUV__TSAN)
-    __tsan_switch_to_fiber(to->tsan, 0);
-#endif
-    (void)from, (void)to, (void)dies;
+    if (__sanitizer_start_switch_fiber != NULL) {
+        to->previous = from;
+        __sanitizer_start_switch_fiber(dies ? NULL : &from->fake_stack, to->low, to->size);
+    }
+    if (to->tsan != NULL) __tsan_switch_to_fiber(to->tsan, 0);
 }
 
 /** Just after the stack pointer has moved to `self`, for the first time or again. */
 MOUV__FIBER_HOOK void mouv__fiber_arrive(mouv__fiber_t *self) {
-#if defined(MOUV__ASAN)
     /* The bounds are those of the stack that was left: the only way to learn a thread's. */
-    __sanitizer_finish_switch_fiber(self->fake_stack, &self->previous->low, &self->previous->size);
-#endif
-    (void)self;
+    if (__sanitizer_finish_switch_fiber != NULL)
+        __sanitizer_finish_switch_fiber(self->fake_stack, &self->previous->low,
+                                        &self->previous->size);
 }
 
 /**
@@ -137,9 +140,7 @@ static inline void mouv__checks_resume(void) {
 
 /** All of this stack memory may be read and reused: its frames are gone. */
 static inline void mouv__fiber_forget_frames(void *low, size_t size) {
-#if defined(MOUV__ASAN)
-    __asan_unpoison_memory_region(low, size);
-#endif
+    if (__asan_unpoison_memory_region != NULL) __asan_unpoison_memory_region(low, size);
 #if defined(MOUV__VALGRIND)
     (void)VALGRIND_MAKE_MEM_DEFINED(low, size);
 #endif

@@ -516,6 +516,43 @@ static void return_from_entry(void *arg) {
     (void)arg;
 }
 
+/* ---- C++ ---- */
+
+/* In place of the C++ runtime's, as it is there when a program has one. */
+mouv__exceptions_t *__cxa_get_globals(void);
+static _Thread_local mouv__exceptions_t exceptions;
+
+mouv__exceptions_t *__cxa_get_globals(void) {
+    return &exceptions;
+}
+
+static void catch_and_throw(void *arg) {
+    struct peer *peer = arg;
+    assert_null(exceptions.caught);
+    assert_int_equal(exceptions.uncaught, 0);
+    exceptions = (mouv__exceptions_t){peer, 2};
+    peer_yield(peer);
+    assert_ptr_equal(exceptions.caught, peer);
+    assert_int_equal(exceptions.uncaught, 2);
+    peer_exit(peer);
+}
+
+static void exceptions_that_are_caught_or_on_their_way_belong_to_each_context(void **state) {
+    mouv__context_t home;
+    struct peer peers[2];
+    (void)state;
+    mouv__context_init_thread(&home);
+    for (int i = 0; i < 2; i++) peer_init(&peers[i], &home, catch_and_throw);
+    exceptions = (mouv__exceptions_t){&home, 1};
+    for (int i = 0; i < 4; i++) {
+        mouv__context_switch(&home, &peers[i % 2].self);
+        assert_ptr_equal(exceptions.caught, &home);
+        assert_int_equal(exceptions.uncaught, 1);
+    }
+    for (int i = 0; i < 2; i++) peer_clear(&peers[i]);
+    exceptions = (mouv__exceptions_t){0};
+}
+
 static void entry_that_returns_aborts(void **state) {
     int status = 0;
     pid_t child = fork();
@@ -548,6 +585,7 @@ int main(void) {
         cmocka_unit_test(thousands_of_live_contexts_keep_their_locals),
         cmocka_unit_test(nested_contexts_return_to_the_one_that_switched),
         cmocka_unit_test(exited_contexts_stack_can_carry_the_next),
+        cmocka_unit_test(exceptions_that_are_caught_or_on_their_way_belong_to_each_context),
         cmocka_unit_test(entry_that_returns_aborts),
     };
 
