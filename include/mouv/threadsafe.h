@@ -58,7 +58,7 @@ MOUV_API int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *a
  * Ownership: borrows `arg`; it may lie on the caller's stack.
  * Cancel:    a runtime that closes cancels the task.
  * Errors:    the task's; MOUV_EDEADLK on the runtime's own thread; MOUV_ECLOSED if the task did not
- *            start; MOUV_ENOMEM, MOUV_EINVAL.
+ *            start; MOUV_ETHREAD in the child of a fork(); MOUV_ENOMEM, MOUV_EINVAL.
  * Like:      asyncio.run_coroutine_threadsafe(...).result().
  */
 #define mouv_run_threadsafe(...) \

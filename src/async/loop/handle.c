@@ -4,7 +4,7 @@
  */
 #include "async/loop/handle.h"
 
-#include <uv.h>
+#include <pthread.h>
 
 #include "context/alloc.h"
 
@@ -15,22 +15,29 @@
 #define CODE_BASE 20000
 #define CODE_SPAN 1000
 
-static uv_once_t once = UV_ONCE_INIT;
-static uv_mutex_t numbers_lock;
+static pthread_mutex_t numbers_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool number_used[NUMBERS];
 static uint32_t unused_generation[NUMBERS]; /* the first that no runtime of this number had */
 static unsigned last_number;
 
-static void handle_make_lock(void) {
-    uv_mutex_init(&numbers_lock);
+static void handle_lock_numbers(void) {
+    pthread_mutex_lock(&numbers_lock);
+}
+
+static void handle_unlock_numbers(void) {
+    pthread_mutex_unlock(&numbers_lock);
+}
+
+/* A fork takes the lock, as that of the log. */
+__attribute__((constructor)) static void handle_watch_forks(void) {
+    pthread_atfork(handle_lock_numbers, handle_unlock_numbers, handle_unlock_numbers);
 }
 
 /* Numbers are given in turn, so that a handle of a closed runtime stays foreign for long; when its
  * number comes again, with generations that it has not had, it is stale. */
 static uint8_t handle_take_number(uint32_t *first_generation) {
     uint8_t found = 0;
-    uv_once(&once, handle_make_lock);
-    uv_mutex_lock(&numbers_lock);
+    handle_lock_numbers();
     for (unsigned i = 1; i < NUMBERS && found == 0; i++) {
         unsigned number = (last_number + i) % NUMBERS;
         if (number != 0 && !number_used[number]) found = (uint8_t)number;
@@ -40,7 +47,7 @@ static uint8_t handle_take_number(uint32_t *first_generation) {
         last_number = found;
         *first_generation = unused_generation[found];
     }
-    uv_mutex_unlock(&numbers_lock);
+    handle_unlock_numbers();
     return found;
 }
 
@@ -50,10 +57,10 @@ static void handle_give_number(const mouv__handles_t *handles) {
         uint32_t had = handles->slots[i].generation - handles->first_generation;
         if (had >= unused - handles->first_generation) unused = handles->slots[i].generation + 1;
     }
-    uv_mutex_lock(&numbers_lock);
+    handle_lock_numbers();
     number_used[handles->runtime_number] = false;
     unused_generation[handles->runtime_number] = unused;
-    uv_mutex_unlock(&numbers_lock);
+    handle_unlock_numbers();
 }
 
 int mouv__handles_open(mouv__handles_t *handles) {

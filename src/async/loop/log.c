@@ -4,30 +4,38 @@
 #include "async/loop/log.h"
 #include "async/loop/line.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <uv.h>
 
 static void log_write_to_stderr(mouv_log_level_t level, const char *message, void *arg) {
     (void)arg;
     if (level >= MOUV_LOG_WARNING) fprintf(stderr, "%s\n", message);
 }
 
-static uv_once_t once = UV_ONCE_INIT;
-static uv_mutex_t lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static mouv_log_fn_t current_handler = log_write_to_stderr;
 static void *current_arg;
 
-static void log_make_lock(void) {
-    if (uv_mutex_init(&lock) != 0) current_handler = log_write_to_stderr;
+static void log_lock(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void log_unlock(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+/* A fork takes the lock: else the child may find it taken by a thread that it has not. As the library
+ * is loaded, since handlers that come while a fork is under way are not for that one. */
+__attribute__((constructor)) static void log_watch_forks(void) {
+    pthread_atfork(log_lock, log_unlock, log_unlock);
 }
 
 void mouv_log_set_handler(mouv_log_fn_t handler, void *arg) {
-    uv_once(&once, log_make_lock);
-    uv_mutex_lock(&lock);
+    log_lock();
     current_handler = handler != NULL ? handler : log_write_to_stderr;
     current_arg = handler != NULL ? arg : NULL;
-    uv_mutex_unlock(&lock);
+    log_unlock();
 }
 
 void mouv__log(mouv_log_level_t level, const char *format, ...) {
@@ -37,10 +45,9 @@ void mouv__log(mouv_log_level_t level, const char *format, ...) {
     mouv__line_vformat(message, sizeof message, format, args);
     va_end(args);
 
-    uv_once(&once, log_make_lock);
-    uv_mutex_lock(&lock);
+    log_lock();
     mouv_log_fn_t handler = current_handler;
     void *arg = current_arg;
-    uv_mutex_unlock(&lock);
+    log_unlock();
     handler(level, message, arg);
 }

@@ -8,13 +8,16 @@
  */
 #include "async/loop/mailbox.h"
 
+#include "async/loop/fork.h"
 #include "context/alloc.h"
 
 struct mouv__mailbox {
     uv_mutex_t lock;
     uv_async_t *wake; /* NULL once closed */
     mouv__list_t mail;
-    size_t references;
+    size_t references; /* atomic */
+    uint32_t
+        process; /* by mouv__fork_number(); in a child nobody empties it, and it may be locked */
 };
 
 mouv__mailbox_t *mouv__mailbox_new(uv_async_t *wake) {
@@ -26,26 +29,26 @@ mouv__mailbox_t *mouv__mailbox_new(uv_async_t *wake) {
     }
     box->wake = wake;
     box->references = 1;
+    box->process = mouv__fork_number();
     return box;
 }
 
 mouv__mailbox_t *mouv__mailbox_ref(mouv__mailbox_t *box) {
-    uv_mutex_lock(&box->lock);
-    box->references++;
-    uv_mutex_unlock(&box->lock);
+    __atomic_fetch_add(&box->references, 1, __ATOMIC_RELAXED);
     return box;
 }
 
 void mouv__mailbox_unref(mouv__mailbox_t *box) {
-    uv_mutex_lock(&box->lock);
-    bool last = --box->references == 0;
-    uv_mutex_unlock(&box->lock);
-    if (!last) return;
-    uv_mutex_destroy(&box->lock);
+    if (__atomic_sub_fetch(&box->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    if (!mouv__mailbox_is_orphaned(box)) uv_mutex_destroy(&box->lock);
     mouv__free(box);
 }
 
-bool mouv__mailbox_post(mouv__mailbox_t *box, mouv__mail_t *mail) {
+bool mouv__mailbox_is_orphaned(const mouv__mailbox_t *box) {
+    return box->process != mouv__fork_number();
+}
+
+static bool mailbox_put(mouv__mailbox_t *box, mouv__mail_t *mail) {
     uv_mutex_lock(&box->lock);
     bool open = box->wake != NULL;
     if (open) {
@@ -55,6 +58,11 @@ bool mouv__mailbox_post(mouv__mailbox_t *box, mouv__mail_t *mail) {
         if (first) uv_async_send(box->wake);
     }
     uv_mutex_unlock(&box->lock);
+    return open;
+}
+
+bool mouv__mailbox_post(mouv__mailbox_t *box, mouv__mail_t *mail) {
+    bool open = !mouv__mailbox_is_orphaned(box) && mailbox_put(box, mail);
     if (!open) mail->discard(mail);
     return open;
 }

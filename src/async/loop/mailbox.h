@@ -30,7 +30,10 @@ mouv__mailbox_t *mouv__mailbox_new(uv_async_t *wake);
 mouv__mailbox_t *mouv__mailbox_ref(mouv__mailbox_t *box);
 void mouv__mailbox_unref(mouv__mailbox_t *box);
 
-/** Any thread that holds a reference. Never blocks for long. False: closed, it was discarded. */
+/** In the child of a fork(): it is the parent's. */
+bool mouv__mailbox_is_orphaned(const mouv__mailbox_t *box);
+
+/** Any thread that holds a reference. Never blocks for long. False: closed, or orphaned: it was discarded. */
 bool mouv__mailbox_post(mouv__mailbox_t *box, mouv__mail_t *mail);
 
 /** Loop thread: delivers what has come so far; returns whether there was any. */

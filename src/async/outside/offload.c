@@ -8,6 +8,7 @@
 #include <mouv/offload.h>
 
 #include <assert.h>
+#include <pthread.h>
 
 #include "async/loop/error.h"
 #include "async/loop/log.h"
@@ -48,13 +49,30 @@ struct offload {
 
 static uv_once_t pool_once = UV_ONCE_INIT;
 static uv_mutex_t pool_lock;
-static uv_loop_t pool_loop;
+static struct pool {
+    uv_loop_t loop;
+    struct pool *parents; /* in a child of fork(): not touched, and not lost */
+} first_pool, *pool;
 static int pool_status;
 static unsigned pool_submitted;
 
+/* In the child of a fork() libuv's threads are gone, and the loop may be locked by one of them: with
+ * the next function there is another one. */
+static void offload_in_child(void) {
+    pool_once = (uv_once_t)UV_ONCE_INIT;
+}
+
+__attribute__((constructor)) static void offload_watch_forks(void) {
+    pthread_atfork(NULL, NULL, offload_in_child);
+}
+
 static void offload_open_pool(void) {
-    pool_status = uv_mutex_init(&pool_lock);
-    if (pool_status == 0) pool_status = uv_loop_init(&pool_loop);
+    struct pool *opened = pool == NULL ? &first_pool : mouv__alloc(sizeof *opened);
+    pool_status = opened == NULL ? UV_ENOMEM : uv_mutex_init(&pool_lock);
+    if (pool_status == 0) pool_status = uv_loop_init(&opened->loop);
+    if (pool_status != 0) return; /* for good */
+    opened->parents = pool;
+    pool = opened;
 }
 
 static void offload_disown(job_t *job) {
@@ -68,8 +86,8 @@ static void offload_reaped(uv_work_t *work, int status) {
 
 static void offload_submit(job_t *job, uv_work_cb offload_run) {
     uv_mutex_lock(&pool_lock);
-    if (++pool_submitted % REAP_EVERY == 0) uv_run(&pool_loop, UV_RUN_NOWAIT);
-    uv_queue_work(&pool_loop, &job->work, offload_run, offload_reaped);
+    if (++pool_submitted % REAP_EVERY == 0) uv_run(&pool->loop, UV_RUN_NOWAIT);
+    uv_queue_work(&pool->loop, &job->work, offload_run, offload_reaped);
     uv_mutex_unlock(&pool_lock);
 }
 

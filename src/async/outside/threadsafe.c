@@ -59,6 +59,7 @@ static void threadsafe_discard_call(mouv__mail_t *mail) {
 
 int mouv_call_soon_threadsafe(mouv_remote_t *remote, void (*fn)(void *arg), void *arg) {
     if (remote == NULL || fn == NULL) return MOUV_EINVAL;
+    if (mouv__mailbox_is_orphaned(remote)) return MOUV_ETHREAD;
     call_t *call = mouv__alloc(sizeof *call);
     if (call == NULL) return MOUV_ENOMEM;
     *call =
@@ -89,6 +90,11 @@ struct mouv_remote_task {
     int code;
     mouv_error_t error;
 };
+
+/* In a child of fork() nothing becomes of its parent's tasks, whose locks may be taken. */
+static bool threadsafe_is_of_parent(const mouv_remote_task_t *task) {
+    return mouv__mailbox_is_orphaned(task->remote);
+}
 
 static void threadsafe_unref(mouv_remote_task_t *task) {
     uv_mutex_lock(&task->lock);
@@ -221,6 +227,8 @@ static bool threadsafe_wait_until_done(mouv_remote_task_t *task, int64_t timeout
 
 int mouv_remote_task_wait(mouv_remote_task_t *task, int64_t timeout_ms, mouv_error_t *error) {
     if (task == NULL) return mouv_error_set(error, MOUV_EINVAL, "mouv_remote_task_wait: no task");
+    if (threadsafe_is_of_parent(task))
+        return mouv_error_set(error, MOUV_ETHREAD, "mouv_remote_task_wait: in a child of fork()");
     bool own = threadsafe_is_own_thread(task->remote);
     uv_mutex_lock(&task->lock);
     bool done = threadsafe_wait_until_done(task, own ? 0 : timeout_ms);
@@ -234,7 +242,7 @@ int mouv_remote_task_wait(mouv_remote_task_t *task, int64_t timeout_ms, mouv_err
 }
 
 bool mouv_remote_task_cancel(mouv_remote_task_t *task) {
-    if (task == NULL) return false;
+    if (task == NULL || threadsafe_is_of_parent(task)) return false;
     uv_mutex_lock(&task->lock);
     bool first = !task->asked && !task->done;
     if (first) {
@@ -247,7 +255,7 @@ bool mouv_remote_task_cancel(mouv_remote_task_t *task) {
 }
 
 bool mouv_remote_task_done(mouv_remote_task_t *task) {
-    if (task == NULL) return true;
+    if (task == NULL || threadsafe_is_of_parent(task)) return true;
     uv_mutex_lock(&task->lock);
     bool done = task->done;
     uv_mutex_unlock(&task->lock);
@@ -255,7 +263,7 @@ bool mouv_remote_task_done(mouv_remote_task_t *task) {
 }
 
 mouv_remote_task_t *mouv_remote_task_unref(mouv_remote_task_t *task) {
-    if (task != NULL) threadsafe_unref(task);
+    if (task != NULL && !threadsafe_is_of_parent(task)) threadsafe_unref(task);
     return NULL;
 }
 
@@ -293,6 +301,8 @@ int mouv_run_threadsafe_for_at(mouv_remote_t *remote, mouv_fn_t fn, void *arg, i
     if (remote == NULL || fn == NULL)
         return mouv_error_set(error, MOUV_EINVAL, "mouv_run_threadsafe: %s",
                               fn == NULL ? "no function" : "no runtime");
+    if (mouv__mailbox_is_orphaned(remote))
+        return mouv_error_set(error, MOUV_ETHREAD, "mouv_run_threadsafe: in a child of fork()");
     if (threadsafe_is_own_thread(remote))
         return mouv_error_set(error, MOUV_EDEADLK,
                               "mouv_run_threadsafe: called on the runtime's own thread");

@@ -4,6 +4,7 @@
  */
 #include "mongo/transport/workers/uvpool.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -126,6 +127,16 @@ static void uvpool_free(uvpool_t *pool) {
     uv_loop_close(&pool->loop);
     mouv__mailbox_unref(pool->mailbox);
     mouv__free(pool);
+}
+
+/* What is left behind in the child of a fork() is its parent's, and so may be the lock. */
+static void uvpool_in_child(void) {
+    left.once = (uv_once_t)UV_ONCE_INIT;
+    left.first = NULL;
+}
+
+__attribute__((constructor)) static void uvpool_watch_forks(void) {
+    pthread_atfork(NULL, NULL, uvpool_in_child);
 }
 
 static void uvpool_make_lock(void) {
