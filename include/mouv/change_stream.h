@@ -110,8 +110,8 @@ MOUV_API bool mouv_change_stream_alive(const mouv_change_stream_t *stream);
 MOUV_API const bson_t *mouv_change_stream_resume_token(const mouv_change_stream_t *stream);
 
 /**
- * Ends the stream: a poll is stopped and the server's cursor killed in the background. Never
- * suspends and is not refused in a cancelled task; a second call is harmless; fetches give
+ * Ends the stream: a poll is stopped, by closing its connection, since no server ends one before its
+ * time, and the server's cursor killed, in the background. Never suspends and is not refused in a cancelled task; a second call is harmless; fetches give
  * MOUV_ECLOSED afterwards.
  */
 MOUV_API void mouv_change_stream_close(mouv_change_stream_t *stream);

@@ -34,7 +34,7 @@ MOUV_BEGIN_DECLS
  * Deadline:  the nearest scope's. Polls are made to end before it: then it does not end the cursor.
  *            timeoutMS of what made the cursor limits all of its life (timeoutMode
  *            "cursorLifetime"), or with "iteration", as of a tailable one, each wait.
- * Cancel:    ends the cursor, at once; a poll's connection is free when the poll ends.
+ * Cancel:    ends the cursor, at once; a poll's connection is closed.
  * Errors:    as every operation (database.h); after one, every further call gives the same. Only
  *            a refused call (ECANCELED in a cancelled task, ESTATE) does not end the cursor.
  * Like:      mongoc_cursor_next(); Motor's `async for`.

@@ -208,6 +208,29 @@ CASE(a_cancelled_task_stops_the_poll_and_the_stream_goes_on) {
     return 0;
 }
 
+/* Its poll would last for a minute. */
+CASE(a_client_that_closes_ends_its_streams) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(test_uri(), NULL, &t->error);
+    mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
+    const bson_t *opts = json(t, "{'maxAwaitTimeMS': 60000}");
+    MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *read = mouv_collection_watch(users, NULL, opts);
+    MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *idle = mouv_collection_watch(users, NULL, opts);
+    mouv_change_stream_t *gone = mouv_collection_watch(users, NULL, opts);
+    CHECK_INT(await(t, mouv_change_stream_open(read)), 0);
+    CHECK_INT(await(t, mouv_change_stream_open(idle)), 0);
+    CHECK_INT(await(t, mouv_change_stream_open(gone)), 0);
+    mouv_future_t fetch = mouv_change_stream_fetch(read), other = mouv_change_stream_fetch(gone);
+    mouv_sleep_ms(100);
+    mouv_change_stream_unref(gone);
+    CHECK_INT(await(t, other), MOUV_ECLOSED);
+    int64_t began_ms = mouv_now_ms();
+    CHECK_INT(mouv_client_close(client, &t->error), 0);
+    CHECK(mouv_now_ms() - began_ms < 20000);
+    CHECK_INT(await(t, fetch), MOUV_ECLOSED);
+    CHECK_INT(await(t, mouv_change_stream_fetch(idle)), MOUV_ECLOSED);
+    return 0;
+}
+
 CASE(one_task_at_a_time) {
     const bson_t *doc;
     MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *stream = begin(t, NULL);
@@ -469,6 +492,7 @@ int main(void) {
         cmocka_unit_test(try_next_without_a_change_is_zero_and_alive),
         cmocka_unit_test(a_timeout_leaves_the_stream_as_it_was),
         cmocka_unit_test(a_cancelled_task_stops_the_poll_and_the_stream_goes_on),
+        cmocka_unit_test(a_client_that_closes_ends_its_streams),
         cmocka_unit_test(one_task_at_a_time),
         cmocka_unit_test(fifty_streams_do_not_hold_back_queries),
         cmocka_unit_test(more_streams_than_clients_take_turns),

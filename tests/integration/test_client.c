@@ -440,6 +440,48 @@ CASE(close_waits_for_what_runs) {
     return 0;
 }
 
+/* Joining libmongoc's monitors takes up to half a second, nearly all of it after a first ping. */
+CASE(close_does_not_wait_for_the_monitors) {
+    int64_t least_ms = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(test_uri(), NULL, &t->error);
+        CHECK_INT(await(t, mouv_client_ping(client)), 0);
+        int64_t began_ms = mouv_now_ms();
+        CHECK_INT(mouv_client_close(client, &t->error), 0);
+        if (mouv_now_ms() - began_ms < least_ms) least_ms = mouv_now_ms() - began_ms;
+    }
+    CHECK(least_ms < 200);
+    return 0;
+}
+
+CASE(close_kills_the_cursors_on_the_server) {
+    const bson_t *doc;
+    CHECK_INT(insert_numbered(t, 100), 0);
+    MOUV_AUTO_CLIENT mouv_client_t *client = mouv_client_new(test_uri(), NULL, &t->error);
+    mouv_collection_t *users = mouv_client_get_collection(client, t->database_name, "users");
+    const bson_t *few = json(t, "{'batchSize': 2, 'prefetch': false}");
+    MOUV_AUTO_CURSOR mouv_cursor_t *idle = mouv_collection_find(users, NULL, few);
+    const bson_t *slow = json(t, "{'$where': 'sleep(100) || true'}");
+    MOUV_AUTO_CURSOR mouv_cursor_t *running = mouv_collection_find(users, slow, few);
+    MOUV_AUTO_CURSOR mouv_cursor_t *fresh = mouv_collection_find(users, slow, few);
+    mouv_client_stats_t stats;
+    CHECK_INT(mouv_cursor_next(idle, &doc, &t->error), 1);
+    for (int i = 0; i < 2; i++) CHECK_INT(mouv_cursor_next(running, &doc, &t->error), 1);
+    CHECK_INT(open_cursors_become(t, 2), 2);
+    mouv_future_t fetch = mouv_cursor_fetch(running), first = mouv_cursor_fetch(fresh);
+    do {
+        mouv_sleep_ms(1);
+        mouv_client_get_stats(client, &stats);
+    } while (stats.in_flight < 2);
+    CHECK_INT(mouv_client_close(client, &t->error), 0);
+    CHECK_INT(open_cursors_become(t, 0), 0);
+    CHECK_INT(await(t, fetch), 1); /* close waits for what runs */
+    CHECK_INT(await(t, first), 1);
+    CHECK_INT(mouv_cursor_next(idle, &doc, &t->error), 1); /* what had arrived */
+    CHECK_INT(mouv_cursor_next(idle, &doc, &t->error), MOUV_ECLOSED);
+    return 0;
+}
+
 CASE(close_stops_what_runs_longer_than_it_waits) {
     mouv_client_opts_t opts = {.close_wait_ms = 200};
     CHECK_INT(insert_numbered(t, 1), 0);
@@ -487,6 +529,8 @@ int main(void) {
         cmocka_unit_test(the_topology_is_readable_before_during_and_after),
         cmocka_unit_test(close_ends_the_sessions_on_the_server),
         cmocka_unit_test(close_waits_for_what_runs),
+        cmocka_unit_test(close_does_not_wait_for_the_monitors),
+        cmocka_unit_test(close_kills_the_cursors_on_the_server),
         cmocka_unit_test(close_stops_what_runs_longer_than_it_waits),
         cmocka_unit_test(operations_of_a_client_that_goes_in_the_same_turn_are_refused),
     };

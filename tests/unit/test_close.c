@@ -115,6 +115,85 @@ CORO_CASE(last_cleanup_that_fails_inside_the_pump_leaves_the_connections_to_it) 
     return 0;
 }
 
+/* A getMore that waits on the server, whose awaiter has left; `first` made its pin. */
+static mouv__operation_t *closing_begin_poll(closing_t *closing, mouv__pin_t **pin) {
+    mouv__operation_t *first = closing_begin(closing, &find_row, FIND, NULL);
+    *pin = mouv__operation_keep_poll_pin(first);
+    fake_answer(fake_out(closing->fake, FAKE_SEND, 0), "{'ok': 1}");
+    operation_over(first);
+    mouv__operation_t *poll = closing_begin(
+        closing, &poll_row, "{'getMore': 1, 'collection': 'c', 'maxTimeMS': 60000}", *pin);
+    mouv__future_cancel(&poll->future);
+    CHECK_INT(poll->state, MOUV__OP_LATE);
+    return poll;
+}
+
+/* Without a word, and without waiting for its time. */
+static void closing_check_poll(bool cuts) {
+    closing_t closing = closing_new();
+    mouv__pin_t *pin;
+    closing.fake->transport.cuts = cuts;
+    mouv__operation_t *poll = closing_begin_poll(&closing, &pin);
+    mouv_future_t closed = mouv_client_close_future(closing.client);
+    fake_pass_ms(1);
+    mouv__pin_free(pin);
+    operation_over(poll);
+    fake_pass_ms(1);
+    CHECK(closing.fake->closed);
+    CHECK(mouv_future_done(closed));
+    CHECK_NO_WARNING();
+    mouv_future_unref(closed);
+    mouv_client_unref(closing.client);
+    closing_free(&closing);
+}
+
+CORO_CASE(a_poll_that_nobody_waits_for_is_cut_at_once) {
+    closing_check_poll(true);
+    return 0;
+}
+
+CORO_CASE(a_poll_that_cannot_be_cut_is_left_behind_without_a_word) {
+    closing_check_poll(false);
+    return 0;
+}
+
+typedef struct hooked {
+    mouv__client_hook_t hook;
+    closing_t *closing;
+    mouv__operation_t *cleanup;
+} hooked_t;
+
+static void hooked_closes(mouv__client_hook_t *hook) {
+    hooked_t *hooked = (hooked_t *)hook;
+    CHECK(mouv__client_is_open(hooked->closing->client));
+    hooked->cleanup = closing_begin(hooked->closing, &kill_row, "{'killCursors': 'users'}", NULL);
+}
+
+CORO_CASE(what_its_hooks_begin_is_waited_for) {
+    closing_t closing = closing_new();
+    hooked_t hooked = {.hook.closes = hooked_closes, .closing = &closing};
+    mouv__client_add_hook(closing.client, &hooked.hook);
+    mouv_future_t closed = mouv_client_close_future(closing.client);
+    fake_turn();
+    CHECK(!closing.fake->closed);
+    mouv__operation_t *late =
+        closing_begin(&closing, &kill_row, "{'killCursors': 'orders'}", NULL); /* while it drains */
+    fake_answer(fake_out(closing.fake, FAKE_CONTROL, 0), "{'ok': 1}");
+    fake_turn();
+    CHECK(!closing.fake->closed);
+    fake_answer(fake_out(closing.fake, FAKE_CONTROL, 0), "{'ok': 1}");
+    operation_over(hooked.cleanup);
+    operation_over(late);
+    fake_turn();
+    CHECK(closing.fake->closed);
+    CHECK(mouv_future_done(closed));
+    mouv__client_remove_hook(closing.client, &hooked.hook);
+    mouv_future_unref(closed);
+    mouv_client_unref(closing.client);
+    closing_free(&closing);
+    return 0;
+}
+
 CORO_CASE(client_that_was_never_used_is_destroyed_at_once) {
     closing_t closing = closing_new();
     closing.client->pool.state = MOUV__POOL_NONE;
@@ -128,6 +207,9 @@ CORO_CASE(client_that_was_never_used_is_destroyed_at_once) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(last_cleanup_that_fails_inside_the_pump_leaves_the_connections_to_it),
+        TEST(a_poll_that_nobody_waits_for_is_cut_at_once),
+        TEST(a_poll_that_cannot_be_cut_is_left_behind_without_a_word),
+        TEST(what_its_hooks_begin_is_waited_for),
         TEST(client_that_was_never_used_is_destroyed_at_once),
     };
     return RUN_CASES(tests);

@@ -137,35 +137,24 @@ static mouv__operation_t *poll_begin(fake_t *fake, const char *command, mouv__pi
     return op;
 }
 
-CORO_CASE(a_poll_has_its_own_time) {
-    static const struct {
-        const char *command;
-        int32_t max_time_ms; /* of the attempt's */
-        int64_t cut_ms;
-    } cases[] = {{"{'getMore': 1, 'collection': 'c', 'maxTimeMS': 400}", 0, 450},
-                 {"{'getMore': 1, 'collection': 'c'}", 0, 1050},
-                 {"{'getMore': 1, 'collection': 'c', 'maxTimeMS': 400}", 200, 250}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fake_t *fake = fake_with(2, "RSPrimary");
-        mouv__pin_t *pin;
-        mouv__operation_t *op = poll_begin(fake, cases[i].command, &pin);
-        op->attempt.max_time_ms = cases[i].max_time_ms;
-        fake_pass_ms(100); /* which it has had already */
-        cancel_and_answer_kill(fake, op);
-        CHECK_CUT_AFTER(op, cases[i].cut_ms - 100);
-        mouv__pin_free(pin);
-        operation_over(op);
-        fake_free(fake);
-    }
-    return 0;
+/* No kill ends it before its own time. */
+FAKE_CASE(a_poll_that_nobody_waits_for_is_cut_after_the_grace, fake_with(2, "RSPrimary")) {
+    mouv__pin_t *pin;
+    mouv__operation_t *op =
+        poll_begin(fake, "{'getMore': 1, 'collection': 'c', 'maxTimeMS': 5000}", &pin);
+    fake_pass_ms(100);
+    cancel_and_answer_kill(fake, op);
+    CHECK_ENDED(op, MOUV_ECANCELED);
+    CHECK_CUT_AFTER(op, 50);
+    mouv__pin_free(pin);
+    operation_over(op);
 }
 
-FAKE_CASE(a_late_poll_comes_back_with_its_answer_uncut, fake_with(2, "RSPrimary")) {
+FAKE_CASE(a_poll_that_comes_back_in_the_grace_is_not_cut, fake_with(2, "RSPrimary")) {
     mouv__pin_t *pin;
     mouv__operation_t *op = poll_begin(fake, "{'getMore': 1, 'collection': 'c'}", &pin);
     cancel_and_answer_kill(fake, op);
-    CHECK_ENDED(op, MOUV_ECANCELED);
-    fake_pass_ms(900);
+    fake_pass_ms(40);
     CHECK_INT(op->state, MOUV__OP_LATE);
     fake_answer(fake_out(fake, FAKE_SEND, 0), "{'ok': 1}");
     CHECK_INT(op->state, MOUV__OP_SETTLED);
@@ -373,8 +362,8 @@ int main(void) {
         TEST(a_write_that_can_be_asked_about_has_a_quarter_of_a_second),
         TEST(another_write_has_until_its_caller_is_told),
         TEST(a_write_whose_kill_is_silent_has_the_grace_alone),
-        TEST(a_poll_has_its_own_time),
-        TEST(a_late_poll_comes_back_with_its_answer_uncut),
+        TEST(a_poll_that_nobody_waits_for_is_cut_after_the_grace),
+        TEST(a_poll_that_comes_back_in_the_grace_is_not_cut),
         TEST(refused_kills_hurry_those_that_wait_and_those_to_come),
         TEST(five_hundred_at_once_then_one_for_each_price),
         TEST(what_is_not_spent_is_not_saved),

@@ -15,8 +15,7 @@
 
 /* How long a closing runtime waits for workers whose operations have been killed ... */
 #define LEAVE_MS 200
-/* ... and for libmongoc's pool to end its sessions. Joining the monitors takes libmongoc up to half
- * a second, which a thread does behind the program's back (see driver_pool.c). */
+/* ... and for good-byes. Nobody waits for the monitors (see driver_pool.c). */
 #define DESTROY_MS 50
 
 /* The same after a close that was hurried: the program goes on, so there is time for good-byes. */
@@ -118,12 +117,12 @@ static bool close_is_quiet(const mouv_client_t *client) {
            client->operations.cleanups == 0;
 }
 
-/* Nobody waits for these workers any more; each frees what it has when it comes back. */
 static void close_leave_behind(mouv_client_t *client) {
-    mouv__log(MOUV_LOG_WARNING,
-              "the %s closes while %u operation(s) are stuck in a call: left behind",
-              client->leaving ? "runtime" : "client", client->operations.running_count);
-    mouv__operations_leave_behind(&client->operations);
+    uint32_t stuck = mouv__operations_leave_behind(&client->operations);
+    if (stuck > 0)
+        mouv__log(MOUV_LOG_WARNING,
+                  "the %s closes while %u operation(s) are stuck in a call: left behind",
+                  client->leaving ? "runtime" : "client", stuck);
 }
 
 static void close_on_close_timer(mouv__timer_t *timer) {
@@ -187,10 +186,12 @@ void mouv__close_begin(mouv_client_t *client, bool leaving) {
     mouv__client_hold(client);
     if (client->ref.state == MOUV__CLIENT_OPEN) {
         mouv_error_t error = {0};
+        mouv__client_call_hooks(client);
         mouv__session_end_all(client);
         mouv__client_hold(client); /* until it is closed */
         mouv__runtime_keep(client->ref.runtime);
         mouv__client_ref_move(client, MOUV__CLIENT_DRAINING);
+        mouv__operations_end_polls(&client->operations);
         if (client->close_wait_ms > 0)
             close_start_timer(client, client->close_wait_ms, close_on_close_limit);
         mouv_error_set(&error, MOUV_ECANCELED, "cancelled: the client is being closed");

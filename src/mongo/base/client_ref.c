@@ -18,18 +18,40 @@ void mouv__client_ref_move(mouv_client_t *client, mouv__client_state_t state) {
     mouv__client_ref_of(client)->state = (uint8_t)state;
 }
 
-int mouv__client_check(const mouv_client_t *client, mouv_error_t *error) {
+/* In the states up to `last`. */
+static int client_ref_check(const mouv_client_t *client, mouv__client_state_t last,
+                            mouv_error_t *error) {
     if (!client) return mouv_error_set(error, MOUV_EINVAL, "the client is NULL");
     const mouv__client_ref_t *ref = mouv__client_ref_of(client);
     if (ref->process != mouv__fork_number())
         return mouv_error_set(error, MOUV_ETHREAD,
                               "the client belongs to the process that made it, this is a child: "
                               "it makes its own after fork()");
-    if (ref->state != MOUV__CLIENT_OPEN)
-        return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
+    if (ref->state > last) return mouv_error_set(error, MOUV_ECLOSED, "the client has been closed");
     if (mouv__runtime() != ref->runtime)
         return mouv_error_set(error, MOUV_ETHREAD, "the client belongs to another thread");
     return 0;
+}
+
+int mouv__client_check(const mouv_client_t *client, mouv_error_t *error) {
+    return client_ref_check(client, MOUV__CLIENT_OPEN, error);
+}
+
+int mouv__client_check_cleanup(const mouv_client_t *client, mouv_error_t *error) {
+    return client_ref_check(client, MOUV__CLIENT_DRAINING, error);
+}
+
+void mouv__client_add_hook(mouv_client_t *client, mouv__client_hook_t *hook) {
+    mouv__list_push_back(&mouv__client_ref_of(client)->hooks, &hook->link);
+}
+
+void mouv__client_remove_hook(mouv_client_t *client, mouv__client_hook_t *hook) {
+    mouv__list_remove(&mouv__client_ref_of(client)->hooks, &hook->link);
+}
+
+void mouv__client_call_hooks(mouv_client_t *client) {
+    MOUV__LIST_EACH(&mouv__client_ref_of(client)->hooks, mouv__client_hook_t, hook, link)
+        hook->closes(hook);
 }
 
 bool mouv__client_is_elsewhere(const mouv_client_t *client) {

@@ -34,6 +34,13 @@ typedef enum mouv__client_state {
     MOUV__CLIENT_CLOSED
 } mouv__client_state_t;
 
+/** Embedded in what leaves something on the server that must not outlive the client. */
+typedef struct mouv__client_hook {
+    mouv__link_t link;
+    /** The client begins to close: clean-up can begin, and is waited for. */
+    void (*closes)(struct mouv__client_hook *hook);
+} mouv__client_hook_t;
+
 /** What api/ does for the rooms below it; loop thread. */
 typedef struct mouv__client_ops {
     /** Nobody needs it open any more. */
@@ -55,6 +62,7 @@ typedef struct mouv__client_ref {
     mouv__operations_t *operations;       /**< see operation.h */
     mouv__events_t *events;               /**< NULL: nothing is subscribed, see events.h */
     mouv__list_t sessions;                /**< the users', see session.h */
+    mouv__list_t hooks;                   /**< mouv__client_hook_t */
     int64_t txn_number;                   /**< the last one given out */
     /* the URI's; borrowed from libmongoc's part, NULL: the server's */
     const bson_t *read_concern, *write_concern; /**< {readConcern: {...}}, {writeConcern: {...}} */
@@ -101,6 +109,16 @@ void mouv__client_ref_move(mouv_client_t *client, mouv__client_state_t state);
 
 /** 0, or why a new operation is refused: MOUV_EINVAL (NULL), ETHREAD, ECLOSED. */
 int mouv__client_check(const mouv_client_t *client, mouv_error_t *error);
+
+/** The same of clean-up, which begins while it drains as well. */
+int mouv__client_check_cleanup(const mouv_client_t *client, mouv_error_t *error);
+
+/** A hook of its own, until it is removed; in any state. Loop thread. */
+void mouv__client_add_hook(mouv_client_t *client, mouv__client_hook_t *hook);
+void mouv__client_remove_hook(mouv_client_t *client, mouv__client_hook_t *hook);
+
+/** It begins to close: calls each. */
+void mouv__client_call_hooks(mouv_client_t *client);
 
 /** Whether this is not the client's thread, or not its process. One that is closed belongs to any
  *  thread. */

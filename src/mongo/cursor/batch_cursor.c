@@ -9,7 +9,6 @@
 
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
-#include "mongo/base/client_ref.h"
 #include "mongo/base/concern.h"
 #include "mongo/operation/limits.h"
 #include "mongo/session/session.h"
@@ -106,12 +105,11 @@ static const char *batch_cursor_collection(const bson_t *reply) {
     return dot ? dot + 1 : "";
 }
 
-/** The cursor of an answer that nobody will read, if it has one: it came after the close, or when
- *  the operation had been given up. */
+/** The cursor of a first answer that nobody will read, if it has one: it came after the close, or
+ *  when the operation had been given up. That of a getMore is killed by who has it. */
 static void batch_cursor_kill_answered(mouv__operation_t *operation, bson_t *reply) {
     int64_t id = mouv__bson_view_number(reply, "cursor.id");
-    if (id == 0) return;
-    if (batch_cursor_kept(operation->parts.pin)) return; /* its killCursors waits for this answer */
+    if (id == 0 || operation->parts.pin) return;
     mouv__operation_keep_connection(operation);
     batch_cursor_kill(
         &(batch_target_t){.client = operation->client,
@@ -195,6 +193,16 @@ static int batch_cursor_keep(mouv__batch_cursor_t *cursor, mouv__operation_t *op
     return 0;
 }
 
+/** The client closes, so this batch is the last: the next fetch is refused. */
+static void batch_cursor_end_last(mouv__batch_cursor_t *cursor, mouv__operation_t *operation,
+                                  bson_t *reply) {
+    if (cursor->pin)
+        batch_cursor_leave(cursor);
+    else
+        batch_cursor_kill_answered(operation, reply); /* nothing has been kept for it */
+    cursor->id = 0;
+}
+
 static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_t *error) {
     mouv__batch_cursor_t *cursor = ((batch_operation_t *)operation)->cursor;
     bson_iter_t documents;
@@ -208,10 +216,12 @@ static int batch_cursor_finish(mouv__operation_t *operation, bson_t *reply, mouv
         batch_cursor_kill_answered(operation, reply); /* closed meanwhile */
         return 0;
     }
-    cursor->id = mouv__bson_view_number(reply, "cursor.id");
-    if (cursor->id != 0 && !cursor->pin && batch_cursor_keep(cursor, operation, reply) < 0)
+    int64_t id = cursor->id = mouv__bson_view_number(reply, "cursor.id");
+    if (id != 0 && !mouv__client_is_open(cursor->client))
+        batch_cursor_end_last(cursor, operation, reply);
+    else if (id != 0 && !cursor->pin && batch_cursor_keep(cursor, operation, reply) < 0)
         return mouv__operation_fail(operation, error, MOUV_ENOMEM, "out of memory");
-    if (cursor->id == 0) {
+    if (id == 0) {
         if (cursor->pin) mouv__pin_let_connection_go(cursor->pin); /* before it is back */
         mouv__batch_cursor_forget(cursor);
         mouv__batch_cursor_move(cursor, MOUV__CURSOR_ENDED);
@@ -302,6 +312,17 @@ static void batch_cursor_set_error(mouv__batch_cursor_t *cursor, const mouv_erro
     if (cursor->error) *cursor->error = *error;
 }
 
+/** What runs may bring a last batch, see batch_cursor_finish(); a poll would only wait for one. */
+static void batch_cursor_on_client_close(mouv__client_hook_t *hook) {
+    mouv__batch_cursor_t *cursor = mouv__container_of(hook, mouv__batch_cursor_t, hook);
+    mouv_error_t error;
+    bool has_one = cursor->state == MOUV__CURSOR_OPEN || cursor->state == MOUV__CURSOR_LOST;
+    bool waits = cursor->polls && cursor->pin;
+    if (!has_one || (cursor->running && !waits)) return;
+    mouv_error_set(&error, MOUV_ECLOSED, "the client has been closed");
+    cursor->ops->closes(cursor, &error);
+}
+
 mouv__batch_cursor_t *mouv__batch_cursor_new(mouv__command_t *command, size_t size,
                                              const mouv__batch_cursor_ops_t *ops,
                                              const mouv__fetch_ops_t *fetch_ops) {
@@ -334,6 +355,8 @@ mouv__batch_cursor_t *mouv__batch_cursor_new(mouv__command_t *command, size_t si
         if (cursor->session) mouv__session_hold(cursor->session);
     }
     if (cursor->database) cursor->client = mouv__client_keep_open(cursor->database->client);
+    cursor->hook.closes = batch_cursor_on_client_close;
+    if (cursor->client) mouv__client_add_hook(cursor->client, &cursor->hook);
     return cursor;
 }
 
@@ -353,6 +376,7 @@ void mouv__batch_cursor_let_go(mouv__batch_cursor_t *cursor) {
     mouv__concern_unref(cursor->defaults);
     bson_free(cursor->collection);
     mouv__free(cursor->error);
+    if (cursor->client) mouv__client_remove_hook(cursor->client, &cursor->hook);
     mouv__client_may_close(cursor->client);
     free(cursor);
 }
@@ -366,6 +390,11 @@ void mouv__batch_cursor_fail(mouv__batch_cursor_t *cursor, const mouv_error_t *e
     if (!late) batch_cursor_leave(cursor);
     batch_cursor_set_error(cursor, error);
     mouv__batch_cursor_move(cursor, MOUV__CURSOR_FAILED);
+}
+
+void mouv__batch_cursor_give_up(mouv__batch_cursor_t *cursor, const mouv_error_t *error) {
+    mouv__batch_cursor_fail(cursor, error, cursor->running != NULL);
+    if (cursor->running) mouv__future_cancel(cursor->running);
 }
 
 void mouv__batch_cursor_close(mouv__batch_cursor_t *cursor) {

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "async/loop/future.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/command/command.h"
 #include "mongo/cursor/cursor_timeout.h"
 
@@ -51,6 +52,8 @@ typedef struct mouv__batch_cursor_ops {
                   const mouv_error_t *error);
     /** Inside `finish`: a batch is in `ahead`. The future's result. NULL: 0. */
     int (*answered)(mouv__batch_cursor_t *cursor, const mouv__batch_outcome_t *outcome);
+    /** The client closes, `error` says so, while it has a cursor or lost one: gives it up. */
+    void (*closes)(mouv__batch_cursor_t *cursor, const mouv_error_t *error);
     /** The last reference has gone: frees what the owner's own fields hold. NULL: nothing. */
     void (*clear)(mouv__batch_cursor_t *cursor);
 } mouv__batch_cursor_ops_t;
@@ -69,6 +72,7 @@ struct mouv__batch_cursor {
     const mouv__batch_cursor_ops_t *ops;
     const mouv__fetch_ops_t *fetch_ops; /**< see fetch.h */
     mouv_client_t *client;              /**< counted; NULL: made from a NULL handle, or `unmade` */
+    mouv__client_hook_t hook;
     mouv_database_t *database;
     bson_t *command;                      /**< the first command, or what it is made of */
     mongoc_read_prefs_t *read_prefs;      /**< likewise; NULL: none were given */
@@ -111,6 +115,9 @@ void mouv__batch_cursor_move(mouv__batch_cursor_t *cursor, mouv__batch_cursor_st
 
 /** FAILED; `late`: a worker still has what has failed, and killCursors waits for it. */
 void mouv__batch_cursor_fail(mouv__batch_cursor_t *cursor, const mouv_error_t *error, bool late);
+
+/** FAILED, since the client closes: what runs is cancelled, the server's cursor is killed. */
+void mouv__batch_cursor_give_up(mouv__batch_cursor_t *cursor, const mouv_error_t *error);
 
 /** CLOSED: batches are dropped, what runs is cancelled, the server's cursor is killed. */
 void mouv__batch_cursor_close(mouv__batch_cursor_t *cursor);

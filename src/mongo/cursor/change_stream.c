@@ -42,6 +42,12 @@ static void change_stream_fail(mouv_change_stream_t *stream, const mouv_error_t 
     mouv__batch_cursor_fail(&stream->base, error, false);
 }
 
+static void change_stream_closes(mouv__batch_cursor_t *base, const mouv_error_t *error) {
+    change_stream_kill_lost((mouv_change_stream_t *)base);
+    mouv__batch_cursor_give_up(base, error);
+    mouv__fetch_wake(base);
+}
+
 static void change_stream_clear(mouv__batch_cursor_t *base) {
     mouv_change_stream_t *stream = (mouv_change_stream_t *)base;
     change_stream_kill_lost(stream);
@@ -74,6 +80,7 @@ static int change_stream_answered(mouv__batch_cursor_t *base,
 
 static const mouv__batch_cursor_ops_t batch_cursor_ops = {.failed = change_stream_failed,
                                                           .answered = change_stream_answered,
+                                                          .closes = change_stream_closes,
                                                           .clear = change_stream_clear};
 
 /** These leave the stream as it was, though its cursor may have been killed on the server. */

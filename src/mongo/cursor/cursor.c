@@ -35,7 +35,13 @@ static int cursor_failed(mouv__batch_cursor_t *base, const mouv__batch_outcome_t
     return 0;
 }
 
-static const mouv__batch_cursor_ops_t batch_cursor_ops = {.failed = cursor_failed};
+static void cursor_closes(mouv__batch_cursor_t *base, const mouv_error_t *error) {
+    mouv__batch_cursor_give_up(base, error);
+    mouv__fetch_wake(base);
+}
+
+static const mouv__batch_cursor_ops_t batch_cursor_ops = {.failed = cursor_failed,
+                                                          .closes = cursor_closes};
 
 static void cursor_fail(mouv__batch_cursor_t *base, const mouv_error_t *error, bool late) {
     /* What the server itself ended with an error it has closed. */

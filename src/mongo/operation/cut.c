@@ -18,9 +18,6 @@
 /* When one that the budget did not allow is looked at again. */
 #define ABANDON_NS (1000 * MOUV__NS_PER_MS)
 
-/* How long a getMore waits on the server that says nothing of it. */
-#define POLL_MS 1000
-
 /* How long a server that has lost its place may be silent about what runs on it. */
 #define REPLACED_NS (1000 * MOUV__NS_PER_MS)
 
@@ -46,31 +43,22 @@ static int64_t cut_grace_ns(const mouv__operation_t *op) {
     return mouv__server_pool_patience_ns(op->operations->pool, op->checkout.server_id, GRACE_NS);
 }
 
+/* A client that closes makes no new connection for one that was cut. */
 static bool cut_can_spend(mouv__operations_t *operations, int64_t now_ns) {
     mouv__cuts_t *cuts = &operations->cuts;
     int64_t price_ns = operations->pool->transport->cut_price_ns;
+    if (!mouv__client_is_open(operations->client)) return true;
     int64_t least_ns = now_ns - BURST * price_ns;
     if (cuts->spent_ns < least_ns) cuts->spent_ns = least_ns;
     return cuts->spent_ns + price_ns <= now_ns;
-}
-
-/* A getMore that waits on the server is not ended there by a kill, but by its own time. */
-static int64_t cut_poll_ends_ns(const mouv__operation_t *op) {
-    bson_iter_t iter;
-    int64_t wait_ms = POLL_MS;
-    if (bson_iter_init_find(&iter, op->parts.command, "maxTimeMS") && BSON_ITER_HOLDS_NUMBER(&iter))
-        wait_ms = bson_iter_as_int64(&iter);
-    if (op->attempt.max_time_ms > 0) wait_ms = op->attempt.max_time_ms;
-    return op->began_ns + wait_ms * MOUV__NS_PER_MS + cut_grace_ns(op);
 }
 
 /* Until when a server that is not silent has time for its answer; 0: it had enough. A write's
  * caller may still wait for what became of it. */
 static int64_t cut_patience_ns(const mouv__operation_t *op) {
     if (mouv__kill_is_silent(op)) return 0;
-    if (op->state == MOUV__OP_STOPPING)
-        return mouv__inquiry_is_possible(op) ? op->grace_ns - MOUV__INQUIRY_NS : op->grace_ns;
-    return mouv__is_poll(op) && op->parts.pin ? cut_poll_ends_ns(op) : 0;
+    if (op->state != MOUV__OP_STOPPING) return 0;
+    return mouv__inquiry_is_possible(op) ? op->grace_ns - MOUV__INQUIRY_NS : op->grace_ns;
 }
 
 /* Its command has gone to a server of which nothing is known now. */
@@ -141,8 +129,14 @@ void mouv__cut_init(mouv__operations_t *operations) {
     operations->cuts.operations = operations;
 }
 
+/* A getMore that waits on the server: no kill ends that before its time. */
+static bool cut_is_poll(const mouv__operation_t *op) {
+    return mouv__is_poll(op) && op->parts.pin;
+}
+
 void mouv__cut_add(mouv__operation_t *op, bool hopeless) {
     if (!op->operations->pool->transport->cuts) return;
+    if (!mouv__client_is_open(op->client) && cut_is_poll(op)) hopeless = true;
     if (op->watched) cut_pull(op);
     if (op->cut_ns > 0) return;
     cut_push(op, mouv__operation_now_ns(op) + (hopeless ? 0 : cut_grace_ns(op)));
@@ -170,12 +164,24 @@ void mouv__cut_remove(mouv__operation_t *op) {
         mouv__timer_stop(mouv__client_runtime(op->client), &cuts->timer);
 }
 
-void mouv__cut_hurry(mouv__operations_t *operations) {
-    mouv__cuts_t *cuts = &operations->cuts;
-    int64_t now_ns = mouv__client_now_ns(operations->client);
+static void cut_hurry(mouv__cuts_t *cuts, bool (*which)(const mouv__operation_t *op)) {
+    int64_t now_ns = mouv__client_now_ns(cuts->operations->client);
     MOUV__LIST_EACH(&cuts->list, mouv__operation_t, op, cut)
-        if (!op->watched) op->cut_ns = now_ns;
+        if (!op->watched && which(op)) op->cut_ns = now_ns;
     if (!mouv__list_is_empty(&cuts->list)) cut_arm(cuts);
+}
+
+static bool cut_is_any(const mouv__operation_t *op) {
+    (void)op;
+    return true;
+}
+
+void mouv__cut_hurry(mouv__operations_t *operations) {
+    cut_hurry(&operations->cuts, cut_is_any);
+}
+
+void mouv__cut_hurry_polls(mouv__operations_t *operations) {
+    cut_hurry(&operations->cuts, cut_is_poll);
 }
 
 void mouv__cut_close(mouv__operations_t *operations) {

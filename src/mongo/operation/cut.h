@@ -4,8 +4,9 @@
  * it (see pool.h). Loop thread; decision 0011.
  *
  * The grace is 50 ms or four round trips. Where the server has answered the kill or could not be
- * asked yet, a write whose caller still waits for the truth has until that caller is told EUNKNOWN,
- * and a getMore that waits on the server, which no kill ends, until its own time is up.
+ * asked yet, a write whose caller still waits for the truth has until that caller is told EUNKNOWN.
+ * A getMore that waits on the server is ended by no kill before its time: it is always cut, and at
+ * once where its client closes.
  *
  * What nobody has given up is cut, too, where its server has been replaced by another primary and
  * says nothing.
@@ -44,6 +45,9 @@ void mouv__cut_remove(mouv__operation_t *op);
 
 /** The server refuses kills: nothing is to be waited for. */
 void mouv__cut_hurry(mouv__operations_t *operations);
+
+/** The client has begun to close: what waits on the server for something to come does so for nobody. */
+void mouv__cut_hurry_polls(mouv__operations_t *operations);
 
 /** The client ends. */
 void mouv__cut_close(mouv__operations_t *operations);

@@ -179,9 +179,11 @@ static int operation_check_name(const char *database, mouv_error_t *error) {
 
 static int operation_check_new(mouv_client_t *client, const mouv__operation_row_t *row,
                                const char *database, mouv_error_t *error) {
-    int rc = mouv__client_check(client, error);
+    bool cleanup = row->flags & MOUV__OP_CLEANUP;
+    int rc =
+        cleanup ? mouv__client_check_cleanup(client, error) : mouv__client_check(client, error);
     if (rc < 0) return rc;
-    if (!(row->flags & MOUV__OP_CLEANUP) && mouv__current_refused()) {
+    if (!cleanup && mouv__current_refused()) {
         bool timed_out = mouv__current_timed_out();
         mouv_error_set(error, MOUV_ECANCELED, "%s; nothing is sent",
                        timed_out ? "the time is over" : "the task has been cancelled");
@@ -755,18 +757,40 @@ void mouv__operations_stop(mouv__operations_t *operations) {
         mouv__future_cancel(&op->future);
 }
 
-void mouv__operations_leave_behind(mouv__operations_t *operations) {
-    MOUV__LIST_EACH(&operations->running, mouv__operation_t, op, running) {
-        mouv__stop_remove(op);
-        if (op->state != MOUV__OP_LATE) {
-            op->stopped = true;
-            operation_give_up(op);
-        }
-        mouv__attempt_abandon(op);
-        operation_unlist(op);
-        operation_move(op, MOUV__OP_SETTLED);
-        operation_let_go_if_over(op);
+/* Nobody waits for its worker any more, which frees what it has when it comes back. */
+static void operation_leave_behind(mouv__operation_t *op) {
+    mouv__stop_remove(op);
+    if (op->state != MOUV__OP_LATE) {
+        op->stopped = true;
+        operation_give_up(op);
     }
+    mouv__attempt_abandon(op);
+    operation_unlist(op);
+    operation_move(op, MOUV__OP_SETTLED);
+    operation_let_go_if_over(op);
+}
+
+/* It has been given up, and waits on the server for something to come. */
+static bool operation_is_late_poll(const mouv__operation_t *op) {
+    return op->state == MOUV__OP_LATE && mouv__is_poll(op) && op->parts.pin;
+}
+
+uint32_t mouv__operations_leave_behind(mouv__operations_t *operations) {
+    uint32_t stuck = 0;
+    MOUV__LIST_EACH(&operations->running, mouv__operation_t, op, running) {
+        stuck += !operation_is_late_poll(op);
+        operation_leave_behind(op);
+    }
+    return stuck;
+}
+
+void mouv__operations_end_polls(mouv__operations_t *operations) {
+    if (operations->pool->transport->cuts) {
+        mouv__stop_hurry_polls(operations);
+        return;
+    }
+    MOUV__LIST_EACH(&operations->running, mouv__operation_t, op, running)
+        if (operation_is_late_poll(op)) operation_leave_behind(op);
 }
 
 void mouv__operations_close(mouv__operations_t *operations) {

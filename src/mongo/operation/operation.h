@@ -219,8 +219,12 @@ void mouv__operations_init(mouv__operations_t *operations, mouv_client_t *client
 /** The runtime, or a close whose time is over, asks all that run to stop. */
 void mouv__operations_stop(mouv__operations_t *operations);
 
-/** Nobody waits for those that still run: each frees what it has when it comes back. */
-void mouv__operations_leave_behind(mouv__operations_t *operations);
+/** The client has begun to close: polls that were given up end, or are left behind. */
+void mouv__operations_end_polls(mouv__operations_t *operations);
+
+/** Nobody waits for those that still run: each frees what it has when it comes back. How many are
+ *  stuck; polls are not, they wait for their time. */
+uint32_t mouv__operations_leave_behind(mouv__operations_t *operations);
 
 /** The client ends. */
 void mouv__operations_close(mouv__operations_t *operations);

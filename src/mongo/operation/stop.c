@@ -23,6 +23,10 @@ void mouv__stop_remove(mouv__operation_t *op) {
     mouv__cut_remove(op);
 }
 
+void mouv__stop_hurry_polls(mouv__operations_t *operations) {
+    mouv__cut_hurry_polls(operations);
+}
+
 void mouv__stop_close(mouv__operations_t *operations) {
     mouv__kill_close(operations);
     mouv__cut_close(operations);

@@ -15,6 +15,9 @@ void mouv__stop_add(mouv__operation_t *op);
 /** It is back, or left behind. Harmless if it was never added. */
 void mouv__stop_remove(mouv__operation_t *op);
 
+/** The client has begun to close: polls that were given up are cut at once. */
+void mouv__stop_hurry_polls(mouv__operations_t *operations);
+
 /** The client ends. */
 void mouv__stop_close(mouv__operations_t *operations);
 

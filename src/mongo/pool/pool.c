@@ -11,6 +11,7 @@
 #include "mongo/pool/measure.h"
 #include "mongo/pool/pin.h"
 #include "mongo/pool/queue.h"
+#include "mongo/topology/events.h"
 
 /* How far behind a checkout that cannot go yet others are looked at (other servers' turn). */
 #define LOOK_AHEAD 64
@@ -646,17 +647,34 @@ static bool pool_is_preferred(const mouv__pool_t *pool, const mouv__server_link_
            (server && server->kind == MOUV__SERVER_PRIMARY);
 }
 
+/* Links are dropped before the transport closes. */
+static void pool_note_last(const mouv__pool_t *pool, mouv__connection_t *connection) {
+    for (const mouv__server_link_t *link = connection->links; link; link = link->next) {
+        if (link->state != MOUV__LINK_READY || connection->goes_last) continue;
+        connection->last_server_id = link->server_id;
+        connection->goes_last = pool_is_preferred(pool, link);
+    }
+}
+
 static bool pool_any_server(const mouv__pool_t *pool) {
     for (uint32_t i = 0; i < pool->topology->count; i++)
         if (mouv__server_is_known(pool->topology->servers[i])) return true;
     return false;
 }
 
+/* libmongoc tells it as the last thing of all. */
+static bool pool_is_end_told(const mouv__pool_t *pool) {
+    const mouv__events_t *events = mouv__client_events(pool->client);
+    return mouv__events_wants(events, MOUV__EVENT_SERVER_CLOSED) ||
+           mouv__events_wants(events, MOUV__EVENT_TOPOLOGY_CLOSED);
+}
+
 void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void *arg) {
     mouv__transport_t *transport = pool->transport;
     mouv__transport_end_t end = {.connections = pool->connections,
                                  .unused = pool->state == MOUV__POOL_NONE,
-                                 .unreachable = !pool_any_server(pool)};
+                                 .unreachable = !pool_any_server(pool),
+                                 .told = pool_is_end_told(pool)};
     mouv__breakers_close(&pool->breakers);
     mouv__upkeep_close(pool);
     mouv__measure_close(pool);
@@ -671,9 +689,7 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
         if (connection->state == MOUV__CONNECTION_KEPT)
             mouv__connection_move(connection, MOUV__CONNECTION_IDLE);
         connection->dropped = NULL; /* what is told of as closed now has still to say good-bye */
-        for (const mouv__server_link_t *link = connection->links; link; link = link->next)
-            connection->goes_last = connection->goes_last || (link->state == MOUV__LINK_READY &&
-                                                              pool_is_preferred(pool, link));
+        pool_note_last(pool, connection);
         if (!mouv__connection_is_busy(connection)) end.connections[end.count++] = connection;
     }
     while (pool->servers) mouv__server_pool_close(pool, pool->servers);

@@ -66,7 +66,8 @@ struct mouv__connection {
     mouv__list_t keepers;           /**< pins that keep it from all others (pool/pin.h) */
     uint64_t kept_since;            /**< the operation that it was checked out for then; or 0 */
     uint8_t state;                  /**< mouv__connection_state_t */
-    bool goes_last;                 /**< at the end of its client */
+    uint32_t last_server_id;        /**< at the end of its client: where it is connected, or 0 */
+    bool goes_last;                 /**< then: to where good-byes are said */
     mouv__server_link_t setting_up; /**< SETTING_UP: what is to become a link */
     void *owner;                    /**< the pool */
     /** The transport's, or NULL: there is no link to this server any more. */

@@ -50,6 +50,19 @@ bool mouv__session_store_is_used(const mouv__session_store_t *store) {
     return session != NULL;
 }
 
+uint32_t mouv__session_store_append(const mouv__session_store_t *store, bson_t *to,
+                                    uint32_t count) {
+    for (const mouv__server_session_t *session = store->all;
+         session && count < MOUV__SESSIONS_ENDED_MAX; session = session->next) {
+        char buffer[16];
+        const char *key;
+        if (!session->handle) continue;
+        size_t length = bson_uint32_to_string(count++, &key, buffer, sizeof(buffer));
+        mouv__server_session_append(session, to, key, (int)length);
+    }
+    return count;
+}
+
 void mouv__session_store_clear(mouv__session_store_t *store,
                                void (*end)(mouv__server_session_t *session)) {
     while (store->all) {

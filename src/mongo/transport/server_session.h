@@ -30,6 +30,9 @@ typedef enum mouv__server_session_state {
     MOUV__SERVER_SESSION_DOOMED
 } mouv__server_session_state_t;
 
+/** What the specification has in one endSessions. */
+#define MOUV__SESSIONS_ENDED_MAX 10000
+
 struct mouv__server_session {
     mouv__server_session_t *next_free; /**< in the store's `free` or `doomed` */
     mouv__server_session_t *next;      /**< in the store's `all` */
@@ -69,6 +72,10 @@ bool mouv__session_store_is_used(const mouv__session_store_t *store);
 /** Frees all, and calls `end` for each first. Any thread that has the connection. */
 void mouv__session_store_clear(mouv__session_store_t *store,
                                void (*end)(mouv__server_session_t *session));
+
+/** Appends what servers know all that have begun by to an endSessions' array that has `count`
+ *  already. How many it has then, at most MOUV__SESSIONS_ENDED_MAX. */
+uint32_t mouv__session_store_append(const mouv__session_store_t *store, bson_t *to, uint32_t count);
 
 /** One that may be used now, new if there is none. NULL: ENOMEM. */
 mouv__server_session_t *mouv__server_session_take(mouv__session_store_t *store, int64_t now_ns);

@@ -116,6 +116,7 @@ typedef struct mouv__transport_end {
     uint32_t count;
     bool unused;      /**< open() was not called, or has failed */
     bool unreachable; /**< there is no server to say good-bye to */
+    bool told;        /**< who is told of libmongoc's monitors waits for their end */
 } mouv__transport_end_t;
 
 typedef struct mouv__transport_ops {

@@ -9,9 +9,6 @@
 #include "mongo/transport/loop/call.h"
 #include "mongo/transport/loop/job.h"
 
-/* What the specification has in one endSessions. */
-#define SESSIONS_MAX 10000
-
 struct mouv__goodbye {
     mouv__exchange_t exchange; /* first */
     mouv__loop_t *loop;
@@ -21,7 +18,8 @@ struct mouv__goodbye {
     uint32_t count;
     mouv__transport_ended_fn_t ended; /* NULL: nobody waits */
     void *arg;
-    bool job_back; /* libmongoc's part is gone */
+    bool told;     /* see mouv__transport_end_t */
+    bool job_back; /* libmongoc's part is given up */
 };
 
 mouv__goodbye_t *mouv__goodbye_new(void) {
@@ -99,23 +97,10 @@ static void goodbye_close_all(mouv__goodbye_t *goodbye) {
     mouv__peers_close(&loop->peers);
     goodbye->ending = NULL;
     mouv__background_abandon_all(&loop->background); /* news of endSessions' own end */
-    mouv__job_end(loop, ending, goodbye_on_job_back, goodbye);
+    mouv__job_end(loop, ending, goodbye->told, goodbye_on_job_back, goodbye);
 }
 
 /* --- endSessions ------------------------------------------------------------------------------ */
-
-static uint32_t goodbye_append_sessions(const mouv__session_store_t *store, bson_t *to) {
-    uint32_t count = 0;
-    for (const mouv__server_session_t *session = store->all; session && count < SESSIONS_MAX;
-         session = session->next) {
-        char buffer[16];
-        const char *key;
-        if (!session->handle) continue;
-        size_t length = bson_uint32_to_string(count++, &key, buffer, sizeof(buffer));
-        mouv__server_session_append(session, to, key, (int)length);
-    }
-    return count;
-}
 
 static mouv__peer_t *goodbye_peer_of(mouv__connection_t *connection) {
     MOUV__LIST_EACH(&mouv__loop_connection_of(connection)->peers, mouv__peer_t, peer, sibling)
@@ -145,7 +130,7 @@ static bool goodbye_end_sessions(mouv__goodbye_t *goodbye) {
     if (!peer) return false;
     goodbye->command = bson_new();
     mouv__append_array_begin(goodbye->command, "endSessions", &sessions);
-    uint32_t count = goodbye_append_sessions(&goodbye->loop->transport.sessions, &sessions);
+    uint32_t count = mouv__session_store_append(&goodbye->loop->transport.sessions, &sessions, 0);
     bson_append_array_end(goodbye->command, &sessions);
     if (count == 0) return false;
     *exchange = (mouv__exchange_t){.server_id = peer->server_id,
@@ -181,6 +166,7 @@ void mouv__goodbye(mouv__loop_t *loop, const mouv__transport_end_t *end,
     goodbye->loop = loop;
     goodbye->connections = end->connections;
     goodbye->count = end->count;
+    goodbye->told = end->told;
     for (int i = 0; i < MOUV__CONTROLS; i++) {
         mouv__connection_t *connection = loop->transport.controls[i].connection;
         if (connection) goodbye->connections[goodbye->count++] = connection;

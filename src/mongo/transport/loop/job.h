@@ -34,12 +34,13 @@ mouv__connecting_t *mouv__job_connect(mouv__loop_t *loop, mouv__loop_connection_
 /** The job as a set-up, if it is one; else NULL. */
 mouv__connecting_t *mouv__job_is_connect(mouv__background_t *background);
 
-/** The end: gives up what libmongoc has for the transport. Memory for it is set aside at the
+/** The end: gives up what libmongoc has for the transport, and if somebody is `told` of it waits
+ *  until it is gone. Memory for it is set aside at the
  *  beginning (NULL: ENOMEM). */
 typedef struct mouv__ending mouv__ending_t;
 mouv__ending_t *mouv__ending_new(void);
 void mouv__ending_free(mouv__ending_t *ending);
-void mouv__job_end(mouv__loop_t *loop, mouv__ending_t *ending, mouv__transport_ended_fn_t ended,
-                   void *arg);
+void mouv__job_end(mouv__loop_t *loop, mouv__ending_t *ending, bool told,
+                   mouv__transport_ended_fn_t ended, void *arg);
 
 #endif

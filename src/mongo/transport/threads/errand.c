@@ -4,6 +4,7 @@
 #include "mongo/transport/threads/errand.h"
 
 #include "context/alloc.h"
+#include "mongo/base/bson_view.h"
 #include "mongo/transport/driver/selector.h"
 #include "mongo/transport/threads/driver_client.h"
 
@@ -19,6 +20,7 @@ struct mouv__errand {
     mouv__connection_t **connections; /* owned */
     uint32_t count;
     bool unreachable; /* no server is known: nobody to say good-bye to */
+    bool told;        /* see mouv__transport_end_t */
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -206,31 +208,63 @@ void mouv__errand_unreserve(mouv__errand_t *reserve) {
     mouv__free(reserve);
 }
 
-/* libmongoc sends endSessions with the client that it got back last, if that has a connection. */
-static void errand_free_clients(mouv__errand_t *errand, bool last) {
+/* One that is connected, to the primary if there is one. */
+static mouv__driver_client_t *errand_connected(const mouv__errand_t *errand) {
+    mouv__driver_client_t *found = NULL;
     for (uint32_t i = 0; i < errand->count; i++) {
-        mouv__connection_t *connection = errand->connections[i];
-        if (!connection || last != connection->goes_last) continue;
-        mouv__driver_client_free(mouv__driver_client_of(connection),
-                                 errand->background.driver_pool);
-        errand->connections[i] = NULL;
+        mouv__driver_client_t *client = mouv__driver_client_of(errand->connections[i]);
+        if (!client->client || !client->connection.last_server_id) continue;
+        found = client;
+        if (found->connection.goes_last) break;
     }
+    return found;
 }
 
-static void errand_end_connections(mouv__errand_t *errand) {
+static bool errand_append_sessions(const mouv__errand_t *errand, bson_t *command) {
+    bson_t sessions;
+    uint32_t count = 0;
+    mouv__append_array_begin(command, "endSessions", &sessions);
     for (uint32_t i = 0; i < errand->count; i++)
-        mouv__driver_client_end_sessions(mouv__driver_client_of(errand->connections[i]));
+        count = mouv__session_store_append(&errand->connections[i]->sessions, &sessions, count);
+    bson_append_array_end(command, &sessions);
+    return count > 0;
+}
+
+/* libmongoc sends it as it destroys its pool, for which nobody waits. */
+static void errand_say_goodbye(const mouv__errand_t *errand) {
+    mouv__driver_client_t *client = errand_connected(errand);
+    bson_t command = BSON_INITIALIZER;
+    if (client && !errand->unreachable && errand_append_sessions(errand, &command)) {
+        mouv__driver_client_begin(client, errand->background.driver_pool, 0, MOUV__GOODBYE_MS);
+        bool ok = mongoc_client_command_simple_with_server_id(
+            client->client, "admin", &command, NULL, client->connection.last_server_id, NULL, NULL);
+        mouv__driver_client_end(client, ok);
+    }
+    bson_destroy(&command);
+}
+
+/* What libmongoc knows of sessions is no more: else destroying the pool would end them once more,
+ * and without a server select one for it, for 30 seconds. */
+static void errand_forget_sessions(const mouv__errand_t *errand) {
 #if !MONGOC_CHECK_VERSION(2, 2, 0)
-    /* else destroying the pool would select a server to send endSessions to, for 30 seconds */
-    for (uint32_t i = 0; i < errand->count && errand->unreachable; i++) {
+    for (uint32_t i = 0; i < errand->count; i++) {
         mongoc_client_t *client = mouv__driver_client_of(errand->connections[i])->client;
         if (!client) continue;
         mongoc_client_reset(client);
         break;
     }
+#else
+    (void)errand;
 #endif
-    errand_free_clients(errand, false);
-    errand_free_clients(errand, true);
+}
+
+static void errand_end_connections(mouv__errand_t *errand) {
+    for (uint32_t i = 0; i < errand->count; i++)
+        mouv__driver_client_end_sessions(mouv__driver_client_of(errand->connections[i]));
+    errand_forget_sessions(errand);
+    for (uint32_t i = 0; i < errand->count; i++)
+        mouv__driver_client_free(mouv__driver_client_of(errand->connections[i]),
+                                 errand->background.driver_pool);
     mouv__free(errand->connections);
     errand->connections = NULL;
     errand->count = 0;
@@ -238,10 +272,12 @@ static void errand_end_connections(mouv__errand_t *errand) {
 
 static void errand_close_run(mouv__job_t *job) {
     mouv__errand_t *errand = (mouv__errand_t *)job;
+    errand_say_goodbye(errand);
     errand_end_connections(errand);
+    errand->background.ok = true;
+    if (!errand->told) return; /* it goes behind everybody's back, see background.c */
     mouv__driver_pool_unref(errand->background.driver_pool); /* the last, unless one is left */
     errand->background.driver_pool = NULL;
-    errand->background.ok = true;
 }
 
 void mouv__errand_close(mouv__errand_t *reserve, const mouv__background_place_t *place,
@@ -249,6 +285,7 @@ void mouv__errand_close(mouv__errand_t *reserve, const mouv__background_place_t 
     reserve->connections = end->connections;
     reserve->count = end->count;
     reserve->unreachable = end->unreachable;
+    reserve->told = end->told;
     reserve->background.driver_pool = place->driver_pool;
     if (!end->unused) {
         mouv__background_submit(&reserve->background, place, errand_close_run);
