@@ -108,8 +108,9 @@ MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_gridfs_drop_future(mouv_gridfs_buc
  * upload into an empty bucket makes its indexes. Files may share a name: each is a revision.
  *
  * A stream that fails, is aborted, or is released without mouv_gridfs_upload_close() leaves
- * nothing: the chunks that it has stored are deleted, also in a cancelled task. Only a server that
- * cannot be reached for that (10 s) keeps them, and they belong to no file.
+ * nothing: the chunks that it has stored are deleted, also in a cancelled task, and before its client
+ * has closed, which ends streams that are open. Only a server that cannot be reached for that (2 s),
+ * or does not answer (5 s), keeps them, and they belong to no file.
  *
  * `opts`:    chunkSizeBytes, metadata (a document), timeoutMS; `_id` with the first function. For
  *            programs of old: contentType (a string) and aliases (an array of strings), which newer

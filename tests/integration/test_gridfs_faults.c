@@ -134,6 +134,77 @@ CASE(a_released_upload_leaves_nothing) {
     return 0;
 }
 
+/* --- The client goes, too -------------------------------------------------------------------- */
+
+/** bucket_of() of a client of its own. */
+static mouv_gridfs_bucket_t *others_bucket(test_t *t, mouv_client_t **client) {
+    *client = mouv_client_new(test_uri(), NULL, &t->error);
+    return mouv_database_gridfs_bucket(mouv_client_get_database(*client, t->database_name),
+                                       json(t, "{'chunkSizeBytes': 1000}"));
+}
+
+CASE(an_upload_that_goes_with_its_client_leaves_nothing) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = NULL;
+    mouv_gridfs_bucket_t *bucket = others_bucket(t, &client);
+    mouv_gridfs_upload_t *upload = begun(t, bucket);
+    CHECK_INT(count(t, "fs.chunks", "{}"), 256);
+    mouv_gridfs_upload_unref(upload);
+    mouv_gridfs_bucket_unref(bucket);
+    CHECK_INT(mouv_client_close(client, &t->error), 0);
+    CHECK_INT(count(t, "fs.chunks", "{}"), 0);
+    return 0;
+}
+
+CASE(a_client_that_closes_undoes_its_uploads) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = NULL;
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = others_bucket(t, &client);
+    MOUV_AUTO_UPLOAD mouv_gridfs_upload_t *upload = begun(t, bucket);
+    CHECK_INT(count(t, "fs.chunks", "{}"), 256);
+    CHECK_INT(mouv_client_close(client, &t->error), 0);
+    CHECK_INT(count(t, "fs.chunks", "{}"), 0);
+    CHECK_INT(mouv_gridfs_upload_write(upload, "x", 1, &t->error), MOUV_ECLOSED);
+    CHECK_INT(mouv_gridfs_upload_close(upload, &t->error), MOUV_ECLOSED);
+    return 0;
+}
+
+CASE(an_upload_whose_client_closes_under_it_leaves_nothing) {
+    for (int i = 0; i < 8; i++) { /* at various places */
+        MOUV_AUTO_CLIENT mouv_client_t *client = NULL;
+        MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = others_bucket(t, &client);
+        endless_t endless = {t, bucket, 0, {0}};
+        mouv_future_t task = mouv_task(upload_without_end, &endless);
+        while (endless.written < 300 * CHUNK) mouv_sleep_ms(1);
+        mouv_sleep_ms(i);
+        CHECK_INT(mouv_client_close(client, &t->error), 0);
+        CHECK_INT(count(t, "fs.chunks", "{}"), 0);
+        int rc = await(t, task);
+        CHECK(rc == MOUV_ECLOSED || rc == MOUV_ECANCELED);
+    }
+    return 0;
+}
+
+CASE(a_delete_whose_client_closes_deletes_all_or_nothing) {
+    MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
+    for (int id = 0; id < 8; id++) { /* at various places */
+        char of_file[40], by_id[40];
+        bson_value_t value = int_id(id);
+        MOUV_AUTO_CLIENT mouv_client_t *client = NULL;
+        MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *other = others_bucket(t, &client);
+        snprintf(of_file, sizeof of_file, "{'files_id': %d}", id);
+        snprintf(by_id, sizeof by_id, "{'_id': %d}", id);
+        CHECK_INT(store(t, bucket, id, 100 * CHUNK, 100 * CHUNK), 0);
+        CHECK_INT(await(t, mouv_client_ping(client)), 0);
+        mouv_future_t task = mouv_gridfs_delete_future(other, &value);
+        for (int turns = 0; turns < 2 * id; turns++) mouv_sleep_ms(0);
+        CHECK_INT(mouv_client_close(client, &t->error), 0);
+        CHECK_INT(count(t, "fs.chunks", of_file), 100 * count(t, "fs.files", by_id));
+        await(t, task);
+    }
+    return 0;
+}
+
+/* --- */
+
 CASE(an_id_that_is_taken_leaves_its_file_alone) {
     MOUV_AUTO_BUCKET mouv_gridfs_bucket_t *bucket = bucket_of(t);
     CHECK_INT(store(t, bucket, 1, 2500, 100), 0);
@@ -159,6 +230,10 @@ int main(void) {
         cmocka_unit_test(an_upload_over_its_time_leaves_nothing),
         cmocka_unit_test(an_aborted_upload_leaves_nothing),
         cmocka_unit_test(a_released_upload_leaves_nothing),
+        cmocka_unit_test(an_upload_that_goes_with_its_client_leaves_nothing),
+        cmocka_unit_test(a_client_that_closes_undoes_its_uploads),
+        cmocka_unit_test(an_upload_whose_client_closes_under_it_leaves_nothing),
+        cmocka_unit_test(a_delete_whose_client_closes_deletes_all_or_nothing),
         cmocka_unit_test(an_id_that_is_taken_leaves_its_file_alone),
     };
     return RUN_CASES(cases);

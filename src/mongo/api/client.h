@@ -24,6 +24,7 @@ struct mouv_client {
     mouv__attachment_t attachment;
     bool leaving;                     /**< the runtime closes: what is stuck is left behind */
     bool hurried;                     /**< close_wait_ms are over: likewise */
+    bool left_behind;                 /**< ... and has been */
     int64_t close_wait_ms;            /**< 0: no limit */
     mouv__driver_pool_t *driver_pool; /**< a share, until the pool is closed */
     mouv__topology_t *topology;

@@ -114,11 +114,12 @@ static void close_begin_destroy(mouv_client_t *client) {
 
 static bool close_is_quiet(const mouv_client_t *client) {
     return client->ref.state == MOUV__CLIENT_DRAINING && client->operations.running_count == 0 &&
-           client->operations.cleanups == 0;
+           client->operations.cleanups == 0 && (client->ref.delays == 0 || client->left_behind);
 }
 
 static void close_leave_behind(mouv_client_t *client) {
     uint32_t stuck = mouv__operations_leave_behind(&client->operations);
+    client->left_behind = true;
     if (stuck > 0)
         mouv__log(MOUV_LOG_WARNING,
                   "the %s closes while %u operation(s) are stuck in a call: left behind",

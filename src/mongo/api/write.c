@@ -2,11 +2,10 @@
  * insert, update, replace, delete: calls with one kind of statement. How statements become commands
  * is in batch.c; calls with several kinds are in bulk.c.
  */
-#include "mongo/command/batch.h"
-
-#include <mouv/collection.h>
+#include "mongo/api/write.h"
 
 #include "mongo/base/check.h"
+#include "mongo/command/batch.h"
 
 /* --- insert --------------------------------------------------------------------------------- */
 
@@ -134,17 +133,31 @@ static void write_begin_delete_reply(const mouv__write_t *write, bson_t *reply) 
     bson_append_int32(reply, "deletedCount", -1, (int32_t)write->write_result.deleted);
 }
 
-static mouv_future_t write_delete_with(mouv_collection_t *collection, const bson_t *filter,
-                                       bool multi, const bson_t *opts, bson_t **reply) {
-    static const mouv__write_row_t row = {{{"delete", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
-                                          write_begin_delete_reply};
+static mouv_future_t write_delete_by(const mouv__write_row_t *row, mouv_collection_t *collection,
+                                     const bson_t *filter, bool multi, const bson_t *opts,
+                                     bson_t **reply) {
     mouv__batch_builder_t builder;
     mouv__output_t output = mouv__reply_to_reply(reply);
-    mouv__batch_builder_begin(&builder, &row, collection, opts, filter ? filter->len : 0);
+    mouv__batch_builder_begin(&builder, row, collection, opts, filter ? filter->len : 0);
     if (mouv__command_checks(&builder.command, filter, "filter")) {
         mouv__batch_builder_add_delete(&builder, filter, multi, &builder.command.opts);
     }
     return mouv__batch_builder_send(&builder, output, NULL);
+}
+
+static mouv_future_t write_delete_with(mouv_collection_t *collection, const bson_t *filter,
+                                       bool multi, const bson_t *opts, bson_t **reply) {
+    static const mouv__write_row_t row = {{{"delete", MOUV__CHANGE}, MOUV__FAMILY_STATEMENTS, NULL},
+                                          write_begin_delete_reply};
+    return write_delete_by(&row, collection, filter, multi, opts, reply);
+}
+
+mouv_future_t mouv__write_clean_up(mouv_collection_t *collection, const bson_t *filter,
+                                   const bson_t *opts) {
+    static const mouv__write_row_t row = {
+        {{"delete", MOUV__CHANGE | MOUV__OP_CLEANUP}, MOUV__FAMILY_STATEMENTS, NULL},
+        write_begin_delete_reply};
+    return write_delete_by(&row, collection, filter, true, opts, NULL);
 }
 
 mouv_future_t mouv_collection_delete_one(mouv_collection_t *collection, const bson_t *filter,

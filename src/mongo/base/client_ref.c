@@ -49,6 +49,15 @@ void mouv__client_remove_hook(mouv_client_t *client, mouv__client_hook_t *hook) 
     mouv__list_remove(&mouv__client_ref_of(client)->hooks, &hook->link);
 }
 
+void mouv__client_delay_close(mouv_client_t *client) {
+    mouv__client_ref_of(client)->delays++;
+}
+
+void mouv__client_allow_close(mouv_client_t *client) {
+    mouv__client_ref_of(client)->delays--;
+    mouv__client_quiet(client);
+}
+
 void mouv__client_call_hooks(mouv_client_t *client) {
     MOUV__LIST_EACH(&mouv__client_ref_of(client)->hooks, mouv__client_hook_t, hook, link)
         hook->closes(hook);

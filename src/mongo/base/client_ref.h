@@ -63,6 +63,7 @@ typedef struct mouv__client_ref {
     mouv__events_t *events;               /**< NULL: nothing is subscribed, see events.h */
     mouv__list_t sessions;                /**< the users', see session.h */
     mouv__list_t hooks;                   /**< mouv__client_hook_t */
+    uint32_t delays;                      /**< mouv__client_delay_close() */
     int64_t txn_number;                   /**< the last one given out */
     /* the URI's; borrowed from libmongoc's part, NULL: the server's */
     const bson_t *read_concern, *write_concern; /**< {readConcern: {...}}, {writeConcern: {...}} */
@@ -116,6 +117,11 @@ int mouv__client_check_cleanup(const mouv_client_t *client, mouv_error_t *error)
 /** A hook of its own, until it is removed; in any state. Loop thread. */
 void mouv__client_add_hook(mouv_client_t *client, mouv__client_hook_t *hook);
 void mouv__client_remove_hook(mouv_client_t *client, mouv__client_hook_t *hook);
+
+/** What will begin clean-up of its own accord is under way: closing waits until it has, in vain no
+ *  longer than for operations. Loop thread. */
+void mouv__client_delay_close(mouv_client_t *client);
+void mouv__client_allow_close(mouv_client_t *client);
 
 /** It begins to close: calls each. */
 void mouv__client_call_hooks(mouv_client_t *client);

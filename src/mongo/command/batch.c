@@ -429,5 +429,7 @@ mouv_future_t mouv__batch_builder_send(mouv__batch_builder_t *builder, mouv__out
     write->batch_count = builder->batch_count;
     write->ordered = builder->ordered;
     write->ids = ids;
+    if (builder->command.row->operation.flags & MOUV__OP_CLEANUP)
+        mouv__future_count(&request->operation.future); /* unlike killCursors it holds the loop */
     return mouv__operation_start(&request->operation);
 }

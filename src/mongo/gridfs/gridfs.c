@@ -19,6 +19,7 @@
 #include "async/loop/error.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
+#include "mongo/api/write.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
 #include "mongo/base/client_ref.h"
@@ -335,19 +336,42 @@ static int gridfs_no_such_name(const mouv_gridfs_bucket_t *bucket, const char *f
                              bucket->name);
 }
 
+/** What is left of files that are there no more: clean-up, until then at the most. */
+static mouv_future_t gridfs_delete_chunks(mouv_gridfs_bucket_t *bucket, const bson_t *of_files,
+                                          int64_t until_ms) {
+    bson_t opts = BSON_INITIALIZER;
+    if (until_ms != MOUV_FOREVER) {
+        int64_t left_ms = mouv__gridfs_left_ms(until_ms, MOUV_FOREVER);
+        BSON_APPEND_INT64(&opts, "timeoutMS", left_ms > 0 ? left_ms : 1);
+    }
+    mouv_future_t future = mouv__write_clean_up(bucket->chunks, of_files, &opts);
+    bson_destroy(&opts);
+    return future;
+}
+
+/** Deletes the files documents, then the chunks, for which a client that closes meanwhile waits: how
+ *  many files there were, or a negative code. */
+static int gridfs_delete_both(mouv_gridfs_bucket_t *bucket, mouv_future_t of_files,
+                              const bson_t *chunks, int64_t until_ms, mouv_error_t *error) {
+    mouv__client_delay_close(bucket->client);
+    int deleted = mouv_await(of_files, error), rc = deleted;
+    if (deleted >= 0) {
+        MOUV_SHIELD_SCOPE(shield, mouv__gridfs_left_ms(until_ms, MOUV__GRIDFS_CLEANUP_MS));
+        mouv_future_t rest = gridfs_delete_chunks(bucket, chunks, until_ms);
+        rc = mouv_await(rest, error);
+    }
+    mouv__client_allow_close(bucket->client);
+    return rc < 0 ? rc : deleted;
+}
+
 static int gridfs_delete_file(mouv_gridfs_bucket_t *bucket, const bson_value_t *id,
                               int64_t until_ms, mouv_error_t *error) {
-    bson_t *by_id = mouv__gridfs_by("_id", id);
-    int deleted = mouv_await(mouv_collection_delete_one(bucket->files, by_id, NULL, NULL), error);
+    bson_t *by_id = mouv__gridfs_by("_id", id), *of_file = mouv__gridfs_by("files_id", id);
+    mouv_future_t one = mouv_collection_delete_one(bucket->files, by_id, NULL, NULL);
+    int rc = gridfs_delete_both(bucket, one, of_file, until_ms, error);
     bson_destroy(by_id);
-    if (deleted < 0) return deleted;
-
-    bson_t *of_file = mouv__gridfs_by("files_id", id);
-    MOUV_SHIELD_SCOPE(shield, mouv__gridfs_left_ms(until_ms, MOUV__GRIDFS_CLEANUP_MS));
-    int rc = mouv_await(mouv_collection_delete_many(bucket->chunks, of_file, NULL, NULL), error);
     bson_destroy(of_file);
-    if (rc < 0) return rc;
-    return deleted ? 0 : gridfs_not_found(bucket, error);
+    return rc == 0 ? gridfs_not_found(bucket, error) : rc < 0 ? rc : 0;
 }
 
 int mouv_gridfs_delete(mouv_gridfs_bucket_t *bucket, const bson_value_t *id, mouv_error_t *error) {
@@ -380,11 +404,8 @@ static bson_t *gridfs_by_ids_of(const char *field, const bson_t *found) {
 static int gridfs_delete_found(mouv_gridfs_bucket_t *bucket, const bson_t *found, int64_t until_ms,
                                mouv_error_t *error) {
     bson_t *by_id = gridfs_by_ids_of("_id", found), *of_files = gridfs_by_ids_of("files_id", found);
-    int rc = mouv_await(mouv_collection_delete_many(bucket->files, by_id, NULL, NULL), error);
-    if (rc >= 0) {
-        MOUV_SHIELD_SCOPE(shield, mouv__gridfs_left_ms(until_ms, MOUV__GRIDFS_CLEANUP_MS));
-        rc = mouv_await(mouv_collection_delete_many(bucket->chunks, of_files, NULL, NULL), error);
-    }
+    mouv_future_t many = mouv_collection_delete_many(bucket->files, by_id, NULL, NULL);
+    int rc = gridfs_delete_both(bucket, many, of_files, until_ms, error);
     bson_destroy(by_id);
     bson_destroy(of_files);
     return rc;

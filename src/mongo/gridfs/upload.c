@@ -18,8 +18,10 @@
 
 #include "async/task/runtime.h"
 #include "context/alloc.h"
+#include "mongo/api/write.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/gridfs/gridfs.h"
 
 /** OPEN -> STORED by close; OPEN -> ENDED by abort and by every failure. */
@@ -33,7 +35,9 @@ struct mouv_gridfs_upload {
     bson_t *legacy;       /* {contentType, aliases} as far as they were given, or NULL */
     mouv_error_t refused; /* what is wrong with the arguments, or 0 */
     upload_state_t state;
-    bool busy;           /* a task is in a call */
+    bool busy;   /* a task is in a call */
+    bool delays; /* the client closes: it waits for that task */
+    mouv__client_hook_t hook;
     uint32_t references; /* the owner's, of calls and of futures */
     int64_t until_ms;    /* timeoutMS: the end of all of it, or MOUV_FOREVER */
     int32_t chunk_size;
@@ -47,6 +51,8 @@ struct mouv_gridfs_upload {
 };
 
 /* --- Opening --------------------------------------------------------------------------------- */
+
+static void upload_on_client_close(mouv__client_hook_t *hook);
 
 static void upload_refuse(mouv_gridfs_upload_t *upload, const char *what) {
     if (!upload->refused.code)
@@ -128,6 +134,8 @@ static mouv_gridfs_upload_t *upload_open_upload(mouv_gridfs_bucket_t *bucket,
     if (!upload) return NULL;
     upload->references = 1;
     upload->bucket = mouv_gridfs_bucket_ref(bucket);
+    upload->hook.closes = upload_on_client_close;
+    if (bucket && bucket->client) mouv__client_add_hook(bucket->client, &upload->hook);
     if (id) bson_value_copy(id, &upload->id);
     if (!bucket)
         upload_refuse(upload, "no bucket");
@@ -184,10 +192,13 @@ static bson_t *upload_own_chunks(const mouv_gridfs_upload_t *upload) {
     return filter;
 }
 
-static mouv_future_t upload_delete_own_chunks(const mouv_gridfs_upload_t *upload) {
+/** Clean-up, which is refused by no cancel; a client that closes waits for it. */
+static mouv_future_t upload_delete_own_chunks(mouv_gridfs_upload_t *upload) {
     bson_t *filter = upload_own_chunks(upload);
-    mouv_future_t future = mouv_collection_delete_many(upload->bucket->chunks, filter, NULL, NULL);
+    mouv_future_t future = mouv__write_clean_up(upload->bucket->chunks, filter, NULL);
     bson_destroy(filter);
+    upload->stored = 0;
+    upload->sent = 0;
     return future;
 }
 
@@ -198,6 +209,26 @@ static int upload_undo(mouv_gridfs_upload_t *upload, mouv_error_t *error) {
     MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
     int rc = mouv_await(upload_delete_own_chunks(upload), error);
     return rc < 0 ? rc : 0;
+}
+
+static void upload_undo_in_background(mouv_gridfs_upload_t *upload) {
+    if (upload->state != OPEN || upload->stored == 0) return;
+    upload->state = ENDED;
+    mouv_future_unref(upload_delete_own_chunks(upload));
+}
+
+/** Nobody can close the stream any more. A call that is under way fails, and undoes it then. */
+static void upload_on_client_close(mouv__client_hook_t *hook) {
+    mouv_gridfs_upload_t *upload = mouv__container_of(hook, mouv_gridfs_upload_t, hook);
+    if (upload->state != OPEN) return;
+    if (!upload->refused.code)
+        mouv_error_set(&upload->refused, MOUV_ECLOSED, "gridfs upload: the client has been closed");
+    if (!upload->busy) {
+        upload_undo_in_background(upload);
+        return;
+    }
+    upload->delays = true;
+    mouv__client_delay_close(upload->bucket->client);
 }
 
 /** The stream has failed with `kept`: undone, and the caller is told why. */
@@ -300,6 +331,11 @@ static int upload_enter(mouv_gridfs_upload_t *upload, const char *call, mouv_err
 
 static int upload_leave(mouv_gridfs_upload_t *upload, int rc) {
     upload->busy = false;
+    if (upload->delays) {
+        upload_undo_in_background(upload);
+        upload->delays = false;
+        mouv__client_allow_close(upload->bucket->client);
+    }
     mouv__gridfs_upload_let_go(upload);
     return rc;
 }
@@ -405,13 +441,6 @@ int mouv_gridfs_upload_abort(mouv_gridfs_upload_t *upload, mouv_error_t *error) 
     return upload_leave(upload, rc);
 }
 
-/** Begun here and now, so that a close of the client that follows waits for it. */
-static void upload_undo_in_background(mouv_gridfs_upload_t *upload) {
-    if (upload->state != OPEN || upload->stored == 0) return;
-    MOUV_SHIELD_SCOPE(shield, MOUV__GRIDFS_CLEANUP_MS);
-    mouv_future_unref(upload_delete_own_chunks(upload));
-}
-
 mouv_gridfs_upload_t *mouv_gridfs_upload_unref(mouv_gridfs_upload_t *upload) {
     mouv__gridfs_upload_let_go(upload);
     return NULL;
@@ -424,6 +453,8 @@ void mouv__gridfs_upload_hold(mouv_gridfs_upload_t *upload) {
 void mouv__gridfs_upload_let_go(mouv_gridfs_upload_t *upload) {
     if (!upload || --upload->references > 0) return;
     upload_undo_in_background(upload);
+    if (upload->bucket && upload->bucket->client)
+        mouv__client_remove_hook(upload->bucket->client, &upload->hook);
     mouv_gridfs_bucket_unref(upload->bucket);
     bson_value_destroy(&upload->id);
     bson_destroy(upload->metadata);
