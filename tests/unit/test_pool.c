@@ -170,7 +170,7 @@ FAKE_CASE(poll_goes_behind_whatever_else_waits, fake_new(&(fake_options_t){.conn
     mouv__pin_free(pin);
 }
 
-FAKE_CASE(of_polls_that_wait_that_on_the_connection_idle_longest_is_first,
+FAKE_CASE(of_polls_that_wait_the_first_that_came_is_first,
           fake_new(&(fake_options_t){.connections = 4})) {
     fake_deploy(fake, "RSPrimary");
     mouv__connection_t *made[4];
@@ -185,11 +185,50 @@ FAKE_CASE(of_polls_that_wait_that_on_the_connection_idle_longest_is_first,
         customer_poll(&polls[i], fake, i == 0 ? "3" : i == 1 ? "2" : "0", session, 1);
     }
     customer_leave(&polls[0]);
-    CHECK_STRING(events(), "3 0");
-    customer_leave(&polls[2]);
-    CHECK_STRING(events(), "3 0 2");
+    CHECK_STRING(events(), "3 2");
     customer_leave(&polls[1]);
+    CHECK_STRING(events(), "3 2 0");
+    customer_leave(&polls[2]);
     for (int i = 0; i < 3; i++) mouv__pin_free(pins[i]);
+}
+
+/* Two streams on a connection that may poll, one on a connection that may not yet. */
+FAKE_CASE(a_connection_that_polls_does_not_keep_its_turn,
+          fake_new(&(fake_options_t){.connections = 2})) {
+    fake_deploy(fake, "RSPrimary");
+    mouv__connection_t *made[2];
+    connect_many(fake, 1, 2, made);
+    CHECK_INT(fake_pool(fake)->polling_max, 1);
+    static const char *const names[] = {"a", "b", "c"};
+    customer_t polls[3];
+    mouv__pin_t *pins[3];
+    for (int i = 0; i < 3; i++) {
+        mouv__server_session_t *session = session_of(fake, made[i == 1]);
+        pins[i] = mouv__pin_new_for_polls(fake_pool(fake), session, 1);
+        customer_poll(&polls[i], fake, names[i], session, 1);
+    }
+    customer_leave(&polls[0]);
+    CHECK_STRING(events(), "a b");
+    customer_leave(&polls[1]);
+    CHECK_STRING(events(), "a b c");
+    customer_leave(&polls[2]);
+    for (int i = 0; i < 3; i++) mouv__pin_free(pins[i]);
+}
+
+/* It is tried again after a lost connection; no stream polls yet. */
+FAKE_CASE(a_command_that_opens_a_stream_goes_on_its_sessions_connection_as_any_other,
+          fake_new(&(fake_options_t){.connections = 2})) {
+    fake_deploy(fake, "RSPrimary");
+    mouv__connection_t *made[2];
+    connect_many(fake, 1, 2, made);
+    customer_t opens;
+    customer_init(&opens, fake, "opens");
+    opens.checkout.criteria.server_id = 1;
+    opens.checkout.session = session_of(fake, made[1]);
+    opens.checkout.poll = true;
+    customer_enter(&opens);
+    CHECK_STRING(events(), "opens");
+    customer_leave(&opens);
 }
 
 /* --- entering --------------------------------------------------------------------------------- */
@@ -830,7 +869,9 @@ int main(void) {
         TEST(quarter_of_the_connections_is_left_free_of_polls),
         TEST(only_connection_may_poll_and_of_two_just_one),
         TEST(poll_goes_behind_whatever_else_waits),
-        TEST(of_polls_that_wait_that_on_the_connection_idle_longest_is_first),
+        TEST(of_polls_that_wait_the_first_that_came_is_first),
+        TEST(a_connection_that_polls_does_not_keep_its_turn),
+        TEST(a_command_that_opens_a_stream_goes_on_its_sessions_connection_as_any_other),
         TEST(queue_is_limited_but_not_for_clean_up),
         TEST(max_staleness_that_cannot_be_kept_fails_on_entering_and_when_the_picture_comes),
         TEST(first_one_has_it_opened_and_goes_when_the_picture_comes),

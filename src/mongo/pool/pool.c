@@ -100,20 +100,13 @@ static void pool_wait_or_fail(mouv__checkout_t *checkout) {
 
 /* A killSessions that is under way, or may come for one that is late, must not hit the session's
  * next operation: that waits. */
-static bool pool_may_go(const mouv__checkout_t *checkout, bool polls) {
-    return checkout->session->kills == 0 && checkout->session->out == 0 &&
-           (polls || !checkout->poll);
+static bool pool_may_go(const mouv__checkout_t *checkout) {
+    return checkout->session->kills == 0 && checkout->session->out == 0;
 }
 
-static mouv__checkout_t *pool_first_pinned(const mouv__pool_t *pool,
-                                           const mouv__connection_t *connection, bool behind) {
-    bool polls = pool_is_kept(connection) || /* nobody else has anything of it */
-                 (pool->polling < pool->polling_max && (behind || pool->ready.count == 0));
+static mouv__checkout_t *pool_first_pinned(const mouv__connection_t *connection, bool polls) {
     MOUV__QUEUE_EACH(&connection->pinned, checkout)
-    if (pool_may_go(checkout, false)) return checkout;
-    if (!polls) return NULL;
-    MOUV__QUEUE_EACH(&connection->pinned, checkout)
-    if (pool_may_go(checkout, true)) return checkout;
+    if (pool_may_go(checkout) && checkout->poll_waits == polls) return checkout;
     return NULL;
 }
 
@@ -123,29 +116,46 @@ static bool pool_is_usable(const mouv__connection_t *connection) {
            !mouv__connection_find_link(connection, MOUV__LINK_CUT);
 }
 
-/* The next one pinned to a connection goes before all others; a poll only if `behind` them. */
-static void pool_pump_pinned(mouv__pool_t *pool, mouv__connection_t *connection, bool behind) {
-    mouv__checkout_t *checkout;
-    while (pool_is_usable(connection) &&
-           (checkout = pool_first_pinned(pool, connection, behind)) != NULL) {
-        if (mouv__checkout_choose(checkout))
-            pool_grant(pool, checkout, connection);
-        else
-            pool_wait_or_fail(checkout);
-    }
+static void pool_grant_pinned(mouv__pool_t *pool, mouv__checkout_t *checkout,
+                              mouv__connection_t *connection) {
+    if (mouv__checkout_choose(checkout))
+        pool_grant(pool, checkout, connection);
+    else
+        pool_wait_or_fail(checkout);
 }
 
+/* The next one pinned to a connection goes before all others; a poll only on one that is kept, of
+ * which nobody else has anything. */
 void mouv__pool_serve(mouv__pool_t *pool, mouv__connection_t *connection) {
-    pool_pump_pinned(pool, connection, false);
+    mouv__checkout_t *checkout;
+    while (pool_is_usable(connection)) {
+        checkout = pool_first_pinned(connection, false);
+        if (!checkout && pool_is_kept(connection)) checkout = pool_first_pinned(connection, true);
+        if (!checkout) return;
+        pool_grant_pinned(pool, checkout, connection);
+    }
 }
 
-/* Polls that wait: the connection that has been idle longest is first. */
-static void pool_pump_polls(mouv__pool_t *pool) {
-    mouv__connection_t *connection = MOUV__LIST_LAST(&pool->idle, mouv__connection_t, idle);
-    for (mouv__connection_t *before; connection; connection = before) {
-        before = MOUV__LIST_PREV(&pool->idle, connection, mouv__connection_t, idle);
-        if (connection->pinned.count > 0) pool_pump_pinned(pool, connection, true);
+/* Of the polls that only an idle connection keeps waiting for its turn, the first that came. */
+static mouv__checkout_t *pool_first_poll(const mouv__pool_t *pool,
+                                         mouv__connection_t **connection) {
+    mouv__checkout_t *first = NULL;
+    MOUV__LIST_EACH(&pool->idle, mouv__connection_t, each, idle) {
+        if (each->pinned.count == 0 || !pool_is_usable(each)) continue;
+        mouv__checkout_t *poll = pool_first_pinned(each, true);
+        if (!poll || (first && first->order < poll->order)) continue;
+        first = poll;
+        *connection = each;
     }
+    return first;
+}
+
+/* Behind all others: so none keeps its place from those on other connections. */
+static void pool_pump_polls(mouv__pool_t *pool) {
+    mouv__checkout_t *poll;
+    mouv__connection_t *connection;
+    while (pool->polling < pool->polling_max && (poll = pool_first_poll(pool, &connection)) != NULL)
+        pool_grant_pinned(pool, poll, connection);
 }
 
 void mouv__pool_serve_all(mouv__pool_t *pool) {
@@ -431,7 +441,7 @@ static bool pool_try(mouv__pool_t *pool, mouv__checkout_t *checkout, bool is_blo
 static void pool_pump_queue(mouv__pool_t *pool, mouv__queue_t *queue, blocked_t *blocked) {
     MOUV__QUEUE_EACH(queue, checkout) {
         if (checkout->poll_waits && pool->polling >= pool->polling_max) return;
-        if (checkout->session && !pool_may_go(checkout, true)) continue;
+        if (checkout->session && !pool_may_go(checkout)) continue;
         if (!mouv__checkout_choose(checkout)) {
             mouv__checkout_select(checkout);
             continue;
@@ -452,7 +462,7 @@ static void pool_pump_cleanup(mouv__pool_t *pool) {
     MOUV__QUEUE_EACH(&pool->cleanup, checkout) {
         if (pool->transport->controls[MOUV__CONTROL_CLEANUP].busy) return;
         /* an abort does not overtake what it aborts, nor meet its kill */
-        if (checkout->lasts && checkout->session && !pool_may_go(checkout, true)) continue;
+        if (checkout->lasts && checkout->session && !pool_may_go(checkout)) continue;
         if (!checkout->ops->admit(checkout)) continue;
         mouv__checkout_end(checkout, NULL);
         checkout->ops->granted(checkout, NULL);

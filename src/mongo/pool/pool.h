@@ -7,8 +7,8 @@
  *
  * Polls, the getMores of change streams, wait on the server for up to a second and more. So each
  * stream gets a connection that nothing else is pinned to, while the number of connections allows
- * it; polls go behind whatever else waits; and a quarter of the connections, but not the only one,
- * is left free of them.
+ * it; polls go behind whatever else waits, and among themselves in the order in which they came; and
+ * a quarter of the connections, but not the only one, is left free of them.
  *
  * Behind a load balancer cursors and transactions keep their connections (pin.h): one that is kept
  * is in no list of idle ones, and only its pinned checkouts are let in. It counts as checked out.
