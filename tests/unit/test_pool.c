@@ -231,6 +231,61 @@ FAKE_CASE(a_command_that_opens_a_stream_goes_on_its_sessions_connection_as_any_o
     customer_leave(&opens);
 }
 
+/* --- ends that end others --------------------------------------------------------------------- */
+
+static customer_t *sibling;
+
+/* As a gather does with its other children. */
+static void ends_sibling_failed(mouv__checkout_t *checkout, const mouv_error_t *error) {
+    customer_failed(checkout, error);
+    customer_withdraw(sibling);
+}
+
+static bool ends_sibling_admit(mouv__checkout_t *checkout) {
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ETIMEDOUT, "too late");
+    mouv__pool_withdraw(checkout, &error);
+    ends_sibling_failed(checkout, &error);
+    return false;
+}
+
+static const mouv__checkout_ops_t ends_sibling_ops = {.admit = ends_sibling_admit,
+                                                      .granted = customer_granted,
+                                                      .failed = ends_sibling_failed,
+                                                      .waits = customer_waits};
+
+static void customers_come(customer_t customers[3], fake_t *fake) {
+    static const char *const names[] = {"a", "b", "c"};
+    for (int i = 0; i < 3; i++) {
+        customer_init(&customers[i], fake, names[i]);
+        if (i == 0) customers[i].checkout.ops = &ends_sibling_ops;
+        customer_enter(&customers[i]);
+    }
+    sibling = &customers[1];
+}
+
+FAKE_CASE(whoever_fails_while_it_selects_may_end_the_next,
+          fake_new(&(fake_options_t){.connections = 1})) {
+    fake_deploy(fake, "Unknown");
+    customer_t customers[3];
+    customers_come(customers, fake);
+    mouv_error_t error = {0};
+    mouv_error_set(&error, MOUV_ENETWORK, "lost");
+    mouv__pool_fail_waiting(fake_pool(fake), &error);
+    CHECK_STRING(events(), "!a !c");
+}
+
+FAKE_CASE(whoever_is_not_admitted_may_end_the_next, fake_new(&(fake_options_t){.connections = 1})) {
+    fake_deploy(fake, "RSPrimary");
+    customer_t first, customers[3];
+    connect_one(fake, 1);
+    customer_come(&first, fake, "first", 1);
+    customers_come(customers, fake);
+    customer_leave(&first);
+    CHECK_STRING(events(), "first !a c");
+    customer_leave(&customers[2]);
+}
+
 /* --- entering --------------------------------------------------------------------------------- */
 
 FAKE_CASE(queue_is_limited_but_not_for_clean_up,
@@ -872,6 +927,8 @@ int main(void) {
         TEST(of_polls_that_wait_the_first_that_came_is_first),
         TEST(a_connection_that_polls_does_not_keep_its_turn),
         TEST(a_command_that_opens_a_stream_goes_on_its_sessions_connection_as_any_other),
+        TEST(whoever_fails_while_it_selects_may_end_the_next),
+        TEST(whoever_is_not_admitted_may_end_the_next),
         TEST(queue_is_limited_but_not_for_clean_up),
         TEST(max_staleness_that_cannot_be_kept_fails_on_entering_and_when_the_picture_comes),
         TEST(first_one_has_it_opened_and_goes_when_the_picture_comes),

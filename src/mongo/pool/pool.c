@@ -104,7 +104,7 @@ static bool pool_may_go(const mouv__checkout_t *checkout) {
     return checkout->session->kills == 0 && checkout->session->out == 0;
 }
 
-static mouv__checkout_t *pool_first_pinned(const mouv__connection_t *connection, bool polls) {
+static mouv__checkout_t *pool_first_pinned(mouv__connection_t *connection, bool polls) {
     MOUV__QUEUE_EACH(&connection->pinned, checkout)
     if (pool_may_go(checkout) && checkout->poll_waits == polls) return checkout;
     return NULL;

@@ -56,6 +56,7 @@ typedef struct mouv__checkout mouv__checkout_t;
 typedef struct mouv__queue {
     mouv__list_t list;
     uint32_t count;
+    struct mouv__walk *walks; /**< loops that are under way (pool/queue.h) */
 } mouv__queue_t;
 
 struct mouv__connection {
