@@ -173,6 +173,20 @@ BARE_CASE(three_deadlines_and_a_ping_without_an_answer_leave_only_pings) {
     return 0;
 }
 
+/* What the ping's connection was set up with is lost, and the ping with it. */
+BARE_CASE(a_new_connection_is_tried_beside_a_silent_ping) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t, NO_HEARTBEATS);
+    for (int i = 0; i < 2; i++) {
+        proxy_set(proxy, PROXY_TO_CLIENT, &(proxy_fault_t){.lose = true});
+        CHECK_INT(miss_until_open(t, client), 0);
+        CHECK_INT(find_in_time(t, client), MOUV_ETIMEDOUT);
+        speak_again();
+        CHECK_INT(find_one_within(t, client, SOON_MS), 1); /* before connectTimeoutMS are over */
+    }
+    CHECK_INT(topology_changes, 0);
+    return 0;
+}
+
 /* All that there is is waited for without a deadline, and no other connection is greeted. */
 BARE_CASE(deadlines_missed_for_want_of_a_connection_count) {
     MOUV_AUTO_CLIENT mouv_client_t *client = connected_client(t, NO_HEARTBEATS);
@@ -489,6 +503,7 @@ BARE_CASE(reads_from_the_nearest_go_on_elsewhere) {
 int main(void) {
     const struct CMUnitTest scripted[] = {
         WITH_MOCK(three_deadlines_and_a_ping_without_an_answer_leave_only_pings),
+        WITH_MOCK(a_new_connection_is_tried_beside_a_silent_ping),
         WITH_MOCK(deadlines_missed_for_want_of_a_connection_count),
         WITH_MOCK(a_write_that_waits_for_a_silent_server_is_not_stored),
         WITH_MOCK(whoever_waits_goes_on_when_a_ping_is_answered),

@@ -20,7 +20,8 @@ mouv__connection_t *mouv__establish_new(mouv__pool_t *pool) {
 }
 
 bool mouv__establish_may_begin(const mouv__pool_t *pool, const mouv__server_pool_t *of) {
-    return of->connecting < pool->connecting_max && of->orphans == 0;
+    if (of->orphans > 0 && of->breaker.heard_ns <= of->orphaned_ns) return false;
+    return of->connecting < pool->connecting_max;
 }
 
 int mouv__establish_begin(mouv__connection_t *connection, uint32_t server_id,
@@ -79,7 +80,6 @@ static void establish_on_orphan_ended(void *arg, const mouv_error_t *error) {
     orphan_t *orphan = arg;
     mouv__pool_t *pool = orphan->pool;
     mouv__server_pool_t *of = mouv__server_pool_of(pool, orphan->server_id);
-    if (of) of->connecting--;
     if (of) of->orphans--;
     if (of && !error) establish_heard(pool, of, orphan->since_ns);
     mouv__list_remove(&pool->orphans, &orphan->link);
@@ -110,19 +110,20 @@ static void establish_replace(mouv__pool_t *pool, mouv__connection_t *connection
 
 static void establish_note_orphan(mouv__pool_t *pool, const mouv__server_link_t *link) {
     mouv__server_pool_t *of = mouv__server_pool_of(pool, link->server_id);
+    of->connecting--;
     of->orphans++;
+    if (link->since_ns > of->orphaned_ns) of->orphaned_ns = link->since_ns;
     mouv_error_t error = {0};
-    mouv_error_set(&error, MOUV_ENETWORK,
-                   "%s does not answer, and an operation of another server's needs the place",
+    mouv_error_set(&error, MOUV_ENETWORK, "%s does not answer; its place is needed",
                    of->server->host);
     mouv__server_pool_fail_link(pool, of, link->number, &error);
 }
 
-static mouv__connection_t *establish_orphan(mouv__connection_t *connection) {
+mouv__connection_t *mouv__establish_orphan(mouv__connection_t *connection) {
     mouv__pool_t *pool = connection->owner;
     mouv__transport_t *transport = pool->transport;
     mouv__server_link_t link = connection->setting_up;
-    orphan_t *orphan = mouv__alloc(sizeof(*orphan));
+    orphan_t *orphan = transport->ops->orphan ? mouv__alloc(sizeof(*orphan)) : NULL;
     if (!orphan) return NULL;
     mouv__connection_t *place =
         transport->ops->orphan(transport, connection, establish_on_orphan_ended, orphan);
@@ -154,7 +155,7 @@ mouv__connection_t *mouv__establish_reclaim(mouv__pool_t *pool, uint32_t server_
         if (connection->setting_up.server_id == server_id ||
             establish_hangs_ns(pool, connection) > now_ns)
             continue;
-        mouv__connection_t *place = establish_orphan(connection);
+        mouv__connection_t *place = mouv__establish_orphan(connection);
         if (place) return place;
     }
     return NULL;

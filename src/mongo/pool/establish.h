@@ -6,7 +6,8 @@
  * hold up other servers' operations where maxPoolSize is small: so if somebody waits for a place, a
  * set-up gives its own up once the server's breaker is open, or when it has taken longer than a
  * second, four round trips, and twice what the last one took. It then goes on for nobody, and until
- * it has ended no other one is begun to that server. Loop thread.
+ * it has ended, or the server has answered something, no other one is begun to that server but by
+ * beside.h. Loop thread.
  */
 #ifndef MOUV_MONGO_POOL_ESTABLISH_H
 #define MOUV_MONGO_POOL_ESTABLISH_H
@@ -31,6 +32,10 @@ int mouv__establish_begin(mouv__connection_t *connection, uint32_t server_id,
 
 /** It has ended: gives the server's id; the connection is idle, in no list. */
 uint32_t mouv__establish_end(mouv__connection_t *connection, const mouv_error_t *error);
+
+/** The set-up that is under way on this connection goes on for nobody: gives what takes its place, idle,
+ *  in no list. NULL: it cannot. */
+mouv__connection_t *mouv__establish_orphan(mouv__connection_t *connection);
 
 /** Where there is no place for a connection to `server_id`: that of one whose set-up to another
  *  server hangs. It is idle, in no list. NULL: there is none. */

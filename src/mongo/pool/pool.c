@@ -5,6 +5,7 @@
 
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
+#include "mongo/pool/beside.h"
 #include "mongo/pool/checkout.h"
 #include "mongo/pool/establish.h"
 #include "mongo/pool/idle.h"
@@ -473,6 +474,8 @@ void mouv__pool_pump(mouv__pool_t *pool) {
     if (mouv__client_state(pool->client) > MOUV__CLIENT_DRAINING) return;
     mouv__recheck(pool);
     if (pool->state == MOUV__POOL_READY) {
+        if (pool->breakers.open_count > 0 || pool->ready.count > 0)
+            mouv__beside(pool, pool_on_connected);
         if (pool->cleanup.count > 0) pool_pump_cleanup(pool);
         if (pool->reconnecting) pool_pump_reconnecting(pool);
         if (pool->ready.count > 0 || pool->polls.count > 0) pool_pump_ready(pool);
@@ -692,6 +695,7 @@ void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void
     mouv__pin_forget_all(&transport->sessions);
     transport->ops->abandon_jobs(transport);
     mouv__establish_close(pool);
+    mouv__beside_close(pool);
     for (uint32_t i = 0; i < pool->connection_count; i++) {
         mouv__connection_t *connection = pool->connections[i];
         mouv__pin_forget_all(&connection->sessions);

@@ -114,6 +114,7 @@ struct mouv__pool {
     mouv__breakers_t breakers;
     mouv__list_t orphans;  /**< establish.h: set-ups that have given up their place */
     mouv__timer_t reclaim; /**< ... when one will have taken so long that it does */
+    mouv__timer_t beside;  /**< beside.h */
     mouv__upkeep_t upkeep;
     mouv__probe_t *measurement; /**< that is out (measure.h), or NULL */
     uint64_t measured;          /**< so many have been sent */

@@ -24,11 +24,13 @@ typedef struct mouv__server_pool {
     struct mouv__server_pool *next;
     mouv__server_t *server; /**< a share */
     bool ready;
-    uint32_t connecting; /**< connections that are being set up, for nobody too */
-    uint32_t orphans;    /**< those that are for nobody (establish.h) */
+    uint32_t connecting; /**< connections that are being set up */
+    uint32_t orphans;    /**< ... for nobody any more (establish.h) */
     int64_t set_up_ns;   /**< how long that took the last time that it went well; 0: never yet */
     uint64_t numbers;    /**< of connections, given out */
     mouv__breaker_t breaker;
+    int64_t beside_ns;       /**< no other connection is tried before that (beside.h) */
+    int64_t orphaned_ns;     /**< when the last of the orphans was begun */
     int64_t silent_until_ns; /**< has left a kill unanswered: it gets no other until then */
     int64_t recheck_ns;      /**< recheck.h: it is not asked before that */
     int64_t fill_ns;         /**< upkeep.h: no link is added to fill it up before that */
