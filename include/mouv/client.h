@@ -153,6 +153,8 @@ typedef struct mouv_client_stats {
     uint64_t busy;       /**< workers that have something to do now, operations or not */
     uint64_t bytes_sent; /**< of operations' commands, as BSON */
     uint64_t bytes_received; /**< of their replies */
+    uint64_t backlog_us;     /**< how long servers will need for what waits for a connection now, by
+                                  what they lately took: when to try again; 0: at once, or not known */
 } mouv_client_stats_t;
 
 /** Fills `*stats`. Context: the client's thread; never suspends. */

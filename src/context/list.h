@@ -51,6 +51,20 @@ static inline void mouv__list_push_front(mouv__list_t *list, mouv__link_t *link)
     list->first = link;
 }
 
+/** Puts `link`, which is in no list, behind `after`, which is in `list`; NULL: to the front. */
+static inline void mouv__list_insert_after(mouv__list_t *list, mouv__link_t *link,
+                                           mouv__link_t *after) {
+    if (after == NULL || after->next == list->first) {
+        mouv__list_push_back(list, link);
+        if (after == NULL) list->first = link;
+        return;
+    }
+    link->prev = after;
+    link->next = after->next;
+    after->next->prev = link;
+    after->next = link;
+}
+
 /** Takes `link` out of `list`, which must be the one it is in; nothing happens if it is in none. */
 static inline void mouv__list_remove(mouv__list_t *list, mouv__link_t *link) {
     if (link->next == NULL) return;

@@ -136,11 +136,11 @@ static inline mouv__pool_t *fake_pool(fake_t *fake) {
 
 typedef struct fake_mark {
     mouv__timer_t timer;
-    bool over;
+    mouv_event_t over;
 } fake_mark_t;
 
 static inline void fake_on_mark(mouv__timer_t *timer) {
-    mouv__container_of(timer, fake_mark_t, timer)->over = true;
+    mouv_event_set(&mouv__container_of(timer, fake_mark_t, timer)->over);
 }
 
 /* As mouv__timer_start(), which is not the code under test here. */
@@ -152,11 +152,21 @@ static inline void fake_start_timer(mouv__timer_t *timer, int64_t at_ns,
     mouv__alloc_fail_at = kept;
 }
 
+/* As mouv_event_wait_future(), likewise. */
+static inline mouv_future_t fake_wait_future(mouv_event_t *event) {
+    int64_t kept = mouv__alloc_fail_at;
+    mouv__alloc_fail_at = -1;
+    mouv_future_t future = mouv_event_wait_future(event);
+    mouv__alloc_fail_at = kept;
+    return future;
+}
+
 /* Whatever is ready or due runs, and what that makes ready. */
 static inline void fake_turn(void) {
-    fake_mark_t mark = {.over = false};
+    fake_mark_t mark = {0};
+    mouv_event_init(&mark.over);
     fake_start_timer(&mark.timer, mouv__clock_now_ns(mouv__runtime()), fake_on_mark);
-    while (!mark.over) mouv_sleep_ms(0);
+    mouv_await(fake_wait_future(&mark.over), NULL);
     for (int i = 0; i < 4; i++) mouv_sleep_ms(0);
 }
 

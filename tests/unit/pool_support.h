@@ -99,6 +99,7 @@ static inline void customer_init(customer_t *customer, fake_t *fake, const char 
     *customer = (customer_t){.fake = fake, .name = name};
     customer->checkout.ops = &customer_ops;
     customer->checkout.criteria.write = true;
+    customer->checkout.deadline_ns = MOUV__NEVER;
 }
 
 static inline void customer_enter(customer_t *customer) {

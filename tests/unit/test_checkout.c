@@ -200,12 +200,13 @@ FAKE_CASE(deadline_of_its_own_takes_the_place_of_the_pools,
     fake_deploy(fake, "RSPrimary");
     customer_t own, one, other;
     customer_init(&own, fake, NULL);
-    own.checkout.has_deadline = true;
+    own.checkout.deadline_ns = 5000 * MOUV__NS_PER_MS;
     customer_enter(&own);
     CHECK(own.checkout.wait_ns == MOUV__NEVER);
     fake_pass_ms(100);
     customer_init(&one, fake, NULL);
-    one.checkout.one_limit = one.checkout.has_deadline = true;
+    one.checkout.one_limit = true;
+    one.checkout.deadline_ns = 5000 * MOUV__NS_PER_MS;
     customer_enter(&one);
     int64_t now_ns = mouv__client_now_ns(fake_client(fake));
     CHECK(one.checkout.wait_ns == now_ns + 400 * MOUV__NS_PER_MS);

@@ -72,6 +72,15 @@ static void both_ends_take_and_keep_the_order(void **state) {
     assert_is(&front, "d");
 }
 
+static void one_is_put_behind_another_or_before_all(void **state) {
+    (void)state;
+    mouv__list_insert_after(&list, &b.link, NULL);
+    mouv__list_insert_after(&list, &d.link, &b.link);
+    mouv__list_insert_after(&list, &c.link, &b.link);
+    mouv__list_insert_after(&list, &a.link, NULL);
+    assert_is(&list, "abcd");
+}
+
 static void first_middle_last_and_only_one_can_leave(void **state) {
     (void)state;
     add(&a);
@@ -239,6 +248,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_zeroed_list_is_empty),
         CASE(both_ends_take_and_keep_the_order),
+        CASE(one_is_put_behind_another_or_before_all),
         CASE(first_middle_last_and_only_one_can_leave),
         CASE(leaving_twice_or_without_being_in_does_nothing),
         CASE(the_only_one_knows_that_it_is_in),

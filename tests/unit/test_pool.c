@@ -286,6 +286,29 @@ FAKE_CASE(whoever_is_not_admitted_may_end_the_next, fake_new(&(fake_options_t){.
     customer_leave(&customers[2]);
 }
 
+/* Newest first; the oldest presses. */
+FAKE_CASE(whoever_is_not_admitted_under_pressure_may_end_the_next,
+          fake_new(&(fake_options_t){.connections = 1})) {
+    fake_deploy(fake, "RSPrimary");
+    static const char *const names[] = {"oldest", "next", "newest"};
+    customer_t first, customers[3];
+    connect_one(fake, 1);
+    customer_come(&first, fake, "first", 1);
+    for (int i = 0; i < 3; i++) {
+        customer_init(&customers[i], fake, names[i]);
+        customers[i].checkout.deadline_ns =
+            mouv__client_now_ns(fake_client(fake)) + (i + 1) * 100 * MOUV__NS_PER_MS;
+        if (i == 2) customers[i].checkout.ops = &ends_sibling_ops;
+        customer_enter(&customers[i]);
+    }
+    sibling = &customers[1];
+    fake_pass_ms(60);
+    CHECK(mouv__pressure_rise(&customers[0].checkout));
+    customer_leave(&first);
+    CHECK_STRING(events(), "first !newest oldest");
+    customer_leave(&customers[0]);
+}
+
 /* --- entering --------------------------------------------------------------------------------- */
 
 FAKE_CASE(queue_is_limited_but_not_for_clean_up,
@@ -929,6 +952,7 @@ int main(void) {
         TEST(a_command_that_opens_a_stream_goes_on_its_sessions_connection_as_any_other),
         TEST(whoever_fails_while_it_selects_may_end_the_next),
         TEST(whoever_is_not_admitted_may_end_the_next),
+        TEST(whoever_is_not_admitted_under_pressure_may_end_the_next),
         TEST(queue_is_limited_but_not_for_clean_up),
         TEST(max_staleness_that_cannot_be_kept_fails_on_entering_and_when_the_picture_comes),
         TEST(first_one_has_it_opened_and_goes_when_the_picture_comes),

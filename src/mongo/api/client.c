@@ -17,6 +17,7 @@
 #include "mongo/operation/operation.h"
 #include "mongo/pool/establish.h"
 #include "mongo/pool/measure.h"
+#include "mongo/pool/pressure.h"
 #include "mongo/topology/events.h"
 #include "mongo/transport/driver/factory.h"
 #include "mongo/transport/driver/stream_connect.h"
@@ -384,6 +385,7 @@ void mouv_client_get_stats(const mouv_client_t *client, mouv_client_stats_t *sta
     if (client->pool.transport) {
         stats->queued = mouv__pool_count_waiting(&client->pool);
         stats->busy = mouv__pool_count_busy(&client->pool);
+        stats->backlog_us = (uint64_t)mouv__pressure_backlog_ns(&client->pool) / 1000;
     }
     stats->in_flight = operations->running_count;
     MOUV__LIST_EACH(&operations->running, mouv__operation_t, op, running)

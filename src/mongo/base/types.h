@@ -15,6 +15,7 @@ typedef struct mouv__server_session mouv__server_session_t;
 typedef struct mouv__driver_pool mouv__driver_pool_t;
 typedef struct mouv__session_store mouv__session_store_t;
 typedef struct mouv__pool mouv__pool_t;
+typedef struct mouv__checkout mouv__checkout_t;
 typedef struct mouv__probe mouv__probe_t;
 typedef struct mouv__operations mouv__operations_t;
 typedef struct mouv__events mouv__events_t;

@@ -24,6 +24,7 @@
 #include "mongo/operation/tell.h"
 #include "mongo/pool/checkout.h"
 #include "mongo/pool/measure.h"
+#include "mongo/pool/pressure.h"
 #include "mongo/session/session.h"
 
 #define MS_NS INT64_C(1000000)
@@ -117,6 +118,7 @@ static void operation_future_shorten(mouv__future_t *future, int64_t deadline_ns
     mouv__operation_t *op = operation_of(future);
     if (mouv__is_cleanup(op) || op->inquiry || deadline_ns >= op->deadline_ns) return;
     op->deadline_ns = deadline_ns;
+    if (op->state == MOUV__OP_WAITING) mouv__checkout_shorten(&op->checkout, deadline_ns);
     operation_arm(op);
 }
 
@@ -404,10 +406,23 @@ static bool operation_is_too_late(const mouv__operation_t *op) {
            mouv__operation_now_ns(op) >= op->deadline_ns;
 }
 
+/* How long the server takes for what it does to its end; polls wait for something else. */
+static void operation_note_took(const mouv__operation_t *op) {
+    const mouv__exchange_t *exchange = &op->attempt.exchange;
+    mouv__server_t *server = mouv__operation_server(op);
+    if (!server || exchange->control >= 0 || op->inquiry || mouv__is_poll(op)) return;
+    int64_t now_ns = mouv__operation_now_ns(op);
+    if (operation_is_too_late(op))
+        mouv__took_too_long(&server->took, now_ns);
+    else if (exchange->ok && !exchange->unacknowledged && !op->stopped)
+        mouv__took_add(&server->took, now_ns - op->began_ns, now_ns);
+}
+
 /* What the answer, or that there is none, says of the server. */
 static void operation_note_server(mouv__operation_t *op) {
     const mouv__exchange_t *exchange = &op->attempt.exchange;
     mouv__pool_t *pool = op->operations->pool;
+    operation_note_took(op);
     if (exchange->reply && !exchange->unacknowledged)
         mouv__breaker_heard(pool, exchange->server_id);
     else if (!exchange->reply && (exchange->reached || !pool->transport->cuts) &&
@@ -539,7 +554,9 @@ static mouv__operation_t *operation_of_checkout(mouv__checkout_t *checkout) {
 static bool operation_admit(mouv__checkout_t *checkout) {
     mouv__operation_t *op = operation_of_checkout(checkout);
     mouv_error_t why = {0}, error = {0};
-    if (mouv__limits_set(op, &why)) return true;
+    bool pressed = checkout->pool->waiting[MOUV__WAITING_PRESSED].count > 0;
+    if (mouv__limits_set(op, &why) && (!pressed || mouv__pressure_admits(checkout, &why)))
+        return true;
     mouv__pool_withdraw(checkout, &why);
     mouv__measure_server(checkout->pool, checkout->server_id);
     if (!op->inquiry) op->stopped = op->expired = true;
@@ -610,7 +627,7 @@ static void operation_ask_pool(mouv__operation_t *op) {
     checkout->poll_waits = checkout->poll && op->parts.pin;
     checkout->cleanup = mouv__is_cleanup(op);
     checkout->lasts = checkout->cleanup && op->deadline_ns != MOUV__NEVER;
-    checkout->has_deadline = op->deadline_ns != MOUV__NEVER;
+    checkout->deadline_ns = op->deadline_ns;
     checkout->one_limit = op->parts.has_timeout;
     mouv__pool_enter(op->operations->pool, checkout);
 }
@@ -638,7 +655,9 @@ static int64_t operation_next_alarm(const mouv__operation_t *op) {
     int64_t at = op->deadline_ns;
     if (at != MOUV__NEVER) at += DEADLINE_SLACK_NS;
     if (op->state == MOUV__OP_STOPPING) return op->grace_ns;
-    return op->state == MOUV__OP_WAITING && op->checkout.wait_ns < at ? op->checkout.wait_ns : at;
+    if (op->state != MOUV__OP_WAITING) return at;
+    int64_t alarm_ns = mouv__checkout_alarm_ns(&op->checkout);
+    return alarm_ns < at ? alarm_ns : at;
 }
 
 static void operation_on_timer(mouv__timer_t *timer) {
@@ -650,6 +669,8 @@ static void operation_on_timer(mouv__timer_t *timer) {
         operation_give_up(op);
     } else if (op->deadline_ns != MOUV__NEVER && now_ns >= op->deadline_ns + DEADLINE_SLACK_NS) {
         operation_stop(op, true);
+    } else if (op->state == MOUV__OP_WAITING && !mouv__checkout_on_alarm(&op->checkout)) {
+        operation_arm(op);
     } else {
         mouv_error_t error = {0};
         mouv__checkout_explain(&op->checkout, &error);

@@ -6,6 +6,7 @@
 #include "mongo/base/client_ref.h"
 #include "mongo/pool/establish.h"
 #include "mongo/pool/idle.h"
+#include "mongo/pool/queue.h"
 
 /* How long one is waited for before there is another: twice what the last one took, within these; to a
  * server that answers, as long as that takes. */
@@ -44,7 +45,7 @@ static bool beside_is_overtaken(const mouv__server_pool_t *of,
 
 /* Whoever waits for a connection there waits for those that are under way, and one is overtaken. */
 static bool beside_is_blocked(const mouv__pool_t *pool, const mouv__server_pool_t *of) {
-    if (of->connecting < pool->connecting_max || pool->ready.count == 0) return false;
+    if (of->connecting < pool->connecting_max || mouv__queue_count_waiting(pool) == 0) return false;
     for (uint32_t i = 0; i < pool->connection_count; i++)
         if (beside_is_overtaken(of, pool->connections[i])) return true;
     return false;

@@ -9,6 +9,7 @@
 
 #include "mongo/base/client_ref.h"
 #include "mongo/pool/pin.h"
+#include "mongo/pool/pressure.h"
 #include "mongo/pool/queue.h"
 
 /* How long clean-up waits for a server of which nothing is known: after a lost connection its monitor
@@ -126,6 +127,7 @@ static uint32_t checkout_awaited(mouv__checkout_t *checkout) {
 static void checkout_turn_to(mouv__checkout_t *checkout, uint32_t server_id) {
     bool turns = checkout->state == MOUV__CHECKOUT_QUEUED && checkout->server_id != server_id;
     if (turns) checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED, NULL, NULL);
+    if (checkout->presses) mouv__pressure_turn(checkout, server_id);
     checkout->server_id = server_id;
     if (turns) checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_STARTED, NULL, NULL);
 }
@@ -168,11 +170,17 @@ void mouv__checkout_begin(mouv__checkout_t *checkout, mouv__pool_t *pool) {
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
+static void checkout_leave_queue(mouv__checkout_t *checkout) {
+    if (checkout->presses) mouv__pressure_end(checkout);
+    checkout->press_ns = MOUV__NEVER;
+    mouv__queue_remove(checkout);
+}
+
 void mouv__checkout_select(mouv__checkout_t *checkout) {
     mouv__pool_t *pool = checkout->pool;
     if (checkout->state == MOUV__CHECKOUT_QUEUED)
         checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED, NULL, NULL);
-    mouv__queue_remove(checkout);
+    checkout_leave_queue(checkout);
     if (checkout->state != MOUV__CHECKOUT_SELECTING)
         checkout_move(checkout, MOUV__CHECKOUT_SELECTING);
     checkout->server_id = checkout_awaited(checkout);
@@ -183,33 +191,55 @@ void mouv__checkout_select(mouv__checkout_t *checkout) {
     checkout->ops->waits(checkout);
 }
 
-void mouv__checkout_queue(mouv__checkout_t *checkout) {
+static mouv__queue_t *checkout_own_queue(const mouv__checkout_t *checkout) {
     mouv__pool_t *pool = checkout->pool;
     mouv__connection_t *pinned = mouv__checkout_pinned(checkout);
-    mouv__queue_remove(checkout);
+    if (pinned) return &pinned->pinned;
+    if (checkout->cleanup) return &pool->cleanup;
+    if (checkout->poll_waits) return &pool->polls;
+    return &pool->waiting[checkout->deadline_ns != MOUV__NEVER ? MOUV__WAITING_TIMED
+                                                               : MOUV__WAITING_UNTIMED];
+}
+
+void mouv__checkout_queue(mouv__checkout_t *checkout) {
+    mouv__pool_t *pool = checkout->pool;
+    checkout_leave_queue(checkout);
     checkout_move(checkout, MOUV__CHECKOUT_QUEUED);
-    if (pinned)
-        mouv__queue_push(&pinned->pinned, checkout);
-    else
-        mouv__queue_push(checkout->cleanup      ? &pool->cleanup
-                         : checkout->poll_waits ? &pool->polls
-                                                : &pool->ready,
-                         checkout);
+    mouv__queue_push(checkout_own_queue(checkout), checkout);
+    if (checkout->queue == &pool->waiting[MOUV__WAITING_TIMED]) mouv__pressure_begin(checkout);
     checkout->queued_ns = checkout_now_ns(checkout);
     checkout->wait_ns = MOUV__NEVER;
     if (checkout->one_limit)
         checkout->wait_ns = checkout->select_ns;
-    else if (!checkout->has_deadline)
+    else if (checkout->deadline_ns == MOUV__NEVER)
         checkout->wait_ns =
             mouv__clock_deadline_in(mouv__client_runtime(pool->client), pool->queue_wait_ms);
     checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_STARTED, NULL, NULL);
+}
+
+void mouv__checkout_shorten(mouv__checkout_t *checkout, int64_t deadline_ns) {
+    mouv__pool_t *pool = checkout->pool;
+    checkout->deadline_ns = deadline_ns;
+    if (checkout->queue == &pool->waiting[MOUV__WAITING_UNTIMED]) {
+        mouv__queue_remove(checkout);
+        mouv__queue_insert(&pool->waiting[MOUV__WAITING_TIMED], checkout);
+    }
+    if (checkout->queue == &pool->waiting[MOUV__WAITING_TIMED]) mouv__pressure_begin(checkout);
+}
+
+int64_t mouv__checkout_alarm_ns(const mouv__checkout_t *checkout) {
+    return checkout->press_ns < checkout->wait_ns ? checkout->press_ns : checkout->wait_ns;
+}
+
+bool mouv__checkout_on_alarm(mouv__checkout_t *checkout) {
+    return checkout_now_ns(checkout) >= checkout->wait_ns || !mouv__pressure_rise(checkout);
 }
 
 void mouv__checkout_end(mouv__checkout_t *checkout, const mouv_error_t *error) {
     if (checkout->state == MOUV__CHECKOUT_NONE) return;
     if (error && checkout->state == MOUV__CHECKOUT_QUEUED)
         checkout_tell(checkout, MOUV__EVENT_CONNECTION_CHECK_OUT_FAILED, NULL, error);
-    mouv__queue_remove(checkout);
+    checkout_leave_queue(checkout);
     checkout_move(checkout, MOUV__CHECKOUT_NONE);
 }
 
@@ -245,9 +275,18 @@ static void checkout_explain_selection(const mouv__checkout_t *checkout, mouv_er
 
 /* By order of arrival, since counting would cost too much where many fail at once. */
 static uint32_t checkout_count_ahead(const mouv__checkout_t *checkout) {
-    if (!checkout->queue) return 0;
-    uint64_t ahead = checkout->order - mouv__queue_first(checkout->queue)->order;
-    return ahead < checkout->queue->count ? (uint32_t)ahead : checkout->queue->count - 1;
+    const mouv__pool_t *pool = checkout->pool;
+    const mouv__queue_t *own = checkout->queue;
+    if (!own) return 0;
+    bool shares = own >= pool->waiting && own < pool->waiting + MOUV__WAITING_KINDS;
+    uint64_t oldest = mouv__queue_first(own)->order;
+    for (int i = 0; shares && i < MOUV__WAITING_KINDS; i++) {
+        const mouv__checkout_t *first = mouv__queue_first(&pool->waiting[i]);
+        if (first && first->order < oldest) oldest = first->order;
+    }
+    uint64_t ahead = checkout->order - oldest;
+    uint32_t most = (shares ? mouv__queue_count_waiting(pool) : own->count) - 1;
+    return ahead < most ? (uint32_t)ahead : most;
 }
 
 /* Behind a load balancer: the words are the specification's. */

@@ -27,6 +27,16 @@ bool mouv__checkout_is_hopeless(const mouv__checkout_t *checkout);
 void mouv__checkout_select(mouv__checkout_t *checkout);
 void mouv__checkout_queue(mouv__checkout_t *checkout);
 
+/** Its deadline is an earlier one than before, or it has one now. */
+void mouv__checkout_shorten(mouv__checkout_t *checkout, int64_t deadline_ns);
+
+/** When it has to be looked at: its wait is over, or something else depends on how long it has
+ *  waited. */
+int64_t mouv__checkout_alarm_ns(const mouv__checkout_t *checkout);
+
+/** That is now. True: its wait is over; else it goes on, and has another alarm. */
+bool mouv__checkout_on_alarm(mouv__checkout_t *checkout);
+
 /** It is granted a connection, and the connection is back. (Clean-up has none of the pool's.) */
 void mouv__checkout_grant(mouv__checkout_t *checkout, const mouv__connection_t *connection);
 void mouv__checkout_return(mouv__pool_t *pool, const mouv__connection_t *connection,

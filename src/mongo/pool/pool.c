@@ -11,6 +11,7 @@
 #include "mongo/pool/idle.h"
 #include "mongo/pool/measure.h"
 #include "mongo/pool/pin.h"
+#include "mongo/pool/pressure.h"
 #include "mongo/pool/queue.h"
 #include "mongo/topology/events.h"
 
@@ -62,6 +63,7 @@ static void pool_grant(mouv__pool_t *pool, mouv__checkout_t *checkout,
     mouv__connection_move(connection, checkout->poll_waits ? MOUV__CONNECTION_POLLING
                                                            : MOUV__CONNECTION_IN_USE);
     connection->granted_ns = mouv__client_now_ns(pool->client);
+    pool->untimed_turn = checkout->queue != &pool->waiting[MOUV__WAITING_UNTIMED];
     pool->polling += checkout->poll_waits;
     mouv__checkout_grant(checkout, connection);
     mouv__checkout_end(checkout, NULL);
@@ -171,7 +173,7 @@ static void pool_on_connected(void *arg, const mouv_error_t *error);
 static bool pool_may_grow(const mouv__pool_t *pool, uint32_t server_id) {
     const mouv__server_pool_t *of = mouv__server_pool_of(pool, server_id);
     return of && mouv__establish_may_begin(pool, of) &&
-           of->connecting < pool->ready.count + pool->polls.count;
+           of->connecting < mouv__queue_count_waiting(pool) + pool->polls.count;
 }
 
 /* Begins one more connection to its server, if that is allowed and of use. False: there is no
@@ -302,7 +304,8 @@ static void pool_on_connected(void *arg, const mouv_error_t *error) {
     pool_take_back(pool, connection);
     if (error && !mouv__establish_any(pool, server_id)) {
         bool lasting = error->code != MOUV_ENETWORK && error->code != MOUV_ESELECTION;
-        pool_charge(&pool->ready, server_id, lasting, error);
+        for (int i = 0; i < MOUV__WAITING_KINDS; i++)
+            pool_charge(&pool->waiting[i], server_id, lasting, error);
         pool_charge(&pool->polls, server_id, lasting, error);
         if (lasting) pool_fail_selecting(pool, error);
     }
@@ -435,28 +438,78 @@ static bool pool_try(mouv__pool_t *pool, mouv__checkout_t *checkout, bool is_blo
     return true;
 }
 
+/* Those behind it that want the same server wait as well. False: nobody else is looked at. */
+static bool pool_block(mouv__pool_t *pool, blocked_t *blocked, uint32_t server_id) {
+    blocked->ids[blocked->count++] = server_id;
+    return blocked->count < LOOK_AHEAD && pool_has_room(pool);
+}
+
 /*
- * First come, first served, but a checkout whose server has no free connection does not hold up
- * those for other servers, and one whose session is being killed nobody.
+ * It is its turn. A checkout whose server has no free connection does not hold up those for other
+ * servers, and one whose session is being killed nobody. False: nobody else is looked at.
  */
-static void pool_pump_queue(mouv__pool_t *pool, mouv__queue_t *queue, blocked_t *blocked) {
-    MOUV__QUEUE_EACH(queue, checkout) {
-        if (checkout->poll_waits && pool->polling >= pool->polling_max) return;
-        if (checkout->session && !pool_may_go(checkout)) continue;
-        if (!mouv__checkout_choose(checkout)) {
-            mouv__checkout_select(checkout);
-            continue;
-        }
-        if (pool_try(pool, checkout, pool_is_blocked(blocked, checkout->server_id))) continue;
-        blocked->ids[blocked->count++] = checkout->server_id;
-        if (blocked->count == LOOK_AHEAD || !pool_has_room(pool)) return;
+static bool pool_offer(mouv__pool_t *pool, mouv__checkout_t *checkout, blocked_t *blocked) {
+    if (checkout->session && !pool_may_go(checkout)) return true;
+    if (!mouv__checkout_choose(checkout)) {
+        mouv__checkout_select(checkout);
+        return true;
+    }
+    return pool_try(pool, checkout, pool_is_blocked(blocked, checkout->server_id)) ||
+           pool_block(pool, blocked, checkout->server_id);
+}
+
+/* The newest of those with a deadline and the oldest of those without, by turns, whose server is
+ * under pressure. */
+static bool pool_pump_newest_first(mouv__pool_t *pool, blocked_t *blocked) {
+    MOUV__WALK(untimed, &pool->waiting[MOUV__WAITING_UNTIMED], false);
+    MOUV__WALK(timed, &pool->waiting[MOUV__WAITING_TIMED], true);
+    MOUV__WALK(pressed, &pool->waiting[MOUV__WAITING_PRESSED], true);
+    uint32_t others = 0;
+    while ((untimed.next || timed.next || pressed.next) && others < LOOK_AHEAD) {
+        bool is_pressed = pressed.next && (!timed.next || pressed.next->order > timed.next->order);
+        mouv__walk_t *from = is_pressed ? &pressed : &timed;
+        if (untimed.next && (!from->next || pool->untimed_turn)) from = &untimed;
+        mouv__checkout_t *checkout = mouv__walk_take(from);
+        if (!mouv__pressure_is_on(pool, checkout->server_id))
+            others++;
+        else if (!pool_offer(pool, checkout, blocked))
+            return false;
+    }
+    return true;
+}
+
+/* First come, first served. */
+static bool pool_pump_in_order(mouv__pool_t *pool, blocked_t *blocked) {
+    MOUV__WALK(timed, &pool->waiting[MOUV__WAITING_TIMED], false);
+    MOUV__WALK(untimed, &pool->waiting[MOUV__WAITING_UNTIMED], false);
+    while (timed.next || untimed.next) {
+        bool is_timed = timed.next && (!untimed.next || timed.next->order < untimed.next->order);
+        if (!pool_offer(pool, mouv__walk_take(is_timed ? &timed : &untimed), blocked)) return false;
+    }
+    return true;
+}
+
+/* What is left for those whose half is over. */
+static bool pool_pump_pressed(mouv__pool_t *pool, blocked_t *blocked) {
+    MOUV__WALK(pressed, &pool->waiting[MOUV__WAITING_PRESSED], true);
+    while (pressed.next)
+        if (!pool_offer(pool, mouv__walk_take(&pressed), blocked)) return false;
+    return true;
+}
+
+static void pool_pump_polls_in_turn(mouv__pool_t *pool, blocked_t *blocked) {
+    MOUV__QUEUE_EACH(&pool->polls, checkout) {
+        if (pool->polling >= pool->polling_max || !pool_offer(pool, checkout, blocked)) return;
     }
 }
 
 static void pool_pump_ready(mouv__pool_t *pool) {
+    bool pressed = pool->waiting[MOUV__WAITING_PRESSED].count > 0;
     blocked_t blocked = {.count = 0};
-    pool_pump_queue(pool, &pool->ready, &blocked);
-    if (blocked.count < LOOK_AHEAD) pool_pump_queue(pool, &pool->polls, &blocked);
+    if (pressed && mouv__pressure_newest_first(pool) && !pool_pump_newest_first(pool, &blocked))
+        return;
+    if (pool_pump_in_order(pool, &blocked) && (!pressed || pool_pump_pressed(pool, &blocked)))
+        pool_pump_polls_in_turn(pool, &blocked);
 }
 
 static void pool_pump_cleanup(mouv__pool_t *pool) {
@@ -474,11 +527,11 @@ void mouv__pool_pump(mouv__pool_t *pool) {
     if (mouv__client_state(pool->client) > MOUV__CLIENT_DRAINING) return;
     mouv__recheck(pool);
     if (pool->state == MOUV__POOL_READY) {
-        if (pool->breakers.open_count > 0 || pool->ready.count > 0)
+        if (pool->breakers.open_count > 0 || mouv__queue_count_waiting(pool) > 0)
             mouv__beside(pool, pool_on_connected);
         if (pool->cleanup.count > 0) pool_pump_cleanup(pool);
         if (pool->reconnecting) pool_pump_reconnecting(pool);
-        if (pool->ready.count > 0 || pool->polls.count > 0) pool_pump_ready(pool);
+        if (mouv__queue_count_waiting(pool) + pool->polls.count > 0) pool_pump_ready(pool);
         if (pool->streams > 0) pool_pump_polls(pool);
     }
     if (pool->selecting.count > 0) pool_pump_selector(pool);
@@ -487,7 +540,8 @@ void mouv__pool_pump(mouv__pool_t *pool) {
 /* --- entering --------------------------------------------------------------------------------- */
 
 static bool pool_is_over_limit(const mouv__pool_t *pool) {
-    return pool->selecting.count + pool->ready.count + pool->polls.count >= pool->queue_limit;
+    return pool->selecting.count + mouv__queue_count_waiting(pool) + pool->polls.count >=
+           pool->queue_limit;
 }
 
 static void pool_let_in(mouv__pool_t *pool, mouv__checkout_t *checkout) {
@@ -579,7 +633,8 @@ static void pool_fail_queue(mouv__queue_t *queue, bool cleanup, const mouv_error
 static void pool_fail_queues(mouv__pool_t *pool, bool cleanup, const mouv_error_t *error) {
     mouv__client_hold(pool->client);
     pool_fail_queue(&pool->selecting, cleanup, error);
-    pool_fail_queue(&pool->ready, cleanup, error);
+    for (int i = 0; i < MOUV__WAITING_KINDS; i++)
+        pool_fail_queue(&pool->waiting[i], cleanup, error);
     pool_fail_queue(&pool->polls, cleanup, error);
     pool_fail_queue(&pool->cleanup, cleanup, error);
     for (uint32_t i = 0; i < pool->connection_count; i++)
@@ -604,8 +659,8 @@ void mouv__pool_fail_cleanup(mouv__pool_t *pool) {
 /* --- figures ---------------------------------------------------------------------------------- */
 
 uint32_t mouv__pool_count_waiting(const mouv__pool_t *pool) {
-    uint32_t count =
-        pool->selecting.count + pool->ready.count + pool->polls.count + pool->cleanup.count;
+    uint32_t count = pool->selecting.count + mouv__queue_count_waiting(pool) + pool->polls.count +
+                     pool->cleanup.count;
     for (uint32_t i = 0; i < pool->connection_count; i++)
         count += pool->connections[i]->pinned.count;
     return count;

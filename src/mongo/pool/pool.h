@@ -1,9 +1,9 @@
 /*
  * The pool: who may send when. Whoever wants a connection makes a checkout; it first waits for a
  * suitable server in the loop's picture of the deployment (SELECTING), then for a connection to it
- * (QUEUED), and is granted one. Connections are counted up to maxPoolSize; the one used last is
- * used first; checkouts that are pinned to a connection (getMore, a write's retry) go ahead of new
- * ones on it.
+ * (QUEUED), and is granted one: first come, first served, unless its server is under pressure (see
+ * pressure.h). Connections are counted up to maxPoolSize; the one used last is used first; checkouts
+ * that are pinned to a connection (getMore, a write's retry) go ahead of new ones on it.
  *
  * Polls, the getMores of change streams, wait on the server for up to a second and more. So each
  * stream gets a connection that nothing else is pinned to, while the number of connections allows
@@ -64,7 +64,7 @@ struct mouv__checkout {
     bool poll_waits;                 /**< ... and it will wait on the server */
     bool cleanup;                    /**< on a control connection, whatever else waits */
     bool lasts;                      /**< clean-up that waits as others do: an abort */
-    bool has_deadline;               /**< of its own, so the pool has none for it */
+    int64_t deadline_ns;             /**< its own, so the pool has none for it; MOUV__NEVER */
     bool one_limit;                  /**< serverSelectionTimeoutMS is for the connection as well */
     mouv__connection_t *kept;        /**< by a pin: it goes on this one and no other; or NULL */
     /* --- the pool's --- */
@@ -79,7 +79,17 @@ struct mouv__checkout {
     int64_t queued_ns;    /**< when it began to wait for a connection; 0: not yet */
     int64_t wait_ns;      /**< when its present wait is over; MOUV__NEVER */
     int64_t select_ns;    /**< until when it may wait for a server, in all */
+    int64_t press_ns; /**< see pressure.h: when its half is over; MOUV__NEVER: is, or has none */
+    bool presses;     /**< counted among those of its server */
 };
+
+/** Those that wait for any connection, each in the order of their arrival. */
+typedef enum mouv__waiting {
+    MOUV__WAITING_UNTIMED, /**< without a deadline */
+    MOUV__WAITING_TIMED,
+    MOUV__WAITING_PRESSED, /**< with one, and half of their time is over: see pressure.h */
+    MOUV__WAITING_KINDS
+} mouv__waiting_t;
 
 /** NONE -> PREPARING -> READY; a failure leads back to NONE. */
 typedef enum mouv__pool_state {
@@ -94,8 +104,10 @@ struct mouv__pool {
     mouv__topology_t *topology;   /**< borrowed */
     mouv__listener_t *listener;   /**< borrowed: why servers cannot be reached */
     uint8_t state;                /**< mouv__pool_state_t: libmongoc's part of it */
-    mouv__queue_t selecting, ready, cleanup;
-    mouv__queue_t polls; /**< those of `ready` that will wait on the server: behind the others */
+    mouv__queue_t selecting, cleanup;
+    mouv__queue_t waiting[MOUV__WAITING_KINDS]; /**< for any connection to their server */
+    mouv__queue_t polls; /**< those that will wait on the server: behind the others */
+    bool untimed_turn;   /**< newest first: of the two that go by turns */
     mouv__connection_t **connections;
     uint32_t connection_count, connection_max;
     uint32_t connecting_max;       /**< that are set up at once to one server */

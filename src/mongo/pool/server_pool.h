@@ -15,6 +15,7 @@
 
 #include "mongo/base/types.h"
 #include "mongo/pool/breaker.h"
+#include "mongo/pool/pressure.h"
 #include "mongo/topology/topology.h"
 #include "mongo/transport/connection.h"
 
@@ -29,6 +30,7 @@ typedef struct mouv__server_pool {
     int64_t set_up_ns;   /**< how long that took the last time that it went well; 0: never yet */
     uint64_t numbers;    /**< of connections, given out */
     mouv__breaker_t breaker;
+    mouv__pressure_t pressure;
     int64_t beside_ns;       /**< no other connection is tried before that (beside.h) */
     int64_t orphaned_ns;     /**< when the last of the orphans was begun */
     int64_t silent_until_ns; /**< has left a kill unanswered: it gets no other until then */

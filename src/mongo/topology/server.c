@@ -157,6 +157,7 @@ void mouv__server_leave(mouv__server_t *server) {
     server->tags = NULL;
     server->tags_length = 0;
     server->last_write_ms = -1;
+    server->took = (mouv__took_t){0};
     mouv__rtt_reset(&server->rtt);
 }
 

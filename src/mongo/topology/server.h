@@ -14,6 +14,7 @@
 #include <mouv/topology.h>
 
 #include "mongo/topology/rtt.h"
+#include "mongo/topology/took.h"
 #include "mongo/topology/topology_version.h"
 
 typedef enum mouv__server_kind {
@@ -45,6 +46,7 @@ typedef struct mouv__server {
     int64_t marked_ms; /**< since when it is marked Unknown (app_error.h), on that clock; 0: not */
     uint32_t generation; /**< of connections to it: those of an older one are of no more use */
     mouv__rtt_t rtt;
+    mouv__took_t took;
     int64_t measured_ns; /**< when it was last pinged for that; 0: not yet */
     uint32_t operations; /**< in progress there: of two that suit, the one with fewer is chosen */
     /* What the pool knows of it (breaker, connections being set up) is for it to add. */

@@ -52,7 +52,6 @@ typedef struct mouv__server_link {
 } mouv__server_link_t;
 
 /** Checkouts in the order of their arrival (pool.h). */
-typedef struct mouv__checkout mouv__checkout_t;
 typedef struct mouv__queue {
     mouv__list_t list;
     uint32_t count;
