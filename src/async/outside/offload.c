@@ -25,7 +25,9 @@ typedef struct offload offload_t;
 
 /** What the loop and a worker share. */
 typedef struct job {
-    uv_work_t work;    /* first */
+    uv_work_t work;   /* first */
+    struct job *next; /* of those that libuv has; pool_lock */
+    struct job *prev;
     mouv__mail_t mail; /* brings it home */
     mouv__mailbox_t *mailbox;
     mouv__attachment_t attachment;
@@ -51,6 +53,7 @@ static uv_once_t pool_once = UV_ONCE_INIT;
 static uv_mutex_t pool_lock;
 static struct pool {
     uv_loop_t loop;
+    job_t *jobs;          /* that libuv has, whose own links lead into their midst: not lost */
     struct pool *parents; /* in a child of fork(): not touched, and not lost */
 } first_pool, *pool;
 static int pool_status;
@@ -79,14 +82,24 @@ static void offload_disown(job_t *job) {
     if (--job->owners == 0) mouv__free(job);
 }
 
+/* uv_run() is called with the lock. */
 static void offload_reaped(uv_work_t *work, int status) {
+    job_t *job = (job_t *)work;
     (void)status;
-    offload_disown((job_t *)work); /* uv_run() is called with the lock */
+    if (job->next) job->next->prev = job->prev;
+    if (job->prev)
+        job->prev->next = job->next;
+    else
+        pool->jobs = job->next;
+    offload_disown(job);
 }
 
 static void offload_submit(job_t *job, uv_work_cb offload_run) {
     uv_mutex_lock(&pool_lock);
     if (++pool_submitted % REAP_EVERY == 0) uv_run(&pool->loop, UV_RUN_NOWAIT);
+    job->next = pool->jobs;
+    if (job->next) job->next->prev = job;
+    pool->jobs = job;
     uv_queue_work(&pool->loop, &job->work, offload_run, offload_reaped);
     uv_mutex_unlock(&pool_lock);
 }

@@ -36,10 +36,16 @@ struct uvpool {
     request_t *out; /* given to libuv and not reaped */
     request_t *spare;
     uint32_t unreaped; /* submitted since the last reaping */
-    uvpool_t *next;    /* of those that were left behind */
+    uvpool_t *next;    /* of those that were left behind, */
+    uint64_t left_ns;  /* since then, */
+    bool told;         /* and whether it has been told of */
 };
 
-/* Closed while a job was stuck: freed when another one is made or closed after the job has ended. */
+/* A job that was only under way is back by then. */
+#define STUCK_NS UINT64_C(1000000000)
+
+/* Closed while a job ran (it set a connection up for nobody, say): freed when another one is made or
+ * closed after the job has ended. */
 static struct {
     uv_once_t once;
     uv_mutex_t lock;
@@ -61,9 +67,10 @@ static void uvpool_run_request(uv_work_t *work) {
     mouv__safepoint_end_at_exit();
     mouv__safepoint_leave();
     job->run(job);
+    __atomic_store_n(&request->ran, true,
+                     __ATOMIC_RELEASE); /* who gets the mail may close at once */
     mouv__executor_send_home(mailbox, job);
     mouv__safepoint_reach();
-    __atomic_store_n(&request->ran, true, __ATOMIC_RELEASE);
 }
 
 static void uvpool_reaped(uv_work_t *work, int status) {
@@ -144,11 +151,17 @@ static void uvpool_make_lock(void) {
 }
 
 static void uvpool_leave_behind(uvpool_t *pool) {
-    mouv__log(MOUV_LOG_WARNING, "a job is stuck in libuv's thread pool; its queue is left behind");
+    pool->left_ns = uv_hrtime();
     uv_mutex_lock(&left.lock);
     pool->next = left.first;
     left.first = pool;
     uv_mutex_unlock(&left.lock);
+}
+
+static void uvpool_tell_if_stuck(uvpool_t *pool) {
+    if (pool->told || uv_hrtime() - pool->left_ns < STUCK_NS) return;
+    pool->told = true;
+    mouv__log(MOUV_LOG_WARNING, "a job is stuck in libuv's thread pool; its queue is left behind");
 }
 
 static void uvpool_free_left(void) {
@@ -157,6 +170,7 @@ static void uvpool_free_left(void) {
         uvpool_t *pool = *at;
         uvpool_reap(pool);
         if (pool->out) {
+            uvpool_tell_if_stuck(pool);
             at = &pool->next;
             continue;
         }
