@@ -28,8 +28,12 @@
 #endif
 
 #if defined(__GNUC__)
+#ifdef MOUV_ARCHIVE /* being built: what it is linked into does not export it */
+#define MOUV_API __attribute__((visibility("hidden")))
+#else
 /** Marks what the library exports. */
 #define MOUV_API __attribute__((visibility("default")))
+#endif
 
 /** The compiler checks arguments against a format, as of printf(). */
 #define MOUV_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <uv.h>
 
-#include "async/loop/runtime.h"
+#include "async/loop/state.h"
 
 static uint32_t number;
 static _Thread_local bool orphaned;
@@ -14,6 +14,7 @@ static _Thread_local bool orphaned;
 static void fork_in_child(void) {
     number++;
     if (mouv__thread_runtime == NULL) return;
+    mouv__thread_runtime->orphaned = true; /* the copy of it that the child has */
     mouv__thread_runtime = NULL;
     orphaned = true;
 }

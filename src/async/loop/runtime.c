@@ -19,7 +19,7 @@
 #define TICK_NS UINT64_C(1000000)
 #define ROUNDS_PER_LOOK 8
 
-_Thread_local mouv_runtime_t *mouv__thread_runtime __attribute__((tls_model("initial-exec")));
+_Thread_local mouv_runtime_t *mouv__thread_runtime;
 
 /* Its handles close: nothing can start on it any more, as if it had gone. */
 mouv_runtime_t *mouv__runtime(void) {
@@ -59,7 +59,7 @@ static bool runtime_run_round(mouv_runtime_t *runtime) {
     while ((link = mouv__list_shift(&round, last)) != NULL) {
         mouv__ready_t *ready = mouv__container_of(link, mouv__ready_t, link);
         ready->run(ready); /* may free it, or fork: what else is ready is the parent's */
-        if (runtime != mouv__thread_runtime) return false;
+        if (runtime->orphaned) return false;
     }
     return true;
 }

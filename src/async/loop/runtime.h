@@ -40,8 +40,7 @@ struct mouv__attachment {
 };
 
 /** The thread's runtime, also while it closes. */
-extern _Thread_local mouv_runtime_t *mouv__thread_runtime
-    __attribute__((tls_model("initial-exec")));
+extern _Thread_local mouv_runtime_t *mouv__thread_runtime;
 
 /** This thread's runtime or NULL, as soon as nothing can start on it any more; cheaper than
  *  mouv_runtime_current(). */

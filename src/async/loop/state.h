@@ -53,6 +53,7 @@ struct mouv_runtime {
     uv_idle_cb tick;  /* what it does then */
     uv_timer_t alarm; /* the earliest timer */
     int open_handles;
+    bool orphaned; /* this is the child of a fork(), where it is nobody's */
     size_t kept;
 
     mouv__mailbox_t *mailbox;
