@@ -330,6 +330,34 @@ static void handler_gets_its_argument_a_level_and_no_newline(void **state) {
     assert_string_equal(events(), "mine");
 }
 
+/* --- Debug mode: forgotten ------------------------------------------------------------------- */
+
+static int forgets_twelve(void *arg) {
+    (void)arg;
+    forget(mouv_task_copy(hello, NULL, 0));
+    forget(mouv_sleep_future(1));
+    for (int i = 0; i < 10; i++) forget(mouv_future_new());
+    mouv_future_unref(mouv_future_new()); /* is not forgotten, */
+    mouv_await(mouv_task(hello, NULL), NULL);
+    forget(HELLO()); /* and this is told of in every mode */
+    return 0;
+}
+
+static void close_names_ten_futures_that_were_forgotten(void **state) {
+    const char *text;
+    (void)state;
+    mouv_run(forgets_twelve, NULL, NULL);
+    check_never_awaited();
+    mouv_debug_enable(true);
+    mouv_run(forgets_twelve, NULL, NULL);
+    mouv_debug_enable(false);
+    assert_int_equal(take_log(&text), 11);
+    CHECK_CONTAINS(text, "'hello' was never awaited");
+    CHECK_CONTAINS(text, "forgotten: task 'Task-2' (hello at " __FILE__);
+    CHECK_CONTAINS(text, "forgotten: sleep 'sleep', made in task 'Task-1' (main at ");
+    CHECK_CONTAINS(text, "forgotten: and 3 more");
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(coroutine_given_up_is_reported_at_once_with_its_file_and_line),
@@ -356,6 +384,7 @@ int main(void) {
         TEST(failure_of_the_main_task_is_returned_and_not_reported),
         TEST(warnings_go_to_stderr_by_default),
         TEST(handler_gets_its_argument_a_level_and_no_newline),
+        TEST(close_names_ten_futures_that_were_forgotten),
     };
     return RUN_CASES(cases);
 }

@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "async/loop/debug.h"
 #include "async/loop/line.h"
@@ -96,6 +97,17 @@ static void future_report_unretrieved(mouv__future_t *future) {
               runs_code ? "Task" : "Future", what, mouv_error_name(error.code), error.message);
 }
 
+/* A task tells itself where it was made. */
+static void future_note_maker(mouv__future_t *future) {
+    char maker[160];
+    const mouv_runtime_t *runtime = future->runtime;
+    if (runtime->current == NULL || future->ops->start != NULL) return;
+    mouv__future_describe((const mouv__future_t *)runtime->current, maker, sizeof maker);
+    size_t size = strlen(maker) + 1;
+    future->maker = mouv__alloc(size);
+    if (future->maker != NULL) memcpy(future->maker, maker, size);
+}
+
 static void future_dispose(mouv__future_t *future) {
     if (future->state == MOUV__DONE) future_report_unretrieved(future);
     mouv__callback_t *callback; /* that will never run */
@@ -104,6 +116,7 @@ static void future_dispose(mouv__future_t *future) {
     mouv__handles_remove(&future->runtime->handles, future->id);
     mouv__free(future->error);
     mouv__free(future->name);
+    mouv__free(future->maker);
     if (future->ops->release != NULL)
         future->ops->release(future);
     else
@@ -125,6 +138,7 @@ int mouv__future_init(mouv__future_t *future, const mouv__future_ops_t *ops,
     future->owned = 1;
     future->state = MOUV__PENDING;
     if (counted) mouv__future_count(future);
+    if (mouv__debug()) future_note_maker(future);
     return 0;
 }
 

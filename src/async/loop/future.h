@@ -98,6 +98,7 @@ struct mouv__future {
     int code;            /**< result once done */
     mouv_error_t *error; /**< owned; NULL: the standard text of `code` */
     char *name;          /**< owned; NULL: default */
+    char *maker;         /**< owned; in debug mode the task that made it, if it is none itself */
     mouv__list_t listeners;
     mouv__list_t callbacks;
     mouv__link_t cancelling, ending; /**< among the chores, see future.c */

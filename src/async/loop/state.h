@@ -67,8 +67,8 @@ struct mouv_runtime {
     /* what task/ keeps here */
     mouv__stack_pool_t stacks;
     mouv__context_t context; /* the loop's own stack */
-    mouv__task_t *current;
-    mouv__list_t tasks; /* in the order in which they were made */
+    mouv__task_t *current;   /* begins with its future */
+    mouv__list_t tasks;      /* in the order in which they were made */
     uint64_t tasks_made;
     mouv__list_t cold; /* coroutines made outside of any task and not started */
 

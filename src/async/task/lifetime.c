@@ -15,6 +15,7 @@
 #include <assert.h>
 
 #include "async/loop/debug.h"
+#include "async/loop/forgotten.h"
 #include "async/loop/fork.h"
 #include "async/loop/log.h"
 #include "async/loop/state.h"
@@ -157,6 +158,7 @@ static void lifetime_close_handles(mouv_runtime_t *runtime) {
     mouv__mailbox_close(runtime->mailbox);
     mouv__futures_cancel_all(runtime); /* what callbacks have started since lifetime_detach_all() */
     while (!mouv__list_is_empty(&runtime->ready)) mouv__runtime_run_ready(runtime);
+    mouv__forgotten_report(runtime);
     mouv__futures_release_all(runtime);
     uv_close((uv_handle_t *)&runtime->wake, lifetime_on_closed);
     uv_close((uv_handle_t *)&runtime->check, lifetime_on_closed);

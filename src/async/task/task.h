@@ -77,6 +77,8 @@ enum {
 /** Which state may follow which: [from][to]. */
 extern const bool mouv__task_may_become[6][6];
 
+_Static_assert(offsetof(mouv__task_t, future) == 0, "what runs is seen as a future, too");
+
 static inline void mouv__task_become(mouv__task_t *task, mouv__task_state_t state) {
     assert(mouv__task_may_become[task->state][state]);
     task->state = state;
