@@ -71,6 +71,23 @@ MOUV_API void mouv_future_unref(mouv_future_t future);
  */
 MOUV_API bool mouv_future_cancel(mouv_future_t future);
 
+/**
+ * Asks for cancellation in `ms` milliseconds, as mouv_future_cancel() does then; nothing happens if it is
+ * done by that time. 0 or less: when the loop turns next. A second call sets another time in place of the
+ * first; MOUV_FOREVER takes it back. It is a cancel and no deadline: what comes of it is MOUV_ECANCELED, no
+ * server learns of it, and the body of a task may go on for its clean-up. mouv_wait_for() is the deadline.
+ *
+ * Ownership: borrows the handle; until the time or the end of the future, whichever comes first, the
+ *            future is held and keeps the loop alive.
+ * Errors:    MOUV_EINVAL for a stale or foreign handle, MOUV_ENOMEM. 0 if it is done.
+ * Like:      asyncio's `loop.call_later(delay, task.cancel)`.
+ */
+MOUV_API int mouv_future_cancel_after(mouv_future_t future, int64_t ms);
+
+/** Whether both are handles of one future, also where that has gone. Two zero handles are equal, and so
+ *  are two constructors that failed with nothing but the same code. Any thread. */
+MOUV_API bool mouv_future_equal(mouv_future_t a, mouv_future_t b);
+
 /** Whether it has completed, in whichever way; true for a stale handle. */
 MOUV_API bool mouv_future_done(mouv_future_t future);
 

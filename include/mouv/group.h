@@ -72,6 +72,21 @@ typedef struct mouv_group {
 #define mouv_group_start_copy(...) \
     mouv_group_start_copy_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)
 
+/**
+ * As mouv_group_start(), with a handle of the child: to cancel it alone, to name it, to await it before
+ * the join for its int. Awaiting it takes nothing from the group: a failure of it is the group's, too.
+ *
+ * Ownership: the handle has a reference of its own, which mouv_await() consumes and MOUV_AUTO drops.
+ * Returns:   always a handle; where mouv_group_start() would fail, one that has failed with that.
+ * Like:      asyncio.TaskGroup.create_task(), which returns the task.
+ */
+#define mouv_group_task(...) \
+    mouv_group_task_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)
+
+/** As mouv_group_task(), with `size` bytes at `args` copied into the task. */
+#define mouv_group_task_copy(...) \
+    mouv_group_task_copy_at(__VA_ARGS__, MOUV_NAME_OF_SECOND(__VA_ARGS__), __FILE__, __LINE__)
+
 MOUV_BEGIN_DECLS
 
 /**
@@ -115,6 +130,13 @@ MOUV_API MOUV_SUSPENDS int mouv_group_start_copy_at(mouv_group_t *group, mouv_fn
                                                     const void *args, size_t size,
                                                     const char *fn_name, const char *file,
                                                     int line);
+
+/** What mouv_group_task() and mouv_group_task_copy() call. */
+MOUV_API MOUV_SUSPENDS MOUV_CHECK_RESULT mouv_future_t mouv_group_task_at(
+    mouv_group_t *group, mouv_fn_t fn, void *arg, const char *fn_name, const char *file, int line);
+MOUV_API MOUV_SUSPENDS MOUV_CHECK_RESULT mouv_future_t
+mouv_group_task_copy_at(mouv_group_t *group, mouv_fn_t fn, const void *args, size_t size,
+                        const char *fn_name, const char *file, int line);
 
 /**
  * Ends the body and suspends until every child has ended, however long that takes; then 0 or the

@@ -29,6 +29,10 @@ typedef struct mouv_task_opts {
 #define mouv_coro(...) \
     mouv_coro_at(__VA_ARGS__, MOUV_NAME_OF_FIRST(__VA_ARGS__), __FILE__, __LINE__)
 
+/** As mouv_coro(), with `size` bytes at `args` copied into the coroutine; the body gets the copy. */
+#define mouv_coro_copy(...) \
+    mouv_coro_copy_at(__VA_ARGS__, MOUV_NAME_OF_FIRST(__VA_ARGS__), __FILE__, __LINE__)
+
 /**
  * A task: scheduled now, started at the creator's next suspension, first come first served. The
  * runtime holds a reference until it has ended.
@@ -54,6 +58,9 @@ MOUV_BEGIN_DECLS
 /** What mouv_coro(), mouv_task() and their siblings call. */
 MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_coro_at(mouv_fn_t fn, void *arg, const char *fn_name,
                                                       const char *file, int line);
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_coro_copy_at(mouv_fn_t fn, const void *args,
+                                                           size_t size, const char *fn_name,
+                                                           const char *file, int line);
 MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_task_at(mouv_fn_t fn, void *arg,
                                                       const mouv_task_opts_t *opts,
                                                       const char *fn_name, const char *file,

@@ -11,9 +11,11 @@ int use_all(mouv_fn_t fn, mouv_remote_t *remote) {
     MOUV_GROUP(group);
     mouv_group_start(&group, fn, &(pair_t){1, 2});
     mouv_group_start_copy(&group, fn, &(pair_t){1, 2}, sizeof(pair_t));
+    mouv_future_unref(mouv_group_task(&group, fn, &(pair_t){1, 2}));
+    mouv_future_unref(mouv_group_task_copy(&group, fn, &(pair_t){1, 2}, sizeof(pair_t)));
     mouv_future_t all = mouv_gather(
-        mouv_coro(fn, &(pair_t){1, 2}), mouv_task(fn, &(pair_t){1, 2}),
-        mouv_task_copy(fn, &(pair_t){1, 2}, sizeof(pair_t)),
+        mouv_coro_copy(fn, &(pair_t){1, 2}, sizeof(pair_t)), mouv_coro(fn, &(pair_t){1, 2}),
+        mouv_task(fn, &(pair_t){1, 2}), mouv_task_copy(fn, &(pair_t){1, 2}, sizeof(pair_t)),
         mouv_task_with(fn, NULL, &(mouv_task_opts_t){.name = "x", .stack_size = 65536}),
         mouv_offload(fn, &(pair_t){1, 2}), mouv_offload_detached(fn, &(pair_t){1, 2}, NULL),
         mouv_sleep_future(((pair_t){1, 2}).a));

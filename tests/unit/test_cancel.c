@@ -459,6 +459,79 @@ CORO_CASE(cancel_at_any_suspension_point_ends_the_task_cleanly) {
     return 0;
 }
 
+/* --- At a time ------------------------------------------------------------------------------ */
+
+CORO_CASE(cancel_after_cancels_a_task_at_its_time) {
+    int64_t second = 1000, began = clock_ms();
+    mouv_future_t task = mouv_task(sleeper, &second);
+    CHECK_INT(mouv_future_cancel_after(task, 30), 0);
+    CHECK_INT(mouv_await(task, NULL), MOUV_ECANCELED);
+    CHECK(took(began, 30));
+    return 0;
+}
+
+CORO_CASE(cancel_after_of_what_ends_before_does_nothing) {
+    int64_t ms = 10, began = clock_ms();
+    mouv_future_t task = mouv_task(sleeper, &ms);
+    CHECK_INT(mouv_future_cancel_after(task, 30), 0);
+    CHECK_INT(mouv_await(mouv_future_ref(task), NULL), 0);
+    CHECK_INT(mouv_future_cancel_after(task, 30), 0);
+    mouv_future_unref(task);
+    CHECK(took(began, 10));
+    CHECK_INT(mouv_future_cancel_after(task, 30), MOUV_EINVAL);
+    return 0;
+}
+
+CORO_CASE(cancel_after_takes_the_last_time_that_it_was_given) {
+    int64_t began = clock_ms();
+    mouv_future_t other = mouv_future_new(), future = mouv_future_new();
+    CHECK_INT(mouv_future_cancel_after(other, 5), 0);
+    CHECK_INT(mouv_future_cancel_after(other, MOUV_FOREVER), 0);
+    CHECK_INT(mouv_future_cancel_after(future, 10), 0);
+    CHECK_INT(mouv_future_cancel_after(future, 40), 0);
+    CHECK_INT(mouv_await(future, NULL), MOUV_ECANCELED);
+    CHECK(took(began, 40));
+    CHECK(!mouv_future_done(other));
+    mouv_future_unref(other);
+    return 0;
+}
+
+CORO_CASE(cancel_after_of_a_child_makes_it_nobody_elses) {
+    int64_t second = 1000, began = clock_ms();
+    mouv_future_t child = mouv_task(sleeper, &second);
+    CHECK_INT(mouv_future_cancel_after(child, 5000), 0);
+    CHECK_INT(mouv_await(mouv_gather(child, mouv_task(fail_minus_5, "x")), NULL), -5);
+    CHECK(took(began, 0));
+    CHECK(mouv_future_done(child));
+    return 0;
+}
+
+CORO_CASE(cancel_after_ends_with_its_runtime) {
+    int five = 5;
+    mouv_future_t cold = mouv_coro(return_int, &five), left = mouv_future_new();
+    CHECK_INT(mouv_future_cancel_after(cold, 0), 0);
+    mouv_sleep_ms(1);
+    CHECK_INT(mouv_await(cold, NULL), MOUV_ECANCELED);
+    CHECK_INT(mouv_future_cancel_after(left, 1000000), 0);
+    mouv_future_unref(left);
+    return 0;
+}
+
+CORO_CASE(handles_are_equal_where_they_are_one_futures) {
+    mouv_future_t a = mouv_future_new(), b = mouv_future_new(), again = mouv_future_ref(a);
+    CHECK(mouv_future_equal(a, again));
+    CHECK(!mouv_future_equal(a, b));
+    CHECK(!mouv_future_equal(a, stale_zero));
+    mouv_future_unref(a);
+    mouv_future_unref(again);
+    CHECK(mouv_future_equal(a, again));
+    mouv_future_t c = mouv_future_new();
+    CHECK(!mouv_future_equal(a, c));
+    mouv_future_unref(b);
+    mouv_future_unref(c);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(cancel_before_the_first_step_never_runs_the_body),
@@ -485,6 +558,12 @@ int main(void) {
         TEST(cancel_at_any_suspension_point_ends_the_task_cleanly),
         TEST(cancel_reaches_down_a_chain_of_a_thousand_tasks),
         TEST(copied_arguments_of_a_task_that_never_started_are_freed),
+        TEST(cancel_after_cancels_a_task_at_its_time),
+        TEST(cancel_after_of_what_ends_before_does_nothing),
+        TEST(cancel_after_takes_the_last_time_that_it_was_given),
+        TEST(cancel_after_of_a_child_makes_it_nobody_elses),
+        TEST(cancel_after_ends_with_its_runtime),
+        TEST(handles_are_equal_where_they_are_one_futures),
     };
     return RUN_CASES(cases);
 }

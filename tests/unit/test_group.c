@@ -778,6 +778,46 @@ static void group_that_is_left_on_the_plain_stack_ends_by_itself(void **state) {
     free(open);
 }
 
+/* --- Handles of children -------------------------------------------------------------------- */
+
+CORO_CASE(child_with_a_handle_can_be_awaited_or_cancelled_alone) {
+    int64_t second = 1000;
+    int five = 5;
+    MOUV_GROUP(group);
+    MOUV_AUTO mouv_future_t slow = mouv_group_task(&group, sleeper, &second);
+    mouv_future_t quick = mouv_group_task_copy(&group, return_int, &five, sizeof five);
+    int64_t began = clock_ms();
+    CHECK_INT(mouv_await(quick, NULL), 5);
+    CHECK(mouv_future_cancel(slow));
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK(took(began, 0));
+    CHECK(mouv_future_cancelled(slow));
+    return 0;
+}
+
+CORO_CASE(failure_of_a_child_with_a_handle_is_the_groups_too) {
+    mouv_error_t error;
+    MOUV_GROUP(group);
+    mouv_future_t child = mouv_group_task(&group, fails, "a");
+    CHECK_INT(mouv_await(child, &error), -5);
+    CHECK_INT(mouv_group_join(&group, &error), -5);
+    CHECK_STRING(error.message, "a");
+    return 0;
+}
+
+CORO_CASE(handle_of_a_child_that_a_group_refuses_has_failed) {
+    mouv_error_t error;
+    mouv_group_t none = {0};
+    MOUV_GROUP(group);
+    mouv_group_cancel(&group);
+    CHECK_INT(mouv_await(mouv_group_task(&group, fails, "never"), &error), MOUV_ESTATE);
+    CHECK_CONTAINS(error.message, "shutting down");
+    CHECK_INT(mouv_group_join(&group, NULL), 0);
+    CHECK_INT(mouv_await(mouv_group_task(&none, fails, "never"), &error), MOUV_EINVAL);
+    CHECK_INT(mouv_await(mouv_group_task_copy(&group, fails, NULL, 1), &error), MOUV_ESTATE);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(children_run_at_the_same_time_and_the_join_waits_for_all),
@@ -825,6 +865,9 @@ int main(void) {
         TEST(results_are_not_moved_by_a_failed_join_nor_by_leaving),
         TEST(group_works_without_coroutines),
         TEST(group_that_is_left_on_the_plain_stack_ends_by_itself),
+        TEST(child_with_a_handle_can_be_awaited_or_cancelled_alone),
+        TEST(failure_of_a_child_with_a_handle_is_the_groups_too),
+        TEST(handle_of_a_child_that_a_group_refuses_has_failed),
     };
     return RUN_CASES(cases);
 }

@@ -190,6 +190,26 @@ CORO_CASE(task_copy_takes_large_blocks) {
     return 0;
 }
 
+static mouv_future_t add_cold(int a, int b) {
+    struct args args = {a, b, "copied"};
+    mouv_future_t coro = mouv_coro_copy(add, &args, sizeof args);
+    memset(&args, 'x', sizeof args);
+    return coro;
+}
+
+CORO_CASE(coro_copy_outlives_its_arguments_awaited_or_as_a_child) {
+    CHECK_INT(mouv_await(add_cold(1, 2), NULL), 3);
+    int64_t ms = 5;
+    mouv_future_t third = add_cold(3, 4);
+    CHECK_INT(
+        mouv_await(mouv_gather(add_cold(1, 1), mouv_future_ref(third), mouv_coro(sleeper, &ms)),
+                   NULL),
+        0);
+    CHECK_INT(mouv_await(third, NULL), 7);
+    CHECK_INT(mouv_await(mouv_coro_copy(add, NULL, 8), NULL), MOUV_EINVAL);
+    return 0;
+}
+
 static int ends_with_7(void *arg) {
     (void)arg;
     return 7;
@@ -436,6 +456,7 @@ int main(void) {
         TEST(task_copy_outlives_its_arguments),
         TEST(task_copy_takes_large_blocks),
         TEST(task_copy_of_nothing_runs),
+        TEST(coro_copy_outlives_its_arguments_awaited_or_as_a_child),
         TEST(task_copy_of_null_with_a_size_is_refused),
         TEST(task_with_copy_ignores_arg),
         TEST(task_with_zero_options_is_a_task),

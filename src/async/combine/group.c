@@ -96,41 +96,52 @@ mouv_future_t mouv_group_add_future(mouv_group_t *handle, mouv_future_t future) 
 }
 
 /* Outside a coroutine nobody can wait for room. */
-static int group_wait_for_room(mouv__group_t *group, mouv__future_t *child) {
-    mouv_error_t error;
-    if (mouv_in_coroutine()) return mouv__wait_for_own(mouv__children_queue_up(group, child), NULL);
+static int group_wait_for_room(mouv__group_t *group, mouv__future_t *child, mouv_error_t *error) {
+    if (mouv_in_coroutine())
+        return mouv__wait_for_own(mouv__children_queue_up(group, child), error);
     mouv__children_turn_away(group, child);
-    mouv_error_set(&error, MOUV_ENOTCORO, "group: it is full, and this is no coroutine");
-    return mouv__children_fail(group, &error);
+    mouv_error_set(error, MOUV_ENOTCORO, "group: it is full, and this is no coroutine");
+    return mouv__children_fail(group, error);
 }
 
-int mouv_group_add(mouv_group_t *handle, mouv_future_t future) {
+static int group_add(mouv_group_t *handle, mouv_future_t future, mouv_error_t *error) {
     int code;
-    mouv_error_t error;
     mouv__group_t *group = group_find(handle);
     if (group == NULL) {
         group_discard(future);
-        group_explain(handle, &error);
-        return mouv__raise_error(&error);
+        group_explain(handle, error);
+        return mouv__raise_error(error);
     }
-    mouv__future_t *child = group_receive(group, future, &code, &error);
-    if (child == NULL) return mouv__raise_error(&error);
-    if (!mouv__children_has_room(group)) return group_wait_for_room(group, child);
-    return mouv__children_adopt(group, child) == 0 ? 0 : mouv__children_fail_for_memory(group);
+    mouv__future_t *child = group_receive(group, future, &code, error);
+    if (child == NULL) return mouv__raise_error(error);
+    if (!mouv__children_has_room(group)) return group_wait_for_room(group, child, error);
+    if (mouv__children_adopt(group, child) == 0) return 0;
+    mouv_error_set(error, MOUV_ENOMEM, "%s", mouv_error_message(MOUV_ENOMEM));
+    return mouv__children_fail_for_memory(group);
 }
 
-static int group_start(mouv_group_t *handle, mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
+int mouv_group_add(mouv_group_t *group, mouv_future_t future) {
+    mouv_error_t error;
+    return group_add(group, future, &error);
+}
+
+/* 0, or why a child is not even made. */
+static int group_may_start(const mouv_group_t *handle, mouv_error_t *error) {
+    const mouv__group_t *group = group_find(handle);
+    if (group != NULL && group->phase == MOUV__GROUP_OPEN) return 0;
+    if (group == NULL)
+        group_explain(handle, error);
+    else
+        mouv__children_refuse(group, error);
+    return mouv__raise_error(error);
+}
+
+static int group_start(mouv_group_t *group, mouv_fn_t fn, void *arg, const mouv_task_opts_t *opts,
                        const char *fn_name, const char *file, int line) {
     mouv_error_t error;
-    const mouv__group_t *group = group_find(handle);
-    if (group == NULL || group->phase != MOUV__GROUP_OPEN) {
-        if (group == NULL)
-            group_explain(handle, &error);
-        else
-            mouv__children_refuse(group, &error);
-        return mouv__raise_error(&error); /* not even made */
-    }
-    return mouv_group_add(handle, mouv__coroutine_with(fn, arg, opts, fn_name, file, line));
+    int rc = group_may_start(group, &error);
+    if (rc != 0) return rc;
+    return group_add(group, mouv__coroutine_with(fn, arg, opts, fn_name, file, line), &error);
 }
 
 int mouv_group_start_at(mouv_group_t *group, mouv_fn_t fn, void *arg, const char *fn_name,
@@ -142,6 +153,31 @@ int mouv_group_start_copy_at(mouv_group_t *group, mouv_fn_t fn, const void *args
                              const char *fn_name, const char *file, int line) {
     mouv_task_opts_t opts = {.copy = args, .copy_size_bytes = size};
     return group_start(group, args != NULL ? fn : NULL, NULL, &opts, fn_name, file, line);
+}
+
+static mouv_future_t group_task(mouv_group_t *group, mouv_fn_t fn, void *arg,
+                                const mouv_task_opts_t *opts, const char *fn_name, const char *file,
+                                int line) {
+    mouv_error_t error;
+    if (group_may_start(group, &error) != 0)
+        return mouv__future_failed_with(mouv__runtime(), &error);
+    mouv_future_t child = mouv__coroutine_with(fn, arg, opts, fn_name, file, line);
+    mouv_future_t callers = mouv_future_ref(child);
+    if (group_add(group, child, &error) == 0) return callers;
+    mouv_future_unref(callers);
+    return mouv__future_failed_with(mouv__runtime(), &error);
+}
+
+mouv_future_t mouv_group_task_at(mouv_group_t *group, mouv_fn_t fn, void *arg, const char *fn_name,
+                                 const char *file, int line) {
+    return group_task(group, fn, arg, NULL, fn_name, file, line);
+}
+
+mouv_future_t mouv_group_task_copy_at(mouv_group_t *group, mouv_fn_t fn, const void *args,
+                                      size_t size, const char *fn_name, const char *file,
+                                      int line) {
+    mouv_task_opts_t opts = {.copy = args, .copy_size_bytes = size};
+    return group_task(group, args != NULL ? fn : NULL, NULL, &opts, fn_name, file, line);
 }
 
 /* ---- its end ---- */

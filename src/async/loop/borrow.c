@@ -42,6 +42,10 @@ bool mouv_future_cancelled(mouv_future_t handle) {
     return future != NULL && future->state == MOUV__DONE && future->code == MOUV_ECANCELED;
 }
 
+bool mouv_future_equal(mouv_future_t a, mouv_future_t b) {
+    return a.id == b.id;
+}
+
 /* ---- name ---- */
 
 const char *mouv_future_name(mouv_future_t handle) {

@@ -266,8 +266,19 @@ void mouv__future_schedule_callbacks(mouv__future_t *future) {
     mouv__runtime_ready(future->runtime, &future->ready);
 }
 
+void mouv__future_unlimit(mouv__future_t *future) {
+    mouv__limit_t *limit = future->limit;
+    if (limit == NULL) return;
+    future->limit = NULL;
+    mouv__timer_stop(future->runtime, &limit->timer);
+    mouv__runtime_unkeep(future->runtime);
+    mouv__free(limit);
+    mouv__future_let_go(future);
+}
+
 static void future_notify(mouv__future_t *future) {
     mouv__future_listener_t *listener;
+    mouv__future_unlimit(future);
     while ((listener = MOUV__LIST_POP(&future->listeners, mouv__future_listener_t, link)) != NULL)
         listener->done(listener, future);
     mouv__future_schedule_callbacks(future);

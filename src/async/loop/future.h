@@ -14,6 +14,7 @@
 #include <mouv/runtime.h>
 
 #include "async/loop/runtime.h"
+#include "async/loop/timer.h"
 #include "context/list.h"
 
 typedef struct mouv__future mouv__future_t;
@@ -83,22 +84,29 @@ typedef struct mouv__callback {
     bool consumes; /**< of mouv_then: moves the results first and holds the future */
 } mouv__callback_t;
 
+/** A cancel at a time, which keeps the future in being and the loop alive. See cancel_after.c. */
+typedef struct mouv__limit {
+    mouv__timer_t timer;
+    mouv__future_t *future;
+} mouv__limit_t;
+
 struct mouv__future {
     const mouv__future_ops_t *ops;
     mouv_runtime_t *runtime;
-    uint64_t id;         /**< what the handle holds */
-    uint32_t owned;      /**< references that users own */
-    uint32_t held;       /**< references inside mouv: an awaiter, a parent, the runtime */
-    uint8_t state;       /**< mouv__future_state_t */
-    bool asked;          /**< cancel has been asked */
-    bool retrieved;      /**< somebody has seen the failure */
-    bool delivered;      /**< outputs have been moved */
-    bool going;          /**< will be released; its handle is stale */
-    bool counted;        /**< keeps the loop alive while pending */
-    int code;            /**< result once done */
-    mouv_error_t *error; /**< owned; NULL: the standard text of `code` */
-    char *name;          /**< owned; NULL: default */
-    char *maker;         /**< owned; in debug mode the task that made it, if it is none itself */
+    uint64_t id;          /**< what the handle holds */
+    uint32_t owned;       /**< references that users own */
+    uint32_t held;        /**< references inside mouv: an awaiter, a parent, the runtime */
+    uint8_t state;        /**< mouv__future_state_t */
+    bool asked;           /**< cancel has been asked */
+    bool retrieved;       /**< somebody has seen the failure */
+    bool delivered;       /**< outputs have been moved */
+    bool going;           /**< will be released; its handle is stale */
+    bool counted;         /**< keeps the loop alive while pending */
+    int code;             /**< result once done */
+    mouv_error_t *error;  /**< owned; NULL: the standard text of `code` */
+    char *name;           /**< owned; NULL: default */
+    char *maker;          /**< owned; in debug mode the task that made it, if it is none itself */
+    mouv__limit_t *limit; /**< owned; NULL: none */
     mouv__list_t listeners;
     mouv__list_t callbacks;
     mouv__link_t cancelling, ending; /**< among the chores, see future.c */
@@ -165,6 +173,9 @@ void mouv__future_complete(mouv__future_t *future, int code, const mouv_error_t 
 
 /** Asks a pending (or cold) future to stop; true if this was the first time it was asked. */
 bool mouv__future_cancel(mouv__future_t *future);
+
+/** Takes mouv_future_cancel_after() back, if there was one. */
+void mouv__future_unlimit(mouv__future_t *future);
 
 void mouv__future_shorten(mouv__future_t *future, int64_t deadline_ns);
 void mouv__future_deliver(mouv__future_t *future, bool whole);

@@ -293,6 +293,13 @@ mouv_future_t mouv__coroutine_with(mouv_fn_t fn, void *arg, const mouv_task_opts
     return mouv__future_handle(&coroutine->future);
 }
 
+mouv_future_t mouv_coro_copy_at(mouv_fn_t fn, const void *args, size_t size, const char *fn_name,
+                                const char *file, int line) {
+    if (args == NULL && size > 0) return mouv__future_failed(MOUV_EINVAL);
+    mouv_task_opts_t opts = {.copy = args, .copy_size_bytes = size};
+    return mouv__coroutine_with(fn, NULL, &opts, fn_name, file, line);
+}
+
 mouv_future_t mouv_coro_at(mouv_fn_t fn, void *arg, const char *fn_name, const char *file,
                            int line) {
     return mouv__coroutine_with(fn, arg, NULL, fn_name, file, line);
