@@ -5,6 +5,7 @@
 #define MOUV_LOG_H
 
 #include <mouv/base.h>
+#include <mouv/error.h>
 
 /** How much a message matters; libmongoc's trace and debug are MOUV_LOG_DEBUG. */
 typedef enum mouv_log_level {
@@ -17,6 +18,10 @@ typedef enum mouv_log_level {
 /** Receives one message, without a newline at its end. May be called on any thread. */
 typedef void (*mouv_log_fn_t)(mouv_log_level_t level, const char *message, void *arg);
 
+/** Receives an error that nobody has retrieved; `what` failed: "task 'Task-3' (load at main.c:12)".
+ *  Both are valid during the call. */
+typedef void (*mouv_unretrieved_fn_t)(const mouv_error_t *error, const char *what, void *arg);
+
 MOUV_BEGIN_DECLS
 
 /**
@@ -26,6 +31,17 @@ MOUV_BEGIN_DECLS
  * Context: any thread, best before the first client. The handler must not call mouv.
  */
 MOUV_API void mouv_log_set_handler(mouv_log_fn_t handler, void *arg);
+
+/**
+ * Replaces, for the whole process, what becomes of a failure that nobody has seen when the last reference
+ * to its future goes: by default a warning of the log, "Task exception was never retrieved: ...". The
+ * handler gets the error whole (the server's code, labels, operation); NULL restores the default.
+ *
+ * Context: any thread. The handler is called on the thread of the future's runtime and must not call mouv,
+ *          but for mouv_error_*() and mouv_call_soon_threadsafe().
+ * Like:    asyncio's loop.set_exception_handler().
+ */
+MOUV_API void mouv_log_set_unretrieved_handler(mouv_unretrieved_fn_t handler, void *arg);
 
 MOUV_END_DECLS
 

@@ -330,6 +330,37 @@ static void handler_gets_its_argument_a_level_and_no_newline(void **state) {
     assert_string_equal(events(), "mine");
 }
 
+static void notes_the_error(const mouv_error_t *error, const char *what, void *arg) {
+    event("%s: %d %s (%d): %s", (char *)arg, error->code, error->code_name, error->server_code,
+          error->message);
+    CHECK_CONTAINS(what, "task 'Task-2' (fails_whole at " __FILE__);
+}
+
+static int fails_whole(void *arg) {
+    mouv_error_t error = {.code = MOUV_ESERVER, .server_code = 11000, .code_name = "DuplicateKey"};
+    (void)arg;
+    snprintf(error.message, sizeof error.message, "E11000");
+    return mouv_fail_with(&error);
+}
+
+static int forgets_a_failure(void *arg) {
+    (void)arg;
+    mouv_future_unref(mouv_task(fails_whole, NULL));
+    yield(2);
+    return 0;
+}
+
+static void handler_of_unretrieved_errors_gets_them_whole_in_place_of_the_log(void **state) {
+    (void)state;
+    mouv_log_set_unretrieved_handler(notes_the_error, "mine");
+    mouv_run(forgets_a_failure, NULL, NULL);
+    CHECK_NO_WARNING();
+    assert_string_equal(events(), "mine: -20003 DuplicateKey (11000): E11000");
+    mouv_log_set_unretrieved_handler(NULL, NULL);
+    mouv_run(forgets_a_failure, NULL, NULL);
+    CHECK_ONE_WARNING("Task exception was never retrieved");
+}
+
 /* --- Debug mode: forgotten ------------------------------------------------------------------- */
 
 static int forgets_twelve(void *arg) {
@@ -384,6 +415,7 @@ int main(void) {
         TEST(failure_of_the_main_task_is_returned_and_not_reported),
         TEST(warnings_go_to_stderr_by_default),
         TEST(handler_gets_its_argument_a_level_and_no_newline),
+        TEST(handler_of_unretrieved_errors_gets_them_whole_in_place_of_the_log),
         TEST(close_names_ten_futures_that_were_forgotten),
     };
     return RUN_CASES(cases);

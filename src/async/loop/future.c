@@ -92,9 +92,7 @@ static void future_report_unretrieved(mouv__future_t *future) {
     mouv__future_error(future, &error);
     char what[160];
     mouv__future_describe(future, what, sizeof what);
-    bool runs_code = future->ops->start != NULL;
-    mouv__log(MOUV_LOG_WARNING, "%s exception was never retrieved: %s: %s: %s",
-              runs_code ? "Task" : "Future", what, mouv_error_name(error.code), error.message);
+    mouv__log_unretrieved(&error, future->ops->start != NULL, what);
 }
 
 /* A task tells itself where it was made. */

@@ -16,6 +16,8 @@ static void log_write_to_stderr(mouv_log_level_t level, const char *message, voi
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static mouv_log_fn_t current_handler = log_write_to_stderr;
 static void *current_arg;
+static mouv_unretrieved_fn_t unretrieved_handler; /* NULL: a line of the log */
+static void *unretrieved_arg;
 
 static void log_lock(void) {
     pthread_mutex_lock(&lock);
@@ -50,4 +52,23 @@ void mouv__log(mouv_log_level_t level, const char *format, ...) {
     void *arg = current_arg;
     log_unlock();
     handler(level, message, arg);
+}
+
+void mouv_log_set_unretrieved_handler(mouv_unretrieved_fn_t handler, void *arg) {
+    log_lock();
+    unretrieved_handler = handler;
+    unretrieved_arg = arg;
+    log_unlock();
+}
+
+void mouv__log_unretrieved(const mouv_error_t *error, bool task, const char *what) {
+    log_lock();
+    mouv_unretrieved_fn_t handler = unretrieved_handler;
+    void *arg = unretrieved_arg;
+    log_unlock();
+    if (handler != NULL)
+        handler(error, what, arg);
+    else
+        mouv__log(MOUV_LOG_WARNING, "%s exception was never retrieved: %s: %s: %s",
+                  task ? "Task" : "Future", what, mouv_error_name(error->code), error->message);
 }
