@@ -46,6 +46,9 @@ MOUV_API int mouv_main(mouv_fn_t fn, void *arg);
  * Attaches a runtime to a loop of the caller's, on the thread that runs it. mouv never stops or
  * closes this loop and keeps it alive only while tasks or operations are pending.
  *
+ * uv_run() may be called in a callback, not in a coroutine: tasks do not go on in that one, and it
+ * returns at once, with an error in the log.
+ *
  * Ownership: `*runtime` is set on success; mouv_runtime_close() releases it.
  * Errors:    MOUV_EINVAL for NULL, MOUV_ESTATE if the thread has a runtime already, MOUV_ENOMEM,
  *            MOUV_ESYSTEM.
@@ -70,6 +73,8 @@ MOUV_API void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_
  *
  * Context:   the runtime's thread, while its loop is not running; blocks.
  * Ownership: consumes the future. A cold coroutine becomes a task.
+ * Jumps:     a coroutine that a longjmp() has left, as a failed assertion does, is ended by the next
+ *            call of mouv on the plain stack, and the future is cancelled (docs/testing.md).
  * Errors:    the future's; MOUV_ESTATE if the loop is running (seen from tasks and from mouv's own
  *            callbacks; libuv cannot tell in callbacks of the program's own handles, where this
  *            must not be called), or has nothing left to do before the future is done (it is

@@ -12,6 +12,9 @@
 /* The first frame, the entry's own and a margin; anything less is a mistake. */
 #define LEAST_STACK_BYTES 1024
 
+/* The loop's frames on the plain stack, and more: what a jump can have left there. */
+#define JUMPED_OVER_BYTES ((uintptr_t)1024 * 1024)
+
 #if !defined(MOUV_CONTEXT_UCONTEXT)
 _Static_assert(offsetof(mouv__context_t, sp) == 0, "the assembly stores the stack pointer at 0");
 #endif
@@ -83,7 +86,10 @@ _Noreturn void mouv__context_exit(mouv__context_t *from, mouv__context_t *to) {
     abort(); /* a context that had exited was switched to */
 }
 
-void mouv__context_jumped(mouv__context_t *left, mouv__context_t *to) {
+void mouv__context_jumped(mouv__context_t *left, mouv__context_t *to, mouv__stack_bounds_t own) {
+    uintptr_t low = (uintptr_t)__builtin_frame_address(0) - JUMPED_OVER_BYTES;
+    if (low < own.low || low >= own.low + own.size) low = own.low;
+    mouv__fiber_forget_frames((void *)low, own.size - (low - own.low));
     context_exchange_exceptions(left, to);
     mouv__fiber_leave(&left->fiber, &to->fiber, 1);
     mouv__fiber_arrive(&to->fiber);

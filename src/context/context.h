@@ -5,6 +5,7 @@
 #define MOUV_CONTEXT_CONTEXT_H
 
 #include "sanitizer.h"
+#include "stack.h"
 
 #include <stddef.h>
 
@@ -66,10 +67,10 @@ int mouv__context_init(mouv__context_t *ctx, void *stack_low, size_t stack_size,
 void mouv__context_switch(mouv__context_t *from, mouv__context_t *to);
 
 /**
- * `left` was running and has been left by a jump (longjmp) to the stack of `to`, where the caller is:
- * `to` is the running context again, and `left` can only be cleared.
+ * `left` was running and has been left by a jump (longjmp) to the stack of `to`, the thread's `own`,
+ * where the caller is: `to` is the running context again, and `left` can only be cleared.
  */
-void mouv__context_jumped(mouv__context_t *left, mouv__context_t *to);
+void mouv__context_jumped(mouv__context_t *left, mouv__context_t *to, mouv__stack_bounds_t own);
 
 /** The last switch out of `from`: never returns. ASan's fake stack of `from` is released. */
 _Noreturn void mouv__context_exit(mouv__context_t *from, mouv__context_t *to);

@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -430,6 +431,13 @@ void mouv__stack_pool_put(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
         stack_make_idle(pool, stack);
 }
 
+void mouv__stack_pool_retire(mouv__stack_pool_t *pool, mouv__stack_t *stack) {
+    assert(!stack->idle && pool->live > 0);
+    pool->live--;
+    stack->idle = true;
+    stack->user = NULL;
+}
+
 void mouv__stack_pool_clear(mouv__stack_pool_t *pool) {
     assert(pool->live == 0);
     while (pool->slabs != NULL) {
@@ -453,4 +461,23 @@ mouv__stack_t *mouv__stack_at(mouv__stack_pool_t *pool, const void *address) {
         if (at >= (uintptr_t)slab->base && index < slab->carved) return &slab->stacks[index];
     }
     return NULL;
+}
+
+/* --- the thread's own --- */
+
+mouv__stack_bounds_t mouv__stack_of_thread(void) {
+    mouv__stack_bounds_t bounds = {0, 0};
+#if defined(__linux__)
+    pthread_attr_t attributes;
+    void *low = NULL;
+
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return bounds;
+    if (pthread_attr_getstack(&attributes, &low, &bounds.size) != 0) bounds.size = 0;
+    pthread_attr_destroy(&attributes);
+    bounds.low = (uintptr_t)low;
+#elif defined(__APPLE__)
+    bounds.size = pthread_get_stacksize_np(pthread_self());
+    bounds.low = (uintptr_t)pthread_get_stackaddr_np(pthread_self()) - bounds.size;
+#endif
+    return bounds;
 }

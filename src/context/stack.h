@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define MOUV__STACK_DEFAULT_BYTES ((size_t)256 * 1024)
 #define MOUV__STACK_LEAST_BYTES ((size_t)32 * 1024) /* libbson's BCON functions take 26 KiB */
@@ -78,7 +79,13 @@ const char *mouv__stack_pool_reason(const mouv__stack_pool_t *pool);
 /** Takes a stack back, from another stack. Memory that was touched deep down is returned. */
 void mouv__stack_pool_put(mouv__stack_pool_t *pool, mouv__stack_t *stack);
 
-/** Unmaps everything. All stacks must have been put back; the pool may be used again. */
+/**
+ * Takes a stack out of use until the pool is cleared: whoever ran on it has gone without returning, and
+ * others may still look at what lies there.
+ */
+void mouv__stack_pool_retire(mouv__stack_pool_t *pool, mouv__stack_t *stack);
+
+/** Unmaps everything. All stacks must have been put back or retired; the pool may be used again. */
 void mouv__stack_pool_clear(mouv__stack_pool_t *pool);
 
 /**
@@ -92,5 +99,14 @@ size_t mouv__stack_high_water(const mouv__stack_t *stack);
  * thread, for the handler that says whose stack has overflowed.
  */
 mouv__stack_t *mouv__stack_at(mouv__stack_pool_t *pool, const void *address);
+
+/** Where the calling thread's own stack lies; nowhere if the platform does not tell. */
+typedef struct mouv__stack_bounds {
+    uintptr_t low;
+    size_t size;
+} mouv__stack_bounds_t;
+
+/** Reads a file of /proc on the main thread: to be kept. */
+mouv__stack_bounds_t mouv__stack_of_thread(void);
 
 #endif

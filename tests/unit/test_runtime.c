@@ -297,6 +297,67 @@ static void run_until_inside_the_running_loop_is_refused(void **state) {
     close_place(&place);
 }
 
+static int runs_the_loop(void *mode) {
+    uv_loop_t *loop = mouv_runtime_loop(mouv_runtime_current());
+    mouv_future_t other = mouv_task(say, "other");
+    for (int i = 0; i < 3; i++) uv_run(loop, *(uv_run_mode *)mode);
+    CHECK_STRING(events(), ""); /* tasks do not go on in it */
+    int rc = mouv_await(other, NULL);
+    event("end");
+    return rc;
+}
+
+static void uv_run_inside_of_a_coroutine_is_refused(void **state) {
+    (void)state;
+    const uv_run_mode modes[] = {UV_RUN_DEFAULT, UV_RUN_ONCE, UV_RUN_NOWAIT};
+    for (int i = 0; i < 3; i++) {
+        struct place place;
+        uv_run_mode mode = modes[i];
+        open_place_in_real_time(&place);
+        events_clear();
+        CHECK_INT(mouv_run_until(place.runtime, mouv_task(runs_the_loop, &mode), NULL), 0);
+        CHECK_STRING(events(), "other end");
+        CHECK_ONE_WARNING("uv_run() inside of a coroutine, task 'Task-1' (runs_the_loop at ");
+        close_place(&place);
+    }
+}
+
+/* Where nothing but the tasks themselves could end the poll. */
+static int runs_the_loop_second(void *mode) {
+    mouv_sleep_ms(5);
+    return runs_the_loop(mode);
+}
+
+static void uv_run_inside_of_a_coroutine_does_not_wait_for_what_cannot_come(void **state) {
+    (void)state;
+    struct place place;
+    uv_run_mode mode = UV_RUN_ONCE;
+    open_place_in_real_time(&place);
+    CHECK_INT(mouv_run_until(place.runtime, mouv_task(runs_the_loop_second, &mode), NULL), 0);
+    CHECK_ONE_WARNING("uv_run() inside of a coroutine");
+    close_place(&place);
+}
+
+static void runs_the_loop_in_a_callback(mouv_future_t future, void *loop) {
+    (void)future;
+    event("in");
+    while (!strstr(events(), "second")) uv_run(loop, UV_RUN_ONCE);
+    event("out");
+}
+
+/* Both are ready in one round; the second goes on in the callback's own uv_run(). */
+static void uv_run_in_a_callback_goes_on_with_what_is_ready(void **state) {
+    (void)state;
+    struct place place;
+    open_place(&place);
+    mouv_then(mouv_coro(say, "first"), runs_the_loop_in_a_callback, &place.loop);
+    mouv_future_t second = mouv_task(after_20_ms, "second");
+    uv_run(&place.loop, UV_RUN_DEFAULT);
+    mouv_future_unref(second);
+    CHECK_STRING(events(), "first in second out");
+    close_place(&place);
+}
+
 /* --- Closing -------------------------------------------------------------------------------- */
 
 static int cleans_up_for_30_ms(void *arg) {
@@ -535,6 +596,9 @@ int main(void) {
         TEST(run_until_stops_when_the_future_is_done_and_leaves_the_rest),
         TEST(run_until_with_nothing_left_to_do_is_refused_and_cancels),
         TEST(run_until_inside_the_running_loop_is_refused),
+        TEST(uv_run_inside_of_a_coroutine_is_refused),
+        TEST(uv_run_inside_of_a_coroutine_does_not_wait_for_what_cannot_come),
+        TEST(uv_run_in_a_callback_goes_on_with_what_is_ready),
         TEST(close_cancels_every_task_and_waits_for_all),
         TEST(close_never_runs_a_task_that_has_not_started),
         TEST(close_settles_futures_of_every_kind),

@@ -51,12 +51,19 @@ void mouv__runtime_ready(mouv_runtime_t *runtime, mouv__ready_t *ready) {
     if (first) mouv__runtime_turn(runtime);
 }
 
-/* All that is ready now; what becomes ready meanwhile is for the next round. */
+bool mouv__runtime_has_ready(const mouv_runtime_t *runtime) {
+    return !mouv__list_is_empty(&runtime->ready) || !mouv__list_is_empty(&runtime->round);
+}
+
+/* All that is ready now; what becomes ready meanwhile is for the next round. A round that was not
+ * finished, because the program runs the loop again in it or has jumped out of it, goes on here. */
 static bool runtime_run_round(mouv_runtime_t *runtime) {
-    mouv__list_t round = mouv__list_take_all(&runtime->ready);
-    const mouv__link_t *last = mouv__list_last(&round);
     mouv__link_t *link;
-    while ((link = mouv__list_shift(&round, last)) != NULL) {
+    if (mouv__list_is_empty(&runtime->round)) {
+        runtime->round = mouv__list_take_all(&runtime->ready);
+        runtime->round_last = mouv__list_last(&runtime->round);
+    }
+    while ((link = mouv__list_shift(&runtime->round, runtime->round_last)) != NULL) {
         mouv__ready_t *ready = mouv__container_of(link, mouv__ready_t, link);
         ready->run(ready); /* may free it, or fork: what else is ready is the parent's */
         if (runtime->orphaned) return false;
@@ -68,7 +75,7 @@ static bool runtime_run_round(mouv_runtime_t *runtime) {
  * between two switches, and a task may need but one step a round. */
 bool mouv__runtime_run_ready(mouv_runtime_t *runtime) {
     uint64_t start = uv_hrtime();
-    for (unsigned round = 1; !mouv__list_is_empty(&runtime->ready); round++) {
+    for (unsigned round = 1; mouv__runtime_has_ready(runtime); round++) {
         if (!runtime_run_round(runtime)) return false;
         if (round % ROUNDS_PER_LOOK == 0 && uv_hrtime() - start > TICK_NS) break;
     }

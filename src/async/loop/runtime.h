@@ -52,6 +52,9 @@ void mouv__runtime_detach(mouv_runtime_t *runtime, mouv__attachment_t *attachmen
 /** Queues `ready` for the next tick, first come first served; it must not be queued already. */
 void mouv__runtime_ready(mouv_runtime_t *runtime, mouv__ready_t *ready);
 
+/** Whether anything is. */
+bool mouv__runtime_has_ready(const mouv_runtime_t *runtime);
+
 /** Runs what is ready until nothing is, or for about a millisecond. False in the child of a fork()
  *  that came of it: the runtime is the parent's. */
 bool mouv__runtime_run_ready(mouv_runtime_t *runtime);

@@ -47,17 +47,20 @@ typedef struct mouv__chores {
 
 struct mouv_runtime {
     uv_loop_t *loop;
-    uv_async_t wake;  /* mail; referenced while `kept` > 0 */
-    uv_check_t check; /* runs what became ready in the poll */
-    uv_idle_t idle;   /* active while something is ready, so that the poll does not block */
-    uv_idle_cb tick;  /* what it does then */
-    uv_timer_t alarm; /* the earliest timer */
+    uv_async_t wake;      /* mail; referenced while `kept` > 0 */
+    uv_prepare_t prepare; /* looks before the poll whether that may block */
+    uv_check_t check;     /* runs what became ready in the poll */
+    uv_idle_t idle;       /* active while something is ready, so that the poll does not block */
+    uv_idle_cb tick;      /* what it does then */
+    uv_timer_t alarm;     /* the earliest timer */
     int open_handles;
     bool orphaned; /* this is the child of a fork(), where it is nobody's */
     size_t kept;
 
     mouv__mailbox_t *mailbox;
     mouv__list_t ready;
+    mouv__list_t round;             /* what is left of the round that is run */
+    const mouv__link_t *round_last; /* its last one, while there is any */
     mouv__handles_t handles;
     mouv__chores_t chores[3];
     mouv__timers_t timers;
@@ -79,6 +82,10 @@ struct mouv_runtime {
     mouv__closer_t first_closer; /* so that closing needs no memory */
     void *fault_stack;           /* of the overflow report, see task/stacks.c */
     bool in_tick;
+    bool owns_loop; /* of mouv_run(), on the heap */
+    bool deserted;  /* a jump has led out of a coroutine, and so out of whoever drove the loop */
+    uint64_t nested_task;              /* the number of the last task with a uv_run() in it */
+    mouv__stack_bounds_t thread_stack; /* once it has been asked for */
     mouv__future_t *goal; /* of mouv_run_until(), which frees what is `closed` meanwhile */
     bool closed;
     mouv__timer_t join_timer; /* for naming tasks that outlive their cancellation */

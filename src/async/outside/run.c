@@ -10,6 +10,7 @@
 #include "async/loop/log.h"
 #include "async/loop/state.h"
 #include "async/outside/signal.h"
+#include "async/task/current.h"
 #include "async/task/lifetime.h"
 #include "context/alloc.h"
 
@@ -45,6 +46,7 @@ int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *
         return mouv_error_set(error, MOUV_EINVAL, "mouv_run_until: not this thread's runtime");
     mouv__future_t *future = mouv__future_consume(handle, &code, error);
     if (future == NULL) return code;
+    mouv__current_task(); /* one that was left by a jump has left the loop with it */
     if (runtime->goal != NULL || runtime->in_tick)
         return run_give_up(future, error, "mouv_run_until: the event loop is already running");
     mouv__future_start(future);
@@ -64,30 +66,6 @@ int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t handle, mouv_error_t *
 
 /* ---- run ---- */
 
-static void run_note_closed(mouv_runtime_t *runtime, void *closed) {
-    (void)runtime;
-    *(bool *)closed = true;
-}
-
-static void run_close_handle(uv_handle_t *handle, void *arg) {
-    (void)arg;
-    if (!uv_is_closing(handle)) uv_close(handle, NULL);
-}
-
-/* The loop is ours: handles that the program left open on it go with it. */
-static void run_close_loop(uv_loop_t *loop) {
-    while (uv_loop_close(loop) == UV_EBUSY) {
-        uv_walk(loop, run_close_handle, NULL);
-        uv_run(loop, UV_RUN_DEFAULT);
-    }
-}
-
-static void run_close_runtime(mouv_runtime_t *runtime, uv_loop_t *loop) {
-    bool closed = false;
-    mouv_runtime_close(runtime, run_note_closed, &closed);
-    while (!closed) uv_run(loop, UV_RUN_ONCE);
-}
-
 /* libuv aborts where the first loop of a process finds no descriptors for its signal pipe. */
 static int run_check_descriptors(mouv_error_t *error) {
     enum { WANTED = 2 }; /* pipes: more than libuv opens until it can fail in order */
@@ -105,26 +83,18 @@ static int run_check_descriptors(mouv_error_t *error) {
 /* `prepare` (may be NULL) is called with the main task before it starts. */
 static int run_on_own_loop(mouv_fn_t fn, void *arg, mouv_error_t *error,
                            void (*prepare)(mouv_future_t, void *), void *prepare_arg) {
-    uv_loop_t loop;
     mouv_runtime_t *runtime;
+    mouv__lifetime_end_deserted();
     if (mouv__runtime() != NULL)
         return mouv__raise(error, MOUV_ESTATE,
                            "mouv_run() cannot be called from a running event loop");
     int rc = run_check_descriptors(error);
+    if (rc == 0) rc = mouv__lifetime_open(&runtime, error);
     if (rc != 0) return rc;
-    rc = uv_loop_init(&loop);
-    if (rc != 0) return mouv_error_set(error, MOUV_ESYSTEM, "uv_loop_init: %s", uv_strerror(rc));
-    rc = mouv_runtime_attach(&runtime, &loop);
-    if (rc == 0) {
-        mouv_future_t task = mouv_task_at(fn, arg, NULL, "main", "mouv_run", 0);
-        if (prepare != NULL) prepare(task, prepare_arg);
-        rc = mouv_run_until(runtime, task, error);
-        if (runtime != mouv__thread_runtime) return rc; /* a child: nothing here is its own */
-        run_close_runtime(runtime, &loop);
-    } else {
-        mouv_error_set(error, rc, "mouv_run: %s", mouv_error_message(rc));
-    }
-    run_close_loop(&loop);
+    mouv_future_t task = mouv_task_at(fn, arg, NULL, "main", "mouv_run", 0);
+    if (prepare != NULL) prepare(task, prepare_arg);
+    rc = mouv_run_until(runtime, task, error);
+    if (runtime == mouv__thread_runtime) mouv__lifetime_end(runtime); /* else a child of fork() */
     return rc;
 }
 

@@ -20,6 +20,7 @@
 #include "async/loop/debug.h"
 #include "async/loop/log.h"
 #include "async/loop/state.h"
+#include "async/task/current.h"
 #include "async/task/scope.h"
 #include "async/task/slow.h"
 #include "context/alloc.h"
@@ -46,6 +47,29 @@ static void coroutine_finish(mouv__task_t *task) {
     task->stack = NULL;
     int rc = mouv__task_outcome(task, task->result, task->fn_name, &error);
     coroutine_complete(task, rc, rc < 0 ? &error : NULL);
+}
+
+static void coroutine_finish_calls(mouv__task_t *task, const mouv_error_t *error) {
+    mouv__task_t *callee;
+    while ((callee = task->call) != NULL) {
+        task->call = callee->call_outside;
+        callee->future.retrieved = true;
+        mouv__future_complete(&callee->future, error->code, error);
+        mouv__future_let_go(&callee->future); /* which its await has held */
+    }
+}
+
+/* Its frames stay as they are: tasks that it has started may have their arguments there. */
+static void coroutine_finish_left(mouv__task_t *task) {
+    mouv_error_t error;
+    mouv_error_set(&error, MOUV_ESTATE, "coroutine '%s' was left by a jump", task->fn_name);
+    mouv__scopes_drop(task);
+    mouv__task_become(task, MOUV__TASK_ENDED);
+    mouv__context_clear(&task->context);
+    mouv__stack_pool_retire(&task->future.runtime->stacks, task->stack);
+    task->stack = NULL;
+    coroutine_finish_calls(task, &error);
+    coroutine_complete(task, error.code, &error);
 }
 
 /* ---- steps ---- */
@@ -82,10 +106,17 @@ static bool coroutine_begin(mouv__task_t *task) {
     return true;
 }
 
+/* Of one that does not go on after a suspension. */
+static bool coroutine_may_run(mouv__task_t *task) {
+    if (task->state == MOUV__TASK_NEW) return coroutine_begin(task);
+    coroutine_finish_left(task);
+    return false;
+}
+
 static void coroutine_step(mouv__ready_t *ready) {
     mouv__task_t *task = mouv__container_of(ready, mouv__task_t, ready);
     mouv_runtime_t *runtime = task->future.runtime;
-    if (task->state == MOUV__TASK_NEW && !coroutine_begin(task)) return;
+    if (task->state != MOUV__TASK_READY && !coroutine_may_run(task)) return;
     uint64_t start = mouv__debug() ? uv_hrtime() : 0;
     mouv__task_become(task, MOUV__TASK_RUNNING);
     runtime->current = task;
@@ -100,13 +131,13 @@ static void coroutine_step(mouv__ready_t *ready) {
 /* The first step is due. */
 static void coroutine_schedule(mouv__task_t *task) {
     mouv_runtime_t *runtime = task->future.runtime;
+    const mouv__task_t *maker = mouv__current_task();
     task->number = ++runtime->tasks_made;
     mouv__list_push_back(&runtime->tasks, &task->link);
     task->locals = mouv__locals_inherit(runtime);
     mouv__future_count(&task->future);
     /* while the runtime closes, only a shielded clean-up can still start something that runs */
-    if (runtime->phase != MOUV__OPEN)
-        task->cancelled = runtime->current == NULL || mouv__task_refused(runtime->current);
+    if (runtime->phase != MOUV__OPEN) task->cancelled = maker == NULL || mouv__task_refused(maker);
     mouv__runtime_ready(runtime, &task->ready);
 }
 
@@ -134,7 +165,10 @@ int mouv__coroutine_run_inline(mouv__task_t *task, mouv__future_t *coroutine, mo
     mouv_scope_t *outer = task->scopes;
     coroutine_warm_up(callee);
     mouv__task_become(callee, MOUV__TASK_ENDED); /* as a task, which it never is */
+    callee->call_outside = task->call;
+    task->call = callee;
     int rc = callee->fn(callee->arg);
+    task->call = callee->call_outside;
     mouv__scopes_unwind(task, outer);
     if (rc < 0) return coroutine_fail_inline(task, callee, rc, error);
     mouv__future_complete(coroutine, rc, NULL);
@@ -284,10 +318,11 @@ mouv_future_t mouv__coroutine_with(mouv_fn_t fn, void *arg, const mouv_task_opts
     mouv__task_t *coroutine = coroutine_make(fn, arg, opts, &code);
     if (coroutine == NULL) return mouv__future_failed(code);
     mouv_runtime_t *runtime = coroutine->future.runtime;
+    mouv__task_t *maker = mouv__current_task();
     coroutine->fn_name = fn_name;
     coroutine->file = file;
     coroutine->line = line;
-    coroutine->cold_in = runtime->current != NULL ? &runtime->current->cold : &runtime->cold;
+    coroutine->cold_in = maker != NULL ? &maker->cold : &runtime->cold;
     mouv__list_push_front(coroutine->cold_in, &coroutine->link);
     mouv__future_become(&coroutine->future, MOUV__COLD);
     return mouv__future_handle(&coroutine->future);

@@ -6,8 +6,25 @@
 #include "async/loop/state.h"
 #include "async/task/task.h"
 
+static bool current_is_on(uintptr_t low, size_t size) {
+    return (uintptr_t)__builtin_frame_address(0) - low < size;
+}
+
+/* Apart from what every call does. A stack that is neither the task's nor the thread's is one of the
+ * program's own, which the task has switched to. */
+static __attribute__((noinline)) mouv__task_t *current_elsewhere(mouv_runtime_t *runtime) {
+    mouv__stack_bounds_t *own = &runtime->thread_stack;
+    if (own->size == 0) *own = mouv__stack_of_thread();
+    if (!current_is_on(own->low, own->size)) return runtime->current;
+    mouv__task_leave(runtime->current);
+    return NULL;
+}
+
 mouv__task_t *mouv__current_task(void) {
-    return mouv__thread_runtime != NULL ? mouv__thread_runtime->current : NULL;
+    mouv_runtime_t *runtime = mouv__thread_runtime;
+    mouv__task_t *task = runtime != NULL ? runtime->current : NULL;
+    if (task == NULL || current_is_on((uintptr_t)task->stack->low, task->stack->size)) return task;
+    return current_elsewhere(runtime);
 }
 
 mouv__future_t *mouv__current_task_future(void) {

@@ -11,7 +11,7 @@
 
 typedef struct mouv__task mouv__task_t;
 
-/** The running task or NULL. */
+/** The running task or NULL. On the plain stack a task that was left by a jump is found out, and ends. */
 mouv__task_t *mouv__current_task(void);
 
 /** The running task's future, NULL outside a coroutine. */

@@ -19,6 +19,7 @@
 #include "async/loop/fork.h"
 #include "async/loop/log.h"
 #include "async/loop/state.h"
+#include "async/task/current.h"
 #include "async/task/stacks.h"
 #include "async/task/task.h"
 #include "context/alloc.h"
@@ -45,6 +46,29 @@ static void lifetime_abandon(mouv_runtime_t *runtime) {
     uv_stop(runtime->loop);
 }
 
+/* Code of a coroutine's cannot be gone on with by the loop that it runs: whatever it waits for there
+ * waits for the coroutine itself. The inner uv_run() comes back at once. */
+static void lifetime_refuse_nested(mouv_runtime_t *runtime, mouv__task_t *task) {
+    uv_stop(runtime->loop);
+    if (runtime->nested_task == task->number) return;
+    runtime->nested_task = task->number;
+    char what[160];
+    mouv__future_describe(&task->future, what, sizeof what);
+    mouv__log(
+        MOUV_LOG_ERROR,
+        "uv_run() inside of a coroutine, %s: tasks do not go on in it, and it returns at once; "
+        "await what it is to wait for",
+        what);
+}
+
+/* False in a uv_run() that a coroutine has called. One that was left by a jump is found out here. */
+static bool lifetime_may_tick(mouv_runtime_t *runtime) {
+    mouv__task_t *task = runtime->current != NULL ? mouv__current_task() : NULL;
+    if (task == NULL) return true;
+    lifetime_refuse_nested(runtime, task);
+    return false;
+}
+
 static void lifetime_tick(mouv_runtime_t *runtime) {
     runtime->in_tick = true;
     if (!mouv__runtime_run_ready(runtime)) {
@@ -52,7 +76,7 @@ static void lifetime_tick(mouv_runtime_t *runtime) {
         return;
     }
     runtime->in_tick = false;
-    if (!mouv__list_is_empty(&runtime->ready) || mouv__timers_due(runtime))
+    if (mouv__runtime_has_ready(runtime) || mouv__timers_due(runtime))
         uv_idle_start(&runtime->idle, runtime->tick);
     else
         uv_idle_stop(&runtime->idle);
@@ -60,15 +84,22 @@ static void lifetime_tick(mouv_runtime_t *runtime) {
 }
 
 static void lifetime_on_idle(uv_idle_t *idle) {
-    if (lifetime_is_here(idle->data))
-        lifetime_tick(idle->data);
-    else
+    if (!lifetime_is_here(idle->data))
         uv_idle_stop(idle);
+    else if (lifetime_may_tick(idle->data))
+        lifetime_tick(idle->data);
+}
+
+/* In a callback's own uv_run() what is left of the round outside goes on. */
+static void lifetime_on_prepare(uv_prepare_t *prepare) {
+    mouv_runtime_t *runtime = prepare->data;
+    if (lifetime_is_here(runtime) && lifetime_may_tick(runtime) && mouv__runtime_has_ready(runtime))
+        uv_idle_start(&runtime->idle, runtime->tick);
 }
 
 static void lifetime_on_check(uv_check_t *check) {
     mouv_runtime_t *runtime = check->data;
-    if (!lifetime_is_here(runtime)) return;
+    if (!lifetime_is_here(runtime) || !lifetime_may_tick(runtime)) return;
     if (mouv__timers_due(runtime)) mouv__timers_fire(runtime);
     if (!mouv__list_is_empty(&runtime->ready)) lifetime_tick(runtime);
 }
@@ -92,19 +123,24 @@ void mouv__lifetime_free(mouv_runtime_t *runtime) {
 static int lifetime_open_handles(mouv_runtime_t *runtime, uv_loop_t *loop) {
     int rc = uv_async_init(loop, &runtime->wake, lifetime_on_wake);
     if (rc != 0) return rc; /* the others cannot fail */
+    uv_prepare_init(loop, &runtime->prepare);
     uv_check_init(loop, &runtime->check);
     uv_idle_init(loop, &runtime->idle);
     mouv__timers_open(runtime);
-    runtime->wake.data = runtime->check.data = runtime->idle.data = runtime;
-    runtime->open_handles = 4;
+    runtime->wake.data = runtime->idle.data = runtime;
+    runtime->prepare.data = runtime->check.data = runtime;
+    runtime->open_handles = 5;
+    uv_prepare_start(&runtime->prepare, lifetime_on_prepare);
     uv_check_start(&runtime->check, lifetime_on_check);
     uv_unref((uv_handle_t *)&runtime->wake);
+    uv_unref((uv_handle_t *)&runtime->prepare);
     uv_unref((uv_handle_t *)&runtime->check);
     return 0;
 }
 
 int mouv_runtime_attach(mouv_runtime_t **out, uv_loop_t *loop) {
     if (out == NULL || loop == NULL) return MOUV_EINVAL;
+    mouv__lifetime_end_deserted();
     if (mouv__thread_runtime != NULL) return MOUV_ESTATE;
     mouv_runtime_t *runtime = mouv__alloc(sizeof *runtime);
     if (runtime == NULL) return MOUV_ENOMEM;
@@ -157,10 +193,11 @@ static void lifetime_close_handles(mouv_runtime_t *runtime) {
     lifetime_enter(runtime, MOUV__CLOSING);
     mouv__mailbox_close(runtime->mailbox);
     mouv__futures_cancel_all(runtime); /* what callbacks have started since lifetime_detach_all() */
-    while (!mouv__list_is_empty(&runtime->ready)) mouv__runtime_run_ready(runtime);
+    while (mouv__runtime_has_ready(runtime)) mouv__runtime_run_ready(runtime);
     mouv__forgotten_report(runtime);
     mouv__futures_release_all(runtime);
     uv_close((uv_handle_t *)&runtime->wake, lifetime_on_closed);
+    uv_close((uv_handle_t *)&runtime->prepare, lifetime_on_closed);
     uv_close((uv_handle_t *)&runtime->check, lifetime_on_closed);
     uv_close((uv_handle_t *)&runtime->idle, lifetime_on_closed);
     uv_close((uv_handle_t *)&runtime->alarm, lifetime_on_closed);
@@ -179,7 +216,7 @@ static void lifetime_advance_close(mouv_runtime_t *runtime) {
     if (!mouv__list_is_empty(&runtime->tasks)) return;
     if (runtime->phase == MOUV__JOINING) lifetime_detach_all(runtime);
     if (runtime->phase == MOUV__DETACHING && mouv__list_is_empty(&runtime->tasks) &&
-        mouv__list_is_empty(&runtime->attachments) && mouv__list_is_empty(&runtime->ready))
+        mouv__list_is_empty(&runtime->attachments) && !mouv__runtime_has_ready(runtime))
         lifetime_close_handles(runtime);
 }
 
@@ -218,5 +255,57 @@ void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_t fn, voi
         *closer = (mouv__closer_t){.fn = fn, .arg = arg};
         mouv__list_push_back(&runtime->closers, &closer->link);
     }
+    mouv__current_task(); /* one that was left by a jump would never end */
     if (runtime->phase == MOUV__OPEN) lifetime_begin_close(runtime);
+}
+
+/* ---- one with a loop of its own ---- */
+
+static void lifetime_note_closed(mouv_runtime_t *runtime, void *closed) {
+    (void)runtime;
+    *(bool *)closed = true;
+}
+
+static void lifetime_close_handle(uv_handle_t *handle, void *arg) {
+    (void)arg;
+    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+/* Handles that the program left open on it go with it. */
+static void lifetime_close_loop(uv_loop_t *loop) {
+    while (uv_loop_close(loop) == UV_EBUSY) {
+        uv_walk(loop, lifetime_close_handle, NULL);
+        uv_run(loop, UV_RUN_DEFAULT);
+    }
+    mouv__free(loop);
+}
+
+int mouv__lifetime_open(mouv_runtime_t **out, mouv_error_t *error) {
+    uv_loop_t *loop = mouv__alloc(sizeof *loop);
+    if (loop == NULL) return mouv_error_set(error, MOUV_ENOMEM, "no memory for an event loop");
+    int rc = uv_loop_init(loop);
+    if (rc != 0) {
+        mouv__free(loop);
+        return mouv_error_set(error, MOUV_ESYSTEM, "uv_loop_init: %s", uv_strerror(rc));
+    }
+    rc = mouv_runtime_attach(out, loop);
+    if (rc == 0)
+        (*out)->owns_loop = true;
+    else
+        lifetime_close_loop(loop);
+    return rc == 0 ? 0 : mouv_error_set(error, rc, "mouv_run: %s", mouv_error_message(rc));
+}
+
+void mouv__lifetime_end(mouv_runtime_t *runtime) {
+    uv_loop_t *loop = runtime->loop;
+    bool closed = false;
+    mouv_runtime_close(runtime, lifetime_note_closed, &closed);
+    while (!closed) uv_run(loop, UV_RUN_ONCE);
+    lifetime_close_loop(loop);
+}
+
+void mouv__lifetime_end_deserted(void) {
+    mouv_runtime_t *runtime = mouv__thread_runtime;
+    mouv__current_task();
+    if (runtime != NULL && runtime->owns_loop && runtime->deserted) mouv__lifetime_end(runtime);
 }

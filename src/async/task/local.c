@@ -6,6 +6,7 @@
 
 #include "async/loop/raise.h"
 #include "async/loop/state.h"
+#include "async/task/current.h"
 #include "async/task/task.h"
 #include "context/alloc.h"
 
@@ -116,7 +117,8 @@ static base_t *local_find_base(const mouv_runtime_t *runtime) {
 }
 
 static mouv__locals_t *local_current(const mouv_runtime_t *runtime) {
-    if (runtime->current != NULL) return runtime->current->locals;
+    const mouv__task_t *task = mouv__current_task();
+    if (task != NULL) return task->locals;
     const base_t *base = local_find_base(runtime);
     return base != NULL ? base->locals : NULL;
 }
@@ -150,7 +152,8 @@ static mouv__locals_t *local_replace(const mouv__locals_t *locals, value_t *valu
 }
 
 static mouv__locals_t **local_place(mouv_runtime_t *runtime) {
-    if (runtime->current != NULL) return &runtime->current->locals;
+    mouv__task_t *task = mouv__current_task();
+    if (task != NULL) return &task->locals;
     base_t *base = local_find_base(runtime);
     if (base != NULL) return &base->locals;
     base = mouv__alloc(sizeof *base);
@@ -178,7 +181,7 @@ int mouv_local_set(const mouv_local_t *key, void *value) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (key == NULL) return mouv__raise(NULL, MOUV_EINVAL, "mouv_local_set: no key");
     if (runtime == NULL) return MOUV_ENOLOOP;
-    if (runtime->current == NULL && runtime->phase >= MOUV__DETACHING)
+    if (mouv__current_task() == NULL && runtime->phase >= MOUV__DETACHING)
         return MOUV_ECLOSED; /* the base values have ended */
     mouv__locals_t **locals = local_place(runtime);
     int rc = locals != NULL ? local_set_in(locals, key, value) : MOUV_ENOMEM;

@@ -72,19 +72,25 @@ int mouv_shield_begin(mouv_scope_t *scope, int64_t timeout_ms) {
     return scope_begin(scope, timeout_ms, MOUV__SCOPE_SHIELD);
 }
 
+static mouv_scope_t *scope_pop_innermost(mouv__task_t *task) {
+    mouv_scope_t *innermost = task->scopes;
+    task->scopes = innermost->parent;
+    innermost->flags |= MOUV__SCOPE_ENDED;
+    mouv__timer_stop(task->future.runtime, &innermost->timer);
+    return innermost;
+}
+
 /* Takes the scope (and any left open inside it) off the chain. False if it was not on it: nothing is
  * read of it then, as a jump over its beginning ends in its clean-up all the same. */
 static bool scope_pop(mouv_scope_t *scope) {
     mouv__task_t *task = mouv__current_task();
     if (task == NULL || scope == NULL || !scope_is_open(task, scope)) return false;
-    mouv_scope_t *innermost;
-    do {
-        innermost = task->scopes;
-        task->scopes = innermost->parent;
-        innermost->flags |= MOUV__SCOPE_ENDED;
-        mouv__timer_stop(task->future.runtime, &innermost->timer);
-    } while (innermost != scope);
+    while (scope_pop_innermost(task) != scope) continue;
     return true;
+}
+
+void mouv__scopes_drop(mouv__task_t *task) {
+    while (task->scopes != NULL) scope_pop_innermost(task);
 }
 
 void mouv__scopes_unwind(mouv__task_t *task, mouv_scope_t *outer) {

@@ -25,4 +25,7 @@ void mouv__scope_stopped_by(int code, mouv_error_t *error);
 /** Ends the scopes inside `outer` that a body has left open. */
 void mouv__scopes_unwind(mouv__task_t *task, mouv_scope_t *outer);
 
+/** Ends all scopes of a body that will not go on; nothing comes of those that have expired. */
+void mouv__scopes_drop(mouv__task_t *task);
+
 #endif

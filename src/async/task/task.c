@@ -13,16 +13,19 @@
 #include "async/task/task.h"
 
 #include "async/loop/error.h"
+#include "async/loop/log.h"
 #include "async/loop/state.h"
 
 /* A cold one that is run as a call, or never, ends at once. */
-const bool mouv__task_may_become[6][6] = {
+const bool mouv__task_may_become[7][7] = {
     [MOUV__TASK_NEW] = {[MOUV__TASK_RUNNING] = true, [MOUV__TASK_ENDED] = true},
     [MOUV__TASK_READY] = {[MOUV__TASK_RUNNING] = true},
     [MOUV__TASK_RUNNING] = {[MOUV__TASK_READY] = true,
                             [MOUV__TASK_AWAITING] = true,
                             [MOUV__TASK_SLEEPING] = true,
-                            [MOUV__TASK_ENDED] = true},
+                            [MOUV__TASK_ENDED] = true,
+                            [MOUV__TASK_LEFT] = true},
+    [MOUV__TASK_LEFT] = {[MOUV__TASK_ENDED] = true},
     [MOUV__TASK_AWAITING] = {[MOUV__TASK_READY] = true},
     [MOUV__TASK_SLEEPING] = {[MOUV__TASK_READY] = true},
 };
@@ -37,6 +40,35 @@ void mouv__task_suspend(mouv__task_t *task) {
 void mouv__task_wake(mouv__task_t *task) {
     mouv__task_become(task, MOUV__TASK_READY);
     mouv__runtime_ready(task->future.runtime, &task->ready);
+}
+
+/* ---- being left ---- */
+
+/* The frames of the tick, of uv_run() and of mouv_run_until() are gone as the body's are. */
+static void task_leave_loop(mouv_runtime_t *runtime) {
+    mouv__future_t *goal = runtime->goal;
+    runtime->current = NULL;
+    runtime->last_error = NULL;
+    runtime->in_tick = false;
+    runtime->deserted = true;
+    runtime->goal = NULL;
+    if (goal != NULL) mouv__future_discard(goal);
+}
+
+void mouv__task_leave(mouv__task_t *task) {
+    mouv_runtime_t *runtime = task->future.runtime;
+    char what[160];
+    mouv__future_describe(&task->future, what, sizeof what);
+    mouv__log(MOUV_LOG_ERROR,
+              "%s was left by a jump (a failed assertion, longjmp): it is ended, and what it had "
+              "not released stays so",
+              what);
+    mouv__context_jumped(&task->context, &runtime->context, runtime->thread_stack);
+    mouv__task_become(task, MOUV__TASK_LEFT);
+    task->future.retrieved = true; /* it has been told */
+    mouv__runtime_ready(runtime, &task->ready);
+    task_leave_loop(runtime);
+    mouv__runtime_turn(runtime);
 }
 
 /* ---- being refused ---- */

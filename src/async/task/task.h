@@ -27,7 +27,8 @@ typedef enum mouv__task_state {
     MOUV__TASK_RUNNING,  /**< is in a step */
     MOUV__TASK_AWAITING, /**< suspended until `awaiting` is done */
     MOUV__TASK_SLEEPING, /**< suspended until `timer` fires */
-    MOUV__TASK_ENDED     /**< has returned `result` */
+    MOUV__TASK_ENDED,    /**< has returned `result`, or never will */
+    MOUV__TASK_LEFT      /**< was left by a jump, and ends in its turn */
 } mouv__task_state_t;
 
 struct mouv__task {
@@ -60,6 +61,9 @@ struct mouv__task {
     mouv__last_error_t last;
     mouv__locals_t *locals; /* task-local values, NULL if there are none */
 
+    mouv__task_t *call;         /* the innermost coroutine that it runs as a call */
+    mouv__task_t *call_outside; /* of such a one: which it is run in */
+
     mouv__list_t cold;     /* coroutines made by this task and not started, the newest first */
     mouv__list_t *cold_in; /* of a cold coroutine: the list of those of its maker */
     mouv__link_t link;     /* there, and later in the runtime's tasks */
@@ -75,7 +79,7 @@ enum {
 };
 
 /** Which state may follow which: [from][to]. */
-extern const bool mouv__task_may_become[6][6];
+extern const bool mouv__task_may_become[7][7];
 
 _Static_assert(offsetof(mouv__task_t, future) == 0, "what runs is seen as a future, too");
 
@@ -90,6 +94,13 @@ void mouv__task_suspend(mouv__task_t *task);
 
 /** Schedules the next step of a suspended task. */
 void mouv__task_wake(mouv__task_t *task);
+
+/**
+ * The running task has been left by a jump (longjmp, as failed assertions of test frameworks do) to the
+ * plain stack (`thread_stack` of the runtime), where the caller is; whoever ran the loop has been left
+ * with it. Says so; the task ends in the next tick, and until then its stack stays as it is.
+ */
+void mouv__task_leave(mouv__task_t *task);
 
 /** Whether suspensions are refused: a scope around has expired or the task is cancelled. */
 bool mouv__task_refused(const mouv__task_t *task);
