@@ -7,7 +7,8 @@
 #include <mouv/base.h>
 #include <mouv/error.h>
 
-/** How much a message matters; libmongoc's trace and debug are MOUV_LOG_DEBUG. */
+/** How much a message matters; of libmongoc's, trace and debug are MOUV_LOG_DEBUG, info and messages
+ *  MOUV_LOG_INFO, error and critical MOUV_LOG_ERROR. */
 typedef enum mouv_log_level {
     MOUV_LOG_DEBUG,   /**< for those who work on mouv or libmongoc */
     MOUV_LOG_INFO,    /**< nothing is wrong */
@@ -26,7 +27,9 @@ MOUV_BEGIN_DECLS
 
 /**
  * Replaces the process-wide handler; NULL restores the default, which writes warnings and errors
- * to stderr. libmongoc's own log comes through here too.
+ * to stderr. libmongoc's own log comes through here too, unless the program has set a handler for
+ * it, before the first client or later (mongoc_log_set_handler()): that one gets it instead. (Where a
+ * build of libmongoc hides which one is set, one set before the first client is replaced.)
  *
  * Context: any thread, best before the first client. The handler must not call mouv.
  */
