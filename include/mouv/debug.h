@@ -74,7 +74,8 @@ MOUV_API void mouv_stack_census(mouv_stack_census_t *census);
 /**
  * Names the task whose stack overflows ("stack overflow in task 'Task-3' (parse at main.c:12)")
  * before the process dies of SIGSEGV as it would anyway. mouv_main() and debug mode do this
- * unless the program has a SIGSEGV handler of its own.
+ * unless the program has a SIGSEGV handler of its own. It lasts until the runtime ends, and needs an
+ * alternate stack (sigaltstack()): the program's, if it has one on this thread.
  *
  * Context: a thread with a runtime. Errors: MOUV_ENOLOOP, MOUV_ENOMEM, MOUV_ESYSTEM, MOUV_ESTATE if
  * there is another handler.

@@ -39,6 +39,8 @@ MOUV_API int mouv_run(mouv_fn_t fn, void *arg, mouv_error_t *error);
  * process at once, also when the loop is stuck in a call that blocks (the same signal twice then).
  * A signal that is ignored when it is called (nohup, a script's background job) stays ignored, and
  * one that the program has a handler for is left to that. See <mouv/signal.h> for taking them over.
+ * A task whose stack overflows is named before the process dies of it (mouv_report_stack_overflow());
+ * SIGSEGV and the thread's alternate stack, if it had none, are at the end as they were.
  */
 MOUV_API int mouv_main(mouv_fn_t fn, void *arg);
 

@@ -318,6 +318,7 @@ static struct child start_plain(mouv_fn_t body, void *arg) {
         ready_fd = ready[1];
         close(text[0]);
         close(ready[0]);
+        signal(SIGSEGV, SIG_DFL); /* cmocka has a handler */
         mouv_log_set_handler(NULL, NULL);
         _exit(body(arg) & 0x1ff);
     }
@@ -541,6 +542,123 @@ static void second_ctrl_c_ends_the_process_at_once(void **state) {
           (WIFEXITED(status) && WEXITSTATUS(status) == 130));
 }
 
+/* --- mouv_main: what the program had for faults ---------------------------------------------- */
+
+static char own_stack[64 * 1024];
+
+static void own_fault_handler(int signum) {
+    (void)signum;
+}
+
+static bool own_stack_is_in_use(void) {
+    stack_t now;
+    return sigaltstack(NULL, &now) == 0 && now.ss_sp == own_stack;
+}
+
+static int finds_the_own_stack(void *arg) {
+    (void)arg;
+    return own_stack_is_in_use() ? 7 : 1;
+}
+
+/* 0: all is as it was before mouv_main(). */
+static int compare_around_main(void *arg) {
+    stack_t stack_before, stack_after, mine = {.ss_sp = own_stack, .ss_size = sizeof own_stack};
+    struct sigaction before, after;
+    if (arg != NULL) sigaltstack(&mine, NULL);
+    sigaltstack(NULL, &stack_before);
+    sigaction(SIGSEGV, NULL, &before);
+    if (mouv_main(finds_the_own_stack, NULL) != (arg != NULL ? 7 : 1)) return 1;
+    sigaltstack(NULL, &stack_after);
+    sigaction(SIGSEGV, NULL, &after);
+    if (stack_before.ss_flags != stack_after.ss_flags) return 2;
+    if (arg != NULL && !own_stack_is_in_use()) return 3;
+    return before.sa_handler == after.sa_handler && before.sa_flags == after.sa_flags ? 0 : 4;
+}
+
+static void main_puts_back_what_faults_did(void **state) {
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        struct child child = start_plain(compare_around_main, own ? own_stack : NULL);
+        CHECK_INT(finish(&child, NULL), 0);
+    }
+}
+
+static int sets_a_handler_of_its_own(void *arg) {
+    (void)arg;
+    signal(SIGSEGV, own_fault_handler);
+    return 0;
+}
+
+static int finds_its_own_handler(void *arg) {
+    struct sigaction now;
+    if (arg == NULL) signal(SIGSEGV, own_fault_handler);
+    if (mouv_main(sets_a_handler_of_its_own, NULL) != 0) return 1;
+    sigaction(SIGSEGV, NULL, &now);
+    return now.sa_handler == own_fault_handler ? 0 : 2;
+}
+
+static void main_leaves_the_programs_handler_of_faults(void **state) {
+    (void)state;
+    for (int meanwhile = 0; meanwhile < 2; meanwhile++) {
+        struct child child = start_plain(finds_its_own_handler, meanwhile ? own_stack : NULL);
+        CHECK_INT(finish(&child, NULL), 0);
+    }
+}
+
+static int reports_in_a_thread(void *arg) {
+    (void)arg;
+    return mouv_report_stack_overflow();
+}
+
+static void run_and_report(void *rc) {
+    *(int *)rc = mouv_run(reports_in_a_thread, NULL, NULL);
+}
+
+/* Another runtime of the process ends: this one reports as before. */
+static int outlives_another(void *arg) {
+    struct sigaction before, after;
+    uv_thread_t thread;
+    int rc = 1;
+    (void)arg;
+    sigaction(SIGSEGV, NULL, &before);
+    uv_thread_create(&thread, run_and_report, &rc);
+    uv_thread_join(&thread);
+    sigaction(SIGSEGV, NULL, &after);
+    return (rc == 0 || rc == MOUV_ESTATE) && before.sa_sigaction == after.sa_sigaction ? 0 : 1;
+}
+
+static void report_of_overflows_lasts_until_the_last_runtime_ends(void **state) {
+    (void)state;
+    check_exit(outlives_another, NULL, 0, NULL);
+}
+
+static int sends_itself_a_fault(void *arg) {
+    (void)arg;
+    kill(getpid(), SIGSEGV);
+    mouv_sleep_ms(1);
+    return 0;
+}
+
+static int raises_a_fault(void *arg) {
+    (void)arg;
+    raise(SIGSEGV);
+    return 0;
+}
+
+static void fault_that_was_sent_is_not_swallowed(void **state) {
+    (void)state;
+    const mouv_fn_t senders[] = {sends_itself_a_fault, raises_a_fault};
+    for (int i = 0; i < 2; i++) {
+        struct child child = start_main(senders[i], NULL);
+        int status = finish(&child, NULL);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+        CHECK(status != 0); /* the sanitizer has the handler */
+#else
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+#endif
+    }
+}
+
 static int nested_main(void *arg) {
     (void)arg;
     return mouv_main(fails_with_7, NULL) == 1 ? 9 : 8;
@@ -582,6 +700,10 @@ int main(void) {
         TEST(main_leaves_ignored_signals_ignored),
         TEST(main_leaves_the_programs_signal_handlers),
         TEST(second_ctrl_c_ends_the_process_at_once),
+        TEST(main_puts_back_what_faults_did),
+        TEST(main_leaves_the_programs_handler_of_faults),
+        TEST(report_of_overflows_lasts_until_the_last_runtime_ends),
+        TEST(fault_that_was_sent_is_not_swallowed),
         TEST(nested_main_is_refused),
         TEST(threads_run_loops_of_their_own),
     };

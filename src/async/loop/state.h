@@ -80,6 +80,7 @@ struct mouv_runtime {
     mouv__runtime_phase_t phase;
     mouv__list_t closers;
     mouv__closer_t first_closer; /* so that closing needs no memory */
+    bool reports_overflow;       /* see task/stacks.c */
     void *fault_stack;           /* of the overflow report, see task/stacks.c */
     bool in_tick;
     bool owns_loop; /* of mouv_run(), on the heap */

@@ -87,15 +87,30 @@ static bool stacks_has_left(const mouv__task_t *task, const char *pointer) {
            pointer < (const char *)task->stack->low;
 }
 
-static void stacks_on_fault(int signum, siginfo_t *info, void *context) {
+static void stacks_say(const char *address, const void *context) {
     mouv_runtime_t *runtime = mouv__thread_runtime;
-    const char *address = info->si_addr;
     mouv__stack_t *stack = runtime != NULL ? mouv__stack_at(&runtime->stacks, address) : NULL;
     if (runtime != NULL && stacks_has_left(runtime->current, stacks_pointer_of(context)))
         stacks_say_whose(runtime->current);
     else if (stack != NULL && stack->user != NULL && address < (const char *)stack->low)
         stacks_say_whose(stack->user);
-    signal(signum, SIG_DFL); /* the faulting instruction runs again and the process dies of it */
+}
+
+/* The process dies of it as it would without: a faulting instruction runs again, one that was sent
+ * (kill(), raise()) is sent again, and comes when this returns. */
+static void stacks_on_fault(int signum, siginfo_t *info, void *context) {
+    bool sent = info->si_code <= 0;
+    if (!sent) stacks_say(info->si_addr, context);
+    signal(signum, SIG_DFL);
+    if (sent) raise(signum);
+}
+
+/* The runtimes of the process that report, and what SIGSEGV did before the first of them. */
+static unsigned reporting;
+static struct sigaction action_before;
+
+static bool stacks_handler_is_ours(const struct sigaction *now) {
+    return (now->sa_flags & SA_SIGINFO) && now->sa_sigaction == stacks_on_fault;
 }
 
 static int stacks_install_handler(void) {
@@ -103,27 +118,54 @@ static int stacks_install_handler(void) {
     action.sa_sigaction = stacks_on_fault;
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGSEGV, NULL, &now) != 0) return MOUV_ESYSTEM;
-    if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == stacks_on_fault) return 0;
+    if (stacks_handler_is_ours(&now)) return 0;
     if (now.sa_handler != SIG_DFL) return MOUV_ESTATE;
+    action_before = now;
     return sigaction(SIGSEGV, &action, NULL) == 0 ? 0 : MOUV_ESYSTEM;
 }
 
-int mouv_report_stack_overflow(void) {
-    mouv_runtime_t *runtime = mouv__runtime();
-    if (runtime == NULL) return MOUV_ENOLOOP;
-    if (runtime->fault_stack != NULL) return 0;
-    int rc = stacks_install_handler();
-    if (rc != 0) return rc;
+/* One that the program has set meanwhile stays. */
+static void stacks_remove_handler(void) {
+    struct sigaction now;
+    if (sigaction(SIGSEGV, NULL, &now) == 0 && stacks_handler_is_ours(&now))
+        sigaction(SIGSEGV, &action_before, NULL);
+}
+
+/* A stack that the program has for its own handlers serves as well. */
+static int stacks_have_alternate(mouv_runtime_t *runtime) {
+    stack_t now;
+    if (sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE)) return 0;
     runtime->fault_stack = mouv__alloc(HANDLER_STACK_BYTES);
     if (runtime->fault_stack == NULL) return MOUV_ENOMEM;
     stack_t stack = {.ss_sp = runtime->fault_stack, .ss_size = HANDLER_STACK_BYTES};
     return sigaltstack(&stack, NULL) == 0 ? 0 : MOUV_ESYSTEM;
 }
 
-void mouv__stacks_close(mouv_runtime_t *runtime) {
+int mouv_report_stack_overflow(void) {
+    mouv_runtime_t *runtime = mouv__runtime();
+    if (runtime == NULL) return MOUV_ENOLOOP;
+    if (runtime->reports_overflow) return 0;
+    int rc = stacks_install_handler();
+    if (rc != 0) return rc;
+    runtime->reports_overflow = true;
+    __atomic_add_fetch(&reporting, 1, __ATOMIC_SEQ_CST);
+    return stacks_have_alternate(runtime);
+}
+
+static void stacks_drop_alternate(mouv_runtime_t *runtime) {
+    stack_t now, none = {.ss_flags = SS_DISABLE};
     if (runtime->fault_stack == NULL) return;
-    stack_t none = {.ss_flags = SS_DISABLE};
-    sigaltstack(&none, NULL);
+    if (sigaltstack(NULL, &now) == 0 && now.ss_sp == runtime->fault_stack) sigaltstack(&none, NULL);
     mouv__free(runtime->fault_stack);
     runtime->fault_stack = NULL;
+}
+
+void mouv__stacks_close(mouv_runtime_t *runtime) {
+    stacks_drop_alternate(runtime);
+    if (!runtime->reports_overflow) return;
+    runtime->reports_overflow = false;
+    if (__atomic_sub_fetch(&reporting, 1, __ATOMIC_SEQ_CST) > 0) return;
+    stacks_remove_handler();
+    /* another thread may have found it still there, just before */
+    if (__atomic_load_n(&reporting, __ATOMIC_SEQ_CST) > 0) stacks_install_handler();
 }

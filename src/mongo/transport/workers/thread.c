@@ -88,17 +88,25 @@ static void thread_run_thread(void *arg) {
     mouv__safepoint_end_thread();
 }
 
+/* Signals are for the program's own threads; but a fault on this one is for its crash reporter, which
+ * the kernel does not call where the signal is blocked. */
+static void thread_signals(sigset_t *blocked) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    sigfillset(blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) sigdelset(blocked, faults[i]);
+}
+
 int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bool told) {
     uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = stack_bytes};
-    sigset_t every, before;
+    sigset_t blocked, before;
     uv_once(&all.once, thread_init);
     thread_t *thread = mouv__alloc(sizeof *thread);
     if (!thread) return MOUV_ENOMEM;
     *thread = (thread_t){.run = run, .arg = arg};
-    sigfillset(&every);
+    thread_signals(&blocked);
     uv_mutex_lock(&all.lock);
     thread_join_ended();
-    pthread_sigmask(SIG_SETMASK, &every, &before);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     int rc = uv_thread_create_ex(&thread->id, &options, thread_run_thread, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc == 0 && told) all.leaving++;

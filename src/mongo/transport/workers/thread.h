@@ -1,5 +1,5 @@
 /*
- * The threads that mouv starts: with all signals blocked, and never cut short in what they do last
+ * The threads that mouv starts: with all signals blocked but faults, and never cut short in what they do last
  * by the end of the process.
  */
 #ifndef MOUV_MONGO_TRANSPORT_WORKERS_THREAD_H
