@@ -70,7 +70,8 @@ MOUV_API size_t mouv_bulk_count(const mouv_bulk_t *bulk);
  * `reply`: {insertedCount, matchedCount, modifiedCount, deletedCount, upsertedCount,
  *          insertedIds: {"<index>": _id}, upsertedIds: {"<index>": _id}} and, where there are any,
  *          writeErrors: [{index, code, errmsg, ...}], writeConcernErrors, errorLabels; indexes are
- *          those of the models. It tells what was done also where the bulk failed half-way.
+ *          those of the models. It tells what was done also where the bulk failed half-way, with counts of 0
+ *          where nothing was answered. NULL only where the call is refused.
  * Like:    mongoc_bulk_operation_execute(); Motor's BulkWriteResult and BulkWriteError.
  */
 MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_bulk_execute(mouv_bulk_t *bulk, bson_t **reply);

@@ -40,7 +40,9 @@ MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database, 
  *            awaits.
  * Ownership: inputs are copied. A `bson_t **` output may be NULL; it is set to NULL at once and
  *            receives, when the future is awaited, a document that is the caller's to destroy.
- *            `reply` is given whenever the server answered, other outputs only on success.
+ *            `reply` is given whenever the server answered (of a write that was begun also where it
+ *            did not: with counts of 0), other outputs only on success; what the server replied with
+ *            an error, of every operation, is in mouv_error_reply() (reply.h).
  * Deadline:  the nearest timeout scope's or the mouv_await_for()'s, or that of timeoutMS in `opts`,
  *            the handle or the URI if it is nearer; sent on as maxTimeMS. See docs/timeouts.md.
  * Cancel:    while queued, nothing is sent; once sent, see mouv_await().

@@ -5,6 +5,7 @@
 #define MOUV_ERROR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <mouv/base.h>
 
@@ -60,6 +61,7 @@ typedef struct mouv_error {
     char operation[88];  /**< what failed: "find shop.users"; "" of what is no operation */
     char labels[176];    /**< the server's error labels, separated by spaces; or "" */
     char message[504];   /**< one line for people; never empty on failure */
+    uint64_t reply; /**< what mouv_error_reply() finds the server's reply by; 0: there is none */
 } mouv_error_t;
 
 MOUV_BEGIN_DECLS

@@ -34,6 +34,7 @@
 #include <mouv/offload.h>
 #include <mouv/place.h>
 #include <mouv/queue.h>
+#include <mouv/reply.h>
 #include <mouv/runtime.h>
 #include <mouv/scope.h>
 #include <mouv/semaphore.h>

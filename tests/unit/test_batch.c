@@ -6,6 +6,7 @@
 
 #include <mouv/bulk.h>
 #include <mouv/collection.h>
+#include <mouv/reply.h>
 
 #include "mongo/command/handles.h"
 
@@ -178,6 +179,40 @@ static mouv_future_t insert_equal(const batch_test_t *t, size_t count, size_t we
     return future;
 }
 
+/* Before anything has reached the server. */
+static void lose_twice(const batch_test_t *t) {
+    for (int i = 0; i < 2; i++) {
+        fake_lose(fake_out(t->fake, FAKE_SEND, 0), false);
+        fake_turn();
+    }
+}
+
+CORO_CASE(a_write_without_an_answer_has_a_reply_with_counts_of_0) {
+    EACH_FORM(t) {
+        bson_t *reply = NULL, *one = from_json("{'_id': 1}");
+        mouv_error_t error;
+        mouv_bulk_t *bulk = mouv_collection_create_bulk(t.users, NULL);
+        CHECK_INT(mouv_bulk_insert_one(bulk, one, NULL, NULL), 0);
+        mouv_future_t future = mouv_bulk_execute(bulk, &reply);
+        fake_turn();
+        lose_twice(&t);
+        CHECK_INT(mouv_await(future, &error), MOUV_ENETWORK);
+        check_document(reply, "{'insertedCount': 0, 'matchedCount': 0, 'modifiedCount': 0,"
+                              " 'deletedCount': 0, 'upsertedCount': 0, 'insertedIds': {},"
+                              " 'upsertedIds': {}}");
+        CHECK(mouv_error_reply(&error) == NULL);
+        bson_destroy(reply);
+        future = insert(&t, "{'_id': 1}", "{'_id': 2}", "{}", &reply);
+        lose_twice(&t);
+        CHECK_INT(mouv_await(future, NULL), MOUV_ENETWORK);
+        check_document(reply, "{'insertedCount': 0, 'insertedIds': {}}");
+        bson_destroy(reply);
+        bson_destroy(one);
+        mouv_bulk_unref(bulk);
+    }
+    return 0;
+}
+
 CORO_CASE(a_command_has_no_more_than_100000_statements) {
     EACH_FORM(t) {
         mouv_future_t future = insert_equal(&t, 100001, 0, NULL);
@@ -271,6 +306,7 @@ int main(void) {
         TEST(an_id_is_put_in_front_and_told),
         TEST(a_bulk_has_a_command_for_each_run_of_one_kind),
         TEST(a_retry_sends_the_same_again),
+        TEST(a_write_without_an_answer_has_a_reply_with_counts_of_0),
         TEST(a_command_has_no_more_than_100000_statements),
         TEST(arrays_end_at_16_mib_and_sequences_at_48_mb),
         TEST(errors_in_a_later_batch_have_their_own_index),

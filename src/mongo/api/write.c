@@ -12,7 +12,7 @@
 static void write_begin_insert_one_reply(const mouv__write_t *write, bson_t *reply) {
     bson_iter_t id;
     bson_append_int32(reply, "insertedCount", -1, (int32_t)write->write_result.inserted);
-    if (write->write_result.inserted == 0) return;
+    if (write->write_result.inserted == 0 || !write->ids) return;
     if (bson_iter_init(&id, write->ids) && bson_iter_next(&id)) {
         bson_append_iter(reply, "insertedId", -1, &id);
     }
@@ -21,6 +21,7 @@ static void write_begin_insert_one_reply(const mouv__write_t *write, bson_t *rep
 static void write_begin_insert_many_reply(const mouv__write_t *write, bson_t *reply) {
     bson_t ids;
     bson_append_int32(reply, "insertedCount", -1, (int32_t)write->write_result.inserted);
+    if (!write->ids) return;
     bson_append_document_begin(reply, "insertedIds", -1, &ids);
     mouv__write_result_append_done(&write->write_result, write->ids, &ids);
     bson_append_document_end(reply, &ids);

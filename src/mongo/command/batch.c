@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "context/alloc.h"
+#include "mongo/base/answers.h"
 #include "mongo/base/bson_view.h"
 #include "mongo/base/check.h"
 #include "mongo/base/client_ref.h"
@@ -382,10 +383,15 @@ static int batch_finish(mouv__operation_t *operation, bson_t *reply, mouv_error_
         batch_hand_over(operation, &write->batches[++write->sent]);
         return MOUV__AGAIN;
     }
-    if ((reply || write->sent > 0) && write->request.output.to) {
+    bool failed = write->first_error || error->code < 0;
+    bool answered = reply || write->sent > 0;
+    if (write->request.output.to || (failed && answered))
         write->request.document = batch_make_reply(write, reply);
+    if (failed) {
+        int code = batch_end_failed(write, error);
+        if (answered) mouv__answers_keep(error, write->request.document);
+        return code;
     }
-    if (write->first_error || error->code < 0) return batch_end_failed(write, error);
     return batch_total(write) > INT_MAX - 1 ? INT_MAX - 1 : (int)batch_total(write);
 }
 

@@ -5,6 +5,7 @@
 
 #include "async/loop/error.h"
 #include "context/alloc.h"
+#include "mongo/base/answers.h"
 #include "mongo/base/client_ref.h"
 #include "mongo/base/error.h"
 #include "mongo/operation/state.h"
@@ -52,6 +53,7 @@ static void retry_outcome_of_write(mouv__operation_t *op, mouv_error_t *error) {
     const bson_t *reply = op->attempt.exchange.reply;
     bool in_concern;
     if (!mouv__error_from_write_reply(error, reply, &in_concern)) return;
+    mouv__answers_keep(error, reply);
     if (!retry_was_stopped(op, error)) return;
     int code = retry_stopped_code(op, error);
     if (in_concern && !mouv__error_reply_did_nothing(reply))
@@ -81,6 +83,7 @@ void mouv__retry_outcome(mouv__operation_t *op, mouv_error_t *error) {
         return;
     }
     mouv__error_from_reply(error, exchange->reply);
+    mouv__answers_keep(error, exchange->reply);
     if (retry_was_stopped(op, error)) retry_turn_into_stopped(op, error);
 }
 
