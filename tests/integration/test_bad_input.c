@@ -256,6 +256,19 @@ CASE(a_pipeline_of_other_things_than_documents_is_refused) {
     return 0;
 }
 
+CASE(a_document_is_no_pipeline) {
+    const bson_t *doc, *stage = json(t, "{'$match': {'x': 1}}");
+    MOUV_AUTO_CURSOR mouv_cursor_t *found = mouv_collection_aggregate(t->users, stage, NULL);
+    MOUV_AUTO_CURSOR mouv_cursor_t *listed = mouv_database_aggregate(t->database, stage, NULL);
+    MOUV_AUTO_CHANGE_STREAM mouv_change_stream_t *stream =
+        mouv_collection_watch(t->users, stage, NULL);
+    CHECK_INT(mouv_cursor_next(found, &doc, &t->error), MOUV_EINVAL);
+    CHECK_CONTAINS(t->error.message, "expected an array, got a document with '$match'");
+    CHECK_INT(mouv_cursor_next(listed, &doc, &t->error), MOUV_EINVAL);
+    CHECK_INT(mouv_change_stream_next(stream, &doc, &t->error), MOUV_EINVAL);
+    return 0;
+}
+
 CASE(updates_need_operators_and_replacements_none) {
     const bson_t *any = json(t, "{}"), *plain = json(t, "{'x': 1}"),
                  *set = json(t, "{'$set': {'x': 1}}");
@@ -389,6 +402,7 @@ int main(void) {
         cmocka_unit_test(options_of_other_operations_are_checked_too),
         cmocka_unit_test(a_bad_cursor_says_so_at_its_first_fetch),
         cmocka_unit_test(a_pipeline_of_other_things_than_documents_is_refused),
+        cmocka_unit_test(a_document_is_no_pipeline),
         cmocka_unit_test(updates_need_operators_and_replacements_none),
         cmocka_unit_test(malformed_bson_is_refused),
         cmocka_unit_test(text_that_is_not_utf8_is_refused),

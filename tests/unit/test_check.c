@@ -169,7 +169,7 @@ static void replacements_have_no_operators(void **state) {
     bson_destroy(none);
 }
 
-static void stages_are_documents(void **state) {
+static void stages_are_an_array_of_documents(void **state) {
     (void)state;
     bson_t *good = from_json("{'0': {'$match': {}}}"), *bad = from_json("{'0': {}, '1': 'x'}");
     assert_int_equal(mouv__check_stages(good, &error), 0);
@@ -178,6 +178,12 @@ static void stages_are_documents(void **state) {
     assert_false(mouv__check_is_pipeline(bad));
     bson_destroy(good);
     bson_destroy(bad);
+    bson_t *document = from_json("{'$match': {}}"), *gap = from_json("{'0': {}, '2': {}}");
+    refused(mouv__check_stages(document, &error),
+            "expected an array, got a document with '$match'");
+    assert_int_equal(mouv__check_stages(gap, &error), 0);
+    bson_destroy(document);
+    bson_destroy(gap);
 }
 
 int main(void) {
@@ -189,7 +195,7 @@ int main(void) {
         cmocka_unit_test(all_fields_around_nested_documents_are_looked_at),
         cmocka_unit_test(updates_are_operators_or_pipelines),
         cmocka_unit_test(replacements_have_no_operators),
-        cmocka_unit_test(stages_are_documents),
+        cmocka_unit_test(stages_are_an_array_of_documents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,8 @@ static void what_is_wrong_is_kept_for_the_first_operation(void **state) {
         {"{'readPreference': {'mode': 'nearest', 'tags': {'dc': 'ny'}}}", "makes no sense"},
         {"{'readPreference': {'mode': 'nearest', 'hedge': 1}}", "makes no sense"},
         {"{'readPreference': {'tags': []}}", "makes no sense"},
+        {"{'readPreference': {'mode': 'nearest', 'maxStalenessSeconds': -2}}", "makes no sense"},
+        {"{'writeConcern': {'wtimeout': -5}}", "'wtimeout': expected a number of 0 or more"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mouv__concerns_t *concerns = made(cases[i].settings);

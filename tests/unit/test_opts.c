@@ -54,6 +54,8 @@ static void what_does_not_fit_is_refused_by_name(void **state) {
     } cases[] = {
         {"{'batchSize': -1}", "option 'batchSize': expected a number of 0 or more, got a negative"},
         {"{'batchSize': 1.5}", "got one with a fraction"},
+        {"{'writeConcern': {'w': 1, 'wtimeout': -1}}",
+         "'writeConcern': 'wtimeout': expected a number"},
         {"{'batchSize': 'x'}", "got a string"},
         {"{'limit': 1e300}", "or too great"},
         {"{'ordered': 1}", "option 'ordered': expected true or false, got a number"},

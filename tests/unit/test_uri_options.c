@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -60,6 +61,42 @@ static void what_is_no_number_is_refused_by_the_name_of_its_option(void **state)
     }
 }
 
+static void negative_times_are_refused_whosever_they_are(void **state) {
+    (void)state;
+    static const char *const names[] = {"connectTimeoutMS",
+                                        "heartbeatFrequencyMS",
+                                        "localThresholdMS",
+                                        "maxIdleTimeMS",
+                                        "wTimeoutMS",
+                                        "socketTimeoutMS",
+                                        "waitQueueTimeoutMS",
+                                        "socketCheckIntervalMS",
+                                        "timeoutMS",
+                                        "maxStalenessSeconds",
+                                        "serverSelectionTimeoutMS"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        mouv_error_t error = {0};
+        mouv__uri_options_t options;
+        char uri[120];
+        snprintf(uri, sizeof uri, "mongodb://h/?w=1&%s=-2&tls=true", names[i]);
+        assert_null(mouv__uri_options_take(uri, &options, &error));
+        assert_int_equal(error.code, MOUV_EINVAL);
+        assert_non_null(strstr(error.message, names[i]));
+        assert_non_null(strstr(error.message, "got '-2'"));
+    }
+}
+
+static void times_of_libmongoc_stay_in_the_uri(void **state) {
+    (void)state;
+    static const char uri[] =
+        "mongodb://h/?maxStalenessSeconds=-1&connecttimeoutms=0&socketTimeoutMS=x";
+    mouv_error_t error = {0};
+    mouv__uri_options_t options;
+    char *rest = mouv__uri_options_take(uri, &options, &error);
+    assert_string_equal(rest, uri);
+    mouv__free(rest);
+}
+
 static void without_memory_it_says_so(void **state) {
     (void)state;
     mouv_error_t error = {0};
@@ -74,6 +111,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_options_are_taken_out_of_the_uri),
         cmocka_unit_test(what_is_no_number_is_refused_by_the_name_of_its_option),
+        cmocka_unit_test(negative_times_are_refused_whosever_they_are),
+        cmocka_unit_test(times_of_libmongoc_stay_in_the_uri),
         cmocka_unit_test(without_memory_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,11 +132,7 @@ static int64_t client_queue_wait_ms(const mouv_client_opts_t *opts, const mongoc
 }
 
 static int64_t client_max_idle_time_ms(const mongoc_uri_t *uri) {
-    int32_t max = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_MAXIDLETIMEMS, 0);
-    if (max >= 0) return max;
-    mouv__log(MOUV_LOG_WARNING, "the URI: maxIdleTimeMS is %d, below 0: there is no limit",
-              (int)max);
-    return 0;
+    return mongoc_uri_get_option_as_int32(uri, MONGOC_URI_MAXIDLETIMEMS, 0);
 }
 
 static void client_on_runtime_close(mouv__attachment_t *attachment) {

@@ -173,12 +173,24 @@ int mouv__check_stages(const bson_t *stages, mouv_error_t *error) {
     bson_iter_t stage;
     if (!bson_iter_init(&stage, stages)) return 0;
     while (bson_iter_next(&stage)) {
+        const char *key = bson_iter_key(&stage);
+        if (*key == '\0' || key[strspn(key, "0123456789")] != '\0')
+            return mouv_error_set(error, MOUV_EINVAL,
+                                  "'pipeline': expected an array, got a document with '%.80s'",
+                                  key);
         if (BSON_ITER_HOLDS_DOCUMENT(&stage)) continue;
         return mouv_error_set(
             error, MOUV_EINVAL, "'pipeline': stage %s: expected a document, got %s",
             bson_iter_key(&stage), mouv__bson_view_type_name(bson_iter_type(&stage)));
     }
     return 0;
+}
+
+int mouv__check_write_concern(const bson_t *concern, const char *argument, mouv_error_t *error) {
+    if (mouv__bson_view_number(concern, "wtimeout") >= 0) return 0;
+    return mouv_error_set(error, MOUV_EINVAL,
+                          "'%s': 'wtimeout': expected a number of 0 or more, got a negative one",
+                          argument);
 }
 
 bool mouv__check_is_pipeline(const bson_t *document) {

@@ -36,8 +36,11 @@ int mouv__check_document(const bson_t *document, const char *argument, unsigned 
 int mouv__check_stored(const bson_t *document, const char *argument, unsigned flags,
                        mouv_error_t *error);
 
-/** Every element of a pipeline is a document. */
+/** A pipeline is an array, and every element of it a document. */
 int mouv__check_stages(const bson_t *stages, mouv_error_t *error);
+
+/** A write concern whose wtimeout, if it has one, is not negative. */
+int mouv__check_write_concern(const bson_t *concern, const char *argument, mouv_error_t *error);
 
 /** Update operators only, or a pipeline. */
 int mouv__check_update(const bson_t *update, unsigned flags, mouv_error_t *error);

@@ -38,7 +38,9 @@ static bool concern_read_preference_document(mongoc_read_prefs_t *prefs, const b
     if (!concern_parse_mode(name, &mode)) return false;
     mongoc_read_prefs_set_mode(prefs, mode);
     if (bson_iter_init_find(&iter, given, "maxStalenessSeconds")) {
-        mongoc_read_prefs_set_max_staleness_seconds(prefs, bson_iter_as_int64(&iter));
+        int64_t seconds = bson_iter_as_int64(&iter);
+        if (seconds < MONGOC_NO_MAX_STALENESS) return false; /* libmongoc takes it for none */
+        mongoc_read_prefs_set_max_staleness_seconds(prefs, seconds);
     }
     if (bson_iter_init_find(&iter, given, "tags")) {
         if (!BSON_ITER_HOLDS_ARRAY(&iter) || !mouv__bson_view_of(&iter, &view)) return false;

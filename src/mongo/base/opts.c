@@ -255,6 +255,10 @@ int mouv__opts_read(mouv__opts_t *opts, unsigned families, const bson_t *given,
         if (!option) continue;
         if (!opts_fits(option->expected, &iter)) return opts_refuse(&iter, option, error);
         opts_read_into(opts, option, &iter);
+        bson_t view;
+        if (strcmp(option->name, "writeConcern") == 0 && mouv__bson_view_of(&iter, &view) &&
+            mouv__check_write_concern(&view, "writeConcern", error) < 0)
+            return MOUV_EINVAL;
     }
     if (!opts->exhaust) return 0;
     /* a cursor whose batches come unasked would have a connection to itself */

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,25 @@ static const struct {
 
 #define KNOWN (sizeof known / sizeof known[0])
 
+/* libmongoc's times, of which it takes, or passes over, negative ones. */
+static const struct {
+    const char *name;
+    long long least;
+} times[] = {
+    {"connectTimeoutMS", 0},
+    {"heartbeatFrequencyMS", 0},
+    {"localThresholdMS", 0},
+    {"maxIdleTimeMS", 0},
+    {"maxStalenessSeconds", -1}, /* no limit */
+    {"serverSelectionTimeoutMS", 0},
+    {"socketCheckIntervalMS", 0},
+    {"socketTimeoutMS", 0},
+    {"waitQueueTimeoutMS", 0},
+    {"wTimeoutMS", 0},
+};
+
+#define TIMES (sizeof times / sizeof times[0])
+
 static int uri_options_parse_number(const char *name, const char *text, size_t length,
                                     int64_t *number, mouv_error_t *error) {
     char *end = NULL;
@@ -37,20 +57,39 @@ static int uri_options_parse_number(const char *name, const char *text, size_t l
                           length < 40 ? (int)length : 40, text);
 }
 
+/* What stands behind "<name>="; NULL: `text` is another option. */
+static const char *uri_options_value(const char *text, size_t length, const char *name) {
+    size_t name_length = strlen(name);
+    bool is = length > name_length && text[name_length] == '=' &&
+              strncasecmp(text, name, name_length) == 0;
+    return is ? text + name_length + 1 : NULL;
+}
+
+/* Whether one of libmongoc's times is one; what is no number at all is for libmongoc to say. */
+static int uri_options_check_time(const char *text, size_t length, mouv_error_t *error) {
+    for (size_t i = 0; i < TIMES; i++) {
+        const char *value = uri_options_value(text, length, times[i].name);
+        if (!value || strtoll(value, NULL, 10) >= times[i].least) continue;
+        return mouv_error_set(
+            error, MOUV_EINVAL,
+            "the URI's option '%s': expected a number of %lld or more, got '%.*s'", times[i].name,
+            times[i].least, (int)strcspn(value, "&;"), value);
+    }
+    return 0;
+}
+
 /* 1: `text` is one of mouv's and was read; 0: it is not. */
 static int uri_options_read(const char *text, size_t length, mouv__uri_options_t *options,
                             mouv_error_t *error) {
     for (size_t i = 0; i < KNOWN; i++) {
-        size_t name_length = strlen(known[i].name);
-        if (length <= name_length || text[name_length] != '=' ||
-            strncasecmp(text, known[i].name, name_length) != 0)
-            continue;
+        const char *value = uri_options_value(text, length, known[i].name);
+        if (!value) continue;
         int64_t *number = (int64_t *)((char *)options + known[i].offset);
-        int rc = uri_options_parse_number(known[i].name, text + name_length + 1,
-                                          length - name_length - 1, number, error);
+        int rc = uri_options_parse_number(known[i].name, value, (size_t)(text + length - value),
+                                          number, error);
         return rc < 0 ? rc : 1;
     }
-    return 0;
+    return uri_options_check_time(text, length, error);
 }
 
 /* Copies the options from `from` to `to`, all but mouv's. */

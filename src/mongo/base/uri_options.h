@@ -1,6 +1,6 @@
 /*
  * The options of a URI that libmongoc does not know, or not in every release: mouv takes them out
- * before libmongoc sees it, and keeps them.
+ * before libmongoc sees it, and keeps them. Times that are negative are refused, whosever they are.
  */
 #ifndef MOUV_MONGO_BASE_URI_OPTIONS_H
 #define MOUV_MONGO_BASE_URI_OPTIONS_H

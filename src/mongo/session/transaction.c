@@ -45,6 +45,7 @@ static int transaction_copy_concern(bson_t **to, const bson_t *from, const char 
                                     mouv_error_t *error) {
     if (!from) return 0;
     int rc = mouv__check_document(from, argument, MOUV__VALIDATE_DEFAULT, error);
+    if (rc == 0) rc = mouv__check_write_concern(from, argument, error);
     if (rc == 0) *to = bson_copy(from);
     return rc;
 }
