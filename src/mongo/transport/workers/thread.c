@@ -11,12 +11,13 @@
 #include <uv.h>
 
 #include "context/alloc.h"
+#include "context/list.h"
 #include "mongo/transport/workers/safepoint.h"
 
 #define EXIT_WAIT_NS (1000 * UINT64_C(1000000))
 
 typedef struct thread {
-    struct thread *next;
+    mouv__link_t link; /* in `running` or `ended` */
     uv_thread_t id;
     void (*run)(void *arg);
     void *arg;
@@ -26,17 +27,17 @@ static struct {
     uv_once_t once;
     uv_mutex_t lock;
     uv_cond_t changed;
-    thread_t *ended;  /* to be joined */
-    uint32_t leaving; /* told to end, and have not */
+    mouv__list_t running;
+    mouv__list_t ended; /* to be joined */
+    uint32_t leaving;   /* told to end, and have not */
 } all = {.once = UV_ONCE_INIT};
 
 static uv_key_t self;
 
 /* The lock is held on entry and on return. */
 static void thread_join_ended(void) {
-    while (all.ended) {
-        thread_t *thread = all.ended;
-        all.ended = thread->next;
+    thread_t *thread;
+    while ((thread = MOUV__LIST_POP(&all.ended, thread_t, link)) != NULL) {
         uv_mutex_unlock(&all.lock);
         uv_thread_join(&thread->id); /* at once: it has nothing left to do */
         mouv__free(thread);
@@ -55,9 +56,22 @@ static void thread_at_exit(void) {
     uv_mutex_unlock(&all.lock);
 }
 
-/* The child of a fork() has none of the threads, whatever they were at. */
+static void thread_before_fork(void) {
+    uv_mutex_lock(&all.lock);
+}
+
+static void thread_in_parent(void) {
+    uv_mutex_unlock(&all.lock);
+}
+
+/* The child of a fork() has no other thread than its own, whatever they were at. */
 static void thread_in_child(void) {
-    all.ended = NULL;
+    thread_t *thread, *own = uv_key_get(&self);
+    if (own) mouv__list_remove(&all.running, &own->link);
+    mouv__list_t *lists[] = {&all.running, &all.ended};
+    for (int i = 0; i < 2; i++)
+        while ((thread = MOUV__LIST_POP(lists[i], thread_t, link)) != NULL) mouv__free(thread);
+    if (own) mouv__list_push_back(&all.running, &own->link);
     all.leaving = 0;
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
 }
@@ -67,7 +81,7 @@ static void thread_init(void) {
     mouv__safepoint_init();
     if (uv_mutex_init(&all.lock) != 0 || uv_cond_init(&all.changed) != 0) abort();
     if (uv_key_create(&self) != 0) abort();
-    pthread_atfork(NULL, NULL, thread_in_child);
+    pthread_atfork(thread_before_fork, thread_in_parent, thread_in_child);
     atexit(thread_at_exit);
 }
 
@@ -109,6 +123,7 @@ int mouv__thread_start(void (*run)(void *arg), void *arg, size_t stack_bytes, bo
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
     int rc = uv_thread_create_ex(&thread->id, &options, thread_run_thread, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc == 0) mouv__list_push_back(&all.running, &thread->link);
     if (rc == 0 && told) all.leaving++;
     uv_mutex_unlock(&all.lock);
     if (rc == 0) return 0;
@@ -126,14 +141,17 @@ void mouv__thread_leave_all(uint32_t count) {
 void mouv__thread_ends_late(void) {
     thread_t *thread = uv_key_get(&self);
     pthread_detach(thread->id);
+    uv_mutex_lock(&all.lock);
+    mouv__list_remove(&all.running, &thread->link);
+    uv_mutex_unlock(&all.lock);
     mouv__free(thread);
 }
 
 void mouv__thread_ends(bool told) {
     thread_t *thread = uv_key_get(&self);
     uv_mutex_lock(&all.lock);
-    thread->next = all.ended;
-    all.ended = thread;
+    mouv__list_remove(&all.running, &thread->link);
+    mouv__list_push_back(&all.ended, &thread->link);
     if (told) all.leaving--;
     uv_cond_signal(&all.changed);
     uv_mutex_unlock(&all.lock);
