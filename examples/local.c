@@ -22,11 +22,19 @@ static int write_audit(void *arg) {
     return 0;
 }
 
+static int compute(void *arg) {
+    (void)arg;
+    log_line("computes"); /* on a thread of libuv's pool */
+    return 0;
+}
+
 static int handle(void *id) {
     int rc = mouv_local_set(&request_id, id);
     if (rc < 0) return rc;
     log_line("begins");
     mouv_future_t audit = mouv_task(write_audit, NULL); /* begins with our values */
+    rc = mouv_await(mouv_offload(compute, NULL), NULL);
+    if (rc < 0) return rc;
     mouv_sleep_ms(5);
     log_line("answers");
     return mouv_await(audit, NULL);

@@ -17,6 +17,10 @@
  * the other does not see. Coroutines that are awaited share those of their awaiter, those that
  * become tasks (in gather, a group, wait_for) begin with those of who makes them so.
  *
+ * Callbacks (mouv_call_soon(), mouv_then(), mouv_future_add_done_callback() and their like) begin as a task
+ * does, with the values of who has asked for them. So does the function of mouv_offload(), on its thread,
+ * where values can be got and not set.
+ *
  * Neither function may call mouv. Both members are for reading only.
  *
  * Like: contextvars.ContextVar.
@@ -33,20 +37,21 @@ typedef struct mouv_local {
 MOUV_BEGIN_DECLS
 
 /**
- * Sets the value of a key in the running task. Outside of any task: the runtime's base value, with
- * which tasks begin that are made there.
+ * Sets the value of a key in the running task, or callback. Outside of both: the runtime's base value,
+ * with which tasks begin that are made there.
  *
  * Context:   a thread with a runtime; never suspends.
  * Ownership: on success the value is mouv's if the key has a `destroy`: called when it has been set
- *            anew or its task has ended, and no task that shares it is left.
+ *            anew or its task has ended, and no task that shares it is left. That is on a worker where
+ *            the last was a function of mouv_offload_detached() that has outlived its runtime.
  * Errors:    MOUV_EINVAL for a NULL key, MOUV_ENOLOOP, MOUV_ENOMEM; MOUV_ECLOSED outside of any
  *            task once the runtime has joined its tasks. The old value then stays.
  */
 MOUV_API int mouv_local_set(const mouv_local_t *key, void *value);
 
 /**
- * The value that the running task (or, outside of any, the runtime) has for a key; NULL if none was
- * set. Any thread; never suspends.
+ * The value that the running task, callback or offloaded function (or, outside of those, the runtime)
+ * has for a key; NULL if none was set. Any thread; never suspends.
  */
 MOUV_API void *mouv_local_get(const mouv_local_t *key);
 

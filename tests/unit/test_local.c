@@ -255,6 +255,73 @@ static void each_runtime_begins_anew(void **state) {
     assert_string_equal(events(), "-");
 }
 
+/* --- Callbacks and offloaded functions ------------------------------------------------------- */
+
+static void say_name_called(void *arg) {
+    say_name(arg);
+    set(&name, "of the callback");
+    mouv_future_unref(mouv_task(say_name, NULL));
+}
+
+static void say_name_done(mouv_future_t future, void *arg) {
+    (void)future;
+    say_name_called(arg);
+}
+
+CORO_CASE(callbacks_see_the_values_of_who_asked_for_them_and_set_their_own) {
+    mouv_future_t future = mouv_future_new();
+    set(&name, "a");
+    CHECK_INT(mouv_call_soon(say_name_called, NULL, NULL), 0);
+    CHECK_INT(mouv_call_later(5, say_name_called, NULL, NULL), 0);
+    set(&name, "b");
+    CHECK_INT(mouv_future_add_done_callback(future, say_name_done, NULL), 0);
+    set(&name, "c");
+    yield(3);
+    CHECK_STRING(events(), "a of the callback");
+    mouv_future_set_result(future, 0);
+    yield(3);
+    CHECK_STRING(events(), "a of the callback b of the callback");
+    pause_ms(10);
+    CHECK_STRING(events(), "a of the callback b of the callback a of the callback");
+    expect(&name, "c");
+    mouv_future_unref(future);
+    return 0;
+}
+
+CORO_CASE(values_of_callbacks_that_never_run_are_destroyed) {
+    mouv_handle_t handle;
+    mouv_future_t future = mouv_future_new();
+    destroyed = 0;
+    set(&shared, strdup("x"));
+    CHECK_INT(mouv_call_later(1000, say_name_called, NULL, &handle), 0);
+    CHECK_INT(mouv_future_add_done_callback(future, say_name_done, NULL), 0);
+    CHECK_INT(mouv_future_add_done_callback(future, say_name_done, &handle), 0);
+    set(&shared, NULL);
+    CHECK_INT(destroyed, 0);
+    CHECK(mouv_handle_cancel(handle));
+    CHECK_INT(mouv_future_remove_done_callback(future, say_name_done, NULL), 1);
+    CHECK_INT(destroyed, 0);
+    mouv_future_unref(future);
+    CHECK_INT(destroyed, 1);
+    return 0;
+}
+
+static int looks_on_a_worker(void *arg) {
+    snprintf(arg, 16, "%s", (const char *)mouv_local_get(&name));
+    return mouv_local_set(&name, "w");
+}
+
+CORO_CASE(offloaded_function_sees_the_values_of_who_offloads_it) {
+    char seen[16] = "";
+    set(&name, "a");
+    mouv_future_t future = mouv_offload(looks_on_a_worker, seen);
+    set(&name, "b");
+    CHECK_INT(mouv_await(future, NULL), MOUV_ENOLOOP);
+    CHECK_STRING(seen, "a");
+    expect(&name, "b");
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(value_is_null_until_it_is_set),
@@ -272,6 +339,9 @@ int main(void) {
         TEST(null_is_an_invalid_key),
         TEST(base_values_are_where_tasks_begin),
         TEST(each_runtime_begins_anew),
+        TEST(callbacks_see_the_values_of_who_asked_for_them_and_set_their_own),
+        TEST(values_of_callbacks_that_never_run_are_destroyed),
+        TEST(offloaded_function_sees_the_values_of_who_offloads_it),
     };
     return RUN_CASES(cases);
 }

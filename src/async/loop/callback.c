@@ -12,6 +12,11 @@ static int callback_add(mouv__future_t *future, mouv_future_fn_t fn, void *arg, 
     mouv__callback_t *callback = mouv__alloc(sizeof *callback);
     if (callback == NULL) return MOUV_ENOMEM;
     *callback = (mouv__callback_t){.fn = fn, .arg = arg, .consumes = consumes};
+    callback->locals = mouv__locals_inherit(future->runtime);
+    if (mouv__locals_failed(callback->locals)) {
+        mouv__free(callback);
+        return MOUV_ENOMEM;
+    }
     mouv__list_push_back(&future->callbacks, &callback->link);
     if (mouv__future_is_done(future)) mouv__future_schedule_callbacks(future);
     return 0;
@@ -32,7 +37,7 @@ int mouv_future_remove_done_callback(mouv_future_t handle, mouv_future_fn_t fn, 
     MOUV__LIST_EACH(&future->callbacks, mouv__callback_t, callback, link) {
         if (callback->consumes || callback->fn != fn || callback->arg != arg) continue;
         mouv__list_remove(&future->callbacks, &callback->link);
-        mouv__free(callback);
+        mouv__future_free_callback(callback);
         removed++;
     }
     return removed;

@@ -86,6 +86,11 @@ void mouv__future_describe(const mouv__future_t *future, char *text, size_t size
 
 /* ---- references ---- */
 
+void mouv__future_free_callback(mouv__callback_t *callback) {
+    mouv__locals_drop(callback->locals);
+    mouv__free(callback);
+}
+
 static void future_report_unretrieved(mouv__future_t *future) {
     if (future->code >= 0 || future->code == MOUV_ECANCELED || future->retrieved) return;
     mouv_error_t error;
@@ -110,7 +115,7 @@ static void future_dispose(mouv__future_t *future) {
     if (future->state == MOUV__DONE) future_report_unretrieved(future);
     mouv__callback_t *callback; /* that will never run */
     while ((callback = MOUV__LIST_POP(&future->callbacks, mouv__callback_t, link)) != NULL)
-        mouv__free(callback);
+        mouv__future_free_callback(callback);
     mouv__handles_remove(&future->runtime->handles, future->id);
     mouv__free(future->error);
     mouv__free(future->name);
@@ -250,9 +255,11 @@ static void future_run_callbacks(mouv__ready_t *ready) {
     mouv__callback_t *callback;
     while ((callback = MOUV__LIST_POP(&future->callbacks, mouv__callback_t, link)) != NULL) {
         if (callback->consumes) mouv__future_deliver(future, future->code >= 0);
+        mouv__locals_t **outer = mouv__locals_enter(future->runtime, &callback->locals);
         callback->fn(mouv__future_handle(future), callback->arg);
+        mouv__locals_enter(future->runtime, outer);
         if (callback->consumes) mouv__future_let_go(future);
-        mouv__free(callback);
+        mouv__future_free_callback(callback);
     }
     mouv__future_let_go(future);
 }

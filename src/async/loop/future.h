@@ -13,6 +13,7 @@
 #include <mouv/future.h>
 #include <mouv/runtime.h>
 
+#include "async/loop/local.h"
 #include "async/loop/runtime.h"
 #include "async/loop/timer.h"
 #include "context/list.h"
@@ -81,7 +82,8 @@ typedef struct mouv__callback {
     mouv__link_t link;
     mouv_future_fn_t fn;
     void *arg;
-    bool consumes; /**< of mouv_then: moves the results first and holds the future */
+    mouv__locals_t *locals; /**< that it sees, those of who added it */
+    bool consumes;          /**< of mouv_then: moves the results first and holds the future */
 } mouv__callback_t;
 
 /** A cancel at a time, which keeps the future in being and the loop alive. See cancel_after.c. */
@@ -189,6 +191,9 @@ void mouv__future_error(const mouv__future_t *future, mouv_error_t *error);
 void mouv__future_listen(mouv__future_t *future, mouv__future_listener_t *listener);
 /** Harmless if it listens no more. */
 void mouv__future_unlisten(mouv__future_t *future, mouv__future_listener_t *listener);
+
+/** Frees a callback that will not run, or has. */
+void mouv__future_free_callback(mouv__callback_t *callback);
 
 /** The callbacks of a done future run on the next tick. */
 void mouv__future_schedule_callbacks(mouv__future_t *future);

@@ -7,6 +7,7 @@
 #include "async/loop/clock.h"
 #include "async/loop/future.h"
 #include "async/loop/handle.h"
+#include "async/loop/local.h"
 #include "async/loop/raise.h"
 #include "async/loop/runtime.h"
 #include "async/loop/timer.h"
@@ -65,6 +66,7 @@ struct mouv_runtime {
     mouv__chores_t chores[3];
     mouv__timers_t timers;
     mouv__clock_t clock;
+    mouv__locals_t **locals; /* of what runs: a task or a callback; NULL: those of the runtime */
     mouv__last_error_t *last_error; /* of the running task, NULL outside of any; see raise.h */
 
     /* what task/ keeps here */
@@ -87,6 +89,8 @@ struct mouv_runtime {
     bool deserted;  /* a jump has led out of a coroutine, and so out of whoever drove the loop */
     uint64_t nested_task;              /* the number of the last task with a uv_run() in it */
     mouv__stack_bounds_t thread_stack; /* once it has been asked for */
+    bool
+        stirred; /* the loop may have something to do, or to watch, that its poller does not know */
     mouv__future_t *goal; /* of mouv_run_until(), which frees what is `closed` meanwhile */
     bool closed;
     mouv__timer_t join_timer; /* for naming tasks that outlive their cancellation */

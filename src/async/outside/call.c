@@ -5,6 +5,7 @@
 #include <mouv/callback.h>
 
 #include "async/loop/future.h"
+#include "async/loop/local.h"
 #include "async/loop/timer.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
@@ -15,6 +16,7 @@ typedef struct call {
     mouv__timer_t timer;
     mouv_call_fn_t fn;
     void *arg;
+    mouv__locals_t *locals; /* that it sees, those of who made it */
 } call_t;
 
 static void call_run(mouv__ready_t *ready) {
@@ -22,8 +24,14 @@ static void call_run(mouv__ready_t *ready) {
     mouv_call_fn_t fn = call->fn;
     void *arg = call->arg;
     bool cancelled = call->future.asked;
+    mouv_runtime_t *runtime = call->future.runtime;
+    mouv__locals_t *locals = call->locals;
+    call->locals = NULL;
     mouv__future_complete(&call->future, cancelled ? MOUV_ECANCELED : 0, NULL);
+    mouv__locals_t **outer = mouv__locals_enter(runtime, &locals);
     if (!cancelled) fn(arg);
+    mouv__locals_enter(runtime, outer);
+    mouv__locals_drop(locals);
 }
 
 static void call_on_time(mouv__timer_t *timer) {
@@ -39,18 +47,27 @@ static void call_cancel(mouv__future_t *future) {
     mouv__future_complete(future, MOUV_ECANCELED, NULL);
 }
 
-static const mouv__future_ops_t call_ops = {.kind = "call", .cancel = call_cancel};
+static void call_release(mouv__future_t *future) {
+    mouv__locals_drop(((call_t *)future)->locals);
+    mouv__free(future);
+}
+
+static const mouv__future_ops_t call_ops = {
+    .kind = "call", .cancel = call_cancel, .release = call_release};
 
 static int call_make(mouv_call_fn_t fn, void *arg, call_t **made) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (runtime == NULL) return MOUV_ENOLOOP;
     if (fn == NULL) return mouv__raise(NULL, MOUV_EINVAL, "call: no function");
-    call_t *call = mouv__alloc(sizeof *call);
+    mouv__locals_t *locals = mouv__locals_inherit(runtime);
+    call_t *call = mouv__locals_failed(locals) ? NULL : mouv__alloc(sizeof *call);
     if (call == NULL || mouv__future_init(&call->future, &call_ops, runtime, true) != 0) {
+        mouv__locals_drop(locals);
         mouv__free(call);
         return mouv__raise(NULL, MOUV_ENOMEM, "no memory for a call");
     }
     call->future.owned = 0;
+    call->locals = locals;
     call->fn = fn;
     call->arg = arg;
     call->ready.run = call_run;

@@ -40,6 +40,7 @@ typedef struct job {
     bool returned;           /* atomic: its mail is on the way */
     bool left_behind;        /* by a runtime that closes */
     mouv__last_error_t last; /* what the function has told with mouv_fail() */
+    mouv__locals_t *locals;  /* that it sees, those of who offloads it */
     offload_t *awaited;      /* loop thread; NULL once nobody waits any more */
 } job_t;
 
@@ -118,7 +119,9 @@ static void offload_run(uv_work_t *work) {
     job_t *job = (job_t *)work;
     mouv__mailbox_t *mailbox = job->mailbox;
     mouv__raise_into(&job->last);
+    mouv__locals_lend(job->locals);
     job->result = job->fn(job->arg);
+    mouv__locals_lend(NULL);
     mouv__raise_into(NULL);
     __atomic_store_n(&job->returned, true, __ATOMIC_RELEASE);
     mouv__mailbox_post(mailbox, &job->mail);
@@ -130,6 +133,7 @@ static void offload_run(uv_work_t *work) {
 static void offload_free_job(job_t *job) {
     if (job->free_arg != NULL) job->free_arg(job->arg);
     mouv__free(job->last.error);
+    mouv__locals_drop(job->locals);
     uv_mutex_lock(&pool_lock);
     offload_disown(job);
     uv_mutex_unlock(&pool_lock);
@@ -202,11 +206,17 @@ static int offload_begin(job_t *job, offload_t *offload, mouv_runtime_t *runtime
     if (job == NULL || offload == NULL) return MOUV_ENOMEM;
     uv_once(&pool_once, offload_open_pool);
     if (pool_status != 0) return MOUV_ESYSTEM;
-    if (mouv__future_init(&offload->future, &offload_ops, runtime, true) != 0) return MOUV_ENOMEM;
+    mouv__locals_t *locals = mouv__locals_inherit(runtime);
+    if (mouv__locals_failed(locals)) return MOUV_ENOMEM;
+    if (mouv__future_init(&offload->future, &offload_ops, runtime, true) != 0) {
+        mouv__locals_drop(locals);
+        return MOUV_ENOMEM;
+    }
     offload->job = job;
     job->awaited = offload;
     job->owners = 2;
     job->mailbox = mouv__mailbox_ref(runtime->mailbox);
+    job->locals = locals;
     job->attachment.close = offload_on_runtime_closes;
     mouv__runtime_attach(runtime, &job->attachment);
     offload_submit(job, offload_run);

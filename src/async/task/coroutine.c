@@ -121,9 +121,11 @@ static void coroutine_step(mouv__ready_t *ready) {
     mouv__task_become(task, MOUV__TASK_RUNNING);
     runtime->current = task;
     runtime->last_error = &task->last;
+    runtime->locals = &task->locals;
     mouv__context_switch(&runtime->context, &task->context);
     runtime->current = NULL;
     runtime->last_error = NULL;
+    runtime->locals = NULL;
     if (start != 0) mouv__slow_step(&task->future, start);
     if (task->state == MOUV__TASK_ENDED) coroutine_finish(task);
 }

@@ -11,9 +11,9 @@
 #include <mouv/task.h>
 
 #include "async/loop/future.h"
+#include "async/loop/local.h"
 #include "async/loop/raise.h"
 #include "async/loop/timer.h"
-#include "async/task/local.h"
 #include "context/context.h"
 #include "context/list.h"
 #include "context/stack.h"

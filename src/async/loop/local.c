@@ -1,13 +1,12 @@
 /*
  * Task-local values. A set of them never changes once it is made, so that inheriting is counting;
- * setting one makes a new set. The values themselves are counted too, as several sets hold them.
+ * setting one makes a new set. The values themselves are counted too, as several sets hold them. Workers
+ * read sets, and the last to leave one may be the worker of a function whose runtime has gone.
  */
-#include "async/task/local.h"
+#include "async/loop/local.h"
 
 #include "async/loop/raise.h"
 #include "async/loop/state.h"
-#include "async/task/current.h"
-#include "async/task/task.h"
 #include "context/alloc.h"
 
 typedef struct value {
@@ -40,12 +39,12 @@ static value_t *local_make_value(const mouv_local_t *key, void *value) {
 }
 
 static value_t *local_share_value(value_t *value) {
-    value->references++;
+    __atomic_add_fetch(&value->references, 1, __ATOMIC_RELAXED);
     return value;
 }
 
 static void local_drop_value(value_t *value) {
-    if (--value->references > 0) return;
+    if (__atomic_sub_fetch(&value->references, 1, __ATOMIC_ACQ_REL) > 0) return;
     if (value->key->destroy != NULL && value->value != NULL) value->key->destroy(value->value);
     mouv__free(value);
 }
@@ -61,7 +60,8 @@ bool mouv__locals_failed(const mouv__locals_t *locals) {
 }
 
 void mouv__locals_drop(mouv__locals_t *locals) {
-    if (locals == NULL || locals == &failed || --locals->references > 0) return;
+    if (locals == NULL || locals == &failed) return;
+    if (__atomic_sub_fetch(&locals->references, 1, __ATOMIC_ACQ_REL) > 0) return;
     for (size_t i = 0; i < locals->count; i++) local_drop_value(locals->values[i]);
     mouv__free(locals);
 }
@@ -117,8 +117,7 @@ static base_t *local_find_base(const mouv_runtime_t *runtime) {
 }
 
 static mouv__locals_t *local_current(const mouv_runtime_t *runtime) {
-    const mouv__task_t *task = mouv__current_task();
-    if (task != NULL) return task->locals;
+    if (runtime->locals != NULL) return *runtime->locals;
     const base_t *base = local_find_base(runtime);
     return base != NULL ? base->locals : NULL;
 }
@@ -127,15 +126,27 @@ mouv__locals_t *mouv__locals_inherit(mouv_runtime_t *runtime) {
     mouv__locals_t *locals = local_current(runtime);
     if (locals == NULL) return NULL;
     if (local_has_copies(locals)) return local_copy_set(locals);
-    locals->references++;
+    __atomic_add_fetch(&locals->references, 1, __ATOMIC_RELAXED);
     return locals;
+}
+
+mouv__locals_t **mouv__locals_enter(mouv_runtime_t *runtime, mouv__locals_t **locals) {
+    mouv__locals_t **outer = runtime->locals;
+    runtime->locals = locals;
+    return outer;
+}
+
+static _Thread_local const mouv__locals_t *lent;
+
+void mouv__locals_lend(const mouv__locals_t *locals) {
+    lent = locals;
 }
 
 /* ---- public ---- */
 
 void *mouv_local_get(const mouv_local_t *key) {
     mouv_runtime_t *runtime = mouv__runtime();
-    const value_t *value = runtime != NULL ? local_find(local_current(runtime), key) : NULL;
+    const value_t *value = local_find(runtime != NULL ? local_current(runtime) : lent, key);
     return value != NULL ? value->value : NULL;
 }
 
@@ -152,8 +163,7 @@ static mouv__locals_t *local_replace(const mouv__locals_t *locals, value_t *valu
 }
 
 static mouv__locals_t **local_place(mouv_runtime_t *runtime) {
-    mouv__task_t *task = mouv__current_task();
-    if (task != NULL) return &task->locals;
+    if (runtime->locals != NULL) return runtime->locals;
     base_t *base = local_find_base(runtime);
     if (base != NULL) return &base->locals;
     base = mouv__alloc(sizeof *base);
@@ -181,7 +191,7 @@ int mouv_local_set(const mouv_local_t *key, void *value) {
     mouv_runtime_t *runtime = mouv__runtime();
     if (key == NULL) return mouv__raise(NULL, MOUV_EINVAL, "mouv_local_set: no key");
     if (runtime == NULL) return MOUV_ENOLOOP;
-    if (mouv__current_task() == NULL && runtime->phase >= MOUV__DETACHING)
+    if (runtime->locals == NULL && runtime->phase >= MOUV__DETACHING)
         return MOUV_ECLOSED; /* the base values have ended */
     mouv__locals_t **locals = local_place(runtime);
     int rc = locals != NULL ? local_set_in(locals, key, value) : MOUV_ENOMEM;
