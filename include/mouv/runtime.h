@@ -84,6 +84,44 @@ MOUV_API void mouv_runtime_close(mouv_runtime_t *runtime, mouv_runtime_close_fn_
  */
 MOUV_API int mouv_run_until(mouv_runtime_t *runtime, mouv_future_t future, mouv_error_t *error);
 
+/**
+ * For a program whose loop is another one (epoll, libevent, GLib): a descriptor that is readable when the
+ * runtime wants to be pumped. The host watches it for reading, level-triggered, and nothing else of it:
+ *
+ *     for (;;) {
+ *         mouv_runtime_pump(runtime);
+ *         int n = epoll_wait(set, events, 16, mouv_runtime_timeout_ms(runtime));
+ *         ...                               // events of the host's; they may call mouv
+ *     }
+ *
+ * A uv_loop_t there has to be, made by uv_loop_init(): mouv_runtime_attach() takes it, and nobody runs it.
+ *
+ * Context: the runtime's thread. Returns: the descriptor, the same for the runtime's life; -1 for NULL.
+ * Like:    uv_backend_fd().
+ */
+MOUV_API int mouv_runtime_fd(const mouv_runtime_t *runtime);
+
+/**
+ * How long the host may wait on mouv_runtime_fd() before the next pump: milliseconds, 0 for not at all, -1
+ * for as long as it likes, as poll() and epoll_wait() have it. To be asked anew before each wait: what the
+ * program has begun since the last pump (an operation, a task, a timer) makes it 0.
+ *
+ * Context: the runtime's thread; never suspends.
+ */
+MOUV_API int mouv_runtime_timeout_ms(const mouv_runtime_t *runtime);
+
+/**
+ * Runs what is due on the runtime's loop, tasks and callbacks, and never waits. A runtime that closes is
+ * to be pumped until the callback of mouv_runtime_close() has been called; then it has gone.
+ *
+ * Context: the runtime's thread, from the host's loop; not inside of mouv's tasks and callbacks.
+ * Returns: 1 while something on the loop is pending, else 0: the host may end.
+ * Errors:  MOUV_EINVAL for NULL, or another thread's runtime; MOUV_ESTATE if the loop is running;
+ *          MOUV_ETHREAD in a child of fork() that has come of it.
+ * Like:    uv_run(loop, UV_RUN_NOWAIT).
+ */
+MOUV_API int mouv_runtime_pump(mouv_runtime_t *runtime);
+
 /** This thread's runtime, or NULL. */
 MOUV_API mouv_runtime_t *mouv_runtime_current(void);
 

@@ -42,6 +42,7 @@ mouv__mailbox_t *mouv__runtime_mailbox(mouv_runtime_t *runtime) {
 /* ---- the ready queue ---- */
 
 void mouv__runtime_turn(mouv_runtime_t *runtime) {
+    runtime->stirred = true;
     if (!runtime->in_tick) uv_idle_start(&runtime->idle, runtime->tick);
 }
 
@@ -85,11 +86,13 @@ bool mouv__runtime_run_ready(mouv_runtime_t *runtime) {
 /* ---- what keeps it ---- */
 
 void mouv__runtime_keep(mouv_runtime_t *runtime) {
+    runtime->stirred = true;
     if (runtime->kept++ == 0) uv_ref((uv_handle_t *)&runtime->wake);
 }
 
 void mouv__runtime_unkeep(mouv_runtime_t *runtime) {
     assert(runtime->kept > 0);
+    runtime->stirred = true;
     if (--runtime->kept == 0) uv_unref((uv_handle_t *)&runtime->wake);
 }
 

@@ -91,6 +91,7 @@ struct mouv_runtime {
     mouv__stack_bounds_t thread_stack; /* once it has been asked for */
     bool
         stirred; /* the loop may have something to do, or to watch, that its poller does not know */
+    bool pumped; /* by mouv_runtime_pump(), which frees what is `closed` meanwhile */
     mouv__future_t *goal; /* of mouv_run_until(), which frees what is `closed` meanwhile */
     bool closed;
     mouv__timer_t join_timer; /* for naming tasks that outlive their cancellation */

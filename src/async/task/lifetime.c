@@ -7,7 +7,8 @@
  * Closing goes by phases, each begun by a tick in which nothing is left of the one before: tasks are
  * cancelled and end (JOINING), then what is attached closes (DETACHING; how long a client may take:
  * docs/decisions/0006), then the handles (CLOSING). The runtime is freed when
- * libuv has closed the last of them; if mouv_run_until() is still on the stack, by that.
+ * libuv has closed the last of them; if mouv_run_until() or mouv_runtime_pump() is still on the stack, by
+ * that.
  * All of this on the loop thread; a child of fork() finds it dead (docs/decisions/0012).
  */
 #include "async/task/lifetime.h"
@@ -161,6 +162,7 @@ int mouv_runtime_attach(mouv_runtime_t **out, uv_loop_t *loop) {
         mouv__lifetime_free(runtime);
         return MOUV_ESYSTEM;
     }
+    runtime->stirred = true; /* its poller does not know of the mailbox yet */
     mouv__thread_runtime = *out = runtime;
     mouv__fork_watch();
     mouv__fork_adopted();
@@ -186,7 +188,7 @@ static void lifetime_on_closed(uv_handle_t *handle) {
         if (closer != &runtime->first_closer) mouv__free(closer);
     }
     runtime->closed = true;
-    if (runtime->goal == NULL) mouv__lifetime_free(runtime);
+    if (runtime->goal == NULL && !runtime->pumped) mouv__lifetime_free(runtime);
 }
 
 static void lifetime_close_handles(mouv_runtime_t *runtime) {
