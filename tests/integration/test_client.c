@@ -508,6 +508,28 @@ CASE(operations_of_a_client_that_goes_in_the_same_turn_are_refused) {
     return 0;
 }
 
+/* Nothing has been connected: no operation has had its first turn. */
+CASE(operations_of_a_fresh_client_that_goes_in_the_same_turn_are_refused) {
+    for (int closes = 0; closes < 2; closes++) {
+        mouv_client_t *client = mouv_client_new(test_uri(), NULL, &t->error);
+        mouv_collection_t *users = mouv_client_get_collection(client, "fresh", "users");
+        mouv_future_t started[] = {
+            mouv_client_ping(client),
+            mouv_collection_find_one(users, json(t, "{}"), NULL, NULL),
+            mouv_collection_insert_one(users, json(t, "{'_id': 1}"), NULL, NULL),
+            mouv_collection_estimated_document_count(users, NULL, NULL),
+            mouv_collection_drop(users, NULL),
+            mouv_database_command(mouv_client_get_database(client, "fresh"), json(t, "{'ping': 1}"),
+                                  NULL, NULL),
+        };
+        if (closes) mouv_client_close(client, NULL);
+        mouv_client_unref(client);
+        for (size_t i = 0; i < sizeof started / sizeof started[0]; i++)
+            CHECK_INT(await(t, started[i]), MOUV_ECLOSED);
+    }
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(the_server_api_is_declared_with_every_command),
@@ -533,6 +555,7 @@ int main(void) {
         cmocka_unit_test(close_kills_the_cursors_on_the_server),
         cmocka_unit_test(close_stops_what_runs_longer_than_it_waits),
         cmocka_unit_test(operations_of_a_client_that_goes_in_the_same_turn_are_refused),
+        cmocka_unit_test(operations_of_a_fresh_client_that_goes_in_the_same_turn_are_refused),
     };
     return RUN_CASES(cases);
 }
