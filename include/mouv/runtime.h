@@ -48,6 +48,7 @@ MOUV_API int mouv_main(mouv_fn_t fn, void *arg);
  * Attaches a runtime to a loop of the caller's, on the thread that runs it. mouv never stops or
  * closes this loop and keeps it alive only while tasks or operations are pending.
  *
+ * Standard descriptors that are closed are opened on /dev/null, as mouv_run() and mouv_main() do.
  * uv_run() may be called in a callback, not in a coroutine: tasks do not go on in that one, and it
  * returns at once, with an error in the log.
  *
@@ -63,6 +64,10 @@ MOUV_API int mouv_runtime_attach(mouv_runtime_t **runtime, struct uv_loop_s *loo
  * returns 0, even if a worker thread is still stuck in a call: it is reported and frees its own
  * job. Tasks that keep awaiting after the cancel are named in a warning and waited for. A second
  * call is harmless: its `fn` is called too.
+ *
+ * A uv_walk() that closes every handle of the loop closes mouv's, too: before this call it is allowed
+ * (tasks still end in order, clients are cut off); between this call and `fn` nothing is left that
+ * could go on, and `fn` is not called. Best is the other order: this first, the walk in `fn`.
  *
  * Context: the runtime's thread, from a callback or the plain stack; the loop must run afterwards.
  * Like:    uv_close().

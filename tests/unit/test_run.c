@@ -500,6 +500,47 @@ static void run_without_descriptors_is_refused(void **state) {
     CHECK_CONTAINS(text, "too many open files");
 }
 
+/* 0: the descriptor `fd`, and those below, were closed, and are /dev/null while and after it runs. */
+static int finds_dev_null(void *arg) {
+    char target[64] = "";
+    (void)arg;
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        char link[32];
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        memset(target, 0, sizeof target);
+        if (readlink(link, target, sizeof target - 1) < 0) return 10 + fd;
+        if (strcmp(target, "/dev/null") != 0) return 20 + fd;
+    }
+    return 0;
+}
+
+static int runs_without_standard_descriptors(void *arg) {
+    (void)arg;
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) close(fd);
+    int rc = mouv_main(finds_dev_null, NULL);
+    return rc != 0 ? rc : finds_dev_null(NULL);
+}
+
+static int attaches_without_standard_descriptors(void *arg) {
+    (void)arg;
+    uv_loop_t loop;
+    mouv_runtime_t *runtime;
+    uv_loop_init(&loop);
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) close(fd);
+    if (mouv_runtime_attach(&runtime, &loop) != 0) return 1;
+    return mouv_run_until(runtime, mouv_coro(finds_dev_null, NULL), NULL);
+}
+
+static void closed_standard_descriptors_are_opened_on_dev_null(void **state) {
+    (void)state;
+    const mouv_fn_t ways[] = {runs_without_standard_descriptors,
+                              attaches_without_standard_descriptors};
+    for (int i = 0; i < 2; i++) {
+        struct child child = start_plain(ways[i], NULL);
+        CHECK_INT(finish(&child, NULL), 0);
+    }
+}
+
 static int swallows_a_signal(void *arg) {
     (void)arg;
     say_ready();
@@ -674,6 +715,7 @@ static void nested_main_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest cases[] = {
         TEST(run_without_descriptors_is_refused), /* the first: no loop was there before it */
+        TEST(closed_standard_descriptors_are_opened_on_dev_null),
         TEST(run_returns_the_bodys_int),
         TEST(run_returns_the_bodys_error),
         TEST(run_of_no_body_is_refused),

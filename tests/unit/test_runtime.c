@@ -1,5 +1,8 @@
 /* A runtime on the user's own loop: attaching, idling, running, closing. */
+#include <signal.h>
+
 #include "../support/async_support.h"
+#include "async/task/lifetime.h"
 
 struct place {
     uv_loop_t loop;
@@ -384,6 +387,85 @@ static void close_cancels_every_task_and_waits_for_all(void **state) {
     CHECK_STRING(events(), "cancelled cancelled cleaned closed");
 }
 
+static void close_if_open(uv_handle_t *handle, void *arg) {
+    (void)arg;
+    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+static void on_usr1(int signum, void *arg) {
+    (void)signum, (void)arg;
+}
+
+/* The way of libuv's examples: all handles are closed, then whatever owns them. */
+static void close_after_a_walk_that_closed_everything(void **state) {
+    (void)state;
+    for (int run_between = 0; run_between < 2; run_between++) {
+        struct place place;
+        events_clear();
+        open_place_in_real_time(&place);
+        CHECK_INT(mouv_signal_add_handler(SIGUSR1, on_usr1, NULL), 0);
+        CHECK_INT(mouv_dump_on_signal(SIGUSR2), 0);
+        mouv_future_unref(mouv_signal_future(SIGUSR1));
+        mouv_future_unref(mouv_task(forever, NULL));
+        mouv_future_unref(mouv_task(cleans_up_for_30_ms, NULL));
+        uv_run(&place.loop, UV_RUN_NOWAIT);
+        uv_run(&place.loop, UV_RUN_NOWAIT);
+        uv_walk(&place.loop, close_if_open, NULL);
+        if (run_between) uv_run(&place.loop, UV_RUN_DEFAULT);
+        close_place(&place);
+        CHECK_STRING(events(), "cancelled cleaned closed");
+    }
+}
+
+static void attaches_and_runs(uv_idle_t *idle) {
+    mouv_runtime_t *other = NULL;
+    uv_loop_t loop;
+    if (mouv_runtime_current() != NULL) return; /* until the handles close */
+    assert_int_equal(uv_loop_init(&loop), 0);
+    CHECK_INT(mouv_runtime_attach(&other, &loop), MOUV_ESTATE);
+    CHECK_INT(mouv_run(forever, NULL, NULL), MOUV_ESTATE);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    event("refused");
+    uv_close((uv_handle_t *)idle, NULL);
+}
+
+static void close_whenever_called(mouv_runtime_t *runtime, void *idle) {
+    (void)runtime;
+    event("closed");
+    if (!uv_is_closing(idle)) uv_close(idle, NULL);
+}
+
+/* A runtime that closes its handles itself is no walked one. */
+static void attach_while_handles_close_is_refused(void **state) {
+    (void)state;
+    struct place place;
+    uv_idle_t idle;
+    open_place(&place);
+    uv_idle_init(&place.loop, &idle);
+    uv_idle_start(&idle, attaches_and_runs);
+    mouv_runtime_close(place.runtime, close_whenever_called, &idle);
+    uv_run(&place.loop, UV_RUN_DEFAULT);
+    CHECK_STRING(events(), "refused closed");
+    CHECK_INT(uv_loop_close(&place.loop), 0);
+    assert_int_equal(support_failures, 0);
+}
+
+/* Then nobody calls the runtime any more. */
+static void walk_that_closes_everything_during_the_close_ends_the_runtime(void **state) {
+    (void)state;
+    struct place place;
+    open_place(&place);
+    mouv_runtime_close(place.runtime, on_closed, "closed");
+    uv_walk(&place.loop, close_if_open, NULL);
+    CHECK_INT(uv_run(&place.loop, UV_RUN_DEFAULT), 0);
+    CHECK_INT(uv_loop_close(&place.loop), 0);
+    mouv_runtime_t *left = place.runtime;
+    open_place(&place);
+    CHECK_ONE_WARNING("its handles were closed (uv_walk())");
+    mouv__lifetime_free(left); /* as only this test can know that it may */
+    close_place(&place);
+}
+
 static void close_never_runs_a_task_that_has_not_started(void **state) {
     (void)state;
     struct place place;
@@ -600,6 +682,9 @@ int main(void) {
         TEST(uv_run_inside_of_a_coroutine_does_not_wait_for_what_cannot_come),
         TEST(uv_run_in_a_callback_goes_on_with_what_is_ready),
         TEST(close_cancels_every_task_and_waits_for_all),
+        TEST(close_after_a_walk_that_closed_everything),
+        TEST(attach_while_handles_close_is_refused),
+        TEST(walk_that_closes_everything_during_the_close_ends_the_runtime),
         TEST(close_never_runs_a_task_that_has_not_started),
         TEST(close_settles_futures_of_every_kind),
         TEST(close_twice_calls_both_functions),

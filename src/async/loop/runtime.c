@@ -14,6 +14,7 @@
 #include <assert.h>
 
 #include "async/loop/state.h"
+#include "context/alloc.h"
 
 /* What is ready runs for at most this long before the loop polls for I/O again. */
 #define TICK_NS UINT64_C(1000000)
@@ -43,7 +44,8 @@ mouv__mailbox_t *mouv__runtime_mailbox(mouv_runtime_t *runtime) {
 
 void mouv__runtime_turn(mouv_runtime_t *runtime) {
     runtime->stirred = true;
-    if (!runtime->in_tick) uv_idle_start(&runtime->idle, runtime->tick);
+    if (!runtime->in_tick && !uv_is_closing((uv_handle_t *)&runtime->idle))
+        uv_idle_start(&runtime->idle, runtime->tick);
 }
 
 void mouv__runtime_ready(mouv_runtime_t *runtime, mouv__ready_t *ready) {
@@ -81,6 +83,43 @@ bool mouv__runtime_run_ready(mouv_runtime_t *runtime) {
         if (round % ROUNDS_PER_LOOK == 0 && uv_hrtime() - start > TICK_NS) break;
     }
     return true;
+}
+
+/* ---- handles ---- */
+
+/** A handle that the program has closed, as it may with all of its loop's (uv_walk()). */
+typedef struct walked {
+    uv_idle_t lap;
+    bool second;
+    uv_handle_t *handle;
+    uv_close_cb closed;
+} walked_t;
+
+/* What is closed in one turn is so at its end, the last one first: after one more turn it is. */
+static void runtime_on_lap(uv_handle_t *lap) {
+    walked_t *walked = lap->data;
+    if (!walked->second) {
+        walked->second = true;
+        uv_idle_init(lap->loop, &walked->lap);
+        uv_close(lap, runtime_on_lap);
+        return;
+    }
+    walked_t done = *walked;
+    mouv__free(walked);
+    done.closed(done.handle);
+}
+
+void mouv__runtime_close_handle(uv_handle_t *handle, uv_close_cb closed) {
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, closed);
+        return;
+    }
+    walked_t *walked = mouv__alloc(sizeof *walked);
+    if (walked == NULL) return; /* it stays, and who waits for its end waits */
+    *walked = (walked_t){.handle = handle, .closed = closed};
+    uv_idle_init(handle->loop, &walked->lap);
+    walked->lap.data = walked;
+    uv_close((uv_handle_t *)&walked->lap, runtime_on_lap);
 }
 
 /* ---- what keeps it ---- */

@@ -62,6 +62,12 @@ bool mouv__runtime_run_ready(mouv_runtime_t *runtime);
 /** The loop turns once more before it waits. */
 void mouv__runtime_turn(mouv_runtime_t *runtime);
 
+/**
+ * uv_close(); if the program has closed the handle already, as it may with all of its loop's
+ * (uv_walk()), `closed` is called once that has taken effect.
+ */
+void mouv__runtime_close_handle(uv_handle_t *handle, uv_close_cb closed);
+
 /** The mailbox of the runtime; for threads that post to it take a reference. */
 mouv__mailbox_t *mouv__runtime_mailbox(mouv_runtime_t *runtime);
 

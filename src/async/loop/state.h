@@ -48,12 +48,13 @@ typedef struct mouv__chores {
 
 struct mouv_runtime {
     uv_loop_t *loop;
-    uv_async_t wake;      /* mail; referenced while `kept` > 0 */
-    uv_prepare_t prepare; /* looks before the poll whether that may block */
-    uv_check_t check;     /* runs what became ready in the poll */
-    uv_idle_t idle;       /* active while something is ready, so that the poll does not block */
-    uv_idle_cb tick;      /* what it does then */
-    uv_timer_t alarm;     /* the earliest timer */
+    uv_async_t wake;       /* mail; referenced while `kept` > 0 */
+    uv_prepare_t prepare;  /* looks before the poll whether that may block */
+    uv_check_t check;      /* runs what became ready in the poll */
+    uv_idle_t idle;        /* active while something is ready, so that the poll does not block */
+    uv_idle_cb tick;       /* what it does then */
+    uv_timer_t alarm;      /* the earliest timer */
+    uv_timer_t substitute; /* for all of them, where the program has closed them (uv_walk()) */
     int open_handles;
     bool orphaned; /* this is the child of a fork(), where it is nobody's */
     size_t kept;

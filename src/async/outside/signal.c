@@ -29,11 +29,18 @@ typedef struct waiter {
     mouv__link_t link; /* there, until it is done */
 } waiter_t;
 
+/* The program has closed its handles, with all of its loop. */
+static bool signal_was_walked(const watch_t *watch) {
+    return uv_is_closing((const uv_handle_t *)&watch->every) ||
+           uv_is_closing((const uv_handle_t *)&watch->once);
+}
+
 /* ---- listening to what is wanted, and to no more ---- */
 
 static void signal_on_signal(uv_signal_t *handle, int signum);
 
 static int signal_arm(watch_t *watch) {
+    if (signal_was_walked(watch)) return MOUV_ECLOSED;
     bool handler = watch->fn != NULL;
     bool every = !mouv__list_is_empty(&watch->waiters) || (handler && !watch->serves_once);
     int rc = 0;
@@ -77,8 +84,8 @@ static void signal_on_closed(uv_handle_t *handle) {
 static void signal_close_watch(mouv__attachment_t *attachment) {
     watch_t *watch = mouv__container_of(attachment, watch_t, attachment);
     mouv__list_remove(&mouv__runtime()->signals, &watch->link);
-    uv_close((uv_handle_t *)&watch->every, signal_on_closed);
-    uv_close((uv_handle_t *)&watch->once, signal_on_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&watch->every, signal_on_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&watch->once, signal_on_closed);
 }
 
 /* uv_signal_init() fails only for want of a pipe, which the loop's first signal handle makes. */

@@ -129,7 +129,8 @@ static void dump_on_closed(uv_handle_t *handle) {
 }
 
 static void dump_close_dumper(mouv__attachment_t *attachment) {
-    uv_close((uv_handle_t *)&((dumper_t *)attachment)->signal, dump_on_closed);
+    dumper_t *dumper = (dumper_t *)attachment;
+    mouv__runtime_close_handle((uv_handle_t *)&dumper->signal, dump_on_closed);
 }
 
 int mouv_dump_on_signal(int signum) {

@@ -14,6 +14,10 @@
 #include "async/task/lifetime.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "async/loop/debug.h"
 #include "async/loop/forgotten.h"
@@ -78,7 +82,7 @@ static void lifetime_tick(mouv_runtime_t *runtime) {
     }
     runtime->in_tick = false;
     if (mouv__runtime_has_ready(runtime) || mouv__timers_due(runtime))
-        uv_idle_start(&runtime->idle, runtime->tick);
+        mouv__runtime_turn(runtime);
     else
         uv_idle_stop(&runtime->idle);
     if (runtime->phase != MOUV__OPEN) lifetime_advance_close(runtime);
@@ -94,8 +98,8 @@ static void lifetime_on_idle(uv_idle_t *idle) {
 /* In a callback's own uv_run() what is left of the round outside goes on. */
 static void lifetime_on_prepare(uv_prepare_t *prepare) {
     mouv_runtime_t *runtime = prepare->data;
-    if (lifetime_is_here(runtime) && lifetime_may_tick(runtime) && mouv__runtime_has_ready(runtime))
-        uv_idle_start(&runtime->idle, runtime->tick);
+    if (!lifetime_is_here(runtime) || !lifetime_may_tick(runtime)) return;
+    if (mouv__runtime_has_ready(runtime)) uv_idle_start(&runtime->idle, runtime->tick);
 }
 
 static void lifetime_on_check(uv_check_t *check) {
@@ -121,6 +125,22 @@ void mouv__lifetime_free(mouv_runtime_t *runtime) {
     mouv__free(runtime);
 }
 
+static bool lifetime_has_standard_descriptors(void) {
+    return fcntl(STDIN_FILENO, F_GETFD) >= 0 && fcntl(STDOUT_FILENO, F_GETFD) >= 0 &&
+           fcntl(STDERR_FILENO, F_GETFD) >= 0;
+}
+
+/* Else sockets take their numbers: what is written to stderr then goes to a server, and libuv aborts
+ * where it closes such a one. */
+static int lifetime_fill_standard_descriptors(void) {
+    if (lifetime_has_standard_descriptors()) return 0;
+    int fd;
+    do fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+    return lifetime_has_standard_descriptors() ? 0 : MOUV_ESYSTEM;
+}
+
 static int lifetime_open_handles(mouv_runtime_t *runtime, uv_loop_t *loop) {
     int rc = uv_async_init(loop, &runtime->wake, lifetime_on_wake);
     if (rc != 0) return rc; /* the others cannot fail */
@@ -143,6 +163,7 @@ int mouv_runtime_attach(mouv_runtime_t **out, uv_loop_t *loop) {
     if (out == NULL || loop == NULL) return MOUV_EINVAL;
     mouv__lifetime_end_deserted();
     if (mouv__thread_runtime != NULL) return MOUV_ESTATE;
+    if (lifetime_fill_standard_descriptors() != 0) return MOUV_ESYSTEM;
     mouv_runtime_t *runtime = mouv__alloc(sizeof *runtime);
     if (runtime == NULL) return MOUV_ENOMEM;
     if (mouv__handles_open(&runtime->handles) != 0) {
@@ -173,6 +194,28 @@ int mouv_runtime_attach(mouv_runtime_t **out, uv_loop_t *loop) {
 
 /* ---- closing ---- */
 
+/* Asked before the runtime closes them itself. */
+static bool lifetime_was_walked(const mouv_runtime_t *runtime) {
+    return uv_is_closing((const uv_handle_t *)&runtime->wake);
+}
+
+/* Does by looking each millisecond what the handles were told. */
+static void lifetime_on_substitute(uv_timer_t *substitute) {
+    mouv_runtime_t *runtime = substitute->data;
+    if (!lifetime_is_here(runtime) || !lifetime_may_tick(runtime)) return;
+    mouv__mailbox_empty(runtime->mailbox);
+    if (mouv__clock_runs(&runtime->clock) || mouv__timers_due(runtime)) mouv__timers_fire(runtime);
+    lifetime_tick(runtime);
+}
+
+/* The program has closed every handle of its loop (uv_walk()), the runtime's among them. */
+static void lifetime_substitute(mouv_runtime_t *runtime) {
+    uv_timer_init(runtime->loop, &runtime->substitute);
+    runtime->substitute.data = runtime;
+    runtime->open_handles++;
+    uv_timer_start(&runtime->substitute, lifetime_on_substitute, 1, 1);
+}
+
 static void lifetime_enter(mouv_runtime_t *runtime, mouv__runtime_phase_t phase) {
     assert(phase == runtime->phase + 1);
     runtime->phase = phase;
@@ -198,11 +241,13 @@ static void lifetime_close_handles(mouv_runtime_t *runtime) {
     while (mouv__runtime_has_ready(runtime)) mouv__runtime_run_ready(runtime);
     mouv__forgotten_report(runtime);
     mouv__futures_release_all(runtime);
-    uv_close((uv_handle_t *)&runtime->wake, lifetime_on_closed);
-    uv_close((uv_handle_t *)&runtime->prepare, lifetime_on_closed);
-    uv_close((uv_handle_t *)&runtime->check, lifetime_on_closed);
-    uv_close((uv_handle_t *)&runtime->idle, lifetime_on_closed);
-    uv_close((uv_handle_t *)&runtime->alarm, lifetime_on_closed);
+    if (lifetime_was_walked(runtime))
+        uv_close((uv_handle_t *)&runtime->substitute, lifetime_on_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&runtime->wake, lifetime_on_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&runtime->prepare, lifetime_on_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&runtime->check, lifetime_on_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&runtime->idle, lifetime_on_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&runtime->alarm, lifetime_on_closed);
 }
 
 static void lifetime_detach_all(mouv_runtime_t *runtime) {
@@ -235,6 +280,7 @@ static void lifetime_warn_of_stubborn(mouv__timer_t *timer) {
 
 static void lifetime_begin_close(mouv_runtime_t *runtime) {
     lifetime_enter(runtime, MOUV__JOINING);
+    if (lifetime_was_walked(runtime)) lifetime_substitute(runtime);
     mouv__runtime_keep(runtime);
     MOUV__LIST_EACH(&runtime->tasks, mouv__task_t, task, link)
         mouv__future_cancel(&task->future); /* they complete in later ticks only */
@@ -283,6 +329,10 @@ static void lifetime_close_loop(uv_loop_t *loop) {
 }
 
 int mouv__lifetime_open(mouv_runtime_t **out, mouv_error_t *error) {
+    if (lifetime_fill_standard_descriptors() != 0)
+        return mouv_error_set(error, MOUV_ESYSTEM,
+                              "a standard descriptor is closed, and /dev/null cannot be opened: %s",
+                              strerror(errno));
     uv_loop_t *loop = mouv__alloc(sizeof *loop);
     if (loop == NULL) return mouv_error_set(error, MOUV_ENOMEM, "no memory for an event loop");
     int rc = uv_loop_init(loop);
@@ -306,8 +356,22 @@ void mouv__lifetime_end(mouv_runtime_t *runtime) {
     lifetime_close_loop(loop);
 }
 
+/* Whose handles the program has closed while it was to run the loop until the end: nothing will ever
+ * call it again, and what it has may still be in use. */
+static void lifetime_forget(void) {
+    mouv__thread_runtime = NULL;
+    mouv__log(MOUV_LOG_ERROR,
+              "a runtime is left as it is: its handles were closed (uv_walk()) before the function "
+              "of mouv_runtime_close() was called");
+}
+
 void mouv__lifetime_end_deserted(void) {
     mouv_runtime_t *runtime = mouv__thread_runtime;
     mouv__current_task();
-    if (runtime != NULL && runtime->owns_loop && runtime->deserted) mouv__lifetime_end(runtime);
+    if (runtime == NULL) return;
+    if (runtime->owns_loop && runtime->deserted)
+        mouv__lifetime_end(runtime);
+    else if (runtime->phase != MOUV__CLOSING && lifetime_was_walked(runtime) &&
+             runtime->substitute.data == NULL)
+        lifetime_forget();
 }

@@ -49,6 +49,7 @@ static void task_leave_loop(mouv_runtime_t *runtime) {
     mouv__future_t *goal = runtime->goal;
     runtime->current = NULL;
     runtime->last_error = NULL;
+    runtime->locals = NULL;
     runtime->in_tick = false;
     runtime->deserted = true;
     runtime->goal = NULL;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "async/loop/fork.h"
+#include "async/loop/runtime.h"
 #include "context/alloc.h"
 #include "mongo/base/client_ref.h"
 
@@ -35,16 +36,21 @@ static void peer_on_closed(uv_handle_t *handle) {
     if (peers->count == 0) peers->emptied(peers);
 }
 
+/* The program has closed it, with all of its loop's handles: nothing comes of it any more. */
+static bool peer_was_walked(const mouv__peer_t *peer) {
+    return uv_is_closing((const uv_handle_t *)&peer->poll);
+}
+
 void mouv__peer_close(mouv__peer_t *peer, bool reset) {
     if (!peer->channel) return;
     if (peer->job) peer->job->done = peer->job->discard; /* nobody waits for it */
     peer->job = NULL;
     mouv__list_remove(&peer->peers->hungry, &peer->hungry);
     if (peer->siblings) mouv__list_remove(peer->siblings, &peer->sibling);
-    uv_poll_stop(&peer->poll);
+    if (!peer_was_walked(peer)) uv_poll_stop(&peer->poll);
     mouv__channel_close(peer->channel, reset);
     peer->channel = NULL;
-    uv_close((uv_handle_t *)&peer->poll, peer_on_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&peer->poll, peer_on_closed);
 }
 
 static void peer_lose(mouv__peer_t *peer, const bson_error_t *why, bool reset) {
@@ -118,6 +124,7 @@ static int peer_push(mouv__peer_t *peer) {
 static void peer_on_poll(uv_poll_t *poll, int status, int events);
 
 static void peer_start(mouv__peer_t *peer) {
+    if (peer_was_walked(peer)) return;
     uv_poll_start(&peer->poll, UV_READABLE | (peer->writes ? UV_WRITABLE : 0), peer_on_poll);
 }
 
@@ -130,7 +137,7 @@ static void peer_watch(mouv__peer_t *peer, bool writes) {
 void mouv__peer_pause(mouv__peer_t *peer, mouv__job_t *job) {
     peer->job = job;
     mouv__list_remove(&peer->peers->hungry, &peer->hungry);
-    uv_poll_stop(&peer->poll);
+    if (!peer_was_walked(peer)) uv_poll_stop(&peer->poll);
 }
 
 void mouv__peer_resume(mouv__peer_t *peer) {
@@ -204,7 +211,8 @@ static void peer_on_next_turn(uv_idle_t *idle);
 static void peer_wait_for_turn(mouv__peer_t *peer) {
     mouv__peers_t *peers = peer->peers;
     if (!mouv__link_is_in_list(&peer->hungry)) mouv__list_push_back(&peers->hungry, &peer->hungry);
-    uv_idle_start(&peers->next_turn, peer_on_next_turn);
+    if (!uv_is_closing((uv_handle_t *)&peers->next_turn))
+        uv_idle_start(&peers->next_turn, peer_on_next_turn);
 }
 
 /* Why nothing can come now but the end, or something of TLS's own; NULL: an answer is waited for.
@@ -331,5 +339,5 @@ static void peer_on_idle_closed(uv_handle_t *handle) {
 void mouv__peers_close(mouv__peers_t *peers) {
     if (!peers->open) return;
     peers->open = false;
-    uv_close((uv_handle_t *)&peers->next_turn, peer_on_idle_closed);
+    mouv__runtime_close_handle((uv_handle_t *)&peers->next_turn, peer_on_idle_closed);
 }
