@@ -86,9 +86,8 @@ MOUV_API mouv_client_t *mouv_client_unref(mouv_client_t *client);
  * for (no longer than `close_wait_ms`: they are then cancelled, and what the server does not stop
  * is left behind), but polls, which are stopped. Cursors are killed on the server (their readers
  * get MOUV_ECLOSED), sessions are ended, connections closed; what libmongoc ends after that, its
- * monitors, goes behind the program's back, unless a monitor listens for server_closed or
- * topology_closed. A second call waits for the same end. The pointer stays valid until
- * mouv_client_unref().
+ * monitors, goes behind the program's back. A second call waits for the same end. The pointer stays
+ * valid until mouv_client_unref().
  *
  * Context: a coroutine. Errors: MOUV_ENOTCORO, MOUV_ECANCELED (the close itself goes on).
  */

@@ -332,6 +332,32 @@ CASE(the_deployment_is_told_of_from_its_opening_to_its_end) {
     return 0;
 }
 
+static mouv_event_t has_changed;
+
+static void on_first_change(const mouv_topology_event_t *event, void *arg) {
+    on_topology_changed(event, arg);
+    mouv_event_set(&has_changed);
+}
+
+/* While connections are being set up, which nobody waits for. */
+CASE(the_end_is_told_once_also_of_a_client_that_closes_as_it_begins) {
+    mouv_monitor_t monitor = topology;
+    monitor.topology_changed = on_first_change;
+    for (int i = 0; i < 10; i++) {
+        story_t story = {0};
+        mouv_event_init(&has_changed);
+        MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, &monitor, &story);
+        mouv_future_t ping = mouv_client_ping(client);
+        CHECK_INT(await(t, mouv_event_wait_future(&has_changed)), 0);
+        CHECK_INT(mouv_client_close(client, &t->error), 0);
+        CHECK_STRING(story.names[story.count - 1], "topology closed");
+        CHECK_INT(told(&story, "topology closed"), 1);
+        CHECK_INT(told(&story, "server opening"), told(&story, "server closed"));
+        mouv_await(ping, NULL);
+    }
+    return 0;
+}
+
 CASE(heartbeats_are_told_of) {
     story_t story = {0}, dead = {0};
     mouv_monitor_t monitor = {.heartbeat_started = on_heartbeat_started,
@@ -482,6 +508,7 @@ int main(void) {
         cmocka_unit_test(an_operation_waits_gets_a_client_and_gives_it_back),
         cmocka_unit_test(an_operation_that_is_given_up_is_killed),
         cmocka_unit_test(the_deployment_is_told_of_from_its_opening_to_its_end),
+        cmocka_unit_test(the_end_is_told_once_also_of_a_client_that_closes_as_it_begins),
         cmocka_unit_test(heartbeats_are_told_of),
         cmocka_unit_test(subscribing_is_refused_twice_late_and_without_callbacks),
         cmocka_unit_test(what_is_not_subscribed_is_not_told),

@@ -119,6 +119,28 @@ CASE(an_abort_ends_at_its_time) {
     return fail_no_more(t);
 }
 
+CASE(an_abort_of_what_a_kill_has_ended_is_not_told_as_failed) {
+    MOUV_AUTO_CLIENT mouv_client_t *client = listening(t, "");
+    MOUV_AUTO_SESSION mouv_session_t *session = session_of(t, client, 0);
+    CHECK_INT(begin(t, session), 1);
+    CHECK_INT(block(t, "'insert'"), 0);
+    CHECK_INT(insert(t, session, "{'timeoutMS': 300}"), MOUV_ETIMEDOUT);
+    CHECK(wire_sent(&wire, "killSessions") >= 1);
+    CHECK_INT(await(t, mouv_session_abort_transaction(session)), 0);
+    CHECK_INT(mouv_session_transaction_state(session), MOUV_TRANSACTION_ABORTED);
+    CHECK_INT(wire_sent(&wire, "abortTransaction"), 1);
+    CHECK_INT(wire_last(&wire, "abortTransaction")->outcome, 's');
+    CHECK_INT(begin(t, session), 1); /* what goes wrong with the next one is told as ever */
+    AUTO_BSON *kill = BCON_NEW("killSessions", "[", BCON_DOCUMENT(mouv_session_lsid(session)), "]");
+    mouv_database_t *admin = mouv_client_get_database(t->client, "admin");
+    CHECK_INT(await(t, mouv_database_command(admin, kill, NULL, NULL)), 0);
+    CHECK_INT(await(t, mouv_session_abort_transaction(session)), 0);
+    CHECK_INT(wire_sent(&wire, "abortTransaction"), 2);
+    CHECK_INT(wire_last(&wire, "abortTransaction")->outcome, 'f');
+    CHECK_INT(stored(t), 0);
+    return fail_no_more(t);
+}
+
 CASE(a_session_refuses_what_is_no_time) {
     CHECK(session_of(t, t->client, -5) == NULL);
     CHECK_INT(t->error.code, MOUV_EINVAL);
@@ -372,6 +394,7 @@ int main(void) {
         cmocka_unit_test(a_commit_ignores_the_wtimeout_of_the_uri),
         cmocka_unit_test(a_commit_that_is_late_is_a_timeout_and_unknown),
         cmocka_unit_test(an_abort_ends_at_its_time),
+        cmocka_unit_test(an_abort_of_what_a_kill_has_ended_is_not_told_as_failed),
         cmocka_unit_test(a_session_refuses_what_is_no_time),
         cmocka_unit_test(with_transaction_limits_all_that_is_done_in_it),
         cmocka_unit_test(an_override_inside_is_refused),

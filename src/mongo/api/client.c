@@ -141,6 +141,7 @@ static void client_on_runtime_close(mouv__attachment_t *attachment) {
 }
 
 static void client_free(mouv_client_t *client) {
+    if (client->pool.listener) mouv__listener_unref(client->pool.listener);
     mouv__topology_free(client->topology);
     mouv__handles_clear(client);
     mouv__free(client->default_database);
@@ -291,7 +292,7 @@ static int client_init(mouv_client_t *client, mongoc_uri_t *uri,
     }
     client_leave_idle_time(transport, &options);
     client->pool.topology = client->topology;
-    client->pool.listener = client->driver_pool->listener;
+    client->pool.listener = mouv__listener_ref(client->driver_pool->listener);
     mouv__operations_init(&client->operations, client, &client->pool);
     return mouv__pool_init(&client->pool, client, transport, &options);
 }

@@ -76,6 +76,7 @@ static void close_become_closed(void *arg, const mouv_error_t *error) {
     mouv__client_ref_move(client, MOUV__CLIENT_CLOSED);
     mouv__timer_stop(runtime, &client->close_timer);
     mouv__pool_clear(&client->pool);
+    if (client->pool.listener) mouv__listener_end(client->pool.listener);
     mouv__events_finish(client->ref.events); /* tells the rest before an awaiter goes on */
     close_complete_closings(client);
     mouv__runtime_unkeep(runtime);

@@ -85,5 +85,6 @@ bool mouv__error_is_shutdown(const mouv_error_t *error);
 
 #define MOUV__CODE_MAX_TIME_EXPIRED 50
 #define MOUV__CODE_INTERRUPTED 11601
+#define MOUV__CODE_NO_SUCH_TRANSACTION 251
 
 #endif

@@ -178,6 +178,7 @@ int mouv__attempt_begin(mouv__operation_t *op, mouv__connection_t *connection,
                                mouv__session_is_unacknowledged(&op->parts, op->client);
     exchange->needs_session = op->parts.session != NULL;
     exchange->quiet = op->inquiry != NULL;
+    exchange->expected_code = mouv__session_expected_code(&op->parts);
     exchange->done = done;
     exchange->discard = attempt_discard;
     __atomic_add_fetch(&op->memory, 1, __ATOMIC_RELAXED);

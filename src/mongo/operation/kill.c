@@ -12,6 +12,7 @@
 #include "mongo/operation/state.h"
 #include "mongo/operation/tell.h"
 #include "mongo/pool/probe.h"
+#include "mongo/session/session.h"
 
 /* A command that was on its way when the kill came needs another: after 10, 40, 160, ... ms. */
 #define KILLS_MAX 6
@@ -230,6 +231,7 @@ static void kill_move_victims(mouv__kills_t *kills, const killing_t *killing) {
         if (op->checkout.server_id != killing->probe.exchange.server_id) continue;
         mouv__server_session_kill(killing->sessions[moved++]);
         op->kills++;
+        mouv__session_note_kill(&op->parts);
         mouv__tell_operation(op, MOUV__EVENT_OPERATION_KILLED);
         kill_move(op, MOUV__KILL_KILLED);
     }

@@ -730,19 +730,11 @@ static bool pool_any_server(const mouv__pool_t *pool) {
     return false;
 }
 
-/* libmongoc tells it as the last thing of all. */
-static bool pool_is_end_told(const mouv__pool_t *pool) {
-    const mouv__events_t *events = mouv__client_events(pool->client);
-    return mouv__events_wants(events, MOUV__EVENT_SERVER_CLOSED) ||
-           mouv__events_wants(events, MOUV__EVENT_TOPOLOGY_CLOSED);
-}
-
 void mouv__pool_close(mouv__pool_t *pool, mouv__transport_ended_fn_t ended, void *arg) {
     mouv__transport_t *transport = pool->transport;
     mouv__transport_end_t end = {.connections = pool->connections,
                                  .unused = pool->state == MOUV__POOL_NONE,
-                                 .unreachable = !pool_any_server(pool),
-                                 .told = pool_is_end_told(pool)};
+                                 .unreachable = !pool_any_server(pool)};
     mouv__breakers_close(&pool->breakers);
     mouv__upkeep_close(pool);
     mouv__measure_close(pool);

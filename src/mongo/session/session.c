@@ -110,6 +110,17 @@ void mouv__session_end_operation(const mouv__parts_t *parts, bool sent) {
     if (session->transaction.state == MOUV__TRANSACTION_STARTING) mouv__session_unbind(session);
 }
 
+void mouv__session_note_kill(const mouv__parts_t *parts) {
+    if (parts->in_transaction && parts->session)
+        parts->session->transaction.killed = parts->txn_number;
+}
+
+int32_t mouv__session_expected_code(const mouv__parts_t *parts) {
+    bool killed = parts->row == &mouv__transaction_abort_row && parts->session &&
+                  parts->session->transaction.killed == parts->txn_number;
+    return killed ? MOUV__CODE_NO_SUCH_TRANSACTION : 0;
+}
+
 void mouv__session_leave_abort(mouv_session_t *session) {
     if (session->current && session->current->row == &mouv__transaction_abort_row)
         session->current = NULL;

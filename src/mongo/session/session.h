@@ -94,6 +94,12 @@ void mouv__session_observe_reply(const mouv__parts_t *parts, const bson_t *reply
 /** It is settled: the next one may come. `sent`: its command was given to a connection. */
 void mouv__session_end_operation(const mouv__parts_t *parts, bool sent);
 
+/** killSessions is out for this operation of it: the server ends all of it. */
+void mouv__session_note_kill(const mouv__parts_t *parts);
+
+/** Of an abort after that: the error "there is no such transaction", which is none; else 0. */
+int32_t mouv__session_expected_code(const mouv__parts_t *parts);
+
 /** Nobody waits any more for the abort that is under way: what comes next in the session waits for its
  *  answer in the pool, and not its caller. */
 void mouv__session_leave_abort(mouv_session_t *session);

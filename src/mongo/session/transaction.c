@@ -241,12 +241,11 @@ void mouv__transaction_label(const mouv__parts_t *parts, mouv_error_t *error) {
 
 void mouv__transaction_name_failure(mouv__transaction_t *transaction, const mouv__parts_t *parts,
                                     mouv_error_t *error) {
-    enum { NO_SUCH_TRANSACTION = 251 };
     bool commit = parts->row == &mouv__transaction_commit_row;
     if (!parts->in_transaction || error->code >= 0) return;
     if (!transaction_is_end(parts) && !transaction->failure)
         transaction->failure = bson_strdup_printf("%s: %s", parts->row->name, error->message);
-    if (commit && transaction->failure && error->server_code == NO_SUCH_TRANSACTION)
+    if (commit && transaction->failure && error->server_code == MOUV__CODE_NO_SUCH_TRANSACTION)
         mouv__error_reword(error, "%.200s; in it had failed %s", error->message,
                            transaction->failure);
 }

@@ -33,6 +33,7 @@ typedef struct mouv__transaction {
     bool again;    /**< the commit under way is not the first */
     bool gone;     /**< the server has ended it already, with an operation that was stopped */
     int64_t number;
+    int64_t killed; /**< the number of the last one that killSessions has ended; 0: none */
     mouv__transaction_opts_t opts; /**< with the session's and the client's where it has none */
     char *failure;                 /**< of an operation in it, that may have ended it; or NULL */
     bson_t *recovery_token;        /**< of a sharded cluster: {recoveryToken: ...}, or NULL */

@@ -14,6 +14,7 @@
 #include "async/loop/mailbox.h"
 #include "async/task/runtime.h"
 #include "context/alloc.h"
+#include "mongo/base/bson_view.h"
 
 struct mouv__events {
     mouv__mail_t mail;   /* first; in the mailbox while `posted` */
@@ -28,6 +29,7 @@ struct mouv__events {
     bool posted;     /* under the lock, as what follows */
     bool stopped;
     mouv__events_record_t *first, *last;
+    bool ended;     /* takes nothing more */
     bool finishing; /* loop thread: stops when all has been told */
 };
 
@@ -82,7 +84,7 @@ static void events_mail_discard(mouv__mail_t *mail) {
 /* Whether the loop must be told by mail that there is something. */
 static bool events_push(mouv__events_t *events, mouv__events_record_t *record, bool mail) {
     uv_mutex_lock(&events->lock);
-    bool stopped = events->stopped;
+    bool stopped = events->stopped || events->ended;
     bool post = mail && !stopped && !events->posted;
     if (!stopped) {
         if (events->last)
@@ -160,6 +162,21 @@ void mouv__events_topology(mouv__events_t *events, const bson_oid_t *id,
     mouv_topology_description_unref(next);
 }
 
+void mouv__events_topology_life(mouv__events_t *events, mouv__event_kind_t kind,
+                                const bson_oid_t *id) {
+    if (!mouv__events_wants(events, kind)) return;
+    mouv__events_add(events, mouv__events_record_topology_life(kind, id));
+}
+
+void mouv__events_server_closed(mouv__events_t *events, const bson_oid_t *id, const char *host) {
+    if (!mouv__events_wants(events, MOUV__EVENT_SERVER_CLOSED)) return;
+    mouv__events_add(events, mouv__events_record_server_closed(id, host));
+}
+
+bool mouv__events_expects(int32_t code, const bson_t *reply) {
+    return code != 0 && reply && mouv__bson_view_number(reply, "code") == code;
+}
+
 bool mouv__events_is_secret(const char *name, const bson_t *command) {
     static const char *const secret[] = {
         "authenticate", "saslStart",      "saslContinue",    "getnonce", "createUser",
@@ -230,6 +247,13 @@ void mouv__events_stop(mouv__events_t *events) {
     events->stopped = true;
     uv_mutex_unlock(&events->lock);
     events_free_records(left);
+}
+
+void mouv__events_end(mouv__events_t *events) {
+    if (!events) return;
+    uv_mutex_lock(&events->lock);
+    events->ended = true;
+    uv_mutex_unlock(&events->lock);
 }
 
 void mouv__events_finish(mouv__events_t *events) {

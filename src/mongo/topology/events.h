@@ -58,6 +58,14 @@ void mouv__events_topology(mouv__events_t *events, const bson_oid_t *id,
                            mouv_topology_description_t *previous,
                            mouv_topology_description_t *next);
 
+/** The topology is there, or is no more (TOPOLOGY_OPENING, TOPOLOGY_CLOSED); a server is no more. */
+void mouv__events_topology_life(mouv__events_t *events, mouv__event_kind_t kind,
+                                const bson_oid_t *id);
+void mouv__events_server_closed(mouv__events_t *events, const bson_oid_t *id, const char *host);
+
+/** Whether a reply, or NULL, is the refusal that was expected: what was asked for is so already. 0: none. */
+bool mouv__events_expects(int32_t code, const bson_t *reply);
+
 /** A record that its maker has filled; takes it. NULL (ENOMEM) is fine. */
 void mouv__events_add(mouv__events_t *events, mouv__events_record_t *record);
 
@@ -68,5 +76,8 @@ bool mouv__events_is_secret(const char *name, const bson_t *command);
 /** Loop thread: nothing is told any more, at once or after what is there. NULL is fine. */
 void mouv__events_stop(mouv__events_t *events);
 void mouv__events_finish(mouv__events_t *events);
+
+/** Any thread: nothing more is taken. */
+void mouv__events_end(mouv__events_t *events);
 
 #endif

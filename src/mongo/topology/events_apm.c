@@ -19,17 +19,18 @@ typedef struct sending {
     const char *database;
     const char *name; /* libmongoc may send others before it, to authenticate */
     bool secret;
+    int32_t expected_code; /* see mouv__events_expects() */
 } sending_t;
 
 static _Thread_local sending_t sending;
 
 void mouv__events_apm_enter(mouv__events_t *events, uint64_t operation_id, const char *database,
-                            const bson_t *command) {
+                            const bson_t *command, int32_t expected_code) {
     bson_iter_t iter;
     if (!bson_iter_init(&iter, command) || !bson_iter_next(&iter)) return;
     const char *name = bson_iter_key(&iter);
-    sending =
-        (sending_t){events, operation_id, database, name, mouv__events_is_secret(name, command)};
+    sending = (sending_t){
+        events, operation_id, database, name, mouv__events_is_secret(name, command), expected_code};
 }
 
 void mouv__events_apm_leave(void) {
@@ -77,6 +78,12 @@ static void events_apm_on_command_failed(const mongoc_apm_command_failed_t *even
     bson_error_t driver = {0};
     mouv_error_t error = {0};
     mongoc_apm_command_failed_get_error(event, &driver);
+    if (mouv__events_expects(sending.expected_code, reply)) {
+        what.duration_us = mongoc_apm_command_failed_get_duration(event);
+        what.reply = reply;
+        events_apm_tell(MOUV__EVENT_COMMAND_SUCCEEDED, &what);
+        return;
+    }
     if (reply && bson_has_field(reply, "ok")) {
         what.reply = reply;
         mouv__error_from_reply(&error, reply);
@@ -90,10 +97,7 @@ static void events_apm_on_command_failed(const mongoc_apm_command_failed_t *even
 
 /* --- the deployment, on libmongoc's monitor threads ------------------------------------------- */
 
-#define EVENTS_OF(kind, event) \
-    ((mouv__events_apm_t *)mongoc_apm_##kind##_get_context(event))->events
-
-/* Begins a function: `record`, with what all events of servers have, of topologies. */
+/* Begins a function: `record`, with what all events of servers have. */
 #define SERVER_RECORD(record, name, kind, event) \
     mouv__events_record_t *record = mouv__events_record_new(MOUV__EVENT_##kind); \
     if (!record) return; \
@@ -101,12 +105,6 @@ static void events_apm_on_command_failed(const mongoc_apm_command_failed_t *even
     record->event.server.topology_id = &record->id; \
     record->event.server.host = \
         mouv__events_record_host(record, mongoc_apm_##name##_get_host(event)->host_and_port)
-
-#define TOPOLOGY_RECORD(record, name, kind, event) \
-    mouv__events_record_t *record = mouv__events_record_new(MOUV__EVENT_##kind); \
-    if (!record) return; \
-    mongoc_apm_##name##_get_topology_id(event, &record->id); \
-    record->event.topology.topology_id = &record->id
 
 void mouv__events_apm_server_opening(mouv__events_t *events,
                                      const mongoc_apm_server_opening_t *event) {
@@ -132,22 +130,13 @@ void mouv__events_apm_server_changed(mouv__events_t *events,
     mouv__events_add(events, record);
 }
 
-void mouv__events_apm_server_closed(mouv__events_t *events,
-                                    const mongoc_apm_server_closed_t *event) {
-    if (!mouv__events_wants(events, MOUV__EVENT_SERVER_CLOSED)) return;
-    SERVER_RECORD(record, server_closed, SERVER_CLOSED, event);
-    mouv__events_add(events, record);
-}
-
-static void events_apm_on_topology_opening(const mongoc_apm_topology_opening_t *event) {
-    TOPOLOGY_RECORD(record, topology_opening, TOPOLOGY_OPENING, event);
-    mouv__events_add(EVENTS_OF(topology_opening, event), record);
-}
-
 void mouv__events_apm_topology_changed(mouv__events_t *events,
                                        const mongoc_apm_topology_changed_t *event) {
     if (!mouv__events_wants(events, MOUV__EVENT_TOPOLOGY_CHANGED)) return;
-    TOPOLOGY_RECORD(record, topology_changed, TOPOLOGY_CHANGED, event);
+    mouv__events_record_t *record = mouv__events_record_new(MOUV__EVENT_TOPOLOGY_CHANGED);
+    if (!record) return;
+    mongoc_apm_topology_changed_get_topology_id(event, &record->id);
+    record->event.topology.topology_id = &record->id;
     record->pictures[0] =
         mouv__describe_topology(mongoc_apm_topology_changed_get_previous_description(event));
     record->pictures[1] =
@@ -158,11 +147,6 @@ void mouv__events_apm_topology_changed(mouv__events_t *events,
         mouv__events_add(events, record);
     else
         mouv__events_record_free(record);
-}
-
-static void events_apm_on_topology_closed(const mongoc_apm_topology_closed_t *event) {
-    TOPOLOGY_RECORD(record, topology_closed, TOPOLOGY_CLOSED, event);
-    mouv__events_add(EVENTS_OF(topology_closed, event), record);
 }
 
 #define HEARTBEAT_VIEW(name, event) \
@@ -205,7 +189,5 @@ void mouv__events_apm_subscribe(const mouv__events_t *events, mongoc_apm_callbac
     SUBSCRIBE(COMMAND_STARTED, command_started, command_started);
     SUBSCRIBE(COMMAND_SUCCEEDED, command_succeeded, command_succeeded);
     SUBSCRIBE(COMMAND_FAILED, command_failed, command_failed);
-    SUBSCRIBE(TOPOLOGY_OPENING, topology_opening, topology_opening);
-    SUBSCRIBE(TOPOLOGY_CLOSED, topology_closed, topology_closed);
 #undef SUBSCRIBE
 }

@@ -23,8 +23,6 @@ void mouv__events_apm_server_opening(mouv__events_t *events,
 /** `was_unknown`: users take it for that before. */
 void mouv__events_apm_server_changed(mouv__events_t *events,
                                      const mongoc_apm_server_changed_t *event, bool was_unknown);
-void mouv__events_apm_server_closed(mouv__events_t *events,
-                                    const mongoc_apm_server_closed_t *event);
 void mouv__events_apm_topology_changed(mouv__events_t *events,
                                        const mongoc_apm_topology_changed_t *event);
 void mouv__events_apm_heartbeat_started(mouv__events_t *events,
@@ -39,7 +37,7 @@ void mouv__events_apm_heartbeat_failed(mouv__events_t *events,
  * is told of. `operation_id` is 0 for what is no operation.
  */
 void mouv__events_apm_enter(mouv__events_t *events, uint64_t operation_id, const char *database,
-                            const bson_t *command);
+                            const bson_t *command, int32_t expected_code);
 void mouv__events_apm_leave(void);
 
 #endif

@@ -152,6 +152,22 @@ mouv__events_record_server_unknown(const bson_oid_t *id, const mouv_server_descr
     return record;
 }
 
+mouv__events_record_t *mouv__events_record_server_closed(const bson_oid_t *id, const char *host) {
+    mouv__events_record_t *record = mouv__events_record_new(MOUV__EVENT_SERVER_CLOSED);
+    if (!record) return NULL;
+    record->event.server = (mouv_server_event_t){.topology_id = events_record_id(record, id),
+                                                 .host = mouv__events_record_host(record, host)};
+    return record;
+}
+
+mouv__events_record_t *mouv__events_record_topology_life(mouv__event_kind_t kind,
+                                                         const bson_oid_t *id) {
+    assert(kind == MOUV__EVENT_TOPOLOGY_OPENING || kind == MOUV__EVENT_TOPOLOGY_CLOSED);
+    mouv__events_record_t *record = mouv__events_record_new(kind);
+    if (record) record->event.topology.topology_id = events_record_id(record, id);
+    return record;
+}
+
 mouv__events_record_t *mouv__events_record_topology(const bson_oid_t *id,
                                                     mouv_topology_description_t *previous,
                                                     mouv_topology_description_t *next) {

@@ -93,6 +93,9 @@ mouv__events_record_t *mouv__events_record_connection(mouv__event_kind_t kind,
 mouv__events_record_t *
 mouv__events_record_server_unknown(const bson_oid_t *id, const mouv_server_description_t *described,
                                    bool lost);
+mouv__events_record_t *mouv__events_record_server_closed(const bson_oid_t *id, const char *host);
+mouv__events_record_t *mouv__events_record_topology_life(mouv__event_kind_t kind,
+                                                         const bson_oid_t *id);
 mouv__events_record_t *mouv__events_record_topology(const bson_oid_t *id,
                                                     mouv_topology_description_t *previous,
                                                     mouv_topology_description_t *next);

@@ -52,6 +52,7 @@ struct mouv__listener {
     bool misnamed;                       /* some host is of another set, or of none */
     uint32_t looks;                      /* at any host, that met what no waiting heals */
     bson_oid_t id;                       /* libmongoc's of its topology */
+    bool opened, ended;                  /* it was told that the topology is there, is no more */
     bool finds_hosts;                    /* the URI names none: mongodb+srv */
     const mouv__listener_guard_t *guard; /* or NULL; unchanged once monitors run */
     host_t *hosts;
@@ -325,6 +326,40 @@ void mouv__listener_tell(mouv__listener_t *listener, mouv_topology_description_t
     uv_mutex_unlock(&listener->lock);
 }
 
+static void listener_on_topology_opening(const mongoc_apm_topology_opening_t *event) {
+    mouv__listener_t *listener = mongoc_apm_topology_opening_get_context(event);
+    uv_mutex_lock(&listener->lock);
+    mongoc_apm_topology_opening_get_topology_id(event, &listener->id);
+    listener->opened = true;
+    mouv__events_topology_life(listener->apm.events, MOUV__EVENT_TOPOLOGY_OPENING, &listener->id);
+    uv_mutex_unlock(&listener->lock);
+}
+
+/* Under the lock. */
+static void listener_close_host(mouv__listener_t *listener, host_t *host) {
+    host->closed = true;
+    host->found = false;
+    host->lasting = 0;
+    if (!listener->ended)
+        mouv__events_server_closed(listener->apm.events, &listener->id, host->name);
+}
+
+void mouv__listener_end(mouv__listener_t *listener) {
+    uv_mutex_lock(&listener->lock);
+    for (uint32_t i = 0; i < listener->host_count; i++)
+        if (listener->hosts[i].found) listener_close_host(listener, &listener->hosts[i]);
+    if (listener->opened && !listener->ended)
+        mouv__events_topology_life(listener->apm.events, MOUV__EVENT_TOPOLOGY_CLOSED,
+                                   &listener->id);
+    listener->ended = true;
+    mouv__events_end(listener->apm.events); /* the end is the last thing that is told */
+    uv_mutex_unlock(&listener->lock);
+}
+
+static void listener_on_topology_closed(const mongoc_apm_topology_closed_t *event) {
+    mouv__listener_end(mongoc_apm_topology_closed_get_context(event));
+}
+
 /* libmongoc's snapshots have it only once it has answered. */
 static void listener_on_server_opening(const mongoc_apm_server_opening_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_opening_get_context(event);
@@ -339,15 +374,12 @@ static void listener_on_server_opening(const mongoc_apm_server_opening_t *event)
 /* Before the snapshot without it; there is none if DNS has it no more. */
 static void listener_on_server_closed(const mongoc_apm_server_closed_t *event) {
     mouv__listener_t *listener = mongoc_apm_server_closed_get_context(event);
-    if (listener->apm.events) mouv__events_apm_server_closed(listener->apm.events, event);
     bool is_first = false;
     uv_mutex_lock(&listener->lock);
     host_t *host =
         listener_find_host(listener, mongoc_apm_server_closed_get_host(event)->host_and_port);
     if (host) {
-        host->closed = true;
-        host->found = false;
-        host->lasting = 0;
+        listener_close_host(listener, host);
         is_first = listener_begin_post(listener);
     }
     uv_mutex_unlock(&listener->lock);
@@ -561,7 +593,9 @@ void mouv__listener_subscribe(mouv__listener_t *listener, const mongoc_uri_t *ur
     listener->finds_hosts = mongoc_uri_get_srv_hostname(uri) != NULL;
     uv_mutex_unlock(&listener->lock);
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
+    mongoc_apm_set_topology_opening_cb(callbacks, listener_on_topology_opening);
     mongoc_apm_set_topology_changed_cb(callbacks, listener_on_topology_changed);
+    mongoc_apm_set_topology_closed_cb(callbacks, listener_on_topology_closed);
     mongoc_apm_set_server_opening_cb(callbacks, listener_on_server_opening);
     mongoc_apm_set_server_closed_cb(callbacks, listener_on_server_closed);
     mongoc_apm_set_server_heartbeat_started_cb(callbacks, listener_on_heartbeat_started);

@@ -83,6 +83,10 @@ void mouv__listener_lift(mouv__listener_t *listener, const mouv_server_descripti
 void mouv__listener_tell(mouv__listener_t *listener, mouv_topology_description_t *previous,
                          mouv_topology_description_t *next);
 
+/** Loop thread: the client has closed. Users are told of what libmongoc tells as its last thing, which
+ *  nobody waits for; whoever comes second tells nothing. */
+void mouv__listener_end(mouv__listener_t *listener);
+
 /** Any thread: the last heartbeat error of each host that is not reachable in `described`, "; "
  *  between them; "" if none. */
 void mouv__listener_errors(mouv__listener_t *listener, const mouv_topology_description_t *described,

@@ -57,10 +57,11 @@ struct mouv__exchange {
     mouv__server_session_t *session;       /**< NULL: without */
     const bson_t *cluster_time;            /**< that the session is to know first; or NULL */
     int32_t limit_ms; /**< most that one wait for the server takes; 0: the URI's; negative: none */
-    bool unacknowledged; /**< w: 0 */
-    bool needs_session;  /**< fails where the server has no sessions */
-    bool quiet;          /**< no event tells of it */
-    bool sets_up;        /**< a lost connection is set up again and it is sent once more */
+    int32_t expected_code; /**< a server's error that is no failure to who listens; 0: none */
+    bool unacknowledged;   /**< w: 0 */
+    bool needs_session;    /**< fails where the server has no sessions */
+    bool quiet;            /**< no event tells of it */
+    bool sets_up;          /**< a lost connection is set up again and it is sent once more */
     /* --- what came back --- */
     bool ok;       /**< {ok: 1} */
     bool reached;  /**< the command has been given to a connection */
@@ -116,7 +117,6 @@ typedef struct mouv__transport_end {
     uint32_t count;
     bool unused;      /**< open() was not called, or has failed */
     bool unreachable; /**< there is no server to say good-bye to */
-    bool told;        /**< who is told of libmongoc's monitors waits for their end */
 } mouv__transport_end_t;
 
 typedef struct mouv__transport_ops {

@@ -58,7 +58,7 @@ static void call_tell(const mouv__peer_t *peer, const mouv__exchange_t *exchange
 static void call_tell_end(const mouv__peer_t *peer, const mouv__exchange_t *exchange) {
     mouv_error_t error = {0};
     if (!mouv__exchange_is_sent(exchange)) return; /* nor has its beginning been told */
-    if (exchange->ok) {
+    if (exchange->ok || mouv__events_expects(exchange->expected_code, exchange->reply)) {
         call_tell(peer, exchange, MOUV__EVENT_COMMAND_SUCCEEDED, NULL);
         return;
     }

@@ -18,7 +18,6 @@ struct mouv__goodbye {
     uint32_t count;
     mouv__transport_ended_fn_t ended; /* NULL: nobody waits */
     void *arg;
-    bool told;     /* see mouv__transport_end_t */
     bool job_back; /* libmongoc's part is given up */
 };
 
@@ -97,7 +96,7 @@ static void goodbye_close_all(mouv__goodbye_t *goodbye) {
     mouv__peers_close(&loop->peers);
     goodbye->ending = NULL;
     mouv__background_abandon_all(&loop->background); /* news of endSessions' own end */
-    mouv__job_end(loop, ending, goodbye->told, goodbye_on_job_back, goodbye);
+    mouv__job_end(loop, ending, goodbye_on_job_back, goodbye);
 }
 
 /* --- endSessions ------------------------------------------------------------------------------ */
@@ -166,7 +165,6 @@ void mouv__goodbye(mouv__loop_t *loop, const mouv__transport_end_t *end,
     goodbye->loop = loop;
     goodbye->connections = end->connections;
     goodbye->count = end->count;
-    goodbye->told = end->told;
     for (int i = 0; i < MOUV__CONTROLS; i++) {
         mouv__connection_t *connection = loop->transport.controls[i].connection;
         if (connection) goodbye->connections[goodbye->count++] = connection;

@@ -217,21 +217,16 @@ struct mouv__ending {
     mouv__background_t background; /* first */
     mouv__selector_t *selector;
     mouv__list_t factories;
-    bool told; /* see mouv__transport_end_t */
 };
 
 static void job_end_run(mouv__job_t *job) {
     mouv__ending_t *ending = (mouv__ending_t *)job;
-    mouv__driver_pool_t *driver_pool = ending->background.driver_pool;
     mouv__loop_factory_t *factory;
     while ((factory = MOUV__LIST_POP(&ending->factories, mouv__loop_factory_t, link)) != NULL)
         job_free_factory(factory);
-    mouv__selector_free(ending->selector, driver_pool);
+    mouv__selector_free(ending->selector, ending->background.driver_pool);
     ending->selector = NULL;
-    ending->background.ok = true;
-    if (!ending->told) return; /* it goes behind everybody's back, see background.c */
-    ending->background.driver_pool = NULL;
-    mouv__driver_pool_unref(driver_pool); /* the last, unless one is left behind */
+    ending->background.ok = true; /* the pool goes behind everybody's back, see background.c */
 }
 
 static void job_end_free(mouv__background_t *background, bool lost) {
@@ -249,10 +244,9 @@ void mouv__ending_free(mouv__ending_t *ending) {
     mouv__free(ending);
 }
 
-void mouv__job_end(mouv__loop_t *loop, mouv__ending_t *ending, bool told,
-                   mouv__transport_ended_fn_t ended, void *arg) {
+void mouv__job_end(mouv__loop_t *loop, mouv__ending_t *ending, mouv__transport_ended_fn_t ended,
+                   void *arg) {
     mouv__background_place_t place = job_place(loop, ended, arg);
-    ending->told = told;
     ending->selector = loop->selector;
     ending->factories = mouv__list_take_all(&loop->factories);
     ending->background.driver_pool = loop->driver_pool;

@@ -40,7 +40,7 @@ mouv__connecting_t *mouv__job_is_connect(mouv__background_t *background);
 typedef struct mouv__ending mouv__ending_t;
 mouv__ending_t *mouv__ending_new(void);
 void mouv__ending_free(mouv__ending_t *ending);
-void mouv__job_end(mouv__loop_t *loop, mouv__ending_t *ending, bool told,
-                   mouv__transport_ended_fn_t ended, void *arg);
+void mouv__job_end(mouv__loop_t *loop, mouv__ending_t *ending, mouv__transport_ended_fn_t ended,
+                   void *arg);
 
 #endif

@@ -20,7 +20,6 @@ struct mouv__errand {
     mouv__connection_t **connections; /* owned */
     uint32_t count;
     bool unreachable; /* no server is known: nobody to say good-bye to */
-    bool told;        /* see mouv__transport_end_t */
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -274,10 +273,7 @@ static void errand_close_run(mouv__job_t *job) {
     mouv__errand_t *errand = (mouv__errand_t *)job;
     errand_say_goodbye(errand);
     errand_end_connections(errand);
-    errand->background.ok = true;
-    if (!errand->told) return; /* it goes behind everybody's back, see background.c */
-    mouv__driver_pool_unref(errand->background.driver_pool); /* the last, unless one is left */
-    errand->background.driver_pool = NULL;
+    errand->background.ok = true; /* the pool goes behind everybody's back, see background.c */
 }
 
 void mouv__errand_close(mouv__errand_t *reserve, const mouv__background_place_t *place,
@@ -285,7 +281,6 @@ void mouv__errand_close(mouv__errand_t *reserve, const mouv__background_place_t 
     reserve->connections = end->connections;
     reserve->count = end->count;
     reserve->unreachable = end->unreachable;
-    reserve->told = end->told;
     reserve->background.driver_pool = place->driver_pool;
     if (!end->unused) {
         mouv__background_submit(&reserve->background, place, errand_close_run);

@@ -98,7 +98,7 @@ static void exchange_call(mouv__exchange_t *exchange, bson_t *opts) {
     uint64_t began_ns = uv_hrtime();
     if (events)
         mouv__events_apm_enter(events, exchange->operation_id, exchange->database,
-                               exchange->command);
+                               exchange->command, exchange->expected_code);
     mouv__driver_client_begin(client, driver_pool, exchange->call_id, exchange->limit_ms);
     if (exchange->session)
         exchange->ok =
