@@ -64,6 +64,49 @@ static bool libbson_writes_relaxed(void) {
     return release(bson_as_relaxed_extended_json(document, NULL));
 }
 
+/* Eight fields of a subscriber, two of them missing: as programs on libmongoc look for each. */
+
+static const char *const paths[] = {"age",         "balance", "address.city", "visits",
+                                    "limit.daily", "active",  "tags.1",       "nickname"};
+enum { PATHS = sizeof paths / sizeof *paths };
+
+static bool libbson_gets(void) {
+    int64_t sum = 0;
+    bson_iter_t iter, field;
+    for (int i = 0; i < PATHS; i++) {
+        bool found =
+            bson_iter_init(&iter, document) && bson_iter_find_descendant(&iter, paths[i], &field);
+        sum += found && BSON_ITER_HOLDS_NUMBER(&field) ? bson_iter_as_int64(&field) : 1;
+    }
+    return sum > 0;
+}
+
+/* The fastest way there is: one pass, each key compared with all that are looked for. */
+static bool libbson_passes(void) {
+    static const char *const names[] = {"age", "balance", "visits", "active", "nickname"};
+    int64_t sum = 0;
+    bson_iter_t iter;
+    if (!bson_iter_init(&iter, document)) return false;
+    while (bson_iter_next(&iter))
+        for (int i = 0; i < 5; i++)
+            if (strcmp(bson_iter_key(&iter), names[i]) == 0) sum += bson_iter_as_int64(&iter);
+    return sum > 0;
+}
+
+static bool mouv_gets_five(void) {
+    return mouv_bson_int64_or(document, "age", 0) + mouv_bson_int64_or(document, "balance", 0) +
+               mouv_bson_int64_or(document, "visits", 0) +
+               mouv_bson_bool_or(document, "active", false) +
+               mouv_bson_int64_or(document, "nickname", 0) >
+           0;
+}
+
+static bool mouv_gets(void) {
+    int64_t sum = 0;
+    for (int i = 0; i < PATHS; i++) sum += mouv_bson_int64_or(document, paths[i], 1);
+    return sum > 0;
+}
+
 /* --- Texts ------------------------------------------------------------------------------------ */
 
 static char *repeat(const char *before, const char *each, int count, const char *after) {
@@ -137,10 +180,18 @@ static void compare_json(const char *name, char *(*make)(void)) {
     bson_free(text);
 }
 
+static void compare_fields(void) {
+    if (mouv_bson_from_json(&document, user, strlen(user), NULL) < 0) exit(1);
+    compare("eight fields by path", mouv_gets, libbson_gets, 0);
+    compare("five fields, one pass", mouv_gets_five, libbson_passes, 0);
+    bson_destroy(document);
+}
+
 int main(void) {
     printf("%-26s %9s %9s %7s %9s %9s\n", "", "mouv, ns", "libbson", "", "MB/s", "MB/s");
     compare_json("a user", make_user);
     compare_json("numbers", make_numbers);
     compare_json("text", make_text);
+    compare_fields();
     return 0;
 }

@@ -151,6 +151,58 @@ static void a_wrong_type_says_what_is_there(void **state) {
     bson_destroy(doc);
 }
 
+static void what_may_be_missing_has_a_fallback(void **state) {
+    (void)state;
+    bson_t *doc = sample();
+    assert_int_equal(mouv_bson_int64_or(doc, "age", 1), 36);
+    assert_int_equal(mouv_bson_int32_or(doc, "age", 1), 36);
+    assert_true(mouv_bson_double_or(doc, "height", 0) == 1.7);
+    assert_true(mouv_bson_bool_or(doc, "live", false));
+    assert_int_equal(mouv_bson_date_or(doc, "born", 0), 1234);
+    assert_string_equal(mouv_bson_utf8_or(doc, "address.lines.0", NULL), "first");
+    static const char *const missing[] = {"none", "address.none", "name.none", "nil", "id"};
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        assert_int_equal(mouv_bson_int64_or(doc, missing[i], -7), -7);
+        assert_int_equal(mouv_bson_int32_or(doc, missing[i], -7), -7);
+        assert_true(mouv_bson_double_or(doc, missing[i], 0.5) == 0.5);
+        assert_true(mouv_bson_bool_or(doc, missing[i], true));
+        assert_int_equal(mouv_bson_date_or(doc, missing[i], 9), 9);
+        assert_null(mouv_bson_utf8_or(doc, missing[i], NULL));
+    }
+    assert_int_equal(mouv_bson_int32_or(doc, "big", 3), 3);
+    assert_int_equal(mouv_bson_int64_or(NULL, "age", 3), 3);
+    bson_destroy(doc);
+}
+
+static void an_int32_is_what_fits(void **state) {
+    (void)state;
+    bson_t *doc = sample();
+    int32_t number = 0;
+    assert_int_equal(mouv_bson_get_int32(doc, "age", &number, &error), 0);
+    assert_int_equal(number, 36);
+    assert_error(mouv_bson_get_int32(doc, "big", &number, &error), "does not fit into 32 bits");
+    assert_error(mouv_bson_get_int32(doc, "name", &number, &error), "expected a number");
+    assert_error(mouv_bson_get_int32(doc, "age", NULL, &error), "'value' is NULL");
+    assert_int_equal(number, 36);
+    bson_destroy(doc);
+}
+
+static void elements_come_without_a_path(void **state) {
+    (void)state;
+    bson_t *doc = json("{\"slices\": [{\"sst\": 1}, 5, {\"sst\": 2}, {}], \"empty\": []}"), slice;
+    bson_iter_t each;
+    int seen[4] = {0}, count = 0;
+    assert_true(mouv_bson_each(doc, "slices", &each));
+    while (mouv_bson_next(&each, &slice)) seen[count++] = mouv_bson_int32_or(&slice, "sst", -1);
+    assert_int_equal(count, 3);
+    assert_true(seen[0] == 1 && seen[1] == 2 && seen[2] == -1);
+    assert_true(mouv_bson_each(doc, "empty", &each) && !bson_iter_next(&each));
+    assert_false(mouv_bson_each(doc, "none", &each) || bson_iter_next(&each));
+    assert_false(mouv_bson_each(doc, "slices.0.sst", &each) || bson_iter_next(&each));
+    assert_false(mouv_bson_each(NULL, "slices", &each) || bson_iter_next(&each));
+    bson_destroy(doc);
+}
+
 /* --- templates ------------------------------------------------------------------------------ */
 
 /** Compares and destroys. */
@@ -185,6 +237,32 @@ static void each_placeholder_becomes_its_type(void **state) {
                  " \"D\": {\"x\": 1}, \"A\": [1, 2]}");
     bson_destroy(inner);
     bson_destroy(list);
+}
+
+static void every_type_of_value_has_a_placeholder(void **state) {
+    (void)state;
+    static const uint8_t uuid[16] = "0123456789abcdef";
+    bson_t *built;
+    bson_decimal128_t price;
+    mouv_bson_bytes_t bytes = {"ab\0c", 4, 0}, none = {NULL, 0, 5};
+    mouv_bson_timestamp_t time = {1700000000, 7};
+    int64_t ms = -86400000;
+    assert_true(bson_decimal128_from_string("1.50", &price));
+    int rc = mouv_bson_build(&built, &error,
+                             "{'d': %" PRId64 "T, 'l': {'$gt': %ldT}, 'ms': %" PRId64 ", 'n': %pN,"
+                             " 'b': [%pB, %pB], 'u': %pU, 't': %pS}",
+                             ms, 5L, ms, (void *)&price, (void *)&bytes, (void *)&none,
+                             (const void *)uuid, (void *)&time);
+    bson_t *expected =
+        BCON_NEW("d", BCON_DATE_TIME(ms), "l", "{", "$gt", BCON_DATE_TIME(5), "}", "ms",
+                 BCON_INT64(ms), "n", BCON_DECIMAL128(&price), "b", "[",
+                 BCON_BIN(BSON_SUBTYPE_BINARY, (const uint8_t *)"ab\0c", 4),
+                 BCON_BIN(BSON_SUBTYPE_MD5, (const uint8_t *)"", 0), "]", "u",
+                 BCON_BIN(BSON_SUBTYPE_UUID, uuid, 16), "t", BCON_TIMESTAMP(1700000000, 7));
+    assert_int_equal(rc, 0);
+    assert_true(bson_equal(built, expected));
+    bson_destroy(built);
+    bson_destroy(expected);
 }
 
 static void placeholders_stand_anywhere_a_value_can(void **state) {
@@ -292,6 +370,9 @@ static void bad_arguments_are_named(void **state) {
                  "argument 2 (%s): it is NULL");
     assert_error(mouv_bson_build(&built, &error, "{'a': %pD}", (void *)NULL), "(%pD): it is NULL");
     assert_error(mouv_bson_build(&built, &error, "{'a': %s}", "\xff"), "it is not UTF-8");
+    assert_error(mouv_bson_build(&built, &error, "{'a': %pU}", (void *)NULL), "(%pU): it is NULL");
+    mouv_bson_bytes_t bytes = {NULL, 3, 0};
+    assert_error(mouv_bson_build(&built, &error, "{'a': %pB}", (void *)&bytes), "'data' is NULL");
     assert_error(mouv_bson_build(&built, &error, "{'a': %zu}", SIZE_MAX), "int64");
 }
 
@@ -321,7 +402,11 @@ int main(void) {
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(an_output_that_is_null_is_told),
         cmocka_unit_test(a_wrong_type_says_what_is_there),
+        cmocka_unit_test(what_may_be_missing_has_a_fallback),
+        cmocka_unit_test(an_int32_is_what_fits),
+        cmocka_unit_test(elements_come_without_a_path),
         cmocka_unit_test(each_placeholder_becomes_its_type),
+        cmocka_unit_test(every_type_of_value_has_a_placeholder),
         cmocka_unit_test(placeholders_stand_anywhere_a_value_can),
         cmocka_unit_test(a_value_is_never_text),
         cmocka_unit_test(markers_inside_of_arguments_are_not_looked_at),

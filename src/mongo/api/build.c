@@ -14,9 +14,17 @@
 #define MARK "null"
 
 /** How an argument is taken from the list, where its kind does not say. */
-typedef enum width { AS_INT, AS_UNSIGNED, AS_LONG, AS_LONG_LONG, AS_SIZE } width_t;
+typedef enum width {
+    AS_INT,
+    AS_UNSIGNED,
+    AS_LONG,
+    AS_LONG_LONG,
+    AS_SIZE,
+    AS_BYTES,
+    AS_UUID
+} width_t;
 
-/** All conversions; the first that matches counts. */
+/** All conversions; the first that matches counts, so what begins with another stands before it. */
 static const struct conversion {
     const char *text;
     bson_type_t type;
@@ -26,6 +34,8 @@ static const struct conversion {
     {"d", BSON_TYPE_INT32, 0},
     {"i", BSON_TYPE_INT32, 0},
     {"u", BSON_TYPE_INT64, AS_UNSIGNED},
+    {"lldT", BSON_TYPE_DATE_TIME, AS_LONG_LONG},
+    {"ldT", BSON_TYPE_DATE_TIME, AS_LONG},
     {"lld", BSON_TYPE_INT64, AS_LONG_LONG},
     {"lli", BSON_TYPE_INT64, AS_LONG_LONG},
     {"ld", BSON_TYPE_INT64, AS_LONG},
@@ -38,6 +48,10 @@ static const struct conversion {
     {"pO", BSON_TYPE_OID, 0},
     {"pD", BSON_TYPE_DOCUMENT, 0},
     {"pA", BSON_TYPE_ARRAY, 0},
+    {"pN", BSON_TYPE_DECIMAL128, 0},
+    {"pB", BSON_TYPE_BINARY, AS_BYTES},
+    {"pU", BSON_TYPE_BINARY, AS_UUID},
+    {"pS", BSON_TYPE_TIMESTAMP, 0},
 };
 
 /** In a struct, because a va_list that is a parameter is no longer one to pass on by its address. */
@@ -178,25 +192,50 @@ static bool build_read_number(width_t width, int64_t *number, arguments_t *argum
     case AS_SIZE:
         *number = (int64_t)va_arg(arguments->list, size_t);
         return *number >= 0;
+    case AS_BYTES:
+    case AS_UUID:
+        break; /* no numbers */
     }
     return false;
 }
 
+static const char *build_set_bytes(bson_value_t *value, const mouv_bson_bytes_t *bytes) {
+    if (!bytes->data && bytes->size_bytes > 0) return "its 'data' is NULL";
+    if (bytes->size_bytes > BSON_MAX_SIZE) return "it is too large";
+    value->value.v_binary.subtype = (bson_subtype_t)bytes->subtype;
+    value->value.v_binary.data = (uint8_t *)(bytes->data ? bytes->data : "");
+    value->value.v_binary.data_len = (uint32_t)bytes->size_bytes;
+    return NULL;
+}
+
 /* Of an argument that is a pointer; why it cannot be used, or NULL. */
-static const char *build_set_pointer(bson_value_t *value, const void *pointer) {
+static const char *build_set_pointer(bson_value_t *value, width_t width, const void *pointer) {
+    const mouv_bson_bytes_t uuid = {pointer, 16, BSON_SUBTYPE_UUID};
+    size_t size;
     if (!pointer) return "it is NULL";
-    if (value->value_type == BSON_TYPE_OID) {
+    switch (value->value_type) {
+    case BSON_TYPE_OID:
         bson_oid_copy(pointer, &value->value.v_oid);
-    } else if (value->value_type == BSON_TYPE_UTF8) {
-        size_t size = strlen(pointer);
+        return NULL;
+    case BSON_TYPE_UTF8:
+        size = strlen(pointer);
         value->value.v_utf8.str = (char *)pointer;
         value->value.v_utf8.len = (uint32_t)size;
-        if (mouv__json_utf8_length(pointer, size) < size) return "it is not UTF-8";
-    } else {
+        return mouv__json_utf8_length(pointer, size) < size ? "it is not UTF-8" : NULL;
+    case BSON_TYPE_DECIMAL128:
+        value->value.v_decimal128 = *(const bson_decimal128_t *)pointer;
+        return NULL;
+    case BSON_TYPE_TIMESTAMP:
+        value->value.v_timestamp.timestamp = ((const mouv_bson_timestamp_t *)pointer)->seconds;
+        value->value.v_timestamp.increment = ((const mouv_bson_timestamp_t *)pointer)->increment;
+        return NULL;
+    case BSON_TYPE_BINARY:
+        return build_set_bytes(value, width == AS_UUID ? &uuid : pointer);
+    default:
         value->value.v_doc.data = (uint8_t *)bson_get_data(pointer);
         value->value.v_doc.data_len = ((const bson_t *)pointer)->len;
+        return NULL;
     }
-    return NULL;
 }
 
 /* The next argument; why it cannot be used, or NULL. */
@@ -219,8 +258,11 @@ static const char *build_read_value(const struct conversion *conversion, bson_va
             return "it does not fit into int64";
         value->value.v_int64 = number;
         return NULL;
+    case BSON_TYPE_DATE_TIME:
+        build_read_number(conversion->width, &value->value.v_datetime, arguments);
+        return NULL;
     default:
-        return build_set_pointer(value, va_arg(arguments->list, const void *));
+        return build_set_pointer(value, conversion->width, va_arg(arguments->list, const void *));
     }
 }
 

@@ -98,6 +98,20 @@ int mouv_bson_get_int64(const bson_t *document, const char *path, int64_t *value
     return 0;
 }
 
+int mouv_bson_get_int32(const bson_t *document, const char *path, int32_t *value,
+                        mouv_error_t *error) {
+    int64_t number = 0;
+    if (document_check_output(value, error) < 0) return MOUV_EINVAL;
+    int rc = mouv_bson_get_int64(document, path, &number, error);
+    if (rc < 0) return rc;
+    if (number < INT32_MIN || number > INT32_MAX) {
+        return mouv_error_set(error, MOUV_EINVAL, "field '%s': %lld does not fit into 32 bits",
+                              path, (long long)number);
+    }
+    *value = (int32_t)number;
+    return 0;
+}
+
 int mouv_bson_get_double(const bson_t *document, const char *path, double *value,
                          mouv_error_t *error) {
     bson_iter_t field;
@@ -161,6 +175,37 @@ int mouv_bson_get_document(const bson_t *document, const char *path, bson_t *val
 int mouv_bson_get_array(const bson_t *document, const char *path, bson_t *value,
                         mouv_error_t *error) {
     return document_get_view(document, path, BSON_TYPE_ARRAY, value, error);
+}
+
+/* --- What may be missing -------------------------------------------------------------------- */
+
+/* The reader leaves the value as it is where it refuses; without an error no text is made. */
+#define DOCUMENT_OR(name, type) \
+    type mouv_bson_##name##_or(const bson_t *document, const char *path, type fallback) { \
+        type value = fallback; \
+        return mouv_bson_get_##name(document, path, &value, NULL) == 0 ? value : fallback; \
+    }
+DOCUMENT_OR(int64, int64_t)
+DOCUMENT_OR(int32, int32_t)
+DOCUMENT_OR(double, double)
+DOCUMENT_OR(bool, bool)
+DOCUMENT_OR(date, int64_t)
+DOCUMENT_OR(utf8, const char *)
+#undef DOCUMENT_OR
+
+bool mouv_bson_each(const bson_t *document, const char *path, bson_iter_t *each) {
+    static const bson_t nothing = BSON_INITIALIZER;
+    bson_iter_t field;
+    bool found = document_find(document, path, &field, NULL) == 0;
+    if (found && bson_iter_recurse(&field, each)) return true;
+    bson_iter_init(each, &nothing);
+    return false;
+}
+
+bool mouv_bson_next(bson_iter_t *each, bson_t *view) {
+    while (bson_iter_next(each))
+        if (mouv__bson_view_of(each, view)) return true;
+    return false;
 }
 
 /* --- The end -------------------------------------------------------------------------------- */
