@@ -33,6 +33,15 @@ MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_options(mouv_collection
                                                                  bson_t **options);
 
 /**
+ * Whether there is a collection of this name: the result is 1, or 0.
+ *
+ * Like: mongoc_database_has_collection(); `name in await db.list_collection_names()`.
+ */
+MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_database_has_collection(mouv_database_t *database,
+                                                                      const char *name,
+                                                                      const bson_t *opts);
+
+/**
  * Has the server check the collection's data and indexes. Result: 1 if all is well, 0 if not;
  * `reply` says what. `opts`: full, ...
  *

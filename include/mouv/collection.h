@@ -114,7 +114,11 @@ MOUV_API MOUV_CHECK_RESULT mouv_future_t mouv_collection_delete_many(mouv_collec
  * Changes one document and gives it back as it was before or, with `returnDocument: "after"` (or
  * `new: true`) in `opts`, as it is now. Result: 1 if there is a document, else 0 with `*doc` NULL.
  *
- * `opts`: projection (or fields), sort, upsert, returnDocument, arrayFilters, hint, collation, ...
+ * With `includeResultMetadata: true` `*doc` is the server's whole reply, also where there was no
+ * document: {lastErrorObject: {n, updatedExisting, upserted}, value, ok, ...}.
+ *
+ * `opts`: projection (or fields), sort, upsert, returnDocument, includeResultMetadata, arrayFilters,
+ *         hint, collation, ...
  * Like:   mongoc_collection_find_and_modify_with_opts(); Motor's methods of these names.
  */
 MOUV_API MOUV_CHECK_RESULT mouv_future_t

@@ -175,6 +175,16 @@ CASE(rename_to_a_bad_name_is_refused) {
     return 0;
 }
 
+CASE(a_collection_can_be_asked_for) {
+    CHECK_INT(insert_numbered(t, 1), 0);
+    CHECK_INT(await(t, mouv_database_has_collection(t->database, "users", NULL)), 1);
+    CHECK_INT(await(t, mouv_database_has_collection(t->database, "user", NULL)), 0);
+    CHECK_INT(await(t, mouv_database_has_collection(t->database, "", NULL)), MOUV_EINVAL);
+    CHECK_INT(await(t, mouv_database_has_collection(t->database, NULL, NULL)), MOUV_EINVAL);
+    CHECK_INT(await(t, mouv_database_has_collection(NULL, "users", NULL)), MOUV_EINVAL);
+    return 0;
+}
+
 CASE(options_tell_a_collection_from_none) {
     AUTO_BSON *none = NULL;
     AUTO_BSON *plain = NULL;
@@ -284,6 +294,7 @@ int main(void) {
         cmocka_unit_test(rename_moves_the_documents),
         cmocka_unit_test(rename_replaces_only_when_told_to),
         cmocka_unit_test(rename_to_a_bad_name_is_refused),
+        cmocka_unit_test(a_collection_can_be_asked_for),
         cmocka_unit_test(options_tell_a_collection_from_none),
         cmocka_unit_test(validate_looks_at_the_data),
         cmocka_unit_test(explain_tells_the_plan_and_does_nothing),

@@ -130,6 +130,26 @@ CASE(a_duplicate_key_is_recognised_and_gives_no_document) {
     return 0;
 }
 
+CASE(the_whole_reply_says_whether_it_was_upserted) {
+    AUTO_BSON *made = NULL, *changed = NULL, *none = NULL;
+    const bson_t *filter = json(t, "{'_id': 7}"), *update = json(t, "{'$inc': {'n': 1}}");
+    const bson_t *upsert = json(t, "{'includeResultMetadata': true, 'upsert': true}");
+    const bson_t *whole = json(t, "{'includeResultMetadata': true}");
+    mouv_collection_t *users = t->users;
+    CHECK_INT(await(t, mouv_collection_find_one_and_update(users, filter, update, upsert, &made)),
+              0);
+    CHECK_INT(mouv_bson_int32_or(made, "lastErrorObject.upserted", -1), 7);
+    CHECK(!mouv_bson_bool_or(made, "lastErrorObject.updatedExisting", true));
+    CHECK_INT(
+        await(t, mouv_collection_find_one_and_update(users, filter, update, upsert, &changed)), 1);
+    CHECK(mouv_bson_bool_or(changed, "lastErrorObject.updatedExisting", false));
+    CHECK_INT(mouv_bson_int32_or(changed, "value.n", -1), 1);
+    filter = json(t, "{'_id': 8}");
+    CHECK_INT(await(t, mouv_collection_find_one_and_delete(users, filter, whole, &none)), 0);
+    CHECK_INT(mouv_bson_int32_or(none, "lastErrorObject.n", -1), 0);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(update_gives_the_document_as_it_was),
@@ -140,6 +160,7 @@ int main(void) {
         cmocka_unit_test(update_takes_array_filters_and_a_pipeline),
         cmocka_unit_test(replace_puts_another_document_in_its_place),
         cmocka_unit_test(delete_gives_what_it_deleted),
+        cmocka_unit_test(the_whole_reply_says_whether_it_was_upserted),
         cmocka_unit_test(a_duplicate_key_is_recognised_and_gives_no_document),
     };
     return RUN_CASES(cases);

@@ -61,6 +61,12 @@ static void values_that_may_be_missing(void **state) {
     assert_null(request.document);
     assert_int_equal(read_by(mouv__reply_read_value, "{'value': {'x': 1}}"), 1);
     release();
+    assert_int_equal(read_by(mouv__reply_read_modified, "{'value': {'x': 1}, 'n': 2}"), 1);
+    assert_true(equals_json(request.document, "{'value': {'x': 1}, 'n': 2}"));
+    release();
+    assert_int_equal(read_by(mouv__reply_read_modified, "{'value': null}"), 0);
+    assert_true(equals_json(request.document, "{'value': null}"));
+    release();
     assert_int_equal(read_by(mouv__reply_read_valid, "{'valid': true}"), 1);
     assert_int_equal(read_by(mouv__reply_read_valid, "{'valid': false}"), 0);
     assert_int_equal(read_by(mouv__reply_read_count, "{'n': 12}"), 0);

@@ -39,20 +39,40 @@ mouv_future_t mouv_collection_rename(mouv_collection_t *collection, const char *
     return mouv__command_send(&command, mouv__reply_to_nobody());
 }
 
+/** Begins {listCollections: 1, filter: {name: <name>}, cursor: {}}. */
+static void admin_begin_list_one(mouv__command_t *command, const mouv__row_t *row,
+                                 mouv_database_t *database, const char *name, const bson_t *opts) {
+    bson_t filter;
+    mouv__command_begin_database(command, row, database, opts);
+    if (!mouv__command_failed(command)) {
+        bson_append_document_begin(command->bson, "filter", -1, &filter);
+        bson_append_utf8(&filter, "name", -1, name, -1);
+        bson_append_document_end(command->bson, &filter);
+    }
+    mouv__command_empty(command, "cursor");
+}
+
 mouv_future_t mouv_collection_options(mouv_collection_t *collection, const bson_t *opts,
                                       bson_t **options) {
     static const mouv__row_t row = {
         {"listCollections", MOUV__LIST}, MOUV__FAMILY_PLAIN, mouv__reply_read_first_options};
     mouv__command_t command;
-    bson_t filter;
-    mouv__command_begin_database(&command, &row, collection ? collection->database : NULL, opts);
-    if (!mouv__command_failed(&command)) {
-        bson_append_document_begin(command.bson, "filter", -1, &filter);
-        bson_append_utf8(&filter, "name", -1, collection->name, -1);
-        bson_append_document_end(command.bson, &filter);
-    }
-    mouv__command_empty(&command, "cursor");
+    admin_begin_list_one(&command, &row, collection ? collection->database : NULL,
+                         collection ? collection->name : NULL, opts);
     return mouv__command_send(&command, mouv__reply_to_value(options));
+}
+
+mouv_future_t mouv_database_has_collection(mouv_database_t *database, const char *name,
+                                           const bson_t *opts) {
+    static const mouv__row_t row = {
+        {"listCollections", MOUV__LIST}, MOUV__FAMILY_NAMES, mouv__reply_read_first};
+    mouv_error_t error = {0};
+    mouv__command_t command;
+    int rc = database ? mouv__check_collection_name(database->name, name, &error) : 0;
+    admin_begin_list_one(&command, &row, database, rc == 0 ? name : "", opts);
+    if (rc < 0) mouv__command_fail(&command, rc, "%s", error.message);
+    mouv__command_bool(&command, "nameOnly", true);
+    return mouv__command_send(&command, mouv__reply_to_nobody());
 }
 
 mouv_future_t mouv_collection_validate(mouv_collection_t *collection, const bson_t *opts,

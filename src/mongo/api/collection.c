@@ -154,7 +154,10 @@ static void collection_begin_modify(mouv__command_t *command, mouv_collection_t 
                                     const bson_t *filter, const bson_t *opts) {
     static const mouv__row_t modify = {
         {"findAndModify", MOUV__CHANGE}, MOUV__FAMILY_MODIFY, mouv__reply_read_value};
+    static const mouv__row_t whole = {
+        {"findAndModify", MOUV__CHANGE}, MOUV__FAMILY_MODIFY, mouv__reply_read_modified};
     mouv__command_begin(command, &modify, collection, opts);
+    if (command->opts.metadata) command->row = &whole;
     mouv__command_document(command, "query", filter, "filter");
 }
 

@@ -88,6 +88,7 @@ static const option_t options[] = {
     {"fullDocumentBeforeChange", STRING,      STREAM,        STAGE,     PASSED_ON},
     {"hint",                     NAME_OR_DOC, STATEMENTS,    STATEMENT, PASSED_ON},
     {"hint",                     NAME_OR_DOC, EVERY,         TOP,       PASSED_ON},
+    {"includeResultMetadata",    BOOL,        MODIFY,        KEPT,      FLAG_TO(metadata)},
     {"let",                      DOCUMENT,    EVERY,         TOP,       PASSED_ON},
     {"limit",                    NUMBER,      FIND | TALLY,  KEPT,      NUMBER_TO(limit)},
     {"max",                      ANY,         EVERY,         TOP,       PASSED_ON},

@@ -56,7 +56,7 @@ typedef struct mouv__opts {
     bool ordered;         /**< true */
     bool prefetch;        /**< true: a cursor fetches ahead */
     bool validate;        /**< true; false leaves out what is not structure */
-    bool upsert, tailable, await_data, single_batch, return_new, exhaust;
+    bool upsert, tailable, await_data, single_batch, return_new, exhaust, metadata;
     mouv__view_t read_preference; /**< "secondary", or {mode, tags, ...} */
     mouv__view_t return_document; /**< "before" or "after" */
     mouv__view_t timeout_mode;    /**< of cursors: "cursorLifetime" or "iteration" */

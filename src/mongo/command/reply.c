@@ -117,6 +117,12 @@ int mouv__reply_read_value(mouv__request_t *request, const bson_t *reply) {
     return reply_keep(request, reply, "value");
 }
 
+int mouv__reply_read_modified(mouv__request_t *request, const bson_t *reply) {
+    bson_iter_t value;
+    mouv__reply_read_whole(request, reply);
+    return mouv__bson_view_find(reply, "value", &value) && BSON_ITER_HOLDS_DOCUMENT(&value);
+}
+
 int mouv__reply_read_values(mouv__request_t *request, const bson_t *reply) {
     return reply_keep(request, reply, "values") ? 0 : MOUV_ESERVER;
 }

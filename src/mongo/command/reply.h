@@ -78,6 +78,9 @@ int mouv__reply_read_valid(mouv__request_t *request, const bson_t *reply);
 /** {value: document or null}: 1 or 0. */
 int mouv__reply_read_value(mouv__request_t *request, const bson_t *reply);
 
+/** {value: document or null, lastErrorObject, ...}: all of it; 1 or 0 for `value`. */
+int mouv__reply_read_modified(mouv__request_t *request, const bson_t *reply);
+
 /** {values: [...]} */
 int mouv__reply_read_values(mouv__request_t *request, const bson_t *reply);
 
