@@ -20,6 +20,9 @@ MOUV_API mouv_database_t *mouv_collection_database(const mouv_collection_t *coll
 MOUV_API mouv_collection_t *mouv_collection_with_options(mouv_collection_t *collection,
                                                          const bson_t *opts);
 
+/** What its operations take by default; see mouv_database_defaults(). */
+MOUV_API bson_t *mouv_collection_defaults(const mouv_collection_t *collection);
+
 /**
  * Finds the first document that matches. The future's result is 1 if there was one, else 0 (and
  * `*doc` stays NULL).

@@ -33,6 +33,17 @@ MOUV_API mouv_collection_t *mouv_database_get_collection(mouv_database_t *databa
  */
 MOUV_API mouv_database_t *mouv_database_with_options(mouv_database_t *database, const bson_t *opts);
 
+/**
+ * What its operations take where the opts of a call leave it out, the client's own (URI) among it:
+ * {readConcern, writeConcern, readPreference, timeoutMS}, each as mouv_database_with_options() takes
+ * it, and only where there is one: {} is the server's defaults and the primary.
+ *
+ * Context:   the client's thread; no I/O.
+ * Ownership: the caller's to destroy. NULL: `database` is, or it is another thread's.
+ * Like:      mongoc_database_get_read_concern() and its siblings; Motor's `read_concern`.
+ */
+MOUV_API bson_t *mouv_database_defaults(const mouv_database_t *database);
+
 /*
  * All operations below and in collection.h:
  *

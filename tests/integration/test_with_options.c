@@ -301,6 +301,30 @@ CASE(bad_options_fail_at_the_operation) {
     return 0;
 }
 
+CASE(the_defaults_of_a_handle_can_be_asked_for) {
+    mouv_client_t *client = mouv_client_new(
+        "mongodb://h/?w=2&readConcernLevel=local&readPreference=nearest&timeoutMS=70", NULL, NULL);
+    mouv_database_t *shop = mouv_client_get_database(client, "shop");
+    mouv_database_t *own = mouv_database_with_options(
+        shop, json(t, "{'timeoutMS': 5, 'readConcern': {'level': 'majority'}}"));
+    mouv_collection_t *users = mouv_collection_with_options(
+        mouv_database_get_collection(own, "users"), json(t, "{'readPreference': 'primary'}"));
+    AUTO_BSON *all = mouv_database_defaults(shop), *less = mouv_database_defaults(own);
+    AUTO_BSON *last = mouv_collection_defaults(users), *none = mouv_collection_defaults(t->users);
+    CHECK_DOCUMENT(all,
+                   "{'readConcern': {'level': 'local'}, 'writeConcern': {'w': 2}, "
+                   "'readPreference': {'mode': 'nearest'}, 'timeoutMS': {'$numberLong': '70'}}");
+    CHECK_DOCUMENT(less, "{'readConcern': {'level': 'majority'}, 'timeoutMS': 5, "
+                         "'writeConcern': {'w': 2}, 'readPreference': {'mode': 'nearest'}}");
+    CHECK_STRING(mouv_bson_utf8_or(last, "readPreference", ""), "primary");
+    CHECK_STRING(mouv_bson_utf8_or(last, "readConcern.level", ""), "majority");
+    CHECK(none && bson_empty(none));
+    CHECK(mouv_database_with_options(shop, all) == mouv_database_with_options(shop, all));
+    CHECK(mouv_database_defaults(NULL) == NULL && mouv_collection_defaults(NULL) == NULL);
+    mouv_client_unref(client);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(call_before_collection_before_database),
@@ -313,6 +337,7 @@ int main(void) {
         cmocka_unit_test(a_read_preference_is_inherited_and_overridden),
         cmocka_unit_test(a_command_goes_where_its_own_read_preference_says),
         cmocka_unit_test(handles_with_options_are_interned_and_know_where_they_are),
+        cmocka_unit_test(the_defaults_of_a_handle_can_be_asked_for),
         cmocka_unit_test(bad_options_fail_at_the_operation),
     };
     return RUN_CASES(cases);

@@ -8,6 +8,8 @@
 
 #include "mongo/api/client.h"
 #include "mongo/base/bson_view.h"
+#include "mongo/base/client_ref.h"
+#include "mongo/base/concern.h"
 #include "mongo/command/command.h"
 #include "mongo/command/reply.h"
 #include "mongo/cursor/cursor.h"
@@ -18,6 +20,13 @@ const char *mouv_collection_name(const mouv_collection_t *collection) {
 
 mouv_database_t *mouv_collection_database(const mouv_collection_t *collection) {
     return collection ? collection->database : NULL;
+}
+
+bson_t *mouv_collection_defaults(const mouv_collection_t *collection) {
+    const mouv_client_t *client = collection ? collection->database->client : NULL;
+    return client && !mouv__client_is_elsewhere(client)
+               ? mouv__concern_describe(collection->defaults, client)
+               : NULL;
 }
 
 /* --- find ----------------------------------------------------------------------------------- */

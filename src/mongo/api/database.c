@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "mongo/api/client.h"
+#include "mongo/base/client_ref.h"
+#include "mongo/base/concern.h"
 #include "mongo/command/command.h"
 #include "mongo/command/reply.h"
 #include "mongo/cursor/cursor.h"
@@ -16,6 +18,11 @@ const char *mouv_database_name(const mouv_database_t *database) {
 
 mouv_client_t *mouv_database_client(const mouv_database_t *database) {
     return database ? database->client : NULL;
+}
+
+bson_t *mouv_database_defaults(const mouv_database_t *database) {
+    bool made = database && database->client && !mouv__client_is_elsewhere(database->client);
+    return made ? mouv__concern_describe(database->defaults, database->client) : NULL;
 }
 
 mouv_collection_t *mouv_database_get_collection(mouv_database_t *database, const char *name) {

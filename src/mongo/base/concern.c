@@ -7,20 +7,22 @@
 
 #include "context/alloc.h"
 #include "mongo/base/bson_view.h"
+#include "mongo/base/client_ref.h"
 #include "mongo/base/compat.h"
 #include "mongo/base/timeout.h"
 
 /* --- Read preference ------------------------------------------------------------------------ */
 
+static const struct {
+    const char *name;
+    mongoc_read_mode_t mode;
+} modes[] = {{"primary", MONGOC_READ_PRIMARY},
+             {"primaryPreferred", MONGOC_READ_PRIMARY_PREFERRED},
+             {"secondary", MONGOC_READ_SECONDARY},
+             {"secondaryPreferred", MONGOC_READ_SECONDARY_PREFERRED},
+             {"nearest", MONGOC_READ_NEAREST}};
+
 static bool concern_parse_mode(const char *name, mongoc_read_mode_t *mode) {
-    static const struct {
-        const char *name;
-        mongoc_read_mode_t mode;
-    } modes[] = {{"primary", MONGOC_READ_PRIMARY},
-                 {"primaryPreferred", MONGOC_READ_PRIMARY_PREFERRED},
-                 {"secondary", MONGOC_READ_SECONDARY},
-                 {"secondaryPreferred", MONGOC_READ_SECONDARY_PREFERRED},
-                 {"nearest", MONGOC_READ_NEAREST}};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         *mode = modes[i].mode;
         if (name && strcmp(name, modes[i].name) == 0) return true;
@@ -205,6 +207,39 @@ const bson_t *mouv__concern_write(const mouv__concerns_t *defaults, const bson_t
 const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defaults,
                                                     const mongoc_read_prefs_t *clients) {
     return defaults && defaults->read_prefs ? defaults->read_prefs : clients;
+}
+
+void mouv__concern_append_read_prefs(bson_t *to, const char *key, mongoc_read_mode_t mode,
+                                     const mongoc_read_prefs_t *prefs) {
+    bson_t inside;
+    bson_append_document_begin(to, key, -1, &inside);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (modes[i].mode == mode) BSON_APPEND_UTF8(&inside, "mode", modes[i].name);
+    if (prefs && !bson_empty0(mongoc_read_prefs_get_tags(prefs)))
+        BSON_APPEND_ARRAY(&inside, "tags", mongoc_read_prefs_get_tags(prefs));
+    if (prefs && mongoc_read_prefs_get_max_staleness_seconds(prefs) > 0)
+        BSON_APPEND_INT64(&inside, "maxStalenessSeconds",
+                          mongoc_read_prefs_get_max_staleness_seconds(prefs));
+    const bson_t *hedge =
+        prefs && mode != MONGOC_READ_PRIMARY ? mouv__read_prefs_get_hedge(prefs) : NULL;
+    if (hedge && !bson_empty(hedge)) BSON_APPEND_DOCUMENT(&inside, "hedge", hedge);
+    bson_append_document_end(to, &inside);
+}
+
+bson_t *mouv__concern_describe(const mouv__concerns_t *defaults, const mouv_client_t *client) {
+    const mouv__client_ref_t *ref = mouv__client_ref_of(client);
+    bson_t *all = defaults ? bson_copy(defaults->settings) : bson_new();
+    const mongoc_read_prefs_t *prefs = ref->read_prefs;
+    if (ref->read_concern && !bson_has_field(all, "readConcern"))
+        bson_concat(all, ref->read_concern);
+    if (ref->write_concern && !bson_has_field(all, "writeConcern"))
+        bson_concat(all, ref->write_concern);
+    if (prefs && !bson_has_field(all, "readPreference"))
+        mouv__concern_append_read_prefs(all, "readPreference", mongoc_read_prefs_get_mode(prefs),
+                                        prefs);
+    if (ref->timeout_ms != MOUV__TIMEOUT_UNSET && !bson_has_field(all, "timeoutMS"))
+        BSON_APPEND_INT64(all, "timeoutMS", ref->timeout_ms);
+    return all;
 }
 
 /* --- What is in them ------------------------------------------------------------------------ */

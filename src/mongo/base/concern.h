@@ -13,6 +13,7 @@
 
 #include <mongoc/mongoc.h>
 
+#include <mouv/client.h>
 #include <mouv/error.h>
 
 #include "mongo/base/opts.h"
@@ -51,6 +52,13 @@ const mongoc_read_prefs_t *mouv__concern_read_prefs(const mouv__concerns_t *defa
 
 /** "secondary", or {mode, tags, maxStalenessSeconds, hedge}; NULL: it makes no sense. */
 mongoc_read_prefs_t *mouv__concern_parse_read_prefs(const mouv__view_t *given);
+
+/** Appends {<key>: {mode, tags, ...}} with this mode; `prefs` may be NULL. */
+void mouv__concern_append_read_prefs(bson_t *to, const char *key, mongoc_read_mode_t mode,
+                                     const mongoc_read_prefs_t *prefs);
+
+/** All that counts for a handle with these defaults (may be NULL), the client's among it. */
+bson_t *mouv__concern_describe(const mouv__concerns_t *defaults, const mouv_client_t *client);
 
 /** Whether a write concern is w: 0; NULL is fine. */
 bool mouv__concern_is_unacknowledged(const bson_t *write_concern);

@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "mongo/base/bson_view.h"
-#include "mongo/base/compat.h"
+#include "mongo/base/concern.h"
 #include "mongo/wire/compress.h"
 
 /* As libmongoc begins its picture: one host without the name of a set is spoken to alone. */
@@ -86,21 +86,6 @@ static bool request_append_session(const mouv__peer_t *peer, const mouv__exchang
 
 /* --- the read preference ---------------------------------------------------------------------- */
 
-static const char *request_mode_name(mongoc_read_mode_t mode) {
-    switch (mode) {
-    case MONGOC_READ_SECONDARY:
-        return "secondary";
-    case MONGOC_READ_PRIMARY_PREFERRED:
-        return "primaryPreferred";
-    case MONGOC_READ_SECONDARY_PREFERRED:
-        return "secondaryPreferred";
-    case MONGOC_READ_NEAREST:
-        return "nearest";
-    default:
-        return "primary";
-    }
-}
-
 /* A member of a set that is spoken to alone answers reads whatever its role. */
 static mongoc_read_mode_t request_mode(const mouv__request_common_t *common,
                                        const mouv__peer_t *peer, const mongoc_read_prefs_t *prefs) {
@@ -118,19 +103,8 @@ static void request_append_read_preference(const mouv__request_common_t *common,
                                            const mouv__peer_t *peer,
                                            const mongoc_read_prefs_t *prefs, bson_t *to) {
     mongoc_read_mode_t mode = request_mode(common, peer, prefs);
-    bson_t inside;
     if (mode == MONGOC_READ_PRIMARY || !request_is_of_cluster(peer)) return;
-    bson_append_document_begin(to, "$readPreference", 15, &inside);
-    BSON_APPEND_UTF8(&inside, "mode", request_mode_name(mode));
-    if (prefs && !bson_empty0(mongoc_read_prefs_get_tags(prefs)))
-        BSON_APPEND_ARRAY(&inside, "tags", mongoc_read_prefs_get_tags(prefs));
-    if (prefs && mongoc_read_prefs_get_max_staleness_seconds(prefs) > 0)
-        BSON_APPEND_INT64(&inside, "maxStalenessSeconds",
-                          mongoc_read_prefs_get_max_staleness_seconds(prefs));
-    if (prefs && mode != MONGOC_READ_PRIMARY && mouv__read_prefs_get_hedge(prefs) &&
-        !bson_empty(mouv__read_prefs_get_hedge(prefs)))
-        BSON_APPEND_DOCUMENT(&inside, "hedge", mouv__read_prefs_get_hedge(prefs));
-    bson_append_document_end(to, &inside);
+    mouv__concern_append_read_prefs(to, "$readPreference", mode, prefs);
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
