@@ -103,7 +103,7 @@ int mouv__errand_seek(const mouv__background_place_t *place, mouv__connection_t 
 
 /* --- a connection ----------------------------------------------------------------------------- */
 
-static bool errand_ping_once(mouv__errand_t *errand) {
+static bool errand_ping(mouv__errand_t *errand) {
     mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
     bson_t command = BSON_INITIALIZER;
     BSON_APPEND_INT32(&command, "ping", 1);
@@ -118,13 +118,6 @@ static bool errand_ping_once(mouv__errand_t *errand) {
     return ok;
 }
 
-/* The first try makes libmongoc drop a connection that was cut between two calls. */
-static bool errand_ping(mouv__errand_t *errand) {
-    const mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
-    return errand_ping_once(errand) ||
-           (mouv__interruptible_was_stale(client->interruptible) && errand_ping_once(errand));
-}
-
 /* Sends nothing where there is a connection. */
 static bool errand_set_up(mouv__errand_t *errand) {
     mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
@@ -134,19 +127,46 @@ static bool errand_set_up(mouv__errand_t *errand) {
         client->client, errand->server_id, NULL, &errand->background.error);
     mouv__driver_client_end(client, server != NULL);
     if (!server) mouv__interruptible_explain(client->interruptible, &errand->background.error);
+    bson_destroy(errand->hello);
+    errand->hello = NULL;
     if (server) errand->hello = bson_copy(mongoc_server_description_hello_response(server));
     mongoc_server_description_destroy(server);
     return server != NULL;
 }
 
+/* libmongoc closes a socket that a call has failed on: this one is cut before it sends anything. */
+#define DISCONNECTING UINT64_MAX
+
+static void errand_drop_socket(mouv__errand_t *errand) {
+    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
+    bson_t command = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&command, "ping", 1);
+    mouv__driver_client_begin(client, errand->background.driver_pool, DISCONNECTING, 0);
+    mouv__interruptible_interrupt(client->interruptible, DISCONNECTING);
+    mongoc_client_command_simple_with_server_id(client->client, "admin", &command, NULL,
+                                                errand->server_id, NULL, NULL);
+    mouv__driver_client_end(client, false);
+    bson_destroy(&command);
+}
+
+/* A socket that libmongoc had before is one that was cut between two calls, or a spare's: whether it
+ * still leads anywhere is not known, and a new one is wanted. */
+static bool errand_connect(mouv__errand_t *errand) {
+    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
+    if (!mouv__driver_client_open(client, errand->background.driver_pool,
+                                  &errand->background.error) ||
+        !errand_set_up(errand))
+        return false;
+    if (mouv__interruptible_has_set_up(client->interruptible)) return true;
+    if (!client->interruptible) return errand_ping(errand);
+    errand_drop_socket(errand);
+    return errand_set_up(errand) &&
+           (mouv__interruptible_has_set_up(client->interruptible) || errand_ping(errand));
+}
+
 static void errand_connect_run(mouv__job_t *job) {
     mouv__errand_t *errand = (mouv__errand_t *)job;
-    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
-    errand->background.ok =
-        mouv__driver_client_open(client, errand->background.driver_pool,
-                                 &errand->background.error) &&
-        errand_set_up(errand) &&
-        (mouv__interruptible_has_set_up(client->interruptible) || errand_ping(errand));
+    errand->background.ok = errand_connect(errand);
 }
 
 int mouv__errand_connect(const mouv__background_place_t *place, mouv__connection_t *connection,
@@ -171,20 +191,9 @@ bool mouv__errand_orphan(const mouv__background_place_t *place, mouv__connection
     return false;
 }
 
-/* libmongoc closes a socket that a call has failed on: this one is cut before it sends anything. */
-#define DISCONNECTING UINT64_MAX
-
 static void errand_disconnect_run(mouv__job_t *job) {
     mouv__errand_t *errand = (mouv__errand_t *)job;
-    mouv__driver_client_t *client = mouv__driver_client_of(errand->connection);
-    bson_t command = BSON_INITIALIZER;
-    BSON_APPEND_INT32(&command, "ping", 1);
-    mouv__driver_client_begin(client, errand->background.driver_pool, DISCONNECTING, 0);
-    mouv__interruptible_interrupt(client->interruptible, DISCONNECTING);
-    mongoc_client_command_simple_with_server_id(client->client, "admin", &command, NULL,
-                                                errand->server_id, NULL, NULL);
-    mouv__driver_client_end(client, false);
-    bson_destroy(&command);
+    errand_drop_socket(errand);
     errand->background.ok = true;
 }
 
