@@ -22,7 +22,8 @@ DATABASES = ("mouv_cookbook", "mouv_examples")
 LIMIT_S = 120
 NOISE = (
     "Falling back to malloc for counters",  # libmongoc, where a killed process of the same pid left its counters
-    "libmongoc: cluster: Authentication failed",  # libmongoc 2 says so itself, before mouv's error does
+    "libmongoc: cluster: Authentication failed",  # libmongoc says so itself, before mouv's error does: 2.x ...
+    "libmongoc: cluster: Failed authentication to",  # ... and 1.x
 )
 
 

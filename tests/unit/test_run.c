@@ -528,7 +528,10 @@ static int attaches_without_standard_descriptors(void *arg) {
     uv_loop_init(&loop);
     for (int fd = 0; fd <= STDERR_FILENO; fd++) close(fd);
     if (mouv_runtime_attach(&runtime, &loop) != 0) return 1;
-    return mouv_run_until(runtime, mouv_coro(finds_dev_null, NULL), NULL);
+    int rc = mouv_run_until(runtime, mouv_coro(finds_dev_null, NULL), NULL);
+    mouv_runtime_close(runtime, NULL, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    return rc != 0 ? rc : uv_loop_close(&loop);
 }
 
 static void closed_standard_descriptors_are_opened_on_dev_null(void **state) {
