@@ -91,7 +91,8 @@ void mouv__context_jumped(mouv__context_t *left, mouv__context_t *to, mouv__stac
     if (low < own.low || low >= own.low + own.size) low = own.low;
     mouv__fiber_forget_frames((void *)low, own.size - (low - own.low));
     context_exchange_exceptions(left, to);
-    mouv__fiber_leave(&left->fiber, &to->fiber, 1);
+    mouv__fiber_leave(&left->fiber, &to->fiber,
+                      0); /* our callers may have frames on its fake stack */
     mouv__fiber_arrive(&to->fiber);
 }
 
