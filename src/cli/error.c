@@ -27,16 +27,10 @@ int mouv_cli_fail(mouv_error_t *error, int code, const char *format, ...) {
     return mouv_error_set(error, code, "%s", message);
 }
 
-/* A write that was cut off by the deadline has timed out, whatever became of it. */
-static bool error_timed_out(const mouv_error_t *error) {
-    return error->code == MOUV_ETIMEDOUT ||
-           (error->code == MOUV_EUNKNOWN && error->cause == MOUV_ETIMEDOUT);
-}
-
 int mouv_cli_status(const mouv_error_t *error) {
     if (error->code >= 0) return CLI_OK;
     if (error->code == CLI_EUSAGE || error->code == MOUV_EINVAL) return CLI_USAGE;
-    return error_timed_out(error) ? CLI_TIMED_OUT : CLI_FAILED;
+    return mouv_error_is_timeout(error) ? CLI_TIMED_OUT : CLI_FAILED;
 }
 
 /* "DuplicateKey (11000): ", unless the message says it already. */

@@ -164,6 +164,69 @@ FAKE_CASE(a_poll_that_comes_back_in_the_grace_is_not_cut, fake_with(2, "RSPrimar
     operation_over(op);
 }
 
+/* --- a server that has too much to do --------------------------------------------------------- */
+
+static void answer_find(fake_t *fake, mouv__operation_t *op) {
+    uint32_t n = 0;
+    fake_call_t *call;
+    while ((call = fake_out(fake, FAKE_SEND, n++)) != NULL)
+        if (call->exchange == &op->attempt.exchange) fake_answer(call, "{'ok': 1}");
+    fake_turn();
+    CHECK_ENDED(op, 0);
+    operation_over(op);
+}
+
+FAKE_CASE(a_server_that_answers_others_has_a_second_while_there_is_room,
+          fake_with(2, "RSPrimary")) {
+    mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
+    mouv__operation_t *other = operation_begin(fake, &find_row, FIND, 0);
+    cancel_and_answer_kill(fake, op);
+    fake_pass_ms(10);
+    answer_find(fake, other);
+    CHECK_CUT_AFTER(op, 990);
+    operation_over(op);
+}
+
+FAKE_CASE(a_server_that_answered_others_only_before_has_no_more_time, fake_with(2, "RSPrimary")) {
+    mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
+    mouv__operation_t *other = operation_begin(fake, &find_row, FIND, 0);
+    answer_find(fake, other);
+    fake_pass_ms(10);
+    cancel_and_answer_kill(fake, op);
+    CHECK_CUT_AFTER(op, 50);
+    operation_over(op);
+}
+
+FAKE_CASE(where_others_need_the_connection_it_is_cut, fake_with(2, "RSPrimary")) {
+    mouv__operation_t *op = operation_begin(fake, &find_row, FIND, 0);
+    mouv__operation_t *other = operation_begin(fake, &find_row, FIND, 0);
+    cancel_and_answer_kill(fake, op);
+    fake_pass_ms(10);
+    answer_find(fake, other);
+    mouv__operation_t *third = operation_begin(fake, &find_row, FIND, 0);
+    CHECK_CUT_AFTER(op, 40);
+    operation_over(op), operation_over(third);
+}
+
+FAKE_CASE(one_connection_in_four_is_made_anew_at_a_time, fake_with(4, "RSPrimary")) {
+    mouv__operation_t *ops[5];
+    for (int i = 0; i < 4; i++) ops[i] = operation_begin(fake, &find_row, FIND, 0);
+    cancel_and_answer_kill(fake, ops[0]);
+    operation_cancel(ops[1]);
+    fake_pass_ms(10);
+    answer_find(fake, ops[3]);
+    ops[4] = operation_begin(fake, &find_row, FIND, 0);
+    fake->auto_ms[FAKE_CONNECT] = -1;
+    fake_pass_ms(40);
+    CHECK_INT(is_cut(ops[0]) + is_cut(ops[1]), 1);
+    fake_pass_ms(1000);
+    CHECK_INT(is_cut(ops[0]) + is_cut(ops[1]), 1);
+    fake_connect_succeed(fake_out(fake, FAKE_CONNECT, 0));
+    fake_pass_ms(5);
+    CHECK_INT(is_cut(ops[0]) + is_cut(ops[1]), 2);
+    operation_over(ops[0]), operation_over(ops[1]), operation_over(ops[2]), operation_over(ops[4]);
+}
+
 /* --- refused kills ---------------------------------------------------------------------------- */
 
 FAKE_CASE(refused_kills_hurry_those_that_wait_and_those_to_come, fake_with(2, "RSPrimary")) {
@@ -364,6 +427,10 @@ int main(void) {
         TEST(a_write_whose_kill_is_silent_has_the_grace_alone),
         TEST(a_poll_that_nobody_waits_for_is_cut_after_the_grace),
         TEST(a_poll_that_comes_back_in_the_grace_is_not_cut),
+        TEST(a_server_that_answers_others_has_a_second_while_there_is_room),
+        TEST(a_server_that_answered_others_only_before_has_no_more_time),
+        TEST(where_others_need_the_connection_it_is_cut),
+        TEST(one_connection_in_four_is_made_anew_at_a_time),
         TEST(refused_kills_hurry_those_that_wait_and_those_to_come),
         TEST(five_hundred_at_once_then_one_for_each_price),
         TEST(what_is_not_spent_is_not_saved),

@@ -12,6 +12,12 @@
 
 #define GRACE_NS (50 * MOUV__NS_PER_MS)
 
+/* How long one is left alone whose connection nobody needs, on a server that answers others. */
+#define SPARED_NS (1000 * MOUV__NS_PER_MS)
+
+/* Of that server's connections, most that are made anew at a time: one of so many. */
+#define REMADE_SHARE 4
+
 /* Cuts at once; then one for each price (see transport.h). */
 #define BURST 500
 
@@ -34,6 +40,7 @@ static void cut_pull(mouv__operation_t *op) {
 
 static void cut_push(mouv__operation_t *op, int64_t at_ns) {
     op->cut_ns = at_ns;
+    op->since_ns = mouv__operation_now_ns(op);
     mouv__list_push_front(&op->operations->cuts.list, &op->cut);
 }
 
@@ -59,6 +66,26 @@ static int64_t cut_patience_ns(const mouv__operation_t *op) {
     if (mouv__kill_is_silent(op)) return 0;
     if (op->state != MOUV__OP_STOPPING) return 0;
     return mouv__inquiry_is_possible(op) ? op->grace_ns - MOUV__INQUIRY_NS : op->grace_ns;
+}
+
+/* A getMore that waits on the server: no kill ends that before its time. */
+static bool cut_is_poll(const mouv__operation_t *op) {
+    return mouv__is_poll(op) && op->parts.pin;
+}
+
+/* A server with more work than it can do comes to no end of what it has been told to end, either. It
+ * then has to make a connection, too, for each that is cut, and answers the less: so those are left
+ * alone that are in nobody's way, and of the others only so many are cut at a time. */
+static bool cut_is_spared(const mouv__operation_t *op, int64_t now_ns) {
+    const mouv__pool_t *pool = op->operations->pool;
+    const mouv__server_t *server = mouv__operation_server(op);
+    uint32_t server_id = op->checkout.server_id;
+    if (op->state != MOUV__OP_LATE || cut_is_poll(op) || mouv__kill_is_refused(op)) return false;
+    if (!mouv__client_is_open(op->client) || mouv__kill_is_silent(op)) return false;
+    if (!server || server->took.last_ns < op->since_ns) return false;
+    if (now_ns < op->since_ns + SPARED_NS && !mouv__pool_is_full(pool)) return true;
+    return now_ns < op->operations->cuts.last_ns + AGAIN_NS || /* it is not back to be counted */
+           mouv__pool_count_remade(pool, server_id) * REMADE_SHARE >= pool->connection_count;
 }
 
 /* Its command has gone to a server of which nothing is known now. */
@@ -87,13 +114,16 @@ static void cut_consider(mouv__operation_t *op, int64_t now_ns) {
         op->cut_ns = until_ns;
         return;
     }
-    if (!cut_can_spend(operations, now_ns)) {
+    if (!op->watched && cut_is_spared(op, now_ns)) {
+        op->cut_ns = now_ns + (mouv__pool_is_full(operations->pool) ? AGAIN_NS : GRACE_NS);
+    } else if (!cut_can_spend(operations, now_ns)) {
         stats->abandoned++;
         op->cut_ns = now_ns + ABANDON_NS;
     } else if (!transport->ops->cut(&op->attempt.exchange)) {
         op->cut_ns = now_ns + AGAIN_NS;
     } else {
         operations->cuts.spent_ns += transport->cut_price_ns;
+        operations->cuts.last_ns = now_ns;
         stats->interrupts++;
         cut_pull(op);
         if (mouv__kill_is_silent(op)) mouv__kill_drop(operations);
@@ -127,11 +157,6 @@ static void cut_on_timer(mouv__timer_t *timer) {
 
 void mouv__cut_init(mouv__operations_t *operations) {
     operations->cuts.operations = operations;
-}
-
-/* A getMore that waits on the server: no kill ends that before its time. */
-static bool cut_is_poll(const mouv__operation_t *op) {
-    return mouv__is_poll(op) && op->parts.pin;
 }
 
 void mouv__cut_add(mouv__operation_t *op, bool hopeless) {

@@ -5,6 +5,8 @@
  *
  * The grace is 50 ms or four round trips. Where the server has answered the kill or could not be
  * asked yet, a write whose caller still waits for the truth has until that caller is told EUNKNOWN.
+ * A server that has answered others since is busy, not silent: it has a second while connections are
+ * free, and of its connections no more than one in four are made anew at a time.
  * A getMore that waits on the server is ended by no kill before its time: it is always cut, and at
  * once where its client closes.
  *
@@ -25,6 +27,7 @@ typedef struct mouv__cuts {
     mouv__operations_t *operations;
     mouv__timer_t timer;
     mouv__list_t list; /**< operations; most have no more than a few */
+    int64_t last_ns;   /**< when there was the last cut */
     int64_t spent_ns;  /**< the budget: until when what has been earned is spent */
 } mouv__cuts_t;
 

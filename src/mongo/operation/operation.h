@@ -126,6 +126,7 @@ struct mouv__operation {
     int64_t deadline_ns;           /**< the caller's; MOUV__NEVER */
     int64_t grace_ns;              /**< STOPPING: until when its answer is waited for */
     int64_t cut_ns;                /**< when its connection is cut, see cut.c; 0: never */
+    int64_t since_ns;              /**< when it was put on cut.c's list */
     int64_t began_ns;              /**< handed to the transport */
     uint64_t number;               /**< which of the client's operations, from 1 */
     int64_t limit_ns;              /**< with `own_limit`: what maxTimeMS is reckoned from */

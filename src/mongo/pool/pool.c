@@ -382,18 +382,18 @@ static void pool_pump_selector(mouv__pool_t *pool) {
 
 /* --- the pump --------------------------------------------------------------------------------- */
 
-static bool pool_is_full(const mouv__pool_t *pool) {
+bool mouv__pool_is_full(const mouv__pool_t *pool) {
     return mouv__list_is_empty(&pool->idle) && pool->connection_count >= pool->connection_max;
 }
 
 /* Whether anybody could be served: from what is idle, or what may be set up. */
 static bool pool_has_room(mouv__pool_t *pool) {
-    return !pool_is_full(pool) || mouv__establish_may_reclaim(pool);
+    return !mouv__pool_is_full(pool) || mouv__establish_may_reclaim(pool);
 }
 
 /* Makes one idle that hangs in its set-up to another server. */
 static bool pool_reclaim(mouv__pool_t *pool, uint32_t server_id) {
-    if (!pool_is_full(pool) || !pool_may_grow(pool, server_id)) return false;
+    if (!mouv__pool_is_full(pool) || !pool_may_grow(pool, server_id)) return false;
     mouv__connection_t *connection = mouv__establish_reclaim(pool, server_id);
     if (!connection) return false;
     mouv__server_pool_drop_stale(pool, connection);
@@ -671,6 +671,18 @@ uint32_t mouv__pool_count_busy(const mouv__pool_t *pool) {
     for (int i = 0; i < MOUV__CONTROLS; i++) count += pool->transport->controls[i].busy;
     for (uint32_t i = 0; i < pool->connection_count; i++)
         count += mouv__connection_is_busy(pool->connections[i]);
+    return count;
+}
+
+uint32_t mouv__pool_count_remade(const mouv__pool_t *pool, uint32_t server_id) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pool->connection_count; i++) {
+        const mouv__connection_t *connection = pool->connections[i];
+        const mouv__server_link_t *cut = mouv__connection_find_link(connection, MOUV__LINK_CUT);
+        count += (cut && cut->server_id == server_id) ||
+                 (connection->state == MOUV__CONNECTION_SETTING_UP &&
+                  connection->setting_up.server_id == server_id);
+    }
     return count;
 }
 

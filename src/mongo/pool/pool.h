@@ -204,4 +204,10 @@ void mouv__pool_fail(mouv__checkout_t *checkout, const mouv_error_t *error);
 uint32_t mouv__pool_count_waiting(const mouv__pool_t *pool);
 uint32_t mouv__pool_count_busy(const mouv__pool_t *pool);
 
+/** Whether nobody can have a connection now: none is idle, and there may be no more. */
+bool mouv__pool_is_full(const mouv__pool_t *pool);
+
+/** Connections that are made to this server, or were cut there and will be made anew. */
+uint32_t mouv__pool_count_remade(const mouv__pool_t *pool, uint32_t server_id);
+
 #endif

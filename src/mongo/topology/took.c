@@ -16,6 +16,7 @@ void mouv__took_add(mouv__took_t *took, int64_t sample_ns, int64_t now_ns) {
     if (sample_ns < window->least_ns || window->count == 0) window->least_ns = sample_ns;
     window->sum_ns += sample_ns;
     window->count++;
+    took->last_ns = now_ns;
 }
 
 void mouv__took_too_long(mouv__took_t *took, int64_t now_ns) {

@@ -27,6 +27,7 @@ typedef struct mouv__took_window {
 /** Zeroed: nothing is known. */
 typedef struct mouv__took {
     mouv__took_window_t now, before;
+    int64_t last_ns; /**< when it had done the last one */
 } mouv__took_t;
 
 /** It has done what it was asked, in so much time from when it was given a connection. */
