@@ -9,6 +9,9 @@
 /* Within its deadline a command reaches the server also beside other programs. */
 enum { DEADLINE_MS = 300, PATIENCE_MS = 10000 };
 
+/* Its monitor's, one for operations, and those for kills and pings, which nobody waits for. */
+enum { CONNECTIONS = 4 };
+
 static int topology_changes;
 
 static const mock_script_t silence = {.silent = true};
@@ -23,13 +26,14 @@ static void on_server_changed(const mouv_server_event_t *event, void *arg) {
     topology_changes++;
 }
 
-/** A client with a connection and, as its first operation has a deadline, a second one for kills. */
+/** A client with a connection and, as its first operation has a deadline, others for kills and pings. */
 static mouv_client_t *connected_client(test_t *t) {
     mouv_client_t *client = mouv_client_new(mock_server_uri(mock), NULL, NULL);
     const mouv_monitor_t monitor = {.server_changed = on_server_changed};
     mouv_client_set_monitor(client, &monitor, NULL);
     if (mouv_await_for(mouv_client_ping(client), 5000, &t->error) < 0) return client;
     if (!is_quiet_within(client, PATIENCE_MS)) test_failed(t, __FILE__, __LINE__, "not connected");
+    for (int ms = 0; ms < PATIENCE_MS && accepted() < CONNECTIONS; ms += 5) mouv_sleep_ms(5);
     topology_changes = 0;
     return client;
 }
